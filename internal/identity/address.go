@@ -1,0 +1,125 @@
+package identity
+
+import (
+	"errors"
+	"strings"
+)
+
+// Limits of RFC 5321 section 4.5.3.1 in octets. A whole address is limited to
+// 254, because a forward path of 256 includes its angle brackets.
+const (
+	maxAddress = 254
+	maxLocal   = 64
+	maxLabel   = 63
+)
+
+// Address is a well-formed mail address in lower case. The zero Address is no
+// address.
+type Address struct{ text string }
+
+// Errors of [ParseAddress]: what keeps a text from being an address.
+var (
+	ErrAddressAt     = errors.New("an address has exactly one @")
+	ErrAddressLength = errors.New("an address has at most 254 octets, at most 64 of them before the @")
+	ErrAddressLocal  = errors.New("the part before the @ consists of letters, digits and !#$%&'*+-/=?^_`{|}~ with single dots between them (RFC 5321 dot-string)")
+	ErrAddressDomain = errors.New("the domain consists of two or more labels of 1 to 63 letters, digits and inner hyphens")
+)
+
+// ParseAddress reads local@domain: the local part a dot-string of RFC 5321
+// section 4.1.2 of 1 to 64 octets, the domain two or more LDH labels of 1 to
+// 63 octets, 254 octets in all. Letter case is folded, for both parts. The
+// text is judged as it stands: nothing is trimmed.
+func ParseAddress(s string) (Address, error) {
+	at := strings.IndexByte(s, '@')
+	if at < 0 || strings.IndexByte(s[at+1:], '@') >= 0 {
+		return Address{}, ErrAddressAt
+	}
+	if len(s) > maxAddress || at > maxLocal {
+		return Address{}, ErrAddressLength
+	}
+	if !dotString(s[:at]) {
+		return Address{}, ErrAddressLocal
+	}
+	if !ValidDomain(s[at+1:]) {
+		return Address{}, ErrAddressDomain
+	}
+	return Address{strings.ToLower(s)}, nil
+}
+
+// MustAddress is [ParseAddress] for text known to be well-formed; it panics
+// otherwise.
+func MustAddress(s string) Address {
+	a, err := ParseAddress(s)
+	if err != nil {
+		panic(s + ": " + err.Error())
+	}
+	return a
+}
+
+// String returns the address in lower case, or "" for the zero Address.
+func (a Address) String() string { return a.text }
+
+// IsZero reports whether a is no address.
+func (a Address) IsZero() bool { return a.text == "" }
+
+// Domain returns the part after the @.
+func (a Address) Domain() string { return a.text[strings.IndexByte(a.text, '@')+1:] }
+
+// Local returns the part before the @.
+func (a Address) Local() string { return a.text[:max(strings.IndexByte(a.text, '@'), 0)] }
+
+// WithDomain returns the address in another domain, which must be lower case
+// and satisfy [ValidDomain].
+func (a Address) WithDomain(domain string) Address {
+	return Address{a.Local() + "@" + domain}
+}
+
+// Compare orders addresses by their bytes.
+func (a Address) Compare(b Address) int { return strings.Compare(a.text, b.text) }
+
+// atext marks the octets of RFC 5322 section 3.2.3.
+var atext = func() (t [256]bool) {
+	for _, c := range "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789!#$%&'*+-/=?^_`{|}~" {
+		t[c] = true
+	}
+	return t
+}()
+
+func dotString(s string) bool {
+	dot := true
+	for i := 0; i < len(s); i++ {
+		if s[i] == '.' {
+			if dot {
+				return false
+			}
+			dot = true
+			continue
+		}
+		if !atext[s[i]] {
+			return false
+		}
+		dot = false
+	}
+	return !dot
+}
+
+// ValidDomain reports whether s consists of two or more labels of 1 to 63
+// letters, digits and hyphens, none with a hyphen at either end (RFC 1123
+// section 2.1). Internationalized domains are written as A-labels (RFC 5890).
+func ValidDomain(s string) bool {
+	labels, start := 0, 0
+	for i := 0; i <= len(s); i++ {
+		if i < len(s) && s[i] != '.' {
+			if c := s[i]; c != '-' && (c < '0' || c > '9') && (c|0x20 < 'a' || c|0x20 > 'z') {
+				return false
+			}
+			continue
+		}
+		if n := i - start; n == 0 || n > maxLabel || s[start] == '-' || s[i-1] == '-' {
+			return false
+		}
+		labels++
+		start = i + 1
+	}
+	return labels >= 2
+}

@@ -1,0 +1,394 @@
+package identity
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"unicode/utf8"
+)
+
+// AppendJSON appends the account as one JSON object on one line, without a
+// newline. The keys stand in fixed order and none is left out, so that equal
+// accounts are equal bytes.
+func (a *Account) AppendJSON(b []byte) []byte {
+	b = append(b, `{"primary":`...)
+	b = AppendJSONString(b, a.Primary.text)
+	b = append(b, `,"aliases":[`...)
+	for i, alias := range a.Aliases {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = AppendJSONString(b, alias.text)
+	}
+	b = append(b, `],"type":"`...)
+	b = append(b, a.Type.String()...)
+	b = append(b, `","status":"`...)
+	b = append(b, a.Status.String()...)
+	b = append(b, `","directory":`...)
+	b = AppendJSONString(b, a.Directory)
+	b = append(b, `,"guid":"`...)
+	b = a.GUID.Append(b)
+	b = append(b, `","username":`...)
+	b = AppendJSONString(b, a.Username)
+	b = append(b, `,"dn":`...)
+	b = AppendJSONString(b, a.DN)
+	b = append(b, `,"attributes":{`...)
+	for i, attr := range a.Attributes {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = AppendJSONString(b, attr.Name)
+		b = append(b, ':')
+		b = AppendJSONString(b, attr.Value)
+	}
+	return append(b, `}}`...)
+}
+
+// AppendJSONString appends s as a JSON string. What a terminal would act upon
+// (control characters and marks of text direction) is escaped, and octets that
+// are not UTF-8 become U+FFFD.
+func AppendJSONString(b []byte, s string) []byte {
+	b = append(b, '"')
+	start := 0
+	for i := 0; i < len(s); {
+		c := s[i]
+		if c >= ' ' && c < 0x7f && c != '"' && c != '\\' {
+			i++
+			continue
+		}
+		r, n := rune(c), 1
+		if c >= utf8.RuneSelf {
+			r, n = utf8.DecodeRuneInString(s[i:])
+			if !(r == utf8.RuneError && n == 1) && !Unprintable(r) {
+				i += n
+				continue
+			}
+		}
+		b = append(b, s[start:i]...)
+		switch {
+		case r == '"' || r == '\\':
+			b = append(b, '\\', byte(r))
+		case r == '\n':
+			b = append(b, `\n`...)
+		case r == '\t':
+			b = append(b, `\t`...)
+		case r == '\r':
+			b = append(b, `\r`...)
+		case r > 0xffff:
+			// A tag character of the supplementary planes, as two surrogates.
+			v := r - 0x10000
+			b = fmt.Appendf(b, `\u%04x\u%04x`, 0xd800+v>>10, 0xdc00+v&0x3ff)
+		default:
+			b = fmt.Appendf(b, `\u%04x`, r)
+		}
+		i += n
+		start = i
+	}
+	b = append(b, s[start:]...)
+	return append(b, '"')
+}
+
+// Unprintable reports whether a character acts on a terminal instead of being
+// shown by it: controls, line separators, and the invisible marks that change
+// the direction of the text around them (Unicode annex 9).
+func Unprintable(r rune) bool {
+	switch {
+	case r < ' ', r >= 0x7f && r < 0xa0,
+		r == 0x061c, r == 0x200e, r == 0x200f,
+		r >= 0x2028 && r <= 0x202e, r >= 0x2066 && r <= 0x2069,
+		r == 0xfeff, r >= 0xe0000 && r <= 0xe007f:
+		return true
+	}
+	return false
+}
+
+// Decoder reads accounts from JSON and stores their texts compactly. Use one
+// Decoder for many accounts. The zero Decoder is ready to use, by one
+// goroutine at a time.
+type Decoder struct {
+	arena     Arena
+	addresses Slab[Address]
+	attrs     Slab[Attribute]
+	names     map[string]string
+
+	aliasBuf []Address
+	attrBuf  []Attribute
+}
+
+// Account reads one account. Lines in the layout of [Account.AppendJSON] are
+// read directly; any other JSON object with the same keys is understood too.
+// "primary" alone is required; an absent type is "user", an absent status
+// "active". The account is checked as [Account.Check] says.
+func (d *Decoder) Account(line []byte) (Account, error) {
+	if a, ok := d.canonical(line); ok {
+		return a, nil
+	}
+	return d.general(line)
+}
+
+// Raw is an account as text, as JSON lines and CSV files bring it.
+type Raw struct {
+	Primary    string            `json:"primary"`
+	Aliases    []string          `json:"aliases"`
+	Type       string            `json:"type"`
+	Status     string            `json:"status"`
+	Directory  string            `json:"directory"`
+	GUID       string            `json:"guid"`
+	Username   string            `json:"username"`
+	DN         string            `json:"dn"`
+	Attributes map[string]string `json:"attributes"`
+}
+
+func (d *Decoder) general(line []byte) (Account, error) {
+	if !utf8.Valid(line) {
+		return Account{}, errors.New("not valid UTF-8")
+	}
+	dec := json.NewDecoder(bytes.NewReader(line))
+	dec.DisallowUnknownFields()
+	var raw Raw
+	if t := bytes.TrimSpace(line); len(t) == 0 || t[0] != '{' {
+		return Account{}, errors.New("expected a JSON object")
+	}
+	if err := dec.Decode(&raw); err != nil {
+		if errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF) {
+			return Account{}, errors.New("the JSON object is cut short")
+		}
+		return Account{}, errors.New(strings.TrimPrefix(err.Error(), "json: "))
+	}
+	if _, err := dec.Token(); err != io.EOF {
+		return Account{}, errors.New("something follows the JSON object")
+	}
+	return d.Raw(raw)
+}
+
+// Raw parses every field of an account and checks it as [Account.Check] says.
+func (d *Decoder) Raw(raw Raw) (Account, error) {
+	var a Account
+	var err error
+	if raw.Primary == "" {
+		return a, errors.New(`"primary" is missing`)
+	}
+	if a.Primary, err = d.address(raw.Primary); err != nil {
+		return a, fmt.Errorf("primary %q: %w", raw.Primary, err)
+	}
+	d.aliasBuf = d.aliasBuf[:0]
+	for _, text := range raw.Aliases {
+		alias, err := d.address(text)
+		if err != nil {
+			return a, fmt.Errorf("alias %q: %w", text, err)
+		}
+		d.aliasBuf = append(d.aliasBuf, alias)
+	}
+	slices.SortFunc(d.aliasBuf, Address.Compare)
+	a.Aliases = d.addresses.Copy(d.aliasBuf)
+	if raw.Type != "" {
+		if a.Type, err = ParseType(raw.Type); err != nil {
+			return a, err
+		}
+	}
+	if raw.Status != "" {
+		if a.Status, err = ParseStatus(raw.Status); err != nil {
+			return a, err
+		}
+	}
+	if raw.GUID != "" {
+		if a.GUID, err = ParseGUID(raw.GUID); err != nil {
+			return a, fmt.Errorf("guid %q: %w", raw.GUID, err)
+		}
+	}
+	a.Directory = d.name([]byte(raw.Directory))
+	a.Username = d.arena.String([]byte(raw.Username))
+	a.DN = d.arena.String([]byte(raw.DN))
+	d.attrBuf = d.attrBuf[:0]
+	for name, value := range raw.Attributes {
+		if value != "" {
+			d.attrBuf = append(d.attrBuf, Attribute{d.name([]byte(name)), d.arena.String([]byte(value))})
+		}
+	}
+	slices.SortFunc(d.attrBuf, func(x, y Attribute) int { return strings.Compare(x.Name, y.Name) })
+	a.Attributes = d.attrs.Copy(d.attrBuf)
+	return a, a.Check()
+}
+
+// Check reports what makes an account impossible by itself: aliases listed
+// twice or equal to the primary, aliases of an inactive account, and an owner
+// that lacks its GUID, since nothing could ever be matched with it.
+func (a *Account) Check() error {
+	for i, alias := range a.Aliases {
+		if alias == a.Primary {
+			return fmt.Errorf("%s is the primary and an alias of the same account", alias)
+		}
+		if i > 0 && a.Aliases[i-1] == alias {
+			return fmt.Errorf("alias %s is listed twice", alias)
+		}
+	}
+	if !a.Active() && len(a.Aliases) > 0 {
+		return errors.New("an inactive account has no aliases")
+	}
+	if a.Directory != "" && a.GUID.IsZero() {
+		return fmt.Errorf("directory %q without a guid: an owned account needs both, a local account has no directory", a.Directory)
+	}
+	return nil
+}
+
+func (d *Decoder) address(text string) (Address, error) {
+	a, err := ParseAddress(text)
+	if err != nil {
+		return Address{}, err
+	}
+	return Address{d.arena.String([]byte(a.text))}, nil
+}
+
+// name interns a text of which there are few, such as a directory's label.
+func (d *Decoder) name(b []byte) string {
+	if len(b) == 0 {
+		return ""
+	}
+	if s, ok := d.names[string(b)]; ok {
+		return s
+	}
+	if d.names == nil {
+		d.names = map[string]string{}
+	}
+	s := string(b)
+	d.names[s] = s
+	return s
+}
+
+// canonical reads a line in the very layout of AppendJSON whose strings need
+// no escapes. Anything else is not ok and left to the general reader, which
+// also finds the words for an error.
+func (d *Decoder) canonical(line []byte) (a Account, ok bool) {
+	s := scanner{rest: line}
+	if !s.lit(`{"primary":"`) {
+		return a, false
+	}
+	if a.Primary, ok = d.plainAddress(s.text()); !ok || !s.lit(`,"aliases":[`) {
+		return a, false
+	}
+	d.aliasBuf = d.aliasBuf[:0]
+	for !s.lit(`]`) {
+		if len(d.aliasBuf) > 0 && !s.lit(`,`) || !s.lit(`"`) {
+			return a, false
+		}
+		alias, ok := d.plainAddress(s.text())
+		if !ok || len(d.aliasBuf) > 0 && d.aliasBuf[len(d.aliasBuf)-1].text >= alias.text {
+			return a, false
+		}
+		d.aliasBuf = append(d.aliasBuf, alias)
+	}
+	switch {
+	case s.lit(`,"type":"user"`):
+	case s.lit(`,"type":"list"`):
+		a.Type = List
+	default:
+		return a, false
+	}
+	switch {
+	case s.lit(`,"status":"active"`):
+	case s.lit(`,"status":"inactive"`):
+		a.Status = Inactive
+	default:
+		return a, false
+	}
+	if !s.lit(`,"directory":"`) {
+		return a, false
+	}
+	a.Directory = d.name(s.text())
+	if !s.lit(`,"guid":"`) {
+		return a, false
+	}
+	if guid := s.text(); len(guid) == 36 {
+		g, err := ParseGUID(string(guid))
+		if err != nil {
+			return a, false
+		}
+		a.GUID = g
+	} else if len(guid) != 0 {
+		return a, false
+	}
+	if !s.lit(`,"username":"`) {
+		return a, false
+	}
+	username := s.text()
+	if !s.lit(`,"dn":"`) {
+		return a, false
+	}
+	dn := s.text()
+	if !s.lit(`,"attributes":{`) {
+		return a, false
+	}
+	d.attrBuf = d.attrBuf[:0]
+	for !s.lit(`}}`) {
+		if len(d.attrBuf) > 0 && !s.lit(`,`) || !s.lit(`"`) {
+			return a, false
+		}
+		name := s.text()
+		if !s.lit(`:"`) {
+			return a, false
+		}
+		value := s.text()
+		if s.bad || len(value) == 0 || len(d.attrBuf) > 0 && d.attrBuf[len(d.attrBuf)-1].Name >= string(name) {
+			return a, false
+		}
+		d.attrBuf = append(d.attrBuf, Attribute{d.name(name), d.arena.String(value)})
+	}
+	if s.bad || len(s.rest) > 0 {
+		return a, false
+	}
+	a.Username, a.DN = d.arena.String(username), d.arena.String(dn)
+	a.Aliases = d.addresses.Copy(d.aliasBuf)
+	a.Attributes = d.attrs.Copy(d.attrBuf)
+	return a, a.Check() == nil
+}
+
+// plainAddress stores an address that is lower case already.
+func (d *Decoder) plainAddress(b []byte) (Address, bool) {
+	text := d.arena.String(b)
+	a, err := ParseAddress(text)
+	return a, err == nil && a.text == text
+}
+
+// scanner walks over a line; once bad, it stays bad.
+type scanner struct {
+	rest []byte
+	bad  bool
+}
+
+func (s *scanner) lit(text string) bool {
+	if s.bad || len(s.rest) < len(text) || string(s.rest[:len(text)]) != text {
+		return false
+	}
+	s.rest = s.rest[len(text):]
+	return true
+}
+
+// text reads up to the closing quote of a string without escapes.
+func (s *scanner) text() []byte {
+	if s.bad {
+		return nil
+	}
+	ascii := true
+	for i, c := range s.rest {
+		if c == '"' {
+			text := s.rest[:i]
+			s.rest = s.rest[i+1:]
+			if !ascii && !utf8.Valid(text) {
+				s.bad = true
+			}
+			return text
+		}
+		if c < ' ' || c == '\\' {
+			break
+		}
+		if c >= utf8.RuneSelf {
+			ascii = false
+		}
+	}
+	s.bad = true
+	return nil
+}

@@ -1,0 +1,153 @@
+package plan
+
+import (
+	"time"
+
+	"github.com/rollcall-cli/rollcall/internal/identity"
+)
+
+// Plan is the difference between the console as it is and as the directories
+// want it, with what is refused and why.
+type Plan struct {
+	Header
+	// Accounts are the accounts that change, in byte order of their primaries
+	// (the one after the change, or else the one before).
+	Accounts []AccountChange
+	// Changes are the rows of the change set, derived from Accounts; ordered by
+	// category, address and the rest of the row.
+	Changes []Change
+	// Rejections are ordered by reason, address and the rest of the row.
+	Rejections []Rejection
+	// Unchanged counts the accounts that stay as they are.
+	Unchanged int
+}
+
+// Header tells where a plan comes from and what it is bound to.
+type Header struct {
+	// ToolVersion is the version of rollcall that made the plan.
+	ToolVersion string
+	// Created and Expires are in UTC.
+	Created, Expires time.Time
+	// ConfigDigest is "sha256:" and the digest of the configuration.
+	ConfigDigest string
+	// Lineage and Serial are those of the state the plan was made on; "" and 0
+	// where there was none.
+	Lineage string
+	Serial  int64
+	// Directories are the receipts of what was read, in declared order.
+	Directories []identity.Receipt
+	// Unread are the declared directories that were not read in this run.
+	Unread []string
+	// Warnings are remarks for the reader of the plan.
+	Warnings []string
+}
+
+// AccountChange is one account before and after.
+type AccountChange struct {
+	// Before is nil for an account that does not exist yet.
+	Before *identity.Account
+	// After is nil for a record that goes.
+	After *identity.Account
+	// Withheld marks a deactivation that a limit keeps from being done. After
+	// is then what the account would become.
+	Withheld bool
+	// Kept is set for a withheld deactivation: the account as it stays, with
+	// whatever addresses nobody else was granted.
+	Kept *identity.Account
+}
+
+// Category is the kind of a change row.
+type Category uint8
+
+// The categories in the order of the change set.
+const (
+	Add Category = iota
+	Inactive
+	PrimaryChange
+	DirectorySwitch
+	AliasSwitch
+	AliasToPrimary
+	PrimaryToAlias
+	PrimarySwitch
+	TypeChange
+	UsernameChange
+	Adoption
+	GUIDChange
+	Reactivation
+	AttributeChange
+	Categories int = iota // how many there are
+)
+
+var categoryNames = [Categories]string{
+	"add", "inactive", "primary_change", "directory_switch", "alias_switch", "alias_to_primary", "primary_to_alias",
+	"primary_switch", "type_change", "username_change", "adoption", "guid_change", "reactivation", "attribute_change",
+}
+
+// String returns the name by which plans and flags speak of the category.
+func (c Category) String() string { return categoryNames[c] }
+
+// Change is one row of the change set: what becomes of one address, or of one
+// account at its primary.
+type Change struct {
+	// Address is the subject; account rows stand at the primary after the
+	// change.
+	Address identity.Address
+	// Before is the account that had the address, or the account before the
+	// change; nil for an add to an account that is new.
+	Before *identity.Account
+	// After is the account that has the address, or the account after the
+	// change.
+	After *identity.Account
+	// Attribute names what changed in an attribute_change: "dn" or the name of
+	// an attribute.
+	Attribute string
+	Category  Category
+	// Withheld marks a deactivation that a limit keeps from being done.
+	Withheld bool
+}
+
+// Row is a change spelled out. Fields that its category does not have are "".
+type Row struct {
+	Category          Category
+	Withheld          bool
+	Address           string
+	Type              string
+	Directory         string
+	NewPrimary        string
+	OriginalPrimary   string
+	GUID              string
+	OriginalGUID      string
+	NewGUID           string
+	Username          string
+	OriginalUsername  string
+	NewUsername       string
+	DN                string
+	OriginalDirectory string
+	NewDirectory      string
+	OriginalType      string
+	NewType           string
+	Reason            string
+	Attribute         string
+	Original          string
+	New               string
+}
+
+// Summary counts the rows of a plan.
+type Summary struct {
+	// Changes counts by category, withheld rows included.
+	Changes [Categories]int
+	// Rejections counts the rejection rows, Withheld the change rows that a
+	// limit withholds, Unchanged the accounts that stay as they are.
+	Rejections, Withheld, Unchanged int
+	// WithheldAccounts counts the accounts that a limit keeps active.
+	WithheldAccounts int
+}
+
+// Pending counts the change rows that an apply would commit.
+func (s *Summary) Pending() int {
+	n := -s.Withheld
+	for _, count := range s.Changes {
+		n += count
+	}
+	return n
+}

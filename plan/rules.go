@@ -1,0 +1,123 @@
+package plan
+
+import (
+	"time"
+
+	"github.com/rollcall-cli/rollcall/internal/identity"
+)
+
+// Rules are what the configuration says about the reconciliation, checked and
+// resolved: names are lower case where case does not count, and every
+// reference has its referent.
+type Rules struct {
+	// Directories are the labels of the declared directories.
+	Directories []string
+	Domains     []Domain
+	// Scopes are in declared order: an object that two of them match belongs
+	// to the first.
+	Scopes    []Scope
+	Protected []Guard
+	Holds     []Guard
+	Limits    Limits
+}
+
+// Domain is a mail domain, in lower case.
+type Domain struct {
+	Name string
+	// Aliases are rewritten to Name.
+	Aliases []string
+	// Public marks a domain of the public, such as a free mail provider's,
+	// whose addresses are never primaries; AliasFor are the domains of the
+	// primaries that they may be aliases of.
+	Public   bool
+	AliasFor []string
+}
+
+// Scope says how the entries of one part of a directory are synchronized.
+type Scope struct {
+	Name      string
+	Directory string
+	// Domains are the names of the declared domains whose addresses it takes.
+	Domains []string
+	// Adopt lets an entry take over a local account with its primary.
+	Adopt bool
+	// Rebind lets an entry take over an account whose GUID has vanished.
+	Rebind bool
+	// MaxLength limits attributes, in characters, by their names; "username"
+	// and "display_name" among them.
+	MaxLength map[string]int
+}
+
+// Guard is a labelled set of addresses: protected ones, or a legal hold.
+type Guard struct {
+	Label  string
+	Reason string
+	// Until is the last day of a hold, the zero time where it has none.
+	Until     time.Time
+	Addresses []identity.Address
+}
+
+// Limits bound the deactivations of each directory in one run.
+type Limits struct {
+	// Deactivations is the most that one directory may lose.
+	Deactivations int
+	// Percent of the directory's active accounts is the most that it may lose
+	// once it loses more than percentFloor of them.
+	Percent int
+	// Allowed lifts both limits when no more deactivations than this would be
+	// withheld, over all directories.
+	Allowed int
+}
+
+// Defaults of the limits block, and the number of deactivations up to which
+// the percentage does not count.
+const (
+	DefaultDeactivations        = 500
+	DefaultDeactivationsPercent = 10
+	percentFloor                = 10
+)
+
+// Default limits of attribute values in characters; a DN has none.
+const (
+	maxUsername    = 256
+	maxDisplayName = 256
+	maxAttribute   = 255
+)
+
+// Username is the name by which limits and rejections speak of the username.
+const Username = "username"
+
+// limit returns the most characters that the named attribute may have.
+func (s *Scope) limit(attribute string) int {
+	if n, ok := s.MaxLength[attribute]; ok {
+		return n
+	}
+	switch attribute {
+	case Username:
+		return maxUsername
+	case identity.DisplayName:
+		return maxDisplayName
+	}
+	return maxAttribute
+}
+
+// Input is everything that a plan depends on.
+type Input struct {
+	Rules Rules
+	// Entries are what the directories returned, in any order. They are read
+	// only.
+	Entries []identity.Entry
+	// Accounts are what the console has, in any order. They are read only.
+	Accounts []identity.Account
+	// Read are the labels of the directories that were read completely in
+	// this run.
+	Read []string
+	// Now decides which legal holds are over: a hold lasts until its last day
+	// has ended in UTC.
+	Now time.Time
+}
+
+// Over reports whether the guard's last day has ended in UTC.
+func (g *Guard) Over(now time.Time) bool {
+	return !g.Until.IsZero() && !now.Before(g.Until.AddDate(0, 0, 1))
+}
