@@ -79,7 +79,10 @@ type Rejection struct {
 	// keeps, too.
 	Attribute     string
 	Limit, Length int
-	GUID          identity.GUID
-	Type          identity.Type
-	Reason        Reason
+	// Wanted is the primary that the entry would have in place of a protected
+	// one.
+	Wanted string
+	GUID   identity.GUID
+	Type   identity.Type
+	Reason Reason
 }

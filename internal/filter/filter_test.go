@@ -1,0 +1,340 @@
+package filter
+
+import (
+	"errors"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// object is an object for tests: its name and "attribute: value" lines.
+type object struct {
+	name   string
+	values map[string][][]byte
+}
+
+func (o object) DN() string                  { return o.name }
+func (o object) Values(name string) [][]byte { return o.values[name] }
+func newObject(name, lines string) object {
+	o := object{name, map[string][][]byte{}}
+	for line := range strings.Lines(lines) {
+		if attr, value, ok := strings.Cut(strings.TrimSpace(line), ": "); ok {
+			attr = strings.ToLower(attr)
+			o.values[attr] = append(o.values[attr], []byte(value))
+		}
+	}
+	return o
+}
+
+var ann = newObject("CN=Smith\\, Ann,OU=Sales,DC=corp,DC=example", `
+	objectClass: top
+	objectClass: inetOrgPerson
+	objectClass: user
+	objectCategory: CN=Person,CN=Schema,CN=Configuration,DC=corp,DC=example
+	cn: Smith,  Ann
+	sn: Smith
+	displayName: Ann (Sales) Müller*
+	mail: Ann@Example.com
+	proxyAddresses: SMTP:ann@example.com
+	proxyAddresses: X500:/o=Corp/cn=ann
+	memberOf: CN=All Staff,OU=Groups,DC=corp,DC=example
+	memberOf: CN=Jones\, Bob's Friends,OU=Groups,DC=corp,DC=example
+	userAccountControl: 66050
+	whenChanged: 20260301120000.0Z
+	uSNChanged: 10007
+	hidden: TRUE
+	telephoneNumber: +49 30 123-456
+	employeeID: 0042
+`)
+
+var group = newObject("CN=Team,OU=Groups,DC=corp,DC=example", `
+	objectClass: top
+	objectClass: group
+	objectCategory: CN=Group,CN=Schema,CN=Configuration,DC=corp,DC=example
+	cn: Team
+	groupType: -2147483646
+`)
+
+func TestMatch(t *testing.T) {
+	binary := newObject("CN=b", "cn: b")
+	binary.values["objectguid"] = [][]byte{{0x74, 0xe5, 0xd2, 0xbc, 0x58, 0x8d, 0x36, 0x41, 0xa9, 0xdf, 0x8a, 0x19, 0xb1, 0x45, 0xdb, 0x79}}
+	binary.values["ms-ds-consistencyguid"] = [][]byte{[]byte("abcdefghijklmnop")}
+	binary.values["blob"] = [][]byte{{'A', 0xff}}
+	bare := newObject("uid=x,dc=example", "objectClass: inetOrgPerson")
+	list := newObject("CN=d", "objectCategory: CN=ms-Exch-Dynamic-Distribution-List,CN=Schema,CN=Configuration,DC=x")
+
+	for _, c := range []struct {
+		filter string
+		object object
+		want   bool
+	}{
+		// Text: letter case and extra spaces do not count.
+		{"(mail=ann@example.COM)", ann, true},
+		{"(cn=smith, ann)", ann, true},
+		{"(cn= SMITH,   ann )", ann, true},
+		{"(cn=smith,ann)", ann, false},
+		{`(displayName=ANN \28SALES\29 MÜLLER\2A)`, ann, true},
+		{`(displayName=ANN \28SALES\29 M\c3\bcller\2a)`, ann, true},
+		{"(MAIL;lang-en=ann@example.com)", ann, true},
+		{"(mail~=ANN@example.com)", ann, true},
+		{"(hidden=true)", ann, true},
+
+		// Presence and absence.
+		{"(mail=*)", ann, true},
+		{"mail=*", ann, true},
+		{"(department=*)", ann, false},
+		{"(!(department=*))", ann, true},
+		{"(!(department=x))", ann, true},
+		{"(objectClass=*)", newObject("", ""), true},
+		{"(!(objectClass=*))", newObject("", ""), false},
+
+		// Classes include those they are derived from.
+		{"(objectClass=USER)", ann, true},
+		{"(objectClass=person)", bare, true},
+		{"(objectClass=top)", bare, true},
+		{"(objectClass=user)", bare, false},
+		{"(objectClass=group)", ann, false},
+
+		// And, or, not.
+		{"(&)", ann, true},
+		{"(|)", ann, false},
+		{"(!(&))", ann, false},
+		{"(&(sn=smith)(mail=*))", ann, true},
+		{"(&(sn=smith)(department=*))", ann, false},
+		{"(|(sn=jones)(mail=*))", ann, true},
+		{"(|(sn=jones)(!(sn=smith)))", ann, false},
+
+		// Substrings.
+		{"(proxyAddresses=smtp:*)", ann, true},
+		{"(proxyAddresses=*@EXAMPLE.com)", ann, true},
+		{"(proxyAddresses=*ann*com)", ann, true},
+		{"(proxyAddresses=smtp:*ann*ann*)", ann, false},
+		{"(sn=smi*mith)", ann, false},
+		{"(cn=*,*a*n*n)", ann, true},
+		{"(cn=*,*a*n*n*n)", ann, false},
+		{"(cn=s**th*)", ann, true},
+		{"(cn=*,   ann)", ann, true},
+		{"(displayName=*müll*)", ann, true},
+		{`(displayName=*\2a)`, ann, true},
+		{"(mail=a*z)", ann, false},
+
+		// Order: by number if both are numbers.
+		{"(uSNChanged>=9999)", ann, true},
+		{"(uSNChanged<=9999)", ann, false},
+		{"(uSNChanged>=10007)", ann, true},
+		{"(employeeID>=41)", ann, true},
+		{"(groupType<=-1)", group, true},
+		{"(whenChanged>=20260301000000.0Z)", ann, true},
+		{"(whenChanged<=20260301000000.0Z)", ann, false},
+		{"(sn>=SMI)", ann, true},
+		{"(sn<=smi)", ann, false},
+
+		// Names.
+		{"(memberOf=cn=all staff, ou=groups,dc=CORP, dc=example)", ann, true},
+		{"(memberOf=CN=All,OU=Groups,DC=corp,DC=example)", ann, false},
+		{`(memberOf=CN=jones\5c, bob's friends,OU=Groups,DC=corp,DC=example)`, ann, true},
+		{`(memberOf=CN=jones\5c2c bob's friends,OU=Groups,DC=corp,DC=example)`, ann, true},
+		{"(memberOf=no name)", ann, false},
+		{"(memberOf:distinguishedNameMatch:=cn=all staff,ou=groups,dc=corp,dc=example)", ann, true},
+		{`(distinguishedName=cn=smith\5c, ann,ou=sales,dc=corp,dc=example)`, ann, true},
+		{"(distinguishedName=*)", ann, true},
+		{"(!(memberOf=*staff*))", ann, false}, // undefined, and so is its negation
+
+		// AD resolves the short form of objectCategory.
+		{"(objectCategory=person)", ann, true},
+		{"(objectCategory=user)", ann, true},
+		{"(objectCategory=contact)", ann, true},
+		{"(objectCategory=inetOrgPerson)", ann, true},
+		{"(objectCategory=organizationalPerson)", ann, true},
+		{"(objectCategory=group)", ann, false},
+		{"(objectCategory=group)", group, true},
+		{"(objectCategory=computer)", group, false},
+		{"(objectCategory=msExchDynamicDistributionList)", list, true},
+		{"(objectCategory=cn=person,cn=schema,cn=configuration,dc=corp,dc=example)", ann, true},
+		{"(objectCategory=cn=person,cn=schema,cn=configuration,dc=other)", ann, false},
+
+		// Octets.
+		{`(objectGUID=\74\e5\d2\bc\58\8d\36\41\a9\df\8a\19\b1\45\db\79)`, binary, true},
+		{`(objectGUID=\74\e5\d2\bc*)`, binary, true},
+		{`(objectGUID=\74\e5)`, binary, false},
+		{"(mS-DS-ConsistencyGuid=abcdefghijklmnop)", binary, true},
+		{"(mS-DS-ConsistencyGuid=ABCDEFGHIJKLMNOP)", binary, false},
+		{`(blob=A\ff)`, binary, true},
+		{`(blob=a\ff)`, binary, false},
+		{`(blob=*\ff)`, binary, true},
+		{"(blob=a)", binary, false},
+
+		// Bits. 66050 is 0x10202, disabled and more.
+		{"(userAccountControl:1.2.840.113556.1.4.803:=2)", ann, true},
+		{"(userAccountControl:1.2.840.113556.1.4.803:=514)", ann, true},
+		{"(userAccountControl:1.2.840.113556.1.4.803:=3)", ann, false},
+		{"(userAccountControl:1.2.840.113556.1.4.804:=3)", ann, true},
+		{"(userAccountControl:1.2.840.113556.1.4.804:=4)", ann, false},
+		{"(groupType:1.2.840.113556.1.4.803:=2147483648)", group, true},
+		{"(groupType:1.2.840.113556.1.4.803:=-2147483648)", group, true},
+		{"(groupType:1.2.840.113556.1.4.803:=2147483650)", group, true},
+		{"(groupType:1.2.840.113556.1.4.803:=8)", group, false},
+		{"(!(userAccountControl:1.2.840.113556.1.4.803:=2))", group, true},
+		{"(sn:1.2.840.113556.1.4.803:=2)", ann, false},
+		{"(!(sn:1.2.840.113556.1.4.803:=2))", ann, false},
+
+		// Matching rules by name and OID.
+		{"(sn:caseExactMatch:=Smith)", ann, true},
+		{"(sn:2.5.13.5:=smith)", ann, false},
+		{"(sn:caseIgnoreMatch:=smith)", ann, true},
+		{"(sn:=smith)", ann, true},
+		{"(employeeID:integerMatch:=42)", ann, true},
+		{"(employeeID=42)", ann, false},
+		{"(employeeID:integerOrderingMatch:=43)", ann, true},
+		{"(hidden:booleanMatch:=TRUE)", ann, true},
+		{"(sn:octetStringMatch:=smith)", ann, false},
+		{"(telephoneNumber:telephoneNumberMatch:=+4930123456)", ann, true},
+		{"(ou:dn:=sales)", ann, true},
+		{"(OU:DN:caseIgnoreMatch:=SALES)", ann, true},
+		{"(ou:dn:=marketing)", ann, false},
+		{"(cn:dn:=smith, ann)", ann, true},
+	} {
+		f, err := Parse(c.filter)
+		if err != nil {
+			t.Errorf("%s: %v", c.filter, err)
+			continue
+		}
+		if got := f.Match(c.object); got != c.want {
+			t.Errorf("%s on %s: got %v", c.filter, c.object.name, got)
+		}
+	}
+}
+
+func TestString(t *testing.T) {
+	for _, c := range []struct{ text, want string }{
+		{"mail=*", "(mail=*)"},
+		{"  (mail=*)\n", "(mail=*)"},
+		{"\n(&\n  (objectClass=user)\n  (!(mail=*@old.example\n  ))\n)\n", "(&(objectClass=user)(!(mail=*@old.example)))"},
+		{"(& ( | (a=1) (b=2) ) (! (c=*\n)))", "(&(|(a=1)(b=2))(!(c=*)))"},
+		{"((a=1))", "(a=1)"},
+		{"(CN;lang-DE=Jürgen )", "(CN;lang-DE=Jürgen )"},
+		{`(cn=\28a\29\2A\5C\00)`, `(cn=\28a\29\2a\5c\00)`},
+		{`(cn=\c3\bc\ff\0a)`, `(cn=ü\ff\0a)`},
+		{"(cn=a**b*)", "(cn=a*b*)"},
+		{"(cn=**)", "(cn=*)"},
+		{"(cn=)", "(cn=)"},
+		{"(a=b=c>=d)", "(a=b=c>=d)"},
+		{"(ou:DN:2.5.13.2:=x)", "(ou:dn:2.5.13.2:=x)"},
+		{"(:dn:caseExactMatch:=x)", "(:dn:caseExactMatch:=x)"},
+		{"(2.5.4.3:=x)", "(2.5.4.3:=x)"},
+		{"(&)", "(&)"},
+		{"(|)", "(|)"},
+	} {
+		f, err := Parse(c.text)
+		if err != nil {
+			t.Errorf("%q: %v", c.text, err)
+		} else if got := f.String(); got != c.want {
+			t.Errorf("%q: got %s, want %s", c.text, got, c.want)
+		}
+	}
+}
+
+func TestParseErrors(t *testing.T) {
+	for _, c := range []struct {
+		text   string
+		offset int
+		reason string
+	}{
+		{"", 0, "(objectClass=*) matches every object"},
+		{"  ", 2, "(objectClass=*) matches every object"},
+		{"()", 1, "expected a filter between the parentheses"},
+		{"(mail=*", 7, `expected ")"`},
+		{"(&(mail=*)", 10, `expected "(" or ")"`},
+		{"(&(mail=*)sn=x)", 10, `its own parentheses`},
+		{"(mail=*)(sn=x)", 8, "(&(...)(...))"},
+		{"((mail=*)(sn=x))", 9, "(&(...)(...))"},
+		{"(!(a=1)(b=2))", 7, "negates exactly one"},
+		{"(!a=1)", 2, `expected "(" behind "!"`},
+		{"&(a=1)(b=2)", 0, "stands in parentheses"},
+		{"(cn=a(b)", 5, `\28`},
+		{"cn=a)", 4, `\29`},
+		{"(cn>=a*)", 6, `\2a`},
+		{"(cn:=a*)", 6, `\2a`},
+		{"(cn=a\x00)", 5, `\00`},
+		{`(cn=a\zz)`, 5, `\5c`},
+		{`(cn=CN=Smith\, Ann)`, 12, `\5c`},
+		{"(cn=\xff)", 4, `\ff`},
+		{"(c n=a)", 2, "letters, digits and hyphens"},
+		{"(=a)", 1, "expected an attribute"},
+		{"(cn)", 3, "expected one of"},
+		{"(cn>a)", 3, "expected one of"},
+		{"(:=a)", 1, "an attribute or a matching rule"},
+		{"(cn:rule:other:=a)", 8, `expected ":="`},
+		{"(cn:dn:rule)", 11, "expected a matching rule"},
+		{strings.Repeat("(!", 300) + "(a=1)" + strings.Repeat(")", 300), 400, "nest deeper than 200"},
+	} {
+		_, err := Parse(c.text)
+		var syntax *SyntaxError
+		if !errors.As(err, &syntax) {
+			t.Errorf("%q: got %v", c.text, err)
+			continue
+		}
+		if syntax.Offset != c.offset || !strings.Contains(err.Error(), c.reason) {
+			t.Errorf("%q: got offset %d: %v", c.text, syntax.Offset, err)
+		}
+	}
+}
+
+func TestUnsupported(t *testing.T) {
+	for _, c := range []struct{ text, want string }{
+		{"(&(mail=*)(memberOf:1.2.840.113556.1.4.1941:=CN=All,DC=x))", "(memberOf:1.2.840.113556.1.4.1941:=CN=All,DC=x) follows nested memberships"},
+		{"(cn:1.2.3.4:=x)", "(cn:1.2.3.4:=x) has the matching rule 1.2.3.4"},
+		{"(:caseIgnoreMatch:=x)", "names no attribute"},
+		{"(ou:dn:caseExactMatch:=x)", "letter case"},
+		{"(memberOf=*staff*)", "compared whole"},
+		{"(groupType:1.2.840.113556.1.4.803:=0x2)", "decimal"},
+		{"(groupType:1.2.840.113556.1.4.803:=9223372036854775808)", "decimal"},
+		{"(groupType:1.2.840.113556.1.4.803:=-9223372036854775808)", ""},
+		{"(&(mail=*)(userAccountControl:1.2.840.113556.1.4.803:=2))", ""},
+	} {
+		f, err := Parse(c.text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := f.Unsupported(); !strings.Contains(got, c.want) || c.want == "" && got != "" {
+			t.Errorf("%s: got %q", c.text, got)
+		}
+	}
+}
+
+func TestAttributes(t *testing.T) {
+	f, err := Parse("(|(Mail;lang-en=*)(&(sn=x)(mail=y))(:dn:2.5.13.2:=z))")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := f.Attributes(); !slices.Equal(got, []string{"mail", "sn"}) {
+		t.Errorf("got %q", got)
+	}
+}
+
+func TestMatchAllocatesNothing(t *testing.T) {
+	f, err := Parse("(&(|(objectClass=user)(objectClass=group))(proxyAddresses=*@example.com)(displayName=*MÜLLER*)" +
+		"(!(userAccountControl:1.2.840.113556.1.4.803:=1))(uSNChanged>=5)(objectCategory=person)(memberOf=CN=All Staff,OU=Groups,DC=corp,DC=example))")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !f.Match(ann) {
+		t.Fatal("no match")
+	}
+	var o Object = ann
+	if n := testing.AllocsPerRun(100, func() { f.Match(o) }); n > 0 {
+		t.Errorf("%v allocations", n)
+	}
+}
+
+func BenchmarkMatch(b *testing.B) {
+	f, err := Parse("(&(|(objectClass=user)(objectClass=group))(proxyAddresses=*@example.com)(!(userAccountControl:1.2.840.113556.1.4.803:=1)))")
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.ReportAllocs()
+	var o Object = ann
+	for b.Loop() {
+		f.Match(o)
+	}
+}

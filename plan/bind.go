@@ -1,0 +1,248 @@
+package plan
+
+import (
+	"cmp"
+	"slices"
+	"strings"
+
+	"github.com/rollcall-cli/rollcall/internal/identity"
+)
+
+// carriers are an entry and an account of one GUID. Of several, these are the
+// first, and sharedEntries or sharedAccounts have them all.
+type carriers struct{ entry, account int32 }
+
+// mergeObjects keeps one of several results for the same object (equal
+// directory, GUID and DN): that of the scope declared first. Objects that list
+// no address are then no entries. Entries that are left without a GUID of
+// their own are marked.
+func (e *engine) mergeObjects() {
+	e.carriers = make(map[identity.GUID]carriers, max(len(e.entries), len(e.accounts)))
+	e.sharedEntries, e.sharedAccounts = map[identity.GUID][]int32{}, map[identity.GUID][]int32{}
+	var nameless []int32
+	for i := range e.in.Entries {
+		g := e.in.Entries[i].GUID
+		if g.IsZero() {
+			nameless = append(nameless, int32(i))
+			e.entries[i].flags |= noOwnGUID
+		} else if c, seen := e.carriers[g]; seen {
+			if e.sharedEntries[g] == nil {
+				e.sharedEntries[g] = []int32{c.entry}
+			}
+			e.sharedEntries[g] = append(e.sharedEntries[g], int32(i))
+		} else {
+			e.carriers[g] = carriers{int32(i), none}
+		}
+	}
+	e.mergeSame(nameless)
+	for _, group := range e.sharedEntries {
+		e.mergeSame(group)
+	}
+	for i := range e.entries {
+		if in := &e.in.Entries[i]; len(in.Primaries) == 0 && len(in.Aliases) == 0 {
+			e.entries[i].flags |= dropped
+		}
+	}
+	for g, group := range e.sharedEntries {
+		group = slices.DeleteFunc(group, func(i int32) bool { return e.entries[i].flags&dropped != 0 })
+		e.sharedEntries[g] = group
+		slices.SortFunc(group, e.compareEntries)
+		for len(group) > 0 {
+			n := 1
+			for n < len(group) && e.entryDir(group[n]) == e.entryDir(group[0]) {
+				n++
+			}
+			if n > 1 {
+				for _, i := range group[:n] {
+					e.entries[i].flags |= noOwnGUID
+					e.entries[i].other = group[0]
+				}
+				e.entries[group[0]].other = group[1]
+			}
+			group = group[n:]
+		}
+	}
+	for i := range e.in.Accounts {
+		g := e.in.Accounts[i].GUID
+		if e.local(int32(i)) || g.IsZero() {
+			continue
+		}
+		c, seen := e.carriers[g]
+		if !seen {
+			c = carriers{none, none}
+		}
+		if c.account == none {
+			c.account = int32(i)
+			e.carriers[g] = c
+			continue
+		}
+		if e.sharedAccounts[g] == nil {
+			e.sharedAccounts[g] = []int32{c.account}
+		}
+		e.sharedAccounts[g] = append(e.sharedAccounts[g], int32(i))
+	}
+}
+
+// mergeSame drops all but the first of the results in group that are the same
+// object. The results share their GUID, or have none.
+func (e *engine) mergeSame(group []int32) {
+	if len(group) < 2 {
+		return
+	}
+	names := make(map[int32]string, len(group))
+	for _, i := range group {
+		names[i] = foldDN(e.in.Entries[i].DN)
+	}
+	sorted := slices.Clone(group)
+	slices.SortFunc(sorted, func(a, b int32) int {
+		return cmp.Or(cmp.Compare(e.entryDir(a), e.entryDir(b)), strings.Compare(names[a], names[b]),
+			cmp.Compare(e.in.Entries[a].Scope, e.in.Entries[b].Scope), e.compareEntries(a, b))
+	})
+	for n, i := range sorted[1:] {
+		if before := sorted[n]; e.entryDir(i) == e.entryDir(before) && names[i] == names[before] {
+			e.entries[i].flags |= dropped
+		}
+	}
+}
+
+// foldDN returns text that is equal for equal names.
+func foldDN(dn string) string {
+	parsed, err := identity.ParseDN(dn)
+	if err != nil {
+		return dn
+	}
+	return strings.Join(parsed, ",")
+}
+
+// compareEntries orders entries by what they say, so that any choice among
+// them is independent of the order in which they came.
+func (e *engine) compareEntries(a, b int32) int {
+	x, y := &e.in.Entries[a], &e.in.Entries[b]
+	return cmp.Or(
+		strings.Compare(e.dirInfo[e.entryDir(a)].name, e.dirInfo[e.entryDir(b)].name),
+		x.GUID.Compare(y.GUID), strings.Compare(x.DN, y.DN), cmp.Compare(x.Scope, y.Scope),
+		strings.Compare(x.Username, y.Username), cmp.Compare(x.Type, y.Type),
+		compareSets(x.Primaries, y.Primaries), compareSets(x.Aliases, y.Aliases),
+		slices.CompareFunc(x.Attributes, y.Attributes, func(p, q identity.Attribute) int {
+			return cmp.Or(strings.Compare(p.Name, q.Name), strings.Compare(p.Value, q.Value))
+		}))
+}
+
+func compareSets(a, b []string) int {
+	a, b = slices.Clone(a), slices.Clone(b)
+	slices.Sort(a)
+	slices.Sort(b)
+	return slices.Compare(a, b)
+}
+
+// entriesOf returns the entries that carry a GUID.
+func (e *engine) entriesOf(g identity.GUID) []int32 {
+	if group, ok := e.sharedEntries[g]; ok {
+		return group
+	}
+	if c, ok := e.carriers[g]; ok && c.entry != none && e.entries[c.entry].flags&dropped == 0 {
+		return []int32{c.entry}
+	}
+	return nil
+}
+
+// accountsOf returns the accounts that a GUID owns, in whichever directories.
+func (e *engine) accountsOf(g identity.GUID) []int32 {
+	if group, ok := e.sharedAccounts[g]; ok {
+		return group
+	}
+	if c, ok := e.carriers[g]; ok && c.account != none {
+		return []int32{c.account}
+	}
+	return nil
+}
+
+// carriedIn reports whether an entry of the directory carries the GUID.
+func (e *engine) carriedIn(dir int32, g identity.GUID) bool {
+	return slices.ContainsFunc(e.entriesOf(g), func(i int32) bool { return e.entryDir(i) == dir })
+}
+
+// bindByGUID binds each entry to the account that its GUID owns. The account
+// of another directory is only taken over where it is certain that the object
+// moved: that directory was read (or is gone from the configuration) and
+// nobody else carries the GUID.
+func (e *engine) bindByGUID() {
+	for n := range e.entries {
+		i, t := int32(n), &e.entries[n]
+		if t.flags&dropped != 0 {
+			continue
+		}
+		g := e.in.Entries[n].GUID
+		if t.flags&noOwnGUID != 0 {
+			e.rejectWhole(i, MissingGUID, t.other, false)
+			for _, a := range e.accountsOf(g) {
+				if e.accounts[a].dir == e.entryDir(i) {
+					e.accounts[a].flags |= frozen | quiet
+				}
+			}
+			continue
+		}
+		c := e.carriers[g]
+		if c.account == none {
+			continue
+		}
+		owners := e.accountsOf(g)
+		if own := slices.IndexFunc(owners, func(a int32) bool { return e.accounts[a].dir == e.entryDir(i) }); own >= 0 {
+			e.bind(i, owners[own])
+			continue
+		}
+		if len(owners) == 1 && len(e.entriesOf(g)) == 1 && !e.dirInfo[e.accounts[owners[0]].dir].unread() {
+			e.bind(i, owners[0])
+			continue
+		}
+		e.rejectWhole(i, OtherDirectory, e.firstAccount(owners), true)
+		for _, a := range owners {
+			if dir := e.accounts[a].dir; !e.dirInfo[dir].unread() && !e.carriedIn(dir, g) {
+				e.accounts[a].flags |= frozen | quiet
+			}
+		}
+	}
+}
+
+func (e *engine) bind(i, a int32) {
+	e.entries[i].account, e.accounts[a].entry = a, i
+}
+
+// firstAccount returns the account whose primary comes first in byte order.
+func (e *engine) firstAccount(accounts []int32) int32 {
+	return slices.MinFunc(accounts, func(a, b int32) int {
+		return e.in.Accounts[a].Primary.Compare(e.in.Accounts[b].Primary)
+	})
+}
+
+// bindByPrimary binds entries that are not bound yet by their declared
+// primary: to a local account (adoption), or to an account whose GUID the
+// directory no longer has (GUID change).
+func (e *engine) bindByPrimary() {
+	for n := range e.entries {
+		i, t := int32(n), &e.entries[n]
+		if t.account != none || t.whole != noReason || t.declared == none || e.declarers[t.declared] > 1 {
+			continue
+		}
+		a := e.holder(t.declared)
+		if a == none || e.accounts[a].first != t.declared || e.bound(a) || e.unread(a) || e.accounts[a].hold != none {
+			continue
+		}
+		s := &e.scopes[e.in.Entries[i].Scope]
+		switch {
+		case e.local(a):
+			if s.Adopt {
+				e.bind(i, a)
+			}
+		case s.Rebind && !e.has(t.declared, protected) && !e.accounts[a].is(frozen):
+			e.bind(i, a)
+		default:
+			reason := GUIDChanged
+			if e.active(a) && e.accounts[a].dir != s.dir {
+				reason = OtherDirectory
+			}
+			e.rejectWhole(i, reason, a, true)
+			e.accounts[a].flags |= frozen
+		}
+	}
+}

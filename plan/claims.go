@@ -1,0 +1,254 @@
+package plan
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/rollcall-cli/rollcall/internal/identity"
+)
+
+// listed is one value of an entry after parsing.
+type listed struct {
+	address identity.Address // normalised; zero if malformed
+	text    string           // what a row shows
+	reason  Reason           // AliasMalformed, UnknownDomain or none
+	public  bool
+}
+
+// normalise parses a value and rewrites its domain for the entry's scope.
+func (e *engine) normalise(s *scope, value string) listed {
+	a, err := identity.ParseAddress(value)
+	if err != nil {
+		return listed{text: strings.ToLower(value), reason: AliasMalformed}
+	}
+	name := a.Domain()
+	d := e.domains[name]
+	if d == nil {
+		return listed{address: a, text: a.String(), reason: UnknownDomain}
+	}
+	if d.name != name {
+		a = a.WithDomain(d.name)
+	}
+	l := listed{address: a, text: a.String(), public: d.public}
+	if !d.public && !s.domains[d.index] {
+		l.reason = UnknownDomain
+	}
+	return l
+}
+
+// listClaims turns the values of every entry into claims, and sets aside the
+// values that cannot be any. A claim on an address of the entry's own account
+// gets its number at once; the others wait in the loose table, so that a
+// console that changes little costs no table of all its addresses.
+func (e *engine) listClaims() {
+	e.claims = make([]claim, 0, len(e.entries)*3)
+	var values, candidates []listed
+	for n := range e.entries {
+		i, t, in := int32(n), &e.entries[n], &e.in.Entries[n]
+		t.first = int32(len(e.claims))
+		t.end = t.first
+		if t.flags&dropped != 0 {
+			continue
+		}
+		s := &e.scopes[in.Scope]
+		candidates, values = candidates[:0], values[:0]
+		for _, text := range in.Primaries {
+			candidates = append(candidates, e.normalise(s, text))
+		}
+		declared := e.declaredPrimary(t, candidates)
+		for c := range candidates {
+			if c == declared {
+				values = slices.Insert(values, 0, candidates[c])
+			} else {
+				values = append(values, candidates[c])
+			}
+		}
+		for _, text := range in.Aliases {
+			values = append(values, e.normalise(s, text))
+		}
+		e.addClaims(i, values, declared >= 0)
+	}
+}
+
+// declaredPrimary chooses among several candidates: those that can be a
+// primary are preferred; among them the primary that the account bound by GUID
+// has, else the first in byte order.
+func (e *engine) declaredPrimary(t *entry, candidates []listed) int {
+	best := none
+	for c := range candidates {
+		if best == none || e.betterPrimary(t, &candidates[c], &candidates[best]) {
+			best = c
+		}
+	}
+	return best
+}
+
+func (e *engine) betterPrimary(t *entry, a, b *listed) bool {
+	if x, y := a.reason == noReason && !a.public, b.reason == noReason && !b.public; x != y {
+		return x
+	}
+	if t.account != none {
+		present := e.in.Accounts[t.account].Primary
+		if x, y := a.address == present, b.address == present; x != y {
+			return x
+		}
+	}
+	return a.text < b.text
+}
+
+// manyValues is the number of values from which an entry's are deduplicated by
+// a table.
+const manyValues = 32
+
+// addClaims records the values of entry i, each address once. The first value
+// is the declared one, if declared is set, so that its role wins.
+func (e *engine) addClaims(i int32, values []listed, declared bool) {
+	t := &e.entries[i]
+	type key struct {
+		text   string
+		reason Reason
+	}
+	var seen map[key]bool
+	if len(values) > manyValues {
+		seen = make(map[key]bool, len(values))
+	}
+	for n := range values {
+		v := &values[n]
+		if seen != nil {
+			k := key{v.text, v.reason}
+			if seen[k] {
+				continue
+			}
+			seen[k] = true
+		} else if slices.ContainsFunc(values[:n], func(w listed) bool { return w.text == v.text && w.reason == v.reason }) {
+			continue
+		}
+		if v.reason != noReason {
+			reason := v.reason
+			if reason == AliasMalformed && declared && n == 0 {
+				reason = PrimaryMalformed
+			}
+			e.refused = append(e.refused, refusedValue{v.text, i, reason})
+			continue
+		}
+		id := e.number(t.account, v.address)
+		if declared && n == 0 && !v.public {
+			t.declared = id
+		}
+		e.claims = append(e.claims, claim{id: id, entry: i, public: v.public})
+	}
+	t.end = int32(len(e.claims))
+}
+
+// number returns the number of an address if account a holds it, or else its
+// place in the loose table as a number below none.
+func (e *engine) number(a int32, x identity.Address) int32 {
+	if a != none {
+		account := &e.in.Accounts[a]
+		if account.Primary == x {
+			return e.accounts[a].first
+		}
+		if len(account.Aliases) > manyValues {
+			if n, ok := slices.BinarySearchFunc(account.Aliases, x, identity.Address.Compare); ok {
+				return e.accounts[a].first + 1 + int32(n)
+			}
+		} else if n := slices.Index(account.Aliases, x); n >= 0 {
+			return e.accounts[a].first + 1 + int32(n)
+		}
+	}
+	return looseNumber(e.looseIndex(x))
+}
+
+func looseNumber(n int32) int32 { return none - 1 - n }
+
+func (e *engine) looseIndex(x identity.Address) int32 {
+	n, ok := e.loose[x]
+	if !ok {
+		n = int32(len(e.looseText))
+		e.loose[x] = n
+		e.looseText = append(e.looseText, x)
+	}
+	return n
+}
+
+// resolveAddresses numbers the loose addresses: those that some account holds
+// by their holders, the others behind. It then marks what is protected and
+// what is on hold.
+func (e *engine) resolveAddresses() error {
+	guards := [...]*[]Guard{&e.in.Rules.Protected, &e.in.Rules.Holds}
+	for _, blocks := range guards {
+		for b := range *blocks {
+			for _, x := range (*blocks)[b].Addresses {
+				e.looseIndex(x)
+			}
+		}
+	}
+	e.looseID = slices.Repeat([]int32{none}, len(e.looseText))
+	if len(e.loose) > 0 {
+		for id := range e.held {
+			n, ok := e.loose[e.text(id)]
+			if !ok {
+				continue
+			}
+			if e.looseID[n] != none {
+				return fmt.Errorf("the console holds %s twice, on %s and on %s: repair the state before planning",
+					e.looseText[n], e.in.Accounts[e.holder(e.looseID[n])].Primary, e.in.Accounts[e.holder(id)].Primary)
+			}
+			e.looseID[n] = id
+		}
+	}
+	for n := range e.looseID {
+		if e.looseID[n] == none {
+			e.looseID[n] = e.held + int32(len(e.newText))
+			e.newText = append(e.newText, e.looseText[n])
+		}
+	}
+	ids := e.held + int32(len(e.newText))
+	e.flags, e.declarers = make([]idFlag, ids), make([]uint8, ids)
+	for c := range e.claims {
+		e.claims[c].id = e.resolved(e.claims[c].id)
+	}
+	for n := range e.entries {
+		t := &e.entries[n]
+		t.declared = e.resolved(t.declared)
+		if t.declared != none && e.declarers[t.declared] < 2 {
+			e.declarers[t.declared]++
+		}
+	}
+
+	e.guards = map[int32]int32{}
+	for b := range e.in.Rules.Protected {
+		for _, x := range e.in.Rules.Protected[b].Addresses {
+			id := e.looseID[e.loose[x]]
+			if e.has(id, protected) {
+				continue
+			}
+			e.flags[id] |= protected
+			e.guards[id] = int32(b)
+			if h := e.holder(id); h != none && e.accounts[h].first != id {
+				e.accounts[h].flags |= protectedAlias
+			}
+		}
+	}
+	for b := range e.in.Rules.Holds {
+		hold := &e.in.Rules.Holds[b]
+		if hold.Over(e.in.Now) {
+			continue
+		}
+		for _, x := range hold.Addresses {
+			if h := e.holder(e.looseID[e.loose[x]]); h != none && e.accounts[h].hold == none {
+				e.accounts[h].hold = int32(b)
+				e.accounts[h].flags |= frozen
+			}
+		}
+	}
+	return nil
+}
+
+func (e *engine) resolved(id int32) int32 {
+	if id < none {
+		return e.looseID[none-1-id]
+	}
+	return id
+}

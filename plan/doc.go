@@ -1,0 +1,60 @@
+// Package plan decides what a synchronization would change. It is a pure
+// function: [Compute] takes the rules of the configuration, the entries that
+// the directories returned, the accounts that the console has and the names of
+// the directories that were read completely, and returns a [Plan]. It reads no
+// file, no clock and no network, and the order of its inputs does not matter.
+//
+// # The model
+//
+// Each address that an entry lists, once it is known to be well-formed and in a
+// domain of the scope, is a claim. A claim either stands or has one reason why
+// it does not. The phases run in this order, each in a file of its own:
+//
+//	claims.go    values become addresses, addresses become claims
+//	bind.go      entries and accounts find each other, by GUID, then by primary
+//	holders.go   what an account holds already may keep a claim from an entry;
+//	             each entry gets its primary
+//	contest.go   claims of several entries on one address; who loses is stuck,
+//	             and what is stuck or frozen keeps its addresses
+//	console.go   the accounts afterwards; protected and held ones; limits
+//	rows.go      the difference, address by address, then account by account
+//
+// Nothing that a phase has refused is given back by a later one, so that the
+// outcome does not depend on the order in which entries are looked at.
+//
+// # Who an entry's account is
+//
+//	entry's GUID is the owner of      and                                   then
+//	an account, same directory                                              bound
+//	an account, other directory       that was read or is undeclared, and   bound (directory switch)
+//	                                  nobody else carries the GUID
+//	                                  otherwise                             other_directory, whole
+//	no account                        its declared primary is that of
+//	                                  a local account, scope adopts         bound (adoption)
+//	                                  an orphan, scope rebinds              bound (GUID change)
+//	                                  an orphan                             guid_changed, whole
+//	                                  none of these                         new account
+//
+// # What the holder of an address answers to a claim
+//
+// The first line that fits, for a holder that is not the entry's own account:
+//
+//	on legal hold                                        legal_hold
+//	active, address protected                            protected_primary_to_alias, protected_move
+//	inactive, not bound    local                         preexisting_address
+//	                       unread                        other_directory
+//	                       otherwise                     free
+//	local, not adopted     its primary                   preexisting_address
+//	                       its alias                     local_primary_not_adopted
+//	unread                                               other_directory
+//	bound to an entry that claims the address too        preexisting_address, other_directory
+//	anything else                                        free
+//
+// # Three kinds of refusal
+//
+// An entry is rejected whole when nothing of it can be granted (no GUID of its
+// own, a changed GUID, no possible primary, a legal hold); its claims still
+// contend with those of others, and cannot win. An entry is stuck when it loses
+// the primary it would have had to another entry. An account is frozen when
+// this run leaves it exactly as it is; both kinds of entry freeze theirs.
+package plan

@@ -1,0 +1,281 @@
+package plan
+
+import (
+	"fmt"
+	"math"
+
+	"github.com/rollcall-cli/rollcall/internal/identity"
+)
+
+// Compute makes the plan for an input. An error means that the input is
+// impossible: entries of a directory that was not read, or a console that
+// holds an address twice.
+func Compute(in Input) (*Plan, error) {
+	e, err := newEngine(in)
+	if err != nil {
+		return nil, err
+	}
+	e.mergeObjects()
+	e.bindByGUID()
+	e.listClaims()
+	if err := e.resolveAddresses(); err != nil {
+		return nil, err
+	}
+	e.bindByPrimary()
+	e.markOwnClaims()
+	e.choosePrimaries()
+	e.judgePublic()
+	e.askHolders()
+	e.judgeContests()
+	e.settleFrozen()
+	p := &Plan{}
+	p.Accounts, p.Unchanged = e.console()
+	p.Changes = Rows(p.Accounts)
+	p.Rejections = e.rejections()
+	return p, nil
+}
+
+const none = -1
+
+// engine holds the working state of one Compute. Addresses are numbered: those
+// that accounts hold come first, account by account, the primary before the
+// aliases; those that are only claimed follow.
+type engine struct {
+	in      Input
+	dirs    map[string]int32 // label -> index of dirInfo
+	dirInfo []dirInfo
+	domains map[string]*domain
+	scopes  []scope
+
+	carriers       map[identity.GUID]carriers
+	sharedEntries  map[identity.GUID][]int32
+	sharedAccounts map[identity.GUID][]int32
+
+	accounts []account
+	entries  []entry
+	claims   []claim
+	refused  []refusedValue
+
+	held      int32                      // how many address numbers accounts hold
+	holderOf  []int32                    // held address -> account
+	loose     map[identity.Address]int32 // claims not on their own account's addresses, and guarded addresses -> index of looseText
+	looseText []identity.Address         // in order of first sight
+	looseID   []int32                    // their numbers, once resolved
+	newText   []identity.Address         // texts of the numbers from held on
+	flags     []idFlag                   // by address number
+	declarers []uint8                    // entries that declare it, up to 2
+	guards    map[int32]int32            // protected address number -> index of the protected block
+
+	byAddress []int32 // claims, grouped by address number
+	groups    []int32 // address number -> start in byAddress; one more at the end
+
+	notes []Rejection // rows found while the console was made
+	slab  identity.Slab[identity.Address]
+}
+
+type dirInfo struct {
+	name           string
+	declared, read bool
+}
+
+// unread reports whether accounts of the directory are left alone.
+func (d *dirInfo) unread() bool { return d.declared && !d.read }
+
+type domain struct {
+	name     string
+	index    int
+	public   bool
+	aliasFor map[string]bool
+}
+
+type scope struct {
+	*Scope
+	dir     int32
+	domains []bool // by index of the domain
+}
+
+type idFlag uint8
+
+const (
+	ownClaim  idFlag = 1 << iota // the entry of the holder claims it, validly
+	protected                    // a protected block lists it
+)
+
+type entryFlag uint8
+
+const (
+	dropped   entryFlag = 1 << iota // the same object again, or no entry
+	noOwnGUID                       // no GUID, or one that another entry carries
+	stuck                           // lost its primary
+)
+
+type entry struct {
+	account     int32 // bound account
+	declared    int32 // number of the declared primary
+	primary     int32 // claim that is the primary by rule 5
+	first, end  int32 // its claims
+	other       int32 // account or entry that is the reason of a whole rejection
+	whole       Reason
+	flags       entryFlag
+	otherIsAcct bool
+}
+
+func (t *entry) stuck() bool { return t.flags&stuck != 0 }
+
+type accountFlag uint8
+
+const (
+	frozen         accountFlag = 1 << iota
+	quiet                      // frozen before its legal hold could speak
+	protectedAlias             // has an alias that a protected block lists
+)
+
+type account struct {
+	dir   int32 // owner's directory
+	entry int32 // bound entry
+	first int32 // number of its primary; its aliases follow
+	hold  int32 // legal_hold block
+	flags accountFlag
+}
+
+func (a *account) is(f accountFlag) bool { return a.flags&f != 0 }
+
+type claim struct {
+	id     int32
+	entry  int32
+	reason Reason
+	public bool
+}
+
+// refusedValue is a listed value that rule 2 keeps from being a claim.
+type refusedValue struct {
+	text   string
+	entry  int32
+	reason Reason
+}
+
+func newEngine(in Input) (*engine, error) {
+	if len(in.Entries) > math.MaxInt32 || len(in.Accounts) > math.MaxInt32 {
+		return nil, fmt.Errorf("more than %d entries or accounts", math.MaxInt32)
+	}
+	e := &engine{in: in, dirs: map[string]int32{}, domains: map[string]*domain{}, loose: map[identity.Address]int32{}}
+	for _, name := range in.Rules.Directories {
+		e.dirInfo[e.dir(name)].declared = true
+	}
+	for _, name := range in.Read {
+		e.dirInfo[e.dir(name)].read = true
+	}
+	for i := range in.Rules.Domains {
+		d := &in.Rules.Domains[i]
+		info := &domain{name: d.Name, index: i, public: d.Public, aliasFor: map[string]bool{}}
+		for _, name := range d.AliasFor {
+			info.aliasFor[name] = true
+		}
+		e.domains[d.Name] = info
+		for _, alias := range d.Aliases {
+			e.domains[alias] = info
+		}
+	}
+	for i := range in.Rules.Scopes {
+		s := &in.Rules.Scopes[i]
+		taken := make([]bool, len(in.Rules.Domains))
+		for _, name := range s.Domains {
+			if d := e.domains[name]; d != nil {
+				taken[d.index] = true
+			}
+		}
+		e.scopes = append(e.scopes, scope{s, e.dir(s.Directory), taken})
+	}
+
+	e.accounts = make([]account, len(in.Accounts))
+	for i := range in.Accounts {
+		a := &in.Accounts[i]
+		e.accounts[i] = account{dir: none, entry: none, hold: none, first: e.held}
+		if !a.Local() {
+			e.accounts[i].dir = e.dir(a.Directory)
+		}
+		e.held += int32(1 + len(a.Aliases))
+	}
+	e.holderOf = make([]int32, e.held)
+	for i := range e.accounts {
+		for id := e.accounts[i].first; id < e.end(int32(i)); id++ {
+			e.holderOf[id] = int32(i)
+		}
+	}
+
+	e.entries = make([]entry, len(in.Entries))
+	for i := range in.Entries {
+		e.entries[i] = entry{account: none, declared: none, primary: none, other: none}
+		s := in.Entries[i].Scope
+		if s < 0 || int(s) >= len(e.scopes) {
+			return nil, fmt.Errorf("entry %q is of no declared scope", in.Entries[i].DN)
+		}
+		if d := &e.dirInfo[e.scopes[s].dir]; !d.read {
+			return nil, fmt.Errorf("entry %q is of directory %q, which was not read completely", in.Entries[i].DN, d.name)
+		}
+	}
+	return e, nil
+}
+
+// dir returns the index of a directory's label.
+func (e *engine) dir(name string) int32 {
+	if i, ok := e.dirs[name]; ok {
+		return i
+	}
+	i := int32(len(e.dirInfo))
+	e.dirs[name] = i
+	e.dirInfo = append(e.dirInfo, dirInfo{name: name})
+	return i
+}
+
+// end returns the number behind the last address of account a.
+func (e *engine) end(a int32) int32 {
+	return e.accounts[a].first + 1 + int32(len(e.in.Accounts[a].Aliases))
+}
+
+// holder returns the account that holds an address, or none.
+func (e *engine) holder(id int32) int32 {
+	if id < e.held {
+		return e.holderOf[id]
+	}
+	return none
+}
+
+// text returns the address with the given number.
+func (e *engine) text(id int32) identity.Address {
+	if id >= e.held {
+		return e.newText[id-e.held]
+	}
+	h := e.holderOf[id]
+	if i := id - e.accounts[h].first; i > 0 {
+		return e.in.Accounts[h].Aliases[i-1]
+	}
+	return e.in.Accounts[h].Primary
+}
+
+func (e *engine) has(id int32, f idFlag) bool { return e.flags[id]&f != 0 }
+
+// entryDir returns the directory of an entry.
+func (e *engine) entryDir(i int32) int32 { return e.scopes[e.in.Entries[i].Scope].dir }
+
+func (e *engine) active(a int32) bool { return e.in.Accounts[a].Active() }
+func (e *engine) local(a int32) bool  { return e.accounts[a].dir == none }
+func (e *engine) bound(a int32) bool  { return e.accounts[a].entry != none }
+
+// unread reports whether account a is owned by a directory that is declared
+// and was not read in this run.
+func (e *engine) unread(a int32) bool {
+	return !e.local(a) && !e.bound(a) && e.dirInfo[e.accounts[a].dir].unread()
+}
+
+// orphan reports whether account a is owned, not bound, and its directory was
+// read or is no longer declared.
+func (e *engine) orphan(a int32) bool {
+	return !e.local(a) && !e.bound(a) && !e.dirInfo[e.accounts[a].dir].unread()
+}
+
+// rejectWhole refuses every claim of entry i, naming what stands in the way.
+func (e *engine) rejectWhole(i int32, r Reason, other int32, isAccount bool) {
+	t := &e.entries[i]
+	t.whole, t.other, t.otherIsAcct = r, other, isAccount
+}

@@ -1,0 +1,208 @@
+package plan
+
+import (
+	"cmp"
+	"slices"
+	"strings"
+)
+
+// note keeps a row that was found while the console was made.
+func (e *engine) note(r Rejection) { e.notes = append(e.notes, r) }
+
+// rejections lists every refusal: of values, of claims, and those that were
+// noted on the way.
+func (e *engine) rejections() []Rejection {
+	rows := e.notes
+	for _, v := range e.refused {
+		rows = append(rows, e.entryRow(v.entry, v.reason, v.text))
+	}
+	contests := map[int32]contest{}
+	for c := range e.claims {
+		cl := &e.claims[c]
+		// The rows of a held account are noted with it.
+		if cl.reason == noReason || e.entries[cl.entry].whole == LegalHold {
+			continue
+		}
+		row := e.entryRow(cl.entry, cl.reason, e.text(cl.id).String())
+		row.Other, row.Guard = e.inTheWay(int32(c), contests)
+		rows = append(rows, row)
+	}
+	slices.SortFunc(rows, compareRejections)
+	return rows
+}
+
+func compareRejections(x, y Rejection) int {
+	return cmp.Or(
+		cmp.Compare(x.Reason, y.Reason), strings.Compare(x.Address, y.Address), strings.Compare(x.Directory, y.Directory),
+		strings.Compare(x.DN, y.DN), x.GUID.Compare(y.GUID), strings.Compare(x.Primary, y.Primary), strings.Compare(x.Scope, y.Scope),
+		strings.Compare(x.Attribute, y.Attribute), cmp.Compare(x.Type, y.Type), cmp.Compare(x.Length, y.Length),
+		strings.Compare(x.Other.Name, y.Other.Name))
+}
+
+// entryRow is a row about something that entry i lists.
+func (e *engine) entryRow(i int32, reason Reason, address string) Rejection {
+	t, in := &e.entries[i], &e.in.Entries[i]
+	r := Rejection{
+		Reason: reason, Address: address, Type: in.Type, GUID: in.GUID, DN: in.DN,
+		Directory: e.dirInfo[e.entryDir(i)].name, Scope: e.scopes[in.Scope].Name,
+	}
+	switch {
+	case t.primary != none:
+		r.Primary = e.text(e.claims[t.primary].id).String()
+	case t.declared != none:
+		r.Primary = e.text(t.declared).String()
+	case t.account != none:
+		r.Primary = e.in.Accounts[t.account].Primary.String()
+	}
+	return r
+}
+
+// accountRow is a row about an address that account a holds or would get.
+func (e *engine) accountRow(a int32, reason Reason, id int32) Rejection {
+	t, account := &e.accounts[a], &e.in.Accounts[a]
+	r := Rejection{
+		Reason: reason, Address: e.text(id).String(), Primary: account.Primary.String(), Type: account.Type,
+		GUID: account.GUID, DN: account.DN, Directory: account.Directory,
+		Other: e.accountParty(a), Guard: e.guard(a, id),
+	}
+	if e.bound(a) {
+		in := &e.in.Entries[t.entry]
+		r.Type, r.GUID, r.DN = in.Type, in.GUID, in.DN
+		r.Scope, r.Directory = e.scopes[in.Scope].Name, e.dirInfo[e.entryDir(t.entry)].name
+		r.Other = e.entryParty(t.entry)
+	}
+	return r
+}
+
+// guard returns the label of the block that holds account a, or protects the
+// address or, for the primary of an orphan, an alias of it.
+func (e *engine) guard(a, id int32) string {
+	t := &e.accounts[a]
+	if t.hold != none {
+		return e.in.Rules.Holds[t.hold].Label
+	}
+	if b, ok := e.guards[id]; ok {
+		return e.in.Rules.Protected[b].Label
+	}
+	for alias := t.first + 1; alias < e.end(a); alias++ {
+		if b, ok := e.guards[alias]; ok {
+			return e.in.Rules.Protected[b].Label
+		}
+	}
+	return ""
+}
+
+func (e *engine) entryParty(i int32) Party {
+	return Party{Kind: EntryParty, Name: e.in.Entries[i].DN, Directory: e.dirInfo[e.entryDir(i)].name}
+}
+
+func (e *engine) accountParty(a int32) Party {
+	account := &e.in.Accounts[a]
+	return Party{Kind: AccountParty, Name: account.Primary.String(), Directory: account.Directory}
+}
+
+// contest names the contenders for an address: the first two in order, those
+// that declare it before the others, and how many there are.
+type contest struct {
+	first, second int32
+	n             int
+}
+
+func (e *engine) contestFor(id int32) contest {
+	k := contest{first: none, second: none}
+	before := func(i, j int32) bool {
+		if j == none {
+			return true
+		}
+		x, y := e.entries[i].declared == id, e.entries[j].declared == id
+		if x != y {
+			return x
+		}
+		return e.compareEntries(i, j) < 0
+	}
+	for _, c := range e.claimsOn(id) {
+		cl := &e.claims[c]
+		r := cl.reason
+		if whole := e.entries[cl.entry].whole; whole == noReason && r != noReason && r != AliasRejected && r != PrimaryRejected {
+			continue
+		}
+		k.n++
+		switch i := cl.entry; {
+		case before(i, k.first):
+			k.first, k.second = i, k.first
+		case before(i, k.second):
+			k.second = i
+		}
+	}
+	return k
+}
+
+// inTheWay names who keeps a claim from being granted, and the label of the
+// block that does.
+func (e *engine) inTheWay(c int32, contests map[int32]contest) (Party, string) {
+	cl := &e.claims[c]
+	t := &e.entries[cl.entry]
+	if t.whole == cl.reason && t.other != none {
+		if t.otherIsAcct {
+			return e.accountParty(t.other), ""
+		}
+		return e.entryParty(t.other), ""
+	}
+	switch cl.reason {
+	case AliasRejected, PrimaryRejected:
+		k, ok := contests[cl.id]
+		if !ok {
+			k = e.contestFor(cl.id)
+			contests[cl.id] = k
+		}
+		other := k.first
+		if other == cl.entry {
+			other = k.second
+		}
+		if other == none {
+			return Party{}, ""
+		}
+		p := e.entryParty(other)
+		p.More = max(k.n-2, 0)
+		return p, ""
+	case NoValidPrimary:
+		// Whoever keeps the primary from the entry stands in the way of all
+		// its addresses.
+		for d := t.first; d < t.end; d++ {
+			other := &e.claims[d]
+			if lost := d == t.primary || other.id == t.declared; lost && other.reason != NoValidPrimary && other.reason != noReason {
+				return e.inTheWay(d, contests)
+			}
+		}
+		return Party{}, ""
+	}
+	if h := e.holder(cl.id); h != none && h != t.account {
+		switch cl.reason {
+		case LegalHold, ProtectedMove, ProtectedPrimaryToAlias:
+			return e.accountParty(h), e.guard(h, cl.id)
+		case PreexistingAddress, OtherDirectory, LocalPrimaryNotAdopted:
+			return e.accountParty(h), ""
+		}
+	}
+	return Party{}, ""
+}
+
+// text names a party the way sentences do.
+func (p Party) text() string {
+	switch p.Kind {
+	case EntryParty:
+		s := "entry " + quote(p.Name)
+		if p.Directory != "" {
+			s += " of directory " + quote(p.Directory)
+		}
+		return s
+	case AccountParty:
+		if p.Directory == "" {
+			return "local account " + p.Name
+		}
+		return "account " + p.Name + " of directory " + quote(p.Directory)
+	}
+	return "nobody"
+}
+
+func quote(s string) string { return `"` + s + `"` }
