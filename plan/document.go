@@ -1,0 +1,341 @@
+package plan
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"github.com/rollcall-cli/rollcall/internal/identity"
+)
+
+// FormatVersion is the version of the plan document. Its major number changes
+// when a reader of the old one could misunderstand the new.
+const FormatVersion = "1.0"
+
+// field is a key of a change row beside the common ones.
+type field struct {
+	key   string
+	value func(*Row) *string
+}
+
+var (
+	newPrimary        = field{"new_primary", func(r *Row) *string { return &r.NewPrimary }}
+	originalPrimary   = field{"original_primary", func(r *Row) *string { return &r.OriginalPrimary }}
+	guid              = field{"guid", func(r *Row) *string { return &r.GUID }}
+	originalGUID      = field{"original_guid", func(r *Row) *string { return &r.OriginalGUID }}
+	newGUID           = field{"new_guid", func(r *Row) *string { return &r.NewGUID }}
+	username          = field{"username", func(r *Row) *string { return &r.Username }}
+	originalUsername  = field{"original_username", func(r *Row) *string { return &r.OriginalUsername }}
+	newUsername       = field{"new_username", func(r *Row) *string { return &r.NewUsername }}
+	dn                = field{"dn", func(r *Row) *string { return &r.DN }}
+	originalDirectory = field{"original_directory", func(r *Row) *string { return &r.OriginalDirectory }}
+	newDirectory      = field{"new_directory", func(r *Row) *string { return &r.NewDirectory }}
+	originalType      = field{"original_type", func(r *Row) *string { return &r.OriginalType }}
+	newType           = field{"new_type", func(r *Row) *string { return &r.NewType }}
+	reason            = field{"reason", func(r *Row) *string { return &r.Reason }}
+	attribute         = field{"attribute", func(r *Row) *string { return &r.Attribute }}
+	original          = field{"original", func(r *Row) *string { return &r.Original }}
+	newValue          = field{"new", func(r *Row) *string { return &r.New }}
+)
+
+// fields are the keys that the rows of each category have beside category,
+// address, type, directory and withheld.
+var fields = [Categories][]field{
+	Add:             {newPrimary, guid, username, dn},
+	Inactive:        {originalPrimary},
+	PrimaryChange:   {originalPrimary, newPrimary},
+	DirectorySwitch: {originalDirectory, newDirectory},
+	AliasSwitch:     {originalPrimary, newPrimary},
+	AliasToPrimary:  {originalPrimary},
+	PrimaryToAlias:  {newPrimary},
+	PrimarySwitch:   {originalGUID, newGUID},
+	TypeChange:      {originalType, newType, reason},
+	UsernameChange:  {originalUsername, newUsername},
+	Adoption:        {guid, username, dn},
+	GUIDChange:      {originalGUID, newGUID},
+	Reactivation:    {guid},
+	AttributeChange: {attribute, original, newValue},
+}
+
+// WriteJSON writes the plan as one JSON document: the saved plan. Its keys and
+// rows are in fixed order, none is left out, and lists are never null.
+func (p *Plan) WriteJSON(w io.Writer) error {
+	out := bufio.NewWriterSize(w, 1<<16)
+	b := make([]byte, 0, 4096)
+	b = append(b, "{\n"...)
+	b = appendMember(b, "  ", "format_version", FormatVersion)
+	b = appendMember(b, ",\n  ", "rollcall_version", p.ToolVersion)
+	b = appendMember(b, ",\n  ", "created", p.Created.UTC().Format(time.RFC3339))
+	b = appendMember(b, ",\n  ", "expires", p.Expires.UTC().Format(time.RFC3339))
+	b = appendMember(b, ",\n  ", "config_digest", p.ConfigDigest)
+	b = appendMember(b, ",\n  \"state\": {", "lineage", p.Lineage)
+	b = fmt.Appendf(b, ", \"serial\": %d}", p.Serial)
+	b = appendList(b, "directories", len(p.Directories), func(b []byte, i int) []byte {
+		d := &p.Directories[i]
+		b = appendMember(b, "{", "name", d.Name)
+		b = appendMember(b, ", ", "kind", d.Kind)
+		b = appendMember(b, ", ", "server", d.Server)
+		return fmt.Appendf(b, `, "scanned": %d, "entries": %d, "complete": %t}`, d.Scanned, d.Entries, d.Complete)
+	})
+	b = appendList(b, "unread", len(p.Unread), func(b []byte, i int) []byte { return identity.AppendJSONString(b, p.Unread[i]) })
+	b = appendList(b, "warnings", len(p.Warnings), func(b []byte, i int) []byte { return identity.AppendJSONString(b, p.Warnings[i]) })
+	s := p.Summary()
+	b = append(b, ",\n  \"summary\": {"...)
+	for c := range s.Changes {
+		b = fmt.Appendf(b, "%q: %d, ", Category(c).String(), s.Changes[c])
+	}
+	b = fmt.Appendf(b, `"rejection": %d, "withheld": %d, "withheld_accounts": %d, "unchanged_accounts": %d}`,
+		s.Rejections, s.Withheld, s.WithheldAccounts, s.Unchanged)
+	if _, err := out.Write(b); err != nil {
+		return err
+	}
+	lists := []struct {
+		name   string
+		n      int
+		append func([]byte, int) []byte
+	}{
+		{"changes", len(p.Changes), func(b []byte, i int) []byte { return p.Changes[i].appendJSON(b) }},
+		{"rejections", len(p.Rejections), func(b []byte, i int) []byte { return p.Rejections[i].appendJSON(b) }},
+		{"accounts", len(p.Accounts), func(b []byte, i int) []byte { return p.Accounts[i].appendJSON(b) }},
+	}
+	for _, list := range lists {
+		b = fmt.Appendf(b[:0], ",\n  %q: [", list.name)
+		for i := range list.n {
+			b = append(b, separator(i)...)
+			b = list.append(b, i)
+			if _, err := out.Write(b); err != nil {
+				return err
+			}
+			b = b[:0]
+		}
+		if list.n > 0 {
+			b = append(b, "\n  "...)
+		}
+		b = append(b, ']')
+		if _, err := out.Write(b); err != nil {
+			return err
+		}
+	}
+	if _, err := out.WriteString("\n}\n"); err != nil {
+		return err
+	}
+	return out.Flush()
+}
+
+func separator(i int) string {
+	if i == 0 {
+		return "\n    "
+	}
+	return ",\n    "
+}
+
+func appendList(b []byte, name string, n int, item func([]byte, int) []byte) []byte {
+	b = fmt.Appendf(b, ",\n  %q: [", name)
+	for i := range n {
+		b = append(b, separator(i)...)
+		b = item(b, i)
+	}
+	if n > 0 {
+		b = append(b, "\n  "...)
+	}
+	return append(b, ']')
+}
+
+func appendMember(b []byte, before, key, value string) []byte {
+	b = append(b, before...)
+	b = append(b, '"')
+	b = append(b, key...)
+	b = append(b, `": `...)
+	return identity.AppendJSONString(b, value)
+}
+
+func (c *Change) appendJSON(b []byte) []byte {
+	row := c.Row()
+	b = appendMember(b, "{", "category", row.Category.String())
+	b = appendMember(b, ", ", "address", row.Address)
+	b = appendMember(b, ", ", "type", row.Type)
+	b = appendMember(b, ", ", "directory", row.Directory)
+	for _, f := range fields[row.Category] {
+		b = appendMember(b, ", ", f.key, *f.value(&row))
+	}
+	return fmt.Appendf(b, `, "withheld": %t}`, row.Withheld)
+}
+
+func (r *Rejection) appendJSON(b []byte) []byte {
+	b = appendMember(b, "{", "reason", r.Reason.String())
+	b = appendMember(b, ", ", "message", r.Message())
+	b = appendMember(b, ", ", "remedy", r.Remedy())
+	b = appendMember(b, ", ", "address", r.Address)
+	b = appendMember(b, ", ", "type", r.Type.String())
+	b = appendMember(b, ", ", "primary", r.Primary)
+	b = appendMember(b, ", ", "guid", r.GUID.String())
+	b = appendMember(b, ", ", "dn", r.DN)
+	b = appendMember(b, ", ", "directory", r.Directory)
+	b = appendMember(b, ", ", "scope", r.Scope)
+	b = appendMember(b, `, "other": {`, "kind", r.Other.Kind.String())
+	b = appendMember(b, ", ", "name", r.Other.Name)
+	b = appendMember(b, ", ", "directory", r.Other.Directory)
+	b = fmt.Appendf(b, `, "more": %d}`, r.Other.More)
+	b = appendMember(b, ", ", "guard", r.Guard)
+	b = appendMember(b, ", ", "attribute", r.Attribute)
+	b = fmt.Appendf(b, `, "limit": %d, "length": %d`, r.Limit, r.Length)
+	b = appendMember(b, ", ", "wanted", r.Wanted)
+	return append(b, '}')
+}
+
+// String returns "entry", "account" or "".
+func (k PartyKind) String() string { return [...]string{"", "entry", "account"}[k] }
+
+func (c *AccountChange) appendJSON(b []byte) []byte {
+	one := func(key string, a *identity.Account) {
+		b = append(b, key...)
+		if a == nil {
+			b = append(b, "null"...)
+			return
+		}
+		b = a.AppendJSON(b)
+	}
+	one(`{"before": `, c.Before)
+	one(`, "after": `, c.After)
+	one(`, "kept": `, c.Kept)
+	return fmt.Appendf(b, `, "withheld": %t}`, c.Withheld)
+}
+
+// document is the saved plan as it is read.
+type document struct {
+	FormatVersion   string `json:"format_version"`
+	RollcallVersion string `json:"rollcall_version"`
+	Created         time.Time
+	Expires         time.Time
+	ConfigDigest    string `json:"config_digest"`
+	State           struct {
+		Lineage string
+		Serial  int64
+	}
+	Directories []identity.Receipt
+	Unread      []string
+	Warnings    []string
+	Summary     map[string]int
+	Changes     []json.RawMessage
+	Rejections  []refusalDocument
+	Accounts    []struct {
+		Before, After, Kept json.RawMessage
+		Withheld            bool
+	}
+}
+
+type refusalDocument struct {
+	Reason, Message, Remedy, Address, Type, Primary, GUID, DN, Directory, Scope string
+
+	Other struct {
+		Kind, Name, Directory string
+		More                  int
+	}
+	Guard, Attribute, Wanted string
+	Limit, Length            int
+}
+
+// ReadJSON reads a saved plan. The rows of the change set are derived again
+// from the accounts and compared with those that were saved, so that a plan
+// whose parts contradict each other is refused.
+func ReadJSON(r io.Reader) (*Plan, error) {
+	dec := json.NewDecoder(r)
+	dec.DisallowUnknownFields()
+	var doc document
+	if err := dec.Decode(&doc); err != nil {
+		if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+			return nil, errors.New("the plan is cut short")
+		}
+		return nil, fmt.Errorf("not a plan: %s", strings.TrimPrefix(err.Error(), "json: "))
+	}
+	if _, err := dec.Token(); err != io.EOF {
+		return nil, errors.New("not a plan: something follows the document")
+	}
+	if major, _, _ := strings.Cut(doc.FormatVersion, "."); major != "1" {
+		return nil, fmt.Errorf("the plan has format version %q, and this version of rollcall reads 1.x", doc.FormatVersion)
+	}
+	p := &Plan{Header: Header{
+		ToolVersion: doc.RollcallVersion, Created: doc.Created.UTC(), Expires: doc.Expires.UTC(), ConfigDigest: doc.ConfigDigest,
+		Lineage: doc.State.Lineage, Serial: doc.State.Serial,
+		Directories: doc.Directories, Unread: doc.Unread, Warnings: doc.Warnings,
+	}, Unchanged: doc.Summary["unchanged_accounts"]}
+	var accounts identity.Decoder
+	for n, c := range doc.Accounts {
+		change := AccountChange{Withheld: c.Withheld}
+		for _, one := range [...]struct {
+			raw json.RawMessage
+			to  **identity.Account
+		}{{c.Before, &change.Before}, {c.After, &change.After}, {c.Kept, &change.Kept}} {
+			if len(one.raw) == 0 || string(one.raw) == "null" {
+				continue
+			}
+			a, err := accounts.Account(one.raw)
+			if err != nil {
+				return nil, fmt.Errorf("not a plan: account change %d: %w", n+1, err)
+			}
+			*one.to = &a
+		}
+		if change.Before == nil && change.After == nil || change.Withheld != (change.Kept != nil) || change.Withheld && !change.deactivates() {
+			return nil, fmt.Errorf("the plan contradicts itself: account change %d changes nothing that it could", n+1)
+		}
+		p.Accounts = append(p.Accounts, change)
+	}
+	p.Changes = Rows(p.Accounts)
+	if len(p.Changes) != len(doc.Changes) {
+		return nil, fmt.Errorf("the plan contradicts itself: it lists %d changes, and its accounts make %d", len(doc.Changes), len(p.Changes))
+	}
+	var want, got bytes.Buffer
+	for i := range p.Changes {
+		want.Reset()
+		got.Reset()
+		if json.Compact(&want, p.Changes[i].appendJSON(nil)) != nil || json.Compact(&got, doc.Changes[i]) != nil || !bytes.Equal(want.Bytes(), got.Bytes()) {
+			return nil, fmt.Errorf("the plan contradicts itself: change %d does not follow from its accounts", i+1)
+		}
+	}
+	for n := range doc.Rejections {
+		r, err := doc.Rejections[n].rejection()
+		if err != nil {
+			return nil, fmt.Errorf("not a plan: rejection %d: %w", n+1, err)
+		}
+		p.Rejections = append(p.Rejections, r)
+	}
+	return p, nil
+}
+
+func (d *refusalDocument) rejection() (Rejection, error) {
+	r := Rejection{
+		Address: d.Address, Primary: d.Primary, DN: d.DN, Directory: d.Directory, Scope: d.Scope, Guard: d.Guard,
+		Attribute: d.Attribute, Limit: d.Limit, Length: d.Length, Wanted: d.Wanted,
+		Other: Party{Name: d.Other.Name, Directory: d.Other.Directory, More: d.Other.More},
+	}
+	for n := range Reasons {
+		if n > 0 && reasonNames[n] == d.Reason {
+			r.Reason = Reason(n)
+		}
+	}
+	if r.Reason == noReason {
+		return r, fmt.Errorf("unknown reason %q", d.Reason)
+	}
+	switch d.Other.Kind {
+	case "":
+	case "entry":
+		r.Other.Kind = EntryParty
+	case "account":
+		r.Other.Kind = AccountParty
+	default:
+		return r, fmt.Errorf("unknown kind of party %q", d.Other.Kind)
+	}
+	var err error
+	if r.Type, err = identity.ParseType(d.Type); err != nil {
+		return r, err
+	}
+	if d.GUID != "" {
+		r.GUID, err = identity.ParseGUID(d.GUID)
+	}
+	return r, err
+}

@@ -1,0 +1,90 @@
+package state
+
+import (
+	"errors"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+)
+
+// private is the mode of every file that holds addresses.
+const private = 0o600
+
+// replace writes a new file beside path, syncs it, keeps the present file as
+// the backup and renames the new one over it. Whatever happens on the way, a
+// whole file stands at path.
+func replace(path string, write func(io.Writer) error) (err error) {
+	dir := filepath.Dir(path)
+	tmp, err := os.CreateTemp(dir, "."+filepath.Base(path)+".*.tmp")
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if err != nil {
+			tmp.Close()
+			os.Remove(tmp.Name())
+		}
+	}()
+	if err := write(tmp); err != nil {
+		return err
+	}
+	if err := tmp.Sync(); err != nil {
+		return err
+	}
+	if err := tmp.Close(); err != nil {
+		return err
+	}
+	if err := keepBackup(path, tmp.Name()+".backup"); err != nil {
+		return err
+	}
+	if err := rename(tmp.Name(), path); err != nil {
+		return err
+	}
+	return syncDir(dir)
+}
+
+// keepBackup makes the present file the backup, through a second name for it,
+// or a copy where the file system has no links.
+func keepBackup(path, tmp string) error {
+	if _, err := os.Lstat(path); errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if os.Link(path, tmp) != nil {
+		if err := copyFile(path, tmp); err != nil {
+			os.Remove(tmp)
+			return err
+		}
+	}
+	if err := rename(tmp, BackupPath(path)); err != nil {
+		os.Remove(tmp)
+		return err
+	}
+	// Renaming one name of a file to another name of the same file does
+	// nothing and leaves the first.
+	if err := os.Remove(tmp); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return nil
+}
+
+func copyFile(from, to string) error {
+	in, err := os.Open(from)
+	if err != nil {
+		return err
+	}
+	defer in.Close()
+	out, err := os.OpenFile(to, os.O_WRONLY|os.O_CREATE|os.O_EXCL, private)
+	if err != nil {
+		return err
+	}
+	if _, err := io.Copy(out, in); err != nil {
+		out.Close()
+		return err
+	}
+	if err := out.Sync(); err != nil {
+		out.Close()
+		return err
+	}
+	return out.Close()
+}

@@ -1,0 +1,272 @@
+// Package state keeps rollcall's memory of the console in one file: the state
+// file, its lock, and the import of accounts that exist already.
+//
+// The file is JSON lines. The first is a header, then comes one account a line
+// in byte order of the primaries, and the last line has the number of accounts
+// and the SHA-256 of all lines before it. A file is never changed in place: a
+// new one is written beside it, synced and renamed over it, and the version
+// before stays as FILE.backup. So the file is whole at every moment, and one
+// that is not was damaged by something else and is refused.
+package state
+
+import (
+	"bufio"
+	"bytes"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"hash"
+	"io"
+	"io/fs"
+	"os"
+	"slices"
+	"time"
+
+	"github.com/rollcall-cli/rollcall/internal/identity"
+)
+
+const (
+	format  = "rollcall-state"
+	version = 1
+)
+
+// State is the content of a state file.
+type State struct {
+	// Lineage identifies the file's history, made once with it; "" for a state
+	// that was never written.
+	Lineage string
+	// Serial counts the versions; 0 for a state that was never written.
+	Serial int64
+	// Written is when this version was written, in UTC, and Tool the program
+	// that did.
+	Written time.Time
+	Tool    string
+	// Accounts are in byte order of their primaries.
+	Accounts []identity.Account
+}
+
+type header struct {
+	Format  string    `json:"format"`
+	Version int       `json:"version"`
+	Lineage string    `json:"lineage"`
+	Serial  int64     `json:"serial"`
+	Written time.Time `json:"written"`
+	Tool    string    `json:"tool"`
+}
+
+type trailer struct {
+	Accounts *int   `json:"accounts"`
+	SHA256   string `json:"sha256"`
+}
+
+// Error is a problem with a file, and what to do about it.
+type Error struct {
+	Path   string
+	Line   int // 0 where no line is at fault
+	Reason string
+	Advice string
+}
+
+func (e *Error) Error() string {
+	if e.Line > 0 {
+		return fmt.Sprintf("%s:%d: %s", e.Path, e.Line, e.Reason)
+	}
+	return e.Path + ": " + e.Reason
+}
+
+// Hint says what to do next.
+func (e *Error) Hint() string { return e.Advice }
+
+// BackupPath returns where the version before is kept.
+func BackupPath(path string) string { return path + ".backup" }
+
+// Load reads a state file and verifies it whole. A file that does not exist is
+// an empty state with serial 0.
+func Load(path string) (*State, error) {
+	f, err := os.Open(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return &State{}, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("open the state: %w", err)
+	}
+	defer f.Close()
+	s, err := Read(f)
+	var damage *Error
+	if errors.As(err, &damage) {
+		damage.Path = path
+		damage.Advice = fmt.Sprintf("the file was changed by something other than rollcall; the version before is %s: "+
+			"compare the two, then put back the good one with cp", BackupPath(path))
+	}
+	return s, err
+}
+
+// Read reads a state from r and verifies it whole.
+func Read(r io.Reader) (*State, error) {
+	in := lineReader{r: bufio.NewReaderSize(r, 1<<20), sum: sha256.New()}
+	line, err := in.next()
+	if err != nil {
+		return nil, in.damaged(err, "the header is missing")
+	}
+	var h header
+	if strict(line, &h) != nil || h.Format != format {
+		return nil, in.fail("not a rollcall state file: the first line is no header")
+	}
+	if h.Version != version {
+		return nil, in.fail(fmt.Sprintf("written in format version %d, and this version of rollcall reads %d", h.Version, version))
+	}
+	if h.Lineage == "" || h.Serial < 1 {
+		return nil, in.fail("the header has no lineage or no serial")
+	}
+	s := &State{Lineage: h.Lineage, Serial: h.Serial, Written: h.Written, Tool: h.Tool}
+	var dec identity.Decoder
+	for {
+		sum := in.sumSoFar()
+		line, err := in.next()
+		if err != nil {
+			return nil, in.damaged(err, "the last line is missing, so the file was cut short")
+		}
+		if bytes.HasPrefix(line, []byte(`{"accounts":`)) {
+			return s, in.finish(line, sum, len(s.Accounts))
+		}
+		a, err := dec.Account(line)
+		if err != nil {
+			return nil, in.fail("not an account: " + err.Error())
+		}
+		if n := len(s.Accounts); n > 0 && s.Accounts[n-1].Primary.Compare(a.Primary) >= 0 {
+			return nil, in.fail(fmt.Sprintf("%s does not come after %s", a.Primary, s.Accounts[n-1].Primary))
+		}
+		s.Accounts = append(s.Accounts, a)
+	}
+}
+
+// strict decodes one JSON object and nothing beside it.
+func strict(line []byte, to any) error {
+	dec := json.NewDecoder(bytes.NewReader(line))
+	dec.DisallowUnknownFields()
+	if err := dec.Decode(to); err != nil {
+		return err
+	}
+	if _, err := dec.Token(); err != io.EOF {
+		return errors.New("something follows the object")
+	}
+	return nil
+}
+
+// lineReader returns the lines of a state file and sums those it has returned.
+type lineReader struct {
+	r    *bufio.Reader
+	sum  hash.Hash
+	last []byte // the line returned last, not yet summed
+	long []byte
+	n    int
+}
+
+// next returns the next line without its newline. The line is valid until the
+// next call.
+func (in *lineReader) next() ([]byte, error) {
+	in.n++
+	line, err := in.r.ReadSlice('\n')
+	if err == bufio.ErrBufferFull {
+		in.long = append(in.long[:0], line...)
+		for err == bufio.ErrBufferFull {
+			line, err = in.r.ReadSlice('\n')
+			in.long = append(in.long, line...)
+		}
+		line = in.long
+	}
+	if err == io.EOF && len(line) > 0 {
+		err = io.ErrUnexpectedEOF
+	}
+	if err != nil {
+		return nil, err
+	}
+	in.last = line
+	return line[:len(line)-1], nil
+}
+
+// sumSoFar sums the line returned last and returns the hash, whose value is
+// that of all lines returned until now.
+func (in *lineReader) sumSoFar() hash.Hash {
+	in.sum.Write(in.last)
+	in.last = nil
+	return in.sum
+}
+
+func (in *lineReader) finish(line []byte, sum hash.Hash, accounts int) error {
+	var t trailer
+	if strict(line, &t) != nil || t.Accounts == nil {
+		return in.fail("the last line is damaged")
+	}
+	if *t.Accounts != accounts {
+		return in.fail(fmt.Sprintf("the file has %d accounts, and its last line says %d", accounts, *t.Accounts))
+	}
+	if got := hex.EncodeToString(sum.Sum(nil)); got != t.SHA256 {
+		return in.fail("the checksum in the last line does not fit the lines before it")
+	}
+	if _, err := in.r.ReadByte(); err != io.EOF {
+		in.n++
+		return in.fail("something follows the last line")
+	}
+	return nil
+}
+
+func (in *lineReader) fail(reason string) error { return &Error{Line: in.n, Reason: reason} }
+
+func (in *lineReader) damaged(err error, reason string) error {
+	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+		return in.fail(reason)
+	}
+	return fmt.Errorf("read the state: %w", err)
+}
+
+// Write writes a state to w. The accounts must be in byte order of their
+// primaries.
+func (s *State) Write(w io.Writer) error {
+	sum := sha256.New()
+	out := bufio.NewWriterSize(io.MultiWriter(w, sum), 1<<20)
+	head, err := json.Marshal(header{format, version, s.Lineage, s.Serial, s.Written.UTC().Truncate(time.Second), s.Tool})
+	if err != nil {
+		return err
+	}
+	line := append(head, '\n')
+	if _, err := out.Write(line); err != nil {
+		return err
+	}
+	for i := range s.Accounts {
+		line = append(s.Accounts[i].AppendJSON(line[:0]), '\n')
+		if _, err := out.Write(line); err != nil {
+			return err
+		}
+	}
+	if err := out.Flush(); err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(w, "{\"accounts\":%d,\"sha256\":%q}\n", len(s.Accounts), hex.EncodeToString(sum.Sum(nil)))
+	return err
+}
+
+// Save writes the next version of the state to path: the serial grows by one,
+// a lineage is made where there is none, and the version before is kept as the
+// backup. On an error the file is as it was.
+func (s *State) Save(path, tool string, now time.Time) error {
+	slices.SortFunc(s.Accounts, func(a, b identity.Account) int { return a.Primary.Compare(b.Primary) })
+	next := *s
+	if next.Lineage == "" {
+		id := make([]byte, 16)
+		if _, err := rand.Read(id); err != nil {
+			return err
+		}
+		next.Lineage = hex.EncodeToString(id)
+	}
+	next.Serial++
+	next.Written, next.Tool = now.UTC(), tool
+	if err := replace(path, next.Write); err != nil {
+		return fmt.Errorf("write the state: %w", err)
+	}
+	*s = next
+	return nil
+}
