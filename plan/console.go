@@ -129,7 +129,9 @@ func (e *engine) boundAccount(a int32) *identity.Account {
 	if equalAccounts(before, &after) {
 		return nil
 	}
-	return &after
+	// A copy, so that only accounts that change are allocated.
+	changed := after
+	return &changed
 }
 
 // protectedAliasesLeft returns the protected aliases of a bound account that

@@ -21,7 +21,7 @@ type Imported struct {
 	Account identity.Account
 }
 
-// ImportError has every line of an import that cannot be taken.
+// ImportError has every line of a file whose account cannot be taken.
 type ImportError struct{ Lines []*Error }
 
 func (e *ImportError) Error() string {
@@ -37,7 +37,7 @@ func (e *ImportError) Error() string {
 
 // Hint says what to do next.
 func (e *ImportError) Hint() string {
-	return "nothing was imported; correct these lines and import the file again"
+	return "nothing was changed; correct these lines and try again"
 }
 
 // maxLine is the longest line of an import, in octets.
@@ -353,11 +353,11 @@ func (s *State) Merge(name string, imported []Imported) (added, same int, err er
 
 // Verify checks what the file's own checks cannot see: that no address is held
 // twice, and no GUID of one directory.
-func (s *State) Verify() error {
+func (s *State) Verify(path string) error {
 	imported := make([]Imported, len(s.Accounts))
 	for i := range s.Accounts {
 		imported[i] = Imported{i + 2, s.Accounts[i]}
 	}
-	_, _, err := (&State{}).Merge("", imported)
+	_, _, err := (&State{}).Merge(path, imported)
 	return err
 }

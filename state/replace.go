@@ -11,10 +11,18 @@ import (
 // private is the mode of every file that holds addresses.
 const private = 0o600
 
+// ReplaceFile writes a file of mode 0600 as a whole: until the new one is
+// complete and synced, the present one stays.
+func ReplaceFile(path string, write func(io.Writer) error) error { return replace(path, false, write) }
+
 // replace writes a new file beside path, syncs it, keeps the present file as
-// the backup and renames the new one over it. Whatever happens on the way, a
-// whole file stands at path.
-func replace(path string, write func(io.Writer) error) (err error) {
+// the backup if asked to, and renames the new one over it. Whatever happens on
+// the way, a whole file stands at path.
+func replace(path string, backup bool, write func(io.Writer) error) (err error) {
+	// A link stays a link: what it points to is replaced.
+	if target, err := filepath.EvalSymlinks(path); err == nil {
+		path = target
+	}
 	dir := filepath.Dir(path)
 	tmp, err := os.CreateTemp(dir, "."+filepath.Base(path)+".*.tmp")
 	if err != nil {
@@ -35,8 +43,10 @@ func replace(path string, write func(io.Writer) error) (err error) {
 	if err := tmp.Close(); err != nil {
 		return err
 	}
-	if err := keepBackup(path, tmp.Name()+".backup"); err != nil {
-		return err
+	if backup {
+		if err := keepBackup(path, tmp.Name()+".backup"); err != nil {
+			return err
+		}
 	}
 	if err := rename(tmp.Name(), path); err != nil {
 		return err

@@ -264,7 +264,7 @@ func (s *State) Save(path, tool string, now time.Time) error {
 	}
 	next.Serial++
 	next.Written, next.Tool = now.UTC(), tool
-	if err := replace(path, next.Write); err != nil {
+	if err := replace(path, true, next.Write); err != nil {
 		return fmt.Errorf("write the state: %w", err)
 	}
 	*s = next

@@ -1,0 +1,57 @@
+# make test    everything that must hold: format, vet, staticcheck, import
+#              table, tests under the race detector, builds for all platforms
+# make bench   measures speed and memory; see docs/performance.md
+# make fuzz    runs every fuzz target for FUZZTIME (default 1m)
+# make build   the program, as ./rollcall
+
+GO         ?= go
+FUZZTIME   ?= 1m
+STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
+PLATFORMS   = linux/amd64 linux/arm64 darwin/arm64 windows/amd64 windows/arm64
+
+.PHONY: build test prepare format vet staticcheck unit platforms bench fuzz
+
+build:
+	CGO_ENABLED=0 $(GO) build -trimpath -o rollcall ./cmd/rollcall
+
+test: prepare format vet staticcheck unit platforms
+	@echo "all checks passed; nothing was left out"
+
+# The race detector needs a C compiler.
+prepare:
+	@command -v cc >/dev/null || { echo "installing a C compiler for the race detector"; \
+	  apt-get update && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends gcc libc6-dev; }
+	$(GO) mod download
+	$(GO) mod verify
+
+format:
+	@files=$$(gofmt -l .); test -z "$$files" || { echo "gofmt would change: $$files"; exit 1; }
+
+vet:
+	$(GO) vet ./...
+	GOOS=windows $(GO) vet ./...
+
+staticcheck:
+	$(GO) run $(STATICCHECK) ./...
+	GOOS=windows $(GO) run $(STATICCHECK) ./...
+
+unit:
+	CGO_ENABLED=1 $(GO) test -race -timeout 30m ./...
+
+platforms:
+	@for p in $(PLATFORMS); do \
+	  echo "build $$p"; \
+	  CGO_ENABLED=0 GOOS=$${p%/*} GOARCH=$${p#*/} $(GO) build -trimpath -o /dev/null ./cmd/rollcall || exit 1; \
+	done
+
+bench:
+	$(GO) test -run '^$$' -bench . -benchtime 3x ./plan ./state ./internal/directory/ldif
+	$(GO) run ./internal/bench
+
+fuzz:
+	@for pkg in $$($(GO) list ./...); do \
+	  for target in $$($(GO) test -list '^Fuzz' $$pkg | grep '^Fuzz' || true); do \
+	    echo "$$pkg $$target"; \
+	    $(GO) test -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZTIME) $$pkg || exit 1; \
+	  done; \
+	done

@@ -1,0 +1,148 @@
+// Package architecture tests which package may import which: the table of
+// docs/architecture.md.
+package architecture
+
+import (
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+const module = "github.com/rollcall-cli/rollcall/"
+
+// may lists, for each package, what it may import of ours. A name that ends in
+// "/..." covers everything below it. Packages under cmd may import all.
+var may = map[string][]string{
+	"internal/identity":       {},
+	"internal/filter":         {"internal/identity"},
+	"plan":                    {"internal/identity"},
+	"config":                  {"plan", "internal/identity", "internal/filter"},
+	"apply":                   {"plan", "internal/identity"},
+	"state":                   {"internal/identity"},
+	"internal/directory":      {"internal/identity", "internal/filter"},
+	"internal/directory/ldif": {"internal/identity", "internal/filter", "internal/directory"},
+	"internal/console/local":  {"internal/identity", "plan", "apply"},
+	"internal/render":         {"plan", "apply", "internal/identity"},
+	"internal/corpus":         {"internal/identity"},
+	"internal/bench":          {"internal/identity", "internal/corpus", "state"},
+	"internal/architecture":   {},
+	"examples":                {},
+}
+
+// never lists what a package must not see of the world.
+var never = map[string][]string{
+	"internal/identity": {"os", "net", "net/...", "log", "log/..."},
+	"plan":              {"os", "os/...", "net", "net/...", "log", "log/...", "context"},
+	"config":            {"net", "net/..."},
+	"state":             {"net", "net/..."},
+	"internal/render":   {"net", "net/..."},
+}
+
+// only lists the packages that may see a third party's.
+var only = map[string][]string{
+	"github.com/hashicorp/hcl/v2":     {"config"},
+	"github.com/zclconf/go-cty":       {"config"},
+	"github.com/alecthomas/kong":      {"cmd/rollcall"},
+	"github.com/go-ldap/ldap/v3":      {},
+	"github.com/sergi/go-diff":        {"internal/render"},
+	"github.com/gofrs/flock":          {"state"},
+	"golang.org/x/term":               {"internal/render", "cmd/rollcall"},
+	"github.com/rogpeppe/go-internal": {},
+}
+
+func TestImports(t *testing.T) {
+	root, err := filepath.Abs("../..")
+	if err != nil {
+		t.Fatal(err)
+	}
+	seen := map[string]bool{}
+	err = filepath.WalkDir(root, func(file string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		if d.IsDir() && (strings.HasPrefix(d.Name(), ".") && file != root || d.Name() == "testdata") {
+			return filepath.SkipDir
+		}
+		if !strings.HasSuffix(file, ".go") || strings.HasSuffix(file, "_test.go") {
+			return nil
+		}
+		rel, err := filepath.Rel(root, filepath.Dir(file))
+		if err != nil {
+			return err
+		}
+		pkg := filepath.ToSlash(rel)
+		seen[pkg] = true
+		parsed, err := parser.ParseFile(token.NewFileSet(), file, nil, parser.ImportsOnly)
+		if err != nil {
+			return err
+		}
+		for _, spec := range parsed.Imports {
+			imported, err := strconv.Unquote(spec.Path.Value)
+			if err != nil {
+				return err
+			}
+			check(t, pkg, filepath.Base(file), imported)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for pkg := range seen {
+		if _, ok := may[pkg]; !ok && !strings.HasPrefix(pkg, "cmd/") {
+			t.Errorf("package %s is not in the import table: add it here and in docs/architecture.md", pkg)
+		}
+	}
+}
+
+func check(t *testing.T, pkg, file, imported string) {
+	t.Helper()
+	if ours, ok := strings.CutPrefix(imported, module); ok {
+		if !strings.HasPrefix(pkg, "cmd/") && !slices.Contains(may[pkg], ours) {
+			t.Errorf("%s/%s imports %s", pkg, file, ours)
+		}
+		return
+	}
+	first, _, _ := strings.Cut(imported, "/")
+	if strings.Contains(first, ".") && pkg == "internal/identity" || strings.Contains(first, ".") && pkg == "plan" {
+		t.Errorf("%s/%s imports %s, and may import the standard library alone", pkg, file, imported)
+	}
+	for _, banned := range never[pkg] {
+		if covers(banned, imported) {
+			t.Errorf("%s/%s imports %s, which it must never see", pkg, file, imported)
+		}
+	}
+	for lib, users := range only {
+		if covers(lib+"/...", imported) && !slices.Contains(users, pkg) {
+			t.Errorf("%s/%s imports %s, which only %v may", pkg, file, imported, users)
+		}
+	}
+}
+
+func covers(pattern, imported string) bool {
+	if base, ok := strings.CutSuffix(pattern, "/..."); ok {
+		return imported == base || strings.HasPrefix(imported, base+"/")
+	}
+	return imported == pattern
+}
+
+// TestTopLevel holds the top level to its names.
+func TestTopLevel(t *testing.T) {
+	want := []string{"apply", "cmd", "config", "docs", "examples", "internal", "plan", "state"}
+	found, err := os.ReadDir("../..")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, d := range found {
+		if d.IsDir() && !strings.HasPrefix(d.Name(), ".") && !slices.Contains(want, d.Name()) {
+			t.Errorf("folder %s stands at the top level, where only %s do", d.Name(), path.Join(want...))
+		}
+	}
+}

@@ -1,0 +1,153 @@
+// Bench measures the program whole, on companies of 100,000 and 1,000,000
+// members whose console differs from the directory in one percent: wall time,
+// processor time and peak memory of the commands that users wait for. It
+// builds the program, writes its data to a temporary directory and prints a
+// table for docs/performance.md.
+package main
+
+import (
+	"cmp"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/rollcall-cli/rollcall/internal/corpus"
+	"github.com/rollcall-cli/rollcall/state"
+)
+
+const configuration = `directory "corp" {
+  kind = "ldif"
+  path = "corp.ldif"
+}
+domain "` + corpus.Domain + `" {}
+scope "staff" {
+  directory = directory.corp
+  base_dn   = "OU=Staff,` + corpus.Base + `"
+  filter    = "(|(&(objectClass=user)(!(userAccountControl:1.2.840.113556.1.4.803:=2)))(objectClass=group))"
+}
+limits {
+  deactivations = 1000000
+}
+`
+
+func main() {
+	sizes := flag.String("n", "100000,1000000", "company sizes, separated by commas")
+	runs := flag.Int("runs", 3, "runs of each command; the median is shown")
+	flag.Parse()
+	if err := run(*sizes, *runs); err != nil {
+		fmt.Fprintln(os.Stderr, "error:", err)
+		os.Exit(1)
+	}
+}
+
+func run(sizes string, runs int) error {
+	dir, err := os.MkdirTemp("", "rollcall-bench-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	program := filepath.Join(dir, "rollcall")
+	build := exec.Command("go", "build", "-trimpath", "-o", program, "./cmd/rollcall")
+	build.Env = append(os.Environ(), "CGO_ENABLED=0")
+	build.Stderr = os.Stderr
+	if err := build.Run(); err != nil {
+		return fmt.Errorf("build the program: %w", err)
+	}
+	fmt.Printf("%s %s/%s, %d cores, %s\n\n", runtime.Version(), runtime.GOOS, runtime.GOARCH, runtime.NumCPU(), time.Now().UTC().Format(time.DateOnly))
+	fmt.Printf("%-44s %12s %12s %12s\n", "command", "wall", "processor", "peak memory")
+	for _, command := range []string{"validate", "plan"} {
+		if err := measure(runs, "quickstart: "+command, program, "-C", filepath.Join("examples", "quickstart"), command); err != nil {
+			return err
+		}
+	}
+	for text := range strings.SplitSeq(sizes, ",") {
+		n, err := strconv.Atoi(text)
+		if err != nil {
+			return err
+		}
+		if err := company(dir, program, n, runs); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func company(dir, program string, n, runs int) error {
+	conf := filepath.Join(dir, strconv.Itoa(n))
+	if err := os.Mkdir(conf, 0o700); err != nil {
+		return err
+	}
+	if err := os.WriteFile(filepath.Join(conf, "rollcall.hcl"), []byte(configuration), 0o600); err != nil {
+		return err
+	}
+	f, err := os.Create(filepath.Join(conf, "corp.ldif"))
+	if err != nil {
+		return err
+	}
+	if err := corpus.WriteLDIF(f, n); err != nil {
+		return err
+	}
+	if err := f.Close(); err != nil {
+		return err
+	}
+	recorded := state.State{Accounts: corpus.Accounts(n, "corp")}
+	if err := recorded.Save(filepath.Join(conf, "rollcall.state.jsonl"), "bench", time.Now()); err != nil {
+		return err
+	}
+	recorded = state.State{}
+	runtime.GC()
+	title := fmt.Sprintf("%d entries: ", n)
+	if err := measure(runs, title+"plan -o json", program, "-C", conf, "plan", "-o", "json"); err != nil {
+		return err
+	}
+	if err := measure(runs, title+"state list -o json", program, "-C", conf, "state", "list", "-o", "json"); err != nil {
+		return err
+	}
+	if err := measure(1, title+"apply", program, "-C", conf, "apply", "--auto-approve", "-o", "json"); err != nil {
+		return err
+	}
+	if err := measure(runs, title+"plan, nothing to do", program, "-C", conf, "plan", "-o", "json"); err != nil {
+		return err
+	}
+	if err := os.Remove(filepath.Join(conf, "rollcall.state.jsonl")); err != nil {
+		return err
+	}
+	if err := measure(1, title+"plan -o json, no state yet", program, "-C", conf, "plan", "-o", "json"); err != nil {
+		return err
+	}
+	return measure(1, title+"apply, no state yet", program, "-C", conf, "apply", "--auto-approve", "-o", "csv")
+}
+
+type sample struct {
+	wall, processor time.Duration
+	peak            int64 // octets
+}
+
+func measure(runs int, title, program string, args ...string) error {
+	var samples []sample
+	for range runs {
+		cmd := exec.Command(program, args...)
+		cmd.Stdout = io.Discard
+		var talk strings.Builder
+		cmd.Stderr = &talk
+		start := time.Now()
+		if err := cmd.Run(); err != nil {
+			return fmt.Errorf("%s: %w: %s", title, err, talk.String())
+		}
+		samples = append(samples, sample{
+			wall: time.Since(start), processor: cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime(), peak: peak(cmd.ProcessState),
+		})
+	}
+	slices.SortFunc(samples, func(a, b sample) int { return cmp.Compare(a.wall, b.wall) })
+	m := samples[len(samples)/2]
+	_, err := fmt.Printf("%-44s %12s %12s %8d MiB\n", title, m.wall.Round(time.Millisecond), m.processor.Round(time.Millisecond), m.peak>>20)
+	return err
+}

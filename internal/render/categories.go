@@ -1,0 +1,184 @@
+package render
+
+import "github.com/rollcall-cli/rollcall/plan"
+
+// change is a row of a category's table.
+type change struct {
+	*plan.Change
+	plan.Row
+}
+
+type changeColumn = column[*change]
+
+// category is how the changes of one kind are shown.
+type category struct {
+	sign      span
+	one, many string // what the rows say, after their number
+	columns   []changeColumn
+}
+
+var (
+	comes   = span{"+", green}
+	goes    = span{"-", red}
+	alters  = span{"~", yellow}
+	refused = span{"!", magenta}
+)
+
+// Columns that several categories have.
+var (
+	addressColumn = changeColumn{head: "address", cell: func(r *change, _ bool) cell { return subject(r.Row.Address) }}
+	username      = changeColumn{head: "username", least: 12, cell: func(r *change, _ bool) cell { return text(r.Row.Username) }}
+	entryDN       = changeColumn{head: "entry", least: 30, helps: true, cell: func(r *change, _ bool) cell { return styled(dim, r.DN) }}
+	guid          = changeColumn{head: "guid", least: leastGUID, helps: true, cell: func(r *change, _ bool) cell { return styled(dim, r.GUID) }}
+	originalGUID  = changeColumn{head: "guid before", least: leastGUID, cell: func(r *change, _ bool) cell { return text(r.OriginalGUID) }}
+	newGUID       = changeColumn{head: "guid after", least: leastGUID, cell: func(r *change, _ bool) cell { return arrow(r.NewGUID) }}
+	fromAccount   = changeColumn{head: "from account", least: leastAddress, address: true, cell: func(r *change, short bool) cell {
+		return text(shortAddress(r.OriginalPrimary, r.Row.Address, short))
+	}}
+	toAccount = changeColumn{head: "to account", least: leastAddress + 3, address: true, cell: func(r *change, short bool) cell {
+		return arrow(shortAddress(r.NewPrimary, r.Row.Address, short))
+	}}
+	usernameBefore = changeColumn{head: "username", least: 12, helps: true, cell: func(r *change, _ bool) cell { return styled(dim, r.Before.Username) }}
+	usernameAfter  = changeColumn{head: "username", least: 12, helps: true, cell: func(r *change, _ bool) cell { return styled(dim, r.After.Username) }}
+	entryBefore    = changeColumn{head: "entry", least: 30, helps: true, cell: func(r *change, _ bool) cell { return styled(dim, r.Before.DN) }}
+	entryAfter     = changeColumn{head: "entry", least: 30, helps: true, cell: func(r *change, _ bool) cell { return styled(dim, r.After.DN) }}
+
+	// directory is shown only in plans of several directories.
+	directory = changeColumn{head: "directory", least: 8, helps: true, cell: func(r *change, _ bool) cell { return styled(dim, r.Row.Directory) }}
+)
+
+const (
+	leastAddress = 20
+	leastGUID    = 13
+	// longestSubject is that of a whole address; only malformed ones are longer.
+	longestSubject = 254
+)
+
+func subject(address string) cell { return text(address).fit(longestSubject) }
+
+// arrow is the cell of a value that follows upon that of the column before.
+func arrow(value string) cell { return spans(span{"-> ", dim}, span{clean(value), plain}) }
+
+var categories = [plan.Categories]category{
+	plan.Add: {comes, "address starts receiving mail", "addresses start receiving mail", []changeColumn{
+		addressColumn,
+		{head: "as", least: leastAddress, address: true, cell: addedAs},
+		username, entryDN, guid,
+	}},
+	plan.Inactive: {goes, "address stops receiving mail", "addresses stop receiving mail", []changeColumn{
+		addressColumn,
+		{cell: withheldCell},
+		{head: "was", least: leastAddress, address: true, cell: wasRole},
+		usernameBefore, entryBefore,
+	}},
+	plan.PrimaryChange: {alters, "account gets another primary address", "accounts get another primary address", []changeColumn{
+		{head: "new primary", cell: func(r *change, _ bool) cell { return becomes(r.OriginalPrimary, r.NewPrimary) }},
+		{head: "was", least: leastAddress, address: true, cell: func(r *change, _ bool) cell { return was(r.OriginalPrimary, r.NewPrimary) }},
+		usernameAfter, entryAfter,
+	}},
+	plan.DirectorySwitch: {alters, "account moves to another directory", "accounts move to another directory", []changeColumn{
+		addressColumn,
+		{head: "directory", least: 30, cell: func(r *change, _ bool) cell {
+			return spans(span{clean(r.OriginalDirectory), plain}, span{" -> ", dim}, span{clean(r.NewDirectory), plain})
+		}},
+		usernameAfter, entryAfter,
+	}},
+	plan.AliasSwitch: {alters, "alias moves to another account", "aliases move to another account", []changeColumn{
+		addressColumn, fromAccount, toAccount,
+	}},
+	plan.AliasToPrimary: {alters, "alias becomes the primary of another account", "aliases become primaries of other accounts", []changeColumn{
+		addressColumn,
+		{head: "was alias of", least: leastAddress, address: true, cell: func(r *change, short bool) cell {
+			return text(shortAddress(r.OriginalPrimary, r.Row.Address, short))
+		}},
+		renamed("goes to", usernameAfter), entryAfter,
+	}},
+	plan.PrimaryToAlias: {alters, "primary becomes an alias of another account", "primaries become aliases of other accounts", []changeColumn{
+		addressColumn,
+		{head: "now alias of", least: leastAddress, address: true, cell: func(r *change, short bool) cell {
+			return text(shortAddress(r.NewPrimary, r.Row.Address, short))
+		}},
+		renamed("was primary of", usernameBefore), entryBefore,
+	}},
+	plan.PrimarySwitch: {alters, "primary passes to another account", "primaries pass to other accounts", []changeColumn{
+		addressColumn,
+		{head: "from", least: 12, cell: func(r *change, _ bool) cell { return text(r.Before.Username) }},
+		{head: "to", least: 15, cell: func(r *change, _ bool) cell { return arrow(r.After.Username) }},
+		originalGUID, newGUID,
+	}},
+	plan.TypeChange: {alters, "account changes its type", "accounts change their type", []changeColumn{
+		addressColumn,
+		{head: "type", cell: func(r *change, _ bool) cell { return changed(r.OriginalType, r.NewType) }},
+		{head: "because", least: 20, cell: func(r *change, _ bool) cell { return styled(dim, r.Row.Reason) }},
+	}},
+	plan.UsernameChange: {alters, "account gets another username", "accounts get another username", []changeColumn{
+		addressColumn,
+		{head: "username", least: 24, cell: func(r *change, _ bool) cell { return changed(r.OriginalUsername, r.NewUsername) }},
+	}},
+	plan.Adoption: {comes, "local account gets an owner", "local accounts get an owner", []changeColumn{
+		addressColumn, username, renamed("owner", entryDN), guid,
+	}},
+	plan.GUIDChange: {alters, "account is bound to another GUID", "accounts are bound to another GUID", []changeColumn{
+		addressColumn, originalGUID, newGUID, usernameAfter,
+	}},
+	plan.Reactivation: {comes, "inactive account comes back", "inactive accounts come back", []changeColumn{
+		addressColumn, usernameAfter, entryAfter, guid,
+	}},
+	plan.AttributeChange: {alters, "attribute changes", "attributes change", []changeColumn{
+		addressColumn,
+		{head: "attribute", least: 12, cell: func(r *change, _ bool) cell { return text(r.Row.Attribute) }},
+		{head: "change", wraps: true, cell: func(r *change, _ bool) cell { return changed(r.Original, r.New) }},
+	}},
+}
+
+// order is that of the tables: what takes something away comes last.
+var order = func() (o []plan.Category) {
+	for c := range plan.Category(plan.Categories) {
+		if c != plan.Inactive {
+			o = append(o, c)
+		}
+	}
+	return append(o, plan.Inactive)
+}()
+
+func renamed(head string, c changeColumn) changeColumn {
+	c.head = head
+	return c
+}
+
+func addedAs(r *change, short bool) cell {
+	switch {
+	case r.NewPrimary != r.Row.Address:
+		return words("alias of ", shortAddress(r.NewPrimary, r.Row.Address, short))
+	case r.Before == nil:
+		return words("new ", r.Row.Type)
+	}
+	return words("new primary", "")
+}
+
+func wasRole(r *change, short bool) cell {
+	switch {
+	case r.OriginalPrimary != r.Row.Address:
+		return words("alias of ", shortAddress(r.OriginalPrimary, r.Row.Address, short))
+	case r.After != nil && r.After.Active():
+		return words("primary, now ", shortAddress(r.After.Primary.String(), r.Row.Address, short))
+	}
+	return words(r.Row.Type+" account", "")
+}
+
+func withheldCell(r *change, _ bool) cell {
+	if !r.Row.Withheld {
+		return cell{}
+	}
+	return styled(yellow, "withheld")
+}
+
+// columnsOf returns the columns of a category in a plan of one or several
+// directories.
+func columnsOf(c plan.Category, several bool) []changeColumn {
+	columns := categories[c].columns
+	if !several || c == plan.DirectorySwitch {
+		return columns
+	}
+	return append(columns[:len(columns):len(columns)], directory)
+}

@@ -1,0 +1,167 @@
+package render
+
+import (
+	"encoding/csv"
+	"io"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+	"unicode"
+
+	"github.com/rollcall-cli/rollcall/internal/identity"
+	"github.com/rollcall-cli/rollcall/plan"
+)
+
+var planHeader = []string{
+	"category", "address", "type", "primary", "new_primary", "original_primary", "guid", "username", "original_username", "dn",
+	"directory", "original_directory", "new_directory", "reason", "detail",
+}
+
+// CSV writes one row per change and rejection (RFC 4180, lines ending in \n),
+// below a line of headings. The primary of a change is that of its account
+// afterwards, or, where an address goes out of service, before. The category of
+// a rejection is "rejection", its detail the message and what to do. The detail
+// of a change is a list of words and of name="value" pairs in the quoting of
+// Go, separated by spaces:
+//
+//	attribute="department" original="Sales" new="Marketing"
+//	original_guid="…" new_guid="…"
+//	original_type="user" new_type="list"
+//	withheld
+//
+// A cell in which a spreadsheet would see a formula starts with an apostrophe,
+// and what would act on a terminal is written as an escape such as \x1b.
+func CSV(w io.Writer, p *plan.Plan) error {
+	out := csv.NewWriter(w)
+	// A csv.Writer keeps its first error for Error.
+	out.Write(planHeader)
+	cells := make([]string, len(planHeader))
+	for i := range p.Changes {
+		writeSafe(out, changeCells(cells[:0], &p.Changes[i]))
+	}
+	for i := range p.Rejections {
+		writeSafe(out, rejectionCells(cells[:0], &p.Rejections[i]))
+	}
+	out.Flush()
+	return out.Error()
+}
+
+func changeCells(cells []string, c *plan.Change) []string {
+	r := c.Row()
+	account := c.After
+	if account == nil || c.Category == plan.Inactive {
+		account = c.Before
+	}
+	username := r.Username
+	if c.Category == plan.UsernameChange {
+		username = r.NewUsername
+	}
+	return append(cells, r.Category.String(), r.Address, r.Type, account.Primary.String(), r.NewPrimary, r.OriginalPrimary,
+		r.GUID, username, r.OriginalUsername, r.DN, r.Directory, r.OriginalDirectory, r.NewDirectory, r.Reason, detail(&r))
+}
+
+// detail holds what has no column of its own.
+func detail(r *plan.Row) string {
+	var b []byte
+	pair := func(name, value string) {
+		if len(b) > 0 {
+			b = append(b, ' ')
+		}
+		b = append(append(b, name...), '=')
+		b = strconv.AppendQuote(b, value)
+	}
+	switch r.Category {
+	case plan.AttributeChange:
+		pair("attribute", r.Attribute)
+		pair("original", r.Original)
+		pair("new", r.New)
+	case plan.PrimarySwitch, plan.GUIDChange:
+		pair("original_guid", r.OriginalGUID)
+		pair("new_guid", r.NewGUID)
+	case plan.TypeChange:
+		pair("original_type", r.OriginalType)
+		pair("new_type", r.NewType)
+	}
+	if r.Withheld {
+		if len(b) > 0 {
+			b = append(b, ' ')
+		}
+		b = append(b, "withheld"...)
+	}
+	return string(b)
+}
+
+func rejectionCells(cells []string, r *plan.Rejection) []string {
+	return append(cells, "rejection", r.Address, r.Type.String(), r.Primary, "", "",
+		r.GUID.String(), "", "", r.DN, r.Directory, "", "", r.Reason.String(), r.Message()+"; "+r.Remedy())
+}
+
+var accountHeader = []string{"primary", "aliases", "type", "status", "directory", "guid", "username", "dn"}
+
+// AccountsCSV writes one row per account, below a line of headings: primary,
+// aliases (separated by ";"), type, status, directory, guid, username, dn, and
+// a column for each attribute that any of them has, sorted by name. Cells are
+// as safe as those of [CSV].
+func AccountsCSV(w io.Writer, accounts []identity.Account) error {
+	names := map[string]bool{}
+	for i := range accounts {
+		for _, attr := range accounts[i].Attributes {
+			names[attr.Name] = true
+		}
+	}
+	attributes := slices.Sorted(maps.Keys(names))
+	out := csv.NewWriter(w)
+	writeSafe(out, slices.Concat(accountHeader, attributes))
+	var cells []string
+	for i := range accounts {
+		a := &accounts[i]
+		cells = append(cells[:0], a.Primary.String(), joinAliases(a), a.Type.String(), a.Status.String(), a.Directory, a.GUID.String(), a.Username, a.DN)
+		for _, name := range attributes {
+			cells = append(cells, identity.Lookup(a.Attributes, name))
+		}
+		writeSafe(out, cells)
+	}
+	out.Flush()
+	return out.Error()
+}
+
+func joinAliases(a *identity.Account) string {
+	texts := make([]string, len(a.Aliases))
+	for i, alias := range a.Aliases {
+		texts[i] = alias.String()
+	}
+	return strings.Join(texts, ";")
+}
+
+// writeSafe writes a row after making its cells safe.
+func writeSafe(out *csv.Writer, row []string) {
+	for i, value := range row {
+		row[i] = safe(value)
+	}
+	out.Write(row)
+}
+
+// safe makes a value fit for a CSV cell. A spreadsheet takes a cell for a
+// formula that starts with = + - or @, also in full width, behind white space
+// or quotes; an apostrophe makes it text.
+func safe(value string) string {
+	if c := firstOctet(value); c >= '0' && c <= '9' || c >= 'A' && c <= 'Z' || c >= 'a' && c <= 'z' {
+		if plainASCII(value) {
+			return value
+		}
+	}
+	value = escape(value, func(r, _ rune) bool { return identity.Unprintable(r) })
+	start := strings.TrimLeftFunc(value, func(r rune) bool { return unicode.IsSpace(r) || strings.ContainsRune("'\"`‘’“”", r) })
+	if strings.IndexFunc(start, func(r rune) bool { return strings.ContainsRune("=+-@＝＋－＠", r) }) == 0 {
+		return "'" + value
+	}
+	return value
+}
+
+func firstOctet(s string) byte {
+	if s == "" {
+		return 0
+	}
+	return s[0]
+}

@@ -1,0 +1,171 @@
+package render
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"strconv"
+	"strings"
+)
+
+// style is how a piece of text looks where colour is wanted.
+type style uint8
+
+const (
+	plain style = iota
+	bold
+	dim
+	green
+	red
+	yellow
+	magenta
+	removed // inside a value: red and struck out
+	added   // inside a value: green
+	mark    // stands for these two; written only without colour
+)
+
+var sgr = [...]string{
+	bold: "1", dim: "2", green: "32", red: "31", yellow: "33", magenta: "35", removed: "9;31", added: "32",
+}
+
+// span is a piece of clean text in one style.
+type span struct {
+	text  string
+	style style
+}
+
+// page writes styled lines. It never leaves spaces at the end of a line, and
+// keeps the first error of its writer for flush.
+type page struct {
+	out   *bufio.Writer
+	color bool
+	width int // cells of a line
+	col   int // cells written to this line
+}
+
+// unlimited is the width of a page that nothing has to fit on.
+const unlimited = 1000
+
+// proseWidth is the most that lines of prose take, for they are hard to read
+// when they are longer.
+const proseWidth = 100
+
+func newPage(w io.Writer, width int, color bool) *page {
+	if width <= 0 {
+		width = unlimited
+	}
+	return &page{out: bufio.NewWriterSize(w, 64<<10), color: color, width: width}
+}
+
+func (p *page) flush() error { return p.out.Flush() }
+
+// at moves to a column; going backwards it begins a new line.
+func (p *page) at(col int) {
+	if p.col > col {
+		p.end()
+	}
+	for ; p.col < col; p.col++ {
+		p.out.WriteByte(' ')
+	}
+}
+
+func (p *page) put(s style, text string) {
+	p.puts(s, text, cells(text))
+}
+
+func (p *page) puts(s style, text string, w int) {
+	switch {
+	case text == "" || s == mark && p.color:
+		return
+	case s == plain || s == mark || !p.color:
+		p.out.WriteString(text)
+	default:
+		p.out.WriteString("\x1b[")
+		p.out.WriteString(sgr[s])
+		p.out.WriteByte('m')
+		p.out.WriteString(text)
+		p.out.WriteString("\x1b[0m")
+	}
+	p.col += w
+}
+
+// next writes a cell at a column, or behind what the line has where that is
+// longer; and where it does not fit there, on a new line at column wrap.
+func (p *page) next(col, wrap int, c cell) {
+	if p.col > wrap {
+		col = max(col, p.col+gap)
+	}
+	if col+c.width > p.width {
+		if p.col > wrap {
+			p.end()
+		}
+		col = wrap
+	}
+	p.at(col)
+	p.cell(c.fit(max(p.width-p.col, 8)))
+}
+
+func (p *page) end() {
+	p.out.WriteByte('\n')
+	p.col = 0
+}
+
+// line writes plain text and ends the line.
+func (p *page) line(s style, format string, args ...any) {
+	p.put(s, fmt.Sprintf(format, args...))
+	p.end()
+}
+
+// prose writes wrapped text, its first line behind a label, the others below
+// the first.
+func (p *page) prose(indent int, label string, s style, text string) {
+	hang := indent + cells(label)
+	limit := max(min(p.width, proseWidth), hang+20)
+	p.at(indent)
+	p.put(s, label)
+	for n, word := range strings.Fields(text) {
+		w := cells(word)
+		switch {
+		case n == 0:
+		case p.col+1+w > limit:
+			p.end()
+			p.at(hang)
+		default:
+			p.puts(plain, " ", 1)
+		}
+		p.puts(plain, word, w)
+	}
+	p.end()
+}
+
+// title begins a section.
+func (p *page) title(name, meaning string) {
+	p.end()
+	if cells(name)+2+cells(meaning) <= p.width {
+		p.prose(0, name+": ", bold, meaning)
+		return
+	}
+	p.line(bold, "%s:", name)
+	p.prose(nested, "", plain, meaning)
+}
+
+// number writes an integer with separators between thousands.
+func number(n int) string {
+	s := strconv.Itoa(n)
+	var b strings.Builder
+	for i, digit := range s {
+		if i > 0 && (len(s)-i)%3 == 0 && s[i-1] != '-' {
+			b.WriteByte(',')
+		}
+		b.WriteRune(digit)
+	}
+	return b.String()
+}
+
+// count is a number with its noun in the singular or plural.
+func count(n int, one, many string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return number(n) + " " + many
+}

@@ -1,0 +1,142 @@
+package render
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/rollcall-cli/rollcall/internal/identity"
+	"github.com/rollcall-cli/rollcall/plan"
+)
+
+type rejectionColumn = column[*plan.Rejection]
+
+var rejectionColumns = []rejectionColumn{
+	{head: "address", cell: func(r *plan.Rejection, _ bool) cell { return subject(r.Address) }},
+	{head: "entry or account", least: 30, cell: about},
+	{head: "because of", wraps: true, cell: becauseOf},
+	{head: "scope", least: 8, helps: true, cell: func(r *plan.Rejection, _ bool) cell { return styled(dim, r.Scope) }},
+}
+
+// about names the entry or else the account that the row is about.
+func about(r *plan.Rejection, short bool) cell {
+	switch {
+	case r.DN != "":
+		return text(r.DN)
+	case r.Primary != "":
+		return words("account ", shortAddress(r.Primary, r.Address, short))
+	}
+	return cell{}
+}
+
+// becauseOf names who or what stands in the way.
+func becauseOf(r *plan.Rejection, short bool) cell {
+	var parts []string
+	add := func(format string, args ...any) { parts = append(parts, fmt.Sprintf(format, args...)) }
+	switch r.Reason {
+	case plan.AliasMalformed, plan.PrimaryMalformed:
+		add("%s", fault(r.Address))
+	case plan.AttributeTooLong:
+		add("%s: %s characters, at most %s", r.Attribute, number(r.Length), number(r.Limit))
+	case plan.LegalHold:
+		add("legal_hold %q", r.Guard)
+		if r.Attribute != "" {
+			add("keeps its %s", r.Attribute)
+		}
+	default:
+		if r.Guard != "" {
+			add("protected %q", r.Guard)
+		}
+	}
+	if r.Wanted != "" {
+		add("wanted %s", shortAddress(r.Wanted, r.Address, short))
+	}
+	self := r.Other.Name == r.DN || r.DN == "" && r.Other.Name == r.Primary
+	if o := r.Other; o.Kind != plan.NoParty && !self {
+		name := o.Name
+		if o.Kind == plan.AccountParty {
+			name = "account " + shortAddress(name, r.Address, short)
+		}
+		if o.Directory != "" && o.Directory != r.Directory {
+			name += " (" + o.Directory + ")"
+		}
+		if o.More > 0 {
+			name += " and " + count(o.More, "other", "others")
+		}
+		add("%s", name)
+	}
+	return text(strings.Join(parts, ", "))
+}
+
+// fault says in a few words why a text is no address.
+func fault(text string) string {
+	_, err := identity.ParseAddress(text)
+	switch {
+	case errors.Is(err, identity.ErrAddressAt):
+		return "not exactly one @"
+	case errors.Is(err, identity.ErrAddressLength):
+		return "too long"
+	case errors.Is(err, identity.ErrAddressLocal):
+		return "fault before the @"
+	case errors.Is(err, identity.ErrAddressDomain):
+		return "fault in the domain"
+	}
+	return ""
+}
+
+// batch is how many rows of a reason are looked at together to tell a remedy
+// that they share once.
+const batch = 1024
+
+// rejections writes the refusals, reason by reason.
+func (p *page) rejections(all []plan.Rejection, opt TextOptions) {
+	for len(all) > 0 {
+		reason := all[0].Reason
+		n, _ := slices.BinarySearchFunc(all, reason+1, func(r plan.Rejection, next plan.Reason) int { return cmp.Compare(r.Reason, next) })
+		group := all[:n]
+		all = all[n:]
+
+		p.title(reason.String(), number(n)+" refused, "+reason.Meaning())
+		shown := group[:opt.cut(n)]
+		for rows := range slices.Chunk(shown, batch) {
+			p.refusals(rows)
+		}
+		p.cut(n-len(shown), opt)
+	}
+}
+
+// refusals writes rows of one reason, those with the same remedy together.
+func (p *page) refusals(rows []plan.Rejection) {
+	var remedies []string
+	byRemedy := map[string][]*plan.Rejection{}
+	var sorted []*plan.Rejection
+	for i := range rows {
+		r := &rows[i]
+		remedy := r.Remedy()
+		if byRemedy[remedy] == nil {
+			remedies = append(remedies, remedy)
+		}
+		byRemedy[remedy] = append(byRemedy[remedy], r)
+	}
+	for _, remedy := range remedies {
+		sorted = append(sorted, byRemedy[remedy]...)
+	}
+	t := table[*plan.Rejection]{
+		columns: rejectionColumns,
+		sign:    refused,
+		rows:    len(sorted),
+		row:     func(i int) *plan.Rejection { return sorted[i] },
+	}
+	l := t.layout(p.width)
+	t.head(p, l)
+	i := 0
+	for _, remedy := range remedies {
+		for range byRemedy[remedy] {
+			t.write(p, i, l)
+			i++
+		}
+		p.prose(nested, "hint: ", dim, clean(remedy))
+	}
+}

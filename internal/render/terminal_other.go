@@ -1,0 +1,7 @@
+//go:build !windows
+
+package render
+
+import "os"
+
+func enableEscapes(*os.File) bool { return true }

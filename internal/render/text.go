@@ -1,0 +1,210 @@
+package render
+
+import (
+	"cmp"
+	"io"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/rollcall-cli/rollcall/plan"
+)
+
+// TextOptions say how text is laid out. The zero value is for a pipe: as wide
+// as it takes, without colour, long tables cut.
+type TextOptions struct {
+	// Width is that of a line in terminal cells; 0 shortens and wraps no table.
+	Width int
+	Color bool
+	// All shows every row. Otherwise each category and each reason shows at
+	// most Rows of them, or 12 if Rows is 0.
+	All  bool
+	Rows int
+	// Full is the command that shows all rows; "rollcall plan --all" if empty.
+	Full string
+	// Next tells how the changes are committed, as the end of a sentence; "run
+	// rollcall apply" if empty.
+	Next string
+}
+
+const defaultRows = 12
+
+// cut returns how many of n rows are shown.
+func (o *TextOptions) cut(n int) int {
+	if o.All {
+		return n
+	}
+	return min(n, cmp.Or(o.Rows, defaultRows))
+}
+
+// Text writes a plan for a person who decides on it: where it comes from, a
+// table for each category and each reason of refusal, and last, where it
+// stands above the prompt, what it comes to and what to do. Signs are + for
+// what comes into service, - for what goes out of it, ~ for what changes and !
+// for what is refused.
+func Text(w io.Writer, p *plan.Plan, opt TextOptions) error {
+	o := newPage(w, opt.Width, opt.Color)
+	s := p.Summary()
+	o.header(p)
+	for _, c := range order {
+		o.category(p, c, s.Changes[c], opt)
+	}
+	o.rejections(p.Rejections, opt)
+	o.summary(p, &s, opt)
+	return o.flush()
+}
+
+// header tells what was read, and what the reader should know before all else.
+func (o *page) header(p *plan.Plan) {
+	if !p.Created.IsZero() {
+		o.put(bold, "Plan of "+moment(p.Created))
+		if !p.Expires.IsZero() {
+			o.next(0, margin, styled(dim, "good until "+moment(p.Expires)))
+		}
+		o.end()
+	}
+	names, kinds := 0, 0
+	for i := range p.Directories {
+		d := &p.Directories[i]
+		names, kinds = max(names, cells(clean(d.Name))), max(kinds, cells(clean(d.Kind)))
+	}
+	names, kinds = min(names, longestName), min(kinds, longestName)
+	for i := range p.Directories {
+		d := &p.Directories[i]
+		o.at(margin)
+		o.cell(text(d.Name).fit(names))
+		o.at(margin + names + gap)
+		o.cell(text(d.Kind).fit(kinds))
+		beside := margin + names + gap
+		scanned := count(d.Entries, "entry", "entries") + " of " + count(d.Scanned, "object", "objects")
+		if !d.Complete {
+			scanned += ", incomplete"
+		}
+		o.next(beside+kinds+gap, beside, styled(plain, scanned))
+		if d.Server != "" {
+			o.next(0, beside, styled(dim, "from "+d.Server))
+		}
+		o.end()
+	}
+	if len(p.Unread) > 0 {
+		names := make([]string, len(p.Unread))
+		for i, name := range p.Unread {
+			names[i] = clean(name)
+		}
+		o.prose(margin, "not read: ", yellow, strings.Join(names, ", ")+"; accounts of "+oneOf(len(names), "this directory", "these directories")+" stay as they are")
+	}
+	for _, warning := range p.Warnings {
+		o.prose(margin, "warning: ", yellow, clean(warning))
+	}
+}
+
+func oneOf(n int, one, many string) string {
+	if n == 1 {
+		return one
+	}
+	return many
+}
+
+func moment(t time.Time) string { return t.UTC().Format("2006-01-02 15:04 UTC") }
+
+func (o *page) category(p *plan.Plan, c plan.Category, n int, opt TextOptions) {
+	if n == 0 {
+		return
+	}
+	first, _ := slices.BinarySearchFunc(p.Changes, c, func(x plan.Change, c plan.Category) int { return cmp.Compare(x.Category, c) })
+	rows := p.Changes[first : first+n]
+	withheld := 0
+	for i := range rows {
+		if rows[i].Withheld {
+			withheld++
+		}
+	}
+	kind := &categories[c]
+	meaning := count(n, kind.one, kind.many)
+	if withheld > 0 {
+		meaning += ", " + number(withheld) + " of them withheld"
+	}
+	o.title(c.String(), meaning)
+	var row change
+	t := table[*change]{
+		columns: columnsOf(c, len(p.Directories)+len(p.Unread) > 1),
+		sign:    kind.sign,
+		rows:    opt.cut(n),
+		row: func(i int) *change {
+			row = change{&rows[i], rows[i].Row()}
+			return &row
+		},
+	}
+	t.all(o)
+	o.cut(n-t.rows, opt)
+}
+
+// cut tells how many rows are not shown, and how to see them.
+func (o *page) cut(n int, opt TextOptions) {
+	if n > 0 {
+		o.prose(margin, ellipsis+" ", dim, number(n)+" more: "+cmp.Or(opt.Full, "rollcall plan --all")+", or -o csv=FILE")
+	}
+}
+
+// summary counts everything once more and says what to do.
+func (o *page) summary(p *plan.Plan, s *plan.Summary, opt TextOptions) {
+	type line struct {
+		sign    span
+		name    string
+		n       int
+		meaning string
+	}
+	var lines []line
+	for _, c := range order {
+		if n := s.Changes[c]; n > 0 {
+			k := &categories[c]
+			lines = append(lines, line{k.sign, c.String(), n, oneOf(n, k.one, k.many)})
+		}
+	}
+	if s.Withheld > 0 {
+		lines = append(lines, line{span{}, "withheld", s.Withheld, oneOf(s.Withheld, "of these changes is not made: over a limit", "of these changes are not made: over a limit")})
+	}
+	if s.Rejections > 0 {
+		lines = append(lines, line{refused, "rejected", s.Rejections, oneOf(s.Rejections, "refusal, told above with what to do", "refusals, told above with what to do")})
+	}
+	lines = append(lines, line{span{}, "unchanged", s.Unchanged, oneOf(s.Unchanged, "account stays as it is", "accounts stay as they are")})
+	names, digits := 0, 0
+	for _, l := range lines {
+		names, digits = max(names, len(l.name)), max(digits, len(number(l.n)))
+	}
+	o.end()
+	o.line(bold, "Summary")
+	for _, l := range lines {
+		o.put(l.sign.style, l.sign.text)
+		o.at(margin)
+		o.put(plain, l.name)
+		n := number(l.n)
+		o.at(margin + names + gap + digits - len(n))
+		o.put(bold, n)
+		o.put(plain, " ")
+		o.cell(styled(dim, l.meaning).fit(max(o.width-o.col, 8)))
+		o.end()
+	}
+	if s.Withheld > 0 {
+		o.end()
+		o.prose(0, "withheld: ", yellow, "a limit keeps "+count(s.WithheldAccounts, "account", "accounts")+" in service; every other change goes ahead")
+		o.prose(0, "hint: ", dim, "if so many are meant to go, run again with --allow-deactivations "+strconv.Itoa(s.WithheldAccounts)+", or raise deactivations and deactivations_percent in the limits block")
+	}
+	o.end()
+	o.closing(s, opt)
+}
+
+// closing is the one line that says what to do.
+func (o *page) closing(s *plan.Summary, opt TextOptions) {
+	what, next := "nothing to do: ", "the accounts agree with the directories"
+	switch pending := s.Pending(); {
+	case pending > 0:
+		what, next = count(pending, "change", "changes")+" to make: ", cmp.Or(opt.Next, "run rollcall apply")
+	case s.Withheld > 0:
+		next = "all changes are withheld"
+	case s.Rejections > 0:
+		next = "all that is not refused agrees with the directories"
+	}
+	o.prose(0, what, bold, next)
+}

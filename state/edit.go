@@ -1,0 +1,63 @@
+package state
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/rollcall-cli/rollcall/internal/identity"
+)
+
+// Primary returns the account with the given primary, or nil.
+func (s *State) Primary(x identity.Address) *identity.Account {
+	i, ok := slices.BinarySearchFunc(s.Accounts, x, func(a identity.Account, x identity.Address) int { return a.Primary.Compare(x) })
+	if !ok {
+		return nil
+	}
+	return &s.Accounts[i]
+}
+
+// Find returns the account that holds an address, as primary or as alias, or
+// nil.
+func (s *State) Find(x identity.Address) *identity.Account {
+	if a := s.Primary(x); a != nil {
+		return a
+	}
+	for i := range s.Accounts {
+		if _, ok := slices.BinarySearchFunc(s.Accounts[i].Aliases, x, identity.Address.Compare); ok {
+			return &s.Accounts[i]
+		}
+	}
+	return nil
+}
+
+// Rebind gives an owned account its new GUID.
+func (s *State) Rebind(a *identity.Account, guid identity.GUID) error {
+	if a.Local() {
+		return fmt.Errorf("account %s is local: it has no directory in which the GUID could be", a.Primary)
+	}
+	for i := range s.Accounts {
+		if b := &s.Accounts[i]; b != a && b.Directory == a.Directory && b.GUID == guid {
+			return fmt.Errorf("GUID %s of directory %q belongs to account %s", guid, a.Directory, b.Primary)
+		}
+	}
+	a.GUID = guid
+	return nil
+}
+
+// Release makes an account local.
+func (s *State) Release(a *identity.Account) error {
+	if a.Local() {
+		return fmt.Errorf("account %s is local already", a.Primary)
+	}
+	a.Directory, a.GUID = "", identity.GUID{}
+	return nil
+}
+
+// Forget drops the record of an inactive account.
+func (s *State) Forget(a *identity.Account) error {
+	if a.Active() {
+		return fmt.Errorf("account %s is active: only an inactive record can be forgotten", a.Primary)
+	}
+	s.Accounts = slices.DeleteFunc(s.Accounts, func(b identity.Account) bool { return b.Primary == a.Primary })
+	return nil
+}
