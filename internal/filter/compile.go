@@ -74,6 +74,9 @@ func (a *assertion) String() string {
 // Active Directory.
 func (a *assertion) plain() (test, string) {
 	octets := octetAttributes[a.attribute]
+	if a.attribute == "anr" {
+		return nil, "searches several attributes (ambiguous name resolution), which only a server can do; name the attributes"
+	}
 	if nameAttributes[a.attribute] && (len(a.pieces) > 1 || a.op == ">=" || a.op == "<=") {
 		return nil, fmt.Sprintf("never matches: %s holds distinguished names, which are compared whole", a.description)
 	}

@@ -287,6 +287,7 @@ func TestUnsupported(t *testing.T) {
 		{"(:caseIgnoreMatch:=x)", "names no attribute"},
 		{"(ou:dn:caseExactMatch:=x)", "letter case"},
 		{"(memberOf=*staff*)", "compared whole"},
+		{"(anr=smith)", "ambiguous name resolution"},
 		{"(groupType:1.2.840.113556.1.4.803:=0x2)", "decimal"},
 		{"(groupType:1.2.840.113556.1.4.803:=9223372036854775808)", "decimal"},
 		{"(groupType:1.2.840.113556.1.4.803:=-9223372036854775808)", ""},

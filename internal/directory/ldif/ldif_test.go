@@ -1,0 +1,318 @@
+package ldif
+
+import (
+	"bytes"
+	"context"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/rollcall-cli/rollcall/internal/directory"
+	"github.com/rollcall-cli/rollcall/internal/identity"
+)
+
+// write puts files into a new folder and returns its path.
+func write(t testing.TB, files map[string]string) string {
+	t.Helper()
+	dir := t.TempDir()
+	for name, text := range files {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return dir
+}
+
+func everyone() directory.Scope {
+	return directory.Scope{
+		Name: "everyone", Base: "dc=example", PrimaryAttribute: "mail", AliasAttributes: []string{"proxyAddresses"}, UsernameAttribute: "uid", Type: directory.Auto,
+		Attributes: []directory.Attribute{{Name: identity.DisplayName, Source: "displayName"}},
+	}
+}
+
+// read returns the entries in the form "scope type primaries aliases".
+func read(s *Source, scopes ...directory.Scope) ([]string, identity.Receipt, error) {
+	var got []string
+	receipt, err := s.Read(context.Background(), scopes, func(e *identity.Entry) error {
+		got = append(got, fmt.Sprint(e.Scope, e.Type, e.Primaries, e.Aliases))
+		return nil
+	}, nil)
+	return got, receipt, err
+}
+
+const company = `version: 1
+
+dn: dc=example
+objectClass: domain
+
+dn: ou=Staff,dc=example
+objectClass: organizationalUnit
+mail;lang-en: ou@example.com
+
+dn: uid=ann,ou=Staff,dc=example
+objectClass: inetOrgPerson
+uid: ann
+sn: Smith
+entryUUID: 00000001-0000-4000-8000-000000000001
+mail: ann@example.com
+proxyAddresses: smtp:a@example.com
+displayName: Ann Smith
+
+dn: cn=team,ou=Groups,dc=example
+objectClass: groupOfNames
+mail: team@example.com
+member: uid=ann,ou=Staff,dc=example
+
+dn: uid=off,ou=Staff,dc=example
+objectClass: inetOrgPerson
+mail: off@example.com
+nsAccountLock: true
+
+dn: uid=x500,ou=Staff,dc=example
+objectClass: inetOrgPerson
+proxyAddresses: X500:/o=x
+
+dn: uid=else,dc=elsewhere
+mail: else@example.com
+`
+
+func TestRead(t *testing.T) {
+	source := New("corp", []string{filepath.Join(write(t, map[string]string{"corp.ldif": company}), "corp.ldif")})
+	scope := func(index int32, base, filter string) directory.Scope {
+		s := everyone()
+		s.Index, s.Base, s.Filter = index, base, filter
+		return s
+	}
+	skipping := scope(0, "ou=Staff,dc=example", "")
+	skipping.SkipDisabled = true
+	noAddress := scope(0, "dc=example", "")
+	noAddress.PrimaryAttribute, noAddress.AliasAttributes = "otherMailbox", nil
+	noAddress.Filter = "(uid=ann)"
+
+	for _, c := range []struct {
+		story  string
+		scopes []directory.Scope
+		want   []string
+	}{
+		{"the default filter", []directory.Scope{scope(0, "dc=example", "")},
+			[]string{"0 user [ou@example.com] []", "0 user [ann@example.com] [a@example.com]", "0 list [team@example.com] []", "0 user [off@example.com] []"}},
+		{"a base", []directory.Scope{scope(0, "OU=groups, DC=example", "")}, []string{"0 list [team@example.com] []"}},
+		{"a filter", []directory.Scope{scope(0, "", "(|(sn=smith)(uid=e*)(mail=else@*))")}, []string{"0 user [ann@example.com] [a@example.com]", "0 user [else@example.com] []"}},
+		{"a filter on the name", []directory.Scope{scope(0, "", "(ou:dn:=groups)")}, []string{"0 list [team@example.com] []"}},
+		{"the first scope that matches", []directory.Scope{scope(4, "dc=example", ""), scope(2, "ou=Staff,dc=example", "(uid=*)")},
+			[]string{"4 user [ou@example.com] []", "2 user [ann@example.com] [a@example.com]", "4 list [team@example.com] []", "4 user [off@example.com] []"}},
+		{"also where it finds no address", []directory.Scope{noAddress, scope(1, "dc=example", "(|(uid=ann)(objectClass=groupOfNames))")}, []string{"1 list [team@example.com] []"}},
+		{"without disabled ones", []directory.Scope{skipping}, []string{"0 user [ou@example.com] []", "0 user [ann@example.com] [a@example.com]"}},
+		{"no scope", nil, nil},
+	} {
+		got, receipt, err := read(source, c.scopes...)
+		want := identity.Receipt{Name: "corp", Kind: "ldif", Server: "corp.ldif", Scanned: 7, Entries: len(c.want), Complete: true}
+		if err != nil || !slices.Equal(got, c.want) || receipt != want {
+			t.Errorf("%s: got %q, %+v, %v", c.story, got, receipt, err)
+		}
+	}
+}
+
+func TestEntry(t *testing.T) {
+	path := filepath.Join(write(t, map[string]string{"corp.ldif": company}), "corp.ldif")
+	var kept []identity.Entry
+	_, err := New("corp", []string{path}).Read(context.Background(), []directory.Scope{everyone()}, func(e *identity.Entry) error {
+		kept = append(kept, *e)
+		return nil
+	}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := `{00000001-0000-4000-8000-000000000001 uid=ann,ou=Staff,dc=example ann [ann@example.com] [a@example.com] [{display_name Ann Smith}] 0 user}`
+	if got := fmt.Sprint(kept[1]); got != want {
+		t.Errorf("got %s", got)
+	}
+}
+
+func TestFiles(t *testing.T) {
+	dir := write(t, map[string]string{
+		"b.ldif":    "dn: cn=b\nmail: b@example.com\n",
+		"a.ldif":    "dn: cn=a\nmail: a@example.com\n",
+		"c[1].ldif": "dn: cn=c\nmail: c@example.com\n",
+		"other":     "nothing of the kind",
+	})
+	in := func(names ...string) (paths []string) {
+		for _, name := range names {
+			paths = append(paths, filepath.Join(dir, name))
+		}
+		return paths
+	}
+	s := everyone()
+	s.Base = ""
+	for _, c := range []struct {
+		patterns     []string
+		server, want string
+	}{
+		{in("b.ldif"), "b.ldif", "[0 user [b@example.com] []]"},
+		{in("b.ldif", "*.ldif", "a.ldif"), "a.ldif, b.ldif, c[1].ldif", "[0 user [a@example.com] [] 0 user [b@example.com] [] 0 user [c@example.com] []]"},
+		{in("c[1].ldif"), "c[1].ldif", "[0 user [c@example.com] []]"},
+	} {
+		got, receipt, err := read(New("corp", c.patterns), s)
+		if err != nil || receipt.Server != c.server || fmt.Sprint(got) != c.want {
+			t.Errorf("%q: got %q, %+v, %v", c.patterns, got, receipt, err)
+		}
+	}
+	for _, c := range []struct{ pattern, what string }{
+		{"none.ldif", ""},
+		{"*.none", "no file matches the pattern"},
+		{"[", "syntax error in pattern"},
+	} {
+		pattern := filepath.Join(dir, c.pattern)
+		_, receipt, err := read(New("corp", []string{pattern}), s)
+		failed := (*directory.ReadError)(nil)
+		if !errors.As(err, &failed) || failed.From != pattern || failed.Directory != "corp" || receipt.Complete || !strings.Contains(err.Error(), c.what) {
+			t.Errorf("%s: got %v", c.pattern, err)
+		}
+	}
+	if _, _, err := read(New("corp", in("none.ldif")), s); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestReadError(t *testing.T) {
+	dir := write(t, map[string]string{
+		"a.ldif": "dn: cn=a\nmail: a@example.com\n",
+		"b.ldif": "dn: cn=b\nmail: b@example.com\n\ndn: cn=c\nmail\n",
+	})
+	s := everyone()
+	s.Base = ""
+	got, receipt, err := read(New("corp", []string{filepath.Join(dir, "*")}), s)
+	want := fmt.Sprintf(`directory "corp": %s:5: expected "attribute: value", but there is no colon in the line`, filepath.Join(dir, "b.ldif"))
+	if err == nil || err.Error() != want || receipt.Complete || len(got) != 2 {
+		t.Errorf("got %q, %+v, %v", got, receipt, err)
+	}
+}
+
+// A part of the values is only a fault where somebody reads the attribute.
+func TestRanges(t *testing.T) {
+	text := "dn: cn=a,dc=example\nmail: a@example.com\nmember;range=0-1499: cn=b\n\ndn: cn=b,dc=else\nproxyAddresses;range=0-1499: smtp:b@example.com\n"
+	source := New("corp", []string{filepath.Join(write(t, map[string]string{"a": text}), "a")})
+	if got, _, err := read(source, everyone()); err != nil || len(got) != 1 {
+		t.Errorf("got %q, %v", got, err)
+	}
+	members, all := everyone(), everyone()
+	members.Filter, all.Base = "(member=cn=c)", ""
+	for _, c := range []struct {
+		scope directory.Scope
+		what  string
+	}{
+		{members, ":3: member: the export holds a part of the values only (range=0-1499)"},
+		{all, ":6: proxyAddresses: the export holds a part"},
+	} {
+		if _, _, err := read(source, c.scope); err == nil || !strings.Contains(err.Error(), c.what) {
+			t.Errorf("got %v", err)
+		}
+	}
+}
+
+// Scopes that cannot be read are refused before the files are looked at.
+func TestRefusedScopes(t *testing.T) {
+	for _, c := range []struct{ base, filter, want string }{
+		{"dc", "", `scope "everyone": base DN: "dc" is not a distinguished name`},
+		{"dc=x", "(mail=", `scope "everyone": filter: not a search filter`},
+		{"dc=x", "(memberOf:1.2.840.113556.1.4.1941:=cn=x)", `scope "everyone": filter: (memberOf:1.2.840.113556.1.4.1941:=cn=x) follows nested memberships`},
+	} {
+		s := everyone()
+		s.Base, s.Filter = c.base, c.filter
+		_, _, err := read(New("corp", []string{"none.ldif"}), s)
+		if failed := (*directory.ReadError)(nil); err == nil || errors.As(err, &failed) || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("got %v", err)
+		}
+	}
+}
+
+// many returns n objects as Active Directory exports them.
+func many(n int) string {
+	var b bytes.Buffer
+	guid := make([]byte, 16)
+	for i := range n {
+		guid[0], guid[1], guid[2], guid[3] = byte(i), byte(i>>8), byte(i>>16), 1
+		fmt.Fprintf(&b, `dn: CN=Smith\, Ann %[1]d,OU=Unit%02[2]d,OU=People,DC=corp,DC=example
+objectClass: top
+objectClass: person
+objectClass: organizationalPerson
+objectClass: user
+cn: Smith, Ann %[1]d
+sn: Smith
+givenName: Ann
+displayName: Smith, Ann %[1]d
+sAMAccountName: u%07[1]d
+userPrincipalName: u%07[1]d@corp.example
+userAccountControl: 512
+department: Sales
+l: Berlin
+mail: ann.smith%[1]d@corp.example
+proxyAddresses: SMTP:ann.smith%[1]d@corp.example
+proxyAddresses: smtp:ann.smith%[1]d.a0@corp.example
+proxyAddresses: smtp:ann.smith%[1]d.a1@corp.example
+objectGUID:: %[3]s
+uSNChanged: %[1]d
+whenChanged: 20240101000000.0Z
+
+`, i, i%20, base64.StdEncoding.EncodeToString(guid))
+	}
+	return b.String()
+}
+
+func TestProgressAndCancel(t *testing.T) {
+	source := New("corp", []string{filepath.Join(write(t, map[string]string{"a": many(25_000)}), "a")})
+	var heard []int
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	receipt, err := source.Read(ctx, []directory.Scope{everyone()}, func(*identity.Entry) error { return nil }, func(p directory.Progress) {
+		if p.Directory != "corp" || filepath.Base(p.From) != "a" {
+			t.Errorf("got %+v", p)
+		}
+		if heard = append(heard, p.Objects); len(heard) == 2 {
+			cancel()
+		}
+	})
+	if !errors.Is(err, context.Canceled) || receipt.Complete || receipt.Scanned != 20_000 || !slices.Equal(heard, []int{10_000, 20_000}) {
+		t.Errorf("heard %d, got %+v, %v", heard, receipt, err)
+	}
+
+	full := errors.New("full")
+	s := everyone()
+	s.Base = ""
+	if _, err := source.Read(context.Background(), []directory.Scope{s}, func(*identity.Entry) error { return full }, nil); err != full {
+		t.Errorf("got %v", err)
+	}
+}
+
+func BenchmarkRead(b *testing.B) {
+	text := many(20_000)
+	s := everyone()
+	s.Base, s.Filter, s.UsernameAttribute, s.SkipDisabled = "dc=corp,dc=example", "(|(objectClass=user)(objectClass=group))", "sAMAccountName", true
+	b.SetBytes(int64(len(text)))
+	b.ReportAllocs()
+	for b.Loop() {
+		sel, err := newSelection([]directory.Scope{s})
+		if err != nil {
+			b.Fatal(err)
+		}
+		r := newReader(strings.NewReader(text), sel.attributes, &sel.texts, sel.below)
+		for {
+			rec, err := r.record()
+			if err == io.EOF {
+				break
+			}
+			if err != nil {
+				b.Fatal(err)
+			}
+			if _, ok := sel.entry(rec); !ok {
+				b.Fatal("no entry")
+			}
+		}
+	}
+}

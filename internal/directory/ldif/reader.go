@@ -1,0 +1,289 @@
+package ldif
+
+import (
+	"bytes"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+
+	"github.com/rollcall-cli/rollcall/internal/identity"
+)
+
+// reader makes records of lines.
+type reader struct {
+	*lines
+	rec record
+	// below says whether the objects of a name are read.
+	below func(*name) bool
+
+	inRecord bool
+	// found is set by the first line that is no comment.
+	found  bool
+	result result
+}
+
+// result is what ldapsearch says about a search, between records: lines such
+// as "search: 2" and "result: 0 Success".
+type result struct {
+	reading bool
+	// begun is the line of a search whose result is not read yet, or 0.
+	begun int
+	// more is set where a page was not the last one.
+	more bool
+}
+
+// fault is an error at a line, counted from 1.
+type fault struct {
+	line int
+	err  error
+}
+
+func (f *fault) Error() string { return fmt.Sprintf("line %d: %v", f.line, f.err) }
+func (f *fault) Unwrap() error { return f.err }
+
+func newReader(r io.Reader, attributes []string, texts *identity.Arena, below func(*name) bool) *reader {
+	return &reader{
+		lines: newLines(r),
+		below: below,
+		rec:   record{attributes: newAttributes(attributes), values: make([][][]byte, len(attributes)), texts: texts},
+	}
+}
+
+// record returns the next record, or io.EOF. It is valid until the next call.
+func (r *reader) record() (*record, error) {
+	if r.number == 0 {
+		if err := r.mark(); err != nil {
+			return nil, err
+		}
+	}
+	for {
+		line, err := r.next()
+		at := r.number
+		switch {
+		case err == io.EOF:
+			return r.last()
+		case err != nil:
+		case len(line) == 0:
+			r.result.reading = false
+			if r.inRecord {
+				r.inRecord = false
+				return &r.rec, nil
+			}
+		case line[0] == '#':
+			_, err = r.skipFold()
+		default:
+			r.found = true
+			err = r.line(at, line)
+		}
+		if err != nil {
+			if f := (*fault)(nil); !errors.As(err, &f) {
+				err = &fault{at, err}
+			}
+			return nil, err
+		}
+	}
+}
+
+// mark passes over a byte order mark.
+func (r *reader) mark() error {
+	for r.end < 3 && !r.eof {
+		if err := r.fill(); err != nil {
+			return &fault{1, err}
+		}
+	}
+	start := r.buf[:r.end]
+	switch {
+	case bytes.HasPrefix(start, []byte("\xef\xbb\xbf")):
+		r.pos, r.searched = 3, 3
+	case bytes.HasPrefix(start, []byte("\xff\xfe")), bytes.HasPrefix(start, []byte("\xfe\xff")):
+		return &fault{1, errors.New("the file is UTF-16; save it as UTF-8")}
+	}
+	return nil
+}
+
+// last ends the file, of which a record may be left.
+func (r *reader) last() (*record, error) {
+	switch {
+	case r.inRecord:
+		r.inRecord = false
+		if r.rec.lines == 0 && !r.whole {
+			return nil, &fault{r.number, errors.New("the file breaks off in a record; export it again")}
+		}
+		return &r.rec, nil
+	case !r.found:
+		return nil, &fault{max(r.number, 1), errors.New(`the file is empty; an export without objects has a line "version: 1"`)}
+	case r.result.begun > 0:
+		return nil, &fault{r.result.begun, errors.New(`the file breaks off before the result of the search; export it again`)}
+	case r.result.more:
+		return nil, &fault{r.number, errors.New("the export is incomplete: it ends with a page that is not the last one; export all pages, as with ldapsearch -E pr=1000/noprompt")}
+	}
+	return nil, io.EOF
+}
+
+// line takes a line that begins with something.
+func (r *reader) line(at int, line []byte) (err error) {
+	if line[0] == ' ' {
+		return errors.New("the line begins with a space and so continues another one, but there is none before it")
+	}
+	colon := bytes.IndexByte(line, ':')
+	if (colon < 0 || colon == len(line)-1) && r.continues() {
+		if line, err = r.unfold(line); err != nil {
+			return err
+		}
+		colon = bytes.IndexByte(line, ':')
+	}
+	if colon < 0 {
+		if len(line) == 1 && line[0] == '-' {
+			return errChange
+		}
+		return errors.New(`expected "attribute: value", but there is no colon in the line`)
+	}
+	typ, ok := describe(line[:colon])
+	if !ok {
+		return fmt.Errorf("%s is not the name of an attribute", excerpt(line[:colon]))
+	}
+	if r.inRecord {
+		return r.attribute(at, line, colon, typ)
+	}
+	if line, err = r.unfold(line); err != nil {
+		return err
+	}
+	key := strings.ToLower(string(line[:colon]))
+	switch {
+	case r.result.reading, key == "search", key == "result", key == "ref":
+		return r.aboutSearch(at, key, line[colon+1:])
+	case key == "dn":
+		r.inRecord = true
+		r.rec.reset(at)
+		dn, err := r.value(line[colon+1:])
+		if err == nil {
+			err = r.rec.name.set(dn)
+		}
+		if err != nil {
+			return &fault{at, err}
+		}
+		r.rec.read = r.below(&r.rec.name)
+		return nil
+	case key == "version":
+		if v := string(bytes.TrimSpace(line[colon+1:])); v != "1" {
+			return fmt.Errorf("LDIF version %q is not known; version 1 is (RFC 2849)", v)
+		}
+		return nil
+	}
+	return fmt.Errorf(`a record begins with "dn:", not with %s`, excerpt(line[:colon+1]))
+}
+
+var errChange = errors.New("a change record; an export of objects is needed (ldapsearch, slapcat, ldifde -f), not a list of changes")
+
+// attribute takes a line of a record: a type of typ octets, options, a colon,
+// and a value.
+func (r *reader) attribute(at int, line []byte, colon, typ int) (err error) {
+	number := r.rec.attributes.find(line[:typ])
+	switch {
+	case number == dnLine:
+		return &fault{at, errors.New(`a second "dn:" in one record; records are separated by a blank line`)}
+	case number == changeLine:
+		return &fault{at, errChange}
+	}
+	r.rec.lines++
+	if number < 0 || !r.rec.read {
+		return r.pass(at, line[colon+1:])
+	}
+	if r.continues() {
+		if line, err = r.unfold(line); err != nil {
+			return err
+		}
+	}
+	if typ < colon {
+		if part := partial(string(line[typ:colon])); part != "" {
+			return &fault{at, fmt.Errorf("%s: the export holds a part of the values only (%s); export them all, or on the server raise MaxValRange", line[:typ], part)}
+		}
+	}
+	value, err := r.value(line[colon+1:])
+	if err != nil {
+		return &fault{at, fmt.Errorf("%s: %w", line[:typ], err)}
+	}
+	r.rec.values[number] = append(r.rec.values[number], value)
+	return nil
+}
+
+var (
+	errBase64 = errors.New("the value is not complete Base64; the file is damaged, export it again")
+	errURL    = errors.New(`the value is in another file (":<"), and such files are not read; export the value itself`)
+)
+
+// pass passes over a value of which the first part is given. That Base64 is
+// whole can be seen by its length.
+func (r *reader) pass(at int, rest []byte) error {
+	var kind byte
+	n := 0
+	if len(rest) > 0 {
+		if kind = rest[0]; kind == ':' {
+			n = len(bytes.Trim(rest[1:], " "))
+		}
+	}
+	folded, err := r.skipFold()
+	switch {
+	case err != nil:
+		return err
+	case kind == '<':
+		return &fault{at, errURL}
+	case kind == ':' && (n+folded)%4 != 0:
+		return &fault{at, errBase64}
+	}
+	return nil
+}
+
+// value stores what follows the first colon of a line, decoded.
+func (r *reader) value(rest []byte) ([]byte, error) {
+	buf := r.rec.buf
+	start := len(buf)
+	switch {
+	case len(rest) > 0 && rest[0] == ':':
+		text := bytes.Trim(rest[1:], " ")
+		buf = slices.Grow(buf, base64.StdEncoding.DecodedLen(len(text)))
+		n, err := base64.StdEncoding.Decode(buf[start:cap(buf)], text)
+		if err != nil {
+			return nil, errBase64
+		}
+		buf = buf[:start+n]
+	case len(rest) > 0 && rest[0] == '<':
+		return nil, errURL
+	default:
+		buf = append(buf, bytes.TrimLeft(rest, " ")...)
+	}
+	r.rec.buf = buf
+	return buf[start:len(buf):len(buf)], nil
+}
+
+// aboutSearch takes a line of what ldapsearch prints between records, and
+// behind the last one: references to other servers, which are not followed,
+// and the result of the search.
+func (r *reader) aboutSearch(at int, key string, rest []byte) error {
+	r.result.reading = true
+	text := strings.TrimSpace(string(rest))
+	switch key {
+	case "search":
+		r.result.begun, r.result.more = at, false
+	case "result":
+		r.result.begun = 0
+		if code, _, _ := strings.Cut(text, " "); code != "0" {
+			return &fault{at, fmt.Errorf("the export is incomplete: the server ended the search with result %q; export it again, with paging if the server limits the size", text)}
+		}
+	case "pagedresults":
+		_, cookie, _ := strings.Cut(text, "cookie=")
+		r.result.more = cookie != ""
+	}
+	return nil
+}
+
+// excerpt quotes the start of a text.
+func excerpt(text []byte) string {
+	if len(text) > 40 {
+		return fmt.Sprintf("%q...", text[:40])
+	}
+	return fmt.Sprintf("%q", text)
+}

@@ -1,0 +1,143 @@
+package ldif
+
+import (
+	"strings"
+
+	"github.com/rollcall-cli/rollcall/internal/identity"
+)
+
+// record is one object of a file. It keeps the attributes that something
+// reads, and is overwritten by the next record.
+type record struct {
+	name name
+	// line is that of the record's "dn:".
+	line int
+	// read is false for a record below no base, whose values are passed over.
+	read bool
+	// lines counts the attribute values, also those passed over.
+	lines int
+
+	attributes *attributes
+	values     [][][]byte // by the numbers of attributes
+	buf        []byte     // what values and the name point into
+	dn         string
+	texts      *identity.Arena
+}
+
+func (r *record) reset(line int) {
+	r.line, r.read, r.lines, r.dn = line, false, 0, ""
+	r.buf = r.buf[:0]
+	for i := range r.values {
+		r.values[i] = r.values[i][:0]
+	}
+}
+
+// DN returns the name as the file has it; the text stays valid.
+func (r *record) DN() string {
+	if r.dn == "" {
+		r.dn = r.texts.String(r.name.text)
+	}
+	return r.dn
+}
+
+// Values returns the values of an attribute.
+func (r *record) Values(attribute string) [][]byte {
+	for i, name := range r.attributes.names {
+		if name == attribute {
+			return r.values[i]
+		}
+	}
+	return nil
+}
+
+// attributes numbers the attributes that something reads, so that they are
+// found quickly among the many that a record has.
+type attributes struct {
+	names    []string // in lower case
+	byLength [][]int
+}
+
+// Numbers of what is no such attribute.
+const (
+	unread     = -1
+	dnLine     = -2
+	changeLine = -3
+)
+
+func newAttributes(names []string) *attributes {
+	a := &attributes{names: names}
+	for i, name := range names {
+		a.add(name, i)
+	}
+	a.add("dn", dnLine)
+	a.add("changetype", changeLine)
+	return a
+}
+
+func (a *attributes) add(name string, number int) {
+	for len(a.byLength) <= len(name) {
+		a.byLength = append(a.byLength, nil)
+	}
+	a.byLength[len(name)] = append(a.byLength[len(name)], number)
+}
+
+func (a *attributes) find(name []byte) int {
+	if len(name) >= len(a.byLength) {
+		return unread
+	}
+	for _, number := range a.byLength[len(name)] {
+		if equalFold(name, a.spelling(number)) {
+			return number
+		}
+	}
+	return unread
+}
+
+func (a *attributes) spelling(number int) string {
+	switch number {
+	case dnLine:
+		return "dn"
+	case changeLine:
+		return "changetype"
+	}
+	return a.names[number]
+}
+
+// equalFold compares an attribute name with one of equal length in lower case.
+func equalFold(name []byte, lower string) bool {
+	for i, c := range name {
+		if c >= 'A' && c <= 'Z' {
+			c += 'a' - 'A'
+		}
+		if c != lower[i] {
+			return false
+		}
+	}
+	return true
+}
+
+// describe splits an attribute description into the length of its type and
+// whether it is one at all (RFC 4512 section 2.5). Options may hold what servers
+// write there, such as "range=0-1499".
+func describe(description []byte) (typ int, ok bool) {
+	for typ < len(description) && (typeOctets[description[typ]] || description[typ] == '_') {
+		typ++
+	}
+	for _, c := range description[typ:] {
+		if c <= ' ' || c >= 0x7f {
+			return 0, false
+		}
+	}
+	return typ, typ > 0 && (typ == len(description) || description[typ] == ';')
+}
+
+// partial returns the range option of a description that stands for a part of
+// the values (MS-ADTS section 3.1.1.3.1.3.3), or "".
+func partial(options string) string {
+	for option := range strings.SplitSeq(options, ";") {
+		if option = strings.ToLower(option); strings.HasPrefix(option, "range=") && option != "range=0-*" {
+			return option
+		}
+	}
+	return ""
+}
