@@ -148,6 +148,9 @@ func (e *engine) entriesOf(g identity.GUID) []int32 {
 
 // accountsOf returns the accounts that a GUID owns, in whichever directories.
 func (e *engine) accountsOf(g identity.GUID) []int32 {
+	if g.IsZero() {
+		return nil
+	}
 	if group, ok := e.sharedAccounts[g]; ok {
 		return group
 	}
@@ -173,29 +176,28 @@ func (e *engine) bindByGUID() {
 			continue
 		}
 		g := e.in.Entries[n].GUID
-		if t.flags&noOwnGUID != 0 {
-			e.rejectWhole(i, MissingGUID, t.other, false)
-			for _, a := range e.accountsOf(g) {
-				if e.accounts[a].dir == e.entryDir(i) {
-					e.accounts[a].flags |= frozen | quiet
-				}
-			}
-			continue
-		}
-		c := e.carriers[g]
-		if c.account == none {
-			continue
-		}
 		owners := e.accountsOf(g)
-		if own := slices.IndexFunc(owners, func(a int32) bool { return e.accounts[a].dir == e.entryDir(i) }); own >= 0 {
+		own := slices.IndexFunc(owners, func(a int32) bool { return e.accounts[a].dir == e.entryDir(i) })
+		switch {
+		case t.flags&noOwnGUID != 0:
+			e.rejectWhole(i, MissingGUID, t.other, false)
+			if own >= 0 {
+				e.accounts[owners[own]].flags |= frozen | quiet
+				continue
+			}
+		case len(owners) == 0:
+			continue
+		case own >= 0:
 			e.bind(i, owners[own])
 			continue
-		}
-		if len(owners) == 1 && len(e.entriesOf(g)) == 1 && !e.dirInfo[e.accounts[owners[0]].dir].unread() {
+		case len(owners) == 1 && len(e.entriesOf(g)) == 1 && !e.dirInfo[e.accounts[owners[0]].dir].unread():
 			e.bind(i, owners[0])
 			continue
+		default:
+			e.rejectWhole(i, OtherDirectory, e.firstAccount(owners), true)
 		}
-		e.rejectWhole(i, OtherDirectory, e.firstAccount(owners), true)
+		// Nobody can tell where the object is now. An account whose directory
+		// has it no more may be its, and stays.
 		for _, a := range owners {
 			if dir := e.accounts[a].dir; !e.dirInfo[dir].unread() && !e.carriedIn(dir, g) {
 				e.accounts[a].flags |= frozen | quiet

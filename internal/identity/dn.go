@@ -101,6 +101,7 @@ func (p *dnParser) rdn() (string, error) {
 }
 
 func (p *dnParser) attributeType() (string, error) {
+	behind := p.pos - 1
 	p.spaces()
 	start := p.pos
 	for p.pos < len(p.text) && typeOctet(p.text[p.pos]) {
@@ -109,8 +110,8 @@ func (p *dnParser) attributeType() (string, error) {
 	typ := p.text[start:p.pos]
 	p.spaces()
 	if typ == "" || p.pos == len(p.text) || p.text[p.pos] != '=' {
-		if start > 0 && p.text[start-1] != '+' {
-			return "", p.fail(start-1, `expected an attribute type and "=" behind the comma (a comma inside a value is written "\,")`)
+		if behind >= 0 && p.text[behind] == ',' {
+			return "", p.fail(behind, `expected an attribute type and "=" behind the comma (a comma inside a value is written "\,")`)
 		}
 		return "", p.fail(start, `expected an attribute type and "=", as in "OU=Staff"`)
 	}

@@ -1,0 +1,276 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/rollcall-cli/rollcall/apply"
+	"github.com/rollcall-cli/rollcall/config"
+	"github.com/rollcall-cli/rollcall/internal/console/local"
+	"github.com/rollcall-cli/rollcall/internal/render"
+	"github.com/rollcall-cli/rollcall/plan"
+	"github.com/rollcall-cli/rollcall/state"
+)
+
+type applyCommand struct {
+	Plan string `arg:"" optional:"" type:"path" help:"A saved plan, made by plan -o json=PLAN."`
+	reading
+	showing
+	locking
+	AutoApprove        bool `help:"Do not ask."`
+	AllowDeactivations int  `placeholder:"N" help:"Lift the limits for up to N deactivations, this run only."`
+}
+
+func (applyCommand) Help() string {
+	return `Makes a fresh plan, shows it, asks, and commits it to the state. With a saved plan it commits exactly that one, without asking, if nothing has changed since it was made.
+
+Examples:
+  rollcall apply
+  rollcall apply --auto-approve
+  rollcall apply plan.json
+
+Exit codes: 0 done, or nothing to do; 1 failed, nothing was changed; 3 some changes failed, each is named; 4 deactivations were withheld by a limit, everything else was done; 5 the saved plan does not fit; 6 you said no; 10 a directory could not be read completely; 11 the state is locked; 80 wrong usage; 130 interrupted.`
+}
+
+func (c *applyCommand) Validate() error {
+	switch {
+	case c.AllowDeactivations < 0:
+		return errors.New("--allow-deactivations must not be negative")
+	case c.Plan != "" && (len(c.Directory) > 0 || c.Snapshot != "" || c.AllowDeactivations > 0):
+		return errors.New("a saved plan is applied as it is: --directory, --snapshot and --allow-deactivations go with plan or with an apply without PLAN")
+	}
+	return nil
+}
+
+func (c *applyCommand) Run(s *session) error {
+	if c.Plan == "" && !c.AutoApprove && !s.in.Interactive {
+		return hinted{errors.New("apply asks before it changes anything, and standard input is no terminal"),
+			"give --auto-approve, or make a plan with -o json=plan.json and apply that"}
+	}
+	cfg, err := s.configuration()
+	if err != nil {
+		return err
+	}
+	lock, err := state.Acquire(s.ctx, cfg.StatePath, "rollcall apply", c.LockTimeout)
+	if err != nil {
+		return err
+	}
+	defer lock.Release()
+	if c.Plan != "" {
+		return c.applySaved(s, cfg)
+	}
+	m, err := s.plan(cfg, c.reading, c.AllowDeactivations)
+	if err != nil {
+		return err
+	}
+	m.plan.Expires = m.plan.Created.Add(24 * time.Hour)
+	next := "answer yes"
+	if c.AutoApprove {
+		next = "they are applied now"
+	}
+	if err := s.writePlan(m.plan, c.showing, next); err != nil {
+		return err
+	}
+	sum := m.plan.Summary()
+	if !pending(m.plan) {
+		if sum.Withheld > 0 {
+			return silent{exitWithheld}
+		}
+		return nil
+	}
+	if !c.AutoApprove {
+		if err := s.ask(&sum); err != nil {
+			return err
+		}
+	}
+	return s.commit(cfg, m)
+}
+
+// pending reports whether an apply of the plan would write anything, be it
+// only a record that goes without a row.
+func pending(p *plan.Plan) bool {
+	for i := range p.Accounts {
+		c := &p.Accounts[i]
+		if !c.Withheld || len(c.Kept.Aliases) != len(c.Before.Aliases) {
+			return true
+		}
+	}
+	return false
+}
+
+// ask asks whether to go on. Only "yes" is yes.
+func (s *session) ask(sum *plan.Summary) error {
+	fmt.Fprintf(s.stderr, "\n%s only \"yes\" is taken: ", s.paint("1", fmt.Sprintf("apply these %d changes?", sum.Pending())))
+	answer := make(chan string, 1)
+	go func() {
+		line, _ := bufio.NewReader(s.stdin).ReadString('\n')
+		answer <- strings.TrimSpace(line)
+	}()
+	select {
+	case <-s.ctx.Done():
+		fmt.Fprintln(s.stderr)
+		return s.ctx.Err()
+	case line := <-answer:
+		if line == "yes" {
+			return nil
+		}
+	}
+	s.note("declined: nothing was changed")
+	return silent{exitDeclined}
+}
+
+// applySaved commits a saved plan, if it fits what is there now.
+func (c *applyCommand) applySaved(s *session, cfg *config.Config) error {
+	p, err := readPlan(c.Plan)
+	if err != nil {
+		return err
+	}
+	st, err := state.Load(cfg.StatePath)
+	if err != nil {
+		return err
+	}
+	if err := fits(p, st, cfg, s.now()); err != nil {
+		return staleError{fmt.Errorf("%s: %w", c.Plan, err)}
+	}
+	if err := s.writePlan(p, c.showing, "they are applied now"); err != nil {
+		return err
+	}
+	if !pending(p) {
+		return detailedApply(p)
+	}
+	return s.commit(cfg, &made{p, st})
+}
+
+func detailedApply(p *plan.Plan) error {
+	if sum := p.Summary(); sum.Withheld > 0 {
+		return silent{exitWithheld}
+	}
+	return nil
+}
+
+// fits checks that a saved plan was made on this very state, with this very
+// configuration, and not too long ago.
+func fits(p *plan.Plan, st *state.State, cfg *config.Config, now time.Time) error {
+	switch {
+	case p.Lineage == "" && st.Lineage != "":
+		return errors.New("the plan was made before there was a state, and there is one now")
+	case p.Lineage != st.Lineage:
+		return errors.New("the plan was made on another state")
+	case p.Serial < st.Serial:
+		return fmt.Errorf("the plan was made on version %d of the state, which is at %d now: it was applied already, or another plan was", p.Serial, st.Serial)
+	case p.Serial > st.Serial:
+		return fmt.Errorf("the plan was made on version %d of the state, and the state is back at %d", p.Serial, st.Serial)
+	case p.ConfigDigest != cfg.Digest():
+		return errors.New("the configuration has changed since the plan was made")
+	case now.After(p.Expires):
+		return fmt.Errorf("the plan expired at %s", p.Expires.Format(time.RFC3339))
+	}
+	for i := range p.Accounts {
+		before := p.Accounts[i].Before
+		if before == nil {
+			continue
+		}
+		if a := st.Primary(before.Primary); a == nil || !bytes.Equal(a.AppendJSON(nil), before.AppendJSON(nil)) {
+			return fmt.Errorf("account %s is not what it was when the plan was made", before.Primary)
+		}
+	}
+	return nil
+}
+
+func readPlan(path string) (*plan.Plan, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	p, err := plan.ReadJSON(bufio.NewReaderSize(f, 1<<20))
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return p, nil
+}
+
+// commit applies a plan to the local console and saves the state. Until the
+// state is replaced as a whole, nothing is changed.
+func (s *session) commit(cfg *config.Config, m *made) error {
+	progress := render.NewProgress(s.stderr, s.err, s.now)
+	defer progress.Clear()
+	console := local.New(m.state.Accounts)
+	result, err := apply.Run(s.ctx, m.plan, console, func(e apply.Event) { progress.Update("applying", "accounts", e.Done) })
+	if err != nil {
+		return err
+	}
+	accounts, err := console.Accounts()
+	if err != nil {
+		return fmt.Errorf("apply the plan: %w", errors.Join(err, failures(result)))
+	}
+	m.state.Accounts = accounts
+	if err := m.state.Save(cfg.StatePath, release, s.now()); err != nil {
+		return err
+	}
+	progress.Clear()
+	return s.report(cfg, m, result)
+}
+
+func failures(r apply.Result) error {
+	var all []error
+	for _, f := range r.Failures {
+		all = append(all, fmt.Errorf("account %s: %w", f.Account, f.Err))
+	}
+	return errors.Join(all...)
+}
+
+// report tells what was done.
+func (s *session) report(cfg *config.Config, m *made, r apply.Result) error {
+	for _, f := range r.Failures {
+		s.note("failed: account %s: %v", f.Account, f.Err)
+	}
+	fmt.Fprintf(s.stderr, "applied: %s changed, version %d of the state written to %s\n",
+		counted(r.Applied, "account"), m.state.Serial, cfg.StatePath)
+	switch {
+	case len(r.Failures) > 0:
+		return silent{exitIncomplete}
+	case r.Withheld > 0:
+		s.note("withheld: %s kept active by a limit; see limits and --allow-deactivations", counted(r.Withheld, "account"))
+		return silent{exitWithheld}
+	}
+	return nil
+}
+
+func counted(n int, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	return fmt.Sprintf("%d %ss", n, what)
+}
+
+type showCommand struct {
+	Plan string `arg:"" type:"path" help:"A saved plan."`
+	showing
+}
+
+func (showCommand) Help() string {
+	return `Shows a saved plan in any format; it need not fit the state any more.
+
+Examples:
+  rollcall show plan.json
+  rollcall show plan.json -o csv=plan.csv
+
+Exit codes: 0 done; 1 the plan cannot be read; 80 wrong usage.`
+}
+
+func (c *showCommand) Run(s *session) error {
+	p, err := readPlan(c.Plan)
+	if err != nil {
+		return err
+	}
+	if s.now().After(p.Expires) {
+		s.note("warning: the plan expired at %s and can no longer be applied", p.Expires.Format(time.RFC3339))
+	}
+	return s.writePlan(p, c.showing, "run rollcall apply "+c.Plan)
+}

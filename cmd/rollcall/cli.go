@@ -1,0 +1,37 @@
+package main
+
+import "time"
+
+const description = `Plan and apply what your directories change in your mail accounts.
+
+HCL files declare which entries of Active Directory or LDAP are synchronized, for which mail domains, and which addresses are protected or on legal hold. plan shows every change by category and every refusal by reason; apply commits it.`
+
+// commandLine is every command and flag.
+type commandLine struct {
+	Dir string `short:"C" type:"path" default:"." placeholder:"DIR" help:"The configuration directory; all its *.hcl files are one configuration."`
+
+	Validate validateCommand `cmd:"" help:"Check the configuration."`
+	Fmt      fmtCommand      `cmd:"" help:"Lay out the configuration files canonically."`
+	Plan     planCommand     `cmd:"" help:"Show what would change, and what is refused and why."`
+	Apply    applyCommand    `cmd:"" help:"Commit a fresh plan after asking, or a saved one."`
+	Show     showCommand     `cmd:"" help:"Show a saved plan."`
+	State    stateCommand    `cmd:"" help:"Look at the accounts as recorded, and bring in existing ones."`
+	Version  versionCommand  `cmd:"" help:"Print the version."`
+}
+
+// reading are the flags of commands that read directories.
+type reading struct {
+	Directory []string `placeholder:"NAME" sep:"none" help:"Read only this directory; repeatable. Accounts of the others are left alone."`
+	Snapshot  string   `type:"path" placeholder:"DIR" help:"Read DIR/<directory>.ldif in place of each server."`
+}
+
+// showing are the flags of commands that show a plan.
+type showing struct {
+	Output []output `short:"o" placeholder:"FORMAT[=FILE]" sep:"none" help:"Write as ${formats}; to standard output without =FILE; repeatable."`
+	All    bool     `help:"Show every row of long categories as text."`
+}
+
+// locking is the flag of commands that write the state.
+type locking struct {
+	LockTimeout time.Duration `placeholder:"DURATION" default:"0s" help:"Wait this long for the lock of the state, such as 30s or 5m."`
+}

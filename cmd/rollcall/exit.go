@@ -1,0 +1,88 @@
+package main
+
+import (
+	"context"
+	"errors"
+
+	"github.com/rollcall-cli/rollcall/internal/directory"
+	"github.com/rollcall-cli/rollcall/state"
+)
+
+// exitCode is what the program ends with.
+type exitCode int
+
+// The exit codes, which scripts rely on; docs/exit-codes.md tells them.
+const (
+	exitOK          exitCode = 0
+	exitFailed      exitCode = 1
+	exitPending     exitCode = 2
+	exitIncomplete  exitCode = 3
+	exitWithheld    exitCode = 4
+	exitStale       exitCode = 5
+	exitDeclined    exitCode = 6
+	exitUnreachable exitCode = 10
+	exitLocked      exitCode = 11
+	exitInternal    exitCode = 70
+	exitUsage       exitCode = 80
+	exitInterrupted exitCode = 130
+)
+
+// codeOf is the one place where an error becomes an exit code.
+func codeOf(err error) exitCode {
+	var (
+		said   silent
+		usage  usageError
+		stale  staleError
+		read   *directory.ReadError
+		locked *state.LockedError
+	)
+	switch {
+	case err == nil:
+		return exitOK
+	case errors.Is(err, context.Canceled):
+		return exitInterrupted
+	case errors.As(err, &said):
+		return said.code
+	case errors.As(err, &usage):
+		return exitUsage
+	case errors.As(err, &stale):
+		return exitStale
+	case errors.As(err, &read):
+		return exitUnreachable
+	case errors.As(err, &locked):
+		return exitLocked
+	}
+	return exitFailed
+}
+
+// silent ends a command with a code when all was said already.
+type silent struct{ code exitCode }
+
+func (silent) Error() string { return "" }
+
+// usageError is a command line that is wrong.
+type usageError struct{ error }
+
+func (e usageError) Unwrap() error { return e.error }
+
+// Hint says what to do next.
+func (usageError) Hint() string {
+	return "rollcall --help lists the commands, and rollcall COMMAND --help the flags of one"
+}
+
+// staleError is a saved plan that does not fit what is there now.
+type staleError struct{ error }
+
+// Hint says what to do next.
+func (staleError) Hint() string { return "make a new plan, review it and apply that" }
+
+// hinted is an error with advice.
+type hinted struct {
+	error
+	hint string
+}
+
+func (e hinted) Unwrap() error { return e.error }
+
+// Hint says what to do next.
+func (e hinted) Hint() string { return e.hint }

@@ -1,0 +1,119 @@
+// Rollcall plans and applies what a company's directories change in the
+// accounts of its mail filter, archive or gateway.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"runtime/debug"
+	"syscall"
+	"time"
+
+	"github.com/alecthomas/kong"
+
+	"github.com/rollcall-cli/rollcall/internal/render"
+)
+
+func main() {
+	// A second interrupt ends the program at once.
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	context.AfterFunc(ctx, stop)
+	os.Exit(int(run(ctx, os.Args[1:], system())))
+}
+
+// session is what a command has of the world.
+type session struct {
+	ctx    context.Context
+	dir    string // the configuration directory
+	stdin  io.Reader
+	stdout io.Writer
+	stderr io.Writer
+	in     render.Terminal
+	out    render.Terminal
+	err    render.Terminal
+	now    func() time.Time
+}
+
+func system() *session {
+	return &session{
+		stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr,
+		in: render.TerminalOf(os.Stdin), out: render.TerminalOf(os.Stdout), err: render.TerminalOf(os.Stderr),
+		now: time.Now,
+	}
+}
+
+// exited is the panic by which kong's help ends the parsing.
+type exited struct{ code exitCode }
+
+// run parses the command line, runs the command and returns the exit code. A
+// panic is reported and becomes an exit code too.
+func run(ctx context.Context, args []string, s *session) (code exitCode) {
+	defer func() {
+		switch r := recover().(type) {
+		case nil:
+		case exited:
+			code = r.code
+		default:
+			fmt.Fprintf(s.stderr, "error: internal error: %v\n\n%s\nhint: nothing was changed after this point; please report it with the lines above and the version, %s\n",
+				r, debug.Stack(), version())
+			code = exitInternal
+		}
+	}()
+	tuneMemory()
+	var cli commandLine
+	parser, err := kong.New(&cli,
+		kong.Name("rollcall"),
+		kong.Description(description),
+		kong.UsageOnError(),
+		kong.Writers(s.stdout, s.stderr),
+		kong.Exit(func(code int) { panic(exited{exitCode(code)}) }),
+		kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: max(min(s.out.Width, 100), 72)}),
+		kong.Vars{"formats": "text, json, csv"},
+	)
+	if err != nil {
+		panic(err)
+	}
+	if len(args) == 0 {
+		args = []string{"--help"}
+		defer func() { code = exitUsage }()
+	}
+	parsed, err := parser.Parse(args)
+	if err != nil {
+		return s.fail(usageError{err})
+	}
+	s.ctx, s.dir = ctx, cli.Dir
+	return s.fail(parsed.Run(s))
+}
+
+// fail tells an error, with its hint, and returns its exit code.
+func (s *session) fail(err error) exitCode {
+	code := codeOf(err)
+	var said silent
+	if err == nil || errors.As(err, &said) {
+		return code
+	}
+	clean := render.Escape
+	fmt.Fprintf(s.stderr, "%s %s\n", s.paint("1;31", "error:"), clean(err.Error()))
+	var hinter interface{ Hint() string }
+	if errors.As(err, &hinter) && hinter.Hint() != "" {
+		fmt.Fprintf(s.stderr, "%s %s\n", s.paint("1", "hint:"), clean(hinter.Hint()))
+	}
+	return code
+}
+
+// paint colours a word on standard error.
+func (s *session) paint(sgr, text string) string {
+	if !s.err.Color {
+		return text
+	}
+	return "\x1b[" + sgr + "m" + text + "\x1b[0m"
+}
+
+// note writes a line of talk to standard error.
+func (s *session) note(format string, args ...any) {
+	fmt.Fprintf(s.stderr, "%s\n", render.Escape(fmt.Sprintf(format, args...)))
+}

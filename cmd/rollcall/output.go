@@ -1,0 +1,98 @@
+package main
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"strings"
+
+	"github.com/rollcall-cli/rollcall/internal/render"
+	"github.com/rollcall-cli/rollcall/plan"
+	"github.com/rollcall-cli/rollcall/state"
+)
+
+// output is one -o flag: a format, and the file that it goes to.
+type output struct{ format, file string }
+
+var formats = []string{"text", "json", "csv"}
+
+// UnmarshalText reads FORMAT or FORMAT=FILE.
+func (o *output) UnmarshalText(text []byte) error {
+	format, file, named := strings.Cut(string(text), "=")
+	if !slices.Contains(formats, format) {
+		return fmt.Errorf("unknown format %q: expected one of %s", format, strings.Join(formats, ", "))
+	}
+	if named && file == "" {
+		return fmt.Errorf("%s= names no file", format)
+	}
+	*o = output{format, file}
+	return nil
+}
+
+// writeOutputs writes each output with write. Files come first, so that what
+// stands on the screen was saved; they are replaced whole, with mode 0600.
+func (s *session) writeOutputs(outputs []output, write func(w io.Writer, format string, t render.Terminal) error) error {
+	if len(outputs) == 0 {
+		outputs = []output{{format: "text"}}
+	}
+	var screen []output
+	for _, o := range outputs {
+		if o.file == "" {
+			screen = append(screen, o)
+		}
+	}
+	if len(screen) > 1 {
+		return usageError{fmt.Errorf("-o %s and -o %s both go to standard output: give one of them a file, as in -o %s=FILE",
+			screen[0].format, screen[1].format, screen[1].format)}
+	}
+	for _, o := range outputs {
+		if o.file == "" {
+			continue
+		}
+		if err := writeFile(o.file, func(w io.Writer) error { return write(w, o.format, render.Terminal{}) }); err != nil {
+			return fmt.Errorf("write %s: %w", o.file, err)
+		}
+	}
+	for _, o := range screen {
+		out := bufio.NewWriterSize(s.stdout, 1<<16)
+		if err := write(out, o.format, s.out); err != nil {
+			return err
+		}
+		if err := out.Flush(); err != nil {
+			return fmt.Errorf("write to standard output: %w", err)
+		}
+	}
+	return nil
+}
+
+// writeFile replaces a file whole; what is no regular file, such as a pipe, is
+// written to.
+func writeFile(path string, write func(io.Writer) error) error {
+	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() {
+		f, err := os.OpenFile(path, os.O_WRONLY, 0)
+		if err != nil {
+			return err
+		}
+		if err := write(f); err != nil {
+			f.Close()
+			return err
+		}
+		return f.Close()
+	}
+	return state.ReplaceFile(path, write)
+}
+
+// writePlan writes a plan in every format that was asked for.
+func (s *session) writePlan(p *plan.Plan, show showing, next string) error {
+	return s.writeOutputs(show.Output, func(w io.Writer, format string, t render.Terminal) error {
+		switch format {
+		case "json":
+			return p.WriteJSON(w)
+		case "csv":
+			return render.CSV(w, p)
+		}
+		return render.Text(w, p, render.TextOptions{Width: t.Width, Color: t.Color, All: show.All, Next: next})
+	})
+}

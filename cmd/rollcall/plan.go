@@ -1,0 +1,59 @@
+package main
+
+import (
+	"time"
+
+	"github.com/rollcall-cli/rollcall/plan"
+)
+
+type planCommand struct {
+	reading
+	showing
+	Expires          time.Duration `default:"24h" placeholder:"DURATION" help:"How long the saved plan may be applied (default 24h)."`
+	DetailedExitcode bool          `help:"Exit 2 if changes are pending, 4 if a limit withholds some."`
+}
+
+func (planCommand) Help() string {
+	return `Reads every directory and the state, and shows the categorized change set. Nothing is changed. The JSON document is the saved plan that apply takes.
+
+Examples:
+  rollcall plan
+  rollcall plan -o text -o json=plan.json
+  rollcall plan --directory corp --detailed-exitcode
+
+Exit codes: 0 done; 1 failed; 2 changes pending, with --detailed-exitcode; 4 deactivations withheld, with --detailed-exitcode; 10 a directory could not be read completely; 80 wrong usage; 130 interrupted.`
+}
+
+func (c *planCommand) Validate() error { return positive("--expires", c.Expires) }
+
+func (c *planCommand) Run(s *session) error {
+	cfg, err := s.configuration()
+	if err != nil {
+		return err
+	}
+	made, err := s.plan(cfg, c.reading, 0)
+	if err != nil {
+		return err
+	}
+	p := made.plan
+	p.Expires = p.Created.Add(c.Expires)
+	if err := s.writePlan(p, c.showing, ""); err != nil {
+		return err
+	}
+	if c.DetailedExitcode {
+		return detailed(p)
+	}
+	return nil
+}
+
+// detailed ends a plan with the exit code that tells what it holds.
+func detailed(p *plan.Plan) error {
+	sum := p.Summary()
+	switch {
+	case sum.Withheld > 0:
+		return silent{exitWithheld}
+	case sum.Pending() > 0:
+		return silent{exitPending}
+	}
+	return nil
+}

@@ -1,0 +1,169 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/rollcall-cli/rollcall/config"
+	"github.com/rollcall-cli/rollcall/internal/directory"
+	"github.com/rollcall-cli/rollcall/internal/directory/ldif"
+	"github.com/rollcall-cli/rollcall/internal/identity"
+	"github.com/rollcall-cli/rollcall/internal/render"
+	"github.com/rollcall-cli/rollcall/plan"
+	"github.com/rollcall-cli/rollcall/state"
+)
+
+// configuration loads the configuration. Its problems are printed; its
+// warnings are left for the plan to show.
+func (s *session) configuration() (*config.Config, error) {
+	cfg, diags := config.Load(s.dir, s.now())
+	if diags.HasErrors() {
+		diags.Write(s.stderr, s.err.Color)
+		return nil, silent{exitFailed}
+	}
+	return cfg, nil
+}
+
+// made is a plan and the state that it was made on.
+type made struct {
+	plan  *plan.Plan
+	state *state.State
+}
+
+// plan is the whole of rollcall: directories become entries, the state becomes
+// accounts, and both become a plan. allowed lifts the limits for so many
+// deactivations.
+func (s *session) plan(cfg *config.Config, flags reading, allowed int) (*made, error) {
+	now := s.now()
+	wanted, err := wantedDirectories(cfg, flags.Directory)
+	if err != nil {
+		return nil, err
+	}
+	progress := render.NewProgress(s.stderr, s.err, s.now)
+	defer progress.Clear()
+
+	loading := load(cfg.StatePath)
+	in := plan.Input{Rules: cfg.Rules, Now: now}
+	in.Rules.Limits.Allowed = allowed
+	p := plan.Header{ToolVersion: release, Created: now.UTC().Truncate(time.Second), ConfigDigest: cfg.Digest(), Warnings: cfg.Warnings()}
+	for i := range cfg.Directories {
+		d := &cfg.Directories[i]
+		if !slices.Contains(wanted, d.Name) {
+			p.Unread = append(p.Unread, d.Name)
+			continue
+		}
+		receipt, err := s.read(cfg, d, flags.Snapshot, progress, func(e *identity.Entry) error {
+			in.Entries = append(in.Entries, *e)
+			return nil
+		})
+		if err != nil {
+			return nil, err
+		}
+		p.Directories = append(p.Directories, receipt)
+		in.Read = append(in.Read, d.Name)
+	}
+	loaded := <-loading
+	if loaded.err != nil {
+		return nil, loaded.err
+	}
+	in.Accounts = loaded.state.Accounts
+	p.Lineage, p.Serial = loaded.state.Lineage, loaded.state.Serial
+	result, err := plan.Compute(in)
+	if err != nil {
+		return nil, err
+	}
+	result.Header = p
+	return &made{result, loaded.state}, nil
+}
+
+type loaded struct {
+	state *state.State
+	err   error
+}
+
+// load reads the state while the directories are read.
+func load(path string) <-chan loaded {
+	done := make(chan loaded, 1)
+	go func() {
+		var l loaded
+		defer func() {
+			if r := recover(); r != nil {
+				l.err = fmt.Errorf("internal error while the state was read: %v", r)
+			}
+			done <- l
+		}()
+		l.state, l.err = state.Load(path)
+	}()
+	return done
+}
+
+// wantedDirectories returns the labels of the directories to read.
+func wantedDirectories(cfg *config.Config, flags []string) ([]string, error) {
+	var all []string
+	for i := range cfg.Directories {
+		all = append(all, cfg.Directories[i].Name)
+	}
+	if len(flags) == 0 {
+		return all, nil
+	}
+	for _, name := range flags {
+		if !slices.Contains(all, name) {
+			return nil, usageError{fmt.Errorf("--directory %s: the configuration declares no such directory, but %s", name, strings.Join(all, ", "))}
+		}
+	}
+	return flags, nil
+}
+
+// read reads one directory through its scopes.
+func (s *session) read(cfg *config.Config, d *config.Directory, snapshot string, progress *render.Progress, emit func(*identity.Entry) error) (identity.Receipt, error) {
+	var source directory.Source
+	switch {
+	case snapshot != "":
+		source = ldif.New(d.Name, []string{filepath.Join(snapshot, d.Name+".ldif")})
+	case d.Kind == config.LDIF:
+		source = ldif.New(d.Name, d.Paths)
+	default:
+		return identity.Receipt{}, &directory.ReadError{Directory: d.Name, From: string(d.Kind), Err: hinted{
+			errors.New("this version reads no servers"), "export the directory to DIR/" + d.Name + ".ldif and give --snapshot DIR"}}
+	}
+	var scopes []directory.Scope
+	for i := range cfg.Scopes {
+		if c := &cfg.Scopes[i]; c.Directory == d.Name {
+			scopes = append(scopes, directoryScope(c, int32(i)))
+		}
+	}
+	receipt, err := source.Read(s.ctx, scopes, emit, func(p directory.Progress) {
+		progress.Update("reading "+p.Directory+" from "+p.From, "objects", p.Objects)
+	})
+	receipt.Kind = string(d.Kind)
+	if errors.Is(err, context.Canceled) {
+		return receipt, context.Canceled
+	}
+	return receipt, err
+}
+
+func directoryScope(c *config.Scope, index int32) directory.Scope {
+	scope := directory.Scope{
+		Index: index, Name: c.Name, Base: c.BaseDN, Filter: c.Filter,
+		PrimaryAttribute: c.PrimaryAttribute, AliasAttributes: c.AliasAttributes,
+		UsernameAttribute: c.UsernameAttribute, GUIDAttribute: c.GUIDAttribute,
+		Type: directory.EntryType(c.Type), SkipDisabled: c.Disabled == config.DisabledInactive,
+	}
+	for _, a := range c.Attributes {
+		scope.Attributes = append(scope.Attributes, directory.Attribute{Name: a.Name, Source: a.Source})
+	}
+	return scope
+}
+
+// positive checks a duration flag.
+func positive(flag string, d time.Duration) error {
+	if d <= 0 {
+		return fmt.Errorf("%s must be longer than nothing", flag)
+	}
+	return nil
+}

@@ -1,0 +1,314 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+
+	"github.com/rollcall-cli/rollcall/config"
+	"github.com/rollcall-cli/rollcall/internal/identity"
+	"github.com/rollcall-cli/rollcall/internal/render"
+	"github.com/rollcall-cli/rollcall/state"
+)
+
+type stateCommand struct {
+	List    stateListCommand    `cmd:"" help:"List the accounts."`
+	Show    stateShowCommand    `cmd:"" help:"Show the account that holds an address."`
+	Import  stateImportCommand  `cmd:"" help:"Take accounts that exist already from JSON lines or CSV."`
+	Rebind  stateRebindCommand  `cmd:"" help:"Give an account its new GUID."`
+	Release stateReleaseCommand `cmd:"" help:"Make an account local."`
+	Forget  stateForgetCommand  `cmd:"" help:"Drop the record of an inactive account."`
+	Verify  stateVerifyCommand  `cmd:"" help:"Check the state file."`
+}
+
+type stateListCommand struct {
+	Output []output `short:"o" placeholder:"FORMAT[=FILE]" sep:"none" help:"Write as ${formats}; to standard output without =FILE; repeatable."`
+}
+
+func (stateListCommand) Help() string {
+	return `Lists the accounts as recorded, in byte order of their primaries.
+
+Examples:
+  rollcall state list
+  rollcall state list -o json | jq -r '.[] | select(.status == "inactive") | .primary'
+
+Exit codes: 0 done; 1 the state cannot be read; 80 wrong usage.`
+}
+
+func (c *stateListCommand) Run(s *session) error {
+	_, st, err := s.state()
+	if err != nil {
+		return err
+	}
+	return s.writeOutputs(c.Output, func(w io.Writer, format string, t render.Terminal) error {
+		switch format {
+		case "json":
+			return writeAccounts(w, st.Accounts)
+		case "csv":
+			return render.AccountsCSV(w, st.Accounts)
+		}
+		return render.Accounts(w, st.Accounts, render.TextOptions{Width: t.Width, Color: t.Color})
+	})
+}
+
+// writeAccounts writes accounts as a JSON array, one a line.
+func writeAccounts(w io.Writer, accounts []identity.Account) error {
+	line := []byte("[")
+	for i := range accounts {
+		if i > 0 {
+			line = append(line, ',')
+		}
+		line = accounts[i].AppendJSON(append(line, "\n  "...))
+		if _, err := w.Write(line); err != nil {
+			return err
+		}
+		line = line[:0]
+	}
+	if len(accounts) > 0 {
+		line = append(line, '\n')
+	}
+	_, err := w.Write(append(line, "]\n"...))
+	return err
+}
+
+type stateShowCommand struct {
+	Address string   `arg:"" help:"A primary or an alias."`
+	Output  []output `short:"o" placeholder:"FORMAT[=FILE]" sep:"none" help:"Write as ${formats}; to standard output without =FILE; repeatable."`
+}
+
+func (stateShowCommand) Help() string {
+	return `Shows the account that holds an address, as recorded.
+
+Example:
+  rollcall state show ann@example.com
+
+Exit codes: 0 done; 1 no account holds the address, or the state cannot be read; 80 wrong usage.`
+}
+
+func (c *stateShowCommand) Run(s *session) error {
+	_, st, err := s.state()
+	if err != nil {
+		return err
+	}
+	a, err := find(st, c.Address)
+	if err != nil {
+		return err
+	}
+	return s.writeOutputs(c.Output, func(w io.Writer, format string, t render.Terminal) error {
+		switch format {
+		case "json":
+			_, err := w.Write(append(a.AppendJSON(nil), '\n'))
+			return err
+		case "csv":
+			return render.AccountsCSV(w, []identity.Account{*a})
+		}
+		return render.Account(w, a, render.TextOptions{Width: t.Width, Color: t.Color})
+	})
+}
+
+// find returns the account that holds the address that a user has typed.
+func find(st *state.State, text string) (*identity.Account, error) {
+	x, err := identity.ParseAddress(text)
+	if err != nil {
+		return nil, usageError{fmt.Errorf("%q is no mail address: %w", text, err)}
+	}
+	if a := st.Find(x); a != nil {
+		return a, nil
+	}
+	return nil, hinted{fmt.Errorf("no account holds %s", x), "rollcall state list shows all accounts"}
+}
+
+// state loads the configuration and the state that it names.
+func (s *session) state() (*config.Config, *state.State, error) {
+	cfg, err := s.configuration()
+	if err != nil {
+		return nil, nil, err
+	}
+	st, err := state.Load(cfg.StatePath)
+	return cfg, st, err
+}
+
+// edit changes the state under its lock. Unless change reports that it did
+// something, nothing is written.
+func (s *session) edit(command string, locks locking, change func(*state.State) (bool, error)) error {
+	cfg, err := s.configuration()
+	if err != nil {
+		return err
+	}
+	lock, err := state.Acquire(s.ctx, cfg.StatePath, command, locks.LockTimeout)
+	if err != nil {
+		return err
+	}
+	defer lock.Release()
+	st, err := state.Load(cfg.StatePath)
+	if err != nil {
+		return err
+	}
+	changed, err := change(st)
+	if err != nil || !changed {
+		return err
+	}
+	if err := s.ctx.Err(); err != nil {
+		return err
+	}
+	if err := st.Save(cfg.StatePath, release, s.now()); err != nil {
+		return err
+	}
+	s.note("version %d of the state written to %s", st.Serial, cfg.StatePath)
+	return nil
+}
+
+type stateImportCommand struct {
+	File string `arg:"" type:"path" help:"JSON lines, a JSON array, or CSV with a header."`
+	locking
+}
+
+func (stateImportCommand) Help() string {
+	return `Takes accounts that the console has already, so that a plan finds them. Only "primary" is required. CSV columns bear the names of the JSON keys; PrimarySMTPAddress and GUID of mailbox exports are understood. Everything is checked before anything is changed, and an account that is there already, the same in every field, is skipped.
+
+Examples:
+  rollcall state import accounts.jsonl
+  rollcall state import mailboxes.csv
+
+Exit codes: 0 done; 1 the file or the state cannot be read, or a line cannot be taken, nothing was changed; 11 the state is locked; 80 wrong usage.`
+}
+
+func (c *stateImportCommand) Run(s *session) error {
+	f, err := os.Open(c.File)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	name := filepath.Base(c.File)
+	imported, err := state.ReadImport(name, f)
+	if err != nil {
+		return err
+	}
+	return s.edit("rollcall state import", c.locking, func(st *state.State) (bool, error) {
+		added, same, err := st.Merge(name, imported)
+		if err != nil {
+			return false, err
+		}
+		_, err = fmt.Fprintf(s.stdout, "imported %s; %d there already\n", counted(added, "account"), same)
+		return added > 0, err
+	})
+}
+
+type stateRebindCommand struct {
+	Address string `arg:"" help:"A primary or an alias of the account."`
+	GUID    string `arg:"" name:"guid" help:"The new GUID in any spelling: with hyphens, in braces, 32 hex digits, or Base64 (an immutable ID)."`
+	locking
+}
+
+func (stateRebindCommand) Help() string {
+	return `Gives an account the GUID that its person has now, after a mailbox or an object was made anew. The next plan then finds the two together.
+
+Example:
+  rollcall state rebind ann@example.com MsNKjF+XF0ete7pKTpaP/w==
+
+Exit codes: 0 done; 1 no such account, or another one has the GUID, nothing was changed; 11 the state is locked; 80 wrong usage.`
+}
+
+func (c *stateRebindCommand) Run(s *session) error {
+	guid, err := identity.ParseGUID(c.GUID)
+	if err != nil {
+		return usageError{fmt.Errorf("%q: %w", c.GUID, err)}
+	}
+	return s.edit("rollcall state rebind", c.locking, func(st *state.State) (bool, error) {
+		a, err := find(st, c.Address)
+		if err != nil || a.GUID == guid {
+			return false, err
+		}
+		old := a.GUID
+		if err := st.Rebind(a, guid); err != nil {
+			return false, err
+		}
+		_, err = fmt.Fprintf(s.stdout, "%s: GUID %s is now %s\n", a.Primary, old, guid)
+		return true, err
+	})
+}
+
+type stateReleaseCommand struct {
+	Address string `arg:"" help:"A primary or an alias of the account."`
+	locking
+}
+
+func (stateReleaseCommand) Help() string {
+	return `Makes an account local: no directory owns it any more, and no plan touches it unless an entry adopts it.
+
+Example:
+  rollcall state release ann@example.com
+
+Exit codes: 0 done; 1 no such account, or it is local, nothing was changed; 11 the state is locked; 80 wrong usage.`
+}
+
+func (c *stateReleaseCommand) Run(s *session) error {
+	return s.edit("rollcall state release", c.locking, func(st *state.State) (bool, error) {
+		a, err := find(st, c.Address)
+		if err != nil {
+			return false, err
+		}
+		if err := st.Release(a); err != nil {
+			return false, err
+		}
+		_, err = fmt.Fprintf(s.stdout, "%s is local now\n", a.Primary)
+		return true, err
+	})
+}
+
+type stateForgetCommand struct {
+	Address string `arg:"" help:"The primary of the account."`
+	locking
+}
+
+func (stateForgetCommand) Help() string {
+	return `Drops the record of an inactive account, so that its address is free for everybody.
+
+Example:
+  rollcall state forget ann@example.com
+
+Exit codes: 0 done; 1 no such account, or it is active, nothing was changed; 11 the state is locked; 80 wrong usage.`
+}
+
+func (c *stateForgetCommand) Run(s *session) error {
+	return s.edit("rollcall state forget", c.locking, func(st *state.State) (bool, error) {
+		a, err := find(st, c.Address)
+		if err != nil {
+			return false, err
+		}
+		primary := a.Primary
+		if err := st.Forget(a); err != nil {
+			return false, err
+		}
+		_, err = fmt.Fprintf(s.stdout, "%s is forgotten\n", primary)
+		return true, err
+	})
+}
+
+type stateVerifyCommand struct{}
+
+func (stateVerifyCommand) Help() string {
+	return `Checks the state file: its checksum and order, that every line is an account, and that no address and no GUID of one directory is held twice.
+
+Example:
+  rollcall state verify
+
+Exit codes: 0 the state is whole; 1 it is not, or cannot be read; 80 wrong usage.`
+}
+
+func (stateVerifyCommand) Run(s *session) error {
+	cfg, st, err := s.state()
+	if err != nil {
+		return err
+	}
+	if st.Serial == 0 {
+		_, err := fmt.Fprintf(s.stdout, "there is no state yet at %s\n", cfg.StatePath)
+		return err
+	}
+	if err := st.Verify(cfg.StatePath); err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(s.stdout, "%s is whole: version %d, %s\n", cfg.StatePath, st.Serial, counted(len(st.Accounts), "account"))
+	return err
+}

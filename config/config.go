@@ -1,0 +1,243 @@
+package config
+
+import (
+	"time"
+
+	"github.com/hashicorp/hcl/v2/hclsyntax"
+
+	"github.com/rollcall-cli/rollcall/plan"
+)
+
+// Config is a configuration without errors.
+type Config struct {
+	// Dir is the directory as it was given to [Load]; all paths below begin
+	// with it, unless the configuration has an absolute one.
+	Dir string
+	// Files are the paths of the files that were read, in order.
+	Files []string
+	// Directories are in declared order.
+	Directories []Directory
+	// Scopes say how to read. Each has its rules at the same index of
+	// Rules.Scopes.
+	Scopes []Scope
+	Rules  plan.Rules
+	// StatePath is where the state file is.
+	StatePath string
+
+	warnings []string
+}
+
+// Warnings returns the summaries of the warnings that [Load] gave.
+func (c *Config) Warnings() []string { return c.warnings }
+
+// Directory is a source of entries.
+type Directory struct {
+	Name string
+	// Kind is [ActiveDirectory], [LDAP] or [LDIF].
+	Kind string
+
+	// Paths are the files of an LDIF directory: paths, or patterns of
+	// [filepath.Match].
+	Paths []string
+	// patterns are Paths as they are written.
+	patterns []string
+
+	// The rest is for the kinds that are servers. There are either URLs, to be
+	// tried in order, or a Domain.
+	//
+	// URLs are ldap://host[:port] or ldaps://host[:port], in lower case.
+	URLs []string
+	// Domain is the DNS domain whose servers are looked up by SRV records, in
+	// lower case; Site limits the lookup to one site of Active Directory.
+	// Servers found so are spoken to as ldaps, or, with StartTLS, as ldap.
+	Domain, Site string
+	// BindDN is who reads: a distinguished name, for Active Directory also a
+	// user principal name or DOMAIN\user; "" for nobody, or for whom the client
+	// certificate names.
+	BindDN       string
+	BindPassword Secret
+	// CAFile holds the certificates, in PEM, of the authorities to trust in
+	// place of the system's; "" for the system's. ClientCert and ClientKey are
+	// PEM files, too; both or none is set.
+	CAFile, ClientCert, ClientKey string
+	// StartTLS asks for encryption on ldap:// connections.
+	StartTLS bool
+	// Insecure lets the password pass over an ldap:// connection without
+	// encryption. Certificates are verified regardless.
+	Insecure bool
+	// Timeout is how long one request, or one page of a search, may take.
+	Timeout time.Duration
+	// PageSize is how many entries are asked for at a time.
+	PageSize int
+}
+
+// Defaults of a directory.
+const (
+	DefaultTimeout  = 60 * time.Second
+	DefaultPageSize = 1000
+)
+
+// Scope says which objects of a directory to read and where in them to look.
+// Names of LDAP attributes are as written; letter case does not count.
+type Scope struct {
+	Name      string
+	Directory string
+	// BaseDN is a distinguished name of RFC 4514, as written; "" is the root.
+	BaseDN string
+	// Filter is a search filter of RFC 4515, without the layout in which it was
+	// written; "" is every object that lists an address.
+	Filter            string
+	PrimaryAttribute  string
+	AliasAttributes   []string
+	UsernameAttribute string
+	// GUIDAttribute is "" for objectGUID or else entryUUID, whichever the
+	// object has.
+	GUIDAttribute string
+	// Type is "auto", which makes groups lists and everything else users, or
+	// "user" or "list" for every object.
+	Type string
+	// Disabled is [DisabledKeep] or [DisabledInactive].
+	Disabled string
+	// Attributes are sorted by name; display_name is always among them.
+	Attributes []Attribute
+}
+
+// What becomes of disabled objects: they are entries as all others, or they are
+// treated as gone, unless they are disabled by design.
+const (
+	DisabledKeep     = "keep"
+	DisabledInactive = "inactive"
+)
+
+// Attribute is the name of an attribute of accounts, such as "display_name",
+// and the LDAP attribute that it is read from.
+type Attribute struct {
+	Name, Source string
+}
+
+// Load reads every *.hcl file of the directory as one configuration, in order
+// of their names; those that begin with "." and tests (*.rollcall-test.hcl) are
+// passed over. It returns every problem that it finds, in order of file and
+// place. With an error among them there is no Config.
+//
+// Now decides which dates are past.
+func Load(dir string, now time.Time) (*Config, Diagnostics) {
+	r := &reporter{}
+	sources := r.readDir(dir)
+	if sources == nil {
+		return nil, r.finish()
+	}
+	d := &decoder{
+		evaluator: &evaluator{reporter: r, functions: functionsIn(dir)},
+		config:    &Config{Dir: dir},
+		now:       now,
+	}
+	for _, src := range sources {
+		d.config.Files = append(d.config.Files, src.path)
+	}
+	d.decode(sources)
+	diags := r.finish()
+	if diags.HasErrors() {
+		return nil, diags
+	}
+	for i := range diags {
+		d.config.warnings = append(d.config.warnings, diags[i].Summary)
+	}
+	return d.config, diags
+}
+
+// decoder fills a Config, block by block.
+type decoder struct {
+	*evaluator
+	config *Config
+	now    time.Time
+	domains
+}
+
+func (d *decoder) decode(sources []*source) {
+	for _, src := range sources {
+		for _, a := range inOrder(src.body.Attributes) {
+			d.errorf(a.NameRange, "move it into a block, or into locals { }", "the attribute %q stands outside of every block", a.Name)
+		}
+	}
+	raw := blocks(sources)
+	for _, b := range raw {
+		if b.Type == "directory" && len(b.Labels) > 0 {
+			d.directories = append(d.directories, b.Labels[0])
+		}
+	}
+	d.readLocals(raw)
+	byType := map[string][]*block{}
+	for _, b := range raw {
+		if opened := d.open(b); opened != nil {
+			byType[b.Type] = append(byType[b.Type], opened)
+		}
+	}
+	d.readDirectories(d.unique(byType["directory"]))
+	d.readDomains(byType["domain"])
+	d.readScopes(d.unique(byType["scope"]))
+	d.config.Rules.Protected = d.readGuards(d.unique(byType["protected"]))
+	d.config.Rules.Holds = d.readGuards(d.unique(byType["legal_hold"]))
+	d.readLimits(d.single(byType["limits"]))
+	d.readState(d.single(byType["state"]))
+	d.unused(byType["directory"], byType["scope"])
+}
+
+// unique reports labels that occur twice, and returns all blocks.
+func (d *decoder) unique(blocks []*block) []*block {
+	first := map[string]*block{}
+	for _, b := range blocks {
+		if f := first[b.label]; f != nil {
+			d.twice(b, f)
+		} else {
+			first[b.label] = b
+		}
+	}
+	return blocks
+}
+
+func (d *decoder) twice(b, first *block) {
+	d.errorf(b.labelRange(), "rename or remove one of them; the first one is at "+place(first.labelRange()), "%s %q is declared twice", b.Type, b.label)
+}
+
+// single reports a second block of a type that stands once, and returns the
+// first, or nil.
+func (d *decoder) single(blocks []*block) *block {
+	for i, b := range blocks {
+		if i > 0 {
+			d.errorf(b.TypeRange, "put everything into the first one, at "+place(blocks[0].TypeRange), "the %s block stands twice", b.Type)
+		}
+	}
+	if len(blocks) == 0 {
+		return nil
+	}
+	return blocks[0]
+}
+
+// unused warns of directories that are read for nothing.
+func (d *decoder) unused(directories, scopes []*block) {
+	used := map[string]bool{}
+	for _, b := range scopes {
+		if a := b.Body.Attributes["directory"]; a != nil {
+			for _, t := range a.Expr.Variables() {
+				if len(t) > 1 {
+					name, _ := step(t[1])
+					used[name] = true
+				}
+			}
+		}
+	}
+	for _, b := range directories {
+		if !used[b.label] {
+			d.warnf(b.header(), "add a scope with directory = "+referenceTo(b.label)+", or remove the directory", "no scope reads the directory %q", b.label)
+		}
+	}
+}
+
+// referenceTo spells a reference to a directory.
+func referenceTo(label string) string {
+	if hclsyntax.ValidIdentifier(label) {
+		return "directory." + label
+	}
+	return `directory["` + label + `"]`
+}

@@ -1,0 +1,98 @@
+package config
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/rollcall-cli/rollcall/internal/identity"
+	"github.com/rollcall-cli/rollcall/plan"
+)
+
+// Digest returns "sha256:" and the hash of everything that decides a plan: what
+// is read from where, and the rules. Credentials, how a connection is secured,
+// reasons, and the path of the state do not count, nor do the layout of files
+// and the order of blocks other than scopes.
+func (c *Config) Digest() string {
+	type directory struct {
+		Name, Kind   string
+		Paths, URLs  []string
+		Domain, Site string
+	}
+	type scope struct {
+		Name, Directory, Filter string
+		Base                    identity.DN
+		Primary, Username, GUID string
+		Aliases                 []string
+		Type, Disabled          string
+		Attributes              []Attribute
+		Domains                 []string
+		Adopt, Rebind           bool
+		MaxLength               map[string]int // written in order of its keys
+	}
+	type guard struct {
+		Label, Until string
+		Addresses    []string
+	}
+	guards := func(all []plan.Guard) []guard {
+		var list []guard
+		for _, g := range all {
+			item := guard{Label: g.Label}
+			if !g.Until.IsZero() {
+				item.Until = g.Until.Format(time.DateOnly)
+			}
+			for _, a := range g.Addresses {
+				item.Addresses = append(item.Addresses, a.String())
+			}
+			list = append(list, item)
+		}
+		return list
+	}
+	var all struct {
+		Version        int // of this serialization
+		Directories    []directory
+		Domains        []plan.Domain
+		Scopes         []scope
+		Protected      []guard
+		Holds          []guard
+		Limit, Percent int
+	}
+	all.Version = 1
+	for _, d := range c.Directories {
+		paths := slices.Compact(slices.Sorted(slices.Values(d.patterns)))
+		all.Directories = append(all.Directories, directory{d.Name, d.Kind, paths, d.URLs, d.Domain, d.Site})
+	}
+	slices.SortFunc(all.Directories, func(a, b directory) int { return strings.Compare(a.Name, b.Name) })
+	all.Domains = c.Rules.Domains
+	for i, s := range c.Scopes {
+		rule := &c.Rules.Scopes[i]
+		item := scope{
+			Name: s.Name, Directory: s.Directory, Filter: s.Filter,
+			Primary: strings.ToLower(s.PrimaryAttribute), Username: strings.ToLower(s.UsernameAttribute), GUID: strings.ToLower(s.GUIDAttribute),
+			Type: s.Type, Disabled: s.Disabled,
+			Domains: rule.Domains, Adopt: rule.Adopt, Rebind: rule.Rebind, MaxLength: rule.MaxLength,
+		}
+		item.Base, _ = identity.ParseDN(s.BaseDN) // was checked when it was read
+		for _, a := range s.AliasAttributes {
+			item.Aliases = append(item.Aliases, strings.ToLower(a))
+		}
+		slices.Sort(item.Aliases)
+		item.Aliases = slices.Compact(item.Aliases)
+		for _, a := range s.Attributes {
+			item.Attributes = append(item.Attributes, Attribute{a.Name, strings.ToLower(a.Source)})
+		}
+		all.Scopes = append(all.Scopes, item)
+	}
+	all.Protected, all.Holds = guards(c.Rules.Protected), guards(c.Rules.Holds)
+	all.Limit, all.Percent = c.Rules.Limits.Deactivations, c.Rules.Limits.Percent
+
+	text, err := json.Marshal(&all)
+	if err != nil {
+		panic(err) // no type above can fail
+	}
+	sum := sha256.Sum256(text)
+	return "sha256:" + hex.EncodeToString(sum[:])
+}

@@ -1,0 +1,239 @@
+package config
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/hashicorp/hcl/v2"
+	"github.com/hashicorp/hcl/v2/hclsyntax"
+	"github.com/zclconf/go-cty/cty"
+	"github.com/zclconf/go-cty/cty/function"
+)
+
+// evaluator turns expressions into values.
+type evaluator struct {
+	*reporter
+	functions map[string]function.Function
+	locals    map[string]*localValue
+	// names are the locals' names, in order.
+	names []string
+	// directories are the labels that a reference may name.
+	directories []string
+}
+
+type localValue struct {
+	attr  *hclsyntax.Attribute
+	state uint8
+	value cty.Value // valid when state is done
+}
+
+const (
+	untried uint8 = iota
+	visiting
+	failed
+	done
+)
+
+// readLocals collects the locals of all files and evaluates them.
+func (e *evaluator) readLocals(blocks []*hclsyntax.Block) {
+	e.locals = map[string]*localValue{}
+	for _, b := range blocks {
+		if b.Type != localsBlock {
+			continue
+		}
+		for _, a := range inOrder(b.Body.Attributes) {
+			if first := e.locals[a.Name]; first != nil {
+				e.errorf(a.NameRange, "rename one of them; the first one is at "+place(first.attr.NameRange), "local.%s is declared twice", a.Name)
+				continue
+			}
+			e.locals[a.Name] = &localValue{attr: a}
+			e.names = append(e.names, a.Name)
+		}
+	}
+	slices.Sort(e.names)
+	for _, name := range e.names {
+		e.local(name, nil)
+	}
+}
+
+// place names a position for use in a hint.
+func place(r hcl.Range) string { return fmt.Sprintf("%s:%d", r.Filename, r.Start.Line) }
+
+// local evaluates a local that exists, after those it refers to. The path is
+// that of the locals which led to it.
+func (e *evaluator) local(name string, path []string) *localValue {
+	l := e.locals[name]
+	switch l.state {
+	case visiting:
+		l.state = failed
+		cycle := append(path[slices.Index(path, name):], name)
+		e.errorf(l.attr.SrcRange, "give one of them a value that does not need the others", "local.%s refers to itself: %s", name, strings.Join(cycle, " -> "))
+	case untried:
+		l.state = visiting
+		value, ok := e.expression(l.attr.Expr, secretName(name) || e.secrets[name], append(path, name))
+		switch {
+		case l.state == failed:
+		case ok:
+			l.state, l.value = done, value
+		default:
+			l.state = failed
+		}
+	}
+	return l
+}
+
+// eval returns the value of an expression, with its marks. It reports why
+// there is none, unless that was told already. Of a sealed expression no name
+// is told, because it may be a secret without its quotes.
+func (e *evaluator) eval(expr hclsyntax.Expression, sealed bool) (cty.Value, bool) {
+	return e.expression(expr, sealed, nil)
+}
+
+func (e *evaluator) expression(expr hclsyntax.Expression, sealed bool, path []string) (cty.Value, bool) {
+	calls := callsIn(expr)
+	ok := true
+	for _, call := range calls {
+		if _, known := e.functions[call.Name]; !known {
+			e.errorf(call.NameRange, didYouMean(call.Name, functionNames(), "%s"), "there is no function %q", call.Name)
+			ok = false
+		}
+	}
+	locals := map[string]cty.Value{}
+	for _, t := range expr.Variables() {
+		name, found := e.reference(t, sealed)
+		if !found {
+			ok = false
+			continue
+		}
+		if l := e.local(name, path); l.state == done {
+			locals[name] = l.value
+		} else {
+			ok = false
+		}
+	}
+	if !ok {
+		return cty.NilVal, false
+	}
+	context := &hcl.EvalContext{
+		Functions: e.functions,
+		Variables: map[string]cty.Value{localRoot: cty.ObjectVal(locals)},
+	}
+	value, diags := expr.Value(context)
+	if diags.HasErrors() {
+		for _, v := range locals {
+			sealed = sealed || v.ContainsMarked()
+		}
+		for _, call := range calls {
+			sealed = sealed || readers[call.Name]
+		}
+		for _, d := range diags {
+			e.hcl(d, sealed)
+		}
+		return cty.NilVal, false
+	}
+	if !value.IsWhollyKnown() {
+		e.errorf(expr.Range(), "simplify the expression", "the expression has no definite value")
+		return cty.NilVal, false
+	}
+	return value, true
+}
+
+// reference returns the name of the local that a traversal leads to.
+func (e *evaluator) reference(t hcl.Traversal, sealed bool) (string, bool) {
+	root := t.RootName()
+	rng := t.SourceRange()
+	switch {
+	case root == localRoot:
+		name, at := "", rng
+		if len(t) > 1 {
+			name, at = step(t[1])
+		}
+		switch {
+		case name == "":
+			e.errorf(rng, "write local.NAME", "local is no value, only its members are")
+		case e.locals[name] == nil:
+			e.errorf(at, didYouMean(name, e.names, "local.%s"), "there is no local.%s", name)
+		default:
+			return name, true
+		}
+	case root == "directory":
+		e.errorf(rng, `only the attribute "directory" of a scope refers to a directory`, "a directory is not a value")
+	case sealed:
+		e.errorf(rng, "use env() or file(), and write texts in quotes", "the expression refers to something that does not exist")
+	case e.locals[root] != nil:
+		e.errorf(rng, "did you mean local."+root+"?", "there is nothing called %q", root)
+	default:
+		hint := fmt.Sprintf("a text stands in quotes: %q", root)
+		if s := suggest(root, []string{localRoot}); s != "" && len(t) > 1 {
+			hint = "did you mean local?"
+		} else if readers[root] && len(t) > 1 {
+			hint = fmt.Sprintf(`call the function: %s("...")`, root)
+		}
+		e.errorf(rng, hint, "there is nothing called %q", root)
+	}
+	return "", false
+}
+
+// step returns the name that one step of a traversal goes to, and where it
+// stands; "" if that is no name.
+func step(t hcl.Traverser) (string, hcl.Range) {
+	switch t := t.(type) {
+	case hcl.TraverseAttr:
+		rng := t.SrcRange
+		if rng.End.Byte-rng.Start.Byte == len(t.Name)+1 { // the dot is part of the step
+			rng.Start.Byte++
+			rng.Start.Column++
+		}
+		return t.Name, rng
+	case hcl.TraverseIndex:
+		if t.Key.Type() == cty.String && t.Key.IsKnown() && !t.Key.IsNull() {
+			return t.Key.AsString(), t.SrcRange
+		}
+		return "", t.SrcRange
+	}
+	return "", t.SourceRange()
+}
+
+// directory resolves a reference such as directory.corp to the label.
+func (e *evaluator) directory(expr hclsyntax.Expression) (string, bool) {
+	t, diags := hcl.AbsTraversalForExpr(expr)
+	if diags.HasErrors() {
+		hint := "write directory.NAME"
+		if v, valueDiags := expr.Value(nil); !valueDiags.HasErrors() && v.Type() == cty.String && v.IsKnown() && !v.IsNull() {
+			hint = "write " + referenceTo(v.AsString())
+		}
+		e.errorf(expr.Range(), hint, "expected a reference to a directory")
+		return "", false
+	}
+	if t.RootName() != "directory" || len(t) != 2 {
+		hint := "write directory.NAME"
+		if slices.Contains(e.directories, t.RootName()) {
+			hint = "write directory." + t.RootName()
+		} else if len(t) == 2 && t.RootName() != "directory" {
+			if name, _ := step(t[1]); slices.Contains(e.directories, name) {
+				hint = "did you mean directory." + name + "?"
+			}
+		}
+		e.errorf(expr.Range(), hint, "expected a reference to a directory")
+		return "", false
+	}
+	name, at := step(t[1])
+	if !slices.Contains(e.directories, name) {
+		e.errorf(at, didYouMean(name, e.directories, "directory.%s"), "there is no directory %q", name)
+		return "", false
+	}
+	return name, true
+}
+
+// callsIn returns the function calls of an expression.
+func callsIn(expr hclsyntax.Expression) []*hclsyntax.FunctionCallExpr {
+	var calls []*hclsyntax.FunctionCallExpr
+	_ = hclsyntax.VisitAll(expr, func(n hclsyntax.Node) hcl.Diagnostics {
+		if call, ok := n.(*hclsyntax.FunctionCallExpr); ok {
+			calls = append(calls, call)
+		}
+		return nil
+	})
+	return calls
+}

@@ -1,0 +1,31 @@
+package config
+
+import (
+	"bytes"
+
+	"github.com/hashicorp/hcl/v2"
+	"github.com/hashicorp/hcl/v2/hclsyntax"
+	"github.com/hashicorp/hcl/v2/hclwrite"
+)
+
+// Format returns an HCL file in its canonical layout, with a line break at the
+// end. The layout of a formatted file is its own. A file with syntax errors is
+// not formatted; its name is for the diagnostics alone.
+func Format(name string, src []byte) ([]byte, Diagnostics) {
+	r := &reporter{}
+	s := &source{path: name, text: src}
+	r.add(s)
+	if r.checkText(s) {
+		s.tokens, _ = hclsyntax.LexConfig(src, name, hcl.InitialPos)
+		mask([]*source{s})
+		r.parse(s)
+	}
+	if diags := r.finish(); diags.HasErrors() {
+		return nil, diags
+	}
+	out := hclwrite.Format(src)
+	if len(out) > 0 && !bytes.HasSuffix(out, []byte("\n")) {
+		out = append(out, '\n')
+	}
+	return out, nil
+}

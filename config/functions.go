@@ -1,0 +1,261 @@
+package config
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/hashicorp/hcl/v2/ext/tryfunc"
+	"github.com/zclconf/go-cty/cty"
+	"github.com/zclconf/go-cty/cty/convert"
+	"github.com/zclconf/go-cty/cty/function"
+	"github.com/zclconf/go-cty/cty/function/stdlib"
+)
+
+// origin marks values that came from outside of the configuration. What is
+// marked is not shown in diagnostics.
+type origin uint8
+
+const (
+	fromEnv origin = iota
+	fromFile
+)
+
+// callError is an error of a function of this package. Its texts hold no value
+// that is marked.
+type callError struct{ summary, hint string }
+
+func (e *callError) Error() string { return e.summary }
+
+// readers are the functions that read from outside.
+var readers = map[string]bool{"env": true, "file": true}
+
+// functions are all but the readers' implementations, which belong to a
+// directory: see functionsIn.
+var functions = map[string]function.Function{
+	"env":   envFunc,
+	"file":  fileFunc(""),
+	"lines": linesFunc,
+
+	"endswith":   textTest(strings.HasSuffix, "suffix"),
+	"format":     stdlib.FormatFunc,
+	"formatlist": stdlib.FormatListFunc,
+	"join":       stdlib.JoinFunc,
+	"lower":      stdlib.LowerFunc,
+	"regex":      stdlib.RegexFunc,
+	"regexall":   stdlib.RegexAllFunc,
+	"replace":    replaceFunc,
+	"split":      stdlib.SplitFunc,
+	"startswith": textTest(strings.HasPrefix, "prefix"),
+	"substr":     stdlib.SubstrFunc,
+	"trim":       stdlib.TrimFunc,
+	"trimprefix": stdlib.TrimPrefixFunc,
+	"trimspace":  stdlib.TrimSpaceFunc,
+	"trimsuffix": stdlib.TrimSuffixFunc,
+	"upper":      stdlib.UpperFunc,
+
+	"coalesce":        coalesceFunc,
+	"compact":         stdlib.CompactFunc,
+	"concat":          stdlib.ConcatFunc,
+	"contains":        stdlib.ContainsFunc,
+	"distinct":        stdlib.DistinctFunc,
+	"element":         stdlib.ElementFunc,
+	"flatten":         stdlib.FlattenFunc,
+	"keys":            stdlib.KeysFunc,
+	"length":          lengthFunc,
+	"lookup":          stdlib.LookupFunc,
+	"merge":           stdlib.MergeFunc,
+	"range":           stdlib.RangeFunc,
+	"reverse":         stdlib.ReverseListFunc,
+	"setintersection": stdlib.SetIntersectionFunc,
+	"setsubtract":     stdlib.SetSubtractFunc,
+	"setunion":        stdlib.SetUnionFunc,
+	"slice":           stdlib.SliceFunc,
+	"sort":            stdlib.SortFunc,
+	"values":          stdlib.ValuesFunc,
+	"zipmap":          stdlib.ZipmapFunc,
+
+	"max": stdlib.MaxFunc,
+	"min": stdlib.MinFunc,
+
+	"tobool":   stdlib.MakeToFunc(cty.Bool),
+	"tolist":   stdlib.MakeToFunc(cty.List(cty.DynamicPseudoType)),
+	"tomap":    stdlib.MakeToFunc(cty.Map(cty.DynamicPseudoType)),
+	"tonumber": stdlib.MakeToFunc(cty.Number),
+	"toset":    stdlib.MakeToFunc(cty.Set(cty.DynamicPseudoType)),
+	"tostring": stdlib.MakeToFunc(cty.String),
+
+	"csvdecode":  stdlib.CSVDecodeFunc,
+	"jsondecode": stdlib.JSONDecodeFunc,
+
+	"can": tryfunc.CanFunc,
+	"try": tryfunc.TryFunc,
+}
+
+// functionsIn returns the functions for files of the directory.
+func functionsIn(dir string) map[string]function.Function {
+	m := make(map[string]function.Function, len(functions))
+	for name, f := range functions {
+		m[name] = f
+	}
+	m["file"] = fileFunc(dir)
+	return m
+}
+
+func functionNames() []string {
+	names := make([]string, 0, len(functions))
+	for name := range functions {
+		names = append(names, name)
+	}
+	return names
+}
+
+// argument returns the text of a string argument, and what to call it in an
+// error.
+func argument(v cty.Value) (text, shown string) {
+	plain, marks := v.Unmark()
+	text = plain.AsString()
+	if len(marks) > 0 {
+		return text, "of that name"
+	}
+	return text, fmt.Sprintf("%q", text)
+}
+
+var envFunc = function.New(&function.Spec{
+	Params: []function.Parameter{{Name: "name", Type: cty.String, AllowMarked: true}},
+	Type:   function.StaticReturnType(cty.String),
+	Impl: func(args []cty.Value, _ cty.Type) (cty.Value, error) {
+		name, shown := argument(args[0])
+		value, ok := os.LookupEnv(name)
+		switch {
+		case !ok:
+			return cty.NilVal, &callError{"the environment variable " + shown + " is not set",
+				"set it for rollcall, or use file() to read the value from a file"}
+		case !utf8.ValidString(value):
+			return cty.NilVal, &callError{"the environment variable " + shown + " is not text in UTF-8", "set it in UTF-8"}
+		}
+		return cty.StringVal(value).Mark(fromEnv), nil
+	},
+})
+
+func fileFunc(dir string) function.Function {
+	return function.New(&function.Spec{
+		Params: []function.Parameter{{Name: "path", Type: cty.String, AllowMarked: true}},
+		Type:   function.StaticReturnType(cty.String),
+		Impl: func(args []cty.Value, _ cty.Type) (cty.Value, error) {
+			path, shown := argument(args[0])
+			text, err := readBounded(resolve(dir, path), maxFile)
+			if err != nil {
+				hint := "check its permissions"
+				switch {
+				case errors.Is(err, fs.ErrNotExist):
+					hint = "a relative path begins at the directory of the .hcl file"
+				case errors.Is(err, errTooLarge):
+					hint = "file() reads at most 16 MiB; split the file"
+				}
+				return cty.NilVal, &callError{fmt.Sprintf("cannot read the file %s: %s", shown, cause(err)), hint}
+			}
+			text = bytes.TrimPrefix(text, []byte("\ufeff"))
+			if !utf8.Valid(text) || bytes.IndexByte(text, 0) >= 0 {
+				return cty.NilVal, &callError{"the file " + shown + " is not text in UTF-8", "save the file as UTF-8"}
+			}
+			if cut, ok := bytes.CutSuffix(text, []byte("\n")); ok {
+				text = bytes.TrimSuffix(cut, []byte("\r"))
+			}
+			return cty.StringVal(string(text)).Mark(fromFile), nil
+		},
+	})
+}
+
+// resolve returns a path relative to the directory of the configuration.
+func resolve(dir, path string) string {
+	path = filepath.FromSlash(path)
+	if filepath.IsAbs(path) {
+		return filepath.Clean(path)
+	}
+	return filepath.Join(dir, path)
+}
+
+// linesFunc lets go of the mark of file, for a list is data to be talked about,
+// and keeps that of env.
+var linesFunc = function.New(&function.Spec{
+	Params: []function.Parameter{{Name: "text", Type: cty.String, AllowMarked: true}},
+	Type:   function.StaticReturnType(cty.List(cty.String)),
+	Impl: func(args []cty.Value, _ cty.Type) (cty.Value, error) {
+		text, marks := args[0].Unmark()
+		var list []cty.Value
+		for line := range strings.Lines(text.AsString()) {
+			if line = strings.TrimSpace(line); line != "" && line[0] != '#' {
+				list = append(list, cty.StringVal(line))
+			}
+		}
+		delete(marks, fromFile)
+		if len(list) == 0 {
+			return cty.ListValEmpty(cty.String).WithMarks(marks), nil
+		}
+		return cty.ListVal(list).WithMarks(marks), nil
+	},
+})
+
+// coalesceFunc passes over empty texts, too.
+var coalesceFunc = function.New(&function.Spec{
+	VarParam: &function.Parameter{Name: "values", Type: cty.DynamicPseudoType, AllowNull: true},
+	Type: func(args []cty.Value) (cty.Type, error) {
+		return stdlib.CoalesceFunc.ReturnTypeForValues(args)
+	},
+	Impl: func(args []cty.Value, want cty.Type) (cty.Value, error) {
+		for _, v := range args {
+			if !v.IsNull() && (v.Type() != cty.String || v.AsString() != "") {
+				return convert.Convert(v, want)
+			}
+		}
+		return cty.NilVal, &callError{"every argument of coalesce is null or empty", "end with a value that is there in any case"}
+	},
+})
+
+var lengthFunc = function.New(&function.Spec{
+	Params: []function.Parameter{{Name: "value", Type: cty.DynamicPseudoType}},
+	Type: func(args []cty.Value) (cty.Type, error) {
+		if args[0].Type() == cty.String {
+			return cty.Number, nil
+		}
+		return stdlib.LengthFunc.ReturnTypeForValues(args)
+	},
+	Impl: func(args []cty.Value, _ cty.Type) (cty.Value, error) {
+		if args[0].Type() == cty.String {
+			return stdlib.Strlen(args[0])
+		}
+		return stdlib.Length(args[0])
+	},
+})
+
+// replaceFunc takes what stands between slashes as a regular expression.
+var replaceFunc = function.New(&function.Spec{
+	Params: []function.Parameter{
+		{Name: "text", Type: cty.String},
+		{Name: "part", Type: cty.String},
+		{Name: "replacement", Type: cty.String},
+	},
+	Type: function.StaticReturnType(cty.String),
+	Impl: func(args []cty.Value, _ cty.Type) (cty.Value, error) {
+		if part := args[1].AsString(); len(part) > 2 && part[0] == '/' && part[len(part)-1] == '/' {
+			return stdlib.RegexReplace(args[0], cty.StringVal(part[1:len(part)-1]), args[2])
+		}
+		return stdlib.Replace(args[0], args[1], args[2])
+	},
+})
+
+func textTest(test func(text, part string) bool, part string) function.Function {
+	return function.New(&function.Spec{
+		Params: []function.Parameter{{Name: "text", Type: cty.String}, {Name: part, Type: cty.String}},
+		Type:   function.StaticReturnType(cty.Bool),
+		Impl: func(args []cty.Value, _ cty.Type) (cty.Value, error) {
+			return cty.BoolVal(test(args[0].AsString(), args[1].AsString())), nil
+		},
+	})
+}

@@ -1,0 +1,167 @@
+package config
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/agext/levenshtein"
+	"github.com/hashicorp/hcl/v2/hclsyntax"
+)
+
+// mask finds the expressions that spell a secret, in all files together, and
+// keeps them out of snippets. It works on tokens, so that it also holds for
+// files that do not parse.
+//
+// A name that looks like one of a secret gets its expression masked, unless
+// that only calls functions, env and file by literal names, and mentions
+// locals; the locals it mentions are then names of secrets too. Those are
+// returned.
+func mask(sources []*source) map[string]bool {
+	secrets := map[string]bool{}
+	for n := -1; n < len(secrets); {
+		n = len(secrets)
+		for _, src := range sources {
+			src.masks = nil
+			maskTokens(src, secrets)
+		}
+	}
+	return secrets
+}
+
+// secretName reports whether a name looks like one of a secret, or like a
+// misspelling of one.
+func secretName(name string) bool {
+	name = strings.ToLower(name)
+	for _, part := range []string{"pass", "pwd", "secret", "token", "credential"} {
+		if strings.Contains(name, part) {
+			return true
+		}
+	}
+	return len(name) <= 2*len(bindPassword) && levenshtein.Distance(name, bindPassword, nil) <= 4
+}
+
+func maskTokens(src *source, secrets map[string]bool) {
+	tokens := src.tokens
+	for i := 0; i < len(tokens); i++ {
+		name, behind := key(tokens, i)
+		if name == "" || !secrets[name] && !secretName(name) {
+			continue
+		}
+		start := behind
+		if t := tokens[start].Type; t == hclsyntax.TokenEqual || t == hclsyntax.TokenColon {
+			start++
+		}
+		end := expressionEnd(tokens, start)
+		for _, local := range localsIn(tokens[start:end]) {
+			secrets[local] = true
+		}
+		if start < end && !harmless(tokens[start:end]) {
+			src.masks = append(src.masks, span{tokens[start].Range.Start.Byte, tokens[end-1].Range.End.Byte})
+		}
+		i = max(i, end-1)
+	}
+}
+
+// key returns the name that token i begins, of an attribute, of an object's
+// element or of a block, and the index of the token behind it; "" for none.
+func key(tokens hclsyntax.Tokens, i int) (name string, behind int) {
+	switch {
+	case tokens[i].Type == hclsyntax.TokenIdent:
+		if i > 0 && tokens[i-1].Type == hclsyntax.TokenDot || tokens[i+1].Type == hclsyntax.TokenOParen || tokens[i+1].Type == hclsyntax.TokenDot {
+			return "", 0
+		}
+		return string(tokens[i].Bytes), i + 1
+	case tokens[i].Type == hclsyntax.TokenOQuote && i+3 < len(tokens) && tokens[i+2].Type == hclsyntax.TokenCQuote &&
+		(tokens[i+3].Type == hclsyntax.TokenEqual || tokens[i+3].Type == hclsyntax.TokenColon):
+		return string(tokens[i+1].Bytes), i + 3
+	}
+	return "", 0
+}
+
+// expressionEnd returns the index of the token that ends the expression which
+// begins at start.
+func expressionEnd(tokens hclsyntax.Tokens, start int) int {
+	depth := 0
+	for i := start; i < len(tokens); i++ {
+		switch tokens[i].Type {
+		case hclsyntax.TokenOBrace, hclsyntax.TokenOBrack, hclsyntax.TokenOParen, hclsyntax.TokenOQuote, hclsyntax.TokenOHeredoc,
+			hclsyntax.TokenTemplateInterp, hclsyntax.TokenTemplateControl:
+			depth++
+		case hclsyntax.TokenCBrace, hclsyntax.TokenCBrack, hclsyntax.TokenCParen, hclsyntax.TokenCQuote, hclsyntax.TokenCHeredoc,
+			hclsyntax.TokenTemplateSeqEnd:
+			if depth--; depth < 0 {
+				return i
+			}
+		case hclsyntax.TokenNewline, hclsyntax.TokenComment, hclsyntax.TokenComma:
+			if depth == 0 {
+				return i
+			}
+		case hclsyntax.TokenEOF:
+			return i
+		}
+	}
+	return len(tokens)
+}
+
+// harmless reports whether an expression shows no more than calls of functions
+// and locals by their names, and the literal names that env and file read.
+func harmless(tokens hclsyntax.Tokens) bool {
+	at := func(i int) hclsyntax.TokenType {
+		if i < 0 || i >= len(tokens) {
+			return hclsyntax.TokenNil
+		}
+		return tokens[i].Type
+	}
+	for i := 0; i < len(tokens); i++ {
+		switch tokens[i].Type {
+		case hclsyntax.TokenOParen, hclsyntax.TokenCParen, hclsyntax.TokenComma, hclsyntax.TokenDot, hclsyntax.TokenNewline:
+		case hclsyntax.TokenIdent:
+			word := string(tokens[i].Bytes)
+			_, function := functions[word]
+			if at(i-1) != hclsyntax.TokenDot && word != localRoot && word != "null" && (!function || at(i+1) != hclsyntax.TokenOParen) {
+				return false
+			}
+		case hclsyntax.TokenOQuote:
+			if at(i-1) != hclsyntax.TokenOParen || at(i-2) != hclsyntax.TokenIdent || !readers[string(tokens[i-2].Bytes)] ||
+				at(i+1) != hclsyntax.TokenQuotedLit || at(i+2) != hclsyntax.TokenCQuote {
+				return false
+			}
+			i += 2
+		default:
+			return false
+		}
+	}
+	return true
+}
+
+// localsIn returns the names of the locals that an expression mentions.
+func localsIn(tokens hclsyntax.Tokens) []string {
+	var names []string
+	for i := 0; i+2 < len(tokens); i++ {
+		if tokens[i].Type != hclsyntax.TokenIdent || string(tokens[i].Bytes) != localRoot {
+			continue
+		}
+		switch {
+		case tokens[i+1].Type == hclsyntax.TokenDot:
+			names = append(names, string(tokens[i+2].Bytes))
+		case tokens[i+1].Type == hclsyntax.TokenOBrack && i+3 < len(tokens):
+			names = append(names, string(tokens[i+3].Bytes))
+		}
+	}
+	return names
+}
+
+// hide adds a part of the source to what no snippet shows.
+func (s *source) hide(start, end int) {
+	s.masks = append(s.masks, span{start, end})
+	slices.SortFunc(s.masks, func(a, b span) int { return a.start - b.start })
+	merged := s.masks[:1]
+	for _, m := range s.masks[1:] {
+		if last := &merged[len(merged)-1]; m.start <= last.end {
+			last.end = max(last.end, m.end)
+		} else {
+			merged = append(merged, m)
+		}
+	}
+	s.masks = merged
+}

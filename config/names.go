@@ -1,0 +1,125 @@
+package config
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/agext/levenshtein"
+)
+
+// bindPassword is the one attribute whose value is a secret.
+const bindPassword = "bind_password"
+
+// blockType is a kind of top-level block.
+type blockType struct {
+	name       string
+	labelled   bool
+	attributes []string
+	example    string // of its header
+}
+
+// The kinds of directories.
+const (
+	ActiveDirectory = "active_directory"
+	LDAP            = "ldap"
+	LDIF            = "ldif"
+)
+
+var kinds = []string{ActiveDirectory, LDAP, LDIF}
+
+// kindAttributes are what each kind takes beside "kind".
+var kindAttributes = map[string][]string{
+	ActiveDirectory: append([]string{"site"}, liveAttributes...),
+	LDAP:            liveAttributes,
+	LDIF:            {"path"},
+}
+
+var liveAttributes = []string{
+	"urls", "domain", "bind_dn", bindPassword, "ca_file", "client_cert", "client_key", "start_tls", "insecure", "timeout", "page_size",
+}
+
+// blockTypes are what a configuration consists of.
+var blockTypes = []blockType{
+	{"directory", true, append([]string{"kind", "path", "site"}, liveAttributes...), `directory "corp" {`},
+	{"domain", true, []string{"aliases", "public", "alias_for"}, `domain "example.com" {`},
+	{"scope", true, []string{
+		"directory", "base_dn", "filter", "domains", "primary_attribute", "alias_attributes", "username_attribute", "guid_attribute",
+		"type", "disabled", "adopt", "on_guid_change", "attributes", "max_length",
+	}, `scope "staff" {`},
+	{"protected", true, []string{"addresses", "reason"}, `protected "executives" {`},
+	{"legal_hold", true, []string{"addresses", "reason", "until"}, `legal_hold "case-1" {`},
+	{"limits", false, []string{"deactivations", "deactivations_percent"}, `limits {`},
+	{"state", false, []string{"path"}, `state {`},
+	{localsBlock, false, nil, `locals {`},
+}
+
+const (
+	localsBlock = "locals"
+	localRoot   = "local"
+)
+
+func blockTypeOf(name string) (blockType, bool) {
+	for _, t := range blockTypes {
+		if t.name == name {
+			return t, true
+		}
+	}
+	return blockType{}, false
+}
+
+func blockNames() []string {
+	var names []string
+	for _, t := range blockTypes {
+		names = append(names, t.name)
+	}
+	return names
+}
+
+// suggest returns the candidate that a misspelt name was probably meant to be,
+// or "".
+func suggest(given string, candidates []string) string {
+	const longest = 64
+	if len(given) > longest {
+		return ""
+	}
+	given = strings.ToLower(given)
+	best, distance := "", min(3, max(1, len(given)/3))+1
+	for _, c := range slices.Sorted(slices.Values(candidates)) {
+		if len(c) > longest {
+			continue
+		}
+		if d := levenshtein.Distance(given, strings.ToLower(c), nil); d < distance {
+			best, distance = c, d
+		}
+	}
+	return best
+}
+
+// didYouMean is the hint for a misspelt name: the likely one as format writes
+// it, or else all there are.
+func didYouMean(given string, candidates []string, format string) string {
+	if s := suggest(given, candidates); s != "" {
+		return fmt.Sprintf("did you mean "+format+"?", s)
+	}
+	const most = 15
+	if len(candidates) == 0 || len(candidates) > most {
+		return ""
+	}
+	return "expected " + alternatives(candidates, format)
+}
+
+// alternatives lists names: `a`, `a or b`, `a, b or c`.
+func alternatives(names []string, format string) string {
+	var b strings.Builder
+	for i, name := range names {
+		switch {
+		case i > 0 && i == len(names)-1:
+			b.WriteString(" or ")
+		case i > 0:
+			b.WriteString(", ")
+		}
+		fmt.Fprintf(&b, format, name)
+	}
+	return b.String()
+}

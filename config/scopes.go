@@ -1,0 +1,212 @@
+package config
+
+import (
+	"errors"
+	"math"
+	"slices"
+	"strings"
+
+	"github.com/hashicorp/hcl/v2"
+	"github.com/zclconf/go-cty/cty"
+
+	"github.com/rollcall-cli/rollcall/internal/filter"
+	"github.com/rollcall-cli/rollcall/internal/identity"
+	"github.com/rollcall-cli/rollcall/plan"
+)
+
+// reserved are the names of an account's own fields.
+var reserved = []string{"aliases", "directory", "dn", "guid", "primary", "status", "type", plan.Username}
+
+func (d *decoder) readScopes(blocks []*block) {
+	if len(blocks) == 0 {
+		d.errorf(whole(""), `write scope "staff" { directory = directory.NAME } and what to read`, "the configuration declares no scope")
+	}
+	for _, b := range blocks {
+		scope := Scope{Name: b.label}
+		kind := ""
+		if a := b.Body.Attributes["directory"]; a == nil {
+			d.errorf(b.header(), "write directory = directory.NAME", "scope %q lacks the attribute %q", b.label, "directory")
+		} else if name, ok := d.directory(a.Expr); ok {
+			scope.Directory = name
+			kind = d.kindOf(name)
+		}
+		if base, ok := b.text("base_dn"); ok {
+			scope.BaseDN = base.text
+			d.checkDN(base)
+		}
+		if it, ok := b.text("filter"); ok {
+			scope.Filter = d.filter(it, kind)
+		}
+		scope.PrimaryAttribute = d.schemaName(b, "primary_attribute", "mail")
+		scope.AliasAttributes = []string{"proxyAddresses"}
+		if names, ok := b.texts("alias_attributes"); ok {
+			scope.AliasAttributes = nil
+			for _, it := range names {
+				d.checkSchemaName(it, it.rng)
+				scope.AliasAttributes = append(scope.AliasAttributes, it.text)
+			}
+		}
+		username := "sAMAccountName"
+		if kind == LDAP {
+			username = "uid"
+		}
+		scope.UsernameAttribute = d.schemaName(b, "username_attribute", username)
+		scope.GUIDAttribute = d.schemaName(b, "guid_attribute", "")
+		scope.Type = b.oneOf("type", "auto", "user", "list")
+		scope.Disabled = b.oneOf("disabled", DisabledKeep, DisabledInactive)
+		scope.Attributes = d.attributes(b)
+		d.config.Scopes = append(d.config.Scopes, scope)
+
+		rule := plan.Scope{Name: b.label, Directory: scope.Directory, Domains: d.ownDomains(), Adopt: b.flag("adopt", true)}
+		rule.Rebind = b.oneOf("on_guid_change", "reject", "rebind") == "rebind"
+		if b.has("domains") {
+			rule.Domains = d.ownOnly(b, "domains")
+			if v, ok := b.value("domains"); ok && v.CanIterateElements() && len(rule.Domains) == 0 && isEmpty(v) {
+				d.errorf(b.rangeOf("domains"), "name the domains whose addresses it takes, or remove the attribute for all that are not public", "%q is empty", "domains")
+			}
+		}
+		rule.MaxLength = d.maxLength(b, scope.Attributes)
+		d.config.Rules.Scopes = append(d.config.Rules.Scopes, rule)
+	}
+}
+
+func isEmpty(v cty.Value) bool {
+	plain, _ := v.Unmark()
+	return plain.LengthInt() == 0
+}
+
+func (d *decoder) kindOf(directory string) string {
+	for i := range d.config.Directories {
+		if d.config.Directories[i].Name == directory {
+			return d.config.Directories[i].Kind
+		}
+	}
+	return ""
+}
+
+// checkDN points at what keeps a text from being a distinguished name.
+func (d *decoder) checkDN(it item) {
+	_, err := identity.ParseDN(it.text)
+	if e, ok := errors.AsType[*identity.ErrDN](err); ok {
+		d.errorf(it.part(e.Offset, 1), remedy(e.Reason, it), "%s is not a distinguished name (RFC 4514)", it.shown)
+	}
+}
+
+// remedy is the reason of a parser's error; what it says to write with one
+// backslash takes two in the quotes of HCL.
+func remedy(reason string, it item) string {
+	if it.literal && strings.Contains(reason, `\`) {
+		return reason + "; in quotes each backslash is written twice"
+	}
+	return reason
+}
+
+// filter points at what keeps a text from being a search filter.
+func (d *decoder) filter(it item, kind string) string {
+	f, err := filter.Parse(it.text)
+	if err != nil {
+		hint, rng := "write a filter of RFC 4515", it.rng
+		if e, ok := errors.AsType[*filter.SyntaxError](err); ok {
+			hint = remedy(e.Reason, it)
+			rng = it.part(e.Offset, 1)
+		}
+		d.errorf(rng, hint, "%s is not a search filter", it.shown)
+		return ""
+	}
+	if why := f.Unsupported(); why != "" && kind == LDIF {
+		if !it.quoted() {
+			why = "part of it asks what only a server knows"
+		}
+		d.errorf(it.rng, "rewrite that part with the attributes that the file has", "the filter cannot be judged on an LDIF file: %s", why)
+	}
+	return f.String()
+}
+
+// schemaName reads the name of an LDAP attribute.
+func (d *decoder) schemaName(b *block, name, byDefault string) string {
+	it, ok := b.text(name)
+	if !ok || !d.checkSchemaName(it, it.rng) {
+		return byDefault
+	}
+	return it.text
+}
+
+// checkSchemaName accepts attribute descriptions of RFC 4512 section 2.5: a
+// name or an OID, and options. Some servers allow underscores.
+func (d *decoder) checkSchemaName(it item, rng hcl.Range) bool {
+	odd := func(r rune) bool {
+		return r != '-' && r != '_' && r != '.' && r != ';' && (r < '0' || r > '9') && (r|0x20 < 'a' || r|0x20 > 'z')
+	}
+	if it.text == "" || strings.ContainsFunc(it.text, odd) || strings.HasPrefix(it.text, ";") {
+		if it.shown != "" {
+			d.errorf(rng, `expected a name as in "displayName"`, "%s is not the name of an LDAP attribute", it.shown)
+		}
+		return false
+	}
+	return true
+}
+
+// attributes reads what is kept of an entry, display_name included.
+func (d *decoder) attributes(b *block) []Attribute {
+	const example = `department = "department"`
+	entries, _ := b.table("attributes", example)
+	var list []Attribute
+	display := false
+	for _, e := range entries {
+		switch {
+		case slices.Contains(reserved, e.name):
+			d.errorf(e.nameRng, "give it another name", "%q is a field of every account, and no attribute", e.name)
+			continue
+		case !snakeCase(e.name):
+			d.errorf(e.nameRng, "use lower-case letters, digits and underscores, a letter first", "%q cannot be the name of an attribute", e.name)
+			continue
+		}
+		plain, _ := e.value.Unmark()
+		if plain.IsNull() || plain.Type() != cty.String {
+			d.errorf(e.rng, "write "+e.name+` = "..." with the name of an LDAP attribute`, "attribute %q is %s; expected a string", e.name, typeName(plain))
+			continue
+		}
+		it := b.item(e.value, e.rng, e.expr, -1)
+		if d.checkSchemaName(it, e.rng) {
+			display = display || e.name == identity.DisplayName
+			list = append(list, Attribute{e.name, it.text})
+		}
+	}
+	if !display {
+		list = append(list, Attribute{identity.DisplayName, "displayName"})
+		slices.SortFunc(list, func(a, b Attribute) int { return strings.Compare(a.Name, b.Name) })
+	}
+	return list
+}
+
+func snakeCase(s string) bool {
+	odd := func(r rune) bool { return r != '_' && (r < '0' || r > '9') && (r < 'a' || r > 'z') }
+	return s != "" && s[0] >= 'a' && s[0] <= 'z' && !strings.ContainsFunc(s, odd)
+}
+
+// maxLength reads limits of attributes that the scope reads.
+func (d *decoder) maxLength(b *block, attributes []Attribute) map[string]int {
+	entries, _ := b.table("max_length", "display_name = 64")
+	names := []string{plan.Username}
+	for _, a := range attributes {
+		names = append(names, a.Name)
+	}
+	var limits map[string]int
+	for _, e := range entries {
+		if !slices.Contains(names, e.name) {
+			hint := didYouMean(e.name, names, "%s")
+			if e.name == "dn" {
+				hint = "remove it; a DN has no limit"
+			}
+			d.errorf(e.nameRng, hint, "scope %q reads no attribute %q", b.label, e.name)
+			continue
+		}
+		if n, ok := b.whole(e.value, e.rng, "the limit of "+e.name, 1, math.MaxInt32); ok {
+			if limits == nil {
+				limits = map[string]int{}
+			}
+			limits[e.name] = n
+		}
+	}
+	return limits
+}

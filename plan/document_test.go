@@ -1,0 +1,126 @@
+package plan_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/rollcall-cli/rollcall/internal/identity"
+	"github.com/rollcall-cli/rollcall/plan"
+)
+
+func corpusPlan(t testing.TB, n int) *plan.Plan {
+	t.Helper()
+	in := corpusInput(n)
+	// A scope with a short limit and a domain too few has rejections as well.
+	in.Rules.Scopes[0].MaxLength = map[string]int{identity.DisplayName: 14}
+	in.Entries[0].Aliases = append(in.Entries[0].Aliases, "x@unknown.example", "\x1b[31m")
+	in.Rules.Limits = plan.Limits{Deactivations: 1, Percent: 10}
+	p, err := plan.Compute(in)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.Header = plan.Header{
+		ToolVersion: "test", Created: in.Now, Expires: in.Now.Add(time.Hour), ConfigDigest: "sha256:00", Lineage: "l", Serial: 7,
+		Directories: []identity.Receipt{{Name: "corp", Kind: "ldif", Server: "corp.ldif", Scanned: n, Entries: n, Complete: true}},
+		Warnings:    []string{"a\nwarning"},
+	}
+	return p
+}
+
+func written(t testing.TB, p *plan.Plan) []byte {
+	t.Helper()
+	var b bytes.Buffer
+	if err := p.WriteJSON(&b); err != nil {
+		t.Fatal(err)
+	}
+	return b.Bytes()
+}
+
+// TestDocumentRoundTrip: what is saved is read back to the same bytes, and
+// every list and key of the document is there even when empty.
+func TestDocumentRoundTrip(t *testing.T) {
+	for _, p := range []*plan.Plan{corpusPlan(t, 2000), {}} {
+		data := written(t, p)
+		again, err := plan.ReadJSON(bytes.NewReader(data))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !bytes.Equal(written(t, again), data) {
+			t.Error("read and written again, the plan is another")
+		}
+		var doc map[string]any
+		if err := json.Unmarshal(data, &doc); err != nil {
+			t.Fatal(err)
+		}
+		for _, key := range []string{"directories", "unread", "warnings", "changes", "rejections", "accounts"} {
+			if list, ok := doc[key].([]any); !ok {
+				t.Errorf("%s is %v", key, list)
+			}
+		}
+		if n := len(doc["summary"].(map[string]any)); n != plan.Categories+4 {
+			t.Errorf("the summary has %d keys", n)
+		}
+	}
+}
+
+// TestDocumentDamage: a plan that is cut anywhere, or whose rows do not follow
+// from its accounts, is refused.
+func TestDocumentDamage(t *testing.T) {
+	data := written(t, corpusPlan(t, 600))
+	for n := 0; n < len(bytes.TrimSpace(data)); n += 7 {
+		if _, err := plan.ReadJSON(bytes.NewReader(data[:n])); err == nil {
+			t.Fatalf("cut to %d octets, the plan is read", n)
+		}
+	}
+	text := string(data)
+	for old, new := range map[string]string{
+		`"category": "add", "address": "`: `"category": "add", "address": "x`,
+		`"withheld": true, "kept"`:        `"withheld": false, "kept"`,
+		`"format_version": "1.0"`:         `"format_version": "2.0"`,
+		`"reason": "unknown_domain"`:      `"reason": "unknown"`,
+		`"after": {"primary":"`:           `"after": {"primary":"x`,
+		`"status":"inactive"`:             `"status":"active"`,
+		"\n}\n":                           "\n}\n{}",
+		`"rollcall_version"`:              `"tool_version"`,
+	} {
+		changed := strings.Replace(text, old, new, 1)
+		if changed == text && old != `"withheld": true, "kept"` {
+			t.Errorf("the plan has no %s", old)
+		} else if _, err := plan.ReadJSON(strings.NewReader(changed)); err == nil && changed != text {
+			t.Errorf("with %s for %s, the plan is read", new, old)
+		}
+	}
+}
+
+// FuzzDocument: no input panics, and what is read is written to a plan that
+// reads the same.
+func FuzzDocument(f *testing.F) {
+	f.Add(written(f, corpusPlan(f, 600)))
+	f.Add(written(f, &plan.Plan{}))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		p, err := plan.ReadJSON(bytes.NewReader(data))
+		if err != nil {
+			return
+		}
+		out := written(t, p)
+		again, err := plan.ReadJSON(bytes.NewReader(out))
+		if err != nil || !bytes.Equal(written(t, again), out) {
+			t.Errorf("written and read again: %v", err)
+		}
+	})
+}
+
+// TestSentences: every reason has a meaning, a message and a remedy.
+func TestSentences(t *testing.T) {
+	for n := 1; n < plan.Reasons; n++ {
+		r := plan.Rejection{Reason: plan.Reason(n), Address: "ann@example.com", Primary: "ann@example.com", Scope: "staff", Guard: "vip"}
+		texts := []string{r.Reason.Meaning(), r.Message(), r.Remedy()}
+		if slices.Contains(texts, "") || strings.Contains(strings.Join(texts, ""), "\n") {
+			t.Errorf("%s: %q", r.Reason, texts)
+		}
+	}
+}

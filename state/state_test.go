@@ -1,0 +1,313 @@
+package state
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"reflect"
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/rollcall-cli/rollcall/internal/corpus"
+	"github.com/rollcall-cli/rollcall/internal/identity"
+)
+
+var day = time.Date(2026, 11, 21, 8, 0, 0, 0, time.UTC)
+
+func saved(t testing.TB, path string, n int) *State {
+	t.Helper()
+	s := &State{Accounts: corpus.Accounts(n, "corp")}
+	if err := s.Save(path, "test", day); err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+func TestSaveAndLoad(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "rollcall.state.jsonl")
+	if s, err := Load(path); err != nil || s.Serial != 0 || s.Lineage != "" {
+		t.Fatalf("a state that is not there: %+v, %v", s, err)
+	}
+	first := saved(t, path, 500)
+	got, err := Load(path)
+	if err != nil || !reflect.DeepEqual(got, first) {
+		t.Fatalf("read back: %v", err)
+	}
+	if first.Serial != 1 || first.Lineage == "" || !first.Written.Equal(day) {
+		t.Errorf("header %+v", first)
+	}
+	lineage := first.Lineage
+	before, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got.Accounts = got.Accounts[:400]
+	if err := got.Save(path, "test", day.Add(time.Hour)); err != nil {
+		t.Fatal(err)
+	}
+	second, err := Load(path)
+	if err != nil || second.Serial != 2 || second.Lineage != lineage || len(second.Accounts) != 400 {
+		t.Errorf("second version: %v", err)
+	}
+	backup, err := os.ReadFile(BackupPath(path))
+	if err != nil || !bytes.Equal(backup, before) {
+		t.Errorf("the backup is not the version before: %v", err)
+	}
+	for _, p := range []string{path, BackupPath(path)} {
+		if info, err := os.Stat(p); err != nil || runtime.GOOS != "windows" && info.Mode().Perm() != private {
+			t.Errorf("%s: mode %v, %v", p, info.Mode(), err)
+		}
+	}
+	files, err := os.ReadDir(filepath.Dir(path))
+	if err != nil || len(files) != 2 {
+		t.Errorf("left beside the state: %v, %v", files, err)
+	}
+}
+
+// TestDamage: a file that is cut anywhere, or has any octet changed, is
+// refused.
+func TestDamage(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "s")
+	saved(t, path, 3)
+	whole, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for n := range len(whole) {
+		if _, err := Read(bytes.NewReader(whole[:n])); err == nil {
+			t.Errorf("cut to %d of %d octets, the file is read", n, len(whole))
+		}
+		changed := bytes.Clone(whole)
+		changed[n] ^= 1
+		if _, err := Read(bytes.NewReader(changed)); err == nil {
+			t.Errorf("with octet %d changed, the file is read", n)
+		}
+	}
+	if err := os.WriteFile(path, whole[:len(whole)/2], private); err != nil {
+		t.Fatal(err)
+	}
+	_, err = Load(path)
+	var damage *Error
+	if !errors.As(err, &damage) || damage.Path != path || damage.Line == 0 || !strings.Contains(damage.Hint(), BackupPath(path)) {
+		t.Errorf("error %v", err)
+	}
+}
+
+// TestSaveFails: when the new version cannot be written whole, the old one
+// stays.
+func TestSaveFails(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "s")
+	saved(t, path, 3)
+	before, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	full := errors.New("no space left on device")
+	if err := ReplaceFile(path, func(w io.Writer) error {
+		if _, err := w.Write([]byte("half")); err != nil {
+			return err
+		}
+		return full
+	}); !errors.Is(err, full) {
+		t.Errorf("error %v", err)
+	}
+	after, err := os.ReadFile(path)
+	if err != nil || !bytes.Equal(before, after) {
+		t.Error("the file was changed")
+	}
+	if files, err := os.ReadDir(dir); err != nil || len(files) != 1 {
+		t.Errorf("left behind: %v, %v", files, err)
+	}
+}
+
+func TestLock(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "s")
+	ctx := context.Background()
+	first, err := Acquire(ctx, path, "rollcall apply", 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = Acquire(ctx, path, "rollcall state import", 0)
+	var locked *LockedError
+	if !errors.As(err, &locked) || locked.Holder == nil || locked.Holder.PID != os.Getpid() || locked.Holder.Command != "rollcall apply" {
+		t.Fatalf("second lock: %v", err)
+	}
+	if !strings.Contains(err.Error(), fmt.Sprintf("process %d", os.Getpid())) {
+		t.Errorf("the message does not name the process: %v", err)
+	}
+	cancelled, cancel := context.WithCancel(ctx)
+	cancel()
+	if _, err := Acquire(cancelled, path, "x", time.Hour); !errors.Is(err, context.Canceled) {
+		t.Errorf("cancelled wait: %v", err)
+	}
+	taken := make(chan error, 1)
+	go func() {
+		l, err := Acquire(ctx, path, "rollcall apply", time.Hour)
+		if err == nil {
+			err = l.Release()
+		}
+		taken <- err
+	}()
+	if err := first.Release(); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-taken; err != nil {
+		t.Errorf("the lock was not handed on: %v", err)
+	}
+}
+
+func TestReadImport(t *testing.T) {
+	for _, c := range []struct{ name, in, want string }{
+		{"json lines", "{\"primary\":\"A@x.example\"}\n\n{\"primary\":\"b@x.example\",\"aliases\":[\"c@x.example\"]}\n", "1 a@x.example [] user; 3 b@x.example [c@x.example] user"},
+		{"json array", "\n[\n{\"primary\":\"a@x.example\"},\n{\"primary\":\"b@x.example\"}]", "3 a@x.example [] user; 4 b@x.example [] user"},
+		{"csv", "primary,aliases,Type,display_name\na@x.example,b@x.example; c@x.example,list,Ann\n", "2 a@x.example [b@x.example c@x.example] list display_name=Ann"},
+		{"mailbox export", "\ufeff#TYPE Selected.Mailbox\r\n\"PrimarySmtpAddress\",\"Guid\"\r\n\"a@x.example\",\"7f858372-fe69-4a2b-917f-1e1055720033\"\r\n", "3 a@x.example [] user 7f858372-fe69-4a2b-917f-1e1055720033"},
+		{"apostrophes", "primary,username\na@x.example,'=1+1\n", "2 a@x.example [] user @=1+1"},
+		{"nothing", "", "f:1: expected JSON lines, or CSV with a header that has a column primary or PrimarySMTPAddress"},
+		{"every bad line", "{\"primary\":\"a\"}\n{\"primary\":\"b@x.example\"}\n{\n", "f:1: primary \"a\": an address has exactly one @; f:3: the JSON object is cut short"},
+		{"no primary column", "mail,guid\n", "f:1: the header has no column primary or PrimarySMTPAddress"},
+		{"column twice", "primary,PrimarySMTPAddress\n", "f:1: columns 1 and 2 are both \"primary\""},
+		{"short line", "primary,type\na@x.example\n", "f:2: 1 fields, and the header has 2"},
+		{"cut array", "[{\"primary\":\"a@x.example\"}", "f:1: the array is cut short"},
+		{"bad quote", "primary\n\"a@x.example\n", "f:2: not CSV: extraneous or missing \" in quoted-field"},
+	} {
+		all, err := ReadImport("f", strings.NewReader(c.in))
+		var got []string
+		for _, im := range all {
+			a := im.Account
+			line := fmt.Sprintf("%d %s %v %s", im.Line, a.Primary, texts(a.Aliases), a.Type)
+			if !a.GUID.IsZero() {
+				line += " " + a.GUID.String()
+			}
+			if a.Username != "" {
+				line += " @" + a.Username
+			}
+			for _, attr := range a.Attributes {
+				line += " " + attr.Name + "=" + attr.Value
+			}
+			got = append(got, line)
+		}
+		if err != nil {
+			got = strings.Split(err.Error(), "\n")
+		}
+		if text := strings.Join(got, "; "); text != c.want {
+			t.Errorf("%s:\ngot  %s\nwant %s", c.name, text, c.want)
+		}
+	}
+}
+
+func texts(all []identity.Address) []string {
+	out := []string{}
+	for _, x := range all {
+		out = append(out, x.String())
+	}
+	return out
+}
+
+func TestMerge(t *testing.T) {
+	read := func(in string) []Imported {
+		all, err := ReadImport("f", strings.NewReader(in))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return all
+	}
+	g := "8c4ac332-975f-4717-ad7b-ba4a4e968fff"
+	s := &State{}
+	if added, _, err := s.Merge("f", read(`{"primary":"a@x.example","aliases":["b@x.example"],"directory":"corp","guid":"`+g+`"}`)); err != nil || added != 1 {
+		t.Fatal(err)
+	}
+	before := len(s.Accounts)
+	_, _, err := s.Merge("f", read(`{"primary":"new@x.example"}
+{"primary":"b@x.example"}
+{"primary":"c@x.example","directory":"corp","guid":"`+g+`"}
+{"primary":"d@x.example","aliases":["new@x.example"]}
+{"primary":"a@x.example"}
+{"primary":"e@x.example","directory":"lab","guid":"`+g+`"}
+`))
+	want := `f:2: b@x.example is held by account a@x.example of the state already
+f:3: GUID 8c4ac332-975f-4717-ad7b-ba4a4e968fff of directory "corp" is held by account a@x.example of the state already
+f:4: new@x.example is held by line 1 (new@x.example) already
+f:5: a@x.example is held by account a@x.example of the state already`
+	if err == nil || err.Error() != want || len(s.Accounts) != before {
+		t.Errorf("%v\nwant %s", err, want)
+	}
+}
+
+// FuzzRead: no input panics, and what is read is written as the same bytes but
+// for the header's spelling.
+func FuzzRead(f *testing.F) {
+	var b bytes.Buffer
+	s := &State{Lineage: "l", Serial: 3, Written: day, Tool: "t", Accounts: corpus.Accounts(3, "corp")}
+	if err := s.Write(&b); err != nil {
+		f.Fatal(err)
+	}
+	f.Add(b.Bytes())
+	f.Add([]byte("{}\n"))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		s, err := Read(bytes.NewReader(data))
+		if err != nil {
+			return
+		}
+		var out bytes.Buffer
+		if err := s.Write(&out); err != nil {
+			t.Fatal(err)
+		}
+		again, err := Read(&out)
+		if err != nil || len(again.Accounts) != len(s.Accounts) {
+			t.Errorf("written and read again: %v", err)
+		}
+	})
+}
+
+// FuzzImport: no input panics, and what one import took, another state takes.
+func FuzzImport(f *testing.F) {
+	f.Add([]byte("primary,aliases\na@x.example,b@x.example\n"))
+	f.Add([]byte("[{\"primary\":\"a@x.example\"}]"))
+	f.Add([]byte("{\"primary\":\"a@x.example\"}\n{\"primary\":\"b@x.example\"}"))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		all, err := ReadImport("f", bytes.NewReader(data))
+		if err != nil {
+			return
+		}
+		s := &State{}
+		if _, _, err := s.Merge("f", all); err != nil {
+			return
+		}
+		if err := s.Verify("f"); err != nil {
+			t.Errorf("imported, and then: %v", err)
+		}
+	})
+}
+
+func BenchmarkLoad(b *testing.B) {
+	path := filepath.Join(b.TempDir(), "s")
+	saved(b, path, 100_000)
+	info, err := os.Stat(path)
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.SetBytes(info.Size())
+	for b.Loop() {
+		if _, err := Load(path); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+func BenchmarkSave(b *testing.B) {
+	path := filepath.Join(b.TempDir(), "s")
+	s := saved(b, path, 100_000)
+	for b.Loop() {
+		if err := s.Save(path, "bench", day); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
