@@ -181,7 +181,7 @@ func (b *block) text(name string) (item, bool) {
 		return item{}, false
 	}
 	if v.Type() != cty.String {
-		b.wrongType(name, v, "a string")
+		b.wrongType(name, v, "a string", `"..."`)
 		return item{}, false
 	}
 	return b.item(v, b.rangeOf(name), b.Body.Attributes[name].Expr, -1), true
@@ -195,7 +195,7 @@ func (b *block) texts(name string) ([]item, bool) {
 	}
 	list, marks := v.Unmark()
 	if t := list.Type(); !t.IsTupleType() && !t.IsListType() && !t.IsSetType() {
-		b.wrongType(name, v, "a list of strings")
+		b.wrongType(name, v, "a list of strings", `["..."]`)
 		return nil, false
 	}
 	items := make([]item, 0, list.LengthInt())
@@ -240,7 +240,7 @@ func (b *block) flag(name string, byDefault bool) bool {
 	plain, _ := v.Unmark()
 	yes, err := convert.Convert(plain, cty.Bool)
 	if err != nil || yes.IsNull() {
-		b.wrongType(name, v, "true or false")
+		b.wrongType(name, v, "true or false", "true")
 		return byDefault
 	}
 	return yes.True()
@@ -315,7 +315,9 @@ func (b *block) fullText(name string, it item) bool {
 
 // entry is one element of an attribute that is a map.
 type entry struct {
-	name    string
+	name string
+	// shown is how a message speaks of the name.
+	shown   string
 	nameRng hcl.Range
 	value   cty.Value
 	rng     hcl.Range
@@ -330,7 +332,7 @@ func (b *block) table(name, example string) ([]entry, bool) {
 	}
 	all, marks := v.Unmark()
 	if t := all.Type(); !t.IsObjectType() && !t.IsMapType() {
-		b.wrongType(name, v, "a map such as { "+example+" }")
+		b.wrongType(name, v, "a map", "{ "+example+" }")
 		return nil, false
 	}
 	places := map[string]hclsyntax.ObjectConsItem{}
@@ -351,6 +353,10 @@ func (b *block) table(name, example string) ([]entry, bool) {
 	for it := all.ElementIterator(); it.Next(); {
 		key, element := it.Element()
 		e := entry{name: key.AsString(), value: element.WithMarks(marks), nameRng: b.rangeOf(name), rng: b.rangeOf(name)}
+		e.shown = fmt.Sprintf("%q", e.name)
+		if len(marks) > 0 {
+			e.shown = "a name"
+		}
 		if at, ok := places[e.name]; ok {
 			e.nameRng, e.rng, e.expr = at.KeyExpr.Range(), at.ValueExpr.Range(), at.ValueExpr
 		}
@@ -360,16 +366,12 @@ func (b *block) table(name, example string) ([]entry, bool) {
 	return entries, true
 }
 
-func (b *block) wrongType(name string, v cty.Value, want string) {
+func (b *block) wrongType(name string, v cty.Value, want, example string) {
 	plain, marks := v.Unmark()
-	hint := "expected " + want
-	if plain.Type() == cty.String && want == "a list of strings" {
-		hint = "put it in brackets, as in " + name + ` = ["..."]`
-		if len(marks) == 0 {
-			hint = fmt.Sprintf("put it in brackets: %s = [%q]", name, plain.AsString())
-		}
+	if plain.Type() == cty.String && want == "a list of strings" && len(marks) == 0 {
+		example = fmt.Sprintf("[%q]", plain.AsString())
 	}
-	b.errorf(b.rangeOf(name), hint, "%q is %s; expected %s", name, typeName(plain), want)
+	b.errorf(b.rangeOf(name), "write "+name+" = "+example, "%q is %s; expected %s", name, typeName(plain), want)
 }
 
 // typeName names the type of an unmarked value as users know it.

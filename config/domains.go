@@ -111,12 +111,9 @@ func (d *decoder) ownOnly(b *block, attribute string) []string {
 		case d.public[name], d.public[target]:
 			d.errorf(it.rng, "remove it; say with alias_for of the public domain for whose primaries its addresses may be aliases", "%s is a public domain", it.shown)
 		case d.declared[name] == nil:
-			hint := ""
-			if it.quoted() {
-				hint = didYouMean(name, d.ownDomains(), "%q")
-			}
-			if identity.ValidDomain(name) && suggest(name, d.ownDomains()) == "" {
-				hint = "declare it in a domain block, or remove it"
+			hint := "declare it in a domain block, or remove it"
+			if s := suggest(name, d.ownDomains()); s != "" && it.quoted() {
+				hint = fmt.Sprintf("did you mean %q?", s)
 			}
 			d.errorf(it.rng, hint, "%s is not a declared domain", it.shown)
 		default:

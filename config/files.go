@@ -214,16 +214,19 @@ func (r *reporter) hcl(d *hcl.Diagnostic, sealed bool) {
 	if d.Subject != nil {
 		rng = *d.Subject
 	}
-	var call *callError
-	if extra, ok := hcl.DiagnosticExtra[hclsyntax.FunctionCallDiagExtra](d); ok && errors.As(extra.FunctionCallError(), &call) {
-		if d.Context != nil {
-			rng = *d.Context
+	extra, call := hcl.DiagnosticExtra[hclsyntax.FunctionCallDiagExtra](d)
+	if call {
+		if own, ok := errors.AsType[*callError](extra.FunctionCallError()); ok {
+			if d.Context != nil {
+				rng = *d.Context
+			}
+			r.errorf(rng, own.hint, "%s", own.summary)
+			return
 		}
-		r.errorf(rng, call.hint, "%s", call.summary)
-		return
+		sealed = sealed && !strings.HasSuffix(d.Summary, "function arguments") // those count, and name no value
 	}
 	if sealed {
-		r.errorf(rng, "look at the underlined part; what exactly is wrong is not shown, because a value from env or file is part of it", "%s", sentence(d.Summary))
+		r.errorf(rng, "look at the underlined part; what exactly is wrong is not shown, because a secret may be part of it", "%s", sentence(d.Summary))
 		return
 	}
 	detail := strings.ReplaceAll(d.Detail, "\n\n", " ")
@@ -234,15 +237,22 @@ func (r *reporter) hcl(d *hcl.Diagnostic, sealed bool) {
 	summary := sentence(first)
 	if kind := sentence(d.Summary); summary == "" {
 		summary = kind
-	} else if !strings.Contains(summary, kind) {
+	} else if !call && !strings.Contains(summary, kind) {
 		summary = kind + ": " + summary
 	}
-	r.errorf(rng, sentence(rest), "%s", summary)
+	hint := sentence(rest)
+	if hint == "" {
+		hint = "correct the underlined part; docs/configuration.md has examples"
+	}
+	r.errorf(rng, hint, "%s", summary)
 }
 
 // sentence makes a library's sentence one of ours: no capital, no full stop.
 func sentence(s string) string {
 	s = strings.TrimSuffix(strings.TrimSpace(s), ".")
+	if s == "" {
+		return s
+	}
 	first, n := utf8.DecodeRuneInString(s)
 	if next, _ := utf8.DecodeRuneInString(s[n:]); next >= 'A' && next <= 'Z' {
 		return s // an abbreviation
@@ -250,7 +260,11 @@ func sentence(s string) string {
 	return strings.ToLower(string(first)) + s[n:]
 }
 
-var errTooLarge = errors.New("it is larger than is read")
+// Errors of readBounded.
+var (
+	errTooLarge   = errors.New("it is larger than is read")
+	errNotRegular = errors.New("it is not a regular file")
+)
 
 // readBounded returns the content of a file of at most limit octets.
 func readBounded(path string, limit int64) ([]byte, error) {
@@ -262,7 +276,7 @@ func readBounded(path string, limit int64) ([]byte, error) {
 	if info, err := f.Stat(); err != nil {
 		return nil, err
 	} else if !info.Mode().IsRegular() {
-		return nil, errors.New("it is not a regular file")
+		return nil, errNotRegular
 	}
 	text, err := io.ReadAll(io.LimitReader(f, limit+1))
 	if err == nil && int64(len(text)) > limit {
@@ -271,8 +285,14 @@ func readBounded(path string, limit int64) ([]byte, error) {
 	return text, err
 }
 
-// cause strips the operation and the path from an error of the file system.
+// cause strips the operation and the path from an error of the file system, and
+// says the usual ones in the same words on every system.
 func cause(err error) error {
+	for _, known := range []error{fs.ErrNotExist, fs.ErrPermission} {
+		if errors.Is(err, known) {
+			return known
+		}
+	}
 	if e, ok := errors.AsType[*fs.PathError](err); ok {
 		return e.Err
 	}

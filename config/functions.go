@@ -157,6 +157,8 @@ func fileFunc(dir string) function.Function {
 					hint = "a relative path begins at the directory of the .hcl file"
 				case errors.Is(err, errTooLarge):
 					hint = "file() reads at most 16 MiB; split the file"
+				case errors.Is(err, errNotRegular):
+					hint = "name a file that holds text"
 				}
 				return cty.NilVal, &callError{fmt.Sprintf("cannot read the file %s: %s", shown, cause(err)), hint}
 			}
@@ -204,7 +206,7 @@ var linesFunc = function.New(&function.Spec{
 
 // coalesceFunc passes over empty texts, too.
 var coalesceFunc = function.New(&function.Spec{
-	VarParam: &function.Parameter{Name: "values", Type: cty.DynamicPseudoType, AllowNull: true},
+	VarParam: &function.Parameter{Name: "values", Type: cty.DynamicPseudoType, AllowNull: true, AllowDynamicType: true},
 	Type: func(args []cty.Value) (cty.Type, error) {
 		return stdlib.CoalesceFunc.ReturnTypeForValues(args)
 	},

@@ -89,11 +89,21 @@ func suggest(given string, candidates []string) string {
 		if len(c) > longest {
 			continue
 		}
-		if d := levenshtein.Distance(given, strings.ToLower(c), nil); d < distance {
+		d := levenshtein.Distance(given, strings.ToLower(c), nil)
+		if d == 2 && letters(given) == letters(strings.ToLower(c)) {
+			d = 1 // two letters in each other's place are one mistake
+		}
+		if d < distance {
 			best, distance = c, d
 		}
 	}
 	return best
+}
+
+func letters(s string) string {
+	b := []byte(s)
+	slices.Sort(b)
+	return string(b)
 }
 
 // didYouMean is the hint for a misspelt name: the likely one as format writes
@@ -103,8 +113,11 @@ func didYouMean(given string, candidates []string, format string) string {
 		return fmt.Sprintf("did you mean "+format+"?", s)
 	}
 	const most = 15
-	if len(candidates) == 0 || len(candidates) > most {
-		return ""
+	switch {
+	case len(candidates) == 0:
+		return "there is none yet; declare it"
+	case len(candidates) > most:
+		return "check its spelling; docs/configuration.md lists what there is"
 	}
 	return "expected " + alternatives(candidates, format)
 }

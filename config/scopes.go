@@ -114,10 +114,14 @@ func (d *decoder) filter(it item, kind string) string {
 		return ""
 	}
 	if why := f.Unsupported(); why != "" && kind == LDIF {
+		hint := "rewrite that part with attributes that the file has"
+		if i := strings.LastIndex(why, "; "); i >= 0 {
+			why, hint = why[:i], why[i+2:]
+		}
 		if !it.quoted() {
 			why = "part of it asks what only a server knows"
 		}
-		d.errorf(it.rng, "rewrite that part with the attributes that the file has", "the filter cannot be judged on an LDIF file: %s", why)
+		d.errorf(it.rng, hint, "the filter cannot be judged on an LDIF file: %s", why)
 	}
 	return f.String()
 }
@@ -155,15 +159,15 @@ func (d *decoder) attributes(b *block) []Attribute {
 	for _, e := range entries {
 		switch {
 		case slices.Contains(reserved, e.name):
-			d.errorf(e.nameRng, "give it another name", "%q is a field of every account, and no attribute", e.name)
+			d.errorf(e.nameRng, "give it another name", "%s is a field of every account, and no attribute", e.shown)
 			continue
 		case !snakeCase(e.name):
-			d.errorf(e.nameRng, "use lower-case letters, digits and underscores, a letter first", "%q cannot be the name of an attribute", e.name)
+			d.errorf(e.nameRng, "use lower-case letters, digits and underscores, a letter first", "%s cannot be the name of an attribute", e.shown)
 			continue
 		}
 		plain, _ := e.value.Unmark()
 		if plain.IsNull() || plain.Type() != cty.String {
-			d.errorf(e.rng, "write "+e.name+` = "..." with the name of an LDAP attribute`, "attribute %q is %s; expected a string", e.name, typeName(plain))
+			d.errorf(e.rng, "put the name of an LDAP attribute in quotes", "attribute %s is %s; expected a string", e.shown, typeName(plain))
 			continue
 		}
 		it := b.item(e.value, e.rng, e.expr, -1)
@@ -194,14 +198,17 @@ func (d *decoder) maxLength(b *block, attributes []Attribute) map[string]int {
 	var limits map[string]int
 	for _, e := range entries {
 		if !slices.Contains(names, e.name) {
-			hint := didYouMean(e.name, names, "%s")
-			if e.name == "dn" {
+			hint := "expected " + alternatives(names, "%s")
+			switch {
+			case e.name == "dn":
 				hint = "remove it; a DN has no limit"
+			case strings.HasPrefix(e.shown, `"`):
+				hint = didYouMean(e.name, names, "%s")
 			}
-			d.errorf(e.nameRng, hint, "scope %q reads no attribute %q", b.label, e.name)
+			d.errorf(e.nameRng, hint, "scope %q reads no attribute of the name %s", b.label, e.shown)
 			continue
 		}
-		if n, ok := b.whole(e.value, e.rng, "the limit of "+e.name, 1, math.MaxInt32); ok {
+		if n, ok := b.whole(e.value, e.rng, "the limit of "+e.shown, 1, math.MaxInt32); ok {
 			if limits == nil {
 				limits = map[string]int{}
 			}

@@ -18,7 +18,7 @@ import (
 )
 
 type applyCommand struct {
-	Plan string `arg:"" optional:"" type:"path" help:"A saved plan, made by plan -o json=PLAN."`
+	Plan string `arg:"" optional:"" help:"A saved plan, made by plan -o json=PLAN."`
 	reading
 	showing
 	locking
@@ -250,7 +250,7 @@ func counted(n int, what string) string {
 }
 
 type showCommand struct {
-	Plan string `arg:"" type:"path" help:"A saved plan."`
+	Plan string `arg:"" help:"A saved plan."`
 	showing
 }
 

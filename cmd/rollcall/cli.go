@@ -8,7 +8,7 @@ HCL files declare which entries of Active Directory or LDAP are synchronized, fo
 
 // commandLine is every command and flag.
 type commandLine struct {
-	Dir string `short:"C" type:"path" default:"." placeholder:"DIR" help:"The configuration directory; all its *.hcl files are one configuration."`
+	Dir string `short:"C" default:"." placeholder:"DIR" help:"The configuration directory; all its *.hcl files are one configuration."`
 
 	Validate validateCommand `cmd:"" help:"Check the configuration."`
 	Fmt      fmtCommand      `cmd:"" help:"Lay out the configuration files canonically."`
@@ -27,8 +27,8 @@ type reading struct {
 
 // showing are the flags of commands that show a plan.
 type showing struct {
-	Output []output `short:"o" placeholder:"FORMAT[=FILE]" sep:"none" help:"Write as ${formats}; to standard output without =FILE; repeatable."`
-	All    bool     `help:"Show every row of long categories as text."`
+	Output outputs `short:"o" placeholder:"FORMAT[=FILE]" sep:"none" help:"Write as ${formats}; to standard output without =FILE; repeatable."`
+	All    bool    `help:"Show every row of long categories as text."`
 }
 
 // locking is the flag of commands that write the state.

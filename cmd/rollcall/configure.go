@@ -46,7 +46,7 @@ func countedY(n int, what string) string {
 }
 
 type fmtCommand struct {
-	Files []string `arg:"" optional:"" type:"path" help:"Files to lay out instead of all *.hcl files of the configuration directory."`
+	Files []string `arg:"" optional:"" help:"Files to lay out instead of all *.hcl files of the configuration directory."`
 	Check bool     `help:"Change nothing; name the files that differ and exit 1 if there are any."`
 	Diff  bool     `help:"Change nothing; show how the files differ."`
 }

@@ -57,6 +57,9 @@ func run(ctx context.Context, args []string, s *session) (code exitCode) {
 		case nil:
 		case exited:
 			code = r.code
+			if len(args) == 0 {
+				code = exitUsage
+			}
 		default:
 			fmt.Fprintf(s.stderr, "error: internal error: %v\n\n%s\nhint: nothing was changed after this point; please report it with the lines above and the version, %s\n",
 				r, debug.Stack(), version())
@@ -77,11 +80,11 @@ func run(ctx context.Context, args []string, s *session) (code exitCode) {
 	if err != nil {
 		panic(err)
 	}
-	if len(args) == 0 {
-		args = []string{"--help"}
-		defer func() { code = exitUsage }()
+	words := args
+	if len(words) == 0 {
+		words = []string{"--help"}
 	}
-	parsed, err := parser.Parse(args)
+	parsed, err := parser.Parse(words)
 	if err != nil {
 		return s.fail(usageError{err})
 	}

@@ -31,23 +31,30 @@ func (o *output) UnmarshalText(text []byte) error {
 	return nil
 }
 
-// writeOutputs writes each output with write. Files come first, so that what
-// stands on the screen was saved; they are replaced whole, with mode 0600.
-func (s *session) writeOutputs(outputs []output, write func(w io.Writer, format string, t render.Terminal) error) error {
-	if len(outputs) == 0 {
-		outputs = []output{{format: "text"}}
-	}
-	var screen []output
-	for _, o := range outputs {
+// outputs are all -o flags of a command.
+type outputs []output
+
+// Validate refuses two outputs to standard output.
+func (all outputs) Validate() error {
+	var screen []string
+	for _, o := range all {
 		if o.file == "" {
-			screen = append(screen, o)
+			screen = append(screen, o.format)
 		}
 	}
 	if len(screen) > 1 {
-		return usageError{fmt.Errorf("-o %s and -o %s both go to standard output: give one of them a file, as in -o %s=FILE",
-			screen[0].format, screen[1].format, screen[1].format)}
+		return fmt.Errorf("-o %s and -o %s both go to standard output: give one of them a file, as in -o %s=FILE", screen[0], screen[1], screen[1])
 	}
-	for _, o := range outputs {
+	return nil
+}
+
+// writeOutputs writes each output with write. Files come first, so that what
+// stands on the screen was saved; they are replaced whole, with mode 0600.
+func (s *session) writeOutputs(all outputs, write func(w io.Writer, format string, t render.Terminal) error) error {
+	if len(all) == 0 {
+		all = outputs{{format: "text"}}
+	}
+	for _, o := range all {
 		if o.file == "" {
 			continue
 		}
@@ -55,7 +62,10 @@ func (s *session) writeOutputs(outputs []output, write func(w io.Writer, format 
 			return fmt.Errorf("write %s: %w", o.file, err)
 		}
 	}
-	for _, o := range screen {
+	for _, o := range all {
+		if o.file != "" {
+			continue
+		}
 		out := bufio.NewWriterSize(s.stdout, 1<<16)
 		if err := write(out, o.format, s.out); err != nil {
 			return err

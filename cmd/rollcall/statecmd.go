@@ -23,7 +23,7 @@ type stateCommand struct {
 }
 
 type stateListCommand struct {
-	Output []output `short:"o" placeholder:"FORMAT[=FILE]" sep:"none" help:"Write as ${formats}; to standard output without =FILE; repeatable."`
+	Output outputs `short:"o" placeholder:"FORMAT[=FILE]" sep:"none" help:"Write as ${formats}; to standard output without =FILE; repeatable."`
 }
 
 func (stateListCommand) Help() string {
@@ -73,8 +73,8 @@ func writeAccounts(w io.Writer, accounts []identity.Account) error {
 }
 
 type stateShowCommand struct {
-	Address string   `arg:"" help:"A primary or an alias."`
-	Output  []output `short:"o" placeholder:"FORMAT[=FILE]" sep:"none" help:"Write as ${formats}; to standard output without =FILE; repeatable."`
+	Address string  `arg:"" help:"A primary or an alias."`
+	Output  outputs `short:"o" placeholder:"FORMAT[=FILE]" sep:"none" help:"Write as ${formats}; to standard output without =FILE; repeatable."`
 }
 
 func (stateShowCommand) Help() string {
@@ -160,7 +160,7 @@ func (s *session) edit(command string, locks locking, change func(*state.State) 
 }
 
 type stateImportCommand struct {
-	File string `arg:"" type:"path" help:"JSON lines, a JSON array, or CSV with a header."`
+	File string `arg:"" help:"JSON lines, a JSON array, or CSV with a header."`
 	locking
 }
 

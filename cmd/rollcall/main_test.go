@@ -1,0 +1,181 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/alecthomas/kong"
+
+	"github.com/rollcall-cli/rollcall/internal/render"
+	"github.com/rollcall-cli/rollcall/plan"
+	"github.com/rollcall-cli/rollcall/state"
+)
+
+// at runs a command line in a session whose terminals are as given.
+func at(ctx context.Context, stdin io.Reader, terminal bool, args ...string) (out, talk string, code exitCode) {
+	var stdout, stderr bytes.Buffer
+	s := &session{stdin: stdin, stdout: &stdout, stderr: &stderr, in: render.Terminal{Interactive: terminal}, now: time.Now}
+	code = run(ctx, args, s)
+	return stdout.String(), stderr.String(), code
+}
+
+func quickstart(t *testing.T) string {
+	t.Helper()
+	dir := filepath.Join(t.TempDir(), "quickstart")
+	if err := os.CopyFS(dir, os.DirFS("../../examples/quickstart")); err != nil {
+		t.Fatal(err)
+	}
+	return dir
+}
+
+// TestAsking: on a terminal apply asks; only yes is yes, and until then
+// nothing is changed.
+func TestAsking(t *testing.T) {
+	dir := quickstart(t)
+	path := filepath.Join(dir, "rollcall.state.jsonl")
+	before, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, answer := range []string{"no\n", "", "y\n", "YES\n"} {
+		out, talk, code := at(context.Background(), strings.NewReader(answer), true, "-C", dir, "apply")
+		if code != exitDeclined || !strings.Contains(talk, "apply these 25 changes?") || !strings.Contains(talk, "declined: nothing was changed") || !strings.Contains(out, "Summary") {
+			t.Errorf("%q: exit %d, %s", answer, code, talk)
+		}
+	}
+	if after, err := os.ReadFile(path); err != nil || !bytes.Equal(before, after) {
+		t.Error("declined, and the state has changed")
+	}
+	if _, talk, code := at(context.Background(), strings.NewReader("yes\n"), true, "-C", dir, "apply"); code != exitOK || !strings.Contains(talk, "applied: ") {
+		t.Errorf("yes: exit %d, %s", code, talk)
+	}
+	if out, _, code := at(context.Background(), strings.NewReader(""), true, "-C", dir, "apply"); code != exitOK || !strings.Contains(out, "nothing to do") {
+		t.Errorf("with nothing to do, it asks: exit %d", code)
+	}
+}
+
+// TestInterrupted: an interrupt changes nothing, be it while apply reads or
+// while it asks.
+func TestInterrupted(t *testing.T) {
+	dir := quickstart(t)
+	path := filepath.Join(dir, "rollcall.state.jsonl")
+	before, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cancelled, cancel := context.WithCancel(context.Background())
+	cancel()
+	if _, _, code := at(cancelled, strings.NewReader(""), false, "-C", dir, "apply", "--auto-approve"); code != exitInterrupted {
+		t.Errorf("exit %d", code)
+	}
+	waiting, cancel := context.WithCancel(context.Background())
+	silence, hold := io.Pipe()
+	defer hold.Close()
+	time.AfterFunc(50*time.Millisecond, cancel)
+	if _, _, code := at(waiting, silence, true, "-C", dir, "apply"); code != exitInterrupted {
+		t.Errorf("asked and interrupted: exit %d", code)
+	}
+	if after, err := os.ReadFile(path); err != nil || !bytes.Equal(before, after) {
+		t.Error("interrupted, and the state has changed")
+	}
+}
+
+// TestLocked: who writes keeps others from writing, and nobody from reading.
+func TestLocked(t *testing.T) {
+	dir := quickstart(t)
+	lock, err := state.Acquire(context.Background(), filepath.Join(dir, "rollcall.state.jsonl"), "somebody's apply", 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, args := range [][]string{{"apply", "--auto-approve"}, {"state", "release", "anna.adler@example.com"}, {"apply", "--auto-approve", "--lock-timeout", "50ms"}} {
+		_, talk, code := at(context.Background(), nil, false, append([]string{"-C", dir}, args...)...)
+		if code != exitLocked || !strings.Contains(talk, fmt.Sprintf("process %d", os.Getpid())) || !strings.Contains(talk, "hint: ") {
+			t.Errorf("%v: exit %d, %s", args, code, talk)
+		}
+	}
+	if _, _, code := at(context.Background(), nil, false, "-C", dir, "plan"); code != exitOK {
+		t.Errorf("plan: exit %d", code)
+	}
+	time.AfterFunc(100*time.Millisecond, func() { lock.Release() })
+	if _, talk, code := at(context.Background(), nil, false, "-C", dir, "apply", "--auto-approve", "--lock-timeout", "1m"); code != exitOK {
+		t.Errorf("waiting for the lock: exit %d, %s", code, talk)
+	}
+}
+
+// TestPanic: a panic is reported, and has its exit code.
+func TestPanic(t *testing.T) {
+	var talk bytes.Buffer
+	s := &session{stderr: &talk, stdout: panicking{}, now: time.Now}
+	if code := run(context.Background(), []string{"version"}, s); code != exitInternal || !strings.Contains(talk.String(), "error: internal error: out of ink") {
+		t.Errorf("exit %d, %s", code, talk.String())
+	}
+}
+
+type panicking struct{}
+
+func (panicking) Write([]byte) (int, error) { panic("out of ink") }
+
+// TestHelp: each command tells an example and its exit codes.
+func TestHelp(t *testing.T) {
+	var cli commandLine
+	parser, err := kong.New(&cli, kong.Vars{"formats": ""})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, leaf := range parser.Model.Leaves(false) {
+		args := append(strings.Fields(leaf.FullPath())[1:], "--help")
+		out, _, code := at(context.Background(), nil, false, args...)
+		if code != exitOK || !regexp.MustCompile(`Examples?:\s+rollcall `).MatchString(out) || !strings.Contains(out, "Exit codes: 0") {
+			t.Errorf("%v: exit %d\n%s", args, code, out)
+		}
+	}
+}
+
+// TestDocs: the pages under docs say what the code does.
+func TestDocs(t *testing.T) {
+	page := func(name string) string {
+		text, err := os.ReadFile(filepath.Join("../../docs", name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(text)
+	}
+	var codes []string
+	for _, m := range regexp.MustCompile(`(?m)^\| (\d+) \|`).FindAllStringSubmatch(page("exit-codes.md"), -1) {
+		codes = append(codes, m[1])
+	}
+	var want []string
+	for _, code := range []exitCode{exitOK, exitFailed, exitPending, exitIncomplete, exitWithheld, exitStale, exitDeclined,
+		exitUnreachable, exitLocked, exitInternal, exitUsage, exitInterrupted} {
+		want = append(want, fmt.Sprint(int(code)))
+	}
+	if !slices.Equal(codes, want) {
+		t.Errorf("exit-codes.md has %v, the code %v", codes, want)
+	}
+	var reasons []string
+	for _, m := range regexp.MustCompile(`(?m)^### (\w+)$`).FindAllStringSubmatch(page("rejections.md"), -1) {
+		reasons = append(reasons, m[1])
+	}
+	want = nil
+	for n := 1; n < plan.Reasons; n++ {
+		want = append(want, plan.Reason(n).String())
+	}
+	if !slices.Equal(reasons, want) {
+		t.Errorf("rejections.md has %v, the code %v", reasons, want)
+	}
+	format := page("plan-format.md")
+	for n := range plan.Categories {
+		if !strings.Contains(format, "| `"+plan.Category(n).String()+"` |") {
+			t.Errorf("plan-format.md has no row for %s", plan.Category(n))
+		}
+	}
+}
