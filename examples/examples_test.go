@@ -31,7 +31,7 @@ func program(t *testing.T) func(dir string, args ...string) (string, int) {
 	}
 	return func(dir string, args ...string) (string, int) {
 		cmd := exec.Command(path, append([]string{"-C", dir}, args...)...)
-		cmd.Env = append(os.Environ(), "COLUMNS=100", "NO_COLOR=1")
+		cmd.Env = append(os.Environ(), "NO_COLOR=1")
 		var talk strings.Builder
 		cmd.Stderr = &talk
 		out, err := cmd.Output()
@@ -123,5 +123,32 @@ func TestQuickstart(t *testing.T) {
 	}
 	if len(reasons) < 17 {
 		t.Errorf("%d reasons: %v", len(reasons), reasons)
+	}
+}
+
+// TestReadme: the plan in the README is what the program prints, with parts
+// left out.
+func TestReadme(t *testing.T) {
+	readme, err := os.ReadFile("../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, block, ok := strings.Cut(string(readme), "$ rollcall -C examples/quickstart plan\n")
+	if !ok {
+		t.Fatal("the README shows no plan")
+	}
+	block, _, _ = strings.Cut(block, "```")
+	t.Setenv("COLUMNS", "88")
+	out, code := program(t)(copied(t, "quickstart"), "plan")
+	if code != 0 {
+		t.Fatalf("exit code %d", code)
+	}
+	rest := out
+	for part := range strings.SplitSeq(strings.TrimSpace(block), "\n\n") {
+		_, after, found := strings.Cut(rest, part)
+		if !found {
+			t.Fatalf("the program does not print, at this place:\n%s\n\nbut\n%s", part, out)
+		}
+		rest = after
 	}
 }
