@@ -16,11 +16,13 @@ import (
 	"github.com/hashicorp/hcl/v2/hclsyntax"
 )
 
-// Bounds of what is read, in octets, and of how deep brackets may nest.
+// Bounds of what is read, in octets, of how deep brackets may nest, and of the
+// operators of one expression between two brackets.
 const (
-	maxSource = 4 << 20
-	maxFile   = 16 << 20
-	maxDepth  = 100
+	maxSource    = 4 << 20
+	maxFile      = 16 << 20
+	maxDepth     = 100
+	maxOperators = 1000
 )
 
 // source is one HCL file.
@@ -170,8 +172,8 @@ func (r *reporter) checkText(src *source) bool {
 
 // parse reports syntax errors, and leaves what it understood in src.body.
 func (r *reporter) parse(src *source) {
-	if at, ok := tooDeep(src.tokens); ok {
-		r.errorf(at, "take it apart with locals", "the expression nests deeper than %d levels", maxDepth)
+	if at, what := tooDeep(src.tokens); what != "" {
+		r.errorf(at, "take it apart with locals", "the expression %s", what)
 		return
 	}
 	file, diags := hclsyntax.ParseConfig(src.text, src.path, hcl.InitialPos)
@@ -183,28 +185,43 @@ func (r *reporter) parse(src *source) {
 	}
 }
 
-// tooDeep looks for nesting, of brackets or of operators that take their
-// operand from the right, that would cost a recursive parser its stack.
-func tooDeep(tokens hclsyntax.Tokens) (hcl.Range, bool) {
-	depth, chain := 0, 0
+// tooDeep looks for nesting, of brackets or of operators on operators, that
+// would cost a recursive parser its stack, and says what there is too much of.
+func tooDeep(tokens hclsyntax.Tokens) (hcl.Range, string) {
+	type level struct {
+		open      hclsyntax.TokenType
+		operators int
+	}
+	levels := []level{{}}
 	for _, t := range tokens {
+		top := &levels[len(levels)-1]
 		switch t.Type {
-		case hclsyntax.TokenOBrace, hclsyntax.TokenOBrack, hclsyntax.TokenOParen, hclsyntax.TokenOQuote, hclsyntax.TokenOHeredoc,
-			hclsyntax.TokenTemplateInterp, hclsyntax.TokenTemplateControl:
-			depth++
+		case hclsyntax.TokenTemplateControl, hclsyntax.TokenOBrack:
+			top.operators++
+			levels = append(levels, level{open: t.Type})
+		case hclsyntax.TokenOBrace, hclsyntax.TokenOParen, hclsyntax.TokenOQuote, hclsyntax.TokenOHeredoc, hclsyntax.TokenTemplateInterp:
+			levels = append(levels, level{open: t.Type})
 		case hclsyntax.TokenCBrace, hclsyntax.TokenCBrack, hclsyntax.TokenCParen, hclsyntax.TokenCQuote, hclsyntax.TokenCHeredoc,
 			hclsyntax.TokenTemplateSeqEnd:
-			depth--
-		case hclsyntax.TokenBang, hclsyntax.TokenMinus, hclsyntax.TokenQuestion:
-			chain++
-		case hclsyntax.TokenNewline, hclsyntax.TokenComma:
-			chain = 0
+			levels = levels[:max(1, len(levels)-1)]
+		case hclsyntax.TokenComma:
+			top.operators = 0
+		case hclsyntax.TokenNewline, hclsyntax.TokenComment:
+			if top.open == 0 || top.open == hclsyntax.TokenOBrace {
+				top.operators = 0
+			}
+		case hclsyntax.TokenIdent, hclsyntax.TokenNumberLit, hclsyntax.TokenQuotedLit, hclsyntax.TokenStringLit:
+		default:
+			top.operators++
 		}
-		if depth > maxDepth || chain > maxDepth {
-			return t.Range, true
+		switch {
+		case len(levels) > maxDepth:
+			return t.Range, fmt.Sprintf("nests deeper than %d levels", maxDepth)
+		case top.operators > maxOperators:
+			return t.Range, fmt.Sprintf("has more than %d operators", maxOperators)
 		}
 	}
-	return hcl.Range{}, false
+	return hcl.Range{}, ""
 }
 
 // hcl takes over a diagnostic of the HCL library in the words of this program.

@@ -23,9 +23,22 @@ func Format(name string, src []byte) ([]byte, Diagnostics) {
 	if diags := r.finish(); diags.HasErrors() {
 		return nil, diags
 	}
+	// What one pass of the library moves, a second may move further.
+	out := layout(src)
+	for range 8 {
+		next := layout(out)
+		if bytes.Equal(next, out) {
+			break
+		}
+		out = next
+	}
+	return out, nil
+}
+
+func layout(src []byte) []byte {
 	out := hclwrite.Format(src)
 	if len(out) > 0 && !bytes.HasSuffix(out, []byte("\n")) {
 		out = append(out, '\n')
 	}
-	return out, nil
+	return out
 }

@@ -48,6 +48,19 @@ func loadAll(t *testing.T, text []byte) {
 	if len(more) != len(diags) || config != nil && config.Digest() != again.Digest() {
 		t.Fatal("a second run says something else")
 	}
+	if config == nil {
+		return
+	}
+	formatted, diags := Format("a.hcl", text)
+	if diags.HasErrors() {
+		t.Fatal(diags.Err())
+	}
+	if err := os.WriteFile(filepath.Join(dir, "a.hcl"), formatted, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if laidOut, diags := Load(dir, now); laidOut == nil || laidOut.Digest() != config.Digest() {
+		t.Fatalf("the layout says something else: %v\n%s", diags.Err(), formatted)
+	}
 }
 
 // TestTruncated loads the example up to each of its bytes.

@@ -139,7 +139,7 @@ func Read(r io.Reader) (*State, error) {
 		if n := len(s.Accounts); n > 0 && s.Accounts[n-1].Primary.Compare(a.Primary) >= 0 {
 			return nil, in.fail(fmt.Sprintf("%s does not come after %s", a.Primary, s.Accounts[n-1].Primary))
 		}
-		s.Accounts = append(s.Accounts, a)
+		s.Accounts = append(identity.Grown(s.Accounts), a)
 	}
 }
 

@@ -58,7 +58,7 @@ func (s *session) plan(cfg *config.Config, flags reading, allowed int) (*made, e
 			continue
 		}
 		receipt, err := s.read(cfg, d, flags.Snapshot, progress, func(e *identity.Entry) error {
-			in.Entries = append(in.Entries, *e)
+			in.Entries = append(identity.Grown(in.Entries), *e)
 			return nil
 		})
 		if err != nil {

@@ -1,6 +1,9 @@
 package identity
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // Arena stores many short texts in few large blocks, which keeps a million
 // entries cheap for the garbage collector. A text lives as long as any text of
@@ -27,6 +30,16 @@ func (a *Arena) String(b []byte) string {
 	start := a.block.Len()
 	a.block.Write(b)
 	return a.block.String()[start:]
+}
+
+// Grown returns s with room for one more element. It doubles the room, where
+// append adds a quarter to long slices and so copies each element several
+// times.
+func Grown[T any](s []T) []T {
+	if len(s) < cap(s) {
+		return s
+	}
+	return slices.Grow(s, max(len(s), slabBlock))
 }
 
 // Slab stores many short slices in few large arrays. The zero Slab is ready to
