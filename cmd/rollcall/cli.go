@@ -17,6 +17,8 @@ type commandLine struct {
 	Show     showCommand     `cmd:"" help:"Show a saved plan."`
 	State    stateCommand    `cmd:"" help:"Look at the accounts as recorded, and bring in existing ones."`
 	Version  versionCommand  `cmd:"" help:"Print the version."`
+
+	Completion completionCommand `cmd:"" help:"Print a completion script for a shell."`
 }
 
 // reading are the flags of commands that read directories.

@@ -89,7 +89,7 @@ func run(ctx context.Context, args []string, s *session) (code exitCode) {
 		return s.fail(usageError{err})
 	}
 	s.ctx, s.dir = ctx, cli.Dir
-	return s.fail(parsed.Run(s))
+	return s.fail(parsed.Run(s, parser))
 }
 
 // fail tells an error, with its hint, and returns its exit code.
