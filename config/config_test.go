@@ -348,10 +348,10 @@ func TestSources(t *testing.T) {
 		{"utf-16", "\xff\xfed\x00o\x00", "a.hcl: the file is not text in UTF-8: octet ff at offset 0"},
 		{"latin-1", "# ok\n# K\xe4se\n", "a.hcl:2:4: the file is not text in UTF-8: octet e4 at offset 8"},
 		{"nul", "domain \"\x00\" {}\n", "a.hcl: the file is not text in UTF-8: octet 00 at offset 8"},
-		{"deep", "locals {\n a = " + strings.Repeat("[", 5000) + "\n}", "a.hcl:2:105: the expression nests deeper than 100 levels"},
+		{"deep", "locals {\n a = " + strings.Repeat("[", 5000) + "\n}", "a.hcl:2:104: the expression nests deeper than 100 levels"},
 		{"negations", "locals {\n a = " + strings.Repeat("!", 5000) + "true\n}", "a.hcl:2:1005: the expression has more than 1000 operators"},
 		{"sum", "locals {\n a = (1" + strings.Repeat("+\n1", 5000) + ")\n}", "a.hcl:1002:2: the expression has more than 1000 operators"},
-		{"directives", "locals {\n a = \"" + strings.Repeat("%{if true}", 5000) + "\"\n}", "a.hcl:2:10006: the expression has more than 1000 operators"},
+		{"directives", "locals {\n a = \"" + strings.Repeat("%{if true}", 5000) + "\"\n}", "a.hcl:2:10007: the expression has more than 1000 operators"},
 		{"large", strings.Repeat("#\n", maxSource/2+1), "a.hcl: cannot read the file: it is larger than is read"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {

@@ -61,7 +61,7 @@ func (d *decoder) readScopes(blocks []*block) {
 		rule.Rebind = b.oneOf("on_guid_change", "reject", "rebind") == "rebind"
 		if b.has("domains") {
 			rule.Domains = d.ownOnly(b, "domains")
-			if v, ok := b.value("domains"); ok && v.CanIterateElements() && len(rule.Domains) == 0 && isEmpty(v) {
+			if v, ok := b.value("domains"); ok && isEmpty(v) {
 				d.errorf(b.rangeOf("domains"), "name the domains whose addresses it takes, or remove the attribute for all that are not public", "%q is empty", "domains")
 			}
 		}
@@ -72,7 +72,7 @@ func (d *decoder) readScopes(blocks []*block) {
 
 func isEmpty(v cty.Value) bool {
 	plain, _ := v.Unmark()
-	return plain.LengthInt() == 0
+	return plain.CanIterateElements() && plain.LengthInt() == 0
 }
 
 func (d *decoder) kindOf(directory string) string {

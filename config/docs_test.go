@@ -1,0 +1,58 @@
+package config
+
+import (
+	"os"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+// TestPage loads the examples of the page as one configuration, and looks there
+// for everything that the language has.
+func TestPage(t *testing.T) {
+	raw, err := os.ReadFile("../docs/configuration.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	page := strings.ReplaceAll(string(raw), "\r\n", "\n")
+	files := map[string]string{"people.password": password, "case-2026-017.txt": "ann@example.com\n"}
+	example := regexp.MustCompile("(?s)```hcl\n(.*?)```")
+	for i, match := range example.FindAllStringSubmatch(page, -1) {
+		name := string(rune('a'+i)) + ".hcl"
+		files[name] = match[1]
+		if laidOut, diags := Format(name, []byte(match[1])); diags.HasErrors() || string(laidOut) != match[1] {
+			t.Errorf("example %d is not in canonical layout: %v\n%s", i+1, diags.Err(), laidOut)
+		}
+	}
+	t.Setenv("ROLLCALL_CORP_PASSWORD", password)
+	t.Setenv("ROLLCALL_BRANCH_PASSWORD", password)
+	if c := load(t, files); len(c.Warnings()) > 0 {
+		t.Errorf("warnings %q", c.Warnings())
+	}
+
+	examples := strings.Join(example.FindAllString(page, -1), "\n")
+	text := example.ReplaceAllString(page, "")
+	for _, b := range blockTypes {
+		if !strings.Contains(text, "(#"+b.name) && !strings.Contains(text, "-"+b.name+")") {
+			t.Errorf("the page has no chapter on %q", b.name)
+		}
+		if !regexp.MustCompile(`(?m)^` + b.name + ` `).MatchString(examples) {
+			t.Errorf("the page has no example of %q", b.name)
+		}
+		for _, a := range b.attributes {
+			if !strings.Contains(text, "`"+a+"`") {
+				t.Errorf("the page does not explain %s.%s", b.name, a)
+			}
+		}
+	}
+	for _, name := range functionNames() {
+		if !strings.Contains(text, "`"+name+"(") {
+			t.Errorf("the page does not explain %s()", name)
+		}
+	}
+	for _, name := range reserved {
+		if !strings.Contains(text, "`"+name+"`") {
+			t.Errorf("the page does not name %q as reserved", name)
+		}
+	}
+}
