@@ -67,7 +67,7 @@ func (e *engine) listClaims() {
 		for _, text := range in.Aliases {
 			values = append(values, e.normalise(s, text))
 		}
-		e.addClaims(i, values, declared >= 0)
+		e.addClaims(i, values, len(candidates))
 	}
 }
 
@@ -101,10 +101,12 @@ func (e *engine) betterPrimary(t *entry, a, b *listed) bool {
 // a table.
 const manyValues = 32
 
-// addClaims records the values of entry i, each address once. The first value
-// is the declared one, if declared is set, so that its role wins.
-func (e *engine) addClaims(i int32, values []listed, declared bool) {
+// addClaims records the values of entry i, each address once. The first of them
+// are the candidates for the declared primary, and the very first is it, so
+// that its role wins.
+func (e *engine) addClaims(i int32, values []listed, candidates int) {
 	t := &e.entries[i]
+	declared := candidates > 0
 	type key struct {
 		text   string
 		reason Reason
@@ -136,7 +138,7 @@ func (e *engine) addClaims(i int32, values []listed, declared bool) {
 		if declared && n == 0 && !v.public {
 			t.declared = id
 		}
-		e.claims = append(e.claims, claim{id: id, entry: i, public: v.public})
+		e.claims = append(e.claims, claim{id: id, entry: i, public: v.public, rival: n > 0 && n < candidates && !v.public})
 	}
 	t.end = int32(len(e.claims))
 }

@@ -145,6 +145,7 @@ type claim struct {
 	entry  int32
 	reason Reason
 	public bool
+	rival  bool // another candidate for the declared primary
 }
 
 // refusedValue is a listed value that rule 2 keeps from being a claim.

@@ -80,12 +80,13 @@ func (e *engine) choosePrimary(i int32) int32 {
 	if t.account != none {
 		present = e.accounts[t.account].first
 	}
+	undecided := e.undecided(i)
 	best, bestRank := int32(none), 0
 	for c := t.first; c < t.end; c++ {
 		id := e.claims[c].id
 		rank := 1
 		switch {
-		case e.claims[c].public:
+		case e.claims[c].public, undecided && e.claims[c].rival:
 			continue
 		case id == t.declared:
 			rank = 3
@@ -102,6 +103,34 @@ func (e *engine) choosePrimary(i int32) int32 {
 		}
 	}
 	return best
+}
+
+// undecided reports whether an entry that lists several candidates for its
+// primary must wait for the declared one. Given another candidate as its
+// primary, it would declare that one in the next plan. If the declared one is
+// the protected primary of an account that nobody is bound to, the account
+// would then be declared by the other entry alone, and taken over, or by
+// nobody, and lose its aliases: the second plan would undo what the first kept.
+func (e *engine) undecided(i int32) bool {
+	t := &e.entries[i]
+	if t.declared == none {
+		return false
+	}
+	h := e.holder(t.declared)
+	if h == none || e.bound(h) || e.accounts[h].first != t.declared || e.answer(i, t.declared) != ProtectedMove {
+		return false
+	}
+	return e.declarers[t.declared] > 1 || e.orphan(h) && !e.aliasesProtected(h)
+}
+
+// aliasesProtected reports whether every alias of account a is protected.
+func (e *engine) aliasesProtected(a int32) bool {
+	for id := e.accounts[a].first + 1; id < e.end(a); id++ {
+		if !e.has(id, protected) {
+			return false
+		}
+	}
+	return true
 }
 
 func (e *engine) freeze(a int32) {

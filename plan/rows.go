@@ -32,7 +32,7 @@ func Rows(changes []AccountChange) []Change {
 		c.eachGain(func(x identity.Address) {
 			loser, moved := lost[x]
 			if !moved {
-				rows = append(rows, Change{Category: Add, Address: x, Before: c.Before, After: c.After})
+				rows = append(identity.Grown(rows), Change{Category: Add, Address: x, Before: c.Before, After: c.After})
 				return
 			}
 			delete(lost, x)
