@@ -133,7 +133,7 @@ func (g *generator) rules() {
 		r.Limits.Deactivations = g.IntN(3)
 	}
 	if g.big || g.chance(0.1) {
-		r.Limits.Percent = pick(g, []int{0, 50, 90, 95})
+		r.Limits.Percent = pick(g, []int{0, 50, 90, 95, 100})
 	}
 	if g.chance(0.1) {
 		r.Limits.Allowed = 1 + g.IntN(4)
