@@ -276,6 +276,18 @@ func (e *engine) withhold(changes []AccountChange) {
 	}
 }
 
+// Allow lifts the limits for this plan when they withhold no more than n
+// deactivations.
+func (p *Plan) Allow(n int) {
+	if s := p.Summary(); s.WithheldAccounts == 0 || s.WithheldAccounts > n {
+		return
+	}
+	for i := range p.Accounts {
+		p.Accounts[i].Withheld, p.Accounts[i].Kept = false, nil
+	}
+	p.Changes = Rows(p.Accounts)
+}
+
 // deactivates reports whether an account goes from active to inactive.
 func (c *AccountChange) deactivates() bool {
 	return c.Before != nil && c.Before.Active() && c.After != nil && !c.After.Active()

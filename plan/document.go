@@ -3,6 +3,8 @@ package plan
 import (
 	"bufio"
 	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -121,10 +123,23 @@ func (p *Plan) WriteJSON(w io.Writer) error {
 			return err
 		}
 	}
-	if _, err := out.WriteString("\n}\n"); err != nil {
+	if _, err := fmt.Fprintf(out, ",\n  \"checksum\": %q\n}\n", p.checksum()); err != nil {
 		return err
 	}
 	return out.Flush()
+}
+
+// checksum sums up what an apply commits and what binds the plan to its state
+// and configuration, so that a saved plan that was edited is recognized.
+func (p *Plan) checksum() string {
+	sum := sha256.New()
+	fmt.Fprintf(sum, "%s %d %d %s %s %d\n", FormatVersion, p.Created.Unix(), p.Expires.Unix(), p.ConfigDigest, p.Lineage, p.Serial)
+	var line []byte
+	for i := range p.Accounts {
+		line = append(p.Accounts[i].appendJSON(line[:0]), '\n')
+		sum.Write(line)
+	}
+	return "sha256:" + hex.EncodeToString(sum.Sum(nil))
 }
 
 func separator(i int) string {
@@ -227,6 +242,7 @@ type document struct {
 		Before, After, Kept json.RawMessage
 		Withheld            bool
 	}
+	Checksum string
 }
 
 type refusalDocument struct {
@@ -284,6 +300,9 @@ func ReadJSON(r io.Reader) (*Plan, error) {
 			return nil, fmt.Errorf("the plan contradicts itself: account change %d changes nothing that it could", n+1)
 		}
 		p.Accounts = append(p.Accounts, change)
+	}
+	if doc.Checksum != p.checksum() {
+		return nil, errors.New("the plan was changed after it was made: its checksum does not fit")
 	}
 	p.Changes = Rows(p.Accounts)
 	if len(p.Changes) != len(doc.Changes) {

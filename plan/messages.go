@@ -113,7 +113,7 @@ func (r *Rejection) Message() string {
 		return fmt.Sprintf("%s is bound to a GUID that the directory no longer has; the entry's is %s", other, r.GUID)
 	case MissingGUID:
 		if r.Other.Kind == NoParty {
-			return "the entry has no GUID, so that nothing can be bound to it"
+			return "the entry has no GUID that can be read, so that nothing can be bound to it"
 		}
 		return "the entry shares its GUID with " + other
 	}
@@ -168,7 +168,7 @@ func (r *Rejection) Remedy() string {
 		return fmt.Sprintf("if it is the same person: rollcall state rebind %s %s, or on_guid_change = \"rebind\" in scope %s for all of them", r.Other.Name, r.GUID, quote(r.Scope))
 	case MissingGUID:
 		if r.Other.Kind == NoParty {
-			return "let the account that reads the directory see objectGUID or entryUUID, or set guid_attribute"
+			return "let the account that reads the directory see objectGUID or entryUUID, or set guid_attribute to an attribute that holds a GUID"
 		}
 		return "remove one of the two objects, or set guid_attribute to an attribute that is unique"
 	}

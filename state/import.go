@@ -45,14 +45,22 @@ const maxLine = 1 << 20
 
 // ReadImport reads accounts as JSON lines, as a JSON array or as CSV with a
 // header, whichever the text is, and returns them with their lines. If any is
-// malformed, the error is an [ImportError] that names them all; name is the
-// file's, for messages.
+// malformed, the error is an [ImportError] that names them all, and the others
+// are returned as well; name is the file's, for messages.
 func ReadImport(name string, r io.Reader) ([]Imported, error) {
 	in := bufio.NewReaderSize(r, 1<<16)
-	if bom, _ := in.Peek(3); string(bom) == "\ufeff" {
-		in.Discard(3)
+	start, err := in.Peek(3)
+	if err != nil && err != io.EOF {
+		return nil, fmt.Errorf("read %s: %w", name, err)
 	}
 	im := importer{name: name}
+	switch {
+	case string(start) == "\ufeff":
+		in.Discard(3)
+	case len(start) >= 2 && (start[0] == 0xff && start[1] == 0xfe || start[0] == 0xfe && start[1] == 0xff):
+		im.fail(1, "the file is UTF-16: save it as UTF-8, in PowerShell with -Encoding utf8")
+		return nil, &ImportError{im.errs}
+	}
 	switch first := firstOctet(in); first {
 	case '{':
 		im.jsonLines(in)
@@ -61,10 +69,13 @@ func ReadImport(name string, r io.Reader) ([]Imported, error) {
 	default:
 		im.csv(in)
 	}
-	if len(im.errs) > 0 {
-		return nil, &ImportError{im.errs}
+	if im.err != nil {
+		return nil, im.err
 	}
-	return im.all, im.err
+	if len(im.errs) > 0 {
+		return im.all, &ImportError{im.errs}
+	}
+	return im.all, nil
 }
 
 // firstOctet returns the first octet that is not white space, without reading
@@ -137,6 +148,10 @@ func (im *importer) jsonArray(in io.Reader) {
 			return
 		}
 		line := counter.at(dec.InputOffset() - int64(len(raw)))
+		if len(raw) > maxLine {
+			im.fail(line, fmt.Sprintf("an account of more than %d octets", maxLine))
+			continue
+		}
 		a, err := im.dec.Account(raw)
 		im.take(line, a, err)
 	}
@@ -210,6 +225,7 @@ func (im *importer) csv(in *bufio.Reader) {
 	}
 	r := csv.NewReader(in)
 	r.FieldsPerRecord = -1
+	r.Comma = separator(in)
 	head, err := r.Read()
 	if err != nil {
 		im.fail(1, "expected JSON lines, or CSV with a header that has a column primary or PrimarySMTPAddress")
@@ -261,10 +277,15 @@ func (im *importer) csv(in *bufio.Reader) {
 			continue
 		}
 		raw := identity.Raw{Attributes: map[string]string{}}
-		valid := true
+		valid, size := true, 0
 		for i, v := range record {
 			valid = valid && utf8.ValidString(v)
+			size += len(v)
 			set[i](&raw, plain(v))
+		}
+		if size > maxLine {
+			im.fail(line, fmt.Sprintf("a line of more than %d octets", maxLine))
+			continue
 		}
 		if !valid {
 			im.fail(line, "not valid UTF-8")
@@ -275,13 +296,50 @@ func (im *importer) csv(in *bufio.Reader) {
 	}
 }
 
+// separator tells what separates the columns of a header: a semicolon where
+// there is no comma, as spreadsheets write in countries with a decimal comma.
+func separator(in *bufio.Reader) rune {
+	start, _ := in.Peek(1 << 10)
+	head, _, _ := bytes.Cut(start, []byte("\n"))
+	if bytes.IndexByte(head, ';') >= 0 && bytes.IndexByte(head, ',') < 0 {
+		return ';'
+	}
+	return ','
+}
+
 // plain removes the apostrophe that rollcall puts before cells that a
 // spreadsheet would take for a formula.
 func plain(v string) string {
-	if len(v) > 1 && v[0] == '\'' && strings.ContainsRune("=+-@\t\r", rune(v[1])) {
-		return v[1:]
+	if rest, ok := strings.CutPrefix(v, "'"); ok && identity.Formula(rest) {
+		return rest
 	}
 	return v
+}
+
+// Import reads a file as [ReadImport] does and merges its accounts as
+// [State.Merge] does. If any line cannot be taken, for whichever reason,
+// nothing is added and the error is an [ImportError] that names them all.
+func (s *State) Import(name string, r io.Reader) (added, same int, err error) {
+	imported, err := ReadImport(name, r)
+	var malformed *ImportError
+	if err != nil && !errors.As(err, &malformed) {
+		return 0, 0, err
+	}
+	trial := *s
+	added, same, err = trial.Merge(name, imported)
+	if malformed == nil && err == nil {
+		*s = trial
+		return added, same, nil
+	}
+	var conflicts *ImportError
+	if malformed != nil && errors.As(err, &conflicts) {
+		malformed.Lines = append(malformed.Lines, conflicts.Lines...)
+		slices.SortStableFunc(malformed.Lines, func(a, b *Error) int { return a.Line - b.Line })
+	}
+	if malformed != nil {
+		err = malformed
+	}
+	return 0, 0, err
 }
 
 // Merge adds imported accounts to those that are there. An account that is

@@ -56,7 +56,7 @@ const holderOffset = 1
 // somebody holds it, Acquire tries again for as long as wait, and then returns
 // a [LockedError]. Cancelling ctx ends the wait.
 func Acquire(ctx context.Context, path, command string, wait time.Duration) (*Lock, error) {
-	name := path + ".lock"
+	name := resolved(path) + ".lock"
 	l := flock.New(name, flock.SetPermissions(private))
 	deadline := time.Now().Add(wait)
 	for {

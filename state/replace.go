@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 )
 
 // private is the mode of every file that holds addresses.
@@ -19,11 +20,11 @@ func ReplaceFile(path string, write func(io.Writer) error) error { return replac
 // the backup if asked to, and renames the new one over it. Whatever happens on
 // the way, a whole file stands at path.
 func replace(path string, backup bool, write func(io.Writer) error) (err error) {
-	// A link stays a link: what it points to is replaced.
-	if target, err := filepath.EvalSymlinks(path); err == nil {
-		path = target
-	}
+	path = resolved(path)
 	dir := filepath.Dir(path)
+	if backup {
+		removeLeftovers(path)
+	}
 	tmp, err := os.CreateTemp(dir, "."+filepath.Base(path)+".*.tmp")
 	if err != nil {
 		return err
@@ -51,7 +52,32 @@ func replace(path string, backup bool, write func(io.Writer) error) (err error) 
 	if err := rename(tmp.Name(), path); err != nil {
 		return err
 	}
-	return syncDir(dir)
+	syncDir(dir)
+	return nil
+}
+
+// resolved follows symbolic links: a link stays a link, and what it points to
+// is locked and replaced.
+func resolved(path string) string {
+	if target, err := filepath.EvalSymlinks(path); err == nil {
+		return target
+	}
+	return path
+}
+
+// removeLeftovers removes what a writer of path left behind that was killed.
+// The caller holds the lock, so that nobody else writes.
+func removeLeftovers(path string) {
+	dir, base := filepath.Split(path)
+	entries, err := os.ReadDir(filepath.Clean(dir + "."))
+	if err != nil {
+		return
+	}
+	for _, e := range entries {
+		if name := e.Name(); strings.HasPrefix(name, "."+base+".") && (strings.HasSuffix(name, ".tmp") || strings.HasSuffix(name, ".tmp.backup")) {
+			os.Remove(filepath.Join(dir, name))
+		}
+	}
 }
 
 // keepBackup makes the present file the backup, through a second name for it,
@@ -65,6 +91,10 @@ func keepBackup(path, tmp string) error {
 			os.Remove(tmp)
 			return err
 		}
+	}
+	if err := os.Chmod(tmp, private); err != nil {
+		os.Remove(tmp)
+		return err
 	}
 	if err := rename(tmp, BackupPath(path)); err != nil {
 		os.Remove(tmp)

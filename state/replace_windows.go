@@ -23,4 +23,4 @@ func rename(from, to string) error {
 
 // syncDir does nothing: NTFS journals renames, and directories cannot be
 // synced there.
-func syncDir(string) error { return nil }
+func syncDir(string) {}

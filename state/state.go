@@ -84,11 +84,17 @@ func (e *Error) Hint() string { return e.Advice }
 func BackupPath(path string) string { return path + ".backup" }
 
 // Load reads a state file and verifies it whole. A file that does not exist is
-// an empty state with serial 0.
+// an empty state with serial 0, unless there is a backup of it: then it was lost.
 func Load(path string) (*State, error) {
 	f, err := os.Open(path)
+	backup := BackupPath(resolved(path))
+	_, noBackup := os.Lstat(backup)
 	if errors.Is(err, fs.ErrNotExist) {
-		return &State{}, nil
+		if noBackup != nil {
+			return &State{}, nil
+		}
+		return nil, &Error{Path: path, Reason: "the state is missing, and its backup is there",
+			Advice: fmt.Sprintf("put back the version before with cp %s %s, or remove the backup to begin with an empty state", backup, path)}
 	}
 	if err != nil {
 		return nil, fmt.Errorf("open the state: %w", err)
@@ -98,8 +104,11 @@ func Load(path string) (*State, error) {
 	var damage *Error
 	if errors.As(err, &damage) {
 		damage.Path = path
-		damage.Advice = fmt.Sprintf("the file was changed by something other than rollcall; the version before is %s: "+
-			"compare the two, then put back the good one with cp", BackupPath(path))
+		damage.Advice = "the file was changed by something other than rollcall; put back a good copy of it"
+		if noBackup == nil {
+			damage.Advice = fmt.Sprintf("the file was changed by something other than rollcall; the version before is %s: "+
+				"compare the two, then put back the good one with cp", backup)
+		}
 	}
 	return s, err
 }

@@ -74,7 +74,9 @@ func TestSaveAndLoad(t *testing.T) {
 // refused.
 func TestDamage(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "s")
-	saved(t, path, 3)
+	if err := saved(t, path, 3).Save(path, "test", day); err != nil {
+		t.Fatal(err)
+	}
 	whole, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)

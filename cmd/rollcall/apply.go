@@ -41,8 +41,8 @@ func (c *applyCommand) Validate() error {
 	switch {
 	case c.AllowDeactivations < 0:
 		return errors.New("--allow-deactivations must not be negative")
-	case c.Plan != "" && (len(c.Directory) > 0 || c.Snapshot != "" || c.AllowDeactivations > 0):
-		return errors.New("a saved plan is applied as it is: --directory, --snapshot and --allow-deactivations go with plan or with an apply without PLAN")
+	case c.Plan != "" && (len(c.Directory) > 0 || c.Snapshot != ""):
+		return errors.New("a saved plan was read already: --directory and --snapshot go with plan, or with an apply without PLAN")
 	}
 	return nil
 }
@@ -56,7 +56,7 @@ func (c *applyCommand) Run(s *session) error {
 	if err != nil {
 		return err
 	}
-	lock, err := state.Acquire(s.ctx, cfg.StatePath, "rollcall apply", c.LockTimeout)
+	lock, err := state.Acquire(s.ctx, cfg.StatePath, "rollcall apply", s.lockTimeout)
 	if err != nil {
 		return err
 	}
@@ -119,6 +119,9 @@ func (s *session) ask(sum *plan.Summary) error {
 		if line == "yes" {
 			return nil
 		}
+		if line == "" {
+			fmt.Fprintln(s.stderr)
+		}
 	}
 	s.note("declined: nothing was changed")
 	return silent{exitDeclined}
@@ -137,6 +140,7 @@ func (c *applyCommand) applySaved(s *session, cfg *config.Config) error {
 	if err := fits(p, st, cfg, s.now()); err != nil {
 		return staleError{fmt.Errorf("%s: %w", c.Plan, err)}
 	}
+	p.Allow(c.AllowDeactivations)
 	if err := s.writePlan(p, c.showing, "they are applied now"); err != nil {
 		return err
 	}
@@ -269,8 +273,10 @@ func (c *showCommand) Run(s *session) error {
 	if err != nil {
 		return err
 	}
+	next := "run rollcall apply " + c.Plan
 	if s.now().After(p.Expires) {
 		s.note("warning: the plan expired at %s and can no longer be applied", p.Expires.Format(time.RFC3339))
+		next = "make a new plan"
 	}
-	return s.writePlan(p, c.showing, "run rollcall apply "+c.Plan)
+	return s.writePlan(p, c.showing, next)
 }

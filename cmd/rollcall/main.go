@@ -36,6 +36,9 @@ type session struct {
 	out    render.Terminal
 	err    render.Terminal
 	now    func() time.Time
+
+	lockTimeout time.Duration
+	inputs      []string // files that no output may replace
 }
 
 func system() *session {
@@ -60,10 +63,10 @@ func run(ctx context.Context, args []string, s *session) (code exitCode) {
 			if len(args) == 0 {
 				code = exitUsage
 			}
+		case crash:
+			code = s.crashed(r)
 		default:
-			fmt.Fprintf(s.stderr, "error: internal error: %v\n\n%s\nhint: nothing was changed after this point; please report it with the lines above and the version, %s\n",
-				r, debug.Stack(), version())
-			code = exitInternal
+			code = s.crashed(crash{r, debug.Stack()})
 		}
 	}()
 	tuneMemory()
@@ -89,7 +92,62 @@ func run(ctx context.Context, args []string, s *session) (code exitCode) {
 		return s.fail(usageError{err})
 	}
 	s.ctx, s.dir = ctx, cli.Dir
+	s.lockTimeout = max(cli.Apply.LockTimeout, cli.State.LockTimeout)
 	return s.fail(parsed.Run(s, parser))
+}
+
+// crash is a panic of another goroutine, with its stack.
+type crash struct {
+	value any
+	stack []byte
+}
+
+func (s *session) crashed(c crash) exitCode {
+	fmt.Fprintf(s.stderr, "error: internal error: %v\n\n%s\nhint: nothing was changed after this point; please report it with the lines above and the version, %s\n",
+		c.value, c.stack, version())
+	return exitInternal
+}
+
+// await runs f and returns what it returns, or ends early with the session. A
+// panic of f goes on in the caller.
+func await[T any](s *session, f func() (T, error)) (T, error) {
+	select {
+	case <-s.ctx.Done():
+		var none T
+		return none, s.ctx.Err()
+	case r := <-begin(f):
+		return r.get()
+	}
+}
+
+// begun is the outcome of a function that ran aside.
+type begun[T any] struct {
+	value T
+	err   error
+	panic *crash
+}
+
+func (b *begun[T]) get() (T, error) {
+	if b.panic != nil {
+		panic(*b.panic)
+	}
+	return b.value, b.err
+}
+
+// begin runs f aside.
+func begin[T any](f func() (T, error)) <-chan *begun[T] {
+	done := make(chan *begun[T], 1)
+	go func() {
+		b := &begun[T]{}
+		defer func() {
+			if r := recover(); r != nil {
+				b.panic = &crash{r, debug.Stack()}
+			}
+			done <- b
+		}()
+		b.value, b.err = f()
+	}()
+	return done
 }
 
 // fail tells an error, with its hint, and returns its exit code.
@@ -98,6 +156,9 @@ func (s *session) fail(err error) exitCode {
 	var said silent
 	if err == nil || errors.As(err, &said) {
 		return code
+	}
+	if code == exitInterrupted {
+		err = errors.New("interrupted: nothing was changed")
 	}
 	clean := render.Escape
 	fmt.Fprintf(s.stderr, "%s %s\n", s.paint("1;31", "error:"), clean(err.Error()))

@@ -2,9 +2,11 @@ package main
 
 import (
 	"bufio"
+	"context"
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -45,6 +47,13 @@ func (all outputs) Validate() error {
 	if len(screen) > 1 {
 		return fmt.Errorf("-o %s and -o %s both go to standard output: give one of them a file, as in -o %s=FILE", screen[0], screen[1], screen[1])
 	}
+	for i, o := range all {
+		for _, p := range all[:i] {
+			if o.file != "" && o.file == p.file {
+				return fmt.Errorf("-o %s and -o %s both go to %s", p.format, o.format, o.file)
+			}
+		}
+	}
 	return nil
 }
 
@@ -58,7 +67,12 @@ func (s *session) writeOutputs(all outputs, write func(w io.Writer, format strin
 		if o.file == "" {
 			continue
 		}
-		if err := writeFile(o.file, func(w io.Writer) error { return write(w, o.format, render.Terminal{}) }); err != nil {
+		if input := s.input(o.file); input != "" {
+			return hinted{fmt.Errorf("-o %s=%s would replace %s, which rollcall reads", o.format, o.file, input), "name another file"}
+		}
+		if err := writeFile(o.file, func(w io.Writer) error {
+			return write(interruptibleWriter{s.ctx, w}, o.format, render.Terminal{})
+		}); err != nil {
 			return fmt.Errorf("write %s: %w", o.file, err)
 		}
 	}
@@ -67,7 +81,7 @@ func (s *session) writeOutputs(all outputs, write func(w io.Writer, format strin
 			continue
 		}
 		out := bufio.NewWriterSize(s.stdout, 1<<16)
-		if err := write(out, o.format, s.out); err != nil {
+		if err := write(interruptibleWriter{s.ctx, out}, o.format, s.out); err != nil {
 			return err
 		}
 		if err := out.Flush(); err != nil {
@@ -75,6 +89,33 @@ func (s *session) writeOutputs(all outputs, write func(w io.Writer, format strin
 		}
 	}
 	return nil
+}
+
+// input returns which of the files that rollcall reads is at path, or "".
+func (s *session) input(path string) string {
+	info, err := os.Stat(path)
+	for _, input := range s.inputs {
+		if filepath.Clean(input) == filepath.Clean(path) {
+			return input
+		}
+		if other, otherErr := os.Stat(input); err == nil && otherErr == nil && os.SameFile(info, other) {
+			return input
+		}
+	}
+	return ""
+}
+
+// interruptibleWriter is a writer that ends with its context.
+type interruptibleWriter struct {
+	ctx context.Context
+	io.Writer
+}
+
+func (w interruptibleWriter) Write(p []byte) (int, error) {
+	if err := w.ctx.Err(); err != nil {
+		return 0, err
+	}
+	return w.Writer.Write(p)
 }
 
 // writeFile replaces a file whole; what is no regular file, such as a pipe, is

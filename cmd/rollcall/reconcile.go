@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -26,6 +27,10 @@ func (s *session) configuration() (*config.Config, error) {
 		diags.Write(s.stderr, s.err.Color)
 		return nil, silent{exitFailed}
 	}
+	s.inputs = append([]string{cfg.StatePath, state.BackupPath(cfg.StatePath), cfg.StatePath + ".lock"}, cfg.Files...)
+	for i := range cfg.Directories {
+		s.inputs = append(s.inputs, cfg.Directories[i].Paths...)
+	}
 	return cfg, nil
 }
 
@@ -47,7 +52,8 @@ func (s *session) plan(cfg *config.Config, flags reading, allowed int) (*made, e
 	progress := render.NewProgress(s.stderr, s.err, s.now)
 	defer progress.Clear()
 
-	loading := load(cfg.StatePath)
+	// The state is read while the directories are.
+	loading := begin(func() (*state.State, error) { return state.Load(cfg.StatePath) })
 	in := plan.Input{Rules: cfg.Rules, Now: now}
 	in.Rules.Limits.Allowed = allowed
 	p := plan.Header{ToolVersion: release, Created: now.UTC().Truncate(time.Second), ConfigDigest: cfg.Digest(), Warnings: cfg.Warnings()}
@@ -67,39 +73,39 @@ func (s *session) plan(cfg *config.Config, flags reading, allowed int) (*made, e
 		p.Directories = append(p.Directories, receipt)
 		in.Read = append(in.Read, d.Name)
 	}
-	loaded := <-loading
-	if loaded.err != nil {
-		return nil, loaded.err
+	st, err := (<-loading).get()
+	if err != nil {
+		return nil, err
 	}
-	in.Accounts = loaded.state.Accounts
-	p.Lineage, p.Serial = loaded.state.Lineage, loaded.state.Serial
-	result, err := plan.Compute(in)
+	in.Accounts = st.Accounts
+	p.Lineage, p.Serial = st.Lineage, st.Serial
+	p.Warnings = append(p.Warnings, undeclared(cfg, st)...)
+	result, err := await(s, func() (*plan.Plan, error) { return plan.Compute(in) })
 	if err != nil {
 		return nil, err
 	}
 	result.Header = p
-	return &made{result, loaded.state}, nil
+	return &made{result, st}, nil
 }
 
-type loaded struct {
-	state *state.State
-	err   error
-}
-
-// load reads the state while the directories are read.
-func load(path string) <-chan loaded {
-	done := make(chan loaded, 1)
-	go func() {
-		var l loaded
-		defer func() {
-			if r := recover(); r != nil {
-				l.err = fmt.Errorf("internal error while the state was read: %v", r)
-			}
-			done <- l
-		}()
-		l.state, l.err = state.Load(path)
-	}()
-	return done
+// undeclared warns of accounts whose directory the configuration does not
+// declare: no entry can stand behind them any more.
+func undeclared(cfg *config.Config, st *state.State) []string {
+	active := map[string]int{}
+	for i := range st.Accounts {
+		if a := &st.Accounts[i]; a.Active() && !a.Local() {
+			active[a.Directory]++
+		}
+	}
+	for i := range cfg.Directories {
+		delete(active, cfg.Directories[i].Name)
+	}
+	var warnings []string
+	for _, name := range slices.Sorted(maps.Keys(active)) {
+		warnings = append(warnings, fmt.Sprintf("directory %q is not declared, so no entry stands behind its %s",
+			name, counted(active[name], "active account")))
+	}
+	return warnings
 }
 
 // wantedDirectories returns the labels of the directories to read.

@@ -1,10 +1,10 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"os"
-	"path/filepath"
 
 	"github.com/rollcall-cli/rollcall/config"
 	"github.com/rollcall-cli/rollcall/internal/identity"
@@ -13,6 +13,8 @@ import (
 )
 
 type stateCommand struct {
+	locking
+
 	List    stateListCommand    `cmd:"" help:"List the accounts."`
 	Show    stateShowCommand    `cmd:"" help:"Show the account that holds an address."`
 	Import  stateImportCommand  `cmd:"" help:"Take accounts that exist already from JSON lines or CSV."`
@@ -129,14 +131,14 @@ func (s *session) state() (*config.Config, *state.State, error) {
 	return cfg, st, err
 }
 
-// edit changes the state under its lock. Unless change reports that it did
-// something, nothing is written.
-func (s *session) edit(command string, locks locking, change func(*state.State) (bool, error)) error {
+// edit changes the state under its lock, and says what change says once it is
+// written. Unless change reports that it did something, nothing is written.
+func (s *session) edit(command string, change func(*state.State) (done string, changed bool, err error)) error {
 	cfg, err := s.configuration()
 	if err != nil {
 		return err
 	}
-	lock, err := state.Acquire(s.ctx, cfg.StatePath, command, locks.LockTimeout)
+	lock, err := state.Acquire(s.ctx, cfg.StatePath, command, s.lockTimeout)
 	if err != nil {
 		return err
 	}
@@ -145,23 +147,25 @@ func (s *session) edit(command string, locks locking, change func(*state.State) 
 	if err != nil {
 		return err
 	}
-	changed, err := change(st)
-	if err != nil || !changed {
+	done, changed, err := change(st)
+	if err != nil {
 		return err
 	}
 	if err := s.ctx.Err(); err != nil {
 		return err
 	}
-	if err := st.Save(cfg.StatePath, release, s.now()); err != nil {
-		return err
+	if changed {
+		if err := st.Save(cfg.StatePath, release, s.now()); err != nil {
+			return err
+		}
+		s.note("version %d of the state written to %s", st.Serial, cfg.StatePath)
 	}
-	s.note("version %d of the state written to %s", st.Serial, cfg.StatePath)
-	return nil
+	_, err = fmt.Fprintln(s.stdout, done)
+	return err
 }
 
 type stateImportCommand struct {
 	File string `arg:"" help:"JSON lines, a JSON array, or CSV with a header."`
-	locking
 }
 
 func (stateImportCommand) Help() string {
@@ -180,25 +184,28 @@ func (c *stateImportCommand) Run(s *session) error {
 		return err
 	}
 	defer f.Close()
-	name := filepath.Base(c.File)
-	imported, err := state.ReadImport(name, f)
-	if err != nil {
-		return err
-	}
-	return s.edit("rollcall state import", c.locking, func(st *state.State) (bool, error) {
-		added, same, err := st.Merge(name, imported)
-		if err != nil {
-			return false, err
-		}
-		_, err = fmt.Fprintf(s.stdout, "imported %s; %d there already\n", counted(added, "account"), same)
-		return added > 0, err
+	return s.edit("rollcall state import", func(st *state.State) (string, bool, error) {
+		added, same, err := st.Import(c.File, interruptible{s.ctx, f})
+		return fmt.Sprintf("imported %s; %d there already", counted(added, "account"), same), added > 0, err
 	})
+}
+
+// interruptible is a reader that ends with its context.
+type interruptible struct {
+	ctx context.Context
+	io.Reader
+}
+
+func (r interruptible) Read(p []byte) (int, error) {
+	if err := r.ctx.Err(); err != nil {
+		return 0, err
+	}
+	return r.Reader.Read(p)
 }
 
 type stateRebindCommand struct {
 	Address string `arg:"" help:"A primary or an alias of the account."`
 	GUID    string `arg:"" name:"guid" help:"The new GUID in any spelling: with hyphens, in braces, 32 hex digits, or Base64 (an immutable ID)."`
-	locking
 }
 
 func (stateRebindCommand) Help() string {
@@ -215,23 +222,24 @@ func (c *stateRebindCommand) Run(s *session) error {
 	if err != nil {
 		return usageError{fmt.Errorf("%q: %w", c.GUID, err)}
 	}
-	return s.edit("rollcall state rebind", c.locking, func(st *state.State) (bool, error) {
+	return s.edit("rollcall state rebind", func(st *state.State) (string, bool, error) {
 		a, err := find(st, c.Address)
-		if err != nil || a.GUID == guid {
-			return false, err
+		if err != nil {
+			return "", false, err
 		}
 		old := a.GUID
 		if err := st.Rebind(a, guid); err != nil {
-			return false, err
+			return "", false, err
 		}
-		_, err = fmt.Fprintf(s.stdout, "%s: GUID %s is now %s\n", a.Primary, old, guid)
-		return true, err
+		if old == guid {
+			return fmt.Sprintf("%s has GUID %s already", a.Primary, guid), false, nil
+		}
+		return fmt.Sprintf("%s: GUID %s is now %s", a.Primary, old, guid), true, nil
 	})
 }
 
 type stateReleaseCommand struct {
 	Address string `arg:"" help:"A primary or an alias of the account."`
-	locking
 }
 
 func (stateReleaseCommand) Help() string {
@@ -244,22 +252,20 @@ Exit codes: 0 done; 1 no such account, or it is local, nothing was changed; 11 t
 }
 
 func (c *stateReleaseCommand) Run(s *session) error {
-	return s.edit("rollcall state release", c.locking, func(st *state.State) (bool, error) {
+	return s.edit("rollcall state release", func(st *state.State) (string, bool, error) {
 		a, err := find(st, c.Address)
+		if err == nil {
+			err = st.Release(a)
+		}
 		if err != nil {
-			return false, err
+			return "", false, err
 		}
-		if err := st.Release(a); err != nil {
-			return false, err
-		}
-		_, err = fmt.Fprintf(s.stdout, "%s is local now\n", a.Primary)
-		return true, err
+		return a.Primary.String() + " is local now", true, nil
 	})
 }
 
 type stateForgetCommand struct {
 	Address string `arg:"" help:"The primary of the account."`
-	locking
 }
 
 func (stateForgetCommand) Help() string {
@@ -272,17 +278,13 @@ Exit codes: 0 done; 1 no such account, or it is active, nothing was changed; 11 
 }
 
 func (c *stateForgetCommand) Run(s *session) error {
-	return s.edit("rollcall state forget", c.locking, func(st *state.State) (bool, error) {
+	return s.edit("rollcall state forget", func(st *state.State) (string, bool, error) {
 		a, err := find(st, c.Address)
 		if err != nil {
-			return false, err
+			return "", false, err
 		}
 		primary := a.Primary
-		if err := st.Forget(a); err != nil {
-			return false, err
-		}
-		_, err = fmt.Fprintf(s.stdout, "%s is forgotten\n", primary)
-		return true, err
+		return primary.String() + " is forgotten", true, st.Forget(a)
 	})
 }
 

@@ -39,7 +39,7 @@ func Grown[T any](s []T) []T {
 	if len(s) < cap(s) {
 		return s
 	}
-	return slices.Grow(s, max(len(s), slabBlock))
+	return slices.Grow(s, max(len(s), 16))
 }
 
 // Slab stores many short slices in few large arrays. The zero Slab is ready to

@@ -7,7 +7,9 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strconv"
 	"strings"
+	"unicode"
 	"unicode/utf8"
 )
 
@@ -106,6 +108,14 @@ func Unprintable(r rune) bool {
 	return false
 }
 
+// Formula reports whether a spreadsheet could take a cell for a formula: behind
+// white space and quotes it begins with = + - or @, also in full width.
+func Formula(cell string) bool {
+	start := strings.TrimLeftFunc(cell, func(r rune) bool { return unicode.IsSpace(r) || strings.ContainsRune("'\"`‘’“”", r) })
+	first, _ := utf8.DecodeRuneInString(start)
+	return strings.ContainsRune("=+-@＝＋－＠", first)
+}
+
 // Decoder reads accounts from JSON and stores their texts compactly. Use one
 // Decoder for many accounts. The zero Decoder is ready to use, by one
 // goroutine at a time.
@@ -157,12 +167,36 @@ func (d *Decoder) general(line []byte) (Account, error) {
 		if errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF) {
 			return Account{}, errors.New("the JSON object is cut short")
 		}
+		var mistyped *json.UnmarshalTypeError
+		if errors.As(err, &mistyped) {
+			return Account{}, fmt.Errorf("%q is a %s, where %s is expected", mistyped.Field, mistyped.Value, expected(mistyped.Field))
+		}
 		return Account{}, errors.New(strings.TrimPrefix(err.Error(), "json: "))
 	}
 	if _, err := dec.Token(); err != io.EOF {
 		return Account{}, errors.New("something follows the JSON object")
 	}
 	return d.Raw(raw)
+}
+
+// expected says of what kind the value of a key is.
+func expected(key string) string {
+	switch key {
+	case "aliases":
+		return "a list of strings"
+	case "attributes":
+		return "an object of strings"
+	}
+	return "a string"
+}
+
+// shown is a text as messages quote it: escaped, and not longer than a line.
+func shown(text string) string {
+	const most = 80
+	if r := []rune(text[:min(len(text), 4*most)]); len(r) > most {
+		text = string(r[:most-1]) + "…"
+	}
+	return strconv.Quote(text)
 }
 
 // Raw parses every field of an account and checks it as [Account.Check] says.
@@ -173,13 +207,13 @@ func (d *Decoder) Raw(raw Raw) (Account, error) {
 		return a, errors.New(`"primary" is missing`)
 	}
 	if a.Primary, err = d.address(raw.Primary); err != nil {
-		return a, fmt.Errorf("primary %q: %w", raw.Primary, err)
+		return a, fmt.Errorf("primary %s: %w", shown(raw.Primary), err)
 	}
 	d.aliasBuf = d.aliasBuf[:0]
 	for _, text := range raw.Aliases {
 		alias, err := d.address(text)
 		if err != nil {
-			return a, fmt.Errorf("alias %q: %w", text, err)
+			return a, fmt.Errorf("alias %s: %w", shown(text), err)
 		}
 		d.aliasBuf = append(d.aliasBuf, alias)
 	}
@@ -197,7 +231,7 @@ func (d *Decoder) Raw(raw Raw) (Account, error) {
 	}
 	if raw.GUID != "" {
 		if a.GUID, err = ParseGUID(raw.GUID); err != nil {
-			return a, fmt.Errorf("guid %q: %w", raw.GUID, err)
+			return a, fmt.Errorf("guid %s: %w", shown(raw.GUID), err)
 		}
 	}
 	a.Directory = d.name([]byte(raw.Directory))

@@ -40,7 +40,7 @@ func ParseType(s string) (Type, error) {
 	case "list":
 		return List, nil
 	}
-	return User, fmt.Errorf("type %q is neither \"user\" nor \"list\"", s)
+	return User, fmt.Errorf("type %s is neither \"user\" nor \"list\"", shown(s))
 }
 
 // Status says whether an account's addresses are in service.
@@ -70,7 +70,7 @@ func ParseStatus(s string) (Status, error) {
 	case "inactive":
 		return Inactive, nil
 	}
-	return Active, fmt.Errorf("status %q is neither \"active\" nor \"inactive\"", s)
+	return Active, fmt.Errorf("status %s is neither \"active\" nor \"inactive\"", shown(s))
 }
 
 // Attribute is a named text value. The names are rollcall's own, such as

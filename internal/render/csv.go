@@ -7,7 +7,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"unicode"
 
 	"github.com/rollcall-cli/rollcall/internal/identity"
 	"github.com/rollcall-cli/rollcall/plan"
@@ -142,9 +141,8 @@ func writeSafe(out *csv.Writer, row []string) {
 	out.Write(row)
 }
 
-// safe makes a value fit for a CSV cell. A spreadsheet takes a cell for a
-// formula that starts with = + - or @, also in full width, behind white space
-// or quotes; an apostrophe makes it text.
+// safe makes a value fit for a CSV cell: an apostrophe makes text of what a
+// spreadsheet would take for a formula.
 func safe(value string) string {
 	if c := firstOctet(value); c >= '0' && c <= '9' || c >= 'A' && c <= 'Z' || c >= 'a' && c <= 'z' {
 		if plainASCII(value) {
@@ -152,8 +150,7 @@ func safe(value string) string {
 		}
 	}
 	value = escape(value, func(r, _ rune) bool { return identity.Unprintable(r) })
-	start := strings.TrimLeftFunc(value, func(r rune) bool { return unicode.IsSpace(r) || strings.ContainsRune("'\"`‘’“”", r) })
-	if strings.IndexFunc(start, func(r rune) bool { return strings.ContainsRune("=+-@＝＋－＠", r) }) == 0 {
+	if identity.Formula(value) {
 		return "'" + value
 	}
 	return value
