@@ -22,8 +22,6 @@ type lines struct {
 	eof                bool
 	// number is that of the line last returned, counted from 1.
 	number int
-	// whole is false for a last line that no line end follows.
-	whole bool
 	// nul is the place of the first NUL in buf[pos:end], or -1.
 	nul int
 	// long collects a line of several parts.
@@ -36,6 +34,7 @@ func newLines(r io.Reader) *lines {
 
 var (
 	errLong = fmt.Errorf("the line is longer than %d MiB; this is no LDIF file that a directory server wrote", maxLine>>20)
+	errCut  = errors.New("the file ends in the middle of this line, so the export was cut short (a complete last line ends with a newline)")
 	errNUL  = errors.New("a NUL octet; this is no LDIF file, or not one of text in UTF-8")
 )
 
@@ -52,6 +51,11 @@ func (l *lines) next() ([]byte, error) {
 			if l.pos == l.end {
 				return nil, io.EOF
 			}
+			// A line of white space or a comment holds nothing to lose.
+			if rest := bytes.TrimSpace(l.buf[l.pos:l.end]); len(rest) > 0 && rest[0] != '#' {
+				l.number++
+				return nil, errCut
+			}
 			return l.take(l.end, l.end)
 		}
 		if err := l.fill(); err != nil {
@@ -64,7 +68,6 @@ func (l *lines) take(end, next int) ([]byte, error) {
 	line := l.buf[l.pos:end]
 	l.pos, l.searched = next, next
 	l.number++
-	l.whole = next > end
 	if l.nul >= 0 && l.nul < next {
 		return nil, errNUL
 	}

@@ -109,7 +109,7 @@ func (r *reader) last() (*record, error) {
 	switch {
 	case r.inRecord:
 		r.inRecord = false
-		if r.rec.lines == 0 && !r.whole {
+		if r.rec.lines == 0 {
 			return nil, &fault{r.number, errors.New("the file breaks off in a record; export it again")}
 		}
 		return &r.rec, nil

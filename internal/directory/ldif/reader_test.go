@@ -44,9 +44,8 @@ func TestRecords(t *testing.T) {
 		{"a version", "version: 1\n\ndn: cn=a\nmail: a@b\n", `"cn=a" mail=["a@b"]`},
 		{"a version without a blank line", "version: 1\ndn: cn=a\nmail: a@b\n", `"cn=a" mail=["a@b"]`},
 		{"nothing but a version", "version: 1\n", ``},
-		{"a byte order mark", "\ufeffdn: cn=a\n", `"cn=a"`},
-		{"no line end at the end", "dn: cn=a\nmail: a@b", `"cn=a" mail=["a@b"]`},
-		{"CRLF", "dn: cn=a\r\nmail: a@\r\n b\r\n\r\ndn: cn=b\r\n", "\"cn=a\" mail=[\"a@b\"]\n\"cn=b\""},
+		{"a byte order mark", "\ufeffdn: cn=a\n\n", `"cn=a"`},
+		{"CRLF", "dn: cn=a\r\nmail: a@\r\n b\r\n\r\ndn: cn=b\r\nmail: c\r\n", "\"cn=a\" mail=[\"a@b\"]\n\"cn=b\" mail=[\"c\"]"},
 		{"several blank lines", "\n\ndn: cn=a\n\n\n\ndn: cn=b\n\n\n", "\"cn=a\"\n\"cn=b\""},
 		{"comments, also folded", "# x\n y\ndn: cn=a\n#mail: z\n  folded\nmail: a@b\n# end", `"cn=a" mail=["a@b"]`},
 		{"folded lines", "dn: cn=\n a,dc\n =b\nma\n il: a\n  \n b\n", `"cn=a,dc=b" mail=["a b"]`},
@@ -63,7 +62,7 @@ func TestRecords(t *testing.T) {
 		{"spaces after the colon, and at the end", "dn:cn=a\ncn:b\nmail:   c \n", `"cn=a" cn=["b"] mail=["c "]`},
 		{"colons and signs in a value", "dn: cn=a\ncn: :x\nmail: <y\n", `"cn=a" cn=[":x"] mail=["<y"]`},
 		{"the root", "dn:\ncn: x\n", `"" cn=["x"]`},
-		{"files put together", "version: 1\n\ndn: cn=a\n\nversion: 1\n\ndn: cn=b\n", "\"cn=a\"\n\"cn=b\""},
+		{"files put together", "version: 1\n\ndn: cn=a\n\nversion: 1\n\ndn: cn=b\n\n", "\"cn=a\"\n\"cn=b\""},
 		{"ldapsearch", "# extended LDIF\n#\n# LDAPv3\n\n# a\ndn: cn=a\n\n# search reference\nref: ldap://x/dc=y??sub\n\n# search result\nsearch: 2\nresult: 0 Success\n\n# numResponses: 2\n# numEntries: 1\n",
 			`"cn=a"`},
 		{"ldapsearch -LLL", "dn: cn=a\n\n# refldap://x/dc=y??sub\n\n", `"cn=a"`},
@@ -110,11 +109,13 @@ func TestFaults(t *testing.T) {
 		{"the last part of the values", "dn: cn=a\nmember;x;Range=1500-*: cn=b\n", 2, "member: the export holds a part"},
 		{"a folded line is told by its first", "dn: cn=a\ncn:: a\n b\n c\nmail: x\n", 2, "Base64"},
 
-		{"cut in a name of an attribute", "dn: cn=a\nmail: a@b\nproxyAddr", 3, "no colon"},
-		{"cut in Base64", "dn: cn=a\ncn:: SsO8\n cmd", 2, "Base64"},
-		{"cut in Base64, passed over", "dn: cn=a\njpegPhoto:: AAAA\n AAA", 2, "Base64"},
-		{"cut in a dn", "dn: cn=a\ncn: a\n\ndn: cn=b,d", 4, "not a distinguished name"},
-		{"cut behind a dn", "dn: cn=a\ncn: a\n\ndn: cn=b,dc=c", 4, "breaks off"},
+		{"cut in a value", "dn: cn=a\nmail: a@b", 2, "in the middle of this line"},
+		{"cut in a name of an attribute", "dn: cn=a\nmail: a@b\nproxyAddr", 3, "in the middle of this line"},
+		{"cut in Base64", "dn: cn=a\ncn:: SsO8\n cmd\n", 2, "Base64"},
+		{"cut in Base64, passed over", "dn: cn=a\njpegPhoto:: AAAA\n AAA\n", 2, "Base64"},
+		{"cut in a folded line", "dn: cn=a\ncn: a\n b", 2, "in the middle of this line"},
+		{"cut in a dn", "dn: cn=a\ncn: a\n\ndn: cn=b,d\ncn: b\n", 4, "not a distinguished name"},
+		{"cut behind a dn", "dn: cn=a\ncn: a\n\ndn: cn=b,dc=c\n", 4, "breaks off"},
 		{"a search that failed", "dn: cn=a\n\nsearch: 2\nresult: 4 Size limit exceeded\n", 4, `result "4 Size limit exceeded"`},
 		{"a search that never ended", "dn: cn=a\n\nsearch: 2\n", 3, "before the result"},
 		{"pages that are missing", "dn: cn=a\n\nsearch: 2\nresult: 0 Success\npagedresults: cookie=AAA=\n", 5, "not the last one"},
@@ -216,7 +217,7 @@ func FuzzBase(f *testing.F) {
 // canonical writes records as plain LDIF, every value in Base64.
 func canonical(text string) (string, error) {
 	var b strings.Builder
-	b.WriteString("version: 1\n")
+	b.WriteString("version: 1\n\n")
 	in := newReader(strings.NewReader(text), known, new(identity.Arena), func(*name) bool { return true })
 	write := func(name string, value []byte) {
 		fmt.Fprintf(&b, "%s:: %s\n", name, base64.StdEncoding.EncodeToString(value))
@@ -229,13 +230,13 @@ func canonical(text string) (string, error) {
 		if err != nil {
 			return "", err
 		}
-		b.WriteByte('\n')
 		write("dn", []byte(rec.DN()))
 		for _, name := range known {
 			for _, v := range rec.Values(name) {
 				write(name, v)
 			}
 		}
+		b.WriteByte('\n')
 	}
 }
 
