@@ -35,6 +35,21 @@ func Format(name string, src []byte) ([]byte, Diagnostics) {
 	return out, nil
 }
 
+// Conceal returns a configuration file with its secrets replaced, fit to be
+// shown.
+func Conceal(src []byte) []byte {
+	s := &source{text: src}
+	s.tokens, _ = hclsyntax.LexConfig(src, "", hcl.InitialPos)
+	mask([]*source{s})
+	var out []byte
+	shown := 0
+	for _, m := range s.masks {
+		out = append(append(out, src[shown:m.start]...), concealed...)
+		shown = m.end
+	}
+	return append(out, src[shown:]...)
+}
+
 func layout(src []byte) []byte {
 	out := hclwrite.Format(src)
 	if len(out) > 0 && !bytes.HasSuffix(out, []byte("\n")) {

@@ -98,11 +98,33 @@ func (e *engine) mergeSame(group []int32) {
 		return cmp.Or(cmp.Compare(e.entryDir(a), e.entryDir(b)), strings.Compare(names[a], names[b]),
 			cmp.Compare(e.in.Entries[a].Scope, e.in.Entries[b].Scope), e.compareEntries(a, b))
 	})
-	for n, i := range sorted[1:] {
-		if before := sorted[n]; e.entryDir(i) == e.entryDir(before) && names[i] == names[before] {
-			e.entries[i].flags |= dropped
+	kept := sorted[0]
+	for _, i := range sorted[1:] {
+		if e.entryDir(i) != e.entryDir(kept) || names[i] != names[kept] {
+			kept = i
+			continue
+		}
+		e.entries[i].flags |= dropped
+		if e.in.Entries[i].Scope == e.in.Entries[kept].Scope {
+			e.addValues(kept, i)
 		}
 	}
+}
+
+// addValues gives an entry the addresses of another result for its object and
+// scope, read while the object changed or in another file: none is dropped
+// silently.
+func (e *engine) addValues(kept, i int32) {
+	x, y := e.in.Entries[kept], &e.in.Entries[i]
+	if compareSets(x.Primaries, y.Primaries) == 0 && compareSets(x.Aliases, y.Aliases) == 0 {
+		return
+	}
+	if !e.ownEntries {
+		e.in.Entries, e.ownEntries = slices.Clone(e.in.Entries), true
+	}
+	x.Primaries = slices.Concat(x.Primaries, y.Primaries)
+	x.Aliases = slices.Concat(x.Aliases, y.Aliases)
+	e.in.Entries[kept] = x
 }
 
 // foldDN returns text that is equal for equal names.

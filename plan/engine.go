@@ -51,10 +51,11 @@ type engine struct {
 	sharedEntries  map[identity.GUID][]int32
 	sharedAccounts map[identity.GUID][]int32
 
-	accounts []account
-	entries  []entry
-	claims   []claim
-	refused  []refusedValue
+	ownEntries bool // in.Entries is a copy that may be written to
+	accounts   []account
+	entries    []entry
+	claims     []claim
+	refused    []refusedValue
 
 	held      int32                      // how many address numbers accounts hold
 	holderOf  []int32                    // held address -> account

@@ -137,6 +137,26 @@ func (e *engine) contestFor(id int32) contest {
 	return k
 }
 
+// contender names the first other contender for the address of a claim.
+func (e *engine) contender(c int32, contests map[int32]contest) Party {
+	cl := &e.claims[c]
+	k, ok := contests[cl.id]
+	if !ok {
+		k = e.contestFor(cl.id)
+		contests[cl.id] = k
+	}
+	other := k.first
+	if other == cl.entry {
+		other = k.second
+	}
+	if other == none {
+		return Party{}
+	}
+	p := e.entryParty(other)
+	p.More = max(k.n-2, 0)
+	return p
+}
+
 // inTheWay names who keeps a claim from being granted, and the label of the
 // block that does.
 func (e *engine) inTheWay(c int32, contests map[int32]contest) (Party, string) {
@@ -150,21 +170,7 @@ func (e *engine) inTheWay(c int32, contests map[int32]contest) (Party, string) {
 	}
 	switch cl.reason {
 	case AliasRejected, PrimaryRejected:
-		k, ok := contests[cl.id]
-		if !ok {
-			k = e.contestFor(cl.id)
-			contests[cl.id] = k
-		}
-		other := k.first
-		if other == cl.entry {
-			other = k.second
-		}
-		if other == none {
-			return Party{}, ""
-		}
-		p := e.entryParty(other)
-		p.More = max(k.n-2, 0)
-		return p, ""
+		return e.contender(c, contests), ""
 	case NoValidPrimary:
 		// Whoever keeps the primary from the entry stands in the way of all
 		// its addresses.
@@ -174,7 +180,18 @@ func (e *engine) inTheWay(c int32, contests map[int32]contest) (Party, string) {
 				return e.inTheWay(d, contests)
 			}
 		}
-		return Party{}, ""
+		// Or another entry declares what could have been the primary.
+		declared := int32(none)
+		for d := t.first; d < t.end; d++ {
+			if id := e.claims[d].id; e.declarers[id] > 0 && id != t.declared &&
+				(declared == none || d == c || declared != c && e.text(id).Compare(e.text(e.claims[declared].id)) < 0) {
+				declared = d
+			}
+		}
+		if declared == none {
+			return Party{}, ""
+		}
+		return e.contender(declared, contests), ""
 	}
 	if h := e.holder(cl.id); h != none && h != t.account {
 		switch cl.reason {

@@ -91,7 +91,7 @@ func (c *fmtCommand) Run(s *session) error {
 			if c.Check {
 				fmt.Fprintln(s.stdout, render.Escape(name))
 			}
-			if err := render.UnifiedDiff(s.stdout, name, name, string(old), string(formatted), s.out.Color); err != nil {
+			if err := render.UnifiedDiff(s.stdout, name, name, string(config.Conceal(old)), string(config.Conceal(formatted)), s.out.Color); err != nil {
 				return err
 			}
 		case c.Check:
