@@ -8,16 +8,12 @@ import (
 	"github.com/rollcall-cli/rollcall/internal/identity"
 )
 
-// carriers are an entry and an account of one GUID. Of several, these are the
-// first, and sharedEntries or sharedAccounts have them all.
-type carriers struct{ entry, account int32 }
-
 // mergeObjects keeps one of several results for the same object (equal
 // directory, GUID and DN): that of the scope declared first. Objects that list
 // no address are then no entries. Entries that are left without a GUID of
-// their own are marked.
+// their own are marked, and each entry learns which accounts its GUID owns.
 func (e *engine) mergeObjects() {
-	e.carriers = make(map[identity.GUID]carriers, max(len(e.entries), len(e.accounts)))
+	table := newGUIDTable(e.in.Entries)
 	e.sharedEntries, e.sharedAccounts = map[identity.GUID][]int32{}, map[identity.GUID][]int32{}
 	var nameless []int32
 	for i := range e.in.Entries {
@@ -25,13 +21,36 @@ func (e *engine) mergeObjects() {
 		if g.IsZero() {
 			nameless = append(nameless, int32(i))
 			e.entries[i].flags |= noOwnGUID
-		} else if c, seen := e.carriers[g]; seen {
+			continue
+		}
+		if first := table.add(int32(i)); first != int32(i) {
 			if e.sharedEntries[g] == nil {
-				e.sharedEntries[g] = []int32{c.entry}
+				e.sharedEntries[g] = []int32{first}
 			}
 			e.sharedEntries[g] = append(e.sharedEntries[g], int32(i))
+		}
+	}
+	for i := range e.in.Accounts {
+		g := e.in.Accounts[i].GUID
+		if e.local(int32(i)) || g.IsZero() {
+			continue
+		}
+		first := table.find(g)
+		if first == none {
+			continue
+		}
+		if owned := &e.entries[first].owned; *owned == none {
+			*owned = int32(i)
 		} else {
-			e.carriers[g] = carriers{int32(i), none}
+			if e.sharedAccounts[g] == nil {
+				e.sharedAccounts[g] = []int32{*owned}
+			}
+			e.sharedAccounts[g] = append(e.sharedAccounts[g], int32(i))
+		}
+	}
+	for g, group := range e.sharedEntries {
+		if _, shared := e.sharedAccounts[g]; !shared && e.entries[group[0]].owned != none {
+			e.sharedAccounts[g] = []int32{e.entries[group[0]].owned}
 		}
 	}
 	e.mergeSame(nameless)
@@ -61,25 +80,6 @@ func (e *engine) mergeObjects() {
 			}
 			group = group[n:]
 		}
-	}
-	for i := range e.in.Accounts {
-		g := e.in.Accounts[i].GUID
-		if e.local(int32(i)) || g.IsZero() {
-			continue
-		}
-		c, seen := e.carriers[g]
-		if !seen {
-			c = carriers{none, none}
-		}
-		if c.account == none {
-			c.account = int32(i)
-			e.carriers[g] = c
-			continue
-		}
-		if e.sharedAccounts[g] == nil {
-			e.sharedAccounts[g] = []int32{c.account}
-		}
-		e.sharedAccounts[g] = append(e.sharedAccounts[g], int32(i))
 	}
 }
 
@@ -157,34 +157,34 @@ func compareSets(a, b []string) int {
 	return slices.Compare(a, b)
 }
 
-// entriesOf returns the entries that carry a GUID.
-func (e *engine) entriesOf(g identity.GUID) []int32 {
-	if group, ok := e.sharedEntries[g]; ok {
-		return group
+// entriesOf returns the entries that carry the GUID of entry i.
+func (e *engine) entriesOf(i int32) []int32 {
+	if len(e.sharedEntries) > 0 {
+		if group, shared := e.sharedEntries[e.in.Entries[i].GUID]; shared {
+			return group
+		}
 	}
-	if c, ok := e.carriers[g]; ok && c.entry != none && e.entries[c.entry].flags&dropped == 0 {
-		return []int32{c.entry}
+	return []int32{i}
+}
+
+// accountsOf returns the accounts that the GUID of entry i owns, in whichever
+// directories.
+func (e *engine) accountsOf(i int32) []int32 {
+	if len(e.sharedAccounts) > 0 {
+		if group, shared := e.sharedAccounts[e.in.Entries[i].GUID]; shared {
+			return group
+		}
+	}
+	if owned := e.entries[i].owned; owned != none {
+		return []int32{owned}
 	}
 	return nil
 }
 
-// accountsOf returns the accounts that a GUID owns, in whichever directories.
-func (e *engine) accountsOf(g identity.GUID) []int32 {
-	if g.IsZero() {
-		return nil
-	}
-	if group, ok := e.sharedAccounts[g]; ok {
-		return group
-	}
-	if c, ok := e.carriers[g]; ok && c.account != none {
-		return []int32{c.account}
-	}
-	return nil
-}
-
-// carriedIn reports whether an entry of the directory carries the GUID.
-func (e *engine) carriedIn(dir int32, g identity.GUID) bool {
-	return slices.ContainsFunc(e.entriesOf(g), func(i int32) bool { return e.entryDir(i) == dir })
+// carriedIn reports whether an entry of the directory carries the GUID of
+// entry i.
+func (e *engine) carriedIn(dir, i int32) bool {
+	return slices.ContainsFunc(e.entriesOf(i), func(j int32) bool { return e.entryDir(j) == dir })
 }
 
 // bindByGUID binds each entry to the account that its GUID owns. The account
@@ -197,8 +197,7 @@ func (e *engine) bindByGUID() {
 		if t.flags&dropped != 0 {
 			continue
 		}
-		g := e.in.Entries[n].GUID
-		owners := e.accountsOf(g)
+		owners := e.accountsOf(i)
 		own := slices.IndexFunc(owners, func(a int32) bool { return e.accounts[a].dir == e.entryDir(i) })
 		switch {
 		case t.flags&noOwnGUID != 0:
@@ -212,7 +211,7 @@ func (e *engine) bindByGUID() {
 		case own >= 0:
 			e.bind(i, owners[own])
 			continue
-		case len(owners) == 1 && len(e.entriesOf(g)) == 1 && !e.dirInfo[e.accounts[owners[0]].dir].unread():
+		case len(owners) == 1 && len(e.entriesOf(i)) == 1 && !e.dirInfo[e.accounts[owners[0]].dir].unread():
 			e.bind(i, owners[0])
 			continue
 		default:
@@ -221,7 +220,7 @@ func (e *engine) bindByGUID() {
 		// Nobody can tell where the object is now. An account whose directory
 		// has it no more may be its, and stays.
 		for _, a := range owners {
-			if dir := e.accounts[a].dir; !e.dirInfo[dir].unread() && !e.carriedIn(dir, g) {
+			if dir := e.accounts[a].dir; !e.dirInfo[dir].unread() && !e.carriedIn(dir, i) {
 				e.accounts[a].flags |= frozen | quiet
 			}
 		}

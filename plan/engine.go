@@ -47,7 +47,6 @@ type engine struct {
 	domains map[string]*domain
 	scopes  []scope
 
-	carriers       map[identity.GUID]carriers
 	sharedEntries  map[identity.GUID][]int32
 	sharedAccounts map[identity.GUID][]int32
 
@@ -111,6 +110,7 @@ const (
 )
 
 type entry struct {
+	owned       int32 // account that its GUID owns, the first of several
 	account     int32 // bound account
 	declared    int32 // number of the declared primary
 	primary     int32 // claim that is the primary by rule 5
@@ -207,7 +207,7 @@ func newEngine(in Input) (*engine, error) {
 
 	e.entries = make([]entry, len(in.Entries))
 	for i := range in.Entries {
-		e.entries[i] = entry{account: none, declared: none, primary: none, other: none}
+		e.entries[i] = entry{owned: none, account: none, declared: none, primary: none, other: none}
 		s := in.Entries[i].Scope
 		if s < 0 || int(s) >= len(e.scopes) {
 			return nil, fmt.Errorf("entry %q is of no declared scope", in.Entries[i].DN)

@@ -117,8 +117,10 @@ func company(dir, program string, n, runs int) error {
 	if err := measure(runs, title+"plan, nothing to do", program, "-C", conf, "plan", "-o", "json"); err != nil {
 		return err
 	}
-	if err := os.Remove(filepath.Join(conf, "rollcall.state.jsonl")); err != nil {
-		return err
+	for _, name := range []string{"rollcall.state.jsonl", "rollcall.state.jsonl.backup"} {
+		if err := os.Remove(filepath.Join(conf, name)); err != nil {
+			return err
+		}
 	}
 	if err := measure(1, title+"plan -o json, no state yet", program, "-C", conf, "plan", "-o", "json"); err != nil {
 		return err

@@ -43,7 +43,12 @@ func ParseAddress(s string) (Address, error) {
 	if !ValidDomain(s[at+1:]) {
 		return Address{}, ErrAddressDomain
 	}
-	return Address{strings.ToLower(s)}, nil
+	for i := range len(s) {
+		if s[i]-'A' < 26 {
+			return Address{strings.ToLower(s)}, nil
+		}
+	}
+	return Address{s}, nil
 }
 
 // MustAddress is [ParseAddress] for text known to be well-formed; it panics
