@@ -1,5 +1,6 @@
 # make test    everything that must hold: format, vet, staticcheck, import
-#              table, tests under the race detector, builds for all platforms
+#              table, tests under the race detector, 120,000 random
+#              inputs, builds for all platforms
 # make bench   measures speed and memory; see docs/performance.md
 # make fuzz    runs every fuzz target for FUZZTIME (default 1m)
 # make build   the program, as ./rollcall
@@ -37,7 +38,8 @@ staticcheck:
 	GOOS=windows .tools/staticcheck ./...
 
 unit:
-	CGO_ENABLED=1 $(GO) test -race -timeout 30m ./...
+	CGO_ENABLED=1 $(GO) test -count=1 -race -timeout 30m ./...
+	$(GO) test -count=1 -timeout 30m -run TestProperties ./plan
 
 platforms:
 	@for p in $(PLATFORMS); do \

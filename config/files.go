@@ -258,6 +258,9 @@ func (r *reporter) hcl(d *hcl.Diagnostic, sealed bool) {
 		summary = kind + ": " + summary
 	}
 	hint := sentence(rest)
+	if strings.Contains(summary, "escape sequence") {
+		hint = `in quotes a backslash is written twice, and a path may use slashes, as in "C:/data/corp.ldif"`
+	}
 	if hint == "" {
 		hint = "correct the underlined part; docs/configuration.md has examples"
 	}

@@ -402,7 +402,7 @@ func wasSwitched(in plan.Input, a *identity.Account) bool {
 // checks what the rules promise of every plan.
 func TestProperties(t *testing.T) {
 	inputs := *propertyInputs
-	if testing.Short() {
+	if testing.Short() || raceDetector {
 		inputs /= 20
 	}
 	seed := *propertySeed

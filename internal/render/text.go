@@ -55,6 +55,21 @@ func Text(w io.Writer, p *plan.Plan, opt TextOptions) error {
 	return o.flush()
 }
 
+// severalDirectories reports whether a reader must be told of which directory
+// an account is.
+func severalDirectories(p *plan.Plan) bool {
+	if len(p.Directories)+len(p.Unread) != 1 {
+		return true
+	}
+	var only string
+	for _, d := range p.Directories {
+		only = d.Name
+	}
+	return slices.ContainsFunc(p.Accounts, func(c plan.AccountChange) bool {
+		return c.Before != nil && c.Before.Directory != "" && c.Before.Directory != only
+	})
+}
+
 // header tells what was read, and what the reader should know before all else.
 func (o *page) header(p *plan.Plan) {
 	if !p.Created.IsZero() {
@@ -128,7 +143,7 @@ func (o *page) category(p *plan.Plan, c plan.Category, n int, opt TextOptions) {
 	o.title(c.String(), meaning)
 	var row change
 	t := table[*change]{
-		columns: columnsOf(c, len(p.Directories)+len(p.Unread) > 1),
+		columns: columnsOf(c, severalDirectories(p)),
 		sign:    kind.sign,
 		rows:    opt.cut(n),
 		row: func(i int) *change {
