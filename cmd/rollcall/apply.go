@@ -214,6 +214,7 @@ func (s *session) commit(cfg *config.Config, m *made) error {
 		return fmt.Errorf("apply the plan: %w", errors.Join(err, failures(result)))
 	}
 	m.state.Accounts = accounts
+	progress.Update("writing the state", "accounts", len(accounts))
 	if err := m.state.Save(cfg.StatePath, release, s.now()); err != nil {
 		return err
 	}

@@ -80,6 +80,7 @@ func (s *session) plan(cfg *config.Config, flags reading, allowed int) (*made, e
 	in.Accounts = st.Accounts
 	p.Lineage, p.Serial = st.Lineage, st.Serial
 	p.Warnings = append(p.Warnings, undeclared(cfg, st)...)
+	progress.Update("planning", "entries", len(in.Entries))
 	result, err := await(s, func() (*plan.Plan, error) { return plan.Compute(in) })
 	if err != nil {
 		return nil, err
