@@ -23,7 +23,7 @@ func (s *State) Find(x identity.Address) *identity.Account {
 		return a
 	}
 	for i := range s.Accounts {
-		if _, ok := slices.BinarySearchFunc(s.Accounts[i].Aliases, x, identity.Address.Compare); ok {
+		if s.Accounts[i].Holds(x) {
 			return &s.Accounts[i]
 		}
 	}

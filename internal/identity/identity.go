@@ -12,7 +12,10 @@
 // no network, no clock.
 package identity
 
-import "fmt"
+import (
+	"fmt"
+	"slices"
+)
 
 // Type says what an account or an entry is for.
 type Type uint8
@@ -148,10 +151,6 @@ func (a *Account) Holds(x Address) bool {
 	if a.Primary == x {
 		return true
 	}
-	for _, alias := range a.Aliases {
-		if alias == x {
-			return true
-		}
-	}
-	return false
+	_, alias := slices.BinarySearchFunc(a.Aliases, x, Address.Compare)
+	return alias
 }

@@ -71,15 +71,17 @@ func (c *Console) Release(_ context.Context, account identity.Address, released 
 	if err != nil {
 		return err
 	}
+	gone := make(map[identity.Address]bool, len(released))
 	for _, x := range released {
-		if r.account.Primary == x {
-			r.account.Primary = identity.Address{}
-		}
-		r.account.Aliases = slices.DeleteFunc(r.account.Aliases, func(y identity.Address) bool { return x == y })
+		gone[x] = true
 		if c.claimed[x] == r {
 			delete(c.claimed, x)
 		}
 	}
+	if gone[r.account.Primary] {
+		r.account.Primary = identity.Address{}
+	}
+	r.account.Aliases = slices.DeleteFunc(r.account.Aliases, func(x identity.Address) bool { return gone[x] })
 	return nil
 }
 
