@@ -48,9 +48,10 @@ type Result struct {
 	Failures          []Failure
 }
 
-// Run applies the account changes of a plan. What the console refuses is
-// listed in the result, and the rest goes on; cancelling ctx ends the run with
-// its error.
+// Run applies the account changes of a plan. An account that the console
+// refuses is listed in the result, and the rest goes on. If it refuses to
+// release an address, the run ends with that error, since nobody could be given
+// it; cancelling ctx ends the run with the context's.
 func Run(ctx context.Context, p *plan.Plan, console Console, listen func(Event)) (Result, error) {
 	var result Result
 	for i := range p.Accounts {

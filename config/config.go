@@ -1,6 +1,7 @@
 package config
 
 import (
+	"slices"
 	"time"
 
 	"github.com/hashicorp/hcl/v2/hclsyntax"
@@ -13,8 +14,9 @@ type Config struct {
 	// Dir is the directory as it was given to [Load]; all paths below begin
 	// with it, unless the configuration has an absolute one.
 	Dir string
-	// Files are the paths of the files that were read, in order.
-	Files []string
+	// Files are the paths of the configuration files, in order; Used are those
+	// that the function file has read.
+	Files, Used []string
 	// Directories are in declared order.
 	Directories []Directory
 	// Scopes say how to read. Each has its rules at the same index of
@@ -128,14 +130,16 @@ func Load(dir string, now time.Time) (*Config, Diagnostics) {
 		return nil, r.finish()
 	}
 	d := &decoder{
-		evaluator: &evaluator{reporter: r, functions: functionsIn(dir)},
-		config:    &Config{Dir: dir},
-		now:       now,
+		config: &Config{Dir: dir},
+		now:    now,
 	}
+	d.evaluator = &evaluator{reporter: r, functions: functionsIn(dir, func(path string) { d.config.Used = append(d.config.Used, path) })}
 	for _, src := range sources {
 		d.config.Files = append(d.config.Files, src.path)
 	}
 	d.decode(sources)
+	slices.Sort(d.config.Used)
+	d.config.Used = slices.Compact(d.config.Used)
 	diags := r.finish()
 	if diags.HasErrors() {
 		return nil, diags
@@ -148,6 +152,8 @@ func Load(dir string, now time.Time) (*Config, Diagnostics) {
 
 // decoder fills a Config, block by block.
 type decoder struct {
+	similar map[string]string // suggestions by undeclared domain
+
 	*evaluator
 	config *Config
 	now    time.Time

@@ -164,6 +164,7 @@ func TestLoad(t *testing.T) {
 	want := &Config{
 		Dir:   got.Dir,
 		Files: []string{in("rollcall.hcl")},
+		Used:  []string{in("case.txt"), in("password.txt")},
 		Directories: []Directory{
 			{
 				Name: "corp", Kind: ActiveDirectory,

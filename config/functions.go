@@ -39,7 +39,7 @@ var readers = map[string]bool{"env": true, "file": true}
 // directory: see functionsIn.
 var functions = map[string]function.Function{
 	"env":   envFunc,
-	"file":  fileFunc(""),
+	"file":  fileFunc("", func(string) {}),
 	"lines": linesFunc,
 
 	"endswith":   textTest(strings.HasSuffix, "suffix"),
@@ -98,12 +98,12 @@ var functions = map[string]function.Function{
 }
 
 // functionsIn returns the functions for files of the directory.
-func functionsIn(dir string) map[string]function.Function {
+func functionsIn(dir string, used func(path string)) map[string]function.Function {
 	m := make(map[string]function.Function, len(functions))
 	for name, f := range functions {
 		m[name] = f
 	}
-	m["file"] = fileFunc(dir)
+	m["file"] = fileFunc(dir, used)
 	return m
 }
 
@@ -143,12 +143,13 @@ var envFunc = function.New(&function.Spec{
 	},
 })
 
-func fileFunc(dir string) function.Function {
+func fileFunc(dir string, used func(path string)) function.Function {
 	return function.New(&function.Spec{
 		Params: []function.Parameter{{Name: "path", Type: cty.String, AllowMarked: true}},
 		Type:   function.StaticReturnType(cty.String),
 		Impl: func(args []cty.Value, _ cty.Type) (cty.Value, error) {
 			path, shown := argument(args[0])
+			used(resolve(dir, path))
 			text, err := readBounded(resolve(dir, path), maxFile)
 			if err != nil {
 				hint := "check its permissions"

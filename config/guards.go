@@ -2,6 +2,7 @@ package config
 
 import (
 	"errors"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -65,21 +66,35 @@ func (d *decoder) guarded(it item) []identity.Address {
 		return []identity.Address{a, a.WithDomain(target)}
 	}
 	if d.declared[a.Domain()] == nil {
-		var names []string
-		for name := range d.declared {
-			names = append(names, name)
-		}
-		for alias := range d.aliasOf {
-			names = append(names, alias)
-		}
 		hint := "check its spelling; what is in no declared domain is not synchronized in the first place"
-		if s := suggest(a.Domain(), names); s != "" && it.quoted() {
+		if s := d.similarDomain(a.Domain()); s != "" && it.quoted() {
 			hint = "did you mean " + a.Local() + "@" + s + "?"
 		}
 		d.warnf(it.rng, hint, "the domain of %s is not declared", it.shown)
 	}
 	return []identity.Address{a}
 }
+
+// similarDomain returns the declared domain or alias that a domain may be meant
+// to be, or "".
+func (d *decoder) similarDomain(domain string) string {
+	s, known := d.similar[domain]
+	if known {
+		return s
+	}
+	if d.similar == nil {
+		d.similar = map[string]string{}
+	}
+	if len(d.similar) < mostSuggestions {
+		names := slices.AppendSeq(slices.Collect(maps.Keys(d.declared)), maps.Keys(d.aliasOf))
+		s = suggest(domain, names)
+		d.similar[domain] = s
+	}
+	return s
+}
+
+// mostSuggestions is for how many domains a similar one is looked for.
+const mostSuggestions = 100
 
 func (d *decoder) lastDay(b *block, it item) time.Time {
 	day, err := time.Parse(time.DateOnly, it.text)

@@ -98,33 +98,40 @@ func (e *engine) mergeSame(group []int32) {
 		return cmp.Or(cmp.Compare(e.entryDir(a), e.entryDir(b)), strings.Compare(names[a], names[b]),
 			cmp.Compare(e.in.Entries[a].Scope, e.in.Entries[b].Scope), e.compareEntries(a, b))
 	})
-	kept := sorted[0]
-	for _, i := range sorted[1:] {
-		if e.entryDir(i) != e.entryDir(kept) || names[i] != names[kept] {
-			kept = i
-			continue
+	for len(sorted) > 0 {
+		n, inScope := 1, 1
+		for n < len(sorted) && e.entryDir(sorted[n]) == e.entryDir(sorted[0]) && names[sorted[n]] == names[sorted[0]] {
+			e.entries[sorted[n]].flags |= dropped
+			if e.in.Entries[sorted[n]].Scope == e.in.Entries[sorted[0]].Scope {
+				inScope++
+			}
+			n++
 		}
-		e.entries[i].flags |= dropped
-		if e.in.Entries[i].Scope == e.in.Entries[kept].Scope {
-			e.addValues(kept, i)
-		}
+		e.unite(sorted[:inScope])
+		sorted = sorted[n:]
 	}
 }
 
-// addValues gives an entry the addresses of another result for its object and
-// scope, read while the object changed or in another file: none is dropped
-// silently.
-func (e *engine) addValues(kept, i int32) {
-	x, y := e.in.Entries[kept], &e.in.Entries[i]
-	if compareSets(x.Primaries, y.Primaries) == 0 && compareSets(x.Aliases, y.Aliases) == 0 {
+// unite gives the first of several results for one object and scope, read
+// while the object changed or in several files, the addresses of all of them:
+// none is dropped silently.
+func (e *engine) unite(results []int32) {
+	first := e.in.Entries[results[0]]
+	if !slices.ContainsFunc(results[1:], func(i int32) bool {
+		x := &e.in.Entries[i]
+		return compareSets(first.Primaries, x.Primaries) != 0 || compareSets(first.Aliases, x.Aliases) != 0
+	}) {
 		return
 	}
 	if !e.ownEntries {
 		e.in.Entries, e.ownEntries = slices.Clone(e.in.Entries), true
 	}
-	x.Primaries = slices.Concat(x.Primaries, y.Primaries)
-	x.Aliases = slices.Concat(x.Aliases, y.Aliases)
-	e.in.Entries[kept] = x
+	first.Primaries, first.Aliases = nil, nil
+	for _, i := range results {
+		first.Primaries = append(first.Primaries, e.in.Entries[i].Primaries...)
+		first.Aliases = append(first.Aliases, e.in.Entries[i].Aliases...)
+	}
+	e.in.Entries[results[0]] = first
 }
 
 // foldDN returns text that is equal for equal names.
@@ -219,6 +226,9 @@ func (e *engine) bindByGUID() {
 		}
 		// Nobody can tell where the object is now. An account whose directory
 		// has it no more may be its, and stays.
+		if group := e.entriesOf(i); group[0] != i && t.flags&noOwnGUID != 0 && e.entryDir(group[0]) == e.entryDir(i) {
+			continue // the first of the group has settled it
+		}
 		for _, a := range owners {
 			if dir := e.accounts[a].dir; !e.dirInfo[dir].unread() && !e.carriedIn(dir, i) {
 				e.accounts[a].flags |= frozen | quiet

@@ -230,6 +230,9 @@ func (e *engine) resolveAddresses() error {
 			e.guards[id] = int32(b)
 			if h := e.holder(id); h != none && e.accounts[h].first != id {
 				e.accounts[h].flags |= protectedAlias
+				if e.accounts[h].guard == none {
+					e.accounts[h].guard = int32(b)
+				}
 			}
 		}
 	}

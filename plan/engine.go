@@ -69,6 +69,8 @@ type engine struct {
 	byAddress []int32 // claims, grouped by address number
 	groups    []int32 // address number -> start in byAddress; one more at the end
 
+	blockers map[int32]blockers // by entry
+
 	notes []Rejection // rows found while the console was made
 	slab  identity.Slab[identity.Address]
 }
@@ -136,6 +138,7 @@ type account struct {
 	entry int32 // bound entry
 	first int32 // number of its primary; its aliases follow
 	hold  int32 // legal_hold block
+	guard int32 // protected block of an alias
 	flags accountFlag
 }
 
@@ -160,7 +163,7 @@ func newEngine(in Input) (*engine, error) {
 	if len(in.Entries) > math.MaxInt32 || len(in.Accounts) > math.MaxInt32 {
 		return nil, fmt.Errorf("more than %d entries or accounts", math.MaxInt32)
 	}
-	e := &engine{in: in, dirs: map[string]int32{}, domains: map[string]*domain{}, loose: map[identity.Address]int32{}}
+	e := &engine{in: in, dirs: map[string]int32{}, domains: map[string]*domain{}, loose: map[identity.Address]int32{}, blockers: map[int32]blockers{}}
 	for _, name := range in.Rules.Directories {
 		e.dirInfo[e.dir(name)].declared = true
 	}
@@ -192,7 +195,7 @@ func newEngine(in Input) (*engine, error) {
 	e.accounts = make([]account, len(in.Accounts))
 	for i := range in.Accounts {
 		a := &in.Accounts[i]
-		e.accounts[i] = account{dir: none, entry: none, hold: none, first: e.held}
+		e.accounts[i] = account{dir: none, entry: none, hold: none, guard: none, first: e.held}
 		if !a.Local() {
 			e.accounts[i].dir = e.dir(a.Directory)
 		}

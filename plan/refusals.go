@@ -84,10 +84,8 @@ func (e *engine) guard(a, id int32) string {
 	if b, ok := e.guards[id]; ok {
 		return e.in.Rules.Protected[b].Label
 	}
-	for alias := t.first + 1; alias < e.end(a); alias++ {
-		if b, ok := e.guards[alias]; ok {
-			return e.in.Rules.Protected[b].Label
-		}
+	if t.guard != none {
+		return e.in.Rules.Protected[t.guard].Label
 	}
 	return ""
 }
@@ -157,6 +155,29 @@ func (e *engine) contender(c int32, contests map[int32]contest) Party {
 	return p
 }
 
+// blockers are the claims of an entry that tell why it has no primary: the one
+// on the primary that it lost, and the first one that another entry declares.
+type blockers struct{ lost, declared int32 }
+
+func (e *engine) blockersOf(i int32) blockers {
+	if b, known := e.blockers[i]; known {
+		return b
+	}
+	t, b := &e.entries[i], blockers{none, none}
+	for d := t.first; d < t.end; d++ {
+		cl := &e.claims[d]
+		if b.lost == none && (d == t.primary || cl.id == t.declared) && cl.reason != NoValidPrimary && cl.reason != noReason {
+			b.lost = d
+		}
+		if e.declarers[cl.id] > 0 && cl.id != t.declared &&
+			(b.declared == none || e.text(cl.id).Compare(e.text(e.claims[b.declared].id)) < 0) {
+			b.declared = d
+		}
+	}
+	e.blockers[i] = b
+	return b
+}
+
 // inTheWay names who keeps a claim from being granted, and the label of the
 // block that does.
 func (e *engine) inTheWay(c int32, contests map[int32]contest) (Party, string) {
@@ -173,25 +194,17 @@ func (e *engine) inTheWay(c int32, contests map[int32]contest) (Party, string) {
 		return e.contender(c, contests), ""
 	case NoValidPrimary:
 		// Whoever keeps the primary from the entry stands in the way of all
-		// its addresses.
-		for d := t.first; d < t.end; d++ {
-			other := &e.claims[d]
-			if lost := d == t.primary || other.id == t.declared; lost && other.reason != NoValidPrimary && other.reason != noReason {
-				return e.inTheWay(d, contests)
-			}
+		// its addresses. Or another entry declares what could have been it.
+		b := e.blockersOf(cl.entry)
+		switch {
+		case b.lost != none:
+			return e.inTheWay(b.lost, contests)
+		case e.declarers[cl.id] > 0 && cl.id != t.declared:
+			return e.contender(c, contests), ""
+		case b.declared != none:
+			return e.contender(b.declared, contests), ""
 		}
-		// Or another entry declares what could have been the primary.
-		declared := int32(none)
-		for d := t.first; d < t.end; d++ {
-			if id := e.claims[d].id; e.declarers[id] > 0 && id != t.declared &&
-				(declared == none || d == c || declared != c && e.text(id).Compare(e.text(e.claims[declared].id)) < 0) {
-				declared = d
-			}
-		}
-		if declared == none {
-			return Party{}, ""
-		}
-		return e.contender(declared, contests), ""
+		return Party{}, ""
 	}
 	if h := e.holder(cl.id); h != none && h != t.account {
 		switch cl.reason {

@@ -62,7 +62,20 @@ func resolved(path string) string {
 	if target, err := filepath.EvalSymlinks(path); err == nil {
 		return target
 	}
+	if target, err := os.Readlink(path); err == nil {
+		if !filepath.IsAbs(target) {
+			target = filepath.Join(filepath.Dir(path), target)
+		}
+		return target
+	}
 	return path
+}
+
+// Files returns the files that belong to the state at path: itself, its backup
+// and its lock.
+func Files(path string) []string {
+	path = resolved(path)
+	return []string{path, BackupPath(path), path + ".lock"}
 }
 
 // removeLeftovers removes what a writer of path left behind that was killed.

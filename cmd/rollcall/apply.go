@@ -73,7 +73,7 @@ func (c *applyCommand) Run(s *session) error {
 	if c.AutoApprove {
 		next = "they are applied now"
 	}
-	if err := s.writePlan(m.plan, c.showing, next); err != nil {
+	if err := s.writePlan(m.plan, c.showing, "", next); err != nil {
 		return err
 	}
 	sum := m.plan.Summary()
@@ -141,7 +141,7 @@ func (c *applyCommand) applySaved(s *session, cfg *config.Config) error {
 		return staleError{fmt.Errorf("%s: %w", c.Plan, err)}
 	}
 	p.Allow(c.AllowDeactivations)
-	if err := s.writePlan(p, c.showing, "they are applied now"); err != nil {
+	if err := s.writePlan(p, c.showing, "rollcall show "+c.Plan+" --all", "they are applied now"); err != nil {
 		return err
 	}
 	if !pending(p) {
@@ -279,5 +279,5 @@ func (c *showCommand) Run(s *session) error {
 		s.note("warning: the plan expired at %s and can no longer be applied", p.Expires.Format(time.RFC3339))
 		next = "make a new plan"
 	}
-	return s.writePlan(p, c.showing, next)
+	return s.writePlan(p, c.showing, "rollcall show "+c.Plan+" --all", next)
 }

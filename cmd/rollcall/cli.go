@@ -1,6 +1,9 @@
 package main
 
-import "time"
+import (
+	"errors"
+	"time"
+)
 
 const description = `Plan and apply what your directories change in your mail accounts.
 
@@ -36,4 +39,12 @@ type showing struct {
 // locking is the flag of commands that write the state.
 type locking struct {
 	LockTimeout time.Duration `placeholder:"DURATION" default:"0s" help:"Wait this long for the lock of the state, such as 30s or 5m."`
+}
+
+// Validate refuses a negative duration.
+func (l locking) Validate() error {
+	if l.LockTimeout < 0 {
+		return errors.New("--lock-timeout must not be negative")
+	}
+	return nil
 }

@@ -9,14 +9,10 @@ import (
 // memory small, in octets. A plan of a million entries lives well below it.
 const softLimit = 1500 << 20
 
-// tuneMemory lets the heap grow between collections while it is small, and
-// keeps a plan of a million entries below two gigabytes. The standard variables
-// GOGC and GOMEMLIMIT prevail.
+// tuneMemory keeps a plan of a million entries below two gigabytes. The
+// standard variable GOMEMLIMIT prevails.
 func tuneMemory() {
 	if os.Getenv("GOMEMLIMIT") == "" {
 		debug.SetMemoryLimit(softLimit)
-	}
-	if os.Getenv("GOGC") == "" {
-		debug.SetGCPercent(100)
 	}
 }

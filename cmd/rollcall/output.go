@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 
@@ -49,12 +50,19 @@ func (all outputs) Validate() error {
 	}
 	for i, o := range all {
 		for _, p := range all[:i] {
-			if o.file != "" && o.file == p.file {
+			if o.file != "" && p.file != "" && samePath(o.file, p.file) {
 				return fmt.Errorf("-o %s and -o %s both go to %s", p.format, o.format, o.file)
 			}
 		}
 	}
 	return nil
+}
+
+// samePath reports whether two paths name one file, be it there or not.
+func samePath(a, b string) bool {
+	x, errX := filepath.Abs(a)
+	y, errY := filepath.Abs(b)
+	return errX == nil && errY == nil && (x == y || runtime.GOOS == "windows" && strings.EqualFold(x, y))
 }
 
 // writeOutputs writes each output with write. Files come first, so that what
@@ -95,7 +103,7 @@ func (s *session) writeOutputs(all outputs, write func(w io.Writer, format strin
 func (s *session) input(path string) string {
 	info, err := os.Stat(path)
 	for _, input := range s.inputs {
-		if filepath.Clean(input) == filepath.Clean(path) {
+		if samePath(input, path) {
 			return input
 		}
 		if other, otherErr := os.Stat(input); err == nil && otherErr == nil && os.SameFile(info, other) {
@@ -135,8 +143,9 @@ func writeFile(path string, write func(io.Writer) error) error {
 	return state.ReplaceFile(path, write)
 }
 
-// writePlan writes a plan in every format that was asked for.
-func (s *session) writePlan(p *plan.Plan, show showing, next string) error {
+// writePlan writes a plan in every format that was asked for. full is the
+// command that shows all its rows, next what to do with it.
+func (s *session) writePlan(p *plan.Plan, show showing, full, next string) error {
 	return s.writeOutputs(show.Output, func(w io.Writer, format string, t render.Terminal) error {
 		switch format {
 		case "json":
@@ -144,6 +153,6 @@ func (s *session) writePlan(p *plan.Plan, show showing, next string) error {
 		case "csv":
 			return render.CSV(w, p)
 		}
-		return render.Text(w, p, render.TextOptions{Width: t.Width, Color: t.Color, All: show.All, Next: next})
+		return render.Text(w, p, render.TextOptions{Width: t.Width, Color: t.Color, All: show.All, Full: full, Next: next})
 	})
 }

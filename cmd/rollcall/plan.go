@@ -37,7 +37,7 @@ func (c *planCommand) Run(s *session) error {
 	}
 	p := made.plan
 	p.Expires = p.Created.Add(c.Expires)
-	if err := s.writePlan(p, c.showing, ""); err != nil {
+	if err := s.writePlan(p, c.showing, "", ""); err != nil {
 		return err
 	}
 	if c.DetailedExitcode {

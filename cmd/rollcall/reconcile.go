@@ -27,10 +27,7 @@ func (s *session) configuration() (*config.Config, error) {
 		diags.Write(s.stderr, s.err.Color)
 		return nil, silent{exitFailed}
 	}
-	s.inputs = append([]string{cfg.StatePath, state.BackupPath(cfg.StatePath), cfg.StatePath + ".lock"}, cfg.Files...)
-	for i := range cfg.Directories {
-		s.inputs = append(s.inputs, cfg.Directories[i].Paths...)
-	}
+	s.inputs = slices.Concat(state.Files(cfg.StatePath), cfg.Files, cfg.Used)
 	return cfg, nil
 }
 
@@ -129,11 +126,17 @@ func wantedDirectories(cfg *config.Config, flags []string) ([]string, error) {
 // read reads one directory through its scopes.
 func (s *session) read(cfg *config.Config, d *config.Directory, snapshot string, progress *render.Progress, emit func(*identity.Entry) error) (identity.Receipt, error) {
 	var source directory.Source
+	patterns := d.Paths
+	if snapshot != "" {
+		patterns = []string{filepath.Join(snapshot, d.Name+".ldif")}
+	}
 	switch {
-	case snapshot != "":
-		source = ldif.New(d.Name, []string{filepath.Join(snapshot, d.Name+".ldif")})
-	case d.Kind == config.LDIF:
-		source = ldif.New(d.Name, d.Paths)
+	case snapshot != "" || d.Kind == config.LDIF:
+		files := ldif.New(d.Name, patterns)
+		if paths, err := files.Files(); err == nil {
+			s.inputs = append(s.inputs, paths...)
+		}
+		source = files
 	default:
 		return identity.Receipt{}, &directory.ReadError{Directory: d.Name, From: string(d.Kind), Err: hinted{
 			errors.New("this version reads no servers"), "export the directory to DIR/" + d.Name + ".ldif and give --snapshot DIR"}}

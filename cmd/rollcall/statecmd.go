@@ -160,8 +160,11 @@ func (s *session) edit(command string, change func(*state.State) (done string, c
 		}
 		s.note("version %d of the state written to %s", st.Serial, cfg.StatePath)
 	}
-	_, err = fmt.Fprintln(s.stdout, done)
-	return err
+	if _, err := fmt.Fprintln(s.stdout, done); err != nil {
+		// What is done stays done, whoever could not be told.
+		s.note("%s (and standard output: %v)", done, err)
+	}
+	return nil
 }
 
 type stateImportCommand struct {

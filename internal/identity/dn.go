@@ -202,8 +202,8 @@ func unescape(s string) (byte, int) {
 // the octets that separate the parts of a name escaped again.
 func fold(s string) string {
 	s = strings.Join(strings.Fields(strings.ToLower(s)), " ")
-	if strings.ContainsAny(s, `\+`) {
-		s = strings.NewReplacer(`\`, `\\`, `+`, `\+`).Replace(s)
+	if strings.ContainsAny(s, `\+,`) {
+		s = strings.NewReplacer(`\`, `\\`, `+`, `\+`, `,`, `\,`).Replace(s)
 	}
 	return s
 }

@@ -47,8 +47,9 @@ func (g GUID) Append(b []byte) []byte {
 }
 
 // ParseGUID reads any spelling that admins meet: with hyphens, in braces, 32
-// hex digits, or the Base64 of the wire bytes (an immutable ID). The zero GUID
-// is refused.
+// hex digits, the Base64 of the wire bytes (an immutable ID), or the four groups
+// of eight digits of 389 Directory Server's nsUniqueId. The zero GUID is
+// refused.
 func ParseGUID(s string) (GUID, error) {
 	t := strings.TrimSpace(s)
 	if len(t) >= 2 && t[0] == '{' && t[len(t)-1] == '}' {

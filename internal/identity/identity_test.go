@@ -94,6 +94,7 @@ func TestEqualDN(t *testing.T) {
 		{"CN=Ann  Smith,DC=corp", "CN=Ann Smith ,DC=corp", true},
 		{`CN=Smith\, Ann,DC=corp`, `cn=smith\2c ann,dc=corp`, true},
 		{`CN=a+UID=b,DC=corp`, `uid=B + cn=A,DC=corp`, true},
+		{`CN=a\,OU=b,DC=corp`, `CN=a,OU=b,DC=corp`, false},
 		{`CN=a\+uid\=b,DC=corp`, `CN=a+UID=b,DC=corp`, false},
 		{`CN=J\c3\bcrgen,DC=corp`, `CN=Jürgen,DC=corp`, true},
 		{"CN=Ann,DC=corp", "CN=Ann,DC=corp,DC=com", false},

@@ -204,7 +204,7 @@ func (o *page) summary(p *plan.Plan, s *plan.Summary, opt TextOptions) {
 	if s.Withheld > 0 {
 		o.end()
 		o.prose(0, "withheld: ", yellow, "a limit keeps "+count(s.WithheldAccounts, "account", "accounts")+" in service; every other change goes ahead")
-		o.prose(0, "hint: ", dim, "if so many are meant to go, run again with --allow-deactivations "+strconv.Itoa(s.WithheldAccounts)+", or raise deactivations and deactivations_percent in the limits block")
+		o.prose(0, "hint: ", dim, "if so many are meant to go, run rollcall apply --allow-deactivations "+strconv.Itoa(s.WithheldAccounts)+", or raise deactivations and deactivations_percent in the limits block")
 	}
 	o.end()
 	o.closing(s, opt)

@@ -1,6 +1,6 @@
 // Package ldif reads directories from LDIF files (RFC 2849), in the shapes in
 // which servers and their tools write them: ldapsearch with or without -LLL,
-// slapcat, ldifde, and rollcall's own snapshots.
+// slapcat and rollcall's own snapshots.
 //
 // A file is read as a stream of records, one an object, and only the
 // attributes that a scope reads are decoded. Change records, values in other

@@ -176,7 +176,7 @@ func (r *reader) line(at int, line []byte) (err error) {
 	return fmt.Errorf(`a record begins with "dn:", not with %s`, excerpt(line[:colon+1]))
 }
 
-var errChange = errors.New("a change record; an export of objects is needed (ldapsearch, slapcat, ldifde -f), not a list of changes")
+var errChange = errors.New("a change record; an export of objects is needed, as from ldapsearch or slapcat (in one of ldifde, remove the lines \"changetype: add\")")
 
 // attribute takes a line of a record: a type of typ octets, options, a colon,
 // and a value.
