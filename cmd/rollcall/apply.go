@@ -34,7 +34,7 @@ Examples:
   rollcall apply --auto-approve
   rollcall apply plan.json
 
-Exit codes: 0 done, or nothing to do; 1 failed, nothing was changed; 3 some changes failed, each is named; 4 deactivations were withheld by a limit, everything else was done; 5 the saved plan does not fit; 6 you said no; 10 a directory could not be read completely; 11 the state is locked; 80 wrong usage; 130 interrupted.`
+Exit codes: 0 done, or nothing to do; 1 failed, nothing was changed; 3 some changes failed, each is named; 4 deactivations were withheld by a limit, everything else was done; 5 the saved plan does not fit; 6 you said no; 10 a directory could not be read completely; 11 the state is locked; 70 internal error; 80 wrong usage; 130 interrupted.`
 }
 
 func (c *applyCommand) Validate() error {

@@ -35,7 +35,7 @@ Examples:
   rollcall state list
   rollcall state list -o json | jq -r '.[] | select(.status == "inactive") | .primary'
 
-Exit codes: 0 done; 1 the state cannot be read; 80 wrong usage.`
+Exit codes: 0 done; 1 the state cannot be read; 80 wrong usage; 130 interrupted.`
 }
 
 func (c *stateListCommand) Run(s *session) error {
@@ -85,7 +85,7 @@ func (stateShowCommand) Help() string {
 Example:
   rollcall state show ann@example.com
 
-Exit codes: 0 done; 1 no account holds the address, or the state cannot be read; 80 wrong usage.`
+Exit codes: 0 done; 1 no account holds the address, or the state cannot be read; 80 wrong usage; 130 interrupted.`
 }
 
 func (c *stateShowCommand) Run(s *session) error {
@@ -178,7 +178,7 @@ Examples:
   rollcall state import accounts.jsonl
   rollcall state import mailboxes.csv
 
-Exit codes: 0 done; 1 the file or the state cannot be read, or a line cannot be taken, nothing was changed; 11 the state is locked; 80 wrong usage.`
+Exit codes: 0 done; 1 the file or the state cannot be read, or a line cannot be taken, nothing was changed; 11 the state is locked; 80 wrong usage; 130 interrupted.`
 }
 
 func (c *stateImportCommand) Run(s *session) error {
@@ -217,7 +217,7 @@ func (stateRebindCommand) Help() string {
 Example:
   rollcall state rebind ann@example.com MsNKjF+XF0ete7pKTpaP/w==
 
-Exit codes: 0 done; 1 no such account, or another one has the GUID, nothing was changed; 11 the state is locked; 80 wrong usage.`
+Exit codes: 0 done; 1 no such account, or another one has the GUID, nothing was changed; 11 the state is locked; 80 wrong usage; 130 interrupted.`
 }
 
 func (c *stateRebindCommand) Run(s *session) error {
@@ -251,7 +251,7 @@ func (stateReleaseCommand) Help() string {
 Example:
   rollcall state release ann@example.com
 
-Exit codes: 0 done; 1 no such account, or it is local, nothing was changed; 11 the state is locked; 80 wrong usage.`
+Exit codes: 0 done; 1 no such account, or it is local, nothing was changed; 11 the state is locked; 80 wrong usage; 130 interrupted.`
 }
 
 func (c *stateReleaseCommand) Run(s *session) error {
@@ -277,7 +277,7 @@ func (stateForgetCommand) Help() string {
 Example:
   rollcall state forget ann@example.com
 
-Exit codes: 0 done; 1 no such account, or it is active, nothing was changed; 11 the state is locked; 80 wrong usage.`
+Exit codes: 0 done; 1 no such account, or it is active, nothing was changed; 11 the state is locked; 80 wrong usage; 130 interrupted.`
 }
 
 func (c *stateForgetCommand) Run(s *session) error {
@@ -299,7 +299,7 @@ func (stateVerifyCommand) Help() string {
 Example:
   rollcall state verify
 
-Exit codes: 0 the state is whole; 1 it is not, or cannot be read; 80 wrong usage.`
+Exit codes: 0 the state is whole; 1 it is not, or cannot be read; 80 wrong usage; 130 interrupted.`
 }
 
 func (stateVerifyCommand) Run(s *session) error {
