@@ -43,7 +43,7 @@ func (e *engine) normalise(s *scope, value string) listed {
 // console that changes little costs no table of all its addresses.
 func (e *engine) listClaims() {
 	e.claims = make([]claim, 0, len(e.entries)*3)
-	var values, candidates []listed
+	var values []listed
 	for n := range e.entries {
 		i, t, in := int32(n), &e.entries[n], &e.in.Entries[n]
 		t.first = int32(len(e.claims))
@@ -52,22 +52,18 @@ func (e *engine) listClaims() {
 			continue
 		}
 		s := &e.scopes[in.Scope]
-		candidates, values = candidates[:0], values[:0]
+		values = values[:0]
 		for _, text := range in.Primaries {
-			candidates = append(candidates, e.normalise(s, text))
+			values = append(values, e.normalise(s, text))
 		}
-		declared := e.declaredPrimary(t, candidates)
-		for c := range candidates {
-			if c == declared {
-				values = slices.Insert(values, 0, candidates[c])
-			} else {
-				values = append(values, candidates[c])
-			}
+		candidates := len(values)
+		if declared := e.declaredPrimary(t, values); declared > 0 {
+			values[0], values[declared] = values[declared], values[0]
 		}
 		for _, text := range in.Aliases {
 			values = append(values, e.normalise(s, text))
 		}
-		e.addClaims(i, values, len(candidates))
+		e.addClaims(i, values, candidates)
 	}
 }
 
@@ -162,6 +158,8 @@ func (e *engine) number(a int32, x identity.Address) int32 {
 	return looseNumber(e.looseIndex(x))
 }
 
+// looseNumber turns a place in the loose table into a number below none, and
+// such a number into the place.
 func looseNumber(n int32) int32 { return none - 1 - n }
 
 func (e *engine) looseIndex(x identity.Address) int32 {
@@ -178,10 +176,9 @@ func (e *engine) looseIndex(x identity.Address) int32 {
 // by their holders, the others behind. It then marks what is protected and
 // what is on hold.
 func (e *engine) resolveAddresses() error {
-	guards := [...]*[]Guard{&e.in.Rules.Protected, &e.in.Rules.Holds}
-	for _, blocks := range guards {
-		for b := range *blocks {
-			for _, x := range (*blocks)[b].Addresses {
+	for _, blocks := range [...][]Guard{e.in.Rules.Protected, e.in.Rules.Holds} {
+		for b := range blocks {
+			for _, x := range blocks[b].Addresses {
 				e.looseIndex(x)
 			}
 		}
@@ -253,7 +250,7 @@ func (e *engine) resolveAddresses() error {
 
 func (e *engine) resolved(id int32) int32 {
 	if id < none {
-		return e.looseID[none-1-id]
+		return e.looseID[looseNumber(id)]
 	}
 	return id
 }

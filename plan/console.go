@@ -116,14 +116,7 @@ func (e *engine) boundAccount(a int32) *identity.Account {
 	if sameAddresses := before.Active() && primary == t.first && !keepsPrimary && len(kept) == 0 &&
 		standing == own && own == 1+len(before.Aliases); !sameAddresses {
 		after.Primary = e.text(primary)
-		aliases := kept
-		for c := entry.first; c < entry.end; c++ {
-			if cl := &e.claims[c]; cl.reason == noReason && cl.id != primary {
-				aliases = append(aliases, e.text(cl.id))
-			}
-		}
-		slices.SortFunc(aliases, identity.Address.Compare)
-		after.Aliases = e.slab.Copy(aliases)
+		after.Aliases = e.aliases(i, primary, kept)
 	}
 	e.setAttributes(i, &after, before)
 	if equalAccounts(before, &after) {
@@ -157,16 +150,21 @@ func (e *engine) newAccount(i int32) *identity.Account {
 	after := &identity.Account{
 		Primary: e.text(primary), Directory: e.scopes[in.Scope].Directory, GUID: in.GUID, DN: in.DN, Type: in.Type,
 	}
-	var aliases []identity.Address
-	for c := t.first; c < t.end; c++ {
-		if cl := &e.claims[c]; cl.reason == noReason && cl.id != primary {
-			aliases = append(aliases, e.text(cl.id))
-		}
-	}
-	slices.SortFunc(aliases, identity.Address.Compare)
-	after.Aliases = e.slab.Copy(aliases)
+	after.Aliases = e.aliases(i, primary, nil)
 	e.setAttributes(i, after, nil)
 	return after
+}
+
+// aliases returns the addresses that entry i is granted beside its primary, and
+// those that are kept, in byte order.
+func (e *engine) aliases(i, primary int32, kept []identity.Address) []identity.Address {
+	for _, cl := range e.claims[e.entries[i].first:e.entries[i].end] {
+		if cl.reason == noReason && cl.id != primary {
+			kept = append(kept, e.text(cl.id))
+		}
+	}
+	slices.SortFunc(kept, identity.Address.Compare)
+	return e.slab.Copy(kept)
 }
 
 // protectedOrphan returns an orphan that keeps its primary and its protected

@@ -76,14 +76,11 @@ func (c *applyCommand) Run(s *session) error {
 	if err := s.writePlan(m.plan, c.showing, "", next); err != nil {
 		return err
 	}
-	sum := m.plan.Summary()
 	if !pending(m.plan) {
-		if sum.Withheld > 0 {
-			return silent{exitWithheld}
-		}
-		return nil
+		return nothingDone(m.plan)
 	}
 	if !c.AutoApprove {
+		sum := m.plan.Summary()
 		if err := s.ask(&sum); err != nil {
 			return err
 		}
@@ -145,12 +142,13 @@ func (c *applyCommand) applySaved(s *session, cfg *config.Config) error {
 		return err
 	}
 	if !pending(p) {
-		return detailedApply(p)
+		return nothingDone(p)
 	}
 	return s.commit(cfg, &made{p, st})
 }
 
-func detailedApply(p *plan.Plan) error {
+// nothingDone ends an apply that has nothing to do, or all of it withheld.
+func nothingDone(p *plan.Plan) error {
 	if sum := p.Summary(); sum.Withheld > 0 {
 		return silent{exitWithheld}
 	}

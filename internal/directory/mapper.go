@@ -47,25 +47,18 @@ func NewMapper(s *Scope) *Mapper {
 	m := &Mapper{
 		scope:    s.Index,
 		typ:      s.Type,
-		primary:  AttributeName(s.PrimaryAttribute),
-		username: AttributeName(s.UsernameAttribute),
-		guid:     AttributeName(s.GUIDAttribute),
+		primary:  filter.AttributeName(s.PrimaryAttribute),
+		username: filter.AttributeName(s.UsernameAttribute),
+		guid:     filter.AttributeName(s.GUIDAttribute),
 		disabled: s.SkipDisabled,
 	}
 	for _, name := range s.AliasAttributes {
-		m.aliases = append(m.aliases, AttributeName(name))
+		m.aliases = append(m.aliases, filter.AttributeName(name))
 	}
 	for _, a := range s.Attributes {
-		m.attributes = append(m.attributes, Attribute{a.Name, AttributeName(a.Source)})
+		m.attributes = append(m.attributes, Attribute{a.Name, filter.AttributeName(a.Source)})
 	}
 	return m
-}
-
-// AttributeName returns the form in which objects are asked for an attribute:
-// in lower case and without options (RFC 4512 section 2.5).
-func AttributeName(description string) string {
-	name, _, _ := strings.Cut(description, ";")
-	return strings.ToLower(name)
 }
 
 // The attributes that are read whatever a scope names, in the form in which

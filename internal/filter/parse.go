@@ -152,7 +152,7 @@ func (p *parser) close(reason string) error {
 func (p *parser) item(text string) (item, error) {
 	desc := p.word(text, true)
 	rest := text[p.pos:]
-	a := assertion{description: desc, attribute: attributeName(desc)}
+	a := assertion{description: desc, attribute: AttributeName(desc)}
 	switch {
 	case strings.HasPrefix(rest, ":"):
 		if err := p.extensible(text, &a); err != nil {
@@ -222,8 +222,9 @@ func (p *parser) word(text string, options bool) string {
 	return text[start:p.pos]
 }
 
-// attributeName strips the options from an attribute description.
-func attributeName(description string) string {
+// AttributeName returns the form in which objects are asked for an attribute:
+// in lower case and without options (RFC 4512 section 2.5).
+func AttributeName(description string) string {
 	name, _, _ := strings.Cut(description, ";")
 	return strings.ToLower(name)
 }
