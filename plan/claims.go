@@ -43,6 +43,13 @@ func (e *engine) normalise(s *scope, value string) listed {
 // console that changes little costs no table of all its addresses.
 func (e *engine) listClaims() {
 	e.claims = make([]claim, 0, len(e.entries)*3)
+	loose := 0
+	for n := range e.entries {
+		if in := &e.in.Entries[n]; e.entries[n].account == none && e.entries[n].flags&dropped == 0 {
+			loose += len(in.Primaries) + len(in.Aliases)
+		}
+	}
+	e.loose, e.looseText = make(map[identity.Address]int32, loose), make([]identity.Address, 0, loose)
 	var values []listed
 	for n := range e.entries {
 		i, t, in := int32(n), &e.entries[n], &e.in.Entries[n]

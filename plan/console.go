@@ -28,7 +28,7 @@ func (e *engine) console() (changes []AccountChange, unchanged int) {
 		}
 		changes = append(changes, AccountChange{After: e.newAccount(i)})
 	}
-	slices.SortFunc(changes, func(x, y AccountChange) int {
+	sortFunc(changes, func(x, y AccountChange) int {
 		return cmp.Or(x.subject().Primary.Compare(y.subject().Primary), x.compareBefore(&y))
 	})
 	e.withhold(changes)

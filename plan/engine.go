@@ -163,7 +163,7 @@ func newEngine(in Input) (*engine, error) {
 	if len(in.Entries) > math.MaxInt32 || len(in.Accounts) > math.MaxInt32 {
 		return nil, fmt.Errorf("more than %d entries or accounts", math.MaxInt32)
 	}
-	e := &engine{in: in, dirs: map[string]int32{}, domains: map[string]*domain{}, loose: map[identity.Address]int32{}, blockers: map[int32]blockers{}}
+	e := &engine{in: in, dirs: map[string]int32{}, domains: map[string]*domain{}, blockers: map[int32]blockers{}}
 	for _, name := range in.Rules.Directories {
 		e.dirInfo[e.dir(name)].declared = true
 	}

@@ -2,7 +2,6 @@ package plan
 
 import (
 	"cmp"
-	"slices"
 	"strings"
 
 	"github.com/rollcall-cli/rollcall/internal/identity"
@@ -26,7 +25,11 @@ func Rows(changes []AccountChange) []Change {
 			}
 		})
 	}
-	var rows []Change
+	gains := 0
+	for n := range changes {
+		changes[n].eachGain(func(identity.Address) { gains++ })
+	}
+	rows := make([]Change, 0, gains)
 	for n := range changes {
 		c := &changes[n]
 		c.eachGain(func(x identity.Address) {
@@ -36,7 +39,7 @@ func Rows(changes []AccountChange) []Change {
 				return
 			}
 			delete(lost, x)
-			rows = append(rows, Change{Category: move(loser.Before.Primary == x, c.After.Primary == x), Address: x, Before: loser.Before, After: c.After})
+			rows = append(identity.Grown(rows), Change{Category: move(loser.Before.Primary == x, c.After.Primary == x), Address: x, Before: loser.Before, After: c.After})
 		})
 		rows = c.accountRows(rows)
 	}
@@ -44,11 +47,11 @@ func Rows(changes []AccountChange) []Change {
 		c := &changes[n]
 		eachAddress(c.Before, func(x identity.Address) {
 			if lost[x] == c {
-				rows = append(rows, Change{Category: Inactive, Address: x, Before: c.Before, After: c.After, Withheld: c.Withheld})
+				rows = append(identity.Grown(rows), Change{Category: Inactive, Address: x, Before: c.Before, After: c.After, Withheld: c.Withheld})
 			}
 		})
 	}
-	slices.SortFunc(rows, func(x, y Change) int {
+	sortFunc(rows, func(x, y Change) int {
 		return cmp.Or(cmp.Compare(x.Category, y.Category), x.Address.Compare(y.Address), strings.Compare(x.Attribute, y.Attribute))
 	})
 	return rows
@@ -98,7 +101,7 @@ func (c *AccountChange) accountRows(rows []Change) []Change {
 		return rows
 	}
 	row := func(category Category, attribute string) {
-		rows = append(rows, Change{Category: category, Address: after.Primary, Before: before, After: after, Attribute: attribute})
+		rows = append(identity.Grown(rows), Change{Category: category, Address: after.Primary, Before: before, After: after, Attribute: attribute})
 	}
 	adopted := before.Local() && !after.Local()
 	if before.Primary != after.Primary {

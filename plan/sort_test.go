@@ -1,0 +1,30 @@
+package plan
+
+import (
+	"cmp"
+	"math/rand/v2"
+	"slices"
+	"testing"
+)
+
+func TestSortFunc(t *testing.T) {
+	random := rand.New(rand.NewPCG(1, 2))
+	for name, next := range map[string]func(i int) int{
+		"random": func(int) int { return random.Int() }, "few values": func(int) int { return random.IntN(3) }, "one value": func(int) int { return 7 },
+		"sorted": func(i int) int { return i }, "reversed": func(i int) int { return -i },
+	} {
+		for _, n := range []int{0, 1, manyToSort - 1, manyToSort, 5*manyToSort + 3} {
+			list := make([]int, n)
+			for i := range list {
+				list[i] = next(i)
+			}
+			want := slices.Sorted(slices.Values(list))
+			for _, processors := range []int{1, 2, 3, 8} {
+				got := slices.Clone(list)
+				if sortWith(got, cmp.Compare[int], processors); !slices.Equal(got, want) {
+					t.Errorf("%s, %d elements, %d processors: not sorted", name, n, processors)
+				}
+			}
+		}
+	}
+}
