@@ -29,6 +29,10 @@ const (
 	Domain = "example.com"
 )
 
+// Units is how many organizational units the people are in: OU=Unit00 and
+// following, below OU=Staff of the naming context.
+const Units = 20
+
 // person is member number i of the company.
 type person struct {
 	dn, username, display, department string
@@ -57,7 +61,7 @@ func member(i int, changed bool) (p person, there bool) {
 	if p.list {
 		name = fmt.Sprintf("Team %d", i)
 	}
-	p.dn = fmt.Sprintf("CN=%s,OU=Unit%02d,OU=Staff,%s", name, i%20, Base)
+	p.dn = fmt.Sprintf("CN=%s,OU=Unit%02d,OU=Staff,%s", name, i%Units, Base)
 	// A multiplier without common factor spreads the numbers over 128 bits
 	// without a collision.
 	binary.BigEndian.PutUint64(p.guid[:8], uint64(i+1)*0x9e3779b97f4a7c15)
@@ -117,7 +121,7 @@ func WriteLDIF(w io.Writer, n int) error {
 		g := p.guid
 		wire := []byte{g[3], g[2], g[1], g[0], g[5], g[4], g[7], g[6]}
 		fmt.Fprintf(out, "objectGUID:: %s\n", base64.StdEncoding.EncodeToString(append(wire, g[8:]...)))
-		fmt.Fprintf(out, "uSNChanged: %d\nwhenChanged: 20260101%06d.0Z\n\n", 10000+i, i%240000)
+		fmt.Fprintf(out, "uSNChanged: %d\nwhenChanged: 20260101%02d%02d%02d.0Z\n\n", 10000+i, i%24, i%60, i%60)
 	}
 	return out.Flush()
 }
