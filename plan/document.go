@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"hash"
 	"io"
 	"strings"
 	"time"
@@ -78,11 +79,7 @@ func (p *Plan) WriteJSON(w io.Writer) error {
 	b = appendMember(b, ",\n  \"state\": {", "lineage", p.Lineage)
 	b = fmt.Appendf(b, ", \"serial\": %d}", p.Serial)
 	b = appendList(b, "directories", len(p.Directories), func(b []byte, i int) []byte {
-		d := &p.Directories[i]
-		b = appendMember(b, "{", "name", d.Name)
-		b = appendMember(b, ", ", "kind", d.Kind)
-		b = appendMember(b, ", ", "server", d.Server)
-		return fmt.Appendf(b, `, "scanned": %d, "entries": %d, "complete": %t}`, d.Scanned, d.Entries, d.Complete)
+		return appendReceipt(b, &p.Directories[i])
 	})
 	b = appendList(b, "unread", len(p.Unread), func(b []byte, i int) []byte { return identity.AppendJSONString(b, p.Unread[i]) })
 	b = appendList(b, "warnings", len(p.Warnings), func(b []byte, i int) []byte { return identity.AppendJSONString(b, p.Warnings[i]) })
@@ -96,51 +93,52 @@ func (p *Plan) WriteJSON(w io.Writer) error {
 	if _, err := out.Write(b); err != nil {
 		return err
 	}
-	lists := []struct {
-		name   string
-		n      int
-		append func([]byte, int) []byte
+	sum := p.boundTo()
+	for _, list := range []struct {
+		name string
+		w    io.Writer
+		n    int
+		item func([]byte, int) []byte
 	}{
-		{"changes", len(p.Changes), func(b []byte, i int) []byte { return p.Changes[i].appendJSON(b) }},
-		{"rejections", len(p.Rejections), func(b []byte, i int) []byte { return p.Rejections[i].appendJSON(b) }},
-		{"accounts", len(p.Accounts), func(b []byte, i int) []byte { return p.Accounts[i].appendJSON(b) }},
-	}
-	for _, list := range lists {
-		b = fmt.Appendf(b[:0], ",\n  %q: [", list.name)
-		for i := range list.n {
-			b = append(b, separator(i)...)
-			b = list.append(b, i)
-			if _, err := out.Write(b); err != nil {
-				return err
-			}
-			b = b[:0]
-		}
-		if list.n > 0 {
-			b = append(b, "\n  "...)
-		}
-		b = append(b, ']')
-		if _, err := out.Write(b); err != nil {
+		{"changes", out, len(p.Changes), func(b []byte, i int) []byte { return p.Changes[i].appendJSON(b) }},
+		{"rejections", out, len(p.Rejections), func(b []byte, i int) []byte { return p.Rejections[i].appendJSON(b) }},
+		{"accounts", io.MultiWriter(out, sum), len(p.Accounts), func(b []byte, i int) []byte { return p.Accounts[i].appendJSON(b) }},
+	} {
+		fmt.Fprintf(out, ",\n  %q: [", list.name)
+		err := writeItems(list.w, list.n, func(b []byte, i int) []byte { return list.item(append(b, separator(i)...), i) })
+		if err != nil {
 			return err
 		}
+		if list.n > 0 {
+			fmt.Fprint(out, "\n  ")
+		}
+		fmt.Fprint(out, "]")
 	}
-	if _, err := fmt.Fprintf(out, ",\n  \"checksum\": %q\n}\n", p.checksum()); err != nil {
-		return err
-	}
+	fmt.Fprintf(out, ",\n  \"checksum\": %q\n}\n", checksum(sum))
 	return out.Flush()
 }
 
-// checksum sums up what an apply commits and what binds the plan to its state
-// and configuration, so that a saved plan that was edited is recognized.
+// The checksum sums up what an apply commits, which is the list of accounts as
+// it is written, and what binds the plan to its state and configuration, so
+// that a saved plan that was edited is recognized.
 func (p *Plan) checksum() string {
+	sum := p.boundTo()
+	var b []byte
+	for i := range p.Accounts {
+		b = p.Accounts[i].appendJSON(append(b[:0], separator(i)...))
+		sum.Write(b)
+	}
+	return checksum(sum)
+}
+
+// boundTo returns a checksum that has summed up all but the accounts.
+func (p *Plan) boundTo() hash.Hash {
 	sum := sha256.New()
 	fmt.Fprintf(sum, "%s %d %d %s %s %d\n", FormatVersion, p.Created.Unix(), p.Expires.Unix(), p.ConfigDigest, p.Lineage, p.Serial)
-	var line []byte
-	for i := range p.Accounts {
-		line = append(p.Accounts[i].appendJSON(line[:0]), '\n')
-		sum.Write(line)
-	}
-	return "sha256:" + hex.EncodeToString(sum.Sum(nil))
+	return sum
 }
+
+func checksum(sum hash.Hash) string { return "sha256:" + hex.EncodeToString(sum.Sum(nil)) }
 
 func separator(i int) string {
 	if i == 0 {
@@ -167,6 +165,22 @@ func appendMember(b []byte, before, key, value string) []byte {
 	b = append(b, key...)
 	b = append(b, `": `...)
 	return identity.AppendJSONString(b, value)
+}
+
+func appendReceipt(b []byte, r *identity.Receipt) []byte {
+	b = appendMember(b, "{", "name", r.Name)
+	b = appendMember(b, ", ", "kind", r.Kind)
+	b = appendMember(b, ", ", "server", r.Server)
+	b = appendMember(b, ", ", "identity", r.Identity)
+	b = fmt.Appendf(b, `, "usn_before": %d, "usn_after": %d, "reread": %d, "pages": %d, "ranged": %d, "references": [`,
+		r.USNBefore, r.USNAfter, r.Reread, r.Pages, r.Ranged)
+	for i, url := range r.References {
+		if i > 0 {
+			b = append(b, ", "...)
+		}
+		b = identity.AppendJSONString(b, url)
+	}
+	return fmt.Appendf(b, `], "scanned": %d, "entries": %d, "seconds": %.3f, "complete": %t}`, r.Scanned, r.Entries, r.Seconds, r.Complete)
 }
 
 func (c *Change) appendJSON(b []byte) []byte {

@@ -3,10 +3,14 @@ package plan_test
 import (
 	"bytes"
 	"encoding/json"
+	"maps"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/google/go-cmp/cmp"
 
 	"github.com/rollcall-cli/rollcall/internal/identity"
 	"github.com/rollcall-cli/rollcall/plan"
@@ -25,8 +29,15 @@ func corpusPlan(t testing.TB, n int) *plan.Plan {
 	}
 	p.Header = plan.Header{
 		ToolVersion: "test", Created: in.Now, Expires: in.Now.Add(time.Hour), ConfigDigest: "sha256:00", Lineage: "l", Serial: 7,
-		Directories: []identity.Receipt{{Name: "corp", Kind: "ldif", Server: "corp.ldif", Scanned: n, Entries: n, Complete: true}},
-		Warnings:    []string{"a\nwarning"},
+		Directories: []identity.Receipt{
+			{Name: "corp", Kind: "ldif", Server: "corp.ldif", Scanned: n, Entries: n, Complete: true},
+			{
+				Name: "ad", Kind: "active_directory", Server: "ldaps://dc1.example.com", Scanned: 3, Entries: 2,
+				Identity: "8c4ac332-975f-4717-ad7b-ba4a4e968fff", USNBefore: 1<<62 + 1, USNAfter: 1<<62 + 9, Reread: 1, Pages: 2, Ranged: 1600,
+				References: []string{"ldap://a.example/DC=a", "ldap://b.example/\"\x1b"}, Seconds: 1.2345, Complete: true,
+			},
+		},
+		Warnings: []string{"a\nwarning"},
 	}
 	return p
 }
@@ -64,6 +75,33 @@ func TestDocumentRoundTrip(t *testing.T) {
 		if n := len(doc["summary"].(map[string]any)); n != plan.Categories+4 {
 			t.Errorf("the summary has %d keys", n)
 		}
+		for _, receipt := range doc["directories"].([]any) {
+			if got := slices.Sorted(maps.Keys(receipt.(map[string]any))); !slices.Equal(got, receiptKeys) {
+				t.Errorf("a receipt has the keys %q, want %q", got, receiptKeys)
+			}
+		}
+	}
+}
+
+var receiptKeys = []string{
+	"complete", "entries", "identity", "kind", "name", "pages", "ranged", "references",
+	"reread", "scanned", "seconds", "server", "usn_after", "usn_before",
+}
+
+// TestShortReceipts: a plan whose receipts tell less is read all the same.
+func TestShortReceipts(t *testing.T) {
+	data := written(t, corpusPlan(t, 600))
+	short := regexp.MustCompile(`, "identity": .*?\], ("scanned": \d+, "entries": \d+), "seconds": [\d.]+`).ReplaceAll(data, []byte(", $1"))
+	p, err := plan.ReadJSON(bytes.NewReader(short))
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []identity.Receipt{
+		{Name: "corp", Kind: "ldif", Server: "corp.ldif", Scanned: 600, Entries: 600, Complete: true},
+		{Name: "ad", Kind: "active_directory", Server: "ldaps://dc1.example.com", Scanned: 3, Entries: 2, Complete: true},
+	}
+	if diff := cmp.Diff(want, p.Directories); diff != "" {
+		t.Errorf("receipts (-want +got):\n%s", diff)
 	}
 }
 

@@ -10,6 +10,27 @@ type Receipt struct {
 	// Scanned counts the objects that were looked at, Entries those that a
 	// scope took and that list a mail address.
 	Scanned, Entries int
+	// Identity tells which copy of the data the server holds: the invocation
+	// id of a domain controller (MS-ADTS section 3.1.1.1.9), or the contextCSN
+	// of OpenLDAP, one value for each writer, separated by blanks; "" for none.
+	Identity string
+	// USNBefore and USNAfter are the highest committed update sequence numbers
+	// of a domain controller when the read began and ended; Reread counts the
+	// objects that changed between and were read again. 0 elsewhere.
+	USNBefore int64 `json:"usn_before"`
+	USNAfter  int64 `json:"usn_after"`
+	Reread    int
+	// Pages counts the pages of search results, Ranged the values that came in
+	// ranges of an attribute.
+	Pages, Ranged int
+	// References are the continuation references, which are not followed:
+	// LDAP URLs, sorted, each once.
+	References []string
+	// Notes are what a reader of the plan should know of the read; the plan has
+	// them among its warnings.
+	Notes []string `json:"-"`
+	// Seconds is how long the read took.
+	Seconds float64
 	// Complete is true when every search ended with result code 0 on its last
 	// page, or every file was read to its end.
 	Complete bool

@@ -70,7 +70,11 @@ func header() plan.Header {
 	return plan.Header{
 		ToolVersion: "1.0.0", Created: made, Expires: made.Add(24 * time.Hour), Serial: 7,
 		Directories: []identity.Receipt{
-			{Name: "corp", Kind: "active_directory", Server: "ldaps://dc1.corp.example.com", Scanned: 13950, Entries: 12480, Complete: true},
+			{
+				Name: "corp", Kind: "active_directory", Server: "ldaps://dc1.corp.example.com", Scanned: 13950, Entries: 12480,
+				Identity: "8c4ac332-975f-4717-ad7b-ba4a4e968fff", USNBefore: 812345, USNAfter: 812351, Reread: 6, Pages: 14, Ranged: 1600,
+				References: []string{"ldap://child.corp.example.com/DC=child,DC=corp,DC=example,DC=com"}, Seconds: 3.217, Complete: true,
+			},
 			{Name: "lab", Kind: "ldif", Server: "lab.ldif", Scanned: 1, Entries: 1, Complete: true},
 		},
 	}
@@ -199,7 +203,7 @@ const hostile = " =cmd|'/c calc'!A1\x1b[2J\x1b]0;owned\a\u202egnp.exe\u2066\xff\
 // poisoned has hostile text in every field that comes from outside.
 func poisoned() *plan.Plan {
 	p := &plan.Plan{Header: plan.Header{
-		Directories: []identity.Receipt{{Name: hostile, Kind: hostile, Server: hostile, Scanned: 2, Entries: 1, Complete: false}},
+		Directories: []identity.Receipt{{Name: hostile, Kind: hostile, Server: hostile, Identity: hostile, References: []string{hostile}, Scanned: 2, Entries: 1, Complete: false}},
 		Unread:      []string{hostile, hostile}, Warnings: []string{hostile},
 	}}
 	bad := func(n int, address string) *identity.Account {

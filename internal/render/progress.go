@@ -28,6 +28,9 @@ type Progress struct {
 	begun time.Time
 	drawn time.Time
 	shown bool
+	// waiting is a line that came too early, and is drawn if nothing follows.
+	waiting string
+	timer   *time.Timer
 	tasks map[string]time.Time // when each was first heard of
 }
 
@@ -54,16 +57,36 @@ func (p *Progress) Update(task, unit string, n int) {
 		since = now
 		p.tasks[task] = now
 	}
-	if now.Sub(p.begun) < progressAfter || p.shown && now.Sub(p.drawn) < progressEvery {
-		return
-	}
 	line := fmt.Sprintf("%s: %s %s", clean(task), number(n), unit)
 	if elapsed := now.Sub(since); elapsed >= progressAfter {
 		line += fmt.Sprintf(", %s/s", number(int(float64(n)/elapsed.Seconds())))
 	}
+	if early := progressAfter - now.Sub(p.begun); early > 0 {
+		p.waiting = line
+		if p.timer == nil {
+			p.timer = time.AfterFunc(early, p.overdue)
+		}
+		return
+	}
+	if !p.shown || now.Sub(p.drawn) >= progressEvery {
+		p.draw(line)
+	}
+}
+
+// overdue draws the line that waits, when something takes so long that no
+// other has come.
+func (p *Progress) overdue() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.waiting != "" {
+		p.draw(p.waiting)
+	}
+}
+
+func (p *Progress) draw(line string) {
 	// The last cell stays free: some terminals break the line behind it.
 	io.WriteString(p.out, eraseLine+head(line, p.width-1))
-	p.drawn, p.shown = now, true
+	p.drawn, p.shown, p.waiting = p.now(), true, ""
 }
 
 // Clear erases the line, at the end or before something else is written to
@@ -71,6 +94,7 @@ func (p *Progress) Update(task, unit string, n int) {
 func (p *Progress) Clear() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	p.waiting = ""
 	if p.shown {
 		io.WriteString(p.out, eraseLine)
 		p.shown = false

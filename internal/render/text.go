@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/rollcall-cli/rollcall/internal/identity"
 	"github.com/rollcall-cli/rollcall/plan"
 )
 
@@ -100,6 +101,9 @@ func (o *page) header(p *plan.Plan) {
 		if d.Server != "" {
 			o.next(0, beside, styled(dim, "from "+d.Server))
 		}
+		for _, fact := range facts(d) {
+			o.next(0, beside, styled(dim, fact))
+		}
 		o.end()
 	}
 	if len(p.Unread) > 0 {
@@ -112,6 +116,36 @@ func (o *page) header(p *plan.Plan) {
 	for _, warning := range p.Warnings {
 		o.prose(margin, "warning: ", yellow, clean(warning))
 	}
+}
+
+// facts tells what a server said about a read; files say nothing.
+func facts(r *identity.Receipt) []string {
+	var all []string
+	if r.Pages > 0 {
+		all = append(all, count(r.Pages, "page", "pages")+" in "+strconv.FormatFloat(r.Seconds, 'f', 1, 64)+" s")
+	}
+	if _, err := identity.ParseGUID(r.Identity); err == nil {
+		all = append(all, "invocation id "+r.Identity)
+	} else if r.Identity != "" {
+		all = append(all, "contextCSN "+r.Identity)
+	}
+	if r.USNAfter > 0 {
+		usn := "USN " + strconv.FormatInt(r.USNBefore, 10)
+		if r.USNAfter != r.USNBefore {
+			usn += " to " + strconv.FormatInt(r.USNAfter, 10)
+		}
+		all = append(all, usn)
+	}
+	if r.Reread > 0 {
+		all = append(all, count(r.Reread, "object", "objects")+" read again")
+	}
+	if r.Ranged > 0 {
+		all = append(all, count(r.Ranged, "value", "values")+" in ranges")
+	}
+	if n := len(r.References); n > 0 {
+		all = append(all, count(n, "reference", "references")+" not followed")
+	}
+	return all
 }
 
 func oneOf(n int, one, many string) string {
