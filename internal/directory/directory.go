@@ -4,11 +4,13 @@
 // A [Source] is one directory: an LDAP server, or files of one. It holds
 // objects, each a name and raw attribute values. A [Scope] selects objects by
 // base DN and filter, and an object belongs to the first scope that selects
-// it. The scope's [Mapper] then reads the object's values into an
-// [identity.Entry]: which address it declares as primary, which others it
-// lists, its GUID, its type.
+// it. A [Sink] takes the objects: the [Collector] reads their values into
+// [identity.Entry] values by the scope's [Mapper], and a snapshot writes them
+// to a file.
 //
-//	source ── objects ──> first scope that selects it ── mapper ──> entries
+//	source ── objects, each of the first scope that selects it ──> sink
+//	                            collector: mapper ──> entries
+//	                            snapshot:         ──> LDIF
 //
 // An object that lists no mail address is no entry, whoever selects it.
 //
@@ -19,6 +21,7 @@ package directory
 import (
 	"context"
 	"fmt"
+	"iter"
 
 	"github.com/rollcall-cli/rollcall/internal/filter"
 	"github.com/rollcall-cli/rollcall/internal/identity"
@@ -26,21 +29,39 @@ import (
 
 // Source is a directory that can be read.
 type Source interface {
-	// Read calls emit for every entry of the scopes, which are those of this
-	// directory in declared order. The entry is only valid during the call;
-	// its texts and slices stay valid. Calls do not overlap; their order means
-	// nothing. An error of emit ends the read and is returned as it is.
+	// Read gives the sink every object of the scopes, which are those of this
+	// directory in declared order. An error of the sink ends the read and is
+	// returned as it is.
 	//
-	// progress, unless nil, hears how far the read is, at most once in ten
-	// thousand objects.
+	// progress, unless nil, hears now and then how far the read is.
 	//
 	// Scopes that cannot be read are refused before anything is read. When ctx
 	// ends, so does the read, with the context's error.
-	Read(ctx context.Context, scopes []Scope, emit func(*identity.Entry) error, progress func(Progress)) (identity.Receipt, error)
+	Read(ctx context.Context, scopes []Scope, sink Sink, progress func(Progress)) (identity.Receipt, error)
 }
 
-// ProgressEvery is the number of objects between two calls of progress.
-const ProgressEvery = 10_000
+// Object is what a directory holds under one name. It is only valid during
+// the call that it is given to.
+type Object interface {
+	filter.Object
+	// Attributes yields the attributes that were read, by name as the source
+	// writes it, without options, in the order of the source.
+	Attributes() iter.Seq2[string, [][]byte]
+}
+
+// Sink takes what a source reads. Its calls do not overlap, and the order of
+// the objects means nothing.
+type Sink interface {
+	// Put takes an object of the scope, which is an index into the scopes that
+	// are read. Objects are numbered from 0 in the order in which they are put.
+	Put(scope int, o Object) error
+	// Replace takes a newer version of object n, or, where o is nil, takes
+	// object n for one that is not there any more.
+	Replace(n, scope int, o Object) error
+	// Reset forgets all objects: the read starts over, and the next object is
+	// number 0.
+	Reset() error
+}
 
 // Progress tells how far a read is.
 type Progress struct {
@@ -70,6 +91,20 @@ func (e *ReadError) Error() string {
 
 func (e *ReadError) Unwrap() error { return e.Err }
 
+// RefusedError says that a server refused the login. It must not be tried
+// again: a few more refusals lock the account.
+type RefusedError struct {
+	// Directory is the directory's label, From the server.
+	Directory, From string
+	Err             error
+}
+
+func (e *RefusedError) Error() string {
+	return fmt.Sprintf("directory %q: %s: %v", e.Directory, e.From, e.Err)
+}
+
+func (e *RefusedError) Unwrap() error { return e.Err }
+
 // Scope selects entries of a directory and says how they are read.
 type Scope struct {
 	// Index is the scope's place in declared order, among the scopes of all
@@ -96,6 +131,10 @@ type Scope struct {
 	SkipDisabled bool
 	// Attributes are read beside the above, sorted by Name.
 	Attributes []Attribute
+	// Whole asks for all that any such scope reads, and what their filters test,
+	// so that other filters can be judged, and other scopes read, without the
+	// server.
+	Whole bool
 }
 
 // Attribute is an attribute of entries, read from one of objects.

@@ -76,7 +76,7 @@ const (
 // Attributes returns the names of the attributes that the mapper reads, as
 // [AttributeName] writes them, sorted.
 func (m *Mapper) Attributes() []string {
-	names := append([]string{m.primary, m.username, m.guid}, m.aliases...)
+	names := append([]string{m.primary, m.username, m.guid, recipientType}, m.aliases...)
 	if m.guid == "" {
 		names = append(names, objectGUID, entryUUID)
 	}
@@ -84,7 +84,7 @@ func (m *Mapper) Attributes() []string {
 		names = append(names, objectClass)
 	}
 	if m.disabled {
-		names = append(names, accountControl, accountLock, lockedTime, recipientType)
+		names = append(names, accountControl, accountLock, lockedTime)
 	}
 	for _, a := range m.attributes {
 		names = append(names, a.Source)
@@ -94,16 +94,17 @@ func (m *Mapper) Attributes() []string {
 }
 
 // Entry reads an object. It is not ok if the object is no entry of the scope:
-// it lists no mail address, or is disabled in a scope that skips such objects.
+// it lists no mail address, is the server's own or the loser of a replication
+// conflict, or is disabled in a scope that skips such objects.
 //
 // Of several values where an entry has one, the least in byte order is taken,
 // because servers keep no order.
 func (m *Mapper) Entry(o filter.Object) (e identity.Entry, ok bool) {
-	if m.disabled && isDisabled(o) || !m.addresses(o) {
+	if m.disabled && isDisabled(o) || !m.addresses(o) || isSystem(o) || isConflict(o.DN()) {
 		return identity.Entry{}, false
 	}
 	e = identity.Entry{
-		GUID:      m.entryGUID(o),
+		GUID:      m.GUID(o),
 		DN:        strings.ToValidUTF8(o.DN(), "\uFFFD"),
 		Username:  m.text(least(o, m.username)),
 		Primaries: m.texts.Copy(m.primaries),
@@ -170,9 +171,9 @@ func scheme(v []byte) int {
 	return 0
 }
 
-// entryGUID returns the object's GUID, or the zero GUID where it has none that
+// GUID returns the object's GUID, or the zero GUID where it has none that
 // can be read.
-func (m *Mapper) entryGUID(o filter.Object) identity.GUID {
+func (m *Mapper) GUID(o filter.Object) identity.GUID {
 	var value []byte
 	switch {
 	case m.guid != "":
@@ -231,6 +232,41 @@ const (
 	// disabledByDesign are mailboxes whose accounts nobody signs in with.
 	disabledByDesign = linkedMailbox | sharedMailbox | roomMailbox | equipment | remoteRoom | remoteEquipment | remoteShared
 )
+
+// systemMailboxes are mailboxes that Exchange keeps for itself: system
+// attendant, system mailbox, Exchange's own, arbitration, plan and discovery.
+const systemMailboxes = 1<<13 | 1<<14 | 1<<22 | 1<<23 | 1<<24 | 1<<29
+
+// systemNames begin the names of such mailboxes, and of the accounts of
+// synchronization tools, where the recipient type is not there to tell.
+var systemNames = []string{"cn=systemmailbox{", "cn=discoverysearchmailbox ", "cn=healthmailbox", "cn=migration.", "cn=federatedemail.", "cn=cas_{", "cn=aad_", "cn=msol_"}
+
+func isSystem(o filter.Object) bool {
+	if hasBits(o, recipientType, systemMailboxes) {
+		return true
+	}
+	dn := o.DN()
+	for _, name := range systemNames {
+		if len(dn) >= len(name) && strings.EqualFold(dn[:len(name)], name) {
+			return true
+		}
+	}
+	return false
+}
+
+// isConflict reports whether an object lost its name to another that was
+// created under it on another domain controller: its relative name has a line
+// feed and CNF: with its GUID (MS-ADTS section 3.1.1.5.1.2).
+func isConflict(dn string) bool {
+	end := 0
+	for end < len(dn) && dn[end] != ',' {
+		if dn[end] == '\\' {
+			end++
+		}
+		end++
+	}
+	return strings.Contains(dn[:min(end, len(dn))], `\0ACNF:`)
+}
 
 func isDisabled(o filter.Object) bool {
 	off := hasBits(o, accountControl, accountDisable) || len(o.Values(lockedTime)) > 0

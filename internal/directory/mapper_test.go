@@ -90,7 +90,7 @@ func TestValues(t *testing.T) {
 	if e.Username != "ann" || e.Primaries[0] != "a@example.com" || e.DN != "CN=x,DC=example" || e.Scope != 3 || fmt.Sprint(e.Attributes) != "[{display_name Ann}]" {
 		t.Errorf("got %+v", e)
 	}
-	if got := strings.Join(m.Attributes(), " "); got != "department displayname entryuuid mail objectclass objectguid proxyaddresses samaccountname" {
+	if got := strings.Join(m.Attributes(), " "); got != "department displayname entryuuid mail msexchrecipienttypedetails objectclass objectguid proxyaddresses samaccountname" {
 		t.Errorf("reads %s", got)
 	}
 }
@@ -209,6 +209,48 @@ func TestDisabled(t *testing.T) {
 		}
 	}
 }
+
+// What Exchange and replication keep for themselves is no entry, though it may
+// list addresses.
+func TestSystemObjects(t *testing.T) {
+	for _, c := range []struct {
+		dn    string
+		lines []string
+		taken bool
+	}{
+		{"CN=Ann,DC=example", nil, true},
+		{"CN=SystemMailbox{1f05a927-89c0-4725-adca-4527114196a1},CN=Users,DC=example", nil, false},
+		{"CN=DiscoverySearchMailbox {D919BA05-46A6-415f-80AD-7E09334BB852},CN=Users,DC=example", nil, false},
+		{"cn=HealthMailbox0a1,DC=example", nil, false},
+		{"CN=Migration.8f3e7716-2011-43e4-96b1-aba62d229136,DC=example", nil, false},
+		{"CN=FederatedEmail.4c1f4d8b-8179-4148-93bf-00a95fa1e042,DC=example", nil, false},
+		{"CN=Migration team,DC=example", nil, true},
+		{"CN=Team,OU=AAD_x,DC=example", nil, true},
+		{"CN=x,DC=example", []string{"msExchRecipientTypeDetails: 8388608"}, false},
+		{"CN=x,DC=example", []string{"msExchRecipientTypeDetails: 536870912"}, false},
+		{"CN=public folder,DC=example", []string{"msExchRecipientTypeDetails: 4096"}, true},
+		{"CN=room list,DC=example", []string{"msExchRecipientTypeDetails: 268435456"}, true},
+		{`CN=Ann\0ACNF:8c4ac332-975f-4717-ad7b-ba4a4e968fff,DC=example`, nil, false},
+		{`CN=Smith\, Ann\0ACNF:8c4ac332-975f-4717-ad7b-ba4a4e968fff,DC=example`, nil, false},
+		{`CN=Ann,OU=x\0ACNF:8c4ac332-975f-4717-ad7b-ba4a4e968fff,DC=example`, nil, true},
+		{`CN=Ann\`, nil, true},
+		{`CN=Administrator,DC=example`, []string{"isCriticalSystemObject: TRUE"}, true},
+	} {
+		s := staff()
+		o := named{newObject(append(c.lines, "mail: a@example.com")...), c.dn}
+		if _, taken := NewMapper(&s).Entry(o); taken != c.taken {
+			t.Errorf("%s %s: taken %v", c.dn, c.lines, taken)
+		}
+	}
+}
+
+// named is an object with a name of its own.
+type named struct {
+	object
+	dn string
+}
+
+func (n named) DN() string { return n.dn }
 
 func TestParseFilter(t *testing.T) {
 	for _, c := range []struct {

@@ -6,11 +6,28 @@
 // attributes that a scope reads are decoded. Change records, values in other
 // files and whatever shows that an export is incomplete end the read: an
 // object that is missing in a file must not be taken for one that is gone.
+//
+// A [Snapshot] is LDIF too. Comments in it say for which scopes it was made and
+// which of them took each object, so that a read of the same scopes gives what
+// the directory gave, also where only a server can judge a filter:
+//
+//	# rollcall-scopes: sha256:...      the bases and filters of the scopes
+//	# rollcall-attributes: mail ...    what was asked for
+//	version: 1
+//
+//	# rollcall-scope: 1                the first scope took what follows
+//	dn: cn=Ann,dc=example
+//	mail: ann@example.com
+//
+//	# rollcall-objects: 1              the last line: how many there are
+//
+// A read of other scopes takes it for any LDIF file, but not where it lacks an
+// attribute that these read. One without its last line is refused.
 package ldif
 
 import (
-	"cmp"
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io"
@@ -77,7 +94,7 @@ func cause(err error) error {
 }
 
 // Read implements [directory.Source].
-func (s *Source) Read(ctx context.Context, scopes []directory.Scope, emit func(*identity.Entry) error, progress func(directory.Progress)) (identity.Receipt, error) {
+func (s *Source) Read(ctx context.Context, scopes []directory.Scope, sink directory.Sink, progress func(directory.Progress)) (identity.Receipt, error) {
 	receipt := identity.Receipt{Name: s.label, Kind: "ldif"}
 	selection, err := newSelection(scopes)
 	if err != nil {
@@ -90,7 +107,7 @@ func (s *Source) Read(ctx context.Context, scopes []directory.Scope, emit func(*
 	names := make([]string, len(files))
 	for i, path := range files {
 		names[i] = filepath.Base(path)
-		if err := s.readFile(ctx, path, selection, &receipt, emit, progress); err != nil {
+		if err := s.readFile(ctx, path, selection, &receipt, sink, progress); err != nil {
 			return receipt, err
 		}
 	}
@@ -99,35 +116,57 @@ func (s *Source) Read(ctx context.Context, scopes []directory.Scope, emit func(*
 	return receipt, nil
 }
 
-func (s *Source) readFile(ctx context.Context, path string, sel *selection, receipt *identity.Receipt, emit func(*identity.Entry) error, progress func(directory.Progress)) error {
+// progressEvery is the number of objects between two calls of progress.
+const progressEvery = 10_000
+
+func (s *Source) readFile(ctx context.Context, path string, sel *selection, receipt *identity.Receipt, sink directory.Sink, progress func(directory.Progress)) error {
 	file, err := os.Open(path)
 	if err != nil {
 		return s.fail(path, 0, cause(err))
 	}
 	defer file.Close()
 	r := newReader(file, sel.attributes, &sel.texts, sel.below)
-	for {
+	r.marks.wanted = sel.digest
+	for first := true; ; first = false {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
 		rec, err := r.record()
-		if err == io.EOF {
-			return nil
-		}
-		if err != nil {
+		if err != nil && err != io.EOF {
 			line := 0
 			if f := (*fault)(nil); errors.As(err, &f) {
 				line, err = f.line, f.err
 			}
 			return s.fail(path, line, cause(err))
 		}
+		if first {
+			if missing := r.marks.missing(sel.attributes); missing != "" {
+				return s.fail(path, 0, fmt.Errorf("the snapshot was made without the attribute %s, which is read now; make it again", missing))
+			}
+			if !r.marks.recorded && sel.unsupported != nil {
+				return sel.unsupported
+			}
+			if r.marks.snapshot && !r.marks.recorded {
+				receipt.Notes = append(receipt.Notes, "the scopes have changed since the snapshot "+filepath.Base(path)+
+					" was made: what none of them selected then is not in it, and counts as not there")
+			}
+		}
+		if err == io.EOF {
+			return nil
+		}
 		receipt.Scanned++
-		if progress != nil && receipt.Scanned%directory.ProgressEvery == 0 {
+		if progress != nil && receipt.Scanned%progressEvery == 0 {
 			progress(directory.Progress{Directory: s.label, From: path, Objects: receipt.Scanned})
 		}
-		if entry, ok := sel.entry(rec); ok {
-			receipt.Entries++
-			if err := emit(&entry); err != nil {
+		scope := rec.scope - 1
+		switch {
+		case !r.marks.recorded:
+			scope = sel.scope(rec)
+		case uint(scope) >= uint(len(sel.scopes)):
+			return s.fail(path, rec.line, errors.New("the snapshot does not say which scope took this object; make it again"))
+		}
+		if scope >= 0 {
+			if err := sink.Put(scope, rec); err != nil {
 				return err
 			}
 		}
@@ -138,18 +177,21 @@ func (s *Source) readFile(ctx context.Context, path string, sel *selection, rece
 type selection struct {
 	scopes     []scope
 	attributes []string
-	texts      identity.Arena
+	// digest identifies the bases and filters.
+	digest string
+	// unsupported, unless nil, says which filter only a server can judge.
+	unsupported error
+	texts       identity.Arena
 }
 
 type scope struct {
 	base   base
 	filter *filter.Filter
-	mapper *directory.Mapper
 }
 
 func newSelection(scopes []directory.Scope) (*selection, error) {
 	sel := &selection{}
-	scopes = slices.SortedStableFunc(slices.Values(scopes), func(a, b directory.Scope) int { return cmp.Compare(a.Index, b.Index) })
+	digest := sha256.New()
 	for i := range scopes {
 		s := &scopes[i]
 		base, err := newBase(s.Base)
@@ -160,15 +202,16 @@ func newSelection(scopes []directory.Scope) (*selection, error) {
 		if err != nil {
 			return nil, err
 		}
-		if why := f.Unsupported(); why != "" {
-			return nil, fmt.Errorf("scope %q: filter: %s", s.Name, why)
+		if why := f.Unsupported(); why != "" && sel.unsupported == nil {
+			sel.unsupported = fmt.Errorf("scope %q: filter: %s", s.Name, why)
 		}
-		mapper := directory.NewMapper(s)
-		sel.scopes = append(sel.scopes, scope{base, f, mapper})
-		sel.attributes = append(append(sel.attributes, mapper.Attributes()...), f.Attributes()...)
+		fmt.Fprintf(digest, "%q %q\n", s.Base, f)
+		sel.scopes = append(sel.scopes, scope{base, f})
+		sel.attributes = append(append(sel.attributes, directory.NewMapper(s).Attributes()...), f.Attributes()...)
 	}
 	slices.Sort(sel.attributes)
 	sel.attributes = slices.Compact(sel.attributes)
+	sel.digest = fmt.Sprintf("sha256:%x", digest.Sum(nil))
 	return sel, nil
 }
 
@@ -182,16 +225,14 @@ func (sel *selection) below(n *name) bool {
 	return false
 }
 
-// entry reads a record by the first scope that it matches.
-func (sel *selection) entry(rec *record) (identity.Entry, bool) {
-	if !rec.read {
-		return identity.Entry{}, false
-	}
-	for i := range sel.scopes {
-		s := &sel.scopes[i]
-		if s.base.contains(&rec.name) && s.filter.Match(rec) {
-			return s.mapper.Entry(rec)
+// scope returns the first scope that selects a record, or -1.
+func (sel *selection) scope(rec *record) int {
+	if rec.read {
+		for i := range sel.scopes {
+			if s := &sel.scopes[i]; s.base.contains(&rec.name) && s.filter.Match(rec) {
+				return i
+			}
 		}
 	}
-	return identity.Entry{}, false
+	return -1
 }

@@ -23,6 +23,7 @@ type reader struct {
 	// found is set by the first line that is no comment.
 	found  bool
 	result result
+	marks  marks
 }
 
 // result is what ldapsearch says about a search, between records: lines such
@@ -72,6 +73,10 @@ func (r *reader) record() (*record, error) {
 				r.inRecord = false
 				return &r.rec, nil
 			}
+		case bytes.HasPrefix(line, []byte(markPrefix)):
+			if line, err = r.unfold(line); err == nil {
+				err = r.marks.take(string(line[len(markPrefix):]))
+			}
 		case line[0] == '#':
 			_, err = r.skipFold()
 		default:
@@ -120,6 +125,9 @@ func (r *reader) last() (*record, error) {
 	case r.result.more:
 		return nil, &fault{r.number, errors.New("the export is incomplete: it ends with a page that is not the last one; export all pages, as with ldapsearch -E pr=1000/noprompt")}
 	}
+	if err := r.marks.whole(); err != nil {
+		return nil, &fault{r.number, err}
+	}
 	return nil, io.EOF
 }
 
@@ -165,7 +173,9 @@ func (r *reader) line(at int, line []byte) (err error) {
 		if err != nil {
 			return &fault{at, err}
 		}
-		r.rec.read = r.below(&r.rec.name)
+		r.marks.count++
+		r.rec.scope = r.marks.scope
+		r.rec.read = r.marks.recorded || r.below(&r.rec.name)
 		return nil
 	case key == "version":
 		if v := string(bytes.TrimSpace(line[colon+1:])); v != "1" {

@@ -248,6 +248,7 @@ func FuzzRecords(f *testing.F) {
 		"\ufeffdn: cn=a\r\ncn: a\r\n  b\r\n\r\n# c\r\n d\r\n",
 		"dn: cn=a\nproxyAddresses;range=0-1: x\n", "dn: cn=a\nchangetype: add\n", "dn: cn=a\ncn:< file:///x\n",
 		"dn: cn=a\n\nsearch: 2\nresult: 0 Success\npagedresults: cookie=\n", "ref: ldap://x\n", "dn:\n : Y249YQ==\ncn:\n", "dn: cn=a\ncn: \x00", "-\n",
+		"# rollcall-scopes: x\n# rollcall-attributes: cn\nversion: 1\n\n# rollcall-scope: 1\ndn: cn=a\ncn: a\n\n# rollcall-obj\n ects: 1\n",
 	} {
 		f.Add(seed)
 	}

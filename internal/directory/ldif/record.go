@@ -1,8 +1,10 @@
 package ldif
 
 import (
+	"iter"
 	"strings"
 
+	"github.com/rollcall-cli/rollcall/internal/directory"
 	"github.com/rollcall-cli/rollcall/internal/identity"
 )
 
@@ -16,6 +18,8 @@ type record struct {
 	read bool
 	// lines counts the attribute values, also those passed over.
 	lines int
+	// scope is what a snapshot says took the object, counted from 1, or 0.
+	scope int
 
 	attributes *attributes
 	values     [][][]byte // by the numbers of attributes
@@ -23,6 +27,8 @@ type record struct {
 	dn         string
 	texts      *identity.Arena
 }
+
+var _ directory.Object = (*record)(nil)
 
 func (r *record) reset(line int) {
 	r.line, r.read, r.lines, r.dn = line, false, 0, ""
@@ -32,7 +38,7 @@ func (r *record) reset(line int) {
 	}
 }
 
-// DN returns the name as the file has it; the text stays valid.
+// DN implements [directory.Object]; the text stays valid.
 func (r *record) DN() string {
 	if r.dn == "" {
 		r.dn = r.texts.String(r.name.text)
@@ -40,7 +46,7 @@ func (r *record) DN() string {
 	return r.dn
 }
 
-// Values returns the values of an attribute.
+// Values implements [directory.Object].
 func (r *record) Values(attribute string) [][]byte {
 	for i, name := range r.attributes.names {
 		if name == attribute {
@@ -48,6 +54,17 @@ func (r *record) Values(attribute string) [][]byte {
 		}
 	}
 	return nil
+}
+
+// Attributes implements [directory.Object].
+func (r *record) Attributes() iter.Seq2[string, [][]byte] {
+	return func(yield func(string, [][]byte) bool) {
+		for i, name := range r.attributes.names {
+			if len(r.values[i]) > 0 && !yield(name, r.values[i]) {
+				return
+			}
+		}
+	}
 }
 
 // attributes numbers the attributes that something reads, so that they are
