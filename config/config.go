@@ -1,6 +1,7 @@
 package config
 
 import (
+	"path/filepath"
 	"slices"
 	"time"
 
@@ -58,6 +59,9 @@ type Directory struct {
 	// certificate names.
 	BindDN       string
 	BindPassword Secret
+	// Kerberos says whose ticket logs in, or is nil. Every connection is then
+	// encrypted.
+	Kerberos *Kerberos
 	// CAFile holds the certificates, in PEM, of the authorities to trust in
 	// place of the system's; "" for the system's. ClientCert and ClientKey are
 	// PEM files, too; both or none is set.
@@ -73,10 +77,24 @@ type Directory struct {
 	PageSize int
 }
 
+// Kerberos is a login by a ticket (RFC 4752).
+type Kerberos struct {
+	// Keytab is the file of the keys of Principal, which is name@REALM; Cache
+	// is the file of a credential cache, which tells whose it is. One of the
+	// two is set.
+	Principal, Keytab, Cache string
+	// Config is a krb5.conf.
+	Config string
+	// Service is the principal of the server's service, as ldap/host; "" for
+	// the one that is named after the server.
+	Service string
+}
+
 // Defaults of a directory.
 const (
 	DefaultTimeout  = 60 * time.Second
 	DefaultPageSize = 1000
+	DefaultKerberos = "/etc/krb5.conf"
 )
 
 // Scope says which objects of a directory to read and where in them to look.
@@ -125,7 +143,20 @@ type Attribute struct {
 // Now decides which dates are past.
 func Load(dir string, now time.Time) (*Config, Diagnostics) {
 	r := &reporter{}
-	sources := r.readDir(dir)
+	return r.load(dir, r.readDir(dir), now)
+}
+
+// Check is [Load] for a directory that will hold this one file.
+func Check(dir, name string, text []byte, now time.Time) (*Config, Diagnostics) {
+	r := &reporter{}
+	var sources []*source
+	if src := r.lexed(&source{path: filepath.Join(dir, name), text: text}); src != nil {
+		sources = r.parseAll([]*source{src})
+	}
+	return r.load(dir, sources, now)
+}
+
+func (r *reporter) load(dir string, sources []*source, now time.Time) (*Config, Diagnostics) {
 	if sources == nil {
 		return nil, r.finish()
 	}

@@ -46,9 +46,30 @@ directory "found" {
   start_tls   = true
 }
 
+directory "kdc" {
+  kind = "active_directory"
+  urls = ["ldaps://dc1.kdc.example.com"]
+
+  kerberos {
+    principal = "svc-rollcall@KDC.EXAMPLE.COM"
+    keytab    = "svc.keytab"
+    config    = "krb5.conf"
+    service   = "ldap/dc1.kdc.example.com"
+  }
+}
+
 directory "lab-1" {
   kind = "ldif"
   path = ["lab.ldif", "more/*.ldif"]
+}
+
+directory "tickets" {
+  kind = "ldap"
+  urls = ["ldaps://ldap.example.com"]
+
+  kerberos {
+    cache = "svc.cache"
+  }
 }
 
 directory "people" {
@@ -102,6 +123,14 @@ scope "lab" {
 
 scope "found" {
   directory = directory.found
+}
+
+scope "kdc" {
+  directory = directory.kdc
+}
+
+scope "tickets" {
+  directory = directory.tickets
 }
 
 protected "executives" {
@@ -176,7 +205,18 @@ func TestLoad(t *testing.T) {
 				Name: "found", Kind: ActiveDirectory, Domain: "corp.example.com", Site: "Berlin",
 				ClientCert: in("certs/client.pem"), ClientKey: key, StartTLS: true, Timeout: DefaultTimeout, PageSize: DefaultPageSize,
 			},
+			{
+				Name: "kdc", Kind: ActiveDirectory, URLs: []string{"ldaps://dc1.kdc.example.com"},
+				Kerberos: &Kerberos{
+					Principal: "svc-rollcall@KDC.EXAMPLE.COM", Keytab: in("svc.keytab"), Config: in("krb5.conf"), Service: "ldap/dc1.kdc.example.com",
+				},
+				Timeout: DefaultTimeout, PageSize: DefaultPageSize,
+			},
 			{Name: "lab-1", Kind: LDIF, Paths: []string{in("lab.ldif"), in("more/*.ldif")}},
+			{
+				Name: "tickets", Kind: LDAP, URLs: []string{"ldaps://ldap.example.com"},
+				Kerberos: &Kerberos{Cache: in("svc.cache"), Config: DefaultKerberos}, Timeout: DefaultTimeout, PageSize: DefaultPageSize,
+			},
 			{
 				Name: "people", Kind: LDAP, URLs: []string{"ldaps://ldap.example.org"},
 				BindDN: "cn=reader", BindPassword: newSecret(password), Timeout: DefaultTimeout, PageSize: DefaultPageSize,
@@ -200,9 +240,17 @@ func TestLoad(t *testing.T) {
 				Name: "found", Directory: "found", PrimaryAttribute: "mail", AliasAttributes: []string{"proxyAddresses"}, UsernameAttribute: "sAMAccountName",
 				Type: "auto", Disabled: DisabledKeep, Attributes: []Attribute{display},
 			},
+			{
+				Name: "kdc", Directory: "kdc", PrimaryAttribute: "mail", AliasAttributes: []string{"proxyAddresses"}, UsernameAttribute: "sAMAccountName",
+				Type: "auto", Disabled: DisabledKeep, Attributes: []Attribute{display},
+			},
+			{
+				Name: "tickets", Directory: "tickets", PrimaryAttribute: "mail", AliasAttributes: []string{"proxyAddresses"}, UsernameAttribute: "uid",
+				Type: "auto", Disabled: DisabledKeep, Attributes: []Attribute{display},
+			},
 		},
 		Rules: plan.Rules{
-			Directories: []string{"corp", "found", "lab-1", "people"},
+			Directories: []string{"corp", "found", "kdc", "lab-1", "tickets", "people"},
 			Domains: []plan.Domain{
 				{Name: "example.com", Aliases: []string{"example.info", "example.net"}},
 				{Name: "example.org"},
@@ -213,6 +261,8 @@ func TestLoad(t *testing.T) {
 				{Name: "people", Directory: "people", Domains: []string{"example.com", "example.org"}, Rebind: true},
 				{Name: "lab", Directory: "lab-1", Domains: []string{"example.com", "example.org"}, Adopt: true},
 				{Name: "found", Directory: "found", Domains: []string{"example.com", "example.org"}, Adopt: true},
+				{Name: "kdc", Directory: "kdc", Domains: []string{"example.com", "example.org"}, Adopt: true},
+				{Name: "tickets", Directory: "tickets", Domains: []string{"example.com", "example.org"}, Adopt: true},
 			},
 			Protected: []plan.Guard{{
 				Label: "executives", Reason: "board request 2026-03",
@@ -296,6 +346,7 @@ func TestDigest(t *testing.T) {
 		{"layout of a filter", edit(small, `"(mail=*)"`, `"  (mail=*) "`), true},
 		{"password", edit(small, `env("ROLLCALL_TEST_PASSWORD")`, `file("p.txt")`, "p.txt", "other"), true},
 		{"login", edit(small, `cn=reader`, `cn=other`), true},
+		{"login by Kerberos", edit(small, "  bind_dn       = \"cn=reader\"\n  bind_password = env(\"ROLLCALL_TEST_PASSWORD\")", "  kerberos {\n    cache = \"svc.cache\"\n  }"), true},
 		{"timeout", edit(small, `bind_dn `, "timeout = \"5s\"\n  bind_dn "), true},
 		{"state", map[string]string{"a.hcl": small + "state { path = \"x\" }\n"}, true},
 		{"reason", edit(small, `protected "a" { `, "protected \"a\" {\n reason = \"x\"\n ", "", "", `"bob@example.com"] }`, "\"bob@example.com\"]\n}"), true},

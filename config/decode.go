@@ -14,7 +14,7 @@ import (
 	"github.com/rollcall-cli/rollcall/internal/identity"
 )
 
-// block is one top-level block, its attributes known and evaluated.
+// block is one block, its attributes known and evaluated.
 type block struct {
 	*hclsyntax.Block
 	*evaluator
@@ -22,19 +22,35 @@ type block struct {
 	// values lacks the attributes that are null or are references. It holds
 	// NilVal for those that failed.
 	values map[string]cty.Value
+	// blocks are those in it.
+	blocks []*block
 }
 
 // open checks the shape of a block and evaluates its attributes. It returns nil
 // for a block that has no name to go on with.
 func (e *evaluator) open(raw *hclsyntax.Block) *block {
-	t, ok := blockTypeOf(raw.Type)
+	t, ok := blockTypeOf(blockTypes, raw.Type)
 	if !ok {
-		e.errorf(raw.TypeRange, didYouMean(raw.Type, blockNames(), "%s"), "there is no block %q", raw.Type)
+		e.errorf(raw.TypeRange, didYouMean(raw.Type, blockNames(blockTypes), "%s"), "there is no block %q", raw.Type)
 		return nil
 	}
+	return e.openAs(t, raw)
+}
+
+func (e *evaluator) openAs(t blockType, raw *hclsyntax.Block) *block {
+	inner := within[t.name]
 	b := &block{Block: raw, evaluator: e, values: map[string]cty.Value{}}
 	for _, nested := range raw.Body.Blocks {
+		if t, ok := blockTypeOf(inner, nested.Type); ok {
+			if opened := e.openAs(t, nested); opened != nil {
+				b.blocks = append(b.blocks, opened)
+			}
+			continue
+		}
 		hint := "a block ends with } before the next one begins"
+		if s := suggest(nested.Type, blockNames(inner)); s != "" {
+			hint = "did you mean " + s + "?"
+		}
 		if slices.Contains(t.attributes, nested.Type) {
 			hint = "it is an attribute; write " + nested.Type + " = ..."
 		}
@@ -48,7 +64,11 @@ func (e *evaluator) open(raw *hclsyntax.Block) *block {
 	}
 	for _, a := range inOrder(raw.Body.Attributes) {
 		if !slices.Contains(t.attributes, a.Name) {
-			e.errorf(a.NameRange, didYouMean(a.Name, t.attributes, "%s"), "a %s block has no attribute %q", t.name, a.Name)
+			hint := didYouMean(a.Name, t.attributes, "%s")
+			if n, ok := blockTypeOf(inner, a.Name); ok {
+				hint = "it is a block; write " + n.example + " ... }"
+			}
+			e.errorf(a.NameRange, hint, "a %s block has no attribute %q", t.name, a.Name)
 			continue
 		}
 		if t.name == "scope" && a.Name == "directory" {

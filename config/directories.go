@@ -1,6 +1,7 @@
 package config
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"path/filepath"
@@ -9,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
 
 	"github.com/rollcall-cli/rollcall/internal/identity"
 )
@@ -33,6 +35,9 @@ func (d *decoder) readDirectories(blocks []*block) {
 			}
 		}
 		if dir.Kind == LDIF {
+			for _, inner := range b.blocks {
+				d.errorf(inner.TypeRange, "remove it; the kind takes "+alternatives(kindAttributes[dir.Kind], "%s"), "a directory of kind %q has no block %q", dir.Kind, inner.Type)
+			}
 			d.files(b, &dir)
 		} else {
 			d.server(b, &dir)
@@ -96,6 +101,9 @@ func literalPattern(path string) string {
 
 func (d *decoder) server(b *block, dir *Directory) {
 	plain := d.addresses(b, dir)
+	if k := d.single(b.blocks); k != nil {
+		dir.Kerberos = d.kerberos(b, k)
+	}
 	d.credentials(b, dir)
 	dir.CAFile = b.path("ca_file", d.config.Dir)
 	dir.ClientCert = b.path("client_cert", d.config.Dir)
@@ -111,8 +119,14 @@ func (d *decoder) server(b *block, dir *Directory) {
 		d.warnf(b.Body.Attributes["insecure"].SrcRange, "use ldaps:// or start_tls = true, with ca_file for a certificate authority of your own",
 			"directory %q may send its password without encryption", b.label)
 	}
-	if plain != nil && b.has(bindPassword) && !dir.StartTLS && !dir.Insecure {
-		d.errorf(plain.rng, "use ldaps://, or set start_tls = true", "the password would pass over %s without encryption", plain.shown)
+	if plain != nil && !dir.StartTLS {
+		const hint = "use ldaps://, or set start_tls = true"
+		switch {
+		case dir.Kerberos != nil:
+			d.errorf(plain.rng, hint, "a login by Kerberos needs encryption, and %s has none", plain.shown)
+		case b.has(bindPassword) && !dir.Insecure:
+			d.errorf(plain.rng, hint, "the password would pass over %s without encryption", plain.shown)
+		}
 	}
 	dir.Timeout = d.timeout(b)
 	dir.PageSize = b.number("page_size", 1, 100_000, DefaultPageSize)
@@ -235,8 +249,8 @@ func (d *decoder) credentials(b *block, dir *Directory) {
 		d.errorf(b.Body.Attributes[bindPassword].NameRange, "say with bind_dn whose password it is", "directory %q has a password and nobody to log in as", b.label)
 	case b.has("bind_dn") && !b.has(bindPassword):
 		d.errorf(b.Body.Attributes["bind_dn"].NameRange, `write bind_password = env("NAME") or file("path")`, "directory %q has %q without a password", b.label, "bind_dn")
-	case !b.has("bind_dn") && dir.Kind == ActiveDirectory && !b.has("client_cert"):
-		d.warnf(b.header(), "set bind_dn and bind_password", "directory %q has no login, and Active Directory answers no search without one", b.label)
+	case !b.has("bind_dn") && dir.Kind == ActiveDirectory && !b.has("client_cert") && dir.Kerberos == nil:
+		d.warnf(b.header(), "set bind_dn and bind_password, or write a kerberos block", "directory %q has no login, and Active Directory answers no search without one", b.label)
 	}
 	dn, ok := b.text("bind_dn")
 	if !ok || !b.fullText("bind_dn", dn) {
@@ -250,6 +264,48 @@ func (d *decoder) credentials(b *block, dir *Directory) {
 		return
 	}
 	d.checkDN(dn)
+}
+
+// kerberos reads the block k of the directory b.
+func (d *decoder) kerberos(b, k *block) *Kerberos {
+	for _, name := range []string{"bind_dn", bindPassword} {
+		if b.has(name) {
+			d.errorf(b.Body.Attributes[name].NameRange, "remove one of them", "directory %q has both %q and %q", b.label, kerberosBlock, name)
+		}
+	}
+	switch keytab, cache := k.has("keytab"), k.has("cache"); {
+	case keytab && cache:
+		d.errorf(k.Body.Attributes["cache"].NameRange, "remove one of them", "the Kerberos login of directory %q has both %q and %q", b.label, "keytab", "cache")
+	case !keytab && !cache:
+		d.errorf(k.header(), `write keytab = "svc.keytab" and whose keys it holds, or cache = "/run/krb5cc_svc" for tickets that something else renews`,
+			"the Kerberos login of directory %q has neither %q nor %q", b.label, "keytab", "cache")
+	case keytab && !k.has("principal"):
+		d.errorf(k.Body.Attributes["keytab"].NameRange, `write principal = "svc-rollcall@CORP.EXAMPLE.COM"`, "the Kerberos login of directory %q has a %q and no %q", b.label, "keytab", "principal")
+	case cache && k.has("principal"):
+		d.errorf(k.Body.Attributes["principal"].NameRange, "remove it; the cache says whose tickets it holds", "the Kerberos login of directory %q has both %q and %q", b.label, "cache", "principal")
+	}
+	login := &Kerberos{
+		Keytab: k.path("keytab", d.config.Dir), Cache: k.path("cache", d.config.Dir),
+		Config: cmp.Or(k.path("config", d.config.Dir), DefaultKerberos),
+	}
+	if it, ok := k.text("principal"); ok {
+		if login.Principal = it.text; !inTwo(it.text, "@") {
+			d.errorf(it.rng, "write name@REALM; the realm is mostly the domain in capitals", "%s is not the principal of a Kerberos user", it.shown)
+		}
+	}
+	if it, ok := k.text("service"); ok {
+		if login.Service = it.text; !inTwo(it.text, "/") || strings.Contains(it.text, "@") {
+			d.errorf(it.rng, `write "ldap/" and the name by which Kerberos knows the server, without a realm`, "%s is not the principal of a service", it.shown)
+		}
+	}
+	return login
+}
+
+// inTwo reports whether a text consists of two parts without white space and
+// the separator between them.
+func inTwo(text, separator string) bool {
+	a, b, ok := strings.Cut(text, separator)
+	return ok && a != "" && b != "" && !strings.Contains(b, separator) && !strings.ContainsFunc(text, unicode.IsSpace)
 }
 
 // timeout reads a duration as Go spells it.

@@ -3,6 +3,7 @@ package config
 import (
 	"os"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -39,7 +40,14 @@ func TestPage(t *testing.T) {
 		if !regexp.MustCompile(`(?m)^` + b.name + ` `).MatchString(examples) {
 			t.Errorf("the page has no example of %q", b.name)
 		}
-		for _, a := range b.attributes {
+		attributes := b.attributes
+		for _, inner := range within[b.name] {
+			if !strings.Contains(text, "`"+inner.name+"`") {
+				t.Errorf("the page does not explain %s in %s", inner.name, b.name)
+			}
+			attributes = slices.Concat(attributes, inner.attributes)
+		}
+		for _, a := range attributes {
 			if !strings.Contains(text, "`"+a+"`") {
 				t.Errorf("the page does not explain %s.%s", b.name, a)
 			}

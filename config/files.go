@@ -121,6 +121,11 @@ func (r *reporter) readDir(dir string) []*source {
 			sources = append(sources, src)
 		}
 	}
+	return r.parseAll(sources)
+}
+
+// parseAll parses the files of a directory. It returns nil after an error.
+func (r *reporter) parseAll(sources []*source) []*source {
 	r.secrets = mask(sources)
 	for _, src := range sources {
 		r.parse(src)
@@ -137,12 +142,17 @@ func (r *reporter) readSource(path string) *source {
 		r.errorf(whole(path), "make it a readable text file of at most 4 MiB, or move it out of the configuration directory", "cannot read the file: %s", cause(err))
 		return nil
 	}
-	src := &source{path: path, text: text}
+	return r.lexed(&source{path: path, text: text})
+}
+
+// lexed adds a source and splits it into tokens. It returns nil for what is no
+// text.
+func (r *reporter) lexed(src *source) *source {
 	r.add(src)
 	if !r.checkText(src) {
 		return nil
 	}
-	src.tokens, _ = hclsyntax.LexConfig(text, path, hcl.InitialPos)
+	src.tokens, _ = hclsyntax.LexConfig(src.text, src.path, hcl.InitialPos)
 	return src
 }
 

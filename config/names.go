@@ -11,7 +11,7 @@ import (
 // bindPassword is the one attribute whose value is a secret.
 const bindPassword = "bind_password"
 
-// blockType is a kind of top-level block.
+// blockType is a kind of block.
 type blockType struct {
 	name       string
 	labelled   bool
@@ -55,12 +55,18 @@ var blockTypes = []blockType{
 }
 
 const (
-	localsBlock = "locals"
-	localRoot   = "local"
+	kerberosBlock = "kerberos"
+	localsBlock   = "locals"
+	localRoot     = "local"
 )
 
-func blockTypeOf(name string) (blockType, bool) {
-	for _, t := range blockTypes {
+// within are the kinds of blocks that stand in others.
+var within = map[string][]blockType{
+	"directory": {{kerberosBlock, false, []string{"principal", "keytab", "cache", "config", "service"}, `kerberos {`}},
+}
+
+func blockTypeOf(types []blockType, name string) (blockType, bool) {
+	for _, t := range types {
 		if t.name == name {
 			return t, true
 		}
@@ -68,9 +74,9 @@ func blockTypeOf(name string) (blockType, bool) {
 	return blockType{}, false
 }
 
-func blockNames() []string {
+func blockNames(types []blockType) []string {
 	var names []string
-	for _, t := range blockTypes {
+	for _, t := range types {
 		names = append(names, t.name)
 	}
 	return names
