@@ -1,0 +1,348 @@
+package ldap
+
+import (
+	"cmp"
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	ber "github.com/go-asn1-ber/asn1-ber"
+	goldap "github.com/go-ldap/ldap/v3"
+	"github.com/go-ldap/ldap/v3/gssapi"
+)
+
+// target is a server to speak to.
+type target struct {
+	// url is how it is shown: scheme, host and, if it is not the usual one,
+	// port.
+	url        string
+	host, port string
+	tls        bool // from the start, as ldaps
+}
+
+// targets returns the servers in the order in which they are tried: those of
+// the configuration, or those that DNS names (RFC 2782), the ones of the site
+// first.
+func (s *Source) targets(ctx context.Context) ([]target, error) {
+	var list []target
+	for _, u := range s.options.URLs {
+		scheme, rest, _ := strings.Cut(u, "://")
+		t := target{url: u, tls: scheme == "ldaps", port: "389"}
+		if t.tls {
+			t.port = "636"
+		}
+		if host, port, err := net.SplitHostPort(rest); err == nil {
+			t.host, t.port = host, port
+		} else {
+			t.host = strings.Trim(rest, "[]")
+		}
+		list = append(list, t)
+	}
+	if len(list) > 0 {
+		return list, nil
+	}
+	var failed error
+	for _, name := range s.options.serviceNames() {
+		records, err := s.lookup(ctx, name)
+		if err != nil {
+			failed = cmp.Or(failed, err)
+			continue
+		}
+		for _, r := range records {
+			host := strings.TrimSuffix(r.Target, ".")
+			if host == "" {
+				continue // RFC 2782: the service is not offered
+			}
+			t := target{host: host, port: fmt.Sprint(r.Port), tls: !s.options.StartTLS}
+			scheme := "ldap"
+			if t.tls {
+				// Domain controllers register their port without encryption.
+				scheme = "ldaps"
+				if t.port == "389" {
+					t.port = "636"
+				}
+			}
+			t.url = scheme + "://" + net.JoinHostPort(host, t.port)
+			if !slices.ContainsFunc(list, func(o target) bool { return o.url == t.url }) {
+				list = append(list, t)
+			}
+		}
+	}
+	if len(list) == 0 {
+		return nil, hinted{fmt.Errorf("DNS names no server of %s: %w", s.options.Domain, cmp.Or(failed, errors.New("the record says that there is none"))),
+			"ask DNS for SRV records of " + s.options.serviceNames()[0] + ", or name the servers with urls"}
+	}
+	return list, nil
+}
+
+// serviceNames are the names of SRV records, the first choice first: those of
+// domain controllers (MS-ADTS section 6.3.2.3) or of RFC 2782.
+func (o *Options) serviceNames() []string {
+	if !o.ActiveDirectory {
+		return []string{"_ldap._tcp." + o.Domain}
+	}
+	names := []string{"_ldap._tcp.dc._msdcs." + o.Domain}
+	if o.Site != "" {
+		names = append([]string{"_ldap._tcp." + o.Site + "._sites.dc._msdcs." + o.Domain}, names...)
+	}
+	return names
+}
+
+func lookupSRV(ctx context.Context, name string) ([]*net.SRV, error) {
+	_, records, err := net.DefaultResolver.LookupSRV(ctx, "", "", name)
+	return records, err
+}
+
+// conn is a connection that somebody is logged in on.
+type conn struct {
+	*goldap.Conn
+	wire   *wire
+	target target
+	root   rootDSE
+	// policy is what the password policy said to the login, or nil.
+	policy *goldap.ControlBeheraPasswordPolicy
+	// stop ends the watch over the context.
+	stop func() bool
+}
+
+// open connects to a server and logs in. When ctx ends, the connection does.
+func (s *Source) open(ctx context.Context, t target) (*conn, error) {
+	c, err := s.connect(ctx, t)
+	if err != nil {
+		return nil, s.cause(ctx, nil, err)
+	}
+	if err := s.bind(ctx, c); err != nil {
+		c.close()
+		why := s.cause(ctx, c, err)
+		if ctx.Err() == nil && refused(err) {
+			why = &loginError{why}
+		}
+		return nil, why
+	}
+	if err := c.readRoot(); err != nil {
+		c.close()
+		return nil, s.cause(ctx, c, err)
+	}
+	return c, nil
+}
+
+// connect makes a connection, encrypted where it is to be, on which nobody is
+// logged in yet.
+func (s *Source) connect(ctx context.Context, t target) (*conn, error) {
+	tlsConfig, err := s.tlsConfig(t)
+	if err != nil {
+		return nil, err
+	}
+	nc, err := s.dial(ctx, t)
+	if err != nil {
+		return nil, err
+	}
+	stop := context.AfterFunc(ctx, func() { _ = nc.Close() })
+	below := nc
+	encrypted := t.tls || s.options.StartTLS
+	if encrypted {
+		if nc, err = s.encrypt(ctx, t, nc, tlsConfig); err != nil {
+			stop()
+			_ = below.Close()
+			return nil, cmp.Or(ctx.Err(), err)
+		}
+	}
+	w := newWire(nc, below, s.options.Timeout)
+	c := &conn{Conn: goldap.NewConn(w, encrypted), wire: w, target: t, stop: stop}
+	c.Start()
+	return c, nil
+}
+
+// dial makes the TCP connection.
+func (s *Source) dial(ctx context.Context, t target) (net.Conn, error) {
+	d := net.Dialer{Timeout: s.options.Timeout}
+	nc, err := d.DialContext(ctx, "tcp", net.JoinHostPort(t.host, t.port))
+	if err != nil {
+		return nil, cmp.Or(ctx.Err(), err)
+	}
+	return nc, nil
+}
+
+// encrypt makes a TLS connection of a TCP connection, by StartTLS where the
+// target does not begin with TLS.
+func (s *Source) encrypt(ctx context.Context, t target, nc net.Conn, config *tls.Config) (net.Conn, error) {
+	if err := nc.SetDeadline(time.Now().Add(s.options.Timeout)); err != nil {
+		return nil, err
+	}
+	if !t.tls {
+		if err := startTLS(nc); err != nil {
+			return nil, fmt.Errorf("StartTLS: %w", err)
+		}
+	}
+	secure := tls.Client(nc, config)
+	if err := secure.HandshakeContext(ctx); err != nil {
+		return nil, err
+	}
+	return secure, nc.SetDeadline(time.Time{})
+}
+
+// startTLS asks for encryption (RFC 4511 section 4.14). go-ldap would put TLS
+// above [wire], which then saw nothing.
+func startTLS(nc net.Conn) error {
+	const oid = "1.3.6.1.4.1.1466.20037"
+	packet := ber.Encode(ber.ClassUniversal, ber.TypeConstructed, ber.TagSequence, nil, "")
+	packet.AppendChild(ber.NewInteger(ber.ClassUniversal, ber.TypePrimitive, ber.TagInteger, 1, ""))
+	request := ber.Encode(ber.ClassApplication, ber.TypeConstructed, goldap.ApplicationExtendedRequest, nil, "")
+	request.AppendChild(ber.NewString(ber.ClassContext, ber.TypePrimitive, 0, oid, ""))
+	packet.AppendChild(request)
+	if _, err := nc.Write(packet.Bytes()); err != nil {
+		return err
+	}
+	answer, err := ber.ReadPacket(nc)
+	if err != nil {
+		return err
+	}
+	return goldap.GetLDAPError(answer)
+}
+
+// tlsConfig verifies chain and host name. Its errors are faults of files of
+// the configuration.
+func (s *Source) tlsConfig(t target) (*tls.Config, error) {
+	config := &tls.Config{ServerName: t.host, MinVersion: tls.VersionTLS12}
+	if file := s.options.CAFile; file != "" {
+		pem, err := os.ReadFile(file)
+		if err != nil {
+			return nil, &fileError{err}
+		}
+		config.RootCAs = x509.NewCertPool()
+		if !config.RootCAs.AppendCertsFromPEM(pem) {
+			return nil, &fileError{fmt.Errorf("%s holds no certificate in PEM", file)}
+		}
+	}
+	if s.options.ClientCert != "" {
+		pair, err := tls.LoadX509KeyPair(s.options.ClientCert, s.options.ClientKey)
+		if err != nil {
+			return nil, &fileError{fmt.Errorf("client certificate %s with key %s: %w", s.options.ClientCert, s.options.ClientKey, err)}
+		}
+		config.Certificates = []tls.Certificate{pair}
+	}
+	return config, nil
+}
+
+// fileError is a fault of a file that the configuration names: no other server
+// helps.
+type fileError struct{ err error }
+
+func (e *fileError) Error() string { return e.err.Error() }
+func (e *fileError) Unwrap() error { return e.err }
+
+// bind logs in: by Kerberos, by name and password, or as whom the client
+// certificate names (RFC 4513 section 5.2.3).
+func (s *Source) bind(ctx context.Context, c *conn) error {
+	c.wire.await()
+	defer c.wire.done()
+	switch o := &s.options; {
+	case o.Kerberos != nil:
+		return s.bindKerberos(ctx, c)
+	case o.BindDN != "":
+		request := goldap.NewSimpleBindRequest(o.BindDN, o.Password(), []goldap.Control{goldap.NewControlBeheraPasswordPolicy()})
+		if o.ActiveDirectory {
+			request.Controls = nil
+		}
+		result, err := c.SimpleBind(request)
+		if result != nil {
+			c.policy, _ = goldap.FindControl(result.Controls, goldap.ControlTypeBeheraPasswordPolicy).(*goldap.ControlBeheraPasswordPolicy)
+		}
+		if err != nil && c.policy != nil {
+			return &policyError{err, c.policy}
+		}
+		return err
+	case o.ClientCert != "":
+		return c.ExternalBind()
+	}
+	return nil
+}
+
+func (s *Source) bindKerberos(ctx context.Context, c *conn) error {
+	k := s.options.Kerberos
+	var client *gssapi.Client
+	var err error
+	if k.Cache != "" {
+		client, err = gssapi.NewClientFromCCache(k.Cache, k.Config)
+	} else {
+		name, realm, _ := strings.Cut(k.Principal, "@")
+		client, err = gssapi.NewClientWithKeytab(name, realm, k.Keytab, k.Config)
+	}
+	if err != nil {
+		return &fileError{fmt.Errorf("Kerberos: %w", err)}
+	}
+	defer client.Close()
+	return c.GSSAPIBind(client, cmp.Or(k.Service, "ldap/"+c.target.host), "")
+}
+
+// loginError says that the credentials were refused, in words.
+type loginError struct{ err error }
+
+func (e *loginError) Error() string { return e.err.Error() }
+func (e *loginError) Unwrap() error { return e.err }
+
+// policyError is a refused login, with what the password policy says of it.
+type policyError struct {
+	err    error
+	policy *goldap.ControlBeheraPasswordPolicy
+}
+
+func (e *policyError) Error() string { return e.err.Error() }
+func (e *policyError) Unwrap() error { return e.err }
+
+// close ends the connection without a farewell.
+func (c *conn) close() {
+	c.stop()
+	_ = c.wire.Close()
+	_ = c.Conn.Close()
+	c.wire.done()
+}
+
+// search asks for what is read by go-ldap: base objects and the like, never
+// the entries of a directory.
+func (c *conn) search(base string, scope int, filter string, attributes []string, controls ...goldap.Control) (*goldap.SearchResult, error) {
+	c.wire.await()
+	defer c.wire.done()
+	return c.Search(goldap.NewSearchRequest(base, scope, goldap.NeverDerefAliases, 0, 0, false, filter, attributes, controls))
+}
+
+// cause says why an operation failed, in words, and prefers what is known
+// better here: that the user stopped it, or that the time was up.
+func (s *Source) cause(ctx context.Context, c *conn, err error) error {
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	if c != nil && c.wire.timedOut.Load() {
+		return hinted{fmt.Errorf("no answer within %s", s.options.Timeout), "set timeout in the directory block if the server needs longer"}
+	}
+	if file := (*fileError)(nil); errors.As(err, &file) {
+		return err
+	}
+	// go-ldap keeps no more than the text of what ended the connection.
+	var result *goldap.Error
+	if c != nil && c.wire.fault.Load() != nil && (!errors.As(err, &result) || result.ResultCode == goldap.ErrorNetwork) {
+		if err = *c.wire.fault.Load(); errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+			err = hinted{errors.New("the server closed the connection before its answer was complete"), closedHint}
+		}
+	}
+	return explain(err, s.options.ActiveDirectory)
+}
+
+// hinted is an error with advice.
+type hinted struct {
+	error
+	hint string
+}
+
+func (e hinted) Unwrap() error { return e.error }
+
+// Hint says what to do next.
+func (e hinted) Hint() string { return e.hint }

@@ -1,0 +1,68 @@
+// Package ldap reads directories from servers: Active Directory, OpenLDAP, 389
+// Directory Server and others that speak LDAP version 3 (RFC 4511).
+package ldap
+
+import (
+	"context"
+	"net"
+	"time"
+
+	"github.com/rollcall-cli/rollcall/internal/directory"
+)
+
+// Options say how to reach a directory and who reads it. They have been
+// checked by the configuration.
+type Options struct {
+	// Label is the directory's.
+	Label string
+	// ActiveDirectory is true for domain controllers.
+	ActiveDirectory bool
+	// URLs are ldap://host[:port] or ldaps://host[:port], to be tried in order.
+	URLs []string
+	// Domain is the DNS domain whose servers are looked up by SRV records
+	// where URLs is empty; Site goes before the others.
+	Domain, Site string
+	// BindDN is a distinguished name, for Active Directory also a user
+	// principal name or DOMAIN\user; "" for nobody, or for whom the client
+	// certificate or Kerberos names.
+	BindDN string
+	// Password returns the password of BindDN.
+	Password func() string
+	// CAFile holds the certificates, in PEM, of the authorities to trust in
+	// place of the system's; "" for the system's. ClientCert and ClientKey are
+	// PEM files, too; both or none is set.
+	CAFile, ClientCert, ClientKey string
+	// Kerberos, unless nil, logs in by GSSAPI (RFC 4752).
+	Kerberos *Kerberos
+	// StartTLS asks for encryption on ldap:// connections (RFC 4511 section
+	// 4.14).
+	StartTLS bool
+	// Timeout is how long one request, or one page of a search, may take.
+	Timeout time.Duration
+	// PageSize is how many entries are asked for at a time.
+	PageSize int
+}
+
+// Kerberos says whose ticket to use.
+type Kerberos struct {
+	// Principal is name@REALM; with a Cache it may be "".
+	Principal string
+	// Keytab is the file of the principal's keys, Cache the file of a
+	// credential cache. One of them is set.
+	Keytab, Cache string
+	// Config is a krb5.conf.
+	Config string
+	// Service is the principal of the server's service; "" for ldap/host.
+	Service string
+}
+
+// Source is a directory on servers.
+type Source struct {
+	options Options
+	lookup  func(ctx context.Context, name string) ([]*net.SRV, error)
+}
+
+var _ directory.Source = (*Source)(nil)
+
+// New returns the directory. No server is spoken to before it is read.
+func New(o Options) *Source { return &Source{o, lookupSRV} }

@@ -1,0 +1,167 @@
+package ldap
+
+import (
+	"bytes"
+	"fmt"
+	"iter"
+	"strconv"
+	"strings"
+
+	"github.com/rollcall-cli/rollcall/internal/directory"
+	"github.com/rollcall-cli/rollcall/internal/identity"
+)
+
+// object is a search result entry. It keeps the attributes that were asked
+// for, and is overwritten by the next one.
+type object struct {
+	wanted []string // attribute names in lower case, sorted
+	names  []string // as the server writes them
+	values [][][]byte
+	raw    []byte // the DN
+	dn     string
+	texts  *identity.Arena
+	// parts are the attributes of which only a range has come.
+	parts []latePart
+}
+
+var _ directory.Object = (*object)(nil)
+
+func newObject(wanted []string, texts *identity.Arena) *object {
+	return &object{wanted: wanted, names: make([]string, len(wanted)), values: make([][][]byte, len(wanted)), texts: texts}
+}
+
+// set reads an entry, whose octets must stay as they are while it is used.
+func (o *object) set(body []byte) error {
+	for i := range o.values {
+		o.values[i] = o.values[i][:0]
+	}
+	o.dn, o.parts = "", o.parts[:0]
+	var err error
+	o.raw, err = parseEntry(body, o.attribute)
+	return err
+}
+
+// complete adds the values that came later.
+func (o *object) complete(parts []latePart) {
+	o.parts = o.parts[:0]
+	for _, p := range parts {
+		o.values[p.index] = append(o.values[p.index], p.values...)
+	}
+}
+
+func (o *object) attribute(description, values []byte) error {
+	name, options, _ := bytes.Cut(description, []byte(";"))
+	i := o.index(name)
+	if i < 0 {
+		return nil
+	}
+	if len(o.values[i]) == 0 && o.names[i] != string(name) {
+		o.names[i] = string(name)
+	}
+	if len(options) > 0 {
+		_, next, _, err := attributeRange(string(description))
+		if err != nil {
+			return err
+		}
+		if next > 0 {
+			o.parts = append(o.parts, latePart{attribute: o.wanted[i], index: i, next: next})
+		}
+	}
+	var err error
+	o.values[i], err = appendOctets(o.values[i], values)
+	return err
+}
+
+// attributeRange splits an attribute description into its name, in lower
+// case, and what its option "range=low-high" says (MS-ADTS section
+// 3.1.1.3.1.3.3): next is the number of the first value behind the range, or 0
+// without one; last is true for the last range, "low-*".
+func attributeRange(description string) (name string, next int, last bool, err error) {
+	name, options, _ := strings.Cut(strings.ToLower(description), ";")
+	for option := range strings.SplitSeq(options, ";") {
+		bounds, found := strings.CutPrefix(option, "range=")
+		if !found {
+			continue
+		}
+		low, high, _ := strings.Cut(bounds, "-")
+		from, err := strconv.ParseUint(low, 10, 31)
+		if err == nil && high == "*" {
+			return name, 0, true, nil
+		}
+		to, errHigh := strconv.ParseUint(high, 10, 31)
+		if err != nil || errHigh != nil || to < from {
+			return "", 0, false, fmt.Errorf("the server sent the values %q, whose range cannot be read", description)
+		}
+		return name, int(to) + 1, false, nil
+	}
+	return name, 0, false, nil
+}
+
+// index returns the number of an attribute that is wanted, or -1.
+func (o *object) index(name []byte) int {
+wanted:
+	for i, want := range o.wanted {
+		if len(want) != len(name) {
+			continue
+		}
+		for j, c := range name {
+			if c >= 'A' && c <= 'Z' {
+				c |= 0x20
+			}
+			if want[j] != c {
+				continue wanted
+			}
+		}
+		return i
+	}
+	return -1
+}
+
+// DN implements [directory.Object]; the text stays valid.
+func (o *object) DN() string {
+	if o.dn == "" {
+		o.dn = o.texts.String(o.raw)
+	}
+	return o.dn
+}
+
+// Values implements [directory.Object].
+func (o *object) Values(name string) [][]byte {
+	for i, want := range o.wanted {
+		if want == name {
+			return o.values[i]
+		}
+	}
+	return nil
+}
+
+// Attributes implements [directory.Object].
+func (o *object) Attributes() iter.Seq2[string, [][]byte] {
+	return func(yield func(string, [][]byte) bool) {
+		for i, values := range o.values {
+			if len(values) > 0 && !yield(o.names[i], values) {
+				return
+			}
+		}
+	}
+}
+
+// guidAttributes identify objects, the first that one has: those of Active
+// Directory, of RFC 4530, and of 389 Directory Server.
+var guidAttributes = []string{"objectguid", "entryuuid", "nsuniqueid"}
+
+// guid returns what identifies the object through renames, or zeros.
+func (o *object) guid() identity.GUID {
+	for _, name := range guidAttributes {
+		for _, v := range o.Values(name) {
+			g, err := identity.WireGUID(v)
+			if len(v) != 16 {
+				g, err = identity.ParseGUID(string(v))
+			}
+			if err == nil && !g.IsZero() {
+				return g
+			}
+		}
+	}
+	return identity.GUID{}
+}

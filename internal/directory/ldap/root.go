@@ -1,0 +1,116 @@
+package ldap
+
+import (
+	"errors"
+	"slices"
+	"strconv"
+	"strings"
+
+	goldap "github.com/go-ldap/ldap/v3"
+
+	"github.com/rollcall-cli/rollcall/internal/identity"
+)
+
+// rootDSE is what a server says of itself (RFC 4512 section 5.1, MS-ADTS
+// section 3.1.1.3.2).
+type rootDSE struct {
+	namingContexts []string
+	// defaultContext is a domain controller's own domain.
+	defaultContext string
+	vendor         string
+	controls       []string
+	capabilities   []string
+	mechanisms     []string
+	// serviceName is the DN of a domain controller's NTDS settings.
+	serviceName string
+	hostName    string
+	// time is the server's clock as a domain controller writes it, a
+	// GeneralizedTime.
+	time string
+	// usn is the highest committed update sequence number, 0 for none.
+	usn int64
+}
+
+// Controls and capabilities, by object identifier.
+const (
+	oidPaging          = "1.2.840.113556.1.4.319"   // RFC 2696
+	oidShowDeleted     = "1.2.840.113556.1.4.417"   // MS-ADTS section 3.1.1.3.4.1.14
+	oidDirSync         = "1.2.840.113556.1.4.841"   // MS-ADTS section 3.1.1.3.4.1.3
+	oidSyncRequest     = "1.3.6.1.4.1.4203.1.9.1.1" // RFC 4533
+	oidActiveDirectory = "1.2.840.113556.1.4.800"   // MS-ADTS section 3.1.1.3.4.3.1
+)
+
+var pagedResults = []byte(oidPaging)
+
+func (c *conn) readRoot() error {
+	result, err := c.search("", goldap.ScopeBaseObject, "(objectClass=*)", []string{
+		"namingContexts", "defaultNamingContext", "vendorName", "supportedControl", "supportedCapabilities", "supportedSASLMechanisms",
+		"dsServiceName", "dnsHostName", "currentTime", "highestCommittedUSN",
+	})
+	if err != nil {
+		return err
+	}
+	if len(result.Entries) != 1 {
+		return errors.New("the server does not show its root entry (rootDSE)")
+	}
+	e := result.Entries[0]
+	c.root = rootDSE{
+		namingContexts: e.GetEqualFoldAttributeValues("namingContexts"),
+		defaultContext: e.GetEqualFoldAttributeValue("defaultNamingContext"),
+		vendor:         e.GetEqualFoldAttributeValue("vendorName"),
+		controls:       e.GetEqualFoldAttributeValues("supportedControl"),
+		capabilities:   e.GetEqualFoldAttributeValues("supportedCapabilities"),
+		mechanisms:     e.GetEqualFoldAttributeValues("supportedSASLMechanisms"),
+		serviceName:    e.GetEqualFoldAttributeValue("dsServiceName"),
+		hostName:       e.GetEqualFoldAttributeValue("dnsHostName"),
+		time:           e.GetEqualFoldAttributeValue("currentTime"),
+	}
+	c.root.usn, _ = strconv.ParseInt(e.GetEqualFoldAttributeValue("highestCommittedUSN"), 10, 64)
+	return nil
+}
+
+// contexts returns the naming contexts that a base of "" stands for: the
+// domain of a domain controller, all of another server.
+func (r *rootDSE) contexts() []string {
+	if r.defaultContext != "" {
+		return []string{r.defaultContext}
+	}
+	return r.namingContexts
+}
+
+// contextOf returns the naming context that holds a DN: the longest whose DN
+// ends it. It is the DN itself where the server names none.
+func (r *rootDSE) contextOf(text string) string {
+	dn, err := identity.ParseDN(text)
+	if err != nil {
+		return text
+	}
+	best, depth := text, -1
+	for _, context := range r.namingContexts {
+		if nc, err := identity.ParseDN(context); err == nil && dn.Within(nc) && len(nc) > depth {
+			best, depth = context, len(nc)
+		}
+	}
+	return best
+}
+
+// identity tells which copy of the data the server holds; see
+// [identity.Receipt].
+func (c *conn) identity(contexts []string) string {
+	if c.root.serviceName != "" {
+		result, err := c.search(c.root.serviceName, goldap.ScopeBaseObject, "(objectClass=*)", []string{"invocationId"})
+		if err != nil || len(result.Entries) != 1 {
+			return ""
+		}
+		g, _ := identity.WireGUID(result.Entries[0].GetRawAttributeValue("invocationId"))
+		return g.String()
+	}
+	var values []string
+	for _, context := range contexts {
+		if result, err := c.search(context, goldap.ScopeBaseObject, "(objectClass=*)", []string{"contextCSN"}); err == nil && len(result.Entries) == 1 {
+			values = append(values, result.Entries[0].GetEqualFoldAttributeValues("contextCSN")...)
+		}
+	}
+	slices.Sort(values)
+	return strings.Join(slices.Compact(values), " ")
+}

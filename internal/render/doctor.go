@@ -1,0 +1,160 @@
+package render
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"github.com/rollcall-cli/rollcall/internal/doctor"
+)
+
+// Diagnosis is a run of doctor.
+type Diagnosis struct {
+	// Version is that of the program, Created the time of the run.
+	Version string
+	Created time.Time
+	Reports []*doctor.Report
+}
+
+// count returns how many checks of all directories had an outcome.
+func (d *Diagnosis) count(s doctor.Status) int {
+	n := 0
+	for _, r := range d.Reports {
+		n += r.Count(s)
+	}
+	return n
+}
+
+// signOf marks the outcome of a check as text.
+func signOf(s doctor.Status) span {
+	switch s {
+	case doctor.OK:
+		return span{"ok", green}
+	case doctor.Warning:
+		return span{"warn", yellow}
+	case doctor.Failed:
+		return span{"FAIL", red}
+	}
+	return span{"skip", dim}
+}
+
+// DiagnosisText writes a diagnosis for a person: a line a check below what was
+// tested and, where something is to be done, what shows that and how. Only the
+// width and the colour of the options count.
+func DiagnosisText(w io.Writer, d *Diagnosis, opt TextOptions) error {
+	o := newPage(w, opt.Width, opt.Color)
+	names := 0
+	for _, r := range d.Reports {
+		for _, c := range r.Checks {
+			names = max(names, cells(c.Name))
+		}
+	}
+	const name = nested + 4 + gap
+	for _, r := range d.Reports {
+		o.put(bold, clean(r.Directory))
+		o.next(0, margin, styled(dim, clean(r.Kind)))
+		o.end()
+		subject := ""
+		for _, c := range r.Checks {
+			if c.Subject != subject {
+				subject = c.Subject
+				o.at(margin)
+				o.put(plain, clean(subject))
+				o.end()
+			}
+			sign := signOf(c.Status)
+			o.at(nested)
+			o.put(sign.style, sign.text)
+			o.at(name)
+			o.put(plain, c.Name)
+			o.prose(name+names+gap, "", plain, clean(c.Finding))
+			if c.Status != doctor.Warning && c.Status != doctor.Failed {
+				continue
+			}
+			for _, fact := range c.Evidence {
+				o.prose(name+names+gap, "- ", dim, clean(fact))
+			}
+			if c.Remedy != "" {
+				o.prose(name+names+gap, "do: ", bold, clean(c.Remedy))
+			}
+		}
+		o.end()
+	}
+	parts := make([]string, len(doctor.Statuses))
+	for i, s := range doctor.Statuses {
+		parts[i] = number(d.count(s)) + " " + string(s)
+	}
+	o.line(bold, "%s", strings.Join(parts, ", "))
+	return o.flush()
+}
+
+// DiagnosisJSON writes a diagnosis as the document of docs/doctor.md.
+func DiagnosisJSON(w io.Writer, d *Diagnosis) error {
+	type check struct {
+		Name     string        `json:"name"`
+		Subject  string        `json:"subject"`
+		Status   doctor.Status `json:"status"`
+		Finding  string        `json:"finding"`
+		Evidence []string      `json:"evidence"`
+		Remedy   string        `json:"remedy"`
+	}
+	type directory struct {
+		Name    string  `json:"name"`
+		Kind    string  `json:"kind"`
+		Refused bool    `json:"refused"`
+		Checks  []check `json:"checks"`
+	}
+	document := struct {
+		FormatVersion string                `json:"format_version"`
+		Version       string                `json:"rollcall_version"`
+		Created       time.Time             `json:"created"`
+		Summary       map[doctor.Status]int `json:"summary"`
+		Directories   []directory           `json:"directories"`
+	}{"1.0", d.Version, d.Created.UTC().Truncate(time.Second), map[doctor.Status]int{}, []directory{}}
+	for _, s := range doctor.Statuses {
+		document.Summary[s] = d.count(s)
+	}
+	for _, r := range d.Reports {
+		list := directory{r.Directory, r.Kind, r.Refused, []check{}}
+		for _, c := range r.Checks {
+			list.Checks = append(list.Checks, check{c.Name, c.Subject, c.Status, c.Finding, append([]string{}, c.Evidence...), c.Remedy})
+		}
+		document.Directories = append(document.Directories, list)
+	}
+	e := json.NewEncoder(w)
+	e.SetEscapeHTML(false)
+	e.SetIndent("", "  ")
+	return e.Encode(document)
+}
+
+// DiagnosisMarkdown writes a diagnosis for a ticket: a table a directory.
+func DiagnosisMarkdown(w io.Writer, d *Diagnosis) error {
+	var b strings.Builder
+	for _, r := range d.Reports {
+		fmt.Fprintf(&b, "## %s\n\n| | check | of | finding | what to do |\n|---|---|---|---|---|\n", markdown(r.Directory))
+		for _, c := range r.Checks {
+			finding := markdown(c.Finding)
+			for _, fact := range c.Evidence {
+				finding += "<br>• " + markdown(fact)
+			}
+			fmt.Fprintf(&b, "| %s | %s | %s | %s | %s |\n", signOf(c.Status).text, markdown(c.Name), markdown(c.Subject), finding, markdown(c.Remedy))
+		}
+		b.WriteString("\n")
+	}
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+// markdown makes a value fit for a cell of a Markdown table: it is shown as it
+// is, and neither markup nor a link.
+func markdown(s string) string { return asMarkdown.Replace(clean(s)) }
+
+var asMarkdown = func() *strings.Replacer {
+	var pairs []string
+	for _, c := range "\\`*_[]<>|~#&!$@" {
+		pairs = append(pairs, string(c), `\`+string(c))
+	}
+	return strings.NewReplacer(append(pairs, "://", `\://`, "www.", `www\.`)...)
+}()
