@@ -34,15 +34,15 @@ Examples:
   rollcall apply --auto-approve
   rollcall apply plan.json
 
-Exit codes: 0 done, or nothing to do; 1 failed, nothing was changed; 3 some changes failed, each is named; 4 deactivations were withheld by a limit, everything else was done; 5 the saved plan does not fit; 6 you said no; 10 a directory could not be read completely; 11 the state is locked; 70 internal error; 80 wrong usage; 130 interrupted.`
+Exit codes: 0 done, or nothing to do; 1 failed, nothing was changed; 3 some changes failed, each is named; 4 deactivations were withheld by a limit, everything else was done; 5 the saved plan does not fit; 6 you said no; 10 a directory could not be read completely, or was empty where it had accounts; 11 the state is locked; 12 a directory refused the credentials; 70 internal error; 80 wrong usage; 130 interrupted.`
 }
 
 func (c *applyCommand) Validate() error {
 	switch {
 	case c.AllowDeactivations < 0:
 		return errors.New("--allow-deactivations must not be negative")
-	case c.Plan != "" && (len(c.Directory) > 0 || c.Snapshot != ""):
-		return errors.New("a saved plan was read already: --directory and --snapshot go with plan, or with an apply without PLAN")
+	case c.Plan != "" && (len(c.Directory) > 0 || c.Snapshot != "" || c.AllowEmpty):
+		return errors.New("a saved plan was read already: --directory, --snapshot and --allow-empty go with plan, or with an apply without PLAN")
 	}
 	return nil
 }

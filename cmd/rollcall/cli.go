@@ -13,11 +13,14 @@ HCL files declare which entries of Active Directory or LDAP are synchronized, fo
 type commandLine struct {
 	Dir string `short:"C" default:"." placeholder:"DIR" help:"The configuration directory; all its *.hcl files are one configuration."`
 
+	Init     initCommand     `cmd:"" help:"Write a starter configuration, made for a server with --url."`
 	Validate validateCommand `cmd:"" help:"Check the configuration."`
 	Fmt      fmtCommand      `cmd:"" help:"Lay out the configuration files canonically."`
 	Plan     planCommand     `cmd:"" help:"Show what would change, and what is refused and why."`
 	Apply    applyCommand    `cmd:"" help:"Commit a fresh plan after asking, or a saved one."`
 	Show     showCommand     `cmd:"" help:"Show a saved plan."`
+	Snapshot snapshotCommand `cmd:"" help:"Save what each directory returns, for plan --snapshot."`
+	Doctor   doctorCommand   `cmd:"" help:"Test every directory, and say what to do."`
 	State    stateCommand    `cmd:"" help:"Look at the accounts as recorded, and bring in existing ones."`
 	Version  versionCommand  `cmd:"" help:"Print the version."`
 
@@ -28,6 +31,8 @@ type commandLine struct {
 type reading struct {
 	Directory []string `placeholder:"NAME" sep:"none" help:"Read only this directory; repeatable. Accounts of the others are left alone."`
 	Snapshot  string   `type:"path" placeholder:"DIR" help:"Read DIR/<directory>.ldif in place of each server."`
+
+	AllowEmpty bool `help:"Go on although a server has no entry left for a scope that had accounts."`
 }
 
 // showing are the flags of commands that show a plan.

@@ -22,6 +22,7 @@ const (
 	exitDeclined    exitCode = 6
 	exitUnreachable exitCode = 10
 	exitLocked      exitCode = 11
+	exitRefused     exitCode = 12
 	exitInternal    exitCode = 70
 	exitUsage       exitCode = 80
 	exitInterrupted exitCode = 130
@@ -30,11 +31,12 @@ const (
 // codeOf is the one place where an error becomes an exit code.
 func codeOf(err error) exitCode {
 	var (
-		said   silent
-		usage  usageError
-		stale  staleError
-		read   *directory.ReadError
-		locked *state.LockedError
+		said    silent
+		usage   usageError
+		stale   staleError
+		refused *directory.RefusedError
+		read    *directory.ReadError
+		locked  *state.LockedError
 	)
 	switch {
 	case err == nil:
@@ -47,6 +49,8 @@ func codeOf(err error) exitCode {
 		return exitUsage
 	case errors.As(err, &stale):
 		return exitStale
+	case errors.As(err, &refused):
+		return exitRefused
 	case errors.As(err, &read):
 		return exitUnreachable
 	case errors.As(err, &locked):

@@ -22,8 +22,10 @@ type output struct{ format, file string }
 var formats = []string{"text", "json", "csv"}
 
 // UnmarshalText reads FORMAT or FORMAT=FILE.
-func (o *output) UnmarshalText(text []byte) error {
-	format, file, named := strings.Cut(string(text), "=")
+func (o *output) UnmarshalText(text []byte) error { return o.parse(string(text), formats...) }
+
+func (o *output) parse(text string, formats ...string) error {
+	format, file, named := strings.Cut(text, "=")
 	if !slices.Contains(formats, format) {
 		return fmt.Errorf("unknown format %q: expected one of %s", format, strings.Join(formats, ", "))
 	}
@@ -144,8 +146,14 @@ func writeFile(path string, write func(io.Writer) error) error {
 }
 
 // writePlan writes a plan in every format that was asked for. full is the
-// command that shows all its rows, next what to do with it.
+// command that shows all its rows, next what to do with it. Its warnings are
+// talk where no text shows them.
 func (s *session) writePlan(p *plan.Plan, show showing, full, next string) error {
+	if len(show.Output) > 0 && !slices.Contains(show.Output, output{format: "text"}) {
+		for _, warning := range p.Warnings {
+			s.note("warning: %s", warning)
+		}
+	}
 	return s.writeOutputs(show.Output, func(w io.Writer, format string, t render.Terminal) error {
 		switch format {
 		case "json":

@@ -21,7 +21,7 @@ Examples:
   rollcall plan -o text -o json=plan.json
   rollcall plan --directory corp --detailed-exitcode
 
-Exit codes: 0 done; 1 failed; 2 changes pending, with --detailed-exitcode; 4 deactivations withheld, with --detailed-exitcode; 10 a directory could not be read completely; 70 internal error; 80 wrong usage; 130 interrupted.`
+Exit codes: 0 done; 1 failed; 2 changes pending, with --detailed-exitcode; 4 deactivations withheld, with --detailed-exitcode; 10 a directory could not be read completely, or was empty where it had accounts; 12 a directory refused the credentials; 70 internal error; 80 wrong usage; 130 interrupted.`
 }
 
 func (c *planCommand) Validate() error { return positive("--expires", c.Expires) }

@@ -12,6 +12,7 @@ import (
 
 	"github.com/rollcall-cli/rollcall/config"
 	"github.com/rollcall-cli/rollcall/internal/directory"
+	"github.com/rollcall-cli/rollcall/internal/directory/ldap"
 	"github.com/rollcall-cli/rollcall/internal/directory/ldif"
 	"github.com/rollcall-cli/rollcall/internal/identity"
 	"github.com/rollcall-cli/rollcall/internal/render"
@@ -60,12 +61,14 @@ func (s *session) plan(cfg *config.Config, flags reading, allowed int) (*made, e
 			p.Unread = append(p.Unread, d.Name)
 			continue
 		}
-		receipt, err := s.read(cfg, d, flags.Snapshot, progress, func(e *identity.Entry) error {
-			in.Entries = append(identity.Grown(in.Entries), *e)
-			return nil
-		})
+		entries, receipt, err := s.read(cfg, d, flags.Snapshot, progress)
 		if err != nil {
 			return nil, err
+		}
+		if in.Entries == nil {
+			in.Entries = entries
+		} else {
+			in.Entries = append(in.Entries, entries...)
 		}
 		p.Directories = append(p.Directories, receipt)
 		in.Read = append(in.Read, d.Name)
@@ -76,7 +79,11 @@ func (s *session) plan(cfg *config.Config, flags reading, allowed int) (*made, e
 	}
 	in.Accounts = st.Accounts
 	p.Lineage, p.Serial = st.Lineage, st.Serial
-	p.Warnings = append(p.Warnings, undeclared(cfg, st)...)
+	missing, err := gaps(cfg, p.Directories, &in, flags.AllowEmpty)
+	if err != nil {
+		return nil, err
+	}
+	p.Warnings = slices.Concat(p.Warnings, missing, undeclared(cfg, st))
 	progress.Update("planning", "entries", len(in.Entries))
 	result, err := await(s, func() (*plan.Plan, error) { return plan.Compute(in) })
 	if err != nil {
@@ -123,38 +130,65 @@ func wantedDirectories(cfg *config.Config, flags []string) ([]string, error) {
 	return flags, nil
 }
 
-// read reads one directory through its scopes.
-func (s *session) read(cfg *config.Config, d *config.Directory, snapshot string, progress *render.Progress, emit func(*identity.Entry) error) (identity.Receipt, error) {
-	var source directory.Source
+// read reads the entries of one directory.
+func (s *session) read(cfg *config.Config, d *config.Directory, snapshot string, progress *render.Progress) ([]identity.Entry, identity.Receipt, error) {
+	scopes := directoryScopes(cfg, d)
+	collector := directory.NewCollector(scopes)
+	receipt, err := s.source(cfg, d, snapshot).Read(s.ctx, scopes, collector, func(p directory.Progress) {
+		progress.Update("reading "+p.Directory+" from "+p.From, "objects", p.Objects)
+	})
+	receipt.Kind = d.Kind
+	if errors.Is(err, context.Canceled) {
+		return nil, receipt, context.Canceled
+	}
+	if err != nil {
+		return nil, receipt, err
+	}
+	entries := collector.Entries()
+	receipt.Entries = len(entries)
+	return entries, receipt, nil
+}
+
+// source returns a directory, or the files of it in a snapshot.
+func (s *session) source(cfg *config.Config, d *config.Directory, snapshot string) directory.Source {
 	patterns := d.Paths
 	if snapshot != "" {
 		patterns = []string{filepath.Join(snapshot, d.Name+".ldif")}
 	}
-	switch {
-	case snapshot != "" || d.Kind == config.LDIF:
-		files := ldif.New(d.Name, patterns)
-		if paths, err := files.Files(); err == nil {
-			s.inputs = append(s.inputs, paths...)
-		}
-		source = files
-	default:
-		return identity.Receipt{}, &directory.ReadError{Directory: d.Name, From: string(d.Kind), Err: hinted{
-			errors.New("this version reads no servers"), "export the directory to DIR/" + d.Name + ".ldif and give --snapshot DIR"}}
+	if snapshot == "" && d.Kind != config.LDIF {
+		return ldap.New(serverOptions(d))
 	}
+	files := ldif.New(d.Name, patterns)
+	if paths, err := files.Files(); err == nil {
+		s.inputs = append(s.inputs, paths...)
+	}
+	return files
+}
+
+// serverOptions says how to reach a directory of servers.
+func serverOptions(d *config.Directory) ldap.Options {
+	o := ldap.Options{
+		Label: d.Name, ActiveDirectory: d.Kind == config.ActiveDirectory,
+		URLs: d.URLs, Domain: d.Domain, Site: d.Site,
+		BindDN: d.BindDN, Password: d.BindPassword.Reveal,
+		CAFile: d.CAFile, ClientCert: d.ClientCert, ClientKey: d.ClientKey,
+		StartTLS: d.StartTLS, Timeout: d.Timeout, PageSize: d.PageSize,
+	}
+	if k := d.Kerberos; k != nil {
+		o.Kerberos = &ldap.Kerberos{Principal: k.Principal, Keytab: k.Keytab, Cache: k.Cache, Config: k.Config, Service: k.Service}
+	}
+	return o
+}
+
+// directoryScopes returns the scopes of a directory in declared order.
+func directoryScopes(cfg *config.Config, d *config.Directory) []directory.Scope {
 	var scopes []directory.Scope
 	for i := range cfg.Scopes {
 		if c := &cfg.Scopes[i]; c.Directory == d.Name {
 			scopes = append(scopes, directoryScope(c, int32(i)))
 		}
 	}
-	receipt, err := source.Read(s.ctx, scopes, emit, func(p directory.Progress) {
-		progress.Update("reading "+p.Directory+" from "+p.From, "objects", p.Objects)
-	})
-	receipt.Kind = string(d.Kind)
-	if errors.Is(err, context.Canceled) {
-		return receipt, context.Canceled
-	}
-	return receipt, err
+	return scopes
 }
 
 func directoryScope(c *config.Scope, index int32) directory.Scope {

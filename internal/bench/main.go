@@ -2,7 +2,8 @@
 // members whose console differs from the directory in one percent: wall time,
 // processor time and peak memory of the commands that users wait for. It
 // builds the program, writes its data to a temporary directory and prints a
-// table for docs/performance.md.
+// table for docs/performance.md. It then does so with a live directory, beside
+// the server's own client.
 package main
 
 import (
@@ -41,14 +42,23 @@ limits {
 func main() {
 	sizes := flag.String("n", "100000,1000000", "company sizes, separated by commas")
 	runs := flag.Int("runs", 3, "runs of each command; the median is shown")
+	read := flag.Bool("read", false, "read the live directory that the environment names, and nothing else")
+	only := flag.String("only", "files,live", "what to measure")
 	flag.Parse()
-	if err := run(*sizes, *runs); err != nil {
+	if *read {
+		if err := readOnce(); err != nil {
+			fmt.Fprintln(os.Stderr, "error:", err)
+			os.Exit(1)
+		}
+		return
+	}
+	if err := run(*sizes, *only, *runs); err != nil {
 		fmt.Fprintln(os.Stderr, "error:", err)
 		os.Exit(1)
 	}
 }
 
-func run(sizes string, runs int) error {
+func run(sizes, only string, runs int) error {
 	dir, err := os.MkdirTemp("", "rollcall-bench-")
 	if err != nil {
 		return err
@@ -63,18 +73,31 @@ func run(sizes string, runs int) error {
 	}
 	fmt.Printf("%s %s/%s, %d cores, %s\n\n", runtime.Version(), runtime.GOOS, runtime.GOARCH, runtime.NumCPU(), time.Now().UTC().Format(time.DateOnly))
 	fmt.Printf("%-44s %12s %12s %12s\n", "command", "wall", "processor", "peak memory")
-	for _, command := range []string{"validate", "plan"} {
-		if err := measure(runs, "quickstart: "+command, program, "-C", filepath.Join("examples", "quickstart"), command); err != nil {
-			return err
-		}
-	}
+	var companies []int
 	for text := range strings.SplitSeq(sizes, ",") {
 		n, err := strconv.Atoi(text)
 		if err != nil {
 			return err
 		}
-		if err := company(dir, program, n, runs); err != nil {
-			return err
+		companies = append(companies, n)
+	}
+	if strings.Contains(only, "files") {
+		for _, command := range []string{"validate", "plan"} {
+			if err := measure(runs, "quickstart: "+command, program, "-C", filepath.Join("examples", "quickstart"), command); err != nil {
+				return err
+			}
+		}
+		for _, n := range companies {
+			if err := company(dir, program, n, runs); err != nil {
+				return err
+			}
+		}
+	}
+	if strings.Contains(only, "live") {
+		for _, n := range companies {
+			if err := live(dir, program, n, runs); err != nil {
+				return err
+			}
 		}
 	}
 	return nil
@@ -136,20 +159,30 @@ type sample struct {
 func measure(runs int, title, program string, args ...string) error {
 	var samples []sample
 	for range runs {
-		cmd := exec.Command(program, args...)
-		cmd.Stdout = io.Discard
-		var talk strings.Builder
-		cmd.Stderr = &talk
-		start := time.Now()
-		if err := cmd.Run(); err != nil {
-			return fmt.Errorf("%s: %w: %s", title, err, talk.String())
+		one, err := once(exec.Command(program, args...), nil)
+		if err != nil {
+			return fmt.Errorf("%s: %w", title, err)
 		}
-		samples = append(samples, sample{
-			wall: time.Since(start), processor: cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime(), peak: peak(cmd.ProcessState),
-		})
+		samples = append(samples, one)
 	}
-	slices.SortFunc(samples, func(a, b sample) int { return cmp.Compare(a.wall, b.wall) })
-	m := samples[len(samples)/2]
+	m := median(samples)
 	_, err := fmt.Printf("%-44s %12s %12s %8d MiB\n", title, m.wall.Round(time.Millisecond), m.processor.Round(time.Millisecond), m.peak>>20)
 	return err
+}
+
+// once runs a command and throws away what it prints.
+func once(cmd *exec.Cmd, env []string) (sample, error) {
+	cmd.Env, cmd.Stdout = env, io.Discard
+	var talk strings.Builder
+	cmd.Stderr = &talk
+	start := time.Now()
+	if err := cmd.Run(); err != nil {
+		return sample{}, fmt.Errorf("%w: %s", err, talk.String())
+	}
+	return sample{time.Since(start), cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime(), peak(cmd.ProcessState)}, nil
+}
+
+func median(samples []sample) sample {
+	slices.SortFunc(samples, func(a, b sample) int { return cmp.Compare(a.wall, b.wall) })
+	return samples[len(samples)/2]
 }

@@ -1,0 +1,108 @@
+package main
+
+import (
+	"context"
+	"io"
+	"slices"
+	"time"
+
+	"github.com/rollcall-cli/rollcall/internal/directory"
+	"github.com/rollcall-cli/rollcall/internal/directory/ldap"
+	"github.com/rollcall-cli/rollcall/internal/directory/ldif"
+	"github.com/rollcall-cli/rollcall/internal/doctor"
+	"github.com/rollcall-cli/rollcall/internal/render"
+)
+
+type doctorCommand struct {
+	Directory []string         `placeholder:"NAME" sep:"none" help:"Test only this directory; repeatable."`
+	Output    diagnosisOutputs `short:"o" placeholder:"FORMAT[=FILE]" sep:"none" help:"Write as text, json, markdown; to standard output without =FILE; repeatable."`
+}
+
+func (doctorCommand) Help() string {
+	return `Tests every directory from DNS to the last entry, as a list of named checks, each with its finding and what to do. A check that needs one that failed is skipped and says so. Nothing is changed, and a login that was refused is not tried again on that directory's other servers.
+
+Examples:
+  rollcall doctor
+  rollcall doctor --directory corp -o text -o markdown=corp.md
+
+Exit codes: 0 no check failed, though some may warn; 1 failed; 10 a check failed; 12 one failed because credentials were refused; 70 internal error; 80 wrong usage; 130 interrupted.`
+}
+
+// patient is a directory that can be tested.
+type patient interface {
+	Diagnose(context.Context, []directory.Scope, func() time.Time, func(directory.Progress)) (*doctor.Report, error)
+}
+
+var (
+	_ patient = (*ldap.Source)(nil)
+	_ patient = (*ldif.Source)(nil)
+)
+
+func (c *doctorCommand) Run(s *session) error {
+	cfg, err := s.configuration()
+	if err != nil {
+		return err
+	}
+	wanted, err := wantedDirectories(cfg, c.Directory)
+	if err != nil {
+		return err
+	}
+	for _, warning := range cfg.Warnings() {
+		s.note("warning: %s", warning)
+	}
+	progress := render.NewProgress(s.stderr, s.err, s.now)
+	defer progress.Clear()
+	found := render.Diagnosis{Version: release, Created: s.now()}
+	code := exitOK
+	for i := range cfg.Directories {
+		d := &cfg.Directories[i]
+		if !slices.Contains(wanted, d.Name) {
+			continue
+		}
+		report, err := s.source(cfg, d, "").(patient).Diagnose(s.ctx, directoryScopes(cfg, d), s.now, func(p directory.Progress) {
+			progress.Update("reading "+p.Directory+" from "+p.From, "objects", p.Objects)
+		})
+		if err != nil {
+			return err
+		}
+		found.Reports = append(found.Reports, report)
+		switch {
+		case report.Refused:
+			code = exitRefused
+		case report.Count(doctor.Failed) > 0 && code == exitOK:
+			code = exitUnreachable
+		}
+	}
+	progress.Clear()
+	if err := s.writeOutputs(outputs(c.Output), func(w io.Writer, format string, t render.Terminal) error {
+		switch format {
+		case "json":
+			return render.DiagnosisJSON(w, &found)
+		case "markdown":
+			return render.DiagnosisMarkdown(w, &found)
+		}
+		return render.DiagnosisText(w, &found, render.TextOptions{Width: t.Width, Color: t.Color})
+	}); err != nil {
+		return err
+	}
+	if code != exitOK {
+		return silent{code}
+	}
+	return nil
+}
+
+// diagnosisOutputs are the outputs of a diagnosis, which has formats of its own.
+type diagnosisOutputs outputs
+
+// UnmarshalText adds FORMAT or FORMAT=FILE.
+func (all *diagnosisOutputs) UnmarshalText(text []byte) error {
+	var o output
+	if err := o.parse(string(text), "text", "json", "markdown"); err != nil {
+		return err
+	}
+	*all = append(*all, o)
+	return nil
+}
+
+// Validate refuses two outputs to standard output.
+func (all diagnosisOutputs) Validate() error { return outputs(all).Validate() }

@@ -1,0 +1,92 @@
+package main
+
+import (
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/rollcall-cli/rollcall/config"
+	"github.com/rollcall-cli/rollcall/internal/identity"
+	"github.com/rollcall-cli/rollcall/plan"
+)
+
+func TestEmptied(t *testing.T) {
+	staff := config.Scope{Name: "staff", Directory: "corp", BaseDN: "OU=Staff,DC=corp"}
+	groups := config.Scope{Name: "groups", Directory: "corp", BaseDN: "OU=Groups,DC=corp", Filter: "(objectClass=group)"}
+	sales := config.Scope{Name: "sales", Directory: "corp", BaseDN: "ou=sales, ou=staff, dc=corp"}
+	all := config.Scope{Name: "all", Directory: "corp"}
+	lab := config.Scope{Name: "lab", Directory: "lab", BaseDN: "OU=Staff,DC=corp"}
+	type accounts = map[byte]string // DNs by GUID
+	const (
+		noStaff  = `scope "staff" found no entry with base_dn "OU=Staff,DC=corp" and the default filter, and had `
+		noGroups = `scope "groups" found no entry with base_dn "OU=Groups,DC=corp" and filter (objectClass=group), and had `
+	)
+	for _, c := range []struct {
+		story    string
+		scopes   []config.Scope
+		entries  map[byte]int32 // scopes by GUID
+		accounts accounts
+		want     []string
+	}{
+		{"a first read", []config.Scope{staff}, nil, nil, nil},
+		{"everybody is gone", []config.Scope{staff}, nil, accounts{1: "CN=a,OU=Staff,DC=corp", 2: "cn=b,ou=x,ou=staff,dc=corp"}, []string{noStaff + "2 active accounts"}},
+		{"a leaver", []config.Scope{staff}, map[byte]int32{1: 0}, accounts{1: "CN=a,OU=Staff,DC=corp", 2: "CN=b,OU=Staff,DC=corp"}, nil},
+		{"one scope of two", []config.Scope{staff, groups}, map[byte]int32{1: 0}, accounts{1: "CN=a,OU=Staff,DC=corp", 2: "CN=g,OU=Groups,DC=corp"}, []string{noGroups + "1 active account"}},
+		{"both scopes", []config.Scope{staff, groups}, nil, accounts{1: "CN=a,OU=Staff,DC=corp", 2: "CN=g,OU=Groups,DC=corp"}, []string{noStaff + "1 active account", noGroups + "1 active account"}},
+		{"a scope that never had one", []config.Scope{staff, groups}, map[byte]int32{1: 0}, accounts{1: "CN=a,OU=Staff,DC=corp", 2: "CN=b,OU=Staff,DC=corp"}, nil},
+		{"everybody has moved to another scope", []config.Scope{staff, groups}, map[byte]int32{1: 1}, accounts{1: "CN=a,OU=Staff,DC=corp"}, nil},
+		{"everybody has moved to another directory", []config.Scope{staff, lab}, map[byte]int32{1: 1}, accounts{1: "CN=a,OU=Staff,DC=corp"}, nil},
+		{"below the base of a scope that has entries", []config.Scope{sales, all}, map[byte]int32{1: 1}, accounts{2: "CN=b,OU=Sales,OU=Staff,DC=corp"}, nil},
+		{"of two empty ones, from the first", []config.Scope{staff, sales}, nil, accounts{1: "CN=a,OU=Sales,OU=Staff,DC=corp"}, []string{noStaff + "1 active account"}},
+		{"no DN, and nothing is left", []config.Scope{staff, groups}, nil, accounts{1: "", 2: "no DN"}, []string{noStaff + "2 active accounts"}},
+		{"no DN, and something is left", []config.Scope{staff, groups}, map[byte]int32{1: 0}, accounts{2: "", 3: "no DN"}, nil},
+		{"another directory has an equal base", []config.Scope{lab}, nil, accounts{1: "CN=a,OU=Staff,DC=corp"}, nil},
+	} {
+		in := &plan.Input{Accounts: []identity.Account{
+			{DN: "CN=local,OU=Staff,DC=corp"},
+			{GUID: identity.GUID{250}, Directory: "corp", DN: "CN=inactive,OU=Staff,DC=corp", Status: identity.Inactive},
+		}}
+		for n, dn := range c.accounts {
+			in.Accounts = append(in.Accounts, identity.Account{GUID: identity.GUID{n}, Directory: "corp", DN: dn})
+		}
+		for n, scope := range c.entries {
+			in.Entries = append(in.Entries, identity.Entry{GUID: identity.GUID{n}, Scope: scope})
+		}
+		if diff := cmp.Diff(c.want, emptied(c.scopes, "corp", in)); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", c.story, diff)
+		}
+	}
+}
+
+func TestUncovered(t *testing.T) {
+	scopes := []config.Scope{
+		{BaseDN: "DC=corp,DC=example"},
+		{BaseDN: "OU=Staff,DC=child,DC=corp,DC=example"},
+		{BaseDN: `OU=A\, B,DC=elsewhere`},
+		{BaseDN: ""},
+	}
+	for _, c := range []struct {
+		story      string
+		references []string
+		want       []string
+	}{
+		{"none", nil, nil},
+		{"the partitions that every domain has", []string{
+			"ldap://corp.example/CN=Configuration,DC=corp,DC=example",
+			"ldap://corp.example/CN=Schema,CN=Configuration,DC=corp,DC=example",
+			"ldaps://DomainDnsZones.corp.example/DC=DomainDnsZones,DC=corp,DC=example",
+			"ldap://ForestDnsZones.corp.example/dc=forestdnszones,dc=corp,dc=example??base",
+		}, nil},
+		{"a scope is below it", []string{"ldap://child.corp.example/DC=child,DC=corp,DC=example"}, nil},
+		{"a scope is the same", []string{"ldap://x/ou=a%5C,%20b,dc=elsewhere??sub"}, nil},
+		{"none of the scopes, though one is above", []string{"ldap://b.example/DC=b,DC=corp,DC=example", "ldap://a.example/DC=a,DC=corp,DC=example"},
+			[]string{"DC=a,DC=corp,DC=example", "DC=b,DC=corp,DC=example"}},
+		{"two servers of one", []string{"ldap://one.example/DC=b,DC=example", "ldap://two.example:389/DC=b,DC=example"}, []string{"DC=b,DC=example"}},
+		{"no name", []string{"ldap://other.example/"}, []string{"ldap://other.example/"}},
+		{"no URL", []string{"ldap://%zz/DC=b"}, []string{"ldap://%zz/DC=b"}},
+	} {
+		if diff := cmp.Diff(c.want, uncovered(c.references, scopes)); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", c.story, diff)
+		}
+	}
+}

@@ -1,0 +1,156 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/rollcall-cli/rollcall/config"
+	"github.com/rollcall-cli/rollcall/internal/directory"
+	"github.com/rollcall-cli/rollcall/internal/directory/ldap"
+	"github.com/rollcall-cli/rollcall/internal/render"
+	"github.com/rollcall-cli/rollcall/state"
+)
+
+// starterFile is what init writes.
+const starterFile = "rollcall.hcl"
+
+type initCommand struct {
+	URL         string `placeholder:"URL" help:"Ask this server what it holds, such as ldaps://dc1.corp.example.com."`
+	BindDN      string `placeholder:"NAME" help:"Who reads: a distinguished name, or for Active Directory name@domain."`
+	PasswordEnv string `placeholder:"VARIABLE" help:"The environment variable that holds the password, now and for later runs (default ROLLCALL_PASSWORD)."`
+	CAFile      string `type:"path" placeholder:"FILE" help:"Certificates, in PEM, of the authorities to trust in place of the system's."`
+	Kind        string `placeholder:"KIND" help:"active_directory or ldap; by default the server says it."`
+	StartTLS    bool   `help:"Begin encryption on an ldap:// connection."`
+	Insecure    bool   `help:"Let the password pass without encryption."`
+}
+
+func (initCommand) Help() string {
+	return `Writes a commented starter configuration, rollcall.hcl, into the configuration directory, which has none yet. With --url it is made for what the server holds: its naming context, and the mail domains of its entries, counted by reading all that list an address. Nothing is changed on the server.
+
+Examples:
+  rollcall init
+  rollcall init --url ldaps://dc1.example.com --bind-dn svc@example.com
+
+Exit codes: 0 done; 1 failed, or there is a configuration already; 10 the server could not be read completely; 12 credentials were refused; 70 internal error; 80 wrong usage; 130 interrupted.`
+}
+
+// Validate refuses flags that say nothing without the others.
+func (c *initCommand) Validate() error {
+	switch {
+	case c.URL == "" && *c != initCommand{}:
+		return errors.New("say with --url which server to ask")
+	case c.Kind != "" && c.Kind != config.ActiveDirectory && c.Kind != config.LDAP:
+		return fmt.Errorf("--kind %s: expected %s or %s", c.Kind, config.ActiveDirectory, config.LDAP)
+	case c.PasswordEnv != "" && c.BindDN == "":
+		return errors.New("--password-env goes with --bind-dn")
+	}
+	return nil
+}
+
+func (c *initCommand) Run(s *session) error {
+	if files, err := config.Files(s.dir); err == nil && len(files) > 0 {
+		return hinted{fmt.Errorf("there is a configuration already: %s", files[0]), "change that one, or name another directory with -C"}
+	}
+	var survey *config.Survey
+	if c.URL != "" {
+		var err error
+		if survey, err = c.survey(s); err != nil {
+			return err
+		}
+	}
+	text := config.Starter(survey)
+	cfg, diags := config.Check(s.dir, starterFile, text, s.now())
+	if diags.HasErrors() {
+		return flagFault(diags)
+	}
+	if err := os.MkdirAll(s.dir, 0o700); err != nil {
+		return err
+	}
+	path := filepath.Join(s.dir, starterFile)
+	if err := state.ReplaceFile(path, func(w io.Writer) error {
+		_, err := w.Write(text)
+		return err
+	}); err != nil {
+		return fmt.Errorf("write %s: %w", path, err)
+	}
+	if _, err := fmt.Fprintln(s.stdout, render.Escape(path)); err != nil {
+		return err
+	}
+	for _, warning := range cfg.Warnings() {
+		s.note("warning: %s", warning)
+	}
+	if survey != nil {
+		s.note("%s with addresses in %s", countedY(survey.Entries, "entr"), counted(len(survey.Domains), "domain"))
+	}
+	s.note("next: read the file, then rollcall validate, rollcall doctor and rollcall plan")
+	return nil
+}
+
+// survey asks the server. What the flags say is checked as a configuration
+// first, so that both have the same rules.
+func (c *initCommand) survey(s *session) (*config.Survey, error) {
+	survey := &config.Survey{Kind: c.Kind, URL: c.URL, StartTLS: c.StartTLS, Insecure: c.Insecure, BindDN: c.BindDN}
+	if c.BindDN != "" {
+		survey.PasswordEnv = "ROLLCALL_PASSWORD"
+		if c.PasswordEnv != "" {
+			survey.PasswordEnv = c.PasswordEnv
+		}
+	}
+	if survey.Kind == "" {
+		survey.Kind = config.ActiveDirectory // whose names for a login include all others
+	}
+	if c.CAFile != "" {
+		var err error
+		if survey.CAFile, err = pathFrom(s.dir, c.CAFile); err != nil {
+			return nil, err
+		}
+	}
+	cfg, diags := config.Check(s.dir, starterFile, config.Starter(survey), s.now())
+	if diags.HasErrors() {
+		return nil, flagFault(diags)
+	}
+	progress := render.NewProgress(s.stderr, s.err, s.now)
+	defer progress.Clear()
+	found, err := ldap.New(serverOptions(&cfg.Directories[0])).Survey(s.ctx, ldap.SurveyOptions{
+		FindKind: c.Kind == "", Aliases: config.SurveyAliases(), Attributes: append(config.SurveyAliases(), config.SurveyAttributes()...),
+	}, func(p directory.Progress) {
+		progress.Update("reading from "+p.From, "objects", p.Objects)
+	})
+	if err != nil {
+		return nil, err
+	}
+	if !found.ActiveDirectory {
+		survey.Kind = config.LDAP
+	}
+	survey.Base, survey.Contexts, survey.Entries, survey.Having = found.Base, found.Contexts, found.Entries, found.Having
+	for name, n := range found.Domains {
+		survey.Domains = append(survey.Domains, config.SurveyDomain{Name: name, Addresses: n.Addresses, Contacts: n.Contacts})
+	}
+	return survey, nil
+}
+
+// pathFrom writes a path as a file in dir would: relative if it is below.
+func pathFrom(dir, path string) (string, error) {
+	base, err := filepath.Abs(dir)
+	if err != nil {
+		return "", err
+	}
+	if rel, err := filepath.Rel(base, path); err == nil && !strings.HasPrefix(rel, "..") {
+		path = rel
+	}
+	return filepath.ToSlash(path), nil
+}
+
+// flagFault is the first problem of a configuration that was made of flags.
+func flagFault(diags config.Diagnostics) error {
+	for i := range diags {
+		if d := &diags[i]; d.Severity == config.Error {
+			return hinted{usageError{errors.New(d.Summary)}, d.Hint}
+		}
+	}
+	return nil
+}

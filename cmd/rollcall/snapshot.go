@@ -1,0 +1,152 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+
+	"github.com/rollcall-cli/rollcall/config"
+	"github.com/rollcall-cli/rollcall/internal/directory"
+	"github.com/rollcall-cli/rollcall/internal/directory/ldif"
+	"github.com/rollcall-cli/rollcall/internal/render"
+	"github.com/rollcall-cli/rollcall/state"
+)
+
+type snapshotCommand struct {
+	Output    string   `short:"o" required:"" placeholder:"DIR" help:"The folder of the files; it is made if it is not there."`
+	Directory []string `placeholder:"NAME" sep:"none" help:"Save only this directory; repeatable."`
+}
+
+func (snapshotCommand) Help() string {
+	return `Saves what each directory returns as DIR/<directory>.ldif, which plan --snapshot DIR reads to the same plan. The files are replaced once every directory was read completely; else they stay as they are.
+
+Examples:
+  rollcall snapshot -o monday
+  rollcall plan --snapshot monday
+
+Exit codes: 0 done; 1 failed; 10 a directory could not be read completely; 12 credentials were refused; 70 internal error; 80 wrong usage; 130 interrupted.`
+}
+
+func (c *snapshotCommand) Run(s *session) error {
+	cfg, err := s.configuration()
+	if err != nil {
+		return err
+	}
+	wanted, err := wantedDirectories(cfg, c.Directory)
+	if err != nil {
+		return err
+	}
+	for _, warning := range cfg.Warnings() {
+		s.note("warning: %s", warning)
+	}
+	var sources []directory.Source
+	for i := range cfg.Directories {
+		sources = append(sources, s.source(cfg, &cfg.Directories[i], ""))
+	}
+	for _, name := range wanted {
+		if err := s.guard(cfg, snapshotPath(c.Output, name)); err != nil {
+			return err
+		}
+	}
+	if err := os.MkdirAll(c.Output, 0o700); err != nil {
+		return err
+	}
+	progress := render.NewProgress(s.stderr, s.err, s.now)
+	defer progress.Clear()
+	var all []saved
+	for i := range cfg.Directories {
+		d := &cfg.Directories[i]
+		if !slices.Contains(wanted, d.Name) {
+			continue
+		}
+		f, err := s.save(d.Name, sources[i], directoryScopes(cfg, d), c.Output, progress)
+		if err != nil {
+			return err
+		}
+		defer f.Close()
+		all = append(all, f)
+	}
+	progress.Update("writing", "directories", len(all))
+	if err := s.replaceAll(all); err != nil {
+		return err
+	}
+	progress.Clear()
+	for _, f := range all {
+		if _, err := fmt.Fprintln(s.stdout, render.Escape(f.result)); err != nil {
+			return fmt.Errorf("write to standard output: %w", err)
+		}
+	}
+	return nil
+}
+
+// saved is the snapshot of a directory, which is to be put at path, and what
+// to say of it then.
+type saved struct {
+	*ldif.Snapshot
+	path, result string
+}
+
+// save reads a directory into a snapshot, which is to be closed.
+func (s *session) save(name string, source directory.Source, scopes []directory.Scope, dir string, progress *render.Progress) (saved, error) {
+	for i := range scopes {
+		scopes[i].Whole = true
+	}
+	snapshot, err := ldif.NewSnapshot(dir, scopes)
+	if err != nil {
+		return saved{}, err
+	}
+	receipt, err := source.Read(s.ctx, scopes, snapshot, func(p directory.Progress) {
+		progress.Update("reading "+p.Directory+" from "+p.From, "objects", p.Objects)
+	})
+	if err != nil {
+		snapshot.Close()
+		return saved{}, err
+	}
+	path := snapshotPath(dir, name)
+	return saved{snapshot, path, fmt.Sprintf("%s: %s from %s written to %s", name, counted(snapshot.Objects(), "object"), receipt.Server, path)}, nil
+}
+
+// snapshotPath is where the snapshot of a directory is in a folder.
+func snapshotPath(dir, name string) string { return filepath.Join(dir, name+".ldif") }
+
+// guard refuses to write a file that rollcall reads, or would read next time
+// because it fits the pattern of an LDIF directory.
+func (s *session) guard(cfg *config.Config, path string) error {
+	const hint = "name another folder"
+	if input := s.input(path); input != "" {
+		return hinted{fmt.Errorf("the snapshot %s would replace %s, which rollcall reads", path, input), hint}
+	}
+	absolute, err := filepath.Abs(path)
+	if err != nil {
+		return err
+	}
+	for i := range cfg.Directories {
+		d := &cfg.Directories[i]
+		for _, pattern := range d.Paths {
+			whole, err := filepath.Abs(pattern)
+			if err != nil {
+				return err
+			}
+			if fits, _ := filepath.Match(whole, absolute); fits {
+				return hinted{fmt.Errorf("the snapshot %s would be read as a part of directory %q, which reads %s", path, d.Name, pattern), hint}
+			}
+		}
+	}
+	return nil
+}
+
+// replaceAll puts snapshots in place. The first file is replaced once all are
+// written.
+func (s *session) replaceAll(all []saved) error {
+	if len(all) == 0 {
+		return nil
+	}
+	return state.ReplaceFile(all[0].path, func(w io.Writer) error {
+		if err := all[0].Write(interruptibleWriter{s.ctx, w}); err != nil {
+			return fmt.Errorf("write %s: %w", all[0].path, err)
+		}
+		return s.replaceAll(all[1:])
+	})
+}

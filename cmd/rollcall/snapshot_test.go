@@ -1,0 +1,125 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/rollcall-cli/rollcall/internal/servertest"
+)
+
+// TestSnapshotOfServer: the snapshot of a server is read to the same plan as
+// the server, pages, ranges and a filter that only the server can judge
+// included.
+func TestSnapshotOfServer(t *testing.T) {
+	const members = "(memberOf:1.2.840.113556.1.4.1941:=CN=Board,OU=Groups," + servertest.Base + ")"
+	var board []servertest.Entry
+	server := servertest.NewStub(t, servertest.StubOptions{Answer: func(a *servertest.Answer) {
+		if a.Filter == members {
+			a.Entries = board
+		}
+	}})
+	var aliases []string
+	for n := range 3100 {
+		aliases = append(aliases, fmt.Sprintf("smtp:alias%d@example.com", n))
+	}
+	for n := range 2100 {
+		p := servertest.Person(n)
+		switch n {
+		case 7, 8:
+			p.Set("objectGUID", fmt.Sprintf("sixteen octets %d", n))
+			board = append(board, p)
+		case 9:
+			p.Set("proxyAddresses", aliases...)
+		}
+		server.Put(p)
+	}
+	dir := t.TempDir()
+	configure := func(more string) {
+		t.Helper()
+		if err := os.WriteFile(filepath.Join(dir, "rollcall.hcl"), fmt.Appendf(nil, `
+directory "corp" {
+  kind          = "active_directory"
+  urls          = [%q]
+  ca_file       = %q
+  bind_dn       = "svc@corp.example.com"
+  bind_password = "secret"
+}
+domain "example.com" {}
+%s
+scope "staff" {
+  directory  = directory.corp
+  base_dn    = "OU=Staff,%s"
+  filter     = "(objectClass=user)"
+  attributes = { department = "department" }
+}
+`, server.LDAPS, server.CA.File, more, servertest.Base), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	configure(fmt.Sprintf(`
+scope "board" {
+  directory = directory.corp
+  filter    = %q
+  type      = "list"
+}
+`, members))
+	run := func(args ...string) string {
+		t.Helper()
+		out, talk, code := at(context.Background(), nil, false, append([]string{"-C", dir}, args...)...)
+		if code != exitOK {
+			t.Fatalf("%v: exit %d, %s", args, code, talk)
+		}
+		return out
+	}
+	saved := filepath.Join(dir, "saved")
+	want := fmt.Sprintf("corp: 2100 objects from %s written to %s\n", server.LDAPS, filepath.Join(saved, "corp.ldif"))
+	if out := run("snapshot", "-o", saved); out != want {
+		t.Errorf("got %s, want %s", out, want)
+	}
+	live, again := run("plan", "-o", "json"), run("plan", "--snapshot", saved, "-o", "json")
+	for _, row := range []string{`"address": "alias3099@example.com"`, `"address": "p7@example.com", "type": "list"`, `"address": "p2099@example.com", "type": "user"`} {
+		if !strings.Contains(live, row) {
+			t.Errorf("the plan has no %s", row)
+		}
+	}
+	same := func(live, again string) {
+		t.Helper()
+		// Ahead of the summary stands when and how the directory was read, and
+		// the checksum covers the time.
+		rows := func(document string) string {
+			return document[strings.Index(document, `"summary"`):strings.Index(document, `"checksum"`)]
+		}
+		if diff := cmp.Diff(rows(live), rows(again)); diff != "" {
+			t.Errorf("(-live +snapshot):\n%s", diff)
+		}
+	}
+	same(live, again)
+
+	// The staff alone: what the board scope took is read, too.
+	configure("")
+	live, again = run("plan", "-o", "json"), run("plan", "--snapshot", saved, "-o", "json")
+	if row := `"address": "p7@example.com", "type": "user"`; !strings.Contains(live, row) {
+		t.Errorf("the plan has no %s", row)
+	}
+	same(live, again)
+}
+
+// An interrupted snapshot leaves nothing behind.
+func TestSnapshotInterrupted(t *testing.T) {
+	dir := quickstart(t)
+	saved := filepath.Join(dir, "saved")
+	cancelled, cancel := context.WithCancel(context.Background())
+	cancel()
+	if out, talk, code := at(cancelled, nil, false, "-C", dir, "snapshot", "-o", saved); code != exitInterrupted || out != "" {
+		t.Errorf("exit %d, %s%s", code, out, talk)
+	}
+	if left, err := os.ReadDir(saved); err != nil || len(left) > 0 {
+		t.Errorf("%v is left, %v", left, err)
+	}
+}

@@ -1,0 +1,171 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/rollcall-cli/rollcall/internal/corpus"
+	"github.com/rollcall-cli/rollcall/internal/directory"
+	"github.com/rollcall-cli/rollcall/internal/directory/ldap"
+	"github.com/rollcall-cli/rollcall/internal/identity"
+	"github.com/rollcall-cli/rollcall/internal/servertest"
+)
+
+const liveConfiguration = `directory "corp" {
+  kind          = "ldap"
+  urls          = ["%s"]
+  bind_dn       = "%s"
+  bind_password = env("BENCH_PASSWORD")
+  ca_file       = "%s"
+}
+domain "` + corpus.Domain + `" {}
+scope "staff" {
+  directory          = directory.corp
+  base_dn            = "OU=Staff,` + corpus.Base + `"
+  filter             = "` + liveFilter + `"
+  username_attribute = "sAMAccountName"
+}
+`
+
+const (
+	liveFilter = "(|(mail=*)(proxyAddresses=*))"
+	livePage   = 1000
+)
+
+// liveScope is the scope of liveConfiguration.
+func liveScope() directory.Scope {
+	return directory.Scope{Name: "staff", Base: "OU=Staff," + corpus.Base, Filter: liveFilter, PrimaryAttribute: "mail", AliasAttributes: []string{"proxyAddresses"},
+		UsernameAttribute: "sAMAccountName", Type: directory.Auto, Attributes: []directory.Attribute{{Name: identity.DisplayName, Source: "displayName"}}}
+}
+
+// live measures reading an OpenLDAP server on this machine over TLS: the
+// reader alone and a whole plan on an empty state, each beside a paged
+// ldapsearch for the same attributes, in turn.
+func live(dir, program string, n, runs int) error {
+	fmt.Printf("\nlive directory of %d entries, slapd on this machine, ldaps, pages of %d\n", n, livePage)
+	host := &host{}
+	defer host.end()
+	server := host.slapd(n)
+	if host.failed != nil {
+		return host.failed
+	}
+	conf := filepath.Join(dir, fmt.Sprintf("live-%d", n))
+	if err := os.Mkdir(conf, 0o700); err != nil {
+		return err
+	}
+	text := fmt.Sprintf(liveConfiguration, server.LDAPS, server.Admin, server.CA.File)
+	if err := os.WriteFile(filepath.Join(conf, "rollcall.hcl"), []byte(text), 0o600); err != nil {
+		return err
+	}
+	self, err := os.Executable()
+	if err != nil {
+		return err
+	}
+	scope := liveScope()
+	search := append([]string{"-x", "-LLL", "-E", fmt.Sprintf("pr=%d/noprompt", livePage), "-H", server.LDAPS, "-D", server.Admin, "-w", servertest.Password, "-b", scope.Base, scope.Filter},
+		directory.NewMapper(&scope).Attributes()...)
+	env := append(os.Environ(), "LDAPTLS_CACERT="+server.CA.File, "BENCH_PASSWORD="+servertest.Password, "BENCH_URL="+server.LDAPS, "BENCH_DN="+server.Admin)
+	commands := []struct {
+		title   string
+		command []string
+		samples []sample
+	}{
+		{title: "ldapsearch, paged", command: append([]string{"ldapsearch"}, search...)},
+		{title: "read", command: []string{self, "-read"}},
+		{title: "plan -o json, no state yet", command: []string{program, "-C", conf, "plan", "-o", "json"}},
+	}
+	for range runs {
+		for i := range commands {
+			c := &commands[i]
+			s, err := once(exec.Command(c.command[0], c.command[1:]...), env)
+			if err != nil {
+				return fmt.Errorf("%s: %w", c.title, err)
+			}
+			c.samples = append(c.samples, s)
+		}
+	}
+	base := median(commands[0].samples).wall
+	for i := range commands {
+		m := median(commands[i].samples)
+		fmt.Printf("%-44s %12s %12s %8d MiB   %.2f times ldapsearch\n", commands[i].title, m.wall.Round(time.Millisecond), m.processor.Round(time.Millisecond), m.peak>>20,
+			float64(m.wall)/float64(base))
+	}
+	return nil
+}
+
+// readOnce is the command "read" of [live].
+func readOnce() error {
+	scopes := []directory.Scope{liveScope()}
+	source := ldap.New(ldap.Options{Label: "corp", URLs: []string{os.Getenv("BENCH_URL")}, BindDN: os.Getenv("BENCH_DN"), Password: func() string { return os.Getenv("BENCH_PASSWORD") },
+		CAFile: os.Getenv("LDAPTLS_CACERT"), Timeout: time.Minute, PageSize: livePage})
+	collector := directory.NewCollector(scopes)
+	receipt, err := source.Read(context.Background(), scopes, collector, nil)
+	if err == nil && len(collector.Entries()) != receipt.Scanned {
+		err = errors.New("not every object is an entry")
+	}
+	return err
+}
+
+// host stands in for a test where servers are started without one.
+type host struct {
+	cleanups []func()
+	failed   error
+}
+
+// slapd starts a server that holds the company.
+func (h *host) slapd(n int) (s *servertest.Slapd) {
+	defer func() {
+		if p := recover(); p != nil && p != any(h) {
+			panic(p)
+		}
+	}()
+	r, w := io.Pipe()
+	go func() { w.CloseWithError(corpus.WriteLDIF(w, n)) }()
+	people := bufio.NewReader(r)
+	if _, err := people.ReadString('\n'); err != nil { // version: 1
+		h.Fatalf("%v", err)
+	}
+	return servertest.NewSlapd(h, servertest.SlapdOptions{LDIF: io.MultiReader(strings.NewReader(units()), people)})
+}
+
+// units are the organizational units of the company.
+func units() string {
+	var b strings.Builder
+	unit := func(name, base string) {
+		fmt.Fprintf(&b, "dn: OU=%s,%s\nobjectClass: top\nobjectClass: organizationalUnit\nou: %s\n\n", name, base, name)
+	}
+	unit("Staff", corpus.Base)
+	for i := range corpus.Units {
+		unit(fmt.Sprintf("Unit%02d", i), "OU=Staff,"+corpus.Base)
+	}
+	return b.String()
+}
+
+func (h *host) Helper()                   {}
+func (h *host) Cleanup(f func())          { h.cleanups = append(h.cleanups, f) }
+func (h *host) Skipf(f string, a ...any)  { h.Fatalf(f, a...) }
+func (h *host) Fatalf(f string, a ...any) { h.failed = fmt.Errorf(f, a...); panic(h) }
+
+func (h *host) TempDir() string {
+	dir, err := os.MkdirTemp("", "rollcall-bench-")
+	if err != nil {
+		h.Fatalf("%v", err)
+	}
+	h.Cleanup(func() { os.RemoveAll(dir) })
+	return dir
+}
+
+func (h *host) end() {
+	for _, f := range slices.Backward(h.cleanups) {
+		f()
+	}
+}
