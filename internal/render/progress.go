@@ -31,7 +31,7 @@ type Progress struct {
 	// waiting is a line that came too early, and is drawn if nothing follows.
 	waiting string
 	timer   *time.Timer
-	tasks map[string]time.Time // when each was first heard of
+	tasks   map[string]time.Time // when each was first heard of
 }
 
 // NewProgress makes a Progress for the stream of which t was told.
