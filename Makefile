@@ -1,7 +1,8 @@
 # make test    everything that must hold: format, vet, staticcheck, import
 #              table, tests under the race detector, 120,000 random
 #              inputs, builds for all platforms
-# make bench   measures speed and memory; see docs/performance.md
+# make bench   measures speed and memory, with a slapd of its own; see
+#              docs/performance.md
 # make fuzz    runs every fuzz target for FUZZTIME (default 1m)
 # make build   the program, as ./rollcall
 
