@@ -1,5 +1,19 @@
 // Package ldap reads directories from servers: Active Directory, OpenLDAP, 389
 // Directory Server and others that speak LDAP version 3 (RFC 4511).
+//
+// A read goes from server to server until one has answered completely:
+//
+//	targets ── open: dial, TLS, login, rootDSE ──> reading
+//	                                                 │ for each scope
+//	           fetcher ── pages, ranges ──> batches ─┴─> object ──> sink
+//
+// The fetcher asks and the reading takes, each in its own goroutine. That an
+// answer is complete is judged in one place, [fetcher.run]; everything else
+// that goes wrong is an error, and an error ends the read of that server. Then
+// the sink forgets what it was given, and the next server begins.
+//
+// In Active Directory the read is a picture of its end: what changed under it
+// is found by update sequence numbers and read again.
 package ldap
 
 import (
@@ -45,7 +59,7 @@ type Options struct {
 
 // Kerberos says whose ticket to use.
 type Kerberos struct {
-	// Principal is name@REALM; with a Cache it may be "".
+	// Principal is name@REALM, "" with a Cache.
 	Principal string
 	// Keytab is the file of the principal's keys, Cache the file of a
 	// credential cache. One of them is set.
