@@ -23,7 +23,7 @@ func gaps(cfg *config.Config, read []identity.Receipt, in *plan.Input, allowed b
 		for _, note := range r.Notes {
 			warnings = append(warnings, fmt.Sprintf("directory %q: %s", r.Name, note))
 		}
-		empty := emptied(cfg.Scopes, r.Name, in)
+		empty := append(emptied(cfg.Scopes, r.Name, in), bared(cfg.Scopes, r.Name, in)...)
 		if len(empty) > 0 && r.Kind != config.LDIF && !allowed {
 			return nil, hinted{&directory.ReadError{Directory: r.Name, From: r.Server, Err: errors.New(strings.Join(empty, "; "))},
 				"check base_dn, filter and what the account that reads may see; if these accounts are meant to go, give --allow-empty"}
@@ -31,7 +31,10 @@ func gaps(cfg *config.Config, read []identity.Receipt, in *plan.Input, allowed b
 		for _, text := range empty {
 			warnings = append(warnings, fmt.Sprintf("directory %q: %s", r.Name, text))
 		}
-		for _, name := range uncovered(r.References, cfg.Scopes) {
+		if len(empty) == 0 {
+			warnings = append(warnings, unselective(cfg.Scopes, r.Name, in)...)
+		}
+		for _, name := range uncovered(r.Name, r.References, cfg.Scopes) {
 			warnings = append(warnings, fmt.Sprintf("directory %q: the server refers to %s, which no scope covers: entries there are not read", r.Name, name))
 		}
 	}
@@ -40,9 +43,10 @@ func gaps(cfg *config.Config, read []identity.Receipt, in *plan.Input, allowed b
 
 // emptied tells of each scope of a directory that found no entry although
 // active accounts that came from it are found nowhere, by the GUIDs of all
-// entries. Accounts do not record their scope; the DN tells:
+// entries. Accounts do not record their scope; DN and type tell:
 //
-//	below the base of a scope with entries    came from that scope
+//	below the base of a scope with entries
+//	of the account's type                     came from that scope
 //	else, of scopes without                   from the first of them
 //	below no base                             from the first scope, if all are empty
 func emptied(scopes []config.Scope, name string, in *plan.Input) []string {
@@ -50,10 +54,16 @@ func emptied(scopes []config.Scope, name string, in *plan.Input) []string {
 		*config.Scope
 		base        identity.DN
 		found, lost int
+		types       map[identity.Type]bool // of its entries
 	}
 	all := make([]reach, len(scopes))
+	for i := range all {
+		all[i].types = map[identity.Type]bool{}
+	}
 	for i := range in.Entries {
-		all[in.Entries[i].Scope].found++
+		r := &all[in.Entries[i].Scope]
+		r.found++
+		r.types[in.Entries[i].Type] = true
 	}
 	for i := range all {
 		all[i].Scope = &scopes[i]
@@ -70,16 +80,16 @@ func emptied(scopes []config.Scope, name string, in *plan.Input) []string {
 	if slices.ContainsFunc(all, full) {
 		other = nowhere
 	}
-	from := func(text string) int {
-		dn, err := identity.ParseDN(text)
+	from := func(a *identity.Account) int {
+		dn, err := identity.ParseDN(a.DN)
 		if err != nil {
 			return other
 		}
 		above := func(r reach) bool { return dn.Within(r.base) }
-		if slices.ContainsFunc(all, func(r reach) bool { return full(r) && above(r) }) {
+		if slices.ContainsFunc(all, func(r reach) bool { return r.types[a.Type] && above(r) }) {
 			return nowhere
 		}
-		if first := slices.IndexFunc(all, above); first != nowhere {
+		if first := slices.IndexFunc(all, func(r reach) bool { return empty(r) && above(r) }); first != nowhere {
 			return first
 		}
 		return other
@@ -87,7 +97,7 @@ func emptied(scopes []config.Scope, name string, in *plan.Input) []string {
 	lost := map[identity.GUID]int{}
 	for i := range in.Accounts {
 		if a := &in.Accounts[i]; a.Active() && a.Directory == name {
-			if scope := from(a.DN); scope != nowhere {
+			if scope := from(a); scope != nowhere {
 				lost[a.GUID] = scope
 			}
 		}
@@ -112,14 +122,60 @@ func emptied(scopes []config.Scope, name string, in *plan.Input) []string {
 	return told
 }
 
+// unselective warns of the scopes of a directory that select no entry.
+func unselective(scopes []config.Scope, name string, in *plan.Input) []string {
+	found := make([]bool, len(scopes))
+	for i := range in.Entries {
+		found[in.Entries[i].Scope] = true
+	}
+	var warnings []string
+	for i := range scopes {
+		if s := &scopes[i]; s.Directory == name && !found[i] {
+			warnings = append(warnings, fmt.Sprintf("scope %q selects no entry with an address: check its base_dn and filter, and what the account that reads may see (rollcall doctor)", s.Name))
+		}
+	}
+	return warnings
+}
+
+// fewAliases is how many accounts may lose all their aliases at once without a
+// question.
+const fewAliases = 10
+
+// bared tells of a directory whose entries list no alias at all although its
+// accounts have some: the alias attributes may have become unreadable, which
+// the server does not tell.
+func bared(scopes []config.Scope, name string, in *plan.Input) []string {
+	listed, entries := 0, 0
+	for i := range in.Entries {
+		if e := &in.Entries[i]; scopes[e.Scope].Directory == name {
+			entries++
+			listed += len(e.Aliases)
+		}
+	}
+	if listed > 0 || entries == 0 {
+		return nil
+	}
+	accounts := 0
+	for i := range in.Accounts {
+		if a := &in.Accounts[i]; a.Active() && a.Directory == name && len(a.Aliases) > 0 {
+			accounts++
+		}
+	}
+	if accounts <= fewAliases {
+		return nil
+	}
+	return []string{fmt.Sprintf("no entry lists an alias any more, and %s have some", counted(accounts, "active account"))}
+}
+
 // ownPartitions begin the naming contexts that Active Directory keeps for
 // itself. It refers to them from the head of each domain.
 var ownPartitions = []string{"cn=configuration", "cn=schema", "dc=domaindnszones", "dc=forestdnszones"}
 
-// uncovered returns the names, sorted, that continuation references lead to
-// and that have no scope at or below them. A reference is an LDAP URL (RFC
-// 4516); one without a name stands for itself.
-func uncovered(references []string, scopes []config.Scope) []string {
+// uncovered returns the names, sorted, that continuation references of a
+// directory lead to and that have no scope at or below them. A scope of another
+// directory without a base may be anywhere, and covers all. A reference is an
+// LDAP URL (RFC 4516); one without a name stands for itself.
+func uncovered(directory string, references []string, scopes []config.Scope) []string {
 	var names []string
 	for _, reference := range references {
 		name := ""
@@ -129,7 +185,7 @@ func uncovered(references []string, scopes []config.Scope) []string {
 		dn, err := identity.ParseDN(name)
 		covered := func(s config.Scope) bool {
 			base, _ := identity.ParseDN(s.BaseDN)
-			return base.Within(dn)
+			return base.Within(dn) || s.BaseDN == "" && s.Directory != directory
 		}
 		switch {
 		case err != nil || len(dn) == 0:

@@ -58,12 +58,53 @@ func TestEmptied(t *testing.T) {
 	}
 }
 
+// Scopes often share a base and part users from groups by their filters.
+func TestEmptiedOfOneType(t *testing.T) {
+	users := config.Scope{Name: "users", Directory: "corp", BaseDN: "DC=corp", Filter: "(objectClass=user)"}
+	groups := config.Scope{Name: "groups", Directory: "corp", BaseDN: "DC=corp", Filter: "(objectClass=group)"}
+	in := &plan.Input{
+		Entries: []identity.Entry{{GUID: identity.GUID{1}, Type: identity.User}},
+		Accounts: []identity.Account{
+			{GUID: identity.GUID{1}, Directory: "corp", DN: "CN=a,DC=corp", Type: identity.User},
+			{GUID: identity.GUID{2}, Directory: "corp", DN: "CN=leaver,DC=corp", Type: identity.User},
+			{GUID: identity.GUID{3}, Directory: "corp", DN: "CN=list,DC=corp", Type: identity.List},
+		},
+	}
+	want := []string{`scope "groups" found no entry with base_dn "DC=corp" and filter (objectClass=group), and had 1 active account`}
+	if diff := cmp.Diff(want, emptied([]config.Scope{users, groups}, "corp", in)); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestBared(t *testing.T) {
+	scopes := []config.Scope{{Directory: "lab"}, {Directory: "corp"}}
+	for _, c := range []struct {
+		accounts int
+		entries  []identity.Entry
+		want     []string
+	}{
+		{fewAliases + 1, []identity.Entry{{Scope: 1}, {Scope: 0, Aliases: []string{"a@x.example"}}}, []string{"no entry lists an alias any more, and 11 active accounts have some"}},
+		{fewAliases, []identity.Entry{{Scope: 1}}, nil},
+		{fewAliases + 1, []identity.Entry{{Scope: 1}, {Scope: 1, Aliases: []string{"a@x.example"}}}, nil},
+		{fewAliases + 1, nil, nil},
+	} {
+		in := &plan.Input{Entries: c.entries}
+		for n := range c.accounts {
+			in.Accounts = append(in.Accounts, identity.Account{GUID: identity.GUID{byte(n)}, Directory: "corp", Aliases: make([]identity.Address, 1)})
+		}
+		in.Accounts = append(in.Accounts, identity.Account{Aliases: make([]identity.Address, 1)})
+		if diff := cmp.Diff(c.want, bared(scopes, "corp", in)); diff != "" {
+			t.Errorf("%+v (-want +got):\n%s", c, diff)
+		}
+	}
+}
+
 func TestUncovered(t *testing.T) {
 	scopes := []config.Scope{
 		{BaseDN: "DC=corp,DC=example"},
 		{BaseDN: "OU=Staff,DC=child,DC=corp,DC=example"},
 		{BaseDN: `OU=A\, B,DC=elsewhere`},
-		{BaseDN: ""},
+		{Directory: "corp", BaseDN: ""},
 	}
 	for _, c := range []struct {
 		story      string
@@ -85,7 +126,7 @@ func TestUncovered(t *testing.T) {
 		{"no name", []string{"ldap://other.example/"}, []string{"ldap://other.example/"}},
 		{"no URL", []string{"ldap://%zz/DC=b"}, []string{"ldap://%zz/DC=b"}},
 	} {
-		if diff := cmp.Diff(c.want, uncovered(c.references, scopes)); diff != "" {
+		if diff := cmp.Diff(c.want, uncovered("corp", c.references, scopes)); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", c.story, diff)
 		}
 	}

@@ -144,6 +144,9 @@ func (s *session) read(cfg *config.Config, d *config.Directory, snapshot string,
 	if err != nil {
 		return nil, receipt, err
 	}
+	if snapshot != "" {
+		receipt.Server = "snapshot " + filepath.Join(filepath.Base(snapshot), d.Name+".ldif")
+	}
 	entries := collector.Entries()
 	receipt.Entries = len(entries)
 	return entries, receipt, nil

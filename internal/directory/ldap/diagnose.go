@@ -391,48 +391,23 @@ func (d *diagnosis) clock(k *doctor.Check) {
 }
 
 func (d *diagnosis) catalog(ctx context.Context, t target, scopes []directory.Scope, k *doctor.Check) {
-	if t.port != "3268" && t.port != "3269" {
+	if !t.isCatalog() {
 		k.Pass("port " + t.port + " is the domain's own")
 		return
 	}
-	remedy := "use port 636, or no port at all, on a domain controller of each domain"
-	missing, err := d.notInCatalog(scopes)
-	if err != nil {
-		k.Warn("this is the global catalog, which holds a part of each entry: "+d.cause(ctx, d.conn, err).Error(), remedy)
-		return
+	var names []string
+	for i := range scopes {
+		names = append(names, addressAttributes(&scopes[i])...)
 	}
-	if len(missing) > 0 {
-		k.Fail("this is the global catalog, which does not hold "+strings.Join(missing, ", "), remedy)
-		return
+	missing, err := d.conn.notInCatalog(names)
+	switch {
+	case err != nil:
+		k.Warn("this is the global catalog, which holds a part of each entry: "+d.cause(ctx, d.conn, err).Error(), catalogHint)
+	case len(missing) > 0:
+		k.Fail("the global catalog does not hold "+strings.Join(missing, " and "), catalogHint)
+	default:
+		k.Warn("this is the global catalog, which holds a part of each entry; what the scopes read is in it", catalogHint)
 	}
-	k.Warn("this is the global catalog, which holds a part of each entry; what the scopes read is in it", remedy)
-}
-
-// notInCatalog returns the attributes of addresses that the schema does not
-// have in the global catalog.
-func (d *diagnosis) notInCatalog(scopes []directory.Scope) ([]string, error) {
-	const partial = "isMemberOfPartialAttributeSet"
-	root, err := d.conn.search("", goldap.ScopeBaseObject, "(objectClass=*)", []string{"schemaNamingContext"})
-	if err != nil || len(root.Entries) != 1 {
-		return nil, cmp.Or(err, errors.New("no schema"))
-	}
-	schema := root.Entries[0].GetEqualFoldAttributeValue("schemaNamingContext")
-	var missing []string
-	for _, s := range scopes {
-		for _, name := range append([]string{s.PrimaryAttribute}, s.AliasAttributes...) {
-			if name == "" || slices.Contains(missing, name) {
-				continue
-			}
-			result, err := d.conn.search(schema, goldap.ScopeSingleLevel, "(lDAPDisplayName="+goldap.EscapeFilter(name)+")", []string{partial})
-			if err != nil {
-				return nil, err
-			}
-			if len(result.Entries) != 1 || result.Entries[0].GetEqualFoldAttributeValue(partial) != "TRUE" {
-				missing = append(missing, name)
-			}
-		}
-	}
-	return missing, nil
 }
 
 // base tests that a scope's base is there, and else finds the nearest entry

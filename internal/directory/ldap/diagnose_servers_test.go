@@ -75,10 +75,10 @@ func TestDiagnoseSamba(t *testing.T) {
 	t.Run("global catalog", func(t *testing.T) {
 		o := options(well, servertest.Password)
 		o.URLs = []string{d.LDAPS + ":3269"}
-		expect(t, diagnose(t, o, scope), "global-catalog failed: this is the global catalog, which does not hold proxyAddresses", "port 636")
+		expect(t, diagnose(t, o, scope), "global-catalog failed: the global catalog does not hold proxyAddresses", "636 for ldaps://")
 		scope := scope
 		scope.AliasAttributes = nil
-		expect(t, diagnose(t, o, scope), "global-catalog warning: this is the global catalog, which holds a part of each entry", "port 636")
+		expect(t, diagnose(t, o, scope), "global-catalog warning: this is the global catalog, which holds a part of each entry", "636 for ldaps://")
 	})
 	t.Run("nobody", func(t *testing.T) {
 		r := diagnose(t, options("", ""), scope)

@@ -17,6 +17,7 @@ import (
 	ber "github.com/go-asn1-ber/asn1-ber"
 	goldap "github.com/go-ldap/ldap/v3"
 	"github.com/go-ldap/ldap/v3/gssapi"
+	"github.com/jcmturner/gokrb5/v8/client"
 )
 
 // target is a server to speak to.
@@ -50,6 +51,8 @@ func (s *Source) targets(ctx context.Context) ([]target, error) {
 		return list, nil
 	}
 	var failed error
+	ctx, stop := context.WithTimeout(ctx, s.options.Timeout)
+	defer stop()
 	for _, name := range s.options.serviceNames() {
 		records, err := s.lookup(ctx, name)
 		if err != nil {
@@ -60,6 +63,12 @@ func (s *Source) targets(ctx context.Context) ([]target, error) {
 			host := strings.TrimSuffix(r.Target, ".")
 			if host == "" {
 				continue // RFC 2782: the service is not offered
+			}
+			// Anybody can answer for DNS, and have a certificate for a name of
+			// their own: the certificate proves no more than the name does.
+			if !withinDomain(host, s.options.Domain) {
+				failed = cmp.Or(failed, fmt.Errorf("it names %s, which is not in that domain, and so might be anybody's", host))
+				continue
 			}
 			t := target{host: host, port: fmt.Sprint(r.Port), tls: !s.options.StartTLS}
 			scheme := "ldap"
@@ -81,6 +90,11 @@ func (s *Source) targets(ctx context.Context) ([]target, error) {
 			"ask DNS for SRV records of " + s.options.serviceNames()[0] + ", or name the servers with urls"}
 	}
 	return list, nil
+}
+
+func withinDomain(host, domain string) bool {
+	host = strings.ToLower(host)
+	return host == domain || strings.HasSuffix(host, "."+domain)
 }
 
 // serviceNames are the names of SRV records, the first choice first: those of
@@ -120,16 +134,17 @@ func (s *Source) open(ctx context.Context, t target) (*conn, error) {
 		return nil, s.cause(ctx, nil, err)
 	}
 	if err := s.bind(ctx, c); err != nil {
-		c.close()
 		why := s.cause(ctx, c, err)
+		c.close()
 		if ctx.Err() == nil && refused(err) {
 			why = &loginError{why}
 		}
 		return nil, why
 	}
 	if err := c.readRoot(); err != nil {
+		err = s.cause(ctx, c, err)
 		c.close()
-		return nil, s.cause(ctx, c, err)
+		return nil, err
 	}
 	return c, nil
 }
@@ -145,8 +160,8 @@ func (s *Source) connect(ctx context.Context, t target) (*conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	stop := context.AfterFunc(ctx, func() { _ = nc.Close() })
-	below := nc
+	below := nc // stays TCP, whose Close never waits, when nc becomes TLS
+	stop := context.AfterFunc(ctx, func() { _ = below.Close() })
 	encrypted := t.tls || s.options.StartTLS
 	if encrypted {
 		if nc, err = s.encrypt(ctx, t, nc, tlsConfig); err != nil {
@@ -201,7 +216,7 @@ func startTLS(nc net.Conn) error {
 	if _, err := nc.Write(packet.Bytes()); err != nil {
 		return err
 	}
-	answer, err := ber.ReadPacket(nc)
+	answer, err := ber.ReadPacket(io.LimitReader(nc, maxMessage))
 	if err != nil {
 		return err
 	}
@@ -246,7 +261,17 @@ func (s *Source) bind(ctx context.Context, c *conn) error {
 	defer c.wire.done()
 	switch o := &s.options; {
 	case o.Kerberos != nil:
-		return s.bindKerberos(ctx, c)
+		// Key distribution centres are asked without ctx and timeout.
+		bound := make(chan error, 1)
+		go func() { bound <- s.bindKerberos(c) }()
+		select {
+		case err := <-bound:
+			return err
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-c.wire.closed:
+			return net.ErrClosed
+		}
 	case o.BindDN != "":
 		request := goldap.NewSimpleBindRequest(o.BindDN, o.Password(), []goldap.Control{goldap.NewControlBeheraPasswordPolicy()})
 		if o.ActiveDirectory {
@@ -266,21 +291,25 @@ func (s *Source) bind(ctx context.Context, c *conn) error {
 	return nil
 }
 
-func (s *Source) bindKerberos(ctx context.Context, c *conn) error {
+// noFAST keeps from asking for FAST (RFC 6113), which KDCs of Windows do not
+// offer and gokrb5 then fails.
+var noFAST = client.DisablePAFXFAST(true)
+
+func (s *Source) bindKerberos(c *conn) error {
 	k := s.options.Kerberos
-	var client *gssapi.Client
+	var login *gssapi.Client
 	var err error
 	if k.Cache != "" {
-		client, err = gssapi.NewClientFromCCache(k.Cache, k.Config)
+		login, err = gssapi.NewClientFromCCache(k.Cache, k.Config, noFAST)
 	} else {
 		name, realm, _ := strings.Cut(k.Principal, "@")
-		client, err = gssapi.NewClientWithKeytab(name, realm, k.Keytab, k.Config)
+		login, err = gssapi.NewClientWithKeytab(name, realm, k.Keytab, k.Config, noFAST)
 	}
 	if err != nil {
 		return &fileError{fmt.Errorf("Kerberos: %w", err)}
 	}
-	defer client.Close()
-	return c.GSSAPIBind(client, cmp.Or(k.Service, "ldap/"+c.target.host), "")
+	defer login.Close()
+	return c.GSSAPIBind(login, cmp.Or(k.Service, "ldap/"+c.target.host), "")
 }
 
 // loginError says that the credentials were refused, in words.
@@ -330,7 +359,11 @@ func (s *Source) cause(ctx context.Context, c *conn, err error) error {
 	var result *goldap.Error
 	if c != nil && c.wire.fault.Load() != nil && (!errors.As(err, &result) || result.ResultCode == goldap.ErrorNetwork) {
 		if err = *c.wire.fault.Load(); errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
-			err = hinted{errors.New("the server closed the connection before its answer was complete"), closedHint}
+			hint := closedHint
+			if s.options.ClientCert != "" {
+				hint = strings.Replace(closedHint, "demand a client certificate (client_cert)", "not accept the client certificate", 1)
+			}
+			err = hinted{errors.New("the server closed the connection before its answer was complete"), hint}
 		}
 	}
 	return explain(err, s.options.ActiveDirectory)

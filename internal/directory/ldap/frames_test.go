@@ -251,7 +251,7 @@ func TestAttributeRange(t *testing.T) {
 		{"member;range=a-b", "", 0, false, true},
 		{"member;range=0-99999999999", "", 0, false, true},
 	} {
-		name, next, last, err := attributeRange(c.description)
+		name, _, next, last, err := attributeRange(c.description)
 		if name != c.name || next != c.next || last != c.last || (err != nil) != c.fails {
 			t.Errorf("%s: got %q, %d, %v, %v", c.description, name, next, last, err)
 		}
@@ -260,7 +260,7 @@ func TestAttributeRange(t *testing.T) {
 
 func TestObject(t *testing.T) {
 	var texts identity.Arena
-	o := newObject([]string{"entryuuid", "mail", "objectguid", "proxyaddresses"}, &texts)
+	o := newObject([]string{"entryuuid", "mail", "objectguid", "proxyaddresses"}, []string{"objectguid", "entryuuid"}, &texts)
 	set := func(frame []byte) {
 		t.Helper()
 		m, err := parseMessage(frame)

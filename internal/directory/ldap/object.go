@@ -17,7 +17,8 @@ type object struct {
 	wanted []string // attribute names in lower case, sorted
 	names  []string // as the server writes them
 	values [][][]byte
-	raw    []byte // the DN
+	ids    []string // see guidAttributes
+	raw    []byte   // the DN
 	dn     string
 	texts  *identity.Arena
 	// parts are the attributes of which only a range has come.
@@ -26,8 +27,8 @@ type object struct {
 
 var _ directory.Object = (*object)(nil)
 
-func newObject(wanted []string, texts *identity.Arena) *object {
-	return &object{wanted: wanted, names: make([]string, len(wanted)), values: make([][][]byte, len(wanted)), texts: texts}
+func newObject(wanted, ids []string, texts *identity.Arena) *object {
+	return &object{wanted: wanted, names: make([]string, len(wanted)), values: make([][][]byte, len(wanted)), ids: ids, texts: texts}
 }
 
 // set reads an entry, whose octets must stay as they are while it is used.
@@ -59,9 +60,12 @@ func (o *object) attribute(description, values []byte) error {
 		o.names[i] = string(name)
 	}
 	if len(options) > 0 {
-		_, next, _, err := attributeRange(string(description))
+		_, first, next, _, err := attributeRange(string(description))
 		if err != nil {
 			return err
+		}
+		if first != 0 {
+			return fmt.Errorf("the server sent the values %q without those before", description)
 		}
 		if next > 0 {
 			o.parts = append(o.parts, latePart{attribute: o.wanted[i], index: i, next: next})
@@ -76,7 +80,7 @@ func (o *object) attribute(description, values []byte) error {
 // case, and what its option "range=low-high" says (MS-ADTS section
 // 3.1.1.3.1.3.3): next is the number of the first value behind the range, or 0
 // without one; last is true for the last range, "low-*".
-func attributeRange(description string) (name string, next int, last bool, err error) {
+func attributeRange(description string) (name string, first, next int, last bool, err error) {
 	name, options, _ := strings.Cut(strings.ToLower(description), ";")
 	for option := range strings.SplitSeq(options, ";") {
 		bounds, found := strings.CutPrefix(option, "range=")
@@ -86,15 +90,15 @@ func attributeRange(description string) (name string, next int, last bool, err e
 		low, high, _ := strings.Cut(bounds, "-")
 		from, err := strconv.ParseUint(low, 10, 31)
 		if err == nil && high == "*" {
-			return name, 0, true, nil
+			return name, int(from), 0, true, nil
 		}
 		to, errHigh := strconv.ParseUint(high, 10, 31)
 		if err != nil || errHigh != nil || to < from {
-			return "", 0, false, fmt.Errorf("the server sent the values %q, whose range cannot be read", description)
+			return "", 0, 0, false, fmt.Errorf("the server sent the values %q, whose range cannot be read", description)
 		}
-		return name, int(to) + 1, false, nil
+		return name, int(from), int(to) + 1, false, nil
 	}
-	return name, 0, false, nil
+	return name, 0, 0, false, nil
 }
 
 // index returns the number of an attribute that is wanted, or -1.
@@ -146,13 +150,20 @@ func (o *object) Attributes() iter.Seq2[string, [][]byte] {
 	}
 }
 
-// guidAttributes identify objects, the first that one has: those of Active
-// Directory, of RFC 4530, and of 389 Directory Server.
-var guidAttributes = []string{"objectguid", "entryuuid", "nsuniqueid"}
+// guidAttributes returns the attributes that identify objects, of which the
+// first counts that an object has: that of Active Directory, or those of RFC
+// 4530 and 389 Directory Server. Servers alone set these; elsewhere objectGUID
+// is an attribute like any other, and two objects may have the same.
+func guidAttributes(ad bool) []string {
+	if ad {
+		return []string{"objectguid"}
+	}
+	return []string{"entryuuid", "nsuniqueid"}
+}
 
 // guid returns what identifies the object through renames, or zeros.
 func (o *object) guid() identity.GUID {
-	for _, name := range guidAttributes {
+	for _, name := range o.ids {
 		for _, v := range o.Values(name) {
 			g, err := identity.WireGUID(v)
 			if len(v) != 16 {

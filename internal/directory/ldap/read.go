@@ -44,6 +44,9 @@ func (s *Source) Read(ctx context.Context, scopes []directory.Scope, sink direct
 		var login *loginError
 		switch {
 		case err == nil:
+			for _, f := range failures {
+				receipt.Notes = append(receipt.Notes, fmt.Sprintf("%s was given up, and %s read in its place: %v", f.From, t.url, f.Err))
+			}
 			return receipt, nil
 		case ctx.Err() != nil:
 			return none, ctx.Err()
@@ -52,10 +55,10 @@ func (s *Source) Read(ctx context.Context, scopes []directory.Scope, sink direct
 		case errors.As(err, &login):
 			return none, &directory.RefusedError{Directory: s.options.Label, From: t.url, Err: login.err}
 		}
-		failures = append(failures, &directory.ReadError{Directory: s.options.Label, From: t.url, Err: err})
 		if file := (*fileError)(nil); errors.As(err, &file) {
-			break
+			return none, fmt.Errorf("directory %q: %w", s.options.Label, err)
 		}
+		failures = append(failures, &directory.ReadError{Directory: s.options.Label, From: t.url, Err: err})
 	}
 	if len(failures) == 1 {
 		return none, failures[0]
@@ -82,6 +85,7 @@ func (s *Source) allFailed(failures []*directory.ReadError) error {
 type scopeSearch struct {
 	name, base, filter string
 	attributes         []string // in lower case, sorted
+	addresses          []string // those of them that hold addresses
 }
 
 func (s *Source) searches(scopes []directory.Scope) ([]scopeSearch, error) {
@@ -99,12 +103,12 @@ func (s *Source) searches(scopes []directory.Scope) ([]scopeSearch, error) {
 		if _, err := goldap.CompileFilter(f.String()); err != nil {
 			return nil, fmt.Errorf("scope %q: filter: %w", scope.Name, err)
 		}
-		attributes := append(directory.NewMapper(scope).Attributes(), guidAttributes...)
+		attributes := append(directory.NewMapper(scope).Attributes(), guidAttributes(s.options.ActiveDirectory)...)
 		if scope.Whole {
 			all = append(append(all, attributes...), f.Attributes()...)
 		}
 		slices.Sort(attributes)
-		list = append(list, scopeSearch{scope.Name, scope.Base, f.String(), slices.Compact(attributes)})
+		list = append(list, scopeSearch{scope.Name, scope.Base, f.String(), slices.Compact(attributes), addressAttributes(scope)})
 	}
 	slices.Sort(all)
 	all = slices.Compact(all)
@@ -114,6 +118,10 @@ func (s *Source) searches(scopes []directory.Scope) ([]scopeSearch, error) {
 		}
 	}
 	return list, nil
+}
+
+func addressAttributes(s *directory.Scope) []string {
+	return slices.DeleteFunc(append([]string{s.PrimaryAttribute}, s.AliasAttributes...), func(name string) bool { return name == "" })
 }
 
 // sinkError is a fault of the sink, not of the server.
@@ -139,17 +147,16 @@ type reading struct {
 	receipt identity.Receipt
 	seen    int // entries that came
 	refs    map[string]bool
+	// containers are the DNs of the containers of Active Directory when the
+	// attempt began.
+	containers map[identity.GUID]string
 }
+
+// maxReferences is how many continuation references are told.
+const maxReferences = 1000
 
 // place is where an object was put: its number and the scope that took it.
 type place struct{ number, scope int32 }
-
-// maxRestarts is how often a read starts over because containers were moved or
-// renamed under it; maxCatchUps how often it reads again what changed.
-const (
-	maxRestarts = 3
-	maxCatchUps = 3
-)
 
 func (r *reading) read(ctx context.Context) (identity.Receipt, error) {
 	began := time.Now()
@@ -161,16 +168,15 @@ func (r *reading) read(ctx context.Context) (identity.Receipt, error) {
 	defer c.close()
 	r.conn = c
 	r.fetch = &fetcher{source: r.source, conn: c}
-	if !slices.Contains(c.root.controls, oidPaging) && len(c.root.controls) > 0 {
-		return identity.Receipt{}, errors.New("the server does not offer paged results (RFC 2696), without which a complete answer cannot be told from a part")
+	if err := r.fit(); err != nil {
+		return identity.Receipt{}, r.source.cause(ctx, c, err)
 	}
-	contexts := r.contexts()
-	r.receipt = identity.Receipt{Name: r.source.options.Label, Server: r.target.url, Identity: c.identity(contexts)}
+	r.receipt.Name, r.receipt.Server, r.receipt.Identity = r.source.options.Label, r.target.url, c.identity(r.contexts())
 	if r.source.options.ActiveDirectory {
 		r.receipt.USNBefore = c.root.usn
 	}
 	for restart := 0; ; restart++ {
-		settled, err := r.attempt(ctx, contexts)
+		settled, err := r.attempt(ctx)
 		if err != nil {
 			return identity.Receipt{}, err
 		}
@@ -223,53 +229,79 @@ func (r *reading) bases(s *scopeSearch) []string {
 	return []string{s.base}
 }
 
+// fit checks that the server is one to be read.
+func (r *reading) fit() error {
+	root := &r.conn.root
+	if len(root.controls) > 0 && !slices.Contains(root.controls, oidPaging) {
+		return errors.New("the server does not offer paged results (RFC 2696), without which a complete answer cannot be told from a part")
+	}
+	if warning := policyWarning(r.conn.policy); warning != "" {
+		r.receipt.Notes = append(r.receipt.Notes, r.target.url+": "+warning)
+	}
+	if !r.source.options.ActiveDirectory {
+		return nil
+	}
+	switch {
+	case root.usn == 0:
+		return hinted{errors.New("the server does not tell its update sequence number (highestCommittedUSN), by which changes during the read are seen"),
+			`set kind = "ldap" if it is no domain controller`}
+	case strings.EqualFold(root.synchronized, "FALSE"):
+		return errors.New("the domain controller has not yet got all data from another (isSynchronized is FALSE)")
+	case slices.Contains(root.capabilities, oidReadOnly):
+		r.receipt.Notes = append(r.receipt.Notes, r.target.url+" is a read-only domain controller, which may hide attributes")
+	}
+	if !r.target.isCatalog() {
+		return nil
+	}
+	var names []string
+	for i := range r.scopes {
+		names = append(names, r.scopes[i].addresses...)
+	}
+	missing, err := r.conn.notInCatalog(names)
+	if err == nil && len(missing) > 0 {
+		err = hinted{fmt.Errorf("the global catalog does not hold %s", strings.Join(missing, " and ")), catalogHint}
+	}
+	return err
+}
+
 // attempt reads every scope once, and then what changed meanwhile. It is not
 // settled when the read must start over.
-func (r *reading) attempt(ctx context.Context, contexts []string) (settled bool, err error) {
+func (r *reading) attempt(ctx context.Context) (settled bool, err error) {
 	r.byGUID, r.byDN, r.count, r.seen, r.refs = map[identity.GUID]place{}, map[string]place{}, 0, 0, map[string]bool{}
+	if r.source.options.ActiveDirectory {
+		if err := r.listContainers(ctx); err != nil {
+			return false, within(err, "listing the containers")
+		}
+	}
 	for i := range r.scopes {
 		s := &r.scopes[i]
-		o := newObject(s.attributes, &r.texts)
-		for _, base := range r.bases(s) {
-			err := r.search(ctx, query{base: base, filter: s.filter, attributes: s.attributes}, o, func() error { return r.take(int32(i), o) })
+		o := r.object(s.attributes)
+		bases := r.bases(s)
+		if len(bases) == 0 {
+			return false, fmt.Errorf("scope %q has no base_dn, and the server names no naming context", s.name)
+		}
+		for _, base := range bases {
+			err := r.search(ctx, query{base: base, filter: s.filter, attributes: s.attributes, told: true}, o, func() error { return r.take(int32(i), o) })
 			if err != nil {
 				return false, within(err, fmt.Sprintf("scope %q", s.name))
 			}
 		}
 	}
-	for range maxCatchUps {
-		before := max(r.receipt.USNBefore, r.receipt.USNAfter)
-		if before == 0 {
-			return true, nil
-		}
-		if err := r.conn.readRoot(); err != nil {
-			return false, r.source.cause(ctx, r.conn, err)
-		}
-		r.receipt.USNAfter = r.conn.root.usn
-		if r.receipt.USNAfter <= before {
-			break
-		}
-		changed, moved, err := r.changedSince(ctx, contexts, before)
-		if err != nil {
-			return false, within(err, "looking for what changed during the read")
-		}
-		if moved {
-			return false, nil
-		}
-		if err := r.readAgain(ctx, changed, before); err != nil {
-			return false, within(err, "reading again what changed during the read")
-		}
-		if len(changed) == 0 {
-			break
-		}
+	if r.source.options.ActiveDirectory {
+		return r.catchUp(ctx)
 	}
-	return true, nil
+	return true, r.catchUpByCSN(ctx)
+}
+
+func (r *reading) object(wanted []string) *object {
+	return newObject(wanted, guidAttributes(r.source.options.ActiveDirectory), &r.texts)
 }
 
 // search performs a query and calls take for each entry, which o then holds.
 func (r *reading) search(ctx context.Context, q query, o *object, take func() error) error {
 	failed := make(chan error, 1)
 	fetched := make(chan struct{})
+	r.fetch.quit = make(chan struct{})
 	go func() {
 		defer close(fetched)
 		err := r.fetch.run(ctx, q)
@@ -297,11 +329,12 @@ func (r *reading) search(ctx context.Context, q query, o *object, take func() er
 		case b.late != nil:
 			err = r.takeLate(b.late, o, take)
 		default:
-			err = r.takeBlock(b.block, o, take)
+			err = r.takeBlock(b.block, q.told, o, take)
 			r.conn.wire.reuse(b.block)
 			r.tell()
 		}
 		if err != nil {
+			close(r.fetch.quit)
 			_ = r.conn.wire.Close()
 			<-fetched
 			return err
@@ -309,7 +342,7 @@ func (r *reading) search(ctx context.Context, q query, o *object, take func() er
 	}
 }
 
-func (r *reading) takeBlock(block []byte, o *object, take func() error) error {
+func (r *reading) takeBlock(block []byte, told bool, o *object, take func() error) error {
 	for len(block) > 0 {
 		frame, rest, err := cut(block)
 		if err != nil {
@@ -326,14 +359,18 @@ func (r *reading) takeBlock(block []byte, o *object, take func() error) error {
 				return err
 			}
 			for _, u := range urls {
-				r.refs[u] = true
+				if told && len(r.refs) < maxReferences {
+					r.refs[u] = true
+				}
 			}
 			continue
 		}
 		if err := o.set(m.body); err != nil {
 			return err
 		}
-		r.seen++
+		if told {
+			r.seen++
+		}
 		if len(o.parts) > 0 {
 			r.fetch.postpone(&late{message: bytes.Clone(frame), dn: o.DN(), handle: r.handle(o), parts: slices.Clone(o.parts)})
 			continue
@@ -405,111 +442,30 @@ func (r *reading) keep(o *object, at place) {
 	}
 }
 
+// again gives an object that changed to the sink, whoever took it before.
+func (r *reading) again(scope int32, o *object) error {
+	at, known := r.find(o)
+	var err error
+	if known {
+		err = r.sink.Replace(int(at.number), int(scope), o)
+		r.keep(o, place{at.number, scope})
+	} else {
+		err = r.sink.Put(int(scope), o)
+		r.keep(o, place{r.count, scope})
+		r.count++
+	}
+	if err != nil {
+		return &sinkError{err}
+	}
+	return nil
+}
+
 // dnKey returns a form of a DN that is equal for equal DNs.
 func dnKey(text string) string {
 	if dn, err := identity.ParseDN(text); err == nil {
 		return strings.Join(dn, ",")
 	}
 	return strings.ToLower(text)
-}
-
-// containerClasses are those of objects whose move or new name changes the
-// names below them, which leaves no trace on the objects there.
-var containerClasses = []string{"organizationalunit", "container", "builtindomain"}
-
-// changedSince finds the objects of the naming contexts that changed after an
-// update sequence number of the server (MS-ADTS section 3.1.1.1.9), deleted
-// ones too where they may be read. moved is true if a container above or in a
-// scope is among them.
-func (r *reading) changedSince(ctx context.Context, contexts []string, usn int64) (changed map[identity.GUID]bool, moved bool, err error) {
-	changed = map[identity.GUID]bool{}
-	o := newObject([]string{"objectclass", "objectguid"}, &r.texts)
-	deleted := goldap.NewControlString(oidShowDeleted, true, "")
-	for _, context := range contexts {
-		q := query{base: context, filter: since(usn), attributes: o.wanted, controls: []goldap.Control{deleted}}
-		err := r.search(ctx, q, o, func() error {
-			for _, class := range o.Values("objectclass") {
-				if slices.Contains(containerClasses, strings.ToLower(string(class))) && r.nearScope(o.DN()) {
-					moved = true
-				}
-			}
-			if g := o.guid(); !g.IsZero() {
-				changed[g] = true
-			}
-			return nil
-		})
-		if err != nil {
-			return nil, false, err
-		}
-	}
-	return changed, moved, nil
-}
-
-func since(usn int64) string { return fmt.Sprintf("(uSNChanged>=%d)", usn+1) }
-
-// nearScope reports whether a name is above or in the base of a scope.
-func (r *reading) nearScope(text string) bool {
-	dn, err := identity.ParseDN(text)
-	if err != nil {
-		return true
-	}
-	for i := range r.scopes {
-		for _, base := range r.bases(&r.scopes[i]) {
-			b, err := identity.ParseDN(base)
-			if err != nil || dn.Within(b) || b.Within(dn) {
-				return true
-			}
-		}
-	}
-	return false
-}
-
-// readAgain replaces the objects that changed, and takes those for gone that
-// no scope selects any more.
-func (r *reading) readAgain(ctx context.Context, changed map[identity.GUID]bool, usn int64) error {
-	again := map[identity.GUID]bool{}
-	for i := range r.scopes {
-		s, scope := &r.scopes[i], int32(i)
-		o := newObject(s.attributes, &r.texts)
-		take := func() error {
-			g := o.guid()
-			if again[g] {
-				return nil
-			}
-			again[g] = true
-			r.receipt.Reread++
-			at, known := r.find(o)
-			var err error
-			if known {
-				err = r.sink.Replace(int(at.number), i, o)
-				r.keep(o, place{at.number, scope})
-			} else {
-				r.keep(o, place{r.count, scope})
-				r.count++
-				err = r.sink.Put(i, o)
-			}
-			if err != nil {
-				return &sinkError{err}
-			}
-			return nil
-		}
-		for _, base := range r.bases(s) {
-			q := query{base: base, filter: "(&" + s.filter + since(usn) + ")", attributes: s.attributes}
-			if err := r.search(ctx, q, o, take); err != nil {
-				return err
-			}
-		}
-	}
-	for g := range changed {
-		if at, known := r.byGUID[g]; known && !again[g] {
-			delete(r.byGUID, g)
-			r.receipt.Reread++
-			if err := r.sink.Replace(int(at.number), int(at.scope), nil); err != nil {
-				return &sinkError{err}
-			}
-		}
-	}
-	return nil
 }
 
 // within says in which step an error came about; what ends the read at the

@@ -158,10 +158,8 @@ func resultCode(e *goldap.Error, said string, ad bool) reason {
 		return reason{"the server does not offer this way to log in", "log in another way: bind_dn, client_cert or kerberos"}
 	case goldap.LDAPResultStrongAuthRequired:
 		switch {
-		case has("not allowed if TLS is used"):
-			return reason{"the server does not accept Kerberos over TLS", `on Samba set "ldap server require strong auth = allow_sasl_over_tls", or log in with bind_dn and bind_password`}
-		case has("sign or seal"):
-			return reason{"the server demands that a Kerberos login is signed or encrypted", secureHint}
+		case has("not allowed if TLS is used", "sign or seal"):
+			return reason{"the server does not accept a Kerberos login over TLS without signing", `on Samba set "ldap server require strong auth = allow_sasl_over_tls"; or log in with bind_dn and bind_password`}
 		case has("authentication required"):
 			return reason{"the server answers only those who have logged in", loginHint}
 		}
@@ -198,7 +196,7 @@ func resultCode(e *goldap.Error, said string, ad bool) reason {
 			return subCodes["532"]
 		}
 		if ad {
-			return subCodes["52e"]
+			return reason{"the server refuses the login", nameHint}
 		}
 		return reason{"the name or the password is wrong, or the account is locked: the server does not tell which",
 			"check bind_dn, a distinguished name such as cn=reader,dc=example,dc=com, and bind_password"}

@@ -1,6 +1,7 @@
 package ldap
 
 import (
+	"cmp"
 	"errors"
 	"slices"
 	"strconv"
@@ -27,6 +28,9 @@ type rootDSE struct {
 	// time is the server's clock as a domain controller writes it, a
 	// GeneralizedTime.
 	time string
+	// synchronized is FALSE on a domain controller that has yet to get all data
+	// from another.
+	synchronized string
 	// usn is the highest committed update sequence number, 0 for none.
 	usn int64
 }
@@ -37,6 +41,7 @@ const (
 	oidShowDeleted     = "1.2.840.113556.1.4.417"   // MS-ADTS section 3.1.1.3.4.1.14
 	oidDirSync         = "1.2.840.113556.1.4.841"   // MS-ADTS section 3.1.1.3.4.1.3
 	oidSyncRequest     = "1.3.6.1.4.1.4203.1.9.1.1" // RFC 4533
+	oidReadOnly        = "1.2.840.113556.1.4.1920"  // MS-ADTS section 3.1.1.3.4.3.6
 	oidActiveDirectory = "1.2.840.113556.1.4.800"   // MS-ADTS section 3.1.1.3.4.3.1
 )
 
@@ -45,7 +50,7 @@ var pagedResults = []byte(oidPaging)
 func (c *conn) readRoot() error {
 	result, err := c.search("", goldap.ScopeBaseObject, "(objectClass=*)", []string{
 		"namingContexts", "defaultNamingContext", "vendorName", "supportedControl", "supportedCapabilities", "supportedSASLMechanisms",
-		"dsServiceName", "dnsHostName", "currentTime", "highestCommittedUSN",
+		"dsServiceName", "dnsHostName", "currentTime", "highestCommittedUSN", "isSynchronized",
 	})
 	if err != nil {
 		return err
@@ -64,6 +69,7 @@ func (c *conn) readRoot() error {
 		serviceName:    e.GetEqualFoldAttributeValue("dsServiceName"),
 		hostName:       e.GetEqualFoldAttributeValue("dnsHostName"),
 		time:           e.GetEqualFoldAttributeValue("currentTime"),
+		synchronized:   e.GetEqualFoldAttributeValue("isSynchronized"),
 	}
 	c.root.usn, _ = strconv.ParseInt(e.GetEqualFoldAttributeValue("highestCommittedUSN"), 10, 64)
 	return nil
@@ -97,20 +103,49 @@ func (r *rootDSE) contextOf(text string) string {
 // identity tells which copy of the data the server holds; see
 // [identity.Receipt].
 func (c *conn) identity(contexts []string) string {
-	if c.root.serviceName != "" {
-		result, err := c.search(c.root.serviceName, goldap.ScopeBaseObject, "(objectClass=*)", []string{"invocationId"})
-		if err != nil || len(result.Entries) != 1 {
-			return ""
-		}
-		g, _ := identity.WireGUID(result.Entries[0].GetRawAttributeValue("invocationId"))
-		return g.String()
-	}
 	var values []string
 	for _, context := range contexts {
 		if result, err := c.search(context, goldap.ScopeBaseObject, "(objectClass=*)", []string{"contextCSN"}); err == nil && len(result.Entries) == 1 {
 			values = append(values, result.Entries[0].GetEqualFoldAttributeValues("contextCSN")...)
 		}
 	}
+	if len(values) == 0 && c.root.serviceName != "" {
+		result, err := c.search(c.root.serviceName, goldap.ScopeBaseObject, "(objectClass=*)", []string{"invocationId"})
+		if err == nil && len(result.Entries) == 1 {
+			g, _ := identity.WireGUID(result.Entries[0].GetRawAttributeValue("invocationId"))
+			return g.String()
+		}
+	}
 	slices.Sort(values)
 	return strings.Join(slices.Compact(values), " ")
+}
+
+// isCatalog reports whether the target is the global catalog, by its port.
+func (t *target) isCatalog() bool { return t.port == "3268" || t.port == "3269" }
+
+const catalogHint = "leave out the port, or use 636 for ldaps:// and 389 for ldap://: 3268 and 3269 are the global catalog, which holds a part of each entry"
+
+// notInCatalog returns those of the attributes that the schema does not have in
+// the global catalog.
+func (c *conn) notInCatalog(names []string) ([]string, error) {
+	const partial = "isMemberOfPartialAttributeSet"
+	root, err := c.search("", goldap.ScopeBaseObject, "(objectClass=*)", []string{"schemaNamingContext"})
+	if err != nil || len(root.Entries) != 1 {
+		return nil, cmp.Or(err, errors.New("no schema"))
+	}
+	schema := root.Entries[0].GetEqualFoldAttributeValue("schemaNamingContext")
+	var missing []string
+	for _, name := range names {
+		if slices.Contains(missing, name) {
+			continue
+		}
+		result, err := c.search(schema, goldap.ScopeSingleLevel, "(lDAPDisplayName="+goldap.EscapeFilter(name)+")", []string{partial})
+		if err != nil {
+			return nil, err
+		}
+		if len(result.Entries) != 1 || result.Entries[0].GetEqualFoldAttributeValue(partial) != "TRUE" {
+			missing = append(missing, name)
+		}
+	}
+	return missing, nil
 }

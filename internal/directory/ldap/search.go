@@ -15,6 +15,9 @@ type query struct {
 	base, filter string
 	attributes   []string
 	controls     []goldap.Control
+	// told says that the receipt tells of the answer's pages and references:
+	// it is a scope's.
+	told bool
 }
 
 // batch is what comes from a server, in order: a block of messages, an object
@@ -50,8 +53,11 @@ type latePart struct {
 type fetcher struct {
 	source *Source
 	conn   *conn
-	// pages counts pages.
+	// pages counts the pages of scopes.
 	pages int
+
+	// quit is closed when nobody reads the batches any more.
+	quit chan struct{}
 
 	mu   sync.Mutex
 	late []*late // to be fetched
@@ -74,7 +80,12 @@ func (f *fetcher) run(ctx context.Context, q query) error {
 		if err != nil {
 			return within(f.source.cause(ctx, f.conn, err), fmt.Sprintf("search below %q, page %d", q.base, page))
 		}
-		f.pages++
+		if len(result.Entries)+len(result.Referrals) > 0 {
+			return fmt.Errorf("search below %q, page %d: %w", q.base, page, errMalformed)
+		}
+		if q.told {
+			f.pages++
+		}
 		answer, ok := goldap.FindControl(result.Controls, goldap.ControlTypePaging).(*goldap.ControlPaging)
 		if !ok {
 			return fmt.Errorf("search below %q, page %d: the answer does not say whether more follows (it lacks the control for paged results)", q.base, page)
@@ -97,7 +108,7 @@ func (f *fetcher) run(ctx context.Context, q query) error {
 	}
 	select {
 	case <-settled:
-	case <-f.conn.wire.closed:
+	case <-f.quit:
 		return net.ErrClosed
 	}
 	return f.fetchLate(ctx)
@@ -116,7 +127,7 @@ func (f *fetcher) send(b batch) error {
 	select {
 	case f.conn.wire.batches <- b:
 		return nil
-	case <-f.conn.wire.closed:
+	case <-f.quit:
 		return net.ErrClosed
 	}
 }
@@ -161,12 +172,15 @@ func (f *fetcher) fetchValues(l *late, p *latePart) error {
 		}
 		whole, next := false, p.next
 		for _, a := range result.Entries[0].Attributes {
-			name, bounds, whole1, err := attributeRange(a.Name)
+			name, first, bounds, whole1, err := attributeRange(a.Name)
 			if err != nil {
 				return err
 			}
 			if name != p.attribute || bounds == 0 && !whole1 {
 				continue
+			}
+			if first != p.next {
+				return fmt.Errorf("the server sent the values %q", a.Name)
 			}
 			whole, next = whole1, bounds
 			p.values = append(p.values, a.ByteValues...)
