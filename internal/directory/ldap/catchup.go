@@ -1,11 +1,9 @@
 package ldap
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 
 	goldap "github.com/go-ldap/ldap/v3"
@@ -189,10 +187,14 @@ func (r *reading) remove(changed, again map[identity.GUID]bool) error {
 func (r *reading) catchUpByCSN(ctx context.Context) error {
 	for round := 1; round <= maxCatchUps && r.receipt.Identity != ""; round++ {
 		before := strings.Fields(r.receipt.Identity)
-		r.receipt.Identity = cmp.Or(r.conn.identity(r.contexts()), r.receipt.Identity)
-		if slices.Equal(strings.Fields(r.receipt.Identity), before) {
+		now, err := r.conn.identity(r.contexts())
+		if err != nil {
+			return within(r.source.cause(ctx, r.conn, err), "looking for what changed during the read")
+		}
+		if now == "" || now == r.receipt.Identity {
 			break
 		}
+		r.receipt.Identity = now
 		// With several writers the oldest counts, for its changes may come late.
 		if _, err := r.readAgain(ctx, "(entryCSN>="+before[0]+")"); err != nil {
 			return err

@@ -171,7 +171,10 @@ func (r *reading) read(ctx context.Context) (identity.Receipt, error) {
 	if err := r.fit(); err != nil {
 		return identity.Receipt{}, r.source.cause(ctx, c, err)
 	}
-	r.receipt.Name, r.receipt.Server, r.receipt.Identity = r.source.options.Label, r.target.url, c.identity(r.contexts())
+	r.receipt.Name, r.receipt.Server = r.source.options.Label, r.target.url
+	if r.receipt.Identity, err = c.identity(r.contexts()); err != nil {
+		return identity.Receipt{}, r.source.cause(ctx, c, err)
+	}
 	if r.source.options.ActiveDirectory {
 		r.receipt.USNBefore = c.root.usn
 	}

@@ -101,23 +101,42 @@ func (r *rootDSE) contextOf(text string) string {
 }
 
 // identity tells which copy of the data the server holds; see
-// [identity.Receipt].
-func (c *conn) identity(contexts []string) string {
+// [identity.Receipt]. What the server does not tell is "".
+func (c *conn) identity(contexts []string) (string, error) {
 	var values []string
 	for _, context := range contexts {
-		if result, err := c.search(context, goldap.ScopeBaseObject, "(objectClass=*)", []string{"contextCSN"}); err == nil && len(result.Entries) == 1 {
-			values = append(values, result.Entries[0].GetEqualFoldAttributeValues("contextCSN")...)
+		csn, err := c.told(context, "contextCSN")
+		if err != nil {
+			return "", err
+		}
+		for _, v := range csn {
+			values = append(values, string(v))
 		}
 	}
 	if len(values) == 0 && c.root.serviceName != "" {
-		result, err := c.search(c.root.serviceName, goldap.ScopeBaseObject, "(objectClass=*)", []string{"invocationId"})
-		if err == nil && len(result.Entries) == 1 {
-			g, _ := identity.WireGUID(result.Entries[0].GetRawAttributeValue("invocationId"))
-			return g.String()
+		id, err := c.told(c.root.serviceName, "invocationId")
+		if err != nil || len(id) != 1 {
+			return "", err
 		}
+		g, _ := identity.WireGUID(id[0])
+		return g.String(), nil
 	}
 	slices.Sort(values)
-	return strings.Join(slices.Compact(values), " ")
+	return strings.Join(slices.Compact(values), " "), nil
+}
+
+// told returns an attribute of an object, or nothing where the server does not
+// show it.
+func (c *conn) told(dn, attribute string) ([][]byte, error) {
+	result, err := c.search(dn, goldap.ScopeBaseObject, "(objectClass=*)", []string{attribute})
+	var answer *goldap.Error
+	if errors.As(err, &answer) && answer.ResultCode < goldap.ErrorNetwork {
+		return nil, nil
+	}
+	if err != nil || len(result.Entries) != 1 {
+		return nil, err
+	}
+	return result.Entries[0].GetEqualFoldRawAttributeValues(attribute), nil
 }
 
 // isCatalog reports whether the target is the global catalog, by its port.
