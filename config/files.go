@@ -100,7 +100,7 @@ func Files(dir string) ([]string, error) {
 // readDir reads and parses the HCL files of a directory in order of their
 // names. It returns nil after an error.
 func (r *reporter) readDir(dir string) []*source {
-	const where = "name another directory with -C, or write a configuration there, as docs/configuration.md describes"
+	const where = "name another directory with -C, or let rollcall init write a configuration there"
 	files, err := Files(dir)
 	if err != nil {
 		hint := "check its permissions"

@@ -109,7 +109,8 @@ func Starter(s *Survey) []byte {
 
 // domains returns the domains by how many addresses they have, and one that is
 // declared and not public. If only ones to leave out were found, the first of
-// them is declared; if there is none at all, a made-up one.
+// them is declared; if only public ones were, a made-up one; and if none were,
+// that stands in a comment.
 func (s *Survey) domains() (list []starterDomain, own string) {
 	found := slices.DeleteFunc(slices.Clone(s.Domains), func(d SurveyDomain) bool { return !identity.ValidDomain(d.Name) })
 	slices.SortFunc(found, func(a, b SurveyDomain) int {
@@ -145,7 +146,7 @@ func (s *Survey) domains() (list []starterDomain, own string) {
 		}
 	}
 	own = "example.com"
-	return append(list, starterDomain{Name: own, Addresses: "0 addresses", Note: "an example: write your own domain"}), own
+	return append(list, starterDomain{Name: own, Addresses: "0 addresses", Note: "an example: write your own domain", Out: len(list) == 0}), own
 }
 
 // publicDomains are those of large mail providers.

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"bytes"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -9,6 +10,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/zclconf/go-cty/cty"
+
+	"github.com/rollcall-cli/rollcall/internal/identity"
 )
 
 var surveys = map[string]*Survey{
@@ -54,6 +57,12 @@ func TestStarter(t *testing.T) {
 			if diff := cmp.Diff(strings.ReplaceAll(string(want), "\r\n", "\n"), string(got)); diff != "" {
 				t.Errorf("-want +got:\n%s", diff)
 			}
+			if survey != nil && len(survey.Domains) == 0 {
+				if _, diags := Check(".", "rollcall.hcl", got, now); len(diags) != 1 || diags[0].Summary != "the configuration declares no domain" {
+					t.Errorf("without a domain: %v", diags)
+				}
+				got = bytes.Replace(got, []byte("# domain \"example.com\" {\n# }"), []byte("domain \"example.com\" {\n}"), 1)
+			}
 			c := load(t, map[string]string{"rollcall.hcl": string(got)})
 			if survey != nil && survey.Insecure != (len(c.Warnings()) > 0) {
 				t.Errorf("warnings %q", c.Warnings())
@@ -94,7 +103,7 @@ func FuzzStarter(f *testing.F) {
 		}
 		c, diags := Check(".", "rollcall.hcl", Starter(s), now)
 		for i := range diags {
-			if !strings.Contains(diags[i].Summary, "is not a distinguished name") {
+			if text := diags[i].Summary; !strings.Contains(text, "is not a distinguished name") && (text != "the configuration declares no domain" || identity.ValidDomain(domain)) {
 				t.Fatalf("%v\n%s", &diags[i], Starter(s))
 			}
 		}

@@ -66,7 +66,7 @@ func (c *applyCommand) Run(s *session) error {
 	}
 	m, err := s.plan(cfg, c.reading, c.AllowDeactivations)
 	if err != nil {
-		return err
+		return advised(err, cfg, c.reading)
 	}
 	m.plan.Expires = m.plan.Created.Add(24 * time.Hour)
 	next := "answer yes"

@@ -59,14 +59,11 @@ func (c *initCommand) Run(s *session) error {
 	if c.URL != "" {
 		var err error
 		if survey, err = c.survey(s); err != nil {
-			return err
+			return inFlags{err}
 		}
 	}
 	text := config.Starter(survey)
 	cfg, diags := config.Check(s.dir, starterFile, text, s.now())
-	if diags.HasErrors() {
-		return flagFault(diags)
-	}
 	if err := os.MkdirAll(s.dir, 0o700); err != nil {
 		return err
 	}
@@ -80,10 +77,18 @@ func (c *initCommand) Run(s *session) error {
 	if _, err := fmt.Fprintln(s.stdout, render.Escape(path)); err != nil {
 		return err
 	}
-	for _, warning := range cfg.Warnings() {
-		s.note("warning: %s", warning)
+	if fault := flagFault(diags); fault != nil {
+		s.note("warning: the file is not valid yet: %v", fault)
+	} else {
+		for _, warning := range cfg.Warnings() {
+			s.note("warning: %s", warning)
+		}
 	}
-	if survey != nil {
+	switch {
+	case survey == nil:
+	case survey.Entries == 0:
+		s.note("warning: the server showed no entry with an address: check the rights of the account")
+	default:
 		s.note("%s with addresses in %s", countedY(survey.Entries, "entr"), counted(len(survey.Domains), "domain"))
 	}
 	s.note("next: read the file, then rollcall validate, rollcall doctor and rollcall plan")
@@ -99,6 +104,10 @@ func (c *initCommand) survey(s *session) (*config.Survey, error) {
 		if c.PasswordEnv != "" {
 			survey.PasswordEnv = c.PasswordEnv
 		}
+		if _, ok := os.LookupEnv(survey.PasswordEnv); !ok {
+			return nil, hinted{usageError{fmt.Errorf("the environment variable %q is not set", survey.PasswordEnv)},
+				fmt.Sprintf("export %s=..., or name another variable with --password-env", survey.PasswordEnv)}
+		}
 	}
 	if survey.Kind == "" {
 		survey.Kind = config.ActiveDirectory // whose names for a login include all others
@@ -109,7 +118,9 @@ func (c *initCommand) survey(s *session) (*config.Survey, error) {
 			return nil, err
 		}
 	}
-	cfg, diags := config.Check(s.dir, starterFile, config.Starter(survey), s.now())
+	asked := *survey
+	asked.Domains = []config.SurveyDomain{{Name: "example.com"}} // a configuration has one
+	cfg, diags := config.Check(s.dir, starterFile, config.Starter(&asked), s.now())
 	if diags.HasErrors() {
 		return nil, flagFault(diags)
 	}
@@ -145,7 +156,8 @@ func pathFrom(dir, path string) (string, error) {
 	return filepath.ToSlash(path), nil
 }
 
-// flagFault is the first problem of a configuration that was made of flags.
+// flagFault is the first problem, or nil, of a configuration that was made of
+// flags.
 func flagFault(diags config.Diagnostics) error {
 	for i := range diags {
 		if d := &diags[i]; d.Severity == config.Error {
@@ -154,3 +166,27 @@ func flagFault(diags config.Diagnostics) error {
 	}
 	return nil
 }
+
+// inFlags is an error that speaks of a file which is not there yet, told in the
+// flags that stand for it.
+type inFlags struct{ error }
+
+func (e inFlags) Error() string { return asFlags.Replace(e.error.Error()) }
+func (e inFlags) Unwrap() error { return e.error }
+
+// Hint says what to do next.
+func (e inFlags) Hint() string { return asFlags.Replace(hintOf(e.error)) }
+
+// asFlags puts flags in place of attributes, and leaves out what no flag says.
+// Of two that begin at one place the first counts.
+var asFlags = strings.NewReplacer(
+	`directory "corp": `, "", `scope "survey": `, "", `scope "survey" has no base_dn, and `, "",
+	"set ca_file to", "name with --ca-file", "ca_file", "--ca-file",
+	"set bind_dn", "give --bind-dn", "bind_dn", "--bind-dn", "bind_password", "--password-env",
+	"set start_tls = true", "give --start-tls", "start_tls = true", "--start-tls", "start_tls", "--start-tls",
+	"name more servers in urls", "name another server with --url", "in urls", "in --url", ", or the SRV records of domain", "",
+	", or log in with kerberos or client_cert", "", ", client_cert or kerberos", "", " (client_cert)", "",
+	"make base_dn and filter narrower", "write the file without --url", "index the attributes of the filter", "write the file without --url",
+	"to read base_dn and everything below it", "to read the naming context and everything below it",
+	"set timeout in the directory block if the server needs longer", "try again later, or write the file without --url and set timeout there",
+)

@@ -84,6 +84,77 @@ func TestInit(t *testing.T) {
 	}
 }
 
+// TestInitWords: what goes wrong is told in flags, for there is no file yet.
+func TestInitWords(t *testing.T) {
+	well, password := servertest.StubOptions{}, []string{"--bind-dn", "svc@corp.example.com"}
+	inClear := servertest.StubOptions{Bind: func(servertest.Bind) servertest.Result { return servertest.SigningRequired }}
+	wrong := servertest.StubOptions{Bind: func(servertest.Bind) servertest.Result { return servertest.LoginRefused("52e") }}
+	limited := servertest.StubOptions{Answer: func(a *servertest.Answer) {
+		if a.PageSize > 0 {
+			a.Result = servertest.Result{Code: 3}
+		}
+	}}
+	t.Setenv("ROLLCALL_PASSWORD", servertest.Password)
+	for name, c := range map[string]struct {
+		stub        servertest.StubOptions
+		plain, anon bool
+		untrusted   bool
+		code        exitCode
+		err, hint   string
+	}{
+		"authority":      {stub: well, untrusted: true, code: exitUnreachable, err: "which is not trusted here", hint: "name with --ca-file the certificate of"},
+		"signing":        {stub: inClear, plain: true, code: exitUnreachable, err: "accepts no password in clear", hint: "use ldaps://, or give --start-tls"},
+		"wrong password": {stub: wrong, code: exitRefused, err: "the name or the password is wrong", hint: "check --password-env, and --bind-dn: a distinguished name"},
+		"time limit":     {stub: limited, code: exitUnreachable, err: "search below", hint: "raise the limit for this account, or write the file without --url"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := servertest.NewStub(t, c.stub)
+			s.Put(servertest.Person(1))
+			url, flags := s.LDAPS, password
+			if c.plain {
+				url, flags = s.URL, append([]string{"--insecure"}, password...)
+			}
+			if !c.untrusted {
+				flags = append([]string{"--ca-file", s.CA.File}, flags...)
+			}
+			dir := filepath.Join(t.TempDir(), "new")
+			_, talk, code := at(context.Background(), nil, false, append([]string{"-C", dir, "init", "--url", url}, flags...)...)
+			told, hint, _ := strings.Cut(talk, "\nhint: ")
+			if code != c.code || !strings.HasPrefix(told, "error: "+url+": ") || !strings.Contains(told, c.err) || !strings.HasPrefix(hint, c.hint) {
+				t.Errorf("exit %d, %s", code, talk)
+			}
+			for _, word := range []string{"survey", `directory "`, "ca_file", "bind_", "start_tls", "urls", "base_dn"} {
+				if strings.Contains(talk, word) {
+					t.Errorf("%s speaks of %s", talk, word)
+				}
+			}
+		})
+	}
+}
+
+// TestInitEmpty: where a server shows nothing, nothing is made up.
+func TestInitEmpty(t *testing.T) {
+	s, dir := servertest.NewStub(t, servertest.StubOptions{}), t.TempDir()
+	t.Setenv("ROLLCALL_PASSWORD", servertest.Password)
+	_, talk, code := at(context.Background(), nil, false, "-C", dir, "init", "--url", s.LDAPS, "--ca-file", s.CA.File, "--bind-dn", "svc@corp.example.com")
+	for _, line := range []string{
+		"warning: the server showed no entry with an address: check the rights of the account\n",
+		"warning: the file is not valid yet: the configuration declares no domain\n",
+	} {
+		if code != exitOK || !strings.Contains(talk, line) {
+			t.Errorf("exit %d, %s lacks %s", code, talk, line)
+		}
+	}
+	path := filepath.Join(dir, "rollcall.hcl")
+	text, err := os.ReadFile(path)
+	if err != nil || !strings.Contains(string(text), "\n# domain \"example.com\" {\n# }\n") {
+		t.Errorf("%v in\n%s", err, text)
+	}
+	if _, talk, code := at(context.Background(), nil, false, "-C", dir, "validate"); code != exitFailed || !strings.Contains(talk, "declares no domain") {
+		t.Errorf("exit %d, %s", code, talk)
+	}
+}
+
 // TestKerberos: a login by keytab or by a cache of tickets needs no password.
 func TestKerberos(t *testing.T) {
 	s := servertest.NewSamba(t, servertest.SambaOptions{LDIF: people(), Kerberos: true})

@@ -160,13 +160,28 @@ func (s *session) fail(err error) exitCode {
 	if code == exitInterrupted {
 		err = errors.New("interrupted: nothing was changed")
 	}
-	clean := render.Escape
-	fmt.Fprintf(s.stderr, "%s %s\n", s.paint("1;31", "error:"), clean(err.Error()))
-	var hinter interface{ Hint() string }
-	if errors.As(err, &hinter) && hinter.Hint() != "" {
-		fmt.Fprintf(s.stderr, "%s %s\n", s.paint("1", "hint:"), clean(hinter.Hint()))
+	width := 0
+	if s.err.Interactive {
+		width = s.err.Width
+	}
+	tell := func(sgr, label, text string) {
+		text = render.Wrap(render.Escape(text), len(label)+1, width)
+		fmt.Fprintf(s.stderr, "%s %s\n", s.paint(sgr, label), text)
+	}
+	tell("1;31", "error:", err.Error())
+	if hint := hintOf(err); hint != "" {
+		tell("1", "hint:", hint)
 	}
 	return code
+}
+
+// hintOf returns the advice of an error, or "".
+func hintOf(err error) string {
+	var hinter interface{ Hint() string }
+	if errors.As(err, &hinter) {
+		return hinter.Hint()
+	}
+	return ""
 }
 
 // paint colours a word on standard error.

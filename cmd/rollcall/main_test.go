@@ -111,6 +111,23 @@ func TestLocked(t *testing.T) {
 	}
 }
 
+// TestWrapped: errors and hints are wrapped where a person reads them on a
+// terminal, and nowhere else.
+func TestWrapped(t *testing.T) {
+	for _, interactive := range []bool{true, false} {
+		var talk bytes.Buffer
+		s := &session{stderr: &talk, stdout: io.Discard, now: time.Now, err: render.Terminal{Interactive: interactive, Width: 50}}
+		code := s.fail(hinted{fmt.Errorf("directory %q: %s", "corp", "the name or the password is wrong (result code 49)"), "check both"})
+		want := "error: directory \"corp\": the name or the password is wrong (result code 49)\nhint: check both\n"
+		if interactive {
+			want = "error: directory \"corp\": the name or the password\n       is wrong (result code 49)\nhint: check both\n"
+		}
+		if code != exitFailed || talk.String() != want {
+			t.Errorf("exit %d, %s", code, talk.String())
+		}
+	}
+}
+
 // TestPanic: a panic is reported, and has its exit code.
 func TestPanic(t *testing.T) {
 	var talk bytes.Buffer

@@ -1,8 +1,15 @@
 package main
 
 import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"slices"
+	"strings"
 	"time"
 
+	"github.com/rollcall-cli/rollcall/config"
+	"github.com/rollcall-cli/rollcall/internal/directory"
 	"github.com/rollcall-cli/rollcall/plan"
 )
 
@@ -33,7 +40,7 @@ func (c *planCommand) Run(s *session) error {
 	}
 	made, err := s.plan(cfg, c.reading, 0)
 	if err != nil {
-		return err
+		return advised(err, cfg, c.reading)
 	}
 	p := made.plan
 	p.Expires = p.Created.Add(c.Expires)
@@ -44,6 +51,32 @@ func (c *planCommand) Run(s *session) error {
 		return detailed(p)
 	}
 	return nil
+}
+
+// advised adds to the advice of a failed read what else can be done.
+func advised(err error, cfg *config.Config, flags reading) error {
+	var read *directory.ReadError
+	var refused *directory.RefusedError
+	failed := ""
+	switch {
+	case errors.As(err, &refused):
+		failed = refused.Directory
+	case errors.As(err, &read):
+		failed = read.Directory
+	default:
+		return err
+	}
+	advice := []string{hintOf(err)}
+	if flags.Snapshot != "" && errors.Is(err, fs.ErrNotExist) {
+		advice = append(advice, fmt.Sprintf("rollcall snapshot -o %s makes one", flags.Snapshot))
+	}
+	others, _ := wantedDirectories(cfg, flags.Directory)
+	others = slices.DeleteFunc(slices.Clone(others), func(name string) bool { return name == failed })
+	if len(others) > 0 {
+		advice = append(advice, "or go on without it: --directory "+strings.Join(others, " --directory "))
+	}
+	advice = slices.DeleteFunc(advice, func(text string) bool { return text == "" })
+	return hinted{err, strings.TrimPrefix(strings.Join(advice, "; "), "or ")}
 }
 
 // detailed ends a plan with the exit code that tells what it holds.

@@ -1,8 +1,10 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -29,7 +31,7 @@ Examples:
 Exit codes: 0 done; 1 failed; 10 a directory could not be read completely; 12 credentials were refused; 70 internal error; 80 wrong usage; 130 interrupted.`
 }
 
-func (c *snapshotCommand) Run(s *session) error {
+func (c *snapshotCommand) Run(s *session) (err error) {
 	cfg, err := s.configuration()
 	if err != nil {
 		return err
@@ -50,9 +52,18 @@ func (c *snapshotCommand) Run(s *session) error {
 			return err
 		}
 	}
+	made := missingDirs(c.Output)
+	defer func() {
+		if err != nil {
+			for _, dir := range made {
+				_ = os.Remove(dir) // unless something is in it
+			}
+		}
+	}()
 	if err := os.MkdirAll(c.Output, 0o700); err != nil {
 		return err
 	}
+	removeLeftovers(c.Output)
 	progress := render.NewProgress(s.stderr, s.err, s.now)
 	defer progress.Clear()
 	var all []saved
@@ -110,6 +121,30 @@ func (s *session) save(name string, source directory.Source, scopes []directory.
 
 // snapshotPath is where the snapshot of a directory is in a folder.
 func snapshotPath(dir, name string) string { return filepath.Join(dir, name+".ldif") }
+
+// missingDirs returns which of a directory and those above it are not there,
+// the innermost first.
+func missingDirs(dir string) []string {
+	if _, err := os.Stat(dir); !errors.Is(err, fs.ErrNotExist) || dir == filepath.Dir(dir) {
+		return nil
+	}
+	return append([]string{dir}, missingDirs(filepath.Dir(dir))...)
+}
+
+// removeLeftovers removes the temporary files of snapshots that were killed. One
+// that is under way loses nothing: while a file is open it needs no name, or,
+// on Windows, cannot be removed.
+func removeLeftovers(dir string) {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return
+	}
+	for _, e := range entries {
+		if fits, _ := filepath.Match(".rollcall-snapshot.*.tmp", e.Name()); fits {
+			_ = os.Remove(filepath.Join(dir, e.Name()))
+		}
+	}
+}
 
 // guard refuses to write a file that rollcall reads, or would read next time
 // because it fits the pattern of an LDIF directory.

@@ -2,14 +2,19 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/rollcall-cli/rollcall/internal/directory"
+	"github.com/rollcall-cli/rollcall/internal/directory/ldif"
 	"github.com/rollcall-cli/rollcall/internal/servertest"
 )
 
@@ -119,7 +124,45 @@ func TestSnapshotInterrupted(t *testing.T) {
 	if out, talk, code := at(cancelled, nil, false, "-C", dir, "snapshot", "-o", saved); code != exitInterrupted || out != "" {
 		t.Errorf("exit %d, %s%s", code, out, talk)
 	}
-	if left, err := os.ReadDir(saved); err != nil || len(left) > 0 {
+	if left, err := os.ReadDir(saved); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("%v is left, %v", left, err)
+	}
+}
+
+// TestSnapshotLeftovers: what a killed snapshot left is removed, and one that is
+// under way still ends well.
+func TestSnapshotLeftovers(t *testing.T) {
+	dir := t.TempDir()
+	for name, text := range map[string]string{
+		"rollcall.hcl": "directory \"corp\" {\n  kind = \"ldif\"\n  path = \"corp.ldif\"\n}\ndomain \"example.com\" {}\nscope \"staff\" {\n  directory = directory.corp\n}\n",
+		"corp.ldif":    "dn: cn=ann,dc=example\nmail: ann@example.com\n",
+	} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	saved := filepath.Join(dir, "saved")
+	if err := os.Mkdir(saved, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	scopes := []directory.Scope{{Name: "staff", PrimaryAttribute: "mail"}}
+	under, err := ldif.NewSnapshot(saved, scopes)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer under.Close()
+	if _, err := ldif.New("corp", []string{filepath.Join(dir, "corp.ldif")}).Read(context.Background(), scopes, under, nil); err != nil {
+		t.Fatal(err)
+	}
+	if _, talk, code := at(context.Background(), nil, false, "-C", dir, "snapshot", "-o", saved); code != exitOK {
+		t.Fatalf("exit %d, %s", code, talk)
+	}
+	files, err := os.ReadDir(saved)
+	if err != nil || runtime.GOOS != "windows" && len(files) != 1 {
+		t.Errorf("%v is left, %v", files, err)
+	}
+	var b strings.Builder
+	if err := under.Write(&b); err != nil || !strings.Contains(b.String(), "\nmail: ann@example.com\n") {
+		t.Errorf("%v, %s", err, b.String())
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
 
@@ -40,9 +41,29 @@ func signOf(s doctor.Status) span {
 	return span{"skip", dim}
 }
 
+// totals counts the checks by outcome, in words.
+func (d *Diagnosis) totals() string {
+	parts := make([]string, len(doctor.Statuses))
+	for i, s := range doctor.Statuses {
+		parts[i] = number(d.count(s)) + " " + string(s)
+	}
+	return strings.Join(parts, ", ")
+}
+
+// skippedAlike returns how many of the checks, from the first on, were skipped
+// for the same reason.
+func skippedAlike(checks []*doctor.Check) int {
+	n := 0
+	for n < len(checks) && checks[n].Status == doctor.Skipped && checks[n].Finding == checks[0].Finding {
+		n++
+	}
+	return n
+}
+
 // DiagnosisText writes a diagnosis for a person: a line a check below what was
-// tested and, where something is to be done, what shows that and how. Only the
-// width and the colour of the options count.
+// tested and, where something is to be done, what shows that and how. Checks
+// that were skipped in a row for the same reason share a line. Only the width
+// and the colour of the options count.
 func DiagnosisText(w io.Writer, d *Diagnosis, opt TextOptions) error {
 	o := newPage(w, opt.Width, opt.Color)
 	names := 0
@@ -57,7 +78,8 @@ func DiagnosisText(w io.Writer, d *Diagnosis, opt TextOptions) error {
 		o.next(0, margin, styled(dim, clean(r.Kind)))
 		o.end()
 		subject := ""
-		for _, c := range r.Checks {
+		for i := 0; i < len(r.Checks); i++ {
+			c := r.Checks[i]
 			if c.Subject != subject {
 				subject = c.Subject
 				o.at(margin)
@@ -68,6 +90,17 @@ func DiagnosisText(w io.Writer, d *Diagnosis, opt TextOptions) error {
 			o.at(nested)
 			o.put(sign.style, sign.text)
 			o.at(name)
+			if n := skippedAlike(r.Checks[i:]); n > 1 {
+				var skipped []string
+				for _, c := range r.Checks[i : i+n] {
+					if !slices.Contains(skipped, c.Name) {
+						skipped = append(skipped, c.Name)
+					}
+				}
+				o.prose(name, "", plain, strings.Join(skipped, ", ")+": "+clean(c.Finding))
+				i += n - 1
+				continue
+			}
 			o.put(plain, c.Name)
 			o.prose(name+names+gap, "", plain, clean(c.Finding))
 			if c.Status != doctor.Warning && c.Status != doctor.Failed {
@@ -82,11 +115,7 @@ func DiagnosisText(w io.Writer, d *Diagnosis, opt TextOptions) error {
 		}
 		o.end()
 	}
-	parts := make([]string, len(doctor.Statuses))
-	for i, s := range doctor.Statuses {
-		parts[i] = number(d.count(s)) + " " + string(s)
-	}
-	o.line(bold, "%s", strings.Join(parts, ", "))
+	o.line(bold, "%s", d.totals())
 	return o.flush()
 }
 
@@ -129,9 +158,15 @@ func DiagnosisJSON(w io.Writer, d *Diagnosis) error {
 	return e.Encode(document)
 }
 
-// DiagnosisMarkdown writes a diagnosis for a ticket: a table a directory.
+// DiagnosisMarkdown writes a diagnosis for a ticket: what it comes to, and a
+// table a directory.
 func DiagnosisMarkdown(w io.Writer, d *Diagnosis) error {
 	var b strings.Builder
+	var names []string
+	for _, r := range d.Reports {
+		names = append(names, markdown(r.Directory))
+	}
+	fmt.Fprintf(&b, "# rollcall doctor: %s\n\nrollcall %s, %s: %s\n\n", strings.Join(names, ", "), markdown(d.Version), moment(d.Created), d.totals())
 	for _, r := range d.Reports {
 		fmt.Fprintf(&b, "## %s\n\n| | check | of | finding | what to do |\n|---|---|---|---|---|\n", markdown(r.Directory))
 		for _, c := range r.Checks {

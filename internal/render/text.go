@@ -3,6 +3,7 @@ package render
 import (
 	"cmp"
 	"io"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -142,11 +143,21 @@ func facts(r *identity.Receipt) []string {
 	if r.Ranged > 0 {
 		all = append(all, count(r.Ranged, "value", "values")+" in ranges")
 	}
-	if n := len(r.References); n > 0 {
+	n := 0
+	for _, reference := range r.References {
+		if !ownPartition.MatchString(reference) {
+			n++
+		}
+	}
+	if n > 0 {
 		all = append(all, count(n, "reference", "references")+" not followed")
 	}
 	return all
 }
+
+// ownPartition finds the references to what Active Directory keeps for itself,
+// and refers to from the head of each domain. Nobody misses entries there.
+var ownPartition = regexp.MustCompile(`(?i)^ldaps?://[^/]*/(CN=Configuration|CN=Schema|DC=DomainDnsZones|DC=ForestDnsZones),`)
 
 func oneOf(n int, one, many string) string {
 	if n == 1 {

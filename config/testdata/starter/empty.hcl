@@ -20,8 +20,8 @@ directory "corp" {
 # Entries that list an address: 0. Counted below are the addresses.
 
 # 0 addresses; an example: write your own domain
-domain "example.com" {
-}
+# domain "example.com" {
+# }
 
 scope "everybody" {
   directory = directory.corp

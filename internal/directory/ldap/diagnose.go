@@ -52,11 +52,21 @@ func (d *diagnosis) all(ctx context.Context, scopes []directory.Scope, progress 
 	if d.options.BindDN != "" {
 		d.Check(doctor.Password, t.url, d.password, server)
 	}
-	ad := d.options.ActiveDirectory
-	if ad {
-		d.Check(doctor.Clock, t.url, d.clock, server)
-		d.Check(doctor.Catalog, t.url, func(k *doctor.Check) { d.catalog(ctx, t, scopes, k) }, server)
+	// adCheck tests what domain controllers alone have.
+	adCheck := func(name string, test func(*doctor.Check)) {
+		if !d.options.ActiveDirectory {
+			return
+		}
+		d.Check(name, t.url, func(k *doctor.Check) {
+			if !d.controller() {
+				k.Skip("not tested, because this is no domain controller")
+				return
+			}
+			test(k)
+		}, server)
 	}
+	adCheck(doctor.Clock, d.clock)
+	adCheck(doctor.Catalog, func(k *doctor.Check) { d.catalog(ctx, t, scopes, k) })
 	needs := []*doctor.Check{server}
 	for i := range scopes {
 		subject := `scope "` + scopes[i].Name + `"`
@@ -64,13 +74,9 @@ func (d *diagnosis) all(ctx context.Context, scopes []directory.Scope, progress 
 		needs = append(needs, base, d.Check(doctor.Right, subject, func(k *doctor.Check) { d.right(ctx, &scopes[i], k) }, base))
 	}
 	needs = append(needs, d.Check(doctor.Paging, t.url, d.paging, server))
-	if ad {
-		d.Check(doctor.Ranges, t.url, func(k *doctor.Check) { d.ranges(ctx, k) }, server)
-	}
+	adCheck(doctor.Ranges, func(k *doctor.Check) { d.ranges(ctx, k) })
 	d.Check(doctor.Changes, t.url, d.changes, server)
-	if ad {
-		d.Check(doctor.Deleted, t.url, func(k *doctor.Check) { d.deleted(ctx, k) }, server)
-	}
+	adCheck(doctor.Deleted, func(k *doctor.Check) { d.deleted(ctx, k) })
 	directory.Examine(ctx, d.Source, t.url, scopes, &d.Report, progress, needs...)
 }
 
@@ -96,7 +102,15 @@ func (d *diagnosis) enter(ctx context.Context) (target, *doctor.Check) {
 				fail(k, err)
 				return
 			}
-			k.Pass("DNS names "+count(len(targets), "server", "servers"), urls(targets)...)
+			words := "DNS names " + count(len(targets), "server", "servers")
+			if site := d.options.Site; site != "" {
+				name := d.options.serviceNames()[0]
+				if records, err := d.lookup(ctx, name); err != nil || len(records) == 0 {
+					k.Warn(fmt.Sprintf("%s, but none of site %q: those of the whole domain are used", words, site), "correct site, or ask DNS for SRV records of "+name, urls(targets)...)
+					return
+				}
+			}
+			k.Pass(words, urls(targets)...)
 		}))
 		if len(targets) == 0 {
 			// The checks that follow are skipped, and say of which server.
@@ -307,10 +321,10 @@ func (d *diagnosis) server(ctx context.Context, k *doctor.Check) {
 	for _, context := range root.namingContexts {
 		evidence = append(evidence, "naming context "+context)
 	}
-	controller := slices.Contains(root.capabilities, oidActiveDirectory)
-	what := cmp.Or(root.vendor, "an LDAP server")
-	if controller {
-		what = "a domain controller of Active Directory"
+	controller := d.controller()
+	what := "a domain controller of Active Directory"
+	if !controller {
+		what = cmp.Or(root.vendor, d.vendor(), "an LDAP server")
 	}
 	if root.hostName != "" {
 		what = root.hostName + ", " + what
@@ -323,6 +337,20 @@ func (d *diagnosis) server(ctx context.Context, k *doctor.Check) {
 	default:
 		k.Pass("this is "+what, evidence...)
 	}
+}
+
+// controller reports whether the server says that it is a domain controller.
+func (d *diagnosis) controller() bool {
+	return slices.Contains(d.conn.root.capabilities, oidActiveDirectory)
+}
+
+// vendor returns whose server this is by the class of its root entry, or "".
+func (d *diagnosis) vendor() string {
+	result, err := d.conn.search("", goldap.ScopeBaseObject, "(objectClass=*)", []string{"objectClass"})
+	if err == nil && len(result.Entries) == 1 && slices.Contains(result.Entries[0].GetEqualFoldAttributeValues("objectClass"), "OpenLDAProotDSE") {
+		return "OpenLDAP"
+	}
+	return ""
 }
 
 // password tells when the password of a login by name ends: what the password
@@ -387,7 +415,7 @@ func (d *diagnosis) clock(k *doctor.Check) {
 		k.Warn("this machine's clock and the server's are "+period(apart)+" apart, and Kerberos allows five minutes", "set the clock that is wrong, and keep both by NTP", evidence...)
 		return
 	}
-	k.Pass("the clocks agree to "+period(clockSkew), evidence...)
+	k.Pass(fmt.Sprintf("the clocks differ by %d s", apart/time.Second), evidence...)
 }
 
 func (d *diagnosis) catalog(ctx context.Context, t target, scopes []directory.Scope, k *doctor.Check) {

@@ -230,17 +230,20 @@ func (s *Source) tlsConfig(t target) (*tls.Config, error) {
 	if file := s.options.CAFile; file != "" {
 		pem, err := os.ReadFile(file)
 		if err != nil {
-			return nil, &fileError{err}
+			return nil, unreadable("ca_file", file, err)
 		}
 		config.RootCAs = x509.NewCertPool()
 		if !config.RootCAs.AppendCertsFromPEM(pem) {
-			return nil, &fileError{fmt.Errorf("%s holds no certificate in PEM", file)}
+			return nil, &fileError{fmt.Errorf("ca_file %s: it holds no certificate in PEM", file), "name a file of certificates that begin with -----BEGIN CERTIFICATE-----"}
 		}
 	}
-	if s.options.ClientCert != "" {
-		pair, err := tls.LoadX509KeyPair(s.options.ClientCert, s.options.ClientKey)
+	if cert, key := s.options.ClientCert, s.options.ClientKey; cert != "" {
+		if err := readable([2]string{"client_cert", cert}, [2]string{"client_key", key}); err != nil {
+			return nil, err
+		}
+		pair, err := tls.LoadX509KeyPair(cert, key)
 		if err != nil {
-			return nil, &fileError{fmt.Errorf("client certificate %s with key %s: %w", s.options.ClientCert, s.options.ClientKey, err)}
+			return nil, &fileError{fmt.Errorf("client_cert %s with client_key %s: %w", cert, key, err), "name a certificate and the key that belongs to it, both in PEM"}
 		}
 		config.Certificates = []tls.Certificate{pair}
 	}
@@ -249,10 +252,38 @@ func (s *Source) tlsConfig(t target) (*tls.Config, error) {
 
 // fileError is a fault of a file that the configuration names: no other server
 // helps.
-type fileError struct{ err error }
+type fileError struct {
+	err  error
+	hint string
+}
 
 func (e *fileError) Error() string { return e.err.Error() }
 func (e *fileError) Unwrap() error { return e.err }
+
+// Hint says what to do next.
+func (e *fileError) Hint() string { return e.hint }
+
+// unreadable is the fault of a file that an attribute names and that cannot be
+// read.
+func unreadable(attribute, file string, err error) *fileError {
+	if path := (*os.PathError)(nil); errors.As(err, &path) {
+		err = path.Err
+	}
+	return &fileError{fmt.Errorf("%s %s: %w", attribute, file, err), "see that the file is there, and who may read it"}
+}
+
+// readable tries to open files, each an attribute and its path, whose readers
+// say less of what is wrong.
+func readable(files ...[2]string) error {
+	for _, file := range files {
+		f, err := os.Open(file[1])
+		if err != nil {
+			return unreadable(file[0], file[1], err)
+		}
+		f.Close()
+	}
+	return nil
+}
 
 // bind logs in: by Kerberos, by name and password, or as whom the client
 // certificate names (RFC 4513 section 5.2.3).
@@ -297,6 +328,13 @@ var noFAST = client.DisablePAFXFAST(true)
 
 func (s *Source) bindKerberos(c *conn) error {
 	k := s.options.Kerberos
+	tickets := [2]string{"kerberos cache", k.Cache}
+	if k.Cache == "" {
+		tickets = [2]string{"kerberos keytab", k.Keytab}
+	}
+	if err := readable([2]string{"kerberos config", k.Config}, tickets); err != nil {
+		return err
+	}
 	var login *gssapi.Client
 	var err error
 	if k.Cache != "" {
@@ -306,7 +344,7 @@ func (s *Source) bindKerberos(c *conn) error {
 		login, err = gssapi.NewClientWithKeytab(name, realm, k.Keytab, k.Config, noFAST)
 	}
 	if err != nil {
-		return &fileError{fmt.Errorf("Kerberos: %w", err)}
+		return &fileError{fmt.Errorf("kerberos config %s, %s %s: %w", k.Config, tickets[0], tickets[1], err), ""}
 	}
 	defer login.Close()
 	return c.GSSAPIBind(login, cmp.Or(k.Service, "ldap/"+c.target.host), "")

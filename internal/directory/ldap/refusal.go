@@ -81,7 +81,7 @@ type reason struct {
 // Directory tells why it answers a login with result code 49.
 var subCodes = map[string]reason{
 	"525": {"the directory has no account of this name", nameHint},
-	"52e": {"the name or the password is wrong", nameHint},
+	"52e": {"the name or the password is wrong", nameHint + lockoutHint},
 	"530": {"the account may not log in at this hour", "widen the account's logon hours (logonHours), or run at another time"},
 	"531": {"the account may not log in from this computer", `add this computer to the account's "Log On To" list (userWorkstations), or clear the list`},
 	"532": {"the account's password has expired", "set a new password, and for a service account one that does not expire"},
@@ -98,6 +98,7 @@ var subCodes = map[string]reason{
 
 const (
 	nameHint    = `check bind_password, and bind_dn: a distinguished name, a user principal name such as svc@corp.example.com, or CORP\svc`
+	lockoutHint = "; each attempt counts towards a lockout of the account"
 	bindingHint = "log in with bind_dn and bind_password over ldaps:// or start_tls: channel binding concerns Kerberos and NTLM only"
 	escapeHint  = `in a DN the characters , + " \ < > ; and a # or blank at the beginning of a value are escaped by \, and in HCL \ is written \\`
 	anotherHint = "try again later, or name more servers in urls"
@@ -196,7 +197,7 @@ func resultCode(e *goldap.Error, said string, ad bool) reason {
 			return subCodes["532"]
 		}
 		if ad {
-			return reason{"the server refuses the login", nameHint}
+			return reason{"the server refuses the login", nameHint + lockoutHint}
 		}
 		return reason{"the name or the password is wrong, or the account is locked: the server does not tell which",
 			"check bind_dn, a distinguished name such as cn=reader,dc=example,dc=com, and bind_password"}
@@ -435,7 +436,7 @@ func networkReason(err error, _ bool) (words, hint string) {
 		}
 		return "DNS does not answer for " + dns.Name, "see whether this machine's DNS server can be reached"
 	case slices.Contains([]syscall.Errno{syscall.ECONNREFUSED, wsaRefused}, errno):
-		return "nothing listens at " + at, "check host and port in urls, and that the server runs: 636 is for ldaps://, 389 for ldap://"
+		return "nothing listens at " + at, "check host and port in urls, or the SRV records of domain, and that the server runs: 636 is for ldaps://, 389 for ldap://"
 	case slices.Contains([]syscall.Errno{syscall.ENETUNREACH, syscall.EHOSTUNREACH, wsaNetUnreachable, wsaHostUnreachable}, errno):
 		return "no way leads to " + at, "check routes and firewalls between this machine and the server"
 	case slices.Contains([]syscall.Errno{syscall.ECONNRESET, wsaReset}, errno), errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):

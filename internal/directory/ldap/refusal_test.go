@@ -17,6 +17,8 @@ import (
 	"time"
 
 	goldap "github.com/go-ldap/ldap/v3"
+
+	"github.com/rollcall-cli/rollcall/internal/servertest"
 )
 
 // answered is the error that go-ldap makes of a server's answer.
@@ -48,7 +50,7 @@ func TestExplain(t *testing.T) {
 		refused bool
 	}{
 		{"no such user", windows("525"), true, "the directory has no account of this name (result code 49: 80090308: LdapErr: DSID-0C0903A9, comment: AcceptSecurityContext error, data 525, v1db1)", "check bind_password, and bind_dn", true},
-		{"wrong password", windows("52e"), true, "the name or the password is wrong (result code 49", "user principal name", true},
+		{"wrong password", windows("52e"), true, "the name or the password is wrong (result code 49", "each attempt counts towards a lockout", true},
 		{"logon hours", windows("530"), true, "the account may not log in at this hour", "logonHours", true},
 		{"workstation", windows("531"), true, "the account may not log in from this computer", "userWorkstations", true},
 		{"password expired", windows("532"), true, "the account's password has expired", "set a new password", true},
@@ -60,7 +62,7 @@ func TestExplain(t *testing.T) {
 		{"locked out", windows("775"), true, "the account is locked out", "only then try again", true},
 		{"channel binding", windows("80090346"), true, "the server demands channel binding", "bind_dn and bind_password", true},
 		{"context expired", windows("80090317"), true, "the login's security context has expired", "ticket", true},
-		{"unknown sub-code", windows("abc"), true, "the server refuses the login", "check bind_password", true},
+		{"unknown sub-code", windows("abc"), true, "the server refuses the login", "each attempt counts towards a lockout", true},
 
 		{"OpenLDAP login", answered(49, ""), false, "the name or the password is wrong, or the account is locked: the server does not tell which (result code 49)", "check bind_dn", true},
 		{"OpenLDAP locked", policy(answered(49, ""), 1), false, "the account is locked (result code 49)", "each attempt may lock it anew", true},
@@ -232,4 +234,38 @@ func unverified(err error, chain ...*x509.Certificate) error {
 
 func expired(detail string) error {
 	return unverified(x509.CertificateInvalidError{Cert: cert("dc1", "Corp CA"), Reason: x509.Expired, Detail: detail}, cert("dc1", "Corp CA"))
+}
+
+// TestFileErrors: a file that cannot be used is told with the attribute that
+// names it, and what to do.
+func TestFileErrors(t *testing.T) {
+	ca := servertest.NewCA(t)
+	mine, theirs := ca.Issue(t, servertest.Leaf{}), ca.Issue(t, servertest.Leaf{})
+	for _, c := range []struct {
+		name    string
+		options Options
+		words   string
+		hint    string
+	}{
+		{"no authority", Options{CAFile: "nix.pem"}, "ca_file nix.pem: ", "who may read it"},
+		{"no certificate in it", Options{CAFile: mine.KeyFile}, "ca_file " + mine.KeyFile + ": it holds no certificate in PEM", "BEGIN CERTIFICATE"},
+		{"no client certificate", Options{ClientCert: "nix.pem", ClientKey: mine.KeyFile}, "client_cert nix.pem: ", "who may read it"},
+		{"no key", Options{ClientCert: mine.CertFile, ClientKey: "nix.key"}, "client_key nix.key: ", "who may read it"},
+		{"the key of another", Options{ClientCert: mine.CertFile, ClientKey: theirs.KeyFile}, "client_cert " + mine.CertFile + " with client_key " + theirs.KeyFile + ": tls: private key does not match", "belongs to it"},
+		{"no krb5.conf", Options{Kerberos: &Kerberos{Config: "nix.conf", Keytab: mine.KeyFile}}, "kerberos config nix.conf: ", "who may read it"},
+		{"no keytab", Options{Kerberos: &Kerberos{Config: mine.KeyFile, Keytab: "nix.keytab"}}, "kerberos keytab nix.keytab: ", "who may read it"},
+		{"no cache", Options{Kerberos: &Kerberos{Config: mine.KeyFile, Cache: "nix"}}, "kerberos cache nix: ", "who may read it"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			s := New(c.options)
+			_, err := s.tlsConfig(target{host: "dc1"})
+			if c.options.Kerberos != nil {
+				err = s.bindKerberos(nil)
+			}
+			var file *fileError
+			if !errors.As(err, &file) || !strings.HasPrefix(err.Error(), c.words) || !strings.Contains(file.Hint(), c.hint) {
+				t.Errorf("got %v", err)
+			}
+		})
+	}
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 
@@ -80,6 +81,9 @@ func (s *Source) failure(ctx context.Context, t target, err error) error {
 	}
 	if login, ok := errors.AsType[*loginError](err); ok {
 		return &directory.RefusedError{Directory: s.options.Label, From: t.url, Err: login.err}
+	}
+	if errors.As(err, new(*fileError)) {
+		return fmt.Errorf("directory %q: %w", s.options.Label, err)
 	}
 	return &directory.ReadError{Directory: s.options.Label, From: t.url, Err: err}
 }
