@@ -26,6 +26,9 @@ type Config struct {
 	Rules  plan.Rules
 	// StatePath is where the state file is.
 	StatePath string
+	// HistoryDays and HistoryRuns are how long, and at most how many, records of
+	// runs are kept.
+	HistoryDays, HistoryRuns int
 
 	warnings []string
 }

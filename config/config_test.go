@@ -150,7 +150,8 @@ limits {
 }
 
 state {
-  path = "states/rollcall.state.jsonl"
+  path         = "states/rollcall.state.jsonl"
+  history_days = 30
 }
 `
 
@@ -257,7 +258,7 @@ func TestLoad(t *testing.T) {
 				{Name: "gmail.com", Public: true, AliasFor: []string{"example.com", "example.org"}},
 			},
 			Scopes: []plan.Scope{
-				{Name: "staff", Directory: "corp", Domains: []string{"example.com"}, Adopt: true, MaxLength: map[string]int{"department": 32, "display_name": 64}},
+				{Name: "staff", Directory: "corp", Base: identity.DN{"ou=staff", "dc=corp", "dc=example", "dc=com"}, Domains: []string{"example.com"}, Adopt: true, MaxLength: map[string]int{"department": 32, "display_name": 64}},
 				{Name: "people", Directory: "people", Domains: []string{"example.com", "example.org"}, Rebind: true},
 				{Name: "lab", Directory: "lab-1", Domains: []string{"example.com", "example.org"}, Adopt: true},
 				{Name: "found", Directory: "found", Domains: []string{"example.com", "example.org"}, Adopt: true},
@@ -274,7 +275,7 @@ func TestLoad(t *testing.T) {
 			}},
 			Limits: plan.Limits{Deactivations: 400, Percent: 0},
 		},
-		StatePath: in("states/rollcall.state.jsonl"),
+		StatePath: in("states/rollcall.state.jsonl"), HistoryDays: 30, HistoryRuns: 1000,
 	}
 	secrets := cmp.Comparer(func(a, b Secret) bool { return a.Reveal() == b.Reveal() })
 	if diff := cmp.Diff(want, got, secrets, cmpopts.EquateEmpty(), cmpopts.IgnoreUnexported(Config{}, Directory{}), cmp.Comparer(func(a, b identity.Address) bool { return a == b })); diff != "" {
@@ -349,6 +350,7 @@ func TestDigest(t *testing.T) {
 		{"login by Kerberos", edit(small, "  bind_dn       = \"cn=reader\"\n  bind_password = env(\"ROLLCALL_TEST_PASSWORD\")", "  kerberos {\n    cache = \"svc.cache\"\n  }"), true},
 		{"timeout", edit(small, `bind_dn `, "timeout = \"5s\"\n  bind_dn "), true},
 		{"state", map[string]string{"a.hcl": small + "state { path = \"x\" }\n"}, true},
+		{"history", map[string]string{"a.hcl": small + "state { history_runs = 7 }\n"}, true},
 		{"reason", edit(small, `protected "a" { `, "protected \"a\" {\n reason = \"x\"\n ", "", "", `"bob@example.com"] }`, "\"bob@example.com\"]\n}"), true},
 		{"defaults spelt out", map[string]string{"a.hcl": small + "limits {\n deactivations = 500\n deactivations_percent = 10\n}\n"}, true},
 		{"order of addresses", edit(small, `"ann@example.com", "bob@example.com"`, `"BOB@example.com", "ann@example.com"`), true},

@@ -14,7 +14,7 @@ import (
 
 // Digest returns "sha256:" and the hash of everything that decides a plan: what
 // is read from where, and the rules. Credentials, how a connection is secured,
-// reasons, and the path of the state do not count, nor do the layout of files
+// reasons, and the state block do not count, nor do the layout of files
 // and the order of blocks other than scopes.
 func (c *Config) Digest() string {
 	type directory struct {

@@ -50,7 +50,7 @@ var blockTypes = []blockType{
 	{"protected", true, []string{"addresses", "reason"}, `protected "executives" {`},
 	{"legal_hold", true, []string{"addresses", "reason", "until"}, `legal_hold "case-1" {`},
 	{"limits", false, []string{"deactivations", "deactivations_percent"}, `limits {`},
-	{"state", false, []string{"path"}, `state {`},
+	{"state", false, []string{"path", "history_days", "history_runs"}, `state {`},
 	{localsBlock, false, nil, `locals {`},
 }
 

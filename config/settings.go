@@ -19,9 +19,21 @@ func (d *decoder) readLimits(b *block) {
 // defaultState is the state file's path where none is given.
 const defaultState = "rollcall.state.jsonl"
 
+// Defaults of how long records of runs are kept.
+const (
+	DefaultHistoryDays = 90
+	DefaultHistoryRuns = 1000
+)
+
 func (d *decoder) readState(b *block) {
 	d.config.StatePath = resolve(d.config.Dir, defaultState)
-	if b == nil || !b.has("path") {
+	d.config.HistoryDays, d.config.HistoryRuns = DefaultHistoryDays, DefaultHistoryRuns
+	if b == nil {
+		return
+	}
+	d.config.HistoryDays = b.number("history_days", 1, 36_500, DefaultHistoryDays)
+	d.config.HistoryRuns = b.number("history_runs", 1, 100_000, DefaultHistoryRuns)
+	if !b.has("path") {
 		return
 	}
 	if it, ok := b.text("path"); ok && b.fullText("path", it) {

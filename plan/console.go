@@ -31,7 +31,6 @@ func (e *engine) console() (changes []AccountChange, unchanged int) {
 	sortFunc(changes, func(x, y AccountChange) int {
 		return cmp.Or(x.subject().Primary.Compare(y.subject().Primary), x.compareBefore(&y))
 	})
-	e.withhold(changes)
 	return changes, unchanged
 }
 

@@ -17,6 +17,7 @@
 //	contest.go   claims of several entries on one address; who loses is stuck,
 //	             and what is stuck or frozen keeps its addresses
 //	console.go   the accounts afterwards; protected and held ones; limits
+//	select.go    the part of that which is wanted, where that is not all
 //	rows.go      the difference, address by address, then account by account
 //
 // Nothing that a phase has refused is given back by a later one, so that the

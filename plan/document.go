@@ -20,6 +20,9 @@ import (
 // when a reader of the old one could misunderstand the new.
 const FormatVersion = "1.0"
 
+// utc is the layout of RFC 3339 for a time in UTC.
+const utc = "2006-01-02T15:04:05Z"
+
 // field is a key of a change row beside the common ones.
 type field struct {
 	key   string
@@ -82,14 +85,16 @@ func (p *Plan) WriteJSON(w io.Writer) error {
 		return appendReceipt(b, &p.Directories[i])
 	})
 	b = appendList(b, "unread", len(p.Unread), func(b []byte, i int) []byte { return identity.AppendJSONString(b, p.Unread[i]) })
+	b = appendList(b, "only", len(p.Only), func(b []byte, i int) []byte { return identity.AppendJSONString(b, p.Only[i]) })
+	b = appendList(b, "except", len(p.Except), func(b []byte, i int) []byte { return identity.AppendJSONString(b, p.Except[i]) })
 	b = appendList(b, "warnings", len(p.Warnings), func(b []byte, i int) []byte { return identity.AppendJSONString(b, p.Warnings[i]) })
 	s := p.Summary()
 	b = append(b, ",\n  \"summary\": {"...)
 	for c := range s.Changes {
 		b = fmt.Appendf(b, "%q: %d, ", Category(c).String(), s.Changes[c])
 	}
-	b = fmt.Appendf(b, `"rejection": %d, "withheld": %d, "withheld_accounts": %d, "unchanged_accounts": %d}`,
-		s.Rejections, s.Withheld, s.WithheldAccounts, s.Unchanged)
+	b = fmt.Appendf(b, `"rejection": %d, "withheld": %d, "withheld_accounts": %d, "left_out": %d, "left_out_accounts": %d, "unchanged_accounts": %d}`,
+		s.Rejections, s.Withheld, s.WithheldAccounts, s.LeftOut, s.LeftOutAccounts, s.Unchanged)
 	if _, err := out.Write(b); err != nil {
 		return err
 	}
@@ -101,6 +106,7 @@ func (p *Plan) WriteJSON(w io.Writer) error {
 		item func([]byte, int) []byte
 	}{
 		{"changes", out, len(p.Changes), func(b []byte, i int) []byte { return p.Changes[i].appendJSON(b) }},
+		{"left_out", out, len(p.LeftOut), func(b []byte, i int) []byte { return p.LeftOut[i].appendJSON(b) }},
 		{"rejections", out, len(p.Rejections), func(b []byte, i int) []byte { return p.Rejections[i].appendJSON(b) }},
 		{"accounts", io.MultiWriter(out, sum), len(p.Accounts), func(b []byte, i int) []byte { return p.Accounts[i].appendJSON(b) }},
 	} {
@@ -123,11 +129,8 @@ func (p *Plan) WriteJSON(w io.Writer) error {
 // that a saved plan that was edited is recognized.
 func (p *Plan) checksum() string {
 	sum := p.boundTo()
-	var b []byte
-	for i := range p.Accounts {
-		b = p.Accounts[i].appendJSON(append(b[:0], separator(i)...))
-		sum.Write(b)
-	}
+	// A hash takes whatever is written.
+	writeItems(sum, len(p.Accounts), func(b []byte, i int) []byte { return p.Accounts[i].appendJSON(append(b, separator(i)...)) })
 	return checksum(sum)
 }
 
@@ -185,14 +188,30 @@ func appendReceipt(b []byte, r *identity.Receipt) []byte {
 
 func (c *Change) appendJSON(b []byte) []byte {
 	row := c.Row()
+	return fmt.Appendf(row.appendJSON(b), `, "withheld": %t}`, row.Withheld)
+}
+
+// appendJSON writes the keys of a row up to what marks it.
+func (row *Row) appendJSON(b []byte) []byte {
 	b = appendMember(b, "{", "category", row.Category.String())
 	b = appendMember(b, ", ", "address", row.Address)
 	b = appendMember(b, ", ", "type", row.Type)
 	b = appendMember(b, ", ", "directory", row.Directory)
 	for _, f := range fields[row.Category] {
-		b = appendMember(b, ", ", f.key, *f.value(&row))
+		b = appendMember(b, ", ", f.key, *f.value(row))
 	}
-	return fmt.Appendf(b, `, "withheld": %t}`, row.Withheld)
+	return b
+}
+
+func (l *LeftOut) appendJSON(b []byte) []byte {
+	row := l.Row()
+	category := ""
+	if !l.With.Address.IsZero() {
+		category = l.With.Category.String()
+	}
+	b = appendMember(row.appendJSON(b), `, "with": {`, "category", category)
+	b = appendMember(b, ", ", "address", l.With.Address.String())
+	return append(b, "}}"...)
 }
 
 func (r *Rejection) appendJSON(b []byte) []byte {
@@ -214,7 +233,12 @@ func (r *Rejection) appendJSON(b []byte) []byte {
 	b = appendMember(b, ", ", "attribute", r.Attribute)
 	b = fmt.Appendf(b, `, "limit": %d, "length": %d`, r.Limit, r.Length)
 	b = appendMember(b, ", ", "wanted", r.Wanted)
-	return append(b, '}')
+	since := ""
+	if !r.Since.IsZero() {
+		since = r.Since.UTC().Format(utc)
+	}
+	b = appendMember(b, ", ", "since", since)
+	return fmt.Appendf(b, `, "new": %t}`, r.New)
 }
 
 // String returns "entry", "account" or "".
@@ -248,9 +272,12 @@ type document struct {
 	}
 	Directories []identity.Receipt
 	Unread      []string
+	Only        []string
+	Except      []string
 	Warnings    []string
 	Summary     map[string]int
 	Changes     []json.RawMessage
+	LeftOut     []json.RawMessage `json:"left_out"`
 	Rejections  []refusalDocument
 	Accounts    []struct {
 		Before, After, Kept json.RawMessage
@@ -266,13 +293,15 @@ type refusalDocument struct {
 		Kind, Name, Directory string
 		More                  int
 	}
-	Guard, Attribute, Wanted string
-	Limit, Length            int
+	Guard, Attribute, Wanted, Since string
+	Limit, Length                   int
+	New                             bool
 }
 
 // ReadJSON reads a saved plan. The rows of the change set are derived again
 // from the accounts and compared with those that were saved, so that a plan
-// whose parts contradict each other is refused.
+// whose parts contradict each other is refused. Rows that are left out follow
+// from nothing that was saved; each must be whole, and is not committed.
 func ReadJSON(r io.Reader) (*Plan, error) {
 	dec := json.NewDecoder(r)
 	dec.DisallowUnknownFields()
@@ -292,8 +321,8 @@ func ReadJSON(r io.Reader) (*Plan, error) {
 	p := &Plan{Header: Header{
 		ToolVersion: doc.RollcallVersion, Created: doc.Created.UTC(), Expires: doc.Expires.UTC(), ConfigDigest: doc.ConfigDigest,
 		Lineage: doc.State.Lineage, Serial: doc.State.Serial,
-		Directories: doc.Directories, Unread: doc.Unread, Warnings: doc.Warnings,
-	}, Unchanged: doc.Summary["unchanged_accounts"]}
+		Directories: doc.Directories, Unread: doc.Unread, Only: doc.Only, Except: doc.Except, Warnings: doc.Warnings,
+	}, Unchanged: doc.Summary["unchanged_accounts"], LeftOutAccounts: doc.Summary["left_out_accounts"]}
 	var accounts identity.Decoder
 	for n, c := range doc.Accounts {
 		change := AccountChange{Withheld: c.Withheld}
@@ -330,6 +359,13 @@ func ReadJSON(r io.Reader) (*Plan, error) {
 			return nil, fmt.Errorf("the plan contradicts itself: change %d does not follow from its accounts", i+1)
 		}
 	}
+	for n, raw := range doc.LeftOut {
+		l, err := readLeftOut(raw)
+		if err != nil {
+			return nil, fmt.Errorf("not a plan: row %d that is left out: %w", n+1, err)
+		}
+		p.LeftOut = append(p.LeftOut, l)
+	}
 	for n := range doc.Rejections {
 		r, err := doc.Rejections[n].rejection()
 		if err != nil {
@@ -340,10 +376,46 @@ func ReadJSON(r io.Reader) (*Plan, error) {
 	return p, nil
 }
 
+// readLeftOut reads a row that is left out: all keys of its category, in their
+// order, and no other.
+func readLeftOut(raw json.RawMessage) (l LeftOut, err error) {
+	// Keys of other types than text are missed in the comparison below.
+	var keys map[string]any
+	if err := json.Unmarshal(raw, &keys); err != nil {
+		return l, err
+	}
+	text := func(key string) string {
+		value, _ := keys[key].(string)
+		return value
+	}
+	row := Row{Address: text("address"), Type: text("type"), Directory: text("directory")}
+	if row.Category, err = parseCategory(text("category")); err != nil {
+		return l, err
+	}
+	for _, f := range fields[row.Category] {
+		*f.value(&row) = text(f.key)
+	}
+	l.row = &row
+	keys, _ = keys["with"].(map[string]any)
+	if text("address") != "" {
+		if l.With.Address, err = identity.ParseAddress(text("address")); err != nil {
+			return l, err
+		}
+		if l.With.Category, err = parseCategory(text("category")); err != nil {
+			return l, err
+		}
+	}
+	var compact, again bytes.Buffer
+	if json.Compact(&compact, raw) != nil || json.Compact(&again, l.appendJSON(nil)) != nil || !bytes.Equal(compact.Bytes(), again.Bytes()) {
+		return l, errors.New("its keys are not those of its category")
+	}
+	return l, nil
+}
+
 func (d *refusalDocument) rejection() (Rejection, error) {
 	r := Rejection{
 		Address: d.Address, Primary: d.Primary, DN: d.DN, Directory: d.Directory, Scope: d.Scope, Guard: d.Guard,
-		Attribute: d.Attribute, Limit: d.Limit, Length: d.Length, Wanted: d.Wanted,
+		Attribute: d.Attribute, Limit: d.Limit, Length: d.Length, Wanted: d.Wanted, New: d.New,
 		Other: Party{Name: d.Other.Name, Directory: d.Other.Directory, More: d.Other.More},
 	}
 	for n := range Reasons {
@@ -368,7 +440,12 @@ func (d *refusalDocument) rejection() (Rejection, error) {
 		return r, err
 	}
 	if d.GUID != "" {
-		r.GUID, err = identity.ParseGUID(d.GUID)
+		if r.GUID, err = identity.ParseGUID(d.GUID); err != nil {
+			return r, err
+		}
+	}
+	if d.Since != "" {
+		r.Since, err = time.Parse(utc, d.Since)
 	}
 	return r, err
 }

@@ -16,9 +16,10 @@ import (
 	"github.com/rollcall-cli/rollcall/plan"
 )
 
-func corpusPlan(t testing.TB, n int) *plan.Plan {
+func corpusPlan(t testing.TB, n int, except ...string) *plan.Plan {
 	t.Helper()
 	in := corpusInput(n)
+	in.Selection.Except = selectors(t, &in.Rules, except...)
 	// A scope with a short limit and a domain too few has rejections as well.
 	in.Rules.Scopes[0].MaxLength = map[string]int{identity.DisplayName: 14}
 	in.Entries[0].Aliases = append(in.Entries[0].Aliases, "x@unknown.example", "\x1b[31m")
@@ -37,6 +38,7 @@ func corpusPlan(t testing.TB, n int) *plan.Plan {
 				References: []string{"ldap://a.example/DC=a", "ldap://b.example/\"\x1b"}, Seconds: 1.2345, Complete: true,
 			},
 		},
+		Except:   except,
 		Warnings: []string{"a\nwarning"},
 	}
 	return p
@@ -54,7 +56,9 @@ func written(t testing.TB, p *plan.Plan) []byte {
 // TestDocumentRoundTrip: what is saved is read back to the same bytes, and
 // every list and key of the document is there even when empty.
 func TestDocumentRoundTrip(t *testing.T) {
-	for _, p := range []*plan.Plan{corpusPlan(t, 2000), {}} {
+	standing := corpusPlan(t, 600)
+	standing.Compare(map[string]time.Time{standing.Rejections[0].Key(): standing.Created.AddDate(0, -1, 0)})
+	for _, p := range []*plan.Plan{corpusPlan(t, 2000), corpusPlan(t, 2000, "inactive", "attribute_change"), corpusPlan(t, 2000, allCategories()...), standing, {}} {
 		data := written(t, p)
 		again, err := plan.ReadJSON(bytes.NewReader(data))
 		if err != nil {
@@ -67,12 +71,12 @@ func TestDocumentRoundTrip(t *testing.T) {
 		if err := json.Unmarshal(data, &doc); err != nil {
 			t.Fatal(err)
 		}
-		for _, key := range []string{"directories", "unread", "warnings", "changes", "rejections", "accounts"} {
+		for _, key := range []string{"directories", "unread", "only", "except", "warnings", "changes", "left_out", "rejections", "accounts"} {
 			if list, ok := doc[key].([]any); !ok {
 				t.Errorf("%s is %v", key, list)
 			}
 		}
-		if n := len(doc["summary"].(map[string]any)); n != plan.Categories+4 {
+		if n := len(doc["summary"].(map[string]any)); n != plan.Categories+6 {
 			t.Errorf("the summary has %d keys", n)
 		}
 		for _, receipt := range doc["directories"].([]any) {
@@ -105,10 +109,34 @@ func TestShortReceipts(t *testing.T) {
 	}
 }
 
+// TestUnmarkedRejections: a plan whose rejections do not tell since when they
+// stand is read all the same.
+func TestUnmarkedRejections(t *testing.T) {
+	p := corpusPlan(t, 600)
+	p.Compare(map[string]time.Time{})
+	data := written(t, p)
+	old := regexp.MustCompile(`, "since": "[^"]+", "new": true`).ReplaceAll(data, nil)
+	if bytes.Equal(old, data) {
+		t.Fatal("no rejection is marked")
+	}
+	read, err := plan.ReadJSON(bytes.NewReader(old))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, r := range read.Rejections {
+		if r.New || !r.Since.IsZero() {
+			t.Errorf("%s is marked", r.Address)
+		}
+	}
+	if len(read.Rejections) != len(p.Rejections) {
+		t.Errorf("%d rejections, want %d", len(read.Rejections), len(p.Rejections))
+	}
+}
+
 // TestDocumentDamage: a plan that is cut anywhere, or whose rows do not follow
 // from its accounts, is refused.
 func TestDocumentDamage(t *testing.T) {
-	data := written(t, corpusPlan(t, 600))
+	data := written(t, corpusPlan(t, 600, "primary_change"))
 	for n := 0; n < len(bytes.TrimSpace(data)); n += 7 {
 		if _, err := plan.ReadJSON(bytes.NewReader(data[:n])); err == nil {
 			t.Fatalf("cut to %d octets, the plan is read", n)
@@ -124,6 +152,9 @@ func TestDocumentDamage(t *testing.T) {
 		`"status":"inactive"`:             `"status":"active"`,
 		"\n}\n":                           "\n}\n{}",
 		`"rollcall_version"`:              `"tool_version"`,
+		`"with": {"category": "",`:        `"with": {"category": 1,`,
+		`"with": {`:                       `"withheld": false, "with": {`,
+		`, "with": {`:                     `, "new_guid": "", "with": {`,
 	} {
 		changed := strings.Replace(text, old, new, 1)
 		if changed == text && old != `"withheld": true, "kept"` {
@@ -138,7 +169,11 @@ func TestDocumentDamage(t *testing.T) {
 // reads the same.
 func FuzzDocument(f *testing.F) {
 	f.Add(written(f, corpusPlan(f, 600)))
+	f.Add(written(f, corpusPlan(f, 600, "primary_change")))
 	f.Add(written(f, &plan.Plan{}))
+	marked := &plan.Plan{Header: plan.Header{Created: time.Unix(1<<30, 0)}, Rejections: []plan.Rejection{refusal}}
+	marked.Compare(map[string]time.Time{})
+	f.Add(written(f, marked))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		p, err := plan.ReadJSON(bytes.NewReader(data))
 		if err != nil {

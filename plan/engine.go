@@ -29,7 +29,10 @@ func Compute(in Input) (*Plan, error) {
 	e.judgeContests()
 	e.settleFrozen()
 	p := &Plan{}
-	p.Accounts, p.Unchanged = e.console()
+	changes, unchanged := e.console()
+	p.Unchanged = unchanged
+	p.Accounts, p.LeftOut, p.LeftOutAccounts = e.selected(changes)
+	e.withhold(p.Accounts)
 	p.Changes = Rows(p.Accounts)
 	p.Rejections = e.rejections()
 	return p, nil

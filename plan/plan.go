@@ -1,6 +1,9 @@
 package plan
 
 import (
+	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/rollcall-cli/rollcall/internal/identity"
@@ -18,7 +21,11 @@ type Plan struct {
 	Changes []Change
 	// Rejections are ordered by reason, address and the rest of the row.
 	Rejections []Rejection
-	// Unchanged counts the accounts that stay as they are.
+	// LeftOut are the rows that the selection leaves out, ordered as Changes;
+	// LeftOutAccounts counts the account changes that they are of.
+	LeftOut         []LeftOut
+	LeftOutAccounts int
+	// Unchanged counts the accounts that agree with the directories.
 	Unchanged int
 }
 
@@ -38,6 +45,8 @@ type Header struct {
 	Directories []identity.Receipt
 	// Unread are the declared directories that were not read in this run.
 	Unread []string
+	// Only and Except are the selectors that the plan was made with.
+	Only, Except []string
 	// Warnings are remarks for the reader of the plan.
 	Warnings []string
 }
@@ -85,6 +94,14 @@ var categoryNames = [Categories]string{
 
 // String returns the name by which plans and flags speak of the category.
 func (c Category) String() string { return categoryNames[c] }
+
+// parseCategory reads the name of a category.
+func parseCategory(name string) (Category, error) {
+	if n := slices.Index(categoryNames[:], name); n >= 0 {
+		return Category(n), nil
+	}
+	return 0, fmt.Errorf("no category %q: expected one of %s", name, strings.Join(categoryNames[:], ", "))
+}
 
 // Change is one row of the change set: what becomes of one address, or of one
 // account at its primary.
@@ -137,10 +154,13 @@ type Summary struct {
 	// Changes counts by category, withheld rows included.
 	Changes [Categories]int
 	// Rejections counts the rejection rows, Withheld the change rows that a
-	// limit withholds, Unchanged the accounts that stay as they are.
+	// limit withholds, Unchanged the accounts that agree with the directories.
 	Rejections, Withheld, Unchanged int
 	// WithheldAccounts counts the accounts that a limit keeps active.
 	WithheldAccounts int
+	// LeftOut counts the change rows that the selection leaves out, which
+	// Changes does not count, LeftOutAccounts the account changes of them.
+	LeftOut, LeftOutAccounts int
 }
 
 // Pending counts the change rows that an apply would commit.

@@ -1,6 +1,10 @@
 package plan
 
-import "github.com/rollcall-cli/rollcall/internal/identity"
+import (
+	"time"
+
+	"github.com/rollcall-cli/rollcall/internal/identity"
+)
 
 // Reason says why a claim, or a change, is refused.
 type Reason uint8
@@ -85,4 +89,8 @@ type Rejection struct {
 	GUID   identity.GUID
 	Type   identity.Type
 	Reason Reason
+	// New tells that the run before did not have the rejection, and Since, in
+	// UTC, since when it stands; zero where that is not known. Compare sets both.
+	New   bool
+	Since time.Time
 }

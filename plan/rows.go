@@ -202,7 +202,7 @@ func (c *Change) Row() Row {
 
 // Summary counts the rows of the plan.
 func (p *Plan) Summary() Summary {
-	s := Summary{Rejections: len(p.Rejections), Unchanged: p.Unchanged}
+	s := Summary{Rejections: len(p.Rejections), Unchanged: p.Unchanged, LeftOut: len(p.LeftOut), LeftOutAccounts: p.LeftOutAccounts}
 	for i := range p.Changes {
 		s.Changes[p.Changes[i].Category]++
 		s.Withheld += boolInt(p.Changes[i].Withheld)

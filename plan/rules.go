@@ -37,6 +37,9 @@ type Domain struct {
 type Scope struct {
 	Name      string
 	Directory string
+	// Base is the name that all its entries are below. It decides nothing but
+	// to which scopes a [Selection] counts an account that has no entry.
+	Base identity.DN
 	// Domains are the names of the declared domains whose addresses it takes.
 	Domains []string
 	// Adopt lets an entry take over a local account with its primary.
@@ -112,6 +115,9 @@ type Input struct {
 	// Read are the labels of the directories that were read completely in
 	// this run.
 	Read []string
+	// Selection is the part of the change set that is wanted; all of it if it
+	// is empty.
+	Selection Selection
 	// Now decides which legal holds are over: a hold lasts until its last day
 	// has ended in UTC.
 	Now time.Time

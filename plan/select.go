@@ -1,0 +1,337 @@
+package plan
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/rollcall-cli/rollcall/internal/identity"
+)
+
+// Selection says which part of the change set a plan is to hold. The unit is
+// the group: account changes between which an address passes, so that it is
+// given to one only when another has let go of it, or which carry the same GUID,
+// for who has it first decides what becomes of the other. A group is made whole
+// or left out whole:
+//
+//	row      selected by Only   for each kind of selector among them (category,
+//	                            scope, address) one of that kind fits it; every
+//	                            row, where Only is empty
+//	         kept by Except     none of the selectors fits it
+//	group    made               Only selects and Except keeps all its rows
+//	         left out           otherwise
+//
+// What fits a row, which is about one account, or about two where an address
+// moves:
+//
+//	category   the row's
+//	address    the row's, or one that an account of the row has before or after
+//	scope      that of an account's entry. An account without one, which is
+//	           mostly a leaver, may have come from any scope of its directory
+//	           with a base above its DN: Only needs all of those, Except one
+//
+// The rows of a plan and the rows that it leaves out together are the rows of
+// the plan without a selection. Limits count the deactivations that are left.
+type Selection struct {
+	Only, Except []Selector
+}
+
+func (s *Selection) empty() bool { return len(s.Only)+len(s.Except) == 0 }
+
+// Selector names changes: those of a category, of a scope, or of an address.
+type Selector struct {
+	scope    string           // its label, for that kind
+	address  identity.Address // for that kind
+	category Category         // where it is neither
+	kind     selectorKind
+}
+
+type selectorKind uint8
+
+const (
+	byCategory selectorKind = iota
+	byScope
+	byAddress
+	selectorKinds = iota
+)
+
+// ParseSelector reads CATEGORY, SCOPE or ADDRESS, each also with its kind before
+// it, as in "scope:staff". A text without a kind is an address if it has an @,
+// and a category before it is a scope. scopes are the labels there are.
+func ParseSelector(text string, scopes []string) (Selector, error) {
+	kind, name, named := strings.Cut(text, ":")
+	if !named {
+		name = text
+	}
+	category, noCategory := parseCategory(name)
+	scope := slices.Index(scopes, name)
+	switch {
+	case named && kind == "address", !named && strings.Contains(name, "@"):
+		address, err := identity.ParseAddress(name)
+		return Selector{kind: byAddress, address: address}, err
+	case named && kind == "category", !named && noCategory == nil:
+		return Selector{category: category}, noCategory
+	case scope >= 0 && (!named || kind == "scope"):
+		return Selector{kind: byScope, scope: name}, nil
+	case named && kind == "scope":
+		return Selector{}, fmt.Errorf("no scope %q: the configuration declares %s", name, strings.Join(scopes, ", "))
+	}
+	return Selector{}, fmt.Errorf("%q is no address, none of the categories %s, and none of the scopes %s",
+		text, strings.Join(categoryNames[:], ", "), strings.Join(scopes, ", "))
+}
+
+// String returns the selector as [ParseSelector] reads it.
+func (s Selector) String() string {
+	switch s.kind {
+	case byScope:
+		return "scope:" + s.scope
+	case byAddress:
+		return s.address.String()
+	}
+	return s.category.String()
+}
+
+// LeftOut is a row of the change set that the selection leaves out.
+type LeftOut struct {
+	change *Change // where row is nil
+	row    *Row    // as it was read from a document
+	// With names a row of its account, or else of its group, that is not
+	// selected; it is zero for a row that is itself not selected.
+	With RowName
+}
+
+// RowName names a row of the change set; the zero address names none.
+type RowName struct {
+	Category Category
+	Address  identity.Address
+}
+
+// Row spells out the row that is left out.
+func (l *LeftOut) Row() Row {
+	if l.row != nil {
+		return *l.row
+	}
+	return l.change.Row()
+}
+
+// Why says in a few words why the row is left out.
+func (l *LeftOut) Why() string {
+	if l.With.Address.IsZero() {
+		return "not selected"
+	}
+	return "goes with " + l.With.Category.String() + " " + l.With.Address.String()
+}
+
+// selected divides account changes into those that the selection makes, in the
+// same order, and those that it leaves out, which it returns as rows and counts.
+func (e *engine) selected(changes []AccountChange) (made []AccountChange, left []LeftOut, accounts int) {
+	if e.in.Selection.empty() {
+		return changes, nil, 0
+	}
+	s := e.newSelecting(changes)
+	rows := Rows(changes)
+	// The first row that is not selected, by change and by group.
+	own, refused := make([]*Change, len(changes)), make([]*Change, len(changes))
+	selected := make([]bool, len(rows))
+	for n := range rows {
+		row := &rows[n]
+		if selected[n] = s.selects(row); !selected[n] {
+			change := s.changeOf(row)
+			group := s.group(change)
+			own[change], refused[group] = cmp.Or(own[change], row), cmp.Or(refused[group], row)
+		}
+	}
+	for n := range rows {
+		row := &rows[n]
+		change := s.changeOf(row)
+		cause := cmp.Or(own[change], refused[s.group(change)])
+		switch {
+		case cause == nil:
+		case selected[n]:
+			left = append(left, LeftOut{change: row, With: RowName{cause.Category, cause.Address}})
+		default:
+			left = append(left, LeftOut{change: row})
+		}
+	}
+	for n := range changes {
+		if refused[s.group(int32(n))] != nil {
+			accounts++
+		} else {
+			made = append(made, changes[n])
+		}
+	}
+	return made, left, accounts
+}
+
+// selecting is what a selection needs to know of the account changes.
+type selecting struct {
+	changes      []AccountChange
+	of           map[*identity.Account]int32 // accounts before and after -> change
+	parent       []int32                     // of a forest: changes of one group have one root
+	scopes       [][]int32                   // by change; nil if no selector asks
+	only, except matcher
+}
+
+func (e *engine) newSelecting(changes []AccountChange) *selecting {
+	s := &selecting{
+		changes: changes, of: make(map[*identity.Account]int32, 2*len(changes)), parent: make([]int32, len(changes)),
+		only: e.newMatcher(e.in.Selection.Only), except: e.newMatcher(e.in.Selection.Except),
+	}
+	s.only.every = true
+	had := map[identity.Address]int32{}
+	carries := make(map[identity.GUID]int32, len(changes))
+	for n := range changes {
+		c := &changes[n]
+		s.parent[n] = int32(n)
+		for _, a := range [...]*identity.Account{c.Before, c.After} {
+			if a == nil {
+				continue
+			}
+			s.of[a] = int32(n)
+			if other, ok := carries[a.GUID]; ok {
+				s.join(int32(n), other)
+			} else if !a.Local() {
+				carries[a.GUID] = int32(n)
+			}
+		}
+		eachHeld(c.Before, func(x identity.Address) { had[x] = int32(n) })
+	}
+	for n := range changes {
+		eachHeld(changes[n].After, func(x identity.Address) {
+			if from, ok := had[x]; ok {
+				s.join(int32(n), from)
+			}
+		})
+	}
+	if s.only.has[byScope] || s.except.has[byScope] {
+		s.scopes = e.scopesOf(changes)
+	}
+	return s
+}
+
+// eachHeld calls f with each address that an account holds, in service or not.
+func eachHeld(a *identity.Account, f func(identity.Address)) {
+	if a == nil {
+		return
+	}
+	f(a.Primary)
+	for _, x := range a.Aliases {
+		f(x)
+	}
+}
+
+// group returns the root of a change's group.
+func (s *selecting) group(n int32) int32 {
+	for s.parent[n] != n {
+		s.parent[n] = s.parent[s.parent[n]]
+		n = s.parent[n]
+	}
+	return n
+}
+
+func (s *selecting) join(a, b int32) { s.parent[s.group(a)] = s.group(b) }
+
+// changeOf returns the change that a row is of, the gaining one of a move.
+func (s *selecting) changeOf(row *Change) int32 {
+	if row.After != nil {
+		return s.of[row.After]
+	}
+	return s.of[row.Before]
+}
+
+func (s *selecting) selects(row *Change) bool {
+	for kind := range selectorKind(selectorKinds) {
+		if s.only.has[kind] && !s.fits(row, &s.only, kind) || s.except.has[kind] && s.fits(row, &s.except, kind) {
+			return false
+		}
+	}
+	return true
+}
+
+// fits reports whether one of m's selectors of a kind fits the row.
+func (s *selecting) fits(row *Change, m *matcher, kind selectorKind) bool {
+	own := s.changeOf(row)
+	about := func(fits func(n int32) bool) bool {
+		return fits(own) || row.Before != nil && fits(s.of[row.Before])
+	}
+	switch kind {
+	case byScope:
+		named := func(scope int32) bool { return m.scopes[scope] }
+		other := func(scope int32) bool { return !m.scopes[scope] }
+		return about(func(n int32) bool {
+			return slices.ContainsFunc(s.scopes[n], named) && !(m.every && slices.ContainsFunc(s.scopes[n], other))
+		})
+	case byAddress:
+		return m.addresses[row.Address] || about(func(n int32) bool { return m.names(&s.changes[n]) })
+	}
+	return m.categories[row.Category]
+}
+
+// matcher is a list of selectors by kind.
+type matcher struct {
+	has        [selectorKinds]bool
+	categories [Categories]bool
+	scopes     map[int32]bool
+	addresses  map[identity.Address]bool
+	every      bool // an account of several scopes needs all of them
+}
+
+func (e *engine) newMatcher(list []Selector) matcher {
+	m := matcher{scopes: map[int32]bool{}, addresses: map[identity.Address]bool{}}
+	for _, s := range list {
+		m.has[s.kind] = true
+		switch s.kind {
+		case byCategory:
+			m.categories[s.category] = true
+		case byAddress:
+			m.addresses[s.address] = true
+			if d := e.domains[s.address.Domain()]; d != nil {
+				m.addresses[s.address.WithDomain(d.name)] = true
+			}
+		case byScope:
+			m.scopes[int32(slices.IndexFunc(e.scopes, func(x scope) bool { return x.Name == s.scope }))] = true
+		}
+	}
+	return m
+}
+
+// names reports whether one of the addresses is the account's before or after.
+func (m *matcher) names(c *AccountChange) bool {
+	for x := range m.addresses {
+		if c.Before != nil && c.Before.Holds(x) || c.After != nil && c.After.Holds(x) {
+			return true
+		}
+	}
+	return false
+}
+
+// scopesOf returns the scopes that each change may belong to: that of its
+// account's entry, or else those of its directory with a base above its DN.
+func (e *engine) scopesOf(changes []AccountChange) [][]int32 {
+	type owner struct {
+		directory string
+		guid      identity.GUID
+	}
+	entries := make(map[owner]int32, len(changes))
+	for n := range e.entries {
+		if in := &e.in.Entries[n]; e.entries[n].flags&(dropped|noOwnGUID) == 0 {
+			entries[owner{e.scopes[in.Scope].Directory, in.GUID}] = in.Scope
+		}
+	}
+	all := make([][]int32, len(changes))
+	for n := range changes {
+		a := changes[n].subject()
+		if scope, found := entries[owner{a.Directory, a.GUID}]; found {
+			all[n] = []int32{scope}
+			continue
+		}
+		dn, err := identity.ParseDN(a.DN)
+		for i := range e.scopes {
+			if s := &e.scopes[i]; s.Directory == a.Directory && (err != nil || dn.Within(s.Base)) {
+				all[n] = append(all[n], int32(i))
+			}
+		}
+	}
+	return all
+}

@@ -1,0 +1,80 @@
+package plan
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"time"
+)
+
+// Key identifies the rejection among those of other runs: by directory, reason,
+// address, object, attribute and guard. The object is known by its GUID, or by
+// its DN where it has none of its own. Everybody else who has a part in it, and
+// all that a rename changes, may be another in the next run.
+func (r *Rejection) Key() string {
+	object := r.GUID.String()
+	if r.GUID.IsZero() || r.Reason == MissingGUID {
+		object = r.DN
+	}
+	return fmt.Sprintf("%s %s %s %s %s %s", keyPart(r.Directory), r.Reason, keyPart(r.Address), keyPart(object), keyPart(r.Attribute), keyPart(r.Guard))
+}
+
+// keyPart quotes a text as it is read back from a saved plan, which has no
+// invalid UTF-8.
+func keyPart(text string) string { return strconv.Quote(string([]rune(text))) }
+
+// directoryOf returns the directory of a key.
+func directoryOf(key string) string {
+	quoted, _ := strconv.QuotedPrefix(key)
+	name, _ := strconv.Unquote(quoted)
+	return name
+}
+
+// Compare marks the rejections of the plan by those that are known, which are
+// the keys of earlier ones and since when they stand. What is not among them is
+// new and stands since the plan was made. Where nothing is known, as nil says,
+// all are new, and since when they stand is not.
+func (p *Plan) Compare(known map[string]time.Time) {
+	for i := range p.Rejections {
+		r := &p.Rejections[i]
+		since, found := known[r.Key()]
+		if !found && known != nil {
+			since = p.Created
+		}
+		r.Since, r.New = since, !found
+	}
+}
+
+// Standing returns what is known once the plan is applied: its own rejections,
+// and those known before of directories that were not read. A plan that was made
+// of no directories, such as one that takes back a run, leaves what is known as
+// it is.
+func (p *Plan) Standing(known map[string]time.Time) map[string]time.Time {
+	if len(p.Directories)+len(p.Unread) == 0 {
+		return known
+	}
+	all := make(map[string]time.Time, len(p.Rejections))
+	for key, since := range known {
+		if slices.Contains(p.Unread, directoryOf(key)) {
+			all[key] = since
+		}
+	}
+	for i := range p.Rejections {
+		r := &p.Rejections[i]
+		since := r.Since
+		if since.IsZero() {
+			since = p.Created
+		}
+		all[r.Key()] = since
+	}
+	return all
+}
+
+// NewRejections counts the rejections that are not known from an earlier run.
+func (p *Plan) NewRejections() int {
+	n := 0
+	for i := range p.Rejections {
+		n += boolInt(p.Rejections[i].New)
+	}
+	return n
+}

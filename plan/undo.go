@@ -1,0 +1,234 @@
+package plan
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+
+	"github.com/rollcall-cli/rollcall/internal/identity"
+)
+
+// Kept is an account that an undo leaves as it is.
+type Kept struct {
+	Account identity.Address
+	Why     string
+}
+
+// Undo plans to take back the account changes that a run has made, as far as
+// nobody has changed the accounts since:
+//
+//	the run        the account now    becomes
+//	changed it     as the run left it what it was before
+//	created it     as the run left it inactive; or it is dropped, where its
+//	                                  primary goes back to another account
+//	dropped it     not there          what it was before
+//	any            otherwise          stays as it is, and the second result
+//	                                  says why
+//
+// An account also stays that would get an address or a GUID which somebody has
+// now who does not give it back, or lose one that is protected or on legal hold.
+// Limits withhold deactivations as in any plan. Of in, the accounts and the
+// rules count.
+func Undo(done []AccountChange, in Input) (*Plan, []Kept) {
+	u := &undo{e: &engine{in: in}, now: make(map[identity.Address]*identity.Account, len(in.Accounts)), holders: map[identity.Address]*identity.Account{},
+		owners: map[owner]*identity.Account{}, guards: map[identity.Address]string{}, taken: map[identity.Address]*reversal{}}
+	for _, kind := range []struct {
+		words  string
+		guards []Guard
+	}{{"on legal hold by", in.Rules.Holds}, {"protected by", in.Rules.Protected}} {
+		for i := range kind.guards {
+			if kind.guards[i].Over(in.Now) {
+				continue
+			}
+			for _, x := range kind.guards[i].Addresses {
+				u.guards[x] = fmt.Sprintf("%s %q", kind.words, kind.guards[i].Label)
+			}
+		}
+	}
+	for i := range in.Accounts {
+		u.now[in.Accounts[i].Primary] = &in.Accounts[i]
+	}
+	for i := range done {
+		u.add(&done[i])
+	}
+	u.find()
+	for u.settle() {
+	}
+	p := &Plan{}
+	for _, r := range u.list {
+		if r.why == "" && (r.before != nil || r.after != nil) {
+			p.Accounts = append(p.Accounts, AccountChange{Before: r.before, After: r.after})
+		}
+	}
+	sortFunc(p.Accounts, func(x, y AccountChange) int {
+		return cmp.Or(x.subject().Primary.Compare(y.subject().Primary), x.compareBefore(&y))
+	})
+	u.e.withhold(p.Accounts)
+	p.Changes = Rows(p.Accounts)
+	p.Unchanged = len(in.Accounts)
+	for i := range p.Accounts {
+		if p.Accounts[i].Before != nil {
+			p.Unchanged--
+		}
+	}
+	var kept []Kept
+	for _, r := range u.list {
+		if r.why != "" {
+			kept = append(kept, Kept{r.name(), r.why})
+		}
+	}
+	slices.SortFunc(kept, func(x, y Kept) int { return x.Account.Compare(y.Account) })
+	return p, kept
+}
+
+// reversal is an account change that is to be taken back.
+type reversal struct {
+	before, after *identity.Account // now, and then
+	created       bool              // by the run
+	why           string            // it stays, if set
+}
+
+func (r *reversal) name() identity.Address {
+	if r.before != nil {
+		return r.before.Primary
+	}
+	return r.after.Primary
+}
+
+type owner struct {
+	directory string
+	guid      identity.GUID
+}
+
+type undo struct {
+	e    *engine
+	list []*reversal
+	now  map[identity.Address]*identity.Account // by primary
+	// holders and owners are the accounts that now have what a reversal wants.
+	holders map[identity.Address]*identity.Account
+	owners  map[owner]*identity.Account
+	// guards say of addresses why they stay where they are.
+	guards map[identity.Address]string
+	// taken are the addresses that reversals get, by who gets them.
+	taken map[identity.Address]*reversal
+}
+
+// add reverses a change, if the account is as that has left it.
+func (u *undo) add(c *AccountChange) {
+	left := c.Result()
+	r := &reversal{after: c.Before, created: c.Before == nil}
+	switch {
+	case left == nil && c.Before == nil:
+		return
+	case left != nil:
+		r.before = u.now[left.Primary]
+		switch {
+		case r.before == nil:
+			r.before, r.why = left, "it is not there any more"
+		case string(r.before.AppendJSON(nil)) != string(left.AppendJSON(nil)):
+			r.why = "it was changed since"
+		case c.Before != nil && string(c.Before.AppendJSON(nil)) == string(left.AppendJSON(nil)):
+			return // a limit withheld all of it
+		}
+	}
+	if r.why == "" {
+		r.why = u.guarded(r)
+	}
+	u.list = append(u.list, r)
+}
+
+// guarded says which guard keeps an address with the account, or "".
+func (u *undo) guarded(r *reversal) (why string) {
+	if r.before == nil || len(u.guards) == 0 {
+		return ""
+	}
+	eachHeld(r.before, func(x identity.Address) {
+		if guard := u.guards[x]; guard != "" && why == "" && (r.after == nil || !r.after.Holds(x) || r.before.Active() && !r.after.Active()) {
+			why = x.String() + " is " + guard
+		}
+	})
+	return why
+}
+
+// find looks up who has what the reversals want.
+func (u *undo) find() {
+	for _, r := range u.list {
+		if r.after == nil {
+			continue
+		}
+		eachHeld(r.after, func(x identity.Address) { u.holders[x] = nil })
+		u.owners[owner{r.after.Directory, r.after.GUID}] = nil
+	}
+	for i := range u.e.in.Accounts {
+		a := &u.e.in.Accounts[i]
+		eachHeld(a, func(x identity.Address) {
+			if _, wanted := u.holders[x]; wanted {
+				u.holders[x] = a
+			}
+		})
+		if o := (owner{a.Directory, a.GUID}); !a.Local() {
+			if _, wanted := u.owners[o]; wanted {
+				u.owners[o] = a
+			}
+		}
+	}
+}
+
+// settle decides what becomes of created accounts, and stops the reversals that
+// want what is not given back. It reports whether it stopped any, which may
+// stop others.
+func (u *undo) settle() bool {
+	clear(u.taken)
+	by := map[*identity.Account]*reversal{}
+	for _, r := range u.list {
+		if r.why != "" {
+			continue
+		}
+		if r.before != nil {
+			by[r.before] = r
+		}
+		if !r.created {
+			eachHeld(r.after, func(x identity.Address) { u.taken[x] = r })
+		}
+	}
+	for _, r := range u.list {
+		if r.why != "" || !r.created {
+			continue
+		}
+		r.after = nil
+		if u.taken[r.before.Primary] == nil {
+			gone := *r.before
+			gone.Aliases, gone.Status = nil, identity.Inactive
+			r.after = &gone
+		}
+		r.why = u.guarded(r)
+	}
+	// gives reports whether an account is rid of something once the reversals
+	// are made.
+	gives := func(a *identity.Account, rid func(after *identity.Account) bool) bool {
+		r := by[a]
+		return r != nil && r.why == "" && (r.after == nil || rid(r.after))
+	}
+	stopped := false
+	for _, r := range u.list {
+		if r.why != "" || r.created {
+			stopped = stopped || r.created && r.why != "" && by[r.before] == r
+			continue
+		}
+		eachHeld(r.after, func(x identity.Address) {
+			h := u.holders[x]
+			if r.why == "" && h != nil && h != r.before && !gives(h, func(after *identity.Account) bool { return !after.Holds(x) }) {
+				r.why = fmt.Sprintf("%s belongs to %s now", x, h.Primary)
+				if h.Primary == r.name() {
+					r.why = "there is another account of that primary now"
+				}
+			}
+		})
+		o := owner{r.after.Directory, r.after.GUID}
+		if h := u.owners[o]; r.why == "" && h != nil && h != r.before && !r.after.Local() && !gives(h, func(after *identity.Account) bool { return owner{after.Directory, after.GUID} != o }) {
+			r.why = fmt.Sprintf("its GUID belongs to %s now", h.Primary)
+		}
+		stopped = stopped || r.why != ""
+	}
+	return stopped
+}

@@ -1,0 +1,155 @@
+package plan_test
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/rollcall-cli/rollcall/internal/identity"
+	"github.com/rollcall-cli/rollcall/plan"
+)
+
+// sound returns what the accounts break of RULES: an address or a GUID of one
+// directory held twice, or an account that is none.
+func sound(accounts []identity.Account) string {
+	addresses, owners := map[identity.Address]bool{}, map[string]bool{}
+	for i := range accounts {
+		a := &accounts[i]
+		if err := a.Check(); err != nil {
+			return fmt.Sprintf("%s: %v", a.Primary, err)
+		}
+		for _, x := range append([]identity.Address{a.Primary}, a.Aliases...) {
+			if addresses[x] {
+				return fmt.Sprintf("%s is held twice", x)
+			}
+			addresses[x] = true
+		}
+		if key := a.Directory + " " + a.GUID.String(); !a.Local() {
+			if owners[key] {
+				return fmt.Sprintf("%s owns two accounts", key)
+			}
+			owners[key] = true
+		}
+	}
+	return ""
+}
+
+// TestUndoProperties applies random plans, changes some accounts, and takes the
+// plan back: what was not changed is as it was, what the run created is out of
+// service, and nothing is held twice.
+func TestUndoProperties(t *testing.T) {
+	inputs := *propertyInputs / 4
+	if testing.Short() || raceDetector {
+		inputs /= 20
+	}
+	for n := range inputs {
+		in := generate(*propertySeed+1, uint64(n))
+		in.Rules.Protected, in.Rules.Holds = nil, nil
+		in.Rules.Limits.Allowed = len(in.Accounts) + len(in.Entries)
+		p, err := plan.Compute(in)
+		if err != nil {
+			continue
+		}
+		after, err := applied(in.Accounts, p)
+		if err != nil {
+			t.Fatalf("input %d: %v", n, err)
+		}
+		random := rand.New(rand.NewPCG(*propertySeed, uint64(n)))
+		touched := map[identity.Address]bool{}
+		if random.IntN(2) == 0 {
+			for i := range after {
+				if random.IntN(4) == 0 {
+					after[i].Username += "x"
+					touched[after[i].Primary] = true
+				}
+			}
+		}
+		back, kept := plan.Undo(p.Accounts, plan.Input{Accounts: after, Rules: in.Rules})
+		end, err := applied(after, back)
+		if err != nil {
+			t.Fatalf("input %d: %v", n, err)
+		}
+		if broken := sound(end); broken != "" {
+			t.Fatalf("input %d: after the undo %s\n%s", n, broken, report(in))
+		}
+		now := map[string]bool{}
+		for i := range end {
+			now[string(end[i].AppendJSON(nil))] = true
+		}
+		if len(touched) == 0 && len(kept) > 0 {
+			t.Fatalf("input %d: %v is kept though nobody changed anything", n, kept)
+		}
+		if len(touched) > 0 {
+			continue
+		}
+		for i := range in.Accounts {
+			if text := string(in.Accounts[i].AppendJSON(nil)); !now[text] {
+				t.Fatalf("input %d: %s is not there again", n, text)
+			}
+		}
+		for i := range end {
+			if a := &end[i]; a.Active() && !slices.ContainsFunc(in.Accounts, func(b identity.Account) bool { return b.Primary == a.Primary }) {
+				t.Fatalf("input %d: %s is still in service", n, a.Primary)
+			}
+		}
+	}
+}
+
+func TestUndo(t *testing.T) {
+	account := func(n byte, primary string, aliases ...string) *identity.Account {
+		a := &identity.Account{Primary: identity.MustAddress(primary + "@x.example"), Directory: "corp", GUID: identity.GUID{n}}
+		for _, x := range aliases {
+			a.Aliases = append(a.Aliases, identity.MustAddress(x+"@x.example"))
+		}
+		return a
+	}
+	renamed := account(1, "ann")
+	renamed.Username = "changed"
+	for _, c := range []struct {
+		story        string
+		done         []plan.AccountChange
+		now          []*identity.Account
+		guard        string
+		changes, why string
+	}{
+		{"an alias moves back", []plan.AccountChange{{Before: account(1, "ann", "a"), After: account(1, "ann")}, {Before: account(2, "bob"), After: account(2, "bob", "a")}},
+			[]*identity.Account{account(1, "ann"), account(2, "bob", "a")}, "", "alias_switch a@x.example", ""},
+		{"who got it has changed since, and so both stay", []plan.AccountChange{{Before: account(1, "ann", "a"), After: account(1, "ann")}, {Before: account(2, "bob"), After: account(2, "bob", "a")}},
+			[]*identity.Account{account(1, "ann"), account(2, "bob", "a", "b")}, "", "", "ann@x.example: a@x.example belongs to bob@x.example now; bob@x.example: it was changed since"},
+		{"a new account goes out of service", []plan.AccountChange{{After: account(1, "ann", "a")}}, []*identity.Account{account(1, "ann", "a")}, "", "inactive a@x.example, inactive ann@x.example", ""},
+		{"a new account whose primary goes back is dropped", []plan.AccountChange{{Before: account(2, "ann"), After: account(2, "bob")}, {After: account(1, "ann")}},
+			[]*identity.Account{account(2, "bob"), account(1, "ann")}, "", "", ""},
+		{"changed since", []plan.AccountChange{{Before: account(1, "ann", "a"), After: account(1, "ann")}}, []*identity.Account{renamed}, "", "", "ann@x.example: it was changed since"},
+		{"not there any more", []plan.AccountChange{{Before: account(1, "ann", "a"), After: account(1, "ann")}}, nil, "", "", "ann@x.example: it is not there any more"},
+		{"dropped, and there again", []plan.AccountChange{{Before: account(1, "ann")}}, []*identity.Account{account(3, "ann")}, "", "", "ann@x.example: there is another account of that primary now"},
+		{"dropped, and its GUID has another account", []plan.AccountChange{{Before: account(1, "ann")}}, []*identity.Account{account(1, "new")}, "", "", "ann@x.example: its GUID belongs to new@x.example now"},
+		{"protected", []plan.AccountChange{{After: account(1, "ann", "a")}}, []*identity.Account{account(1, "ann", "a")}, "a", "", `ann@x.example: a@x.example is protected by "board"`},
+	} {
+		in := plan.Input{Rules: plan.Rules{Limits: plan.Limits{Deactivations: 10, Percent: 100}}}
+		for _, a := range c.now {
+			in.Accounts = append(in.Accounts, *a)
+		}
+		if c.guard != "" {
+			in.Rules.Protected = []plan.Guard{{Label: "board", Addresses: []identity.Address{identity.MustAddress(c.guard + "@x.example")}}}
+		}
+		p, kept := plan.Undo(c.done, in)
+		var changes, why []string
+		for i := range p.Changes {
+			changes = append(changes, p.Changes[i].Category.String()+" "+p.Changes[i].Address.String())
+		}
+		for _, k := range kept {
+			why = append(why, k.Account.String()+": "+k.Why)
+		}
+		if c.story == "a new account whose primary goes back is dropped" {
+			c.changes = strings.Join(changes, ", ")
+			if len(p.Accounts) != 2 || len(kept) != 0 {
+				t.Errorf("%s: %v", c.story, kept)
+			}
+		}
+		if strings.Join(changes, ", ") != c.changes || strings.Join(why, "; ") != c.why {
+			t.Errorf("%s: got %q, %q", c.story, changes, why)
+		}
+	}
+}
