@@ -19,10 +19,39 @@ import (
 type Imported struct {
 	Line    int
 	Account identity.Account
+	// Export is set for a line of a mailbox export, which says nothing but a
+	// primary and its GUID.
+	Export bool
+}
+
+// Merged is what an import does to the accounts of a state.
+type Merged struct {
+	// Added are the accounts that are new, in the order of the file.
+	Added []identity.Account
+	// Repaired are the accounts that get another GUID, in the order of the file.
+	Repaired []Repair
+	// Same counts the lines that say what the state says already.
+	Same int
+}
+
+// Changes reports whether the state becomes another one.
+func (m *Merged) Changes() bool { return len(m.Added) > 0 || len(m.Repaired) > 0 }
+
+// Repair is an account that gets the GUID that a mailbox export has for its
+// primary. Everything else stays as it is.
+type Repair struct {
+	Primary   identity.Address
+	Directory string // "" for a local account
+	Old, New  identity.GUID
 }
 
 // ImportError has every line of a file whose account cannot be taken.
-type ImportError struct{ Lines []*Error }
+type ImportError struct {
+	Lines []*Error
+	// Rebound is set if lines have another GUID for an account that is there, and
+	// say more than that.
+	Rebound bool
+}
 
 func (e *ImportError) Error() string {
 	var b strings.Builder
@@ -37,6 +66,9 @@ func (e *ImportError) Error() string {
 
 // Hint says what to do next.
 func (e *ImportError) Hint() string {
+	if e.Rebound {
+		return "nothing was changed; correct these lines and try again. To give accounts their new GUIDs, import a file with the columns PrimarySMTPAddress and GUID alone"
+	}
 	return "nothing was changed; correct these lines and try again"
 }
 
@@ -59,7 +91,7 @@ func ReadImport(name string, r io.Reader) ([]Imported, error) {
 		in.Discard(3)
 	case len(start) >= 2 && (start[0] == 0xff && start[1] == 0xfe || start[0] == 0xfe && start[1] == 0xff):
 		im.fail(1, "the file is UTF-16: save it as UTF-8, in PowerShell with -Encoding utf8")
-		return nil, &ImportError{im.errs}
+		return nil, &ImportError{Lines: im.errs}
 	}
 	switch first := firstOctet(in); first {
 	case '{':
@@ -73,7 +105,7 @@ func ReadImport(name string, r io.Reader) ([]Imported, error) {
 		return nil, im.err
 	}
 	if len(im.errs) > 0 {
-		return im.all, &ImportError{im.errs}
+		return im.all, &ImportError{Lines: im.errs}
 	}
 	return im.all, nil
 }
@@ -104,12 +136,34 @@ func (im *importer) fail(line int, reason string) {
 	im.errs = append(im.errs, &Error{Path: im.name, Line: line, Reason: reason})
 }
 
-func (im *importer) take(line int, a identity.Account, err error) {
+func (im *importer) take(line int, a identity.Account, err error, export bool) {
 	if err != nil {
 		im.fail(line, err.Error())
 		return
 	}
-	im.all = append(im.all, Imported{line, a})
+	im.all = append(im.all, Imported{line, a, export && !a.GUID.IsZero()})
+}
+
+// object takes an account that stands as a JSON object on a line.
+func (im *importer) object(line int, text []byte) {
+	a, err := im.dec.Account(text)
+	im.take(line, a, err, err == nil && bare(&a) && keys(text) == 2)
+}
+
+// bare reports whether nothing is known of an account but its primary and its
+// GUID.
+func bare(a *identity.Account) bool {
+	return len(a.Aliases) == 0 && a.Type == identity.User && a.Active() && a.Directory == "" && !a.GUID.IsZero() &&
+		a.Username == "" && a.DN == "" && len(a.Attributes) == 0
+}
+
+// keys returns how many keys a JSON object has.
+func keys(text []byte) int {
+	var m map[string]json.RawMessage
+	if json.Unmarshal(text, &m) != nil {
+		return 0
+	}
+	return len(m)
 }
 
 func (im *importer) jsonLines(in io.Reader) {
@@ -119,8 +173,7 @@ func (im *importer) jsonLines(in io.Reader) {
 	for lines.Scan() {
 		n++
 		if line := bytes.TrimSpace(lines.Bytes()); len(line) > 0 {
-			a, err := im.dec.Account(line)
-			im.take(n, a, err)
+			im.object(n, line)
 		}
 	}
 	if errors.Is(lines.Err(), bufio.ErrTooLong) {
@@ -152,8 +205,7 @@ func (im *importer) jsonArray(in io.Reader) {
 			im.fail(line, fmt.Sprintf("an account of more than %d octets", maxLine))
 			continue
 		}
-		a, err := im.dec.Account(raw)
-		im.take(line, a, err)
+		im.object(line, raw)
 	}
 	if _, err := dec.Token(); err != nil {
 		im.fail(counter.at(dec.InputOffset()), "the array is cut short")
@@ -256,6 +308,7 @@ func (im *importer) csv(in *bufio.Reader) {
 		im.fail(1+skipped, "the header has no column primary or PrimarySMTPAddress")
 		return
 	}
+	export := len(seen) == 2 && seen["guid"] > 0
 	for {
 		record, err := r.Read()
 		if err == io.EOF {
@@ -292,7 +345,7 @@ func (im *importer) csv(in *bufio.Reader) {
 			continue
 		}
 		a, err := im.dec.Raw(raw)
-		im.take(line, a, err)
+		im.take(line, a, err, export)
 	}
 }
 
@@ -318,35 +371,53 @@ func plain(v string) string {
 
 // Import reads a file as [ReadImport] does and merges its accounts as
 // [State.Merge] does. If any line cannot be taken, for whichever reason,
-// nothing is added and the error is an [ImportError] that names them all.
-func (s *State) Import(name string, r io.Reader) (added, same int, err error) {
+// nothing is changed and the error is an [ImportError] that names them all.
+func (s *State) Import(name string, r io.Reader) (*Merged, error) {
 	imported, err := ReadImport(name, r)
 	var malformed *ImportError
 	if err != nil && !errors.As(err, &malformed) {
-		return 0, 0, err
+		return nil, err
 	}
-	trial := *s
-	added, same, err = trial.Merge(name, imported)
-	if malformed == nil && err == nil {
-		*s = trial
-		return added, same, nil
+	if malformed == nil {
+		return s.Merge(name, imported)
 	}
+	_, _, err = s.merge(name, imported)
 	var conflicts *ImportError
-	if malformed != nil && errors.As(err, &conflicts) {
+	if errors.As(err, &conflicts) {
 		malformed.Lines = append(malformed.Lines, conflicts.Lines...)
+		malformed.Rebound = conflicts.Rebound
 		slices.SortStableFunc(malformed.Lines, func(a, b *Error) int { return a.Line - b.Line })
 	}
-	if malformed != nil {
-		err = malformed
-	}
-	return 0, 0, err
+	return nil, malformed
 }
 
-// Merge adds imported accounts to those that are there. An account that is
-// there already, the same in every field, is skipped. If an address, or a GUID
-// of one directory, would be held twice, nothing is added and the error is an
-// [ImportError] that names every such line.
-func (s *State) Merge(name string, imported []Imported) (added, same int, err error) {
+// Merge adds imported accounts to those that are there:
+//
+//	the primary is            the line                          then
+//	free                      any                               the account is new
+//	an account's primary      says the same in every field      nothing
+//	an account's primary      of an export, with its GUID       nothing
+//	an account's primary      of an export, with another GUID   the account gets that GUID
+//	held otherwise            any                               an error
+//
+// It is an error, too, if an address, or a GUID of one directory, would be held
+// twice. With any error nothing is changed, and it is an [ImportError] that
+// names every such line.
+func (s *State) Merge(name string, imported []Imported) (*Merged, error) {
+	m, guids, err := s.merge(name, imported)
+	if err != nil {
+		return nil, err
+	}
+	for a, guid := range guids {
+		a.GUID = guid
+	}
+	s.Accounts = append(slices.Clip(s.Accounts), m.Added...)
+	return m, nil
+}
+
+// merge finds out what [State.Merge] has to do, and the new GUIDs of accounts,
+// and changes nothing.
+func (s *State) merge(name string, imported []Imported) (*Merged, map[*identity.Account]identity.GUID, error) {
 	type owner struct {
 		directory string
 		guid      identity.GUID
@@ -356,57 +427,100 @@ func (s *State) Merge(name string, imported []Imported) (added, same int, err er
 		line    int // 0 for an account of the state
 	}
 	addresses := make(map[identity.Address]holder, 2*(len(s.Accounts)+len(imported)))
-	owners := make(map[owner]holder, len(s.Accounts)+len(imported))
-	enter := func(a *identity.Account, line int) {
-		h := holder{a, line}
-		addresses[a.Primary] = h
-		for _, x := range a.Aliases {
-			addresses[x] = h
-		}
-		if !a.Local() {
-			owners[owner{a.Directory, a.GUID}] = h
-		}
-	}
 	for i := range s.Accounts {
-		enter(&s.Accounts[i], 0)
-	}
-	var errs []*Error
-	next := slices.Clip(s.Accounts)
-	for i := range imported {
-		a, line := &imported[i].Account, imported[i].Line
-		conflict := func(what string, h holder) {
-			where := "account " + h.account.Primary.String() + " of the state"
-			if h.line > 0 {
-				where = fmt.Sprintf("line %d (%s)", h.line, h.account.Primary)
-			}
-			errs = append(errs, &Error{Path: name, Line: line, Reason: what + " is held by " + where + " already"})
+		a := &s.Accounts[i]
+		addresses[a.Primary] = holder{a, 0}
+		for _, x := range a.Aliases {
+			addresses[x] = holder{a, 0}
 		}
-		if h, ok := addresses[a.Primary]; ok && h.line == 0 && bytes.Equal(h.account.AppendJSON(nil), a.AppendJSON(nil)) {
-			same++
+	}
+	m := &Merged{}
+	errs := &ImportError{}
+	conflict := func(line int, what string, h holder) {
+		where := "account " + h.account.Primary.String() + " of the state"
+		if h.line > 0 {
+			where = fmt.Sprintf("line %d (%s)", h.line, h.account.Primary)
+		}
+		errs.Lines = append(errs.Lines, &Error{Path: name, Line: line, Reason: what + " is held by " + where + " already"})
+	}
+
+	// First the GUIDs that change, so that accounts may pass theirs around.
+	guids := map[*identity.Account]identity.GUID{}
+	lines := map[*identity.Account]int{} // of the export, for accounts of the state
+	for i := range imported {
+		im := &imported[i]
+		h, there := addresses[im.Account.Primary]
+		if !im.Export || !there || h.account.Primary != im.Account.Primary {
 			continue
 		}
+		if first, twice := lines[h.account]; twice {
+			conflict(im.Line, im.Account.Primary.String(), holder{h.account, first})
+			continue
+		}
+		lines[h.account] = im.Line
+		if old := h.account.GUID; old == im.Account.GUID {
+			m.Same++
+		} else {
+			guids[h.account] = im.Account.GUID
+			m.Repaired = append(m.Repaired, Repair{h.account.Primary, h.account.Directory, old, im.Account.GUID})
+		}
+	}
+	owners := make(map[owner]holder, len(s.Accounts)+len(imported))
+	for i := range s.Accounts {
+		if a := &s.Accounts[i]; !a.Local() && guids[a].IsZero() {
+			owners[owner{a.Directory, a.GUID}] = holder{a, 0}
+		}
+	}
+	owned := func(o owner, line int) bool {
+		h, ok := owners[o]
+		if ok {
+			conflict(line, fmt.Sprintf("GUID %s of directory %q", o.guid, o.directory), h)
+		}
+		return ok
+	}
+	for i := range imported {
+		a, line := &imported[i].Account, imported[i].Line
+		h, there := addresses[a.Primary]
+		there = there && h.line == 0 && h.account.Primary == a.Primary
+		if there && imported[i].Export {
+			o := owner{h.account.Directory, guids[h.account]}
+			if o.guid == a.GUID && lines[h.account] == line && !h.account.Local() && !owned(o, line) {
+				owners[o] = holder{h.account, line}
+			}
+			continue
+		}
+		if there && bytes.Equal(h.account.AppendJSON(nil), a.AppendJSON(nil)) {
+			m.Same++
+			continue
+		}
+		errs.Rebound = errs.Rebound || there && !a.GUID.IsZero() && a.GUID != h.account.GUID
 		clean := true
 		for _, x := range append([]identity.Address{a.Primary}, a.Aliases...) {
 			if h, ok := addresses[x]; ok {
-				conflict(x.String(), h)
+				conflict(line, x.String(), h)
 				clean = false
 			}
 		}
-		if h, ok := owners[owner{a.Directory, a.GUID}]; ok && !a.Local() {
-			conflict(fmt.Sprintf("GUID %s of directory %q", a.GUID, a.Directory), h)
+		o := owner{a.Directory, a.GUID}
+		if !a.Local() && owned(o, line) {
 			clean = false
 		}
 		if clean {
-			enter(a, line)
-			next = append(next, *a)
-			added++
+			if !a.Local() {
+				owners[o] = holder{a, line}
+			}
+			addresses[a.Primary] = holder{a, line}
+			for _, x := range a.Aliases {
+				addresses[x] = holder{a, line}
+			}
+			m.Added = append(m.Added, *a)
 		}
 	}
-	if len(errs) > 0 {
-		return 0, 0, &ImportError{errs}
+	if len(errs.Lines) > 0 {
+		slices.SortStableFunc(errs.Lines, func(a, b *Error) int { return a.Line - b.Line })
+		return nil, nil, errs
 	}
-	s.Accounts = next
-	return added, same, nil
+	return m, guids, nil
 }
 
 // Verify checks what the file's own checks cannot see: that no address is held
@@ -414,8 +528,8 @@ func (s *State) Merge(name string, imported []Imported) (added, same int, err er
 func (s *State) Verify(path string) error {
 	imported := make([]Imported, len(s.Accounts))
 	for i := range s.Accounts {
-		imported[i] = Imported{i + 2, s.Accounts[i]}
+		imported[i] = Imported{Line: i + 2, Account: s.Accounts[i]}
 	}
-	_, _, err := (&State{}).Merge(path, imported)
+	_, err := (&State{}).Merge(path, imported)
 	return err
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"os/user"
@@ -13,8 +14,14 @@ import (
 )
 
 // Lock is the right to write a state. The operating system drops it when the
-// process ends, however it ends, so that a lock never outlives its holder.
-type Lock struct{ file *flock.Flock }
+// process ends, however it ends, so that a lock does not outlive its holder,
+// unless a network file system keeps it: see [Unlock].
+type Lock struct {
+	// Left is the holder before, if it ended without giving the lock back.
+	Left *Holder
+
+	file *flock.Flock
+}
 
 // Holder says who holds a lock. It stands in the lock file for others to read.
 type Holder struct {
@@ -24,6 +31,14 @@ type Holder struct {
 	Host    string    `json:"host"`
 	Since   time.Time `json:"since"`
 }
+
+func (h *Holder) String() string {
+	return fmt.Sprintf("%q, process %d of %s on %s, since %s", h.Command, h.PID, h.User, h.Host, h.Since.UTC().Format(time.RFC3339))
+}
+
+// Running reports whether the process of the holder is there. Of another host
+// nobody can tell, and it reports false.
+func (h *Holder) Running() bool { return h.Host == hostname() && alive(h.PID) }
 
 // LockedError is returned when somebody else holds the lock.
 type LockedError struct {
@@ -35,14 +50,16 @@ func (e *LockedError) Error() string {
 	if e.Holder == nil {
 		return e.Path + " is locked by another run of rollcall"
 	}
-	h := e.Holder
-	return fmt.Sprintf("%s is locked by %q, process %d of %s on %s, since %s",
-		e.Path, h.Command, h.PID, h.User, h.Host, h.Since.UTC().Format(time.RFC3339))
+	return e.Path + " is locked by " + e.Holder.String()
 }
 
 // Hint says what to do next.
 func (e *LockedError) Hint() string {
-	return "wait until that run has ended, or give --lock-timeout to wait for it; the lock goes when the process does"
+	hint := "wait until that run has ended, or give --lock-timeout to wait for it; the lock goes when the process does"
+	if e.Holder != nil && !e.Holder.Running() {
+		hint += ". If a network file system keeps the lock of a process that is gone, rollcall state unlock removes it"
+	}
+	return hint
 }
 
 // lockRetry is how often a held lock is tried again.
@@ -64,8 +81,12 @@ func Acquire(ctx context.Context, path, command string, wait time.Duration) (*Lo
 		if err != nil {
 			return nil, fmt.Errorf("lock the state: %w", err)
 		}
-		if ok {
+		if ok && current(l, name) {
 			break
+		}
+		if ok {
+			l.Unlock()
+			continue
 		}
 		if !time.Now().Before(deadline) {
 			return nil, &LockedError{Path: path, Holder: readHolder(name)}
@@ -76,24 +97,62 @@ func Acquire(ctx context.Context, path, command string, wait time.Duration) (*Lo
 		case <-time.After(min(lockRetry, time.Until(deadline))):
 		}
 	}
+	left := readHolder(name)
 	if err := writeHolder(name, command); err != nil {
 		l.Unlock()
 		return nil, fmt.Errorf("lock the state: %w", err)
 	}
-	return &Lock{l}, nil
+	return &Lock{Left: left, file: l}, nil
 }
 
-// Release gives the lock back. The lock file stays, since removing it could
-// take it away from under somebody who has just locked it.
-func (l *Lock) Release() error { return l.file.Unlock() }
+// current reports whether the file that was locked is the one at its path still:
+// [Unlock] may have removed it in between.
+func current(l *flock.Flock, name string) bool {
+	locked, err := l.Stat()
+	if err != nil {
+		return false
+	}
+	there, err := os.Stat(name)
+	return err == nil && os.SameFile(locked, there)
+}
+
+// Release gives the lock back and takes the holder out of the lock file. The
+// file stays, since removing it could take it away from under somebody who has
+// just locked it.
+func (l *Lock) Release() error {
+	var err error
+	if name := l.file.Path(); current(l.file, name) {
+		err = os.Truncate(name, holderOffset)
+	}
+	return errors.Join(err, l.file.Unlock())
+}
+
+// Unlock removes the lock of the state at path that h holds, for a file system
+// that keeps it although the process is gone. The caller makes sure that it is.
+// If somebody else has the lock by now, or the process of h is there on this
+// host, the error is a [LockedError].
+func Unlock(path string, h *Holder) error {
+	name := resolved(path) + ".lock"
+	if now := readHolder(name); now == nil || *now != *h || h.Running() {
+		return &LockedError{Path: path, Holder: now}
+	}
+	if err := os.Remove(name); err != nil {
+		return fmt.Errorf("remove the lock: %w", err)
+	}
+	return nil
+}
+
+func hostname() string {
+	if host, err := os.Hostname(); err == nil {
+		return host
+	}
+	return "unknown host"
+}
 
 func writeHolder(name, command string) error {
-	h := Holder{Command: command, PID: os.Getpid(), Since: time.Now().UTC().Truncate(time.Second), User: "unknown user", Host: "unknown host"}
+	h := Holder{Command: command, PID: os.Getpid(), Since: time.Now().UTC().Truncate(time.Second), User: "unknown user", Host: hostname()}
 	if u, err := user.Current(); err == nil {
 		h.User = u.Username
-	}
-	if host, err := os.Hostname(); err == nil {
-		h.Host = host
 	}
 	text, err := json.Marshal(h)
 	if err != nil {

@@ -14,12 +14,14 @@ const private = 0o600
 
 // ReplaceFile writes a file of mode 0600 as a whole: until the new one is
 // complete and synced, the present one stays.
-func ReplaceFile(path string, write func(io.Writer) error) error { return replace(path, false, write) }
+func ReplaceFile(path string, write func(io.Writer) error) error {
+	return replace(path, false, write, func() error { return nil })
+}
 
-// replace writes a new file beside path, syncs it, keeps the present file as
-// the backup if asked to, and renames the new one over it. Whatever happens on
-// the way, a whole file stands at path.
-func replace(path string, backup bool, write func(io.Writer) error) (err error) {
+// replace writes a new file beside path, syncs it, calls ready, keeps the
+// present file as the backup if asked to, and renames the new one over it.
+// Whatever happens on the way, a whole file stands at path.
+func replace(path string, backup bool, write func(io.Writer) error, ready func() error) (err error) {
 	path = resolved(path)
 	dir := filepath.Dir(path)
 	if backup {
@@ -42,6 +44,9 @@ func replace(path string, backup bool, write func(io.Writer) error) (err error) 
 		return err
 	}
 	if err := tmp.Close(); err != nil {
+		return err
+	}
+	if err := ready(); err != nil {
 		return err
 	}
 	if backup {
@@ -71,11 +76,11 @@ func resolved(path string) string {
 	return path
 }
 
-// Files returns the files that belong to the state at path: itself, its backup
-// and its lock.
+// Files returns the files that belong to the state at path: itself, its backup,
+// its lock, and the rejections that stand.
 func Files(path string) []string {
 	path = resolved(path)
-	return []string{path, BackupPath(path), path + ".lock"}
+	return []string{path, BackupPath(path), path + ".lock", refusalsPath(path)}
 }
 
 // removeLeftovers removes what a writer of path left behind that was killed.

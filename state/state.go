@@ -89,6 +89,10 @@ func Load(path string) (*State, error) {
 	f, err := os.Open(path)
 	backup := BackupPath(resolved(path))
 	_, noBackup := os.Lstat(backup)
+	if errors.Is(err, fs.ErrNotExist) && noBackup == nil {
+		// The first two versions may have been written in between.
+		f, err = os.Open(path)
+	}
 	if errors.Is(err, fs.ErrNotExist) {
 		if noBackup != nil {
 			return &State{}, nil
@@ -109,6 +113,22 @@ func Load(path string) (*State, error) {
 			damage.Advice = fmt.Sprintf("the file was changed by something other than rollcall; the version before is %s: "+
 				"compare the two, then put back the good one with cp", backup)
 		}
+	}
+	return s, err
+}
+
+// LoadOther reads a state file that is not the one in use, such as a backup. It
+// must be there.
+func LoadOther(path string) (*State, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, fmt.Errorf("open the state: %w", err)
+	}
+	defer f.Close()
+	s, err := Read(f)
+	var damage *Error
+	if errors.As(err, &damage) {
+		damage.Path = path
 	}
 	return s, err
 }
@@ -235,33 +255,48 @@ func (in *lineReader) damaged(err error, reason string) error {
 // Write writes a state to w. The accounts must be in byte order of their
 // primaries.
 func (s *State) Write(w io.Writer) error {
+	_, err := s.write(w)
+	return err
+}
+
+// write writes a state and returns the checksum of its last line.
+func (s *State) write(w io.Writer) (checksum string, err error) {
 	sum := sha256.New()
 	out := bufio.NewWriterSize(io.MultiWriter(w, sum), 1<<20)
 	head, err := json.Marshal(header{format, version, s.Lineage, s.Serial, s.Written.UTC().Truncate(time.Second), s.Tool})
 	if err != nil {
-		return err
+		return "", err
 	}
 	line := append(head, '\n')
 	if _, err := out.Write(line); err != nil {
-		return err
+		return "", err
 	}
 	for i := range s.Accounts {
 		line = append(s.Accounts[i].AppendJSON(line[:0]), '\n')
 		if _, err := out.Write(line); err != nil {
-			return err
+			return "", err
 		}
 	}
 	if err := out.Flush(); err != nil {
-		return err
+		return "", err
 	}
-	_, err = fmt.Fprintf(w, "{\"accounts\":%d,\"sha256\":%q}\n", len(s.Accounts), hex.EncodeToString(sum.Sum(nil)))
-	return err
+	checksum = hex.EncodeToString(sum.Sum(nil))
+	_, err = fmt.Fprintf(w, "{\"accounts\":%d,\"sha256\":%q}\n", len(s.Accounts), checksum)
+	return checksum, err
 }
 
 // Save writes the next version of the state to path: the serial grows by one,
 // a lineage is made where there is none, and the version before is kept as the
 // backup. On an error the file is as it was.
 func (s *State) Save(path, tool string, now time.Time) error {
+	return s.SaveAfter(path, tool, now, func(int64, string) error { return nil })
+}
+
+// SaveAfter saves the state as [State.Save] does. When the new version is
+// written and synced, and before it takes the place of the old one, it calls
+// intend with the new serial and checksum; an error of that leaves the file as
+// it was and is returned.
+func (s *State) SaveAfter(path, tool string, now time.Time, intend func(serial int64, checksum string) error) error {
 	slices.SortFunc(s.Accounts, func(a, b identity.Account) int { return a.Primary.Compare(b.Primary) })
 	next := *s
 	if next.Lineage == "" {
@@ -273,7 +308,12 @@ func (s *State) Save(path, tool string, now time.Time) error {
 	}
 	next.Serial++
 	next.Written, next.Tool = now.UTC(), tool
-	if err := replace(path, true, next.Write); err != nil {
+	var checksum string
+	write := func(w io.Writer) (err error) {
+		checksum, err = next.write(w)
+		return err
+	}
+	if err := replace(path, true, write, func() error { return intend(next.Serial, checksum) }); err != nil {
 		return fmt.Errorf("write the state: %w", err)
 	}
 	*s = next

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"reflect"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -223,11 +224,11 @@ func TestMerge(t *testing.T) {
 	}
 	g := "8c4ac332-975f-4717-ad7b-ba4a4e968fff"
 	s := &State{}
-	if added, _, err := s.Merge("f", read(`{"primary":"a@x.example","aliases":["b@x.example"],"directory":"corp","guid":"`+g+`"}`)); err != nil || added != 1 {
+	if m, err := s.Merge("f", read(`{"primary":"a@x.example","aliases":["b@x.example"],"directory":"corp","guid":"`+g+`"}`)); err != nil || len(m.Added) != 1 {
 		t.Fatal(err)
 	}
 	before := len(s.Accounts)
-	_, _, err := s.Merge("f", read(`{"primary":"new@x.example"}
+	_, err := s.Merge("f", read(`{"primary":"new@x.example"}
 {"primary":"b@x.example"}
 {"primary":"c@x.example","directory":"corp","guid":"`+g+`"}
 {"primary":"d@x.example","aliases":["new@x.example"]}
@@ -240,6 +241,86 @@ f:4: new@x.example is held by line 1 (new@x.example) already
 f:5: a@x.example is held by account a@x.example of the state already`
 	if err == nil || err.Error() != want || len(s.Accounts) != before {
 		t.Errorf("%v\nwant %s", err, want)
+	}
+}
+
+// TestMailboxExport: a file of primaries and GUIDs alone repairs GUIDs, gives
+// the rest of an account away to nobody, and is taken whole or not at all.
+func TestMailboxExport(t *testing.T) {
+	const accounts = `primary,aliases,directory,guid,username,status
+ann@x.example,a@x.example,corp,00000001-1111-4222-8333-000000000001,ann,active
+bob@x.example,,corp,00000002-1111-4222-8333-000000000002,bob,active
+cat@x.example,,lab,00000003-1111-4222-8333-000000000003,cat,active
+dan@x.example,,,,dan,active
+eve@x.example,,corp,00000005-1111-4222-8333-000000000005,eve,inactive
+`
+	const g = "-1111-4222-8333-000000000009"
+	for _, c := range []struct{ name, in, want string }{
+		{"new GUIDs", "PrimarySMTPAddress,GUID\nANN@x.example,{00000011" + g + "}\ncat@x.example,00000033" + g + "\nbob@x.example,00000002-1111-4222-8333-000000000002\n",
+			"ann@x.example 00000001-1111-4222-8333-000000000001 -> 00000011" + g + " (corp); cat@x.example 00000003-1111-4222-8333-000000000003 -> 00000033" + g + " (lab); 0 added, 1 same"},
+		{"two that swap", "GUID,PrimarySMTPAddress\n00000002-1111-4222-8333-000000000002,ann@x.example\n00000001-1111-4222-8333-000000000001,bob@x.example\n",
+			"ann@x.example 00000001-1111-4222-8333-000000000001 -> 00000002-1111-4222-8333-000000000002 (corp); bob@x.example 00000002-1111-4222-8333-000000000002 -> 00000001-1111-4222-8333-000000000001 (corp); 0 added, 0 same"},
+		{"local, inactive and new", "primary,guid\ndan@x.example,00000044" + g + "\neve@x.example,00000055" + g + "\nnew@x.example,00000066" + g + "\n",
+			"dan@x.example  -> 00000044" + g + " (); eve@x.example 00000005-1111-4222-8333-000000000005 -> 00000055" + g + " (corp); 1 added, 0 same"},
+		{"JSON lines", `{"guid":"00000011` + g + `","primary":"ann@x.example"}`,
+			"ann@x.example 00000001-1111-4222-8333-000000000001 -> 00000011" + g + " (corp); 0 added, 0 same"},
+		{"the GUID of another", "primary,guid\nann@x.example,00000002-1111-4222-8333-000000000002\n",
+			`f:2: GUID 00000002-1111-4222-8333-000000000002 of directory "corp" is held by account bob@x.example of the state already`},
+		{"one GUID for two", "primary,guid\nann@x.example,00000011" + g + "\nbob@x.example,00000011" + g + "\n",
+			`f:3: GUID 00000011` + g + ` of directory "corp" is held by line 2 (ann@x.example) already`},
+		{"two GUIDs for one", "primary,guid\nann@x.example,00000011" + g + "\nann@x.example,00000012" + g + "\n",
+			"f:3: ann@x.example is held by line 2 (ann@x.example) already"},
+		{"an alias", "primary,guid\na@x.example,00000011" + g + "\n",
+			"f:2: a@x.example is held by account ann@x.example of the state already"},
+		{"no GUID", "primary,guid\nann@x.example,\n",
+			"f:2: ann@x.example is held by account ann@x.example of the state already"},
+		{"more than a GUID", "primary,guid,username\nann@x.example,00000011" + g + ",\n",
+			"f:2: ann@x.example is held by account ann@x.example of the state already\n" + (&ImportError{Rebound: true}).Hint()},
+		{"a listed account", `{"primary":"ann@x.example","aliases":[],"type":"user","status":"active","directory":"","guid":"00000011` + g + `","username":"","dn":"","attributes":{}}`,
+			"f:1: ann@x.example is held by account ann@x.example of the state already\n" + (&ImportError{Rebound: true}).Hint()},
+		{"one bad line", "primary,guid\nann@x.example,00000011" + g + "\nbob@x.example,7\na@x.example,00000012" + g + "\n",
+			"f:3: guid \"7\": " + identity.ErrGUID.Error() + "\nf:4: a@x.example is held by account ann@x.example of the state already"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			s := &State{}
+			if _, err := s.Import("f", strings.NewReader(accounts)); err != nil {
+				t.Fatal(err)
+			}
+			before := slices.Clone(s.Accounts)
+			m, err := s.Import("f", strings.NewReader(c.in))
+			if err != nil {
+				got := err.Error()
+				if failed := new(*ImportError); errors.As(err, failed) && (*failed).Rebound {
+					got += "\n" + (*failed).Hint()
+				}
+				if got != c.want {
+					t.Errorf("got  %s\nwant %s", got, c.want)
+				}
+				if !reflect.DeepEqual(before, s.Accounts) {
+					t.Error("and yet the state has changed")
+				}
+				return
+			}
+			var got []string
+			for _, r := range m.Repaired {
+				got = append(got, fmt.Sprintf("%s %s -> %s (%s)", r.Primary, r.Old, r.New, r.Directory))
+				for i := range before {
+					if before[i].Primary == r.Primary {
+						before[i].GUID = r.New
+					}
+				}
+			}
+			got = append(got, fmt.Sprintf("%d added, %d same", len(m.Added), m.Same))
+			if text := strings.Join(got, "; "); text != c.want {
+				t.Errorf("got  %s\nwant %s", text, c.want)
+			}
+			if !reflect.DeepEqual(append(before, m.Added...), s.Accounts) {
+				t.Errorf("more than GUIDs has changed: %+v", s.Accounts)
+			}
+			if err := s.Verify("f"); err != nil {
+				t.Error(err)
+			}
+		})
 	}
 }
 
@@ -280,11 +361,14 @@ func FuzzImport(f *testing.F) {
 			return
 		}
 		s := &State{}
-		if _, _, err := s.Merge("f", all); err != nil {
+		if _, err := s.Merge("f", all); err != nil {
 			return
 		}
 		if err := s.Verify("f"); err != nil {
 			t.Errorf("imported, and then: %v", err)
+		}
+		if m, err := s.Merge("f", all); err != nil || m.Changes() || m.Same != len(all) {
+			t.Errorf("imported again: %+v, %v", m, err)
 		}
 	})
 }

@@ -1,0 +1,464 @@
+package state
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/rollcall-cli/rollcall/internal/identity"
+)
+
+var began = time.Date(2026, 11, 21, 8, 0, 0, 0, time.UTC)
+
+func person(name string, aliases ...string) *identity.Account {
+	a := &identity.Account{Primary: identity.MustAddress(name + "@example.com"), Directory: "corp", GUID: identity.GUID{1}}
+	for _, x := range aliases {
+		a.Aliases = append(a.Aliases, identity.MustAddress(x+"@example.com"))
+	}
+	return a
+}
+
+// journey is a run on a state of one account, which gets an alias, while
+// another account is new and a third fails.
+type journey struct {
+	path     string
+	state    *State
+	head     Head
+	changes  []Change
+	failures []Failure
+}
+
+func newJourney(t *testing.T) *journey {
+	t.Helper()
+	j := &journey{path: filepath.Join(t.TempDir(), "mail.state.jsonl"), state: &State{Accounts: []identity.Account{*person("ann")}}}
+	if err := j.state.Save(j.path, "1.0", began); err != nil {
+		t.Fatal(err)
+	}
+	j.changes = []Change{
+		{Before: person("ann"), After: person("ann", "a.smith")},
+		{After: person("bob")},
+		{Before: person("cat"), After: person("dog"), Kept: person("cat"), Withheld: true},
+	}
+	j.head = Head{
+		Started: began, User: "ann", Host: "mail1", Command: "rollcall apply", Tool: "1.0", Plan: "sha256:1", ConfigDigest: "sha256:2",
+		Lineage: j.state.Lineage, Serial: j.state.Serial, Accounts: len(j.changes), Summary: map[string]int{"add": 2},
+	}
+	return j
+}
+
+// next is the state after the run.
+func (j *journey) next() *State {
+	s := *j.state
+	s.Accounts = []identity.Account{*person("ann", "a.smith"), *person("bob")}
+	return &s
+}
+
+func (j *journey) begin(t *testing.T) *Recorder {
+	t.Helper()
+	r, err := Begin(j.path, j.head)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range j.changes {
+		if err := r.Change(&j.changes[i]); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return r
+}
+
+// apply makes the whole run and returns the outcome that it records.
+func (j *journey) apply(t *testing.T) Outcome {
+	t.Helper()
+	r := j.begin(t)
+	err := j.next().SaveAfter(j.path, "1.0", began.Add(time.Second), func(serial int64, sum string) error {
+		return r.Intend(Result{Applied: 1, Withheld: 1, Failures: j.failures, SerialAfter: serial}, sum)
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	outcome := Applied
+	if len(j.failures) > 0 {
+		outcome = Incomplete
+	}
+	if err := r.End(outcome, "", began.Add(1500*time.Millisecond)); err != nil {
+		t.Fatal(err)
+	}
+	return outcome
+}
+
+func mustRead(t *testing.T, path string) []byte {
+	t.Helper()
+	raw, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return raw
+}
+
+func mustWrite(t *testing.T, path string, raw []byte) {
+	t.Helper()
+	if err := os.WriteFile(path, raw, private); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestHistory: what is recorded is read again, in the list and in detail, and
+// is nobody else's business.
+func TestHistory(t *testing.T) {
+	j := newJourney(t)
+	j.failures = []Failure{{"bob@example.com", "the console says no"}}
+	j.apply(t)
+	r := j.begin(t)
+	if err := r.End(Declined, "", began.Add(time.Second)); err != nil {
+		t.Fatal(err)
+	}
+
+	runs, err := Runs(j.path)
+	if err != nil || len(runs) != 2 {
+		t.Fatalf("%d runs, %v", len(runs), err)
+	}
+	done := j.head
+	done.Number = 1
+	ended := began.Add(time.Second)
+	want := Run{Head: done, Outcome: Incomplete, Ended: &ended, Seconds: 1.5,
+		Result: Result{Applied: 1, Withheld: 1, Failures: j.failures, SerialAfter: 2}}
+	if !reflect.DeepEqual(runs[0], want) {
+		t.Errorf("got  %+v\nwant %+v", runs[0], want)
+	}
+	if r := &runs[1]; r.Number != 2 || r.Outcome != Declined || r.Applied != 0 || r.SerialAfter != 1 || r.Failures == nil {
+		t.Errorf("declined: %+v", r)
+	}
+	for n := range runs {
+		var changes []Change
+		run, err := ReadRun(j.path, n+1, func(c *Change) { changes = append(changes, *c) })
+		if err != nil || !reflect.DeepEqual(*run, runs[n]) {
+			t.Errorf("run %d: %+v, %v", n+1, run, err)
+		}
+		if len(changes) != len(j.changes) {
+			t.Fatalf("run %d: %d changes", n+1, len(changes))
+		}
+		for i := range changes {
+			if got, want := changes[i].appendJSON(nil), j.changes[i].appendJSON(nil); !bytes.Equal(got, want) {
+				t.Errorf("change %d: got %s, want %s", i, got, want)
+			}
+		}
+	}
+	if _, err := ReadRun(j.path, 3, nil); err == nil || !strings.Contains(err.Error(), "no run 3") {
+		t.Errorf("run 3: %v", err)
+	}
+	if HistoryPath(j.path) != strings.TrimSuffix(j.path, ".jsonl")+".history" {
+		t.Errorf("the history is at %s", HistoryPath(j.path))
+	}
+	for path, mode := range map[string]fs.FileMode{HistoryPath(j.path): 0o700, runPath(j.path, 1): 0o600} {
+		if info, err := os.Stat(path); err != nil || os.PathSeparator == '/' && info.Mode().Perm() != mode {
+			t.Errorf("%s: %v, %v", path, info.Mode(), err)
+		}
+	}
+	if run, err := Settle(j.path, began); run != nil || err != nil {
+		t.Errorf("settled %+v, %v", run, err)
+	}
+}
+
+// TestPowerLoss leaves a run all over its record: cut short there, or with
+// nothing but zeros behind, and with the state as it may be at that point. The next run finds out what happened.
+func TestPowerLoss(t *testing.T) {
+	for _, failures := range [][]Failure{nil, {{"bob@example.com", "no"}}} {
+		j := newJourney(t)
+		j.failures = failures
+		oldState := mustRead(t, j.path)
+		outcome := j.apply(t)
+		newState := mustRead(t, j.path)
+		record := runPath(j.path, 1)
+		whole := mustRead(t, record)
+		ends := []int{} // of the lines
+		for i, c := range whole {
+			if c == '\n' {
+				ends = append(ends, i+1)
+			}
+		}
+		synced := ends[len(ends)-2] // the intent, after which the state may be replaced
+
+		check := func(what string, image, state []byte) {
+			t.Helper()
+			mustWrite(t, record, image)
+			mustWrite(t, j.path, state)
+			run, err := Settle(j.path, began.Add(time.Hour))
+			if err != nil {
+				t.Fatalf("%s: %v", what, err)
+			}
+			if again, err := Settle(j.path, began); again != nil || err != nil {
+				t.Fatalf("%s: settled twice: %+v, %v", what, again, err)
+			}
+			runs, err := Runs(j.path)
+			if err != nil {
+				t.Fatalf("%s: %v", what, err)
+			}
+			replaced := bytes.Equal(state, newState)
+			if len(runs) == 0 {
+				if replaced || bytes.IndexByte(image, '\n') >= 0 {
+					t.Fatalf("%s: the run is gone", what)
+				}
+				return
+			}
+			want := Interrupted
+			if replaced {
+				want = outcome
+			}
+			if runs[0].Outcome != want || replaced && (len(runs[0].Failures) != len(failures) || runs[0].SerialAfter != 2) {
+				t.Fatalf("%s: %+v, want %s", what, runs[0], want)
+			}
+			if run != nil && !reflect.DeepEqual(*run, runs[0]) {
+				t.Fatalf("%s: told %+v, recorded %+v", what, *run, runs[0])
+			}
+			if _, err := ReadRun(j.path, 1, nil); err != nil {
+				t.Fatalf("%s: %v", what, err)
+			}
+			if r, err := Begin(j.path, j.head); err != nil || r.Number() != 2 {
+				t.Fatalf("%s: the next run: %v", what, err)
+			} else {
+				r.Drop()
+			}
+		}
+		for n := range len(whole) {
+			if n < synced-300 && n%13 != 0 && !slices.Contains(ends, n) {
+				continue
+			}
+			cut := whole[:n]
+			zeros := append(slices.Clone(cut), make([]byte, len(whole)-n)...)
+			if n < synced {
+				check(fmt.Sprintf("cut at %d", n), cut, oldState)
+				check(fmt.Sprintf("zeros from %d", n), zeros, oldState)
+				continue
+			}
+			for _, state := range [][]byte{oldState, newState} {
+				check(fmt.Sprintf("cut at %d, after the intent", n), cut, state)
+				check(fmt.Sprintf("zeros from %d, after the intent", n), zeros, state)
+			}
+		}
+		// Writes that were not synced arrive in any order: the later of them
+		// without the earlier.
+		for _, end := range ends[:len(ends)-2] {
+			for from := 1; from < ends[0]; from += 17 {
+				image := slices.Clone(whole[:synced])
+				clear(image[max(end-from, ends[0]):end])
+				if !bytes.Equal(image, whole[:synced]) {
+					check(fmt.Sprintf("zeros before %d", end), image, oldState)
+				}
+			}
+		}
+	}
+}
+
+// TestDamaged: what is no crash's doing is told and left alone.
+func TestDamaged(t *testing.T) {
+	j := newJourney(t)
+	j.apply(t)
+	whole := string(mustRead(t, runPath(j.path, 1)))
+	for _, c := range []struct{ name, old, new, list, show string }{
+		{"edited", "a.smith", "b.smith", "", "the intent does not fit"},
+		{"outcome", `"seconds":1.5`, `"seconds":9.5`, "", ""},
+		{"other format", "rollcall-run", "rollcall-fun", "the first line is no head", "the first line is no head"},
+		{"later version", `"version":1`, `"version":2`, "reads 1", "reads 1"},
+		{"other number", `"number":1`, `"number":5`, "that of run 5", ""},
+		{"torn change", `{"before":null`, `{"before":`, "", "000001.jsonl:3: not an account change"},
+		{"more", "\"sha256\":\"", "\n\"sha256\":\"", "", "000001.jsonl"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			text := strings.Replace(whole, c.old, c.new, 1)
+			if text == whole {
+				t.Fatal("nothing to replace")
+			}
+			mustWrite(t, runPath(j.path, 1), []byte(text))
+			runs, err := Runs(j.path)
+			if err != nil || len(runs) != 1 || (runs[0].Outcome == Damaged) != (c.list != "") || !strings.Contains(runs[0].Reason, c.list) {
+				t.Errorf("listed: %+v, %v", runs, err)
+			}
+			_, err = ReadRun(j.path, 1, nil)
+			var damage *Error
+			if c.show == "" && c.list == "" {
+				if err != nil {
+					t.Errorf("read: %v", err)
+				}
+			} else if c.show != "" && (!errors.As(err, &damage) || !strings.Contains(err.Error(), c.show)) {
+				t.Errorf("read: %v", err)
+			}
+		})
+	}
+}
+
+// TestPrune: records go by age and by number, but not what is still needed.
+func TestPrune(t *testing.T) {
+	j := newJourney(t)
+	day := 24 * time.Hour
+	later := began.Add(300 * day)
+	add := func(outcome Outcome, started time.Time) {
+		t.Helper()
+		j.head.Started, j.head.Expires = started, &later
+		r := j.begin(t)
+		if outcome.Changed() {
+			if err := r.Intend(Result{}, "sum"); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := r.End(outcome, "", started); err != nil {
+			t.Fatal(err)
+		}
+	}
+	left := func() string {
+		numbers, err := runNumbers(j.path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return fmt.Sprint(numbers)
+	}
+	for i, outcome := range []Outcome{Applied, Rejected, Failed, Applied, Failed, Declined, Failed} {
+		add(outcome, began.Add(time.Duration(i)*day))
+	}
+	for _, c := range []struct {
+		what       string
+		days, most int
+		now        time.Time
+		want       string
+	}{
+		{"young and few", 90, 1000, began.Add(10 * day), "[1 2 3 4 5 6 7]"},
+		{"a day too old", 90, 1000, began.Add(90*day + time.Hour), "[2 3 4 5 6 7]"},
+		{"four at most, and a rejection that stands", 90, 4, began.Add(10 * day), "[2 4 5 6 7]"},
+		{"all too old, but what undo needs", 1, 1000, began.Add(200 * day), "[2 4 7]"},
+		{"the rejected plan has expired", 1, 1, later.Add(day), "[4 7]"},
+	} {
+		if err := Prune(j.path, c.days, c.most, c.now); err != nil || left() != c.want {
+			t.Errorf("%s: %s, want %s, %v", c.what, left(), c.want, err)
+		}
+	}
+	add(Failed, later)
+	if left() != "[4 7 8]" {
+		t.Errorf("numbers go on: %s", left())
+	}
+}
+
+// FuzzRun: no text makes the reader fall over, and what it takes for the whole
+// record of a run is written again to the same.
+func FuzzRun(f *testing.F) {
+	j := &journey{path: filepath.Join(f.TempDir(), "s.jsonl"), head: Head{Started: began, Accounts: 1}}
+	r, err := Begin(j.path, j.head)
+	if err != nil {
+		f.Fatal(err)
+	}
+	err = errors.Join(r.Change(&Change{Before: person("ann"), After: person("ann", "a")}), r.Intend(Result{Applied: 1}, "sum"), r.End(Applied, "", began))
+	if err != nil {
+		f.Fatal(err)
+	}
+	whole, err := os.ReadFile(runPath(j.path, 1))
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(whole)
+	f.Add(whole[:len(whole)/2])
+	f.Add([]byte(strings.Join(strings.SplitAfter(string(whole), "\n")[:2], "")))
+	path := filepath.Join(f.TempDir(), "again.jsonl")
+	f.Fuzz(func(t *testing.T, text []byte) {
+		lastLines(bytes.NewReader(text))
+		var changes []Change
+		s, err := scanRun(bytes.NewReader(text), func(c *Change) { changes = append(changes, *c) })
+		if s.length > int64(len(text)) {
+			t.Fatalf("%d octets of %d are good", s.length, len(text))
+		}
+		if err != nil || s.end == nil || s.intent == nil {
+			return
+		}
+		os.RemoveAll(HistoryPath(path))
+		r, err := Begin(path, s.run.Head)
+		if err != nil {
+			t.Skip(err) // a time that JSON does not have
+		}
+		for i := range changes {
+			if err := r.Change(&changes[i]); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := errors.Join(r.Intend(s.intent.Result, s.intent.State), r.End(s.end.Outcome, s.end.Reason, s.run.Started)); err != nil {
+			t.Fatal(err)
+		}
+		again := 0
+		run, err := ReadRun(path, 1, func(c *Change) {
+			if again >= len(changes) || !bytes.Equal(c.appendJSON(nil), changes[again].appendJSON(nil)) {
+				t.Errorf("change %d differs", again)
+			}
+			again++
+		})
+		if err != nil || again != len(changes) {
+			t.Fatalf("%d changes of %d, %v", again, len(changes), err)
+		}
+		if !reflect.DeepEqual(run.Result, s.run.Result) || run.Plan != s.run.Plan || !run.Started.Equal(s.run.Started.Truncate(time.Second)) {
+			t.Fatalf("got %+v, want %+v", run, s.run)
+		}
+	})
+}
+
+// FuzzRecord: whatever texts a run has, they are read as they were written.
+func FuzzRecord(f *testing.F) {
+	f.Add("ann", "rollcall apply plan.json", "no\nway", "a, b", uint16(3))
+	f.Add("\x7f\U000e0041\u202e", "\u2028{\"outcome\":", "</script>", "\x00", uint16(0))
+	path := filepath.Join(f.TempDir(), "s.jsonl")
+	f.Fuzz(func(t *testing.T, user, command, reason, failure string, n uint16) {
+		for _, text := range []*string{&user, &command, &reason, &failure} {
+			*text = strings.ToValidUTF8(*text, "?")
+		}
+		os.RemoveAll(HistoryPath(path))
+		want := Run{Head: Head{Number: 1, Started: began, User: user, Command: command, Accounts: 1, Summary: map[string]int{"add": int(n)}},
+			Outcome: Incomplete, Reason: reason, Ended: &began, Result: Result{Applied: int(n), SerialAfter: int64(n), Failures: []Failure{}}}
+		for range n % 500 {
+			want.Failures = append(want.Failures, Failure{user, failure})
+		}
+		r, err := Begin(path, want.Head)
+		if err != nil {
+			t.Fatal(err)
+		}
+		c := Change{Before: person("ann"), After: person("ann", "a")}
+		c.After.DN = command
+		if err := errors.Join(r.Change(&c), r.Intend(want.Result, reason), r.End(want.Outcome, reason, began)); err != nil {
+			t.Fatal(err)
+		}
+		read, err := ReadRun(path, 1, nil)
+		if err != nil || !reflect.DeepEqual(*read, want) {
+			t.Errorf("read %+v, %v, want %+v", read, err, want)
+		}
+		if runs, err := Runs(path); err != nil || len(runs) != 1 || !reflect.DeepEqual(runs[0], want) {
+			t.Errorf("listed %+v, %v, want %+v", runs, err, want)
+		}
+	})
+}
+
+func BenchmarkRecord(b *testing.B) {
+	path := filepath.Join(b.TempDir(), "s.jsonl")
+	c := Change{After: person("ann.smith", "a.smith", "ann")}
+	c.After.Attributes = []identity.Attribute{{Name: "display_name", Value: "Ann Smith"}}
+	c.After.DN = "CN=Ann Smith,OU=Staff,DC=corp,DC=example,DC=com"
+	const n = 1_000_000
+	for b.Loop() {
+		r, err := Begin(path, Head{Started: began, Accounts: n})
+		if err != nil {
+			b.Fatal(err)
+		}
+		for range n {
+			if err := r.Change(&c); err != nil {
+				b.Fatal(err)
+			}
+		}
+		if err := errors.Join(r.Intend(Result{Applied: n}, "sum"), r.End(Applied, "", began)); err != nil {
+			b.Fatal(err)
+		}
+		b.StopTimer()
+		r.Drop()
+		b.StartTimer()
+	}
+}

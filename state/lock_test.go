@@ -1,0 +1,202 @@
+package state
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+// holding is the variable that makes the test program take the lock of the
+// state that it names, and hold it until it is killed.
+const holding = "ROLLCALL_TEST_HOLDS"
+
+func TestMain(m *testing.M) {
+	if path := os.Getenv(holding); path != "" {
+		if _, err := Acquire(context.Background(), path, "rollcall apply", 0); err != nil {
+			fmt.Println(err)
+			os.Exit(1)
+		}
+		fmt.Println("holds")
+		select {}
+	}
+	os.Exit(m.Run())
+}
+
+// TestLockLeftBehind: the lock of a process that was killed is taken over, and
+// says whose it was; one that was given back says nothing.
+func TestLockLeftBehind(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "s")
+	holder := exec.Command(os.Args[0])
+	holder.Env = append(os.Environ(), holding+"="+path)
+	out, err := holder.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := holder.Start(); err != nil {
+		t.Fatal(err)
+	}
+	if line, err := bufio.NewReader(out).ReadString('\n'); err != nil || line != "holds\n" {
+		t.Fatalf("%q, %v", line, err)
+	}
+	_, err = Acquire(context.Background(), path, "rollcall apply", 0)
+	var locked *LockedError
+	if !errors.As(err, &locked) || locked.Holder == nil || locked.Holder.PID != holder.Process.Pid || !locked.Holder.Running() {
+		t.Fatalf("while the process holds it: %v", err)
+	}
+	if strings.Contains(locked.Hint(), "unlock") {
+		t.Errorf("of a process at work, the hint is %q", locked.Hint())
+	}
+	if err := Unlock(path, locked.Holder); !errors.As(err, new(*LockedError)) {
+		t.Errorf("the lock of a process at work is removed: %v", err)
+	}
+	if err := holder.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	holder.Wait()
+	if locked.Holder.Running() {
+		t.Error("a killed process is told to be running")
+	}
+	for _, left := range []bool{true, false} {
+		l, err := Acquire(context.Background(), path, "rollcall apply", 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if (l.Left != nil) != left || left && *l.Left != *locked.Holder {
+			t.Errorf("left behind by %v", l.Left)
+		}
+		if err := l.Release(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if text, err := os.ReadFile(path + ".lock"); err != nil || len(bytes.Trim(text, "\x00")) > 0 {
+		t.Errorf("given back, the lock file says %q, %v", text, err)
+	}
+}
+
+// kept is a lock that is held, as a network file system would keep it for the
+// given holder.
+func kept(t *testing.T, path string, h Holder) *Lock {
+	t.Helper()
+	l, err := Acquire(context.Background(), path, "rollcall apply", 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := json.Marshal(h)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path+".lock", append([]byte{0}, text...), private); err != nil {
+		t.Fatal(err)
+	}
+	return l
+}
+
+// TestUnlock: a lock that outlived its holder is removed, unless the process is
+// there or somebody else has the lock by now. Who has locked the file that was
+// removed does not keep the next from locking the new one.
+func TestUnlock(t *testing.T) {
+	elsewhere := Holder{Command: "rollcall apply", PID: 7, User: "ann", Host: "elsewhere.example.com", Since: day}
+	here := elsewhere
+	here.PID, here.Host = os.Getpid(), hostname()
+	other := elsewhere
+	other.PID = 8
+	for _, c := range []struct {
+		name      string
+		holds, of Holder
+		removed   bool
+	}{
+		{"another host", elsewhere, elsewhere, true},
+		{"at work on this host", here, here, false},
+		{"somebody else by now", other, elsewhere, false},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			path := filepath.Join(t.TempDir(), "s")
+			old := kept(t, path, c.holds)
+			defer old.Release()
+			_, err := Acquire(context.Background(), path, "x", 0)
+			var locked *LockedError
+			if !errors.As(err, &locked) || locked.Holder == nil || *locked.Holder != c.holds {
+				t.Fatalf("locked: %v", err)
+			}
+			if running := c.holds == here; strings.Contains(locked.Hint(), "state unlock") == running {
+				t.Errorf("hint %q", locked.Hint())
+			}
+			err = Unlock(path, &c.of)
+			if removed := err == nil; removed != c.removed || !removed && !errors.As(err, &locked) {
+				t.Fatalf("unlock: %v", err)
+			}
+			next, err := Acquire(context.Background(), path, "x", 0)
+			if (err == nil) != c.removed {
+				t.Fatalf("afterwards: %v", err)
+			}
+			if err != nil {
+				return
+			}
+			// The old lock, given back late, is none of the new one's business.
+			old.Release()
+			_, err = Acquire(context.Background(), path, "x", 0)
+			if !errors.As(err, &locked) || locked.Holder == nil || locked.Holder.PID != os.Getpid() {
+				t.Errorf("the new lock: %v", err)
+			}
+			next.Release()
+		})
+	}
+}
+
+// TestReaders: whoever reads while states are written has one of their versions
+// whole, never an older one than before, and waits for nobody.
+func TestReaders(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "s")
+	accounts := saved(t, path, 400).Accounts
+	lock, err := Acquire(context.Background(), path, "rollcall apply", 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer lock.Release()
+	stop, written := make(chan struct{}), make(chan error, 1)
+	go func() {
+		s, err := Load(path)
+		for err == nil {
+			select {
+			case <-stop:
+				written <- nil
+				return
+			default:
+			}
+			s.Accounts = accounts[:100+int(s.Serial+1)%300]
+			err = s.Save(path, "test", day.Add(time.Duration(s.Serial)*time.Second))
+		}
+		written <- err
+	}()
+	const reads = 200
+	last, versions := int64(1), 0
+	for n := 0; n < reads || versions < 20; n++ {
+		s, err := Load(path)
+		if err != nil {
+			t.Fatalf("read %d: %v", n, err)
+		}
+		if s.Serial > 1 && len(s.Accounts) != 100+int(s.Serial)%300 {
+			t.Fatalf("version %d has %d accounts", s.Serial, len(s.Accounts))
+		}
+		if s.Serial < last {
+			t.Fatalf("version %d after version %d", s.Serial, last)
+		}
+		if s.Serial > last {
+			versions++
+		}
+		last = s.Serial
+	}
+	close(stop)
+	if err := <-written; err != nil {
+		t.Error(err)
+	}
+}

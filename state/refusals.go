@@ -1,0 +1,111 @@
+package state
+
+import (
+	"bufio"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"time"
+)
+
+// The rejections that stand are remembered in the folder of the history, one on
+// a line and sorted by key:
+//
+//	{"key":"\"corp\" unknown_domain …","since":"2026-11-21T08:00:00Z"}
+//
+// What the keys are made of is the caller's business.
+
+// refusal is a line of the file.
+type refusal struct {
+	Key   string `json:"key"`
+	Since string `json:"since"`
+}
+
+// utc is the layout of RFC 3339 for a time in UTC.
+const utc = "2006-01-02T15:04:05Z"
+
+// refusalsPath returns the file of the rejections of the state at path.
+func refusalsPath(path string) string { return filepath.Join(HistoryPath(path), "rejections.jsonl") }
+
+// Refusals returns the keys of the rejections that stand, and since when, in
+// UTC. It is nil where none were ever saved. A file that cannot be read is an
+// error, and one that is damaged an [Error].
+func Refusals(path string) (map[string]time.Time, error) {
+	name := refusalsPath(path)
+	f, err := os.Open(name)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	all, err := readRefusals(f)
+	var damage *Error
+	if errors.As(err, &damage) {
+		damage.Path, damage.Advice = name, "the next apply writes it anew"
+	}
+	return all, err
+}
+
+// readRefusals reads a file whole; an [Error] has no path.
+func readRefusals(r io.Reader) (map[string]time.Time, error) {
+	in := lineReader{r: bufio.NewReader(r), sum: sha256.New()}
+	all := map[string]time.Time{}
+	for last := ""; ; {
+		line, err := in.next()
+		if err == io.EOF {
+			return all, nil
+		}
+		if err != nil && err != io.ErrUnexpectedEOF {
+			return nil, err
+		}
+		if err != nil {
+			return nil, in.fail("the line is cut short")
+		}
+		var one refusal
+		if err := strict(line, &one); err != nil {
+			return nil, in.fail("no rejection: " + err.Error())
+		}
+		since, err := time.Parse(utc, one.Since)
+		if err != nil || since.Format(utc) != one.Since {
+			return nil, in.fail(fmt.Sprintf("%q is no time in UTC", one.Since))
+		}
+		if one.Key <= last {
+			return nil, in.fail("the lines are not in order")
+		}
+		last = one.Key
+		all[one.Key] = since
+	}
+}
+
+// SaveRefusals replaces what Refusals returns. The caller holds the lock.
+func SaveRefusals(path string, all map[string]time.Time) error {
+	dir := HistoryPath(path)
+	if err := os.Mkdir(dir, 0o700); err == nil {
+		syncDir(filepath.Dir(dir))
+	} else if !errors.Is(err, fs.ErrExist) {
+		return err
+	}
+	name := refusalsPath(path)
+	removeLeftovers(name)
+	return ReplaceFile(name, func(w io.Writer) error { return writeRefusals(w, all) })
+}
+
+func writeRefusals(w io.Writer, all map[string]time.Time) error {
+	out := bufio.NewWriter(w)
+	for _, key := range slices.Sorted(maps.Keys(all)) {
+		line, err := marshal(refusal{key, all[key].UTC().Format(utc)})
+		if err != nil {
+			return err
+		}
+		out.Write(append(line, '\n'))
+	}
+	return out.Flush()
+}

@@ -1,0 +1,412 @@
+package state
+
+import (
+	"bufio"
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/rollcall-cli/rollcall/internal/identity"
+)
+
+// Runs returns the runs in the history of the state at path, oldest first. Of
+// each record it reads the two ends. A record that cannot be read is a run with
+// the outcome [Damaged].
+func Runs(path string) ([]Run, error) {
+	numbers, err := runNumbers(path)
+	if err != nil {
+		return nil, err
+	}
+	runs := make([]Run, 0, len(numbers))
+	for _, n := range numbers {
+		run, err := peekRun(path, n)
+		if errors.Is(err, fs.ErrNotExist) { // pruned meanwhile
+			continue
+		}
+		if err != nil {
+			return nil, fmt.Errorf("read the history: %w", err)
+		}
+		runs = append(runs, run)
+	}
+	return runs, nil
+}
+
+// peekRun reads the head of a record and how it ends.
+func peekRun(path string, number int) (Run, error) {
+	f, err := os.Open(runPath(path, number))
+	if err != nil {
+		return Run{}, err
+	}
+	defer f.Close()
+	in := lineReader{r: bufio.NewReader(f), sum: sha256.New()}
+	line, err := in.next()
+	if err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
+		return Run{}, err
+	}
+	var run Run
+	if run.Head, err = parseRunHead(line, err); err == nil && run.Number != number {
+		err = fmt.Errorf("the head is that of run %d", run.Number)
+	}
+	if err != nil {
+		return Run{Head: Head{Number: number, Summary: map[string]int{}}, Outcome: Damaged, Reason: err.Error(), Result: Result{Failures: []Failure{}}}, nil
+	}
+	before, last, err := lastLines(f)
+	if err != nil {
+		return Run{}, err
+	}
+	var end *runOutcome
+	var intent *runIntent
+	if end = parseLine[runOutcome](outcomePrefix, last); end != nil {
+		intent = parseLine[runIntent](intentPrefix, before)
+	}
+	run.finish(intent, end)
+	return run, nil
+}
+
+// finish fills in how a run ended; end is nil for one that has not, intent for
+// one that did not come so far.
+func (run *Run) finish(intent *runIntent, end *runOutcome) {
+	run.Outcome = Unfinished
+	run.Result = Result{Failures: []Failure{}, SerialAfter: run.Serial}
+	if end == nil {
+		return
+	}
+	run.Outcome, run.Reason, run.Ended, run.Seconds, run.Settled = end.Outcome, end.Reason, &end.Ended, end.Seconds, end.Settled
+	if intent != nil && end.Outcome.Changed() {
+		run.Result = intent.Result
+	}
+}
+
+func parseRunHead(line []byte, err error) (Head, error) {
+	var h runHead
+	if err != nil {
+		return h.Head, errors.New("the head is cut short")
+	}
+	if json.Unmarshal(line, &h) != nil || h.Format != runFormat {
+		return h.Head, errors.New("not the record of a run: the first line is no head")
+	}
+	if h.Version != runVersion {
+		return h.Head, fmt.Errorf("written in format version %d, and this version of rollcall reads %d", h.Version, runVersion)
+	}
+	if h.Number < 1 || h.Summary == nil || strict(line, &h) != nil {
+		return h.Head, errors.New("the head is damaged")
+	}
+	return h.Head, nil
+}
+
+// parseLine returns what a line says that begins with prefix, or nil.
+func parseLine[T any](prefix, line []byte) *T {
+	v := new(T)
+	if !bytes.HasPrefix(line, prefix) || strict(line, v) != nil {
+		return nil
+	}
+	return v
+}
+
+// lastLines returns the last line of a file, if a newline ends it, and the one
+// before.
+func lastLines(f io.ReadSeeker) (before, last []byte, err error) {
+	size, err := f.Seek(0, io.SeekEnd)
+	if err != nil {
+		return nil, nil, err
+	}
+	for n := int64(1 << 13); ; n *= 4 {
+		n = min(n, size)
+		if _, err := f.Seek(size-n, io.SeekStart); err != nil {
+			return nil, nil, err
+		}
+		end := make([]byte, n)
+		if _, err := io.ReadFull(f, end); err != nil {
+			return nil, nil, err
+		}
+		end, whole := bytes.CutSuffix(end, []byte("\n"))
+		if !whole {
+			return nil, nil, nil
+		}
+		rest, last, two := cutLast(end)
+		_, before, three := cutLast(rest)
+		switch {
+		case two && three, n == size && two:
+			return before, last, nil
+		case n == size:
+			return nil, end, nil
+		}
+	}
+}
+
+// cutLast cuts a text around its last newline.
+func cutLast(text []byte) (before, after []byte, found bool) {
+	i := bytes.LastIndexByte(text, '\n')
+	if i < 0 {
+		return nil, text, false
+	}
+	return text[:i], text[i+1:], true
+}
+
+// ReadRun reads the record of a run and calls each with every account change,
+// which stays valid afterwards. A record that does not fit its checksums is an
+// [Error]; one that is cut short is that of an unfinished run.
+func ReadRun(path string, number int, each func(*Change)) (*Run, error) {
+	name := runPath(path, number)
+	f, err := os.Open(name)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("the history has no run %d", number)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read the history: %w", err)
+	}
+	defer f.Close()
+	r, err := scanRun(f, each)
+	var damage *Error
+	if errors.As(err, &damage) {
+		damage.Path, damage.Advice = name, "the record was changed by something other than rollcall"
+	}
+	return &r.run, err
+}
+
+// scan is what the good lines of a record say.
+type scan struct {
+	run    Run
+	head   bool
+	intent *runIntent
+	end    *runOutcome
+	length int64  // of the good lines, in octets
+	sum    string // their checksum
+}
+
+// scanRun reads a record from its beginning. On an [Error], which has no path,
+// the lines before it are good.
+func scanRun(r io.Reader, each func(*Change)) (s scan, err error) {
+	in := lineReader{r: bufio.NewReaderSize(r, 1<<20), sum: sha256.New()}
+	var dec identity.Decoder
+	defer func() {
+		s.run.finish(s.intent, s.end)
+	}()
+	for changes := 0; ; {
+		// The line before was good.
+		s.sum = hex.EncodeToString(in.sumSoFar().Sum(nil))
+		line, err := in.next()
+		cut := errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF)
+		switch {
+		case err != nil && !cut:
+			return s, fmt.Errorf("read the history: %w", err)
+		case !s.head:
+			if s.run.Head, err = parseRunHead(line, err); err != nil {
+				return s, in.fail(err.Error())
+			}
+			s.head = true
+		case s.end != nil && err == io.EOF:
+			return s, nil
+		case s.end != nil:
+			return s, in.fail("something follows the outcome")
+		case cut:
+			return s, nil
+		case bytes.HasPrefix(line, outcomePrefix):
+			end := parseLine[runOutcome](outcomePrefix, line)
+			if end == nil || end.SHA256 != s.sum || end.Outcome.Changed() && s.intent == nil {
+				return s, in.fail("the outcome does not fit the lines before it")
+			}
+			s.end = end
+		case s.intent != nil:
+			return s, in.fail("something other than the outcome follows the intent")
+		case bytes.HasPrefix(line, intentPrefix):
+			intent := parseLine[runIntent](intentPrefix, line)
+			if intent == nil || intent.Failures == nil || intent.SHA256 != s.sum || changes != s.run.Accounts {
+				return s, in.fail("the intent does not fit the lines before it")
+			}
+			s.intent = intent
+		default:
+			c, err := parseChange(&dec, line)
+			if err != nil {
+				return s, in.fail("not an account change: " + err.Error())
+			}
+			changes++
+			if each != nil {
+				each(c)
+			}
+		}
+		s.length += int64(len(line)) + 1
+	}
+}
+
+func parseChange(dec *identity.Decoder, line []byte) (*Change, error) {
+	var raw struct {
+		Before   json.RawMessage `json:"before"`
+		After    json.RawMessage `json:"after"`
+		Kept     json.RawMessage `json:"kept"`
+		Withheld bool            `json:"withheld"`
+	}
+	if err := strict(line, &raw); err != nil {
+		return nil, err
+	}
+	c := &Change{Withheld: raw.Withheld}
+	for _, one := range [...]struct {
+		raw json.RawMessage
+		to  **identity.Account
+	}{{raw.Before, &c.Before}, {raw.After, &c.After}, {raw.Kept, &c.Kept}} {
+		if len(one.raw) == 0 || string(one.raw) == "null" {
+			continue
+		}
+		a, err := dec.Account(one.raw)
+		if err != nil {
+			return nil, err
+		}
+		*one.to = &a
+	}
+	if c.Before == nil && c.After == nil || c.Withheld != (c.Kept != nil) {
+		return nil, errors.New("it changes nothing that it could")
+	}
+	return c, nil
+}
+
+// Settle finds out how the newest run ended if it was killed before it recorded
+// that, records it, and returns the run; nil if there is nothing to settle. The
+// caller holds the lock.
+func Settle(path string, now time.Time) (*Run, error) {
+	numbers, err := runNumbers(path)
+	if err != nil || len(numbers) == 0 {
+		return nil, err
+	}
+	number := numbers[len(numbers)-1]
+	if run, err := peekRun(path, number); err == nil && run.Outcome != Unfinished && run.Outcome != Damaged {
+		return nil, nil
+	}
+	settling := func(err error) error { return fmt.Errorf("settle run %d of the history: %w", number, err) }
+	f, err := os.OpenFile(runPath(path, number), os.O_RDWR, private)
+	if err != nil {
+		return nil, settling(err)
+	}
+	defer f.Close()
+	s, err := scanRun(f, nil)
+	var damage *Error
+	if err != nil && !errors.As(err, &damage) {
+		return nil, settling(err)
+	}
+	if !s.head {
+		return beheaded(f, path, number)
+	}
+	end := runOutcome{Outcome: Interrupted, Reason: "the run was ended from outside before it changed anything", Ended: now.UTC().Truncate(time.Second), Settled: true, SHA256: s.sum}
+	if s.intent != nil {
+		sum, err := checksumAt(path)
+		if err != nil {
+			return nil, settling(err)
+		}
+		if sum == s.intent.State {
+			end.Outcome, end.Reason = Applied, "the run was ended from outside after it had written the state"
+			if len(s.intent.Failures) > 0 {
+				end.Outcome = Incomplete
+			}
+		}
+	}
+	line, err := marshal(&end)
+	if err != nil {
+		return nil, settling(err)
+	}
+	err = f.Truncate(s.length)
+	if err == nil {
+		_, err = f.WriteAt(append(line, '\n'), s.length)
+	}
+	if err == nil {
+		err = f.Sync()
+	}
+	if err != nil {
+		return nil, settling(err)
+	}
+	s.run.finish(s.intent, &end)
+	return &s.run, nil
+}
+
+// beheaded removes a record that was cut short in its head, and leaves one
+// alone that was damaged in another way.
+func beheaded(f *os.File, path string, number int) (*Run, error) {
+	if _, err := f.Seek(0, io.SeekStart); err != nil {
+		return nil, err
+	}
+	if _, err := bufio.NewReader(f).ReadSlice('\n'); err != io.EOF {
+		return nil, nil
+	}
+	f.Close() // or some systems would not remove it
+	if err := os.Remove(f.Name()); err != nil {
+		return nil, fmt.Errorf("settle run %d of the history: %w", number, err)
+	}
+	syncDir(filepath.Dir(f.Name()))
+	return nil, nil
+}
+
+// checksumAt returns the checksum in the last line of the state at path, or ""
+// where there is no state.
+func checksumAt(path string) (string, error) {
+	f, err := os.Open(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return "", nil
+	}
+	if err != nil {
+		return "", err
+	}
+	defer f.Close()
+	_, last, err := lastLines(f)
+	if err != nil {
+		return "", err
+	}
+	var t trailer
+	if strict(last, &t) != nil {
+		return "", nil // the state is damaged, which loading it tells
+	}
+	return t.SHA256, nil
+}
+
+// Prune removes records of runs that began more than days ago, and the oldest
+// of more than so many runs. What stays in any case: the newest run; the newest
+// that changed the state, which can be undone; and rejections of plans that
+// have not expired. The caller holds the lock.
+func Prune(path string, days, most int, now time.Time) error {
+	numbers, err := runNumbers(path)
+	if err != nil || len(numbers) == 0 {
+		return err
+	}
+	last := len(numbers) - 1
+	changed := -1 // index of the newest that changed the state, once known
+	for i, n := range numbers[:last] {
+		run, err := peekRun(path, n)
+		if err != nil {
+			return fmt.Errorf("prune the history: %w", err)
+		}
+		if len(numbers)-i <= most {
+			if run.Outcome == Damaged { // nobody knows how old it is
+				continue
+			}
+			if !run.Started.AddDate(0, 0, days).Before(now) {
+				return nil
+			}
+		}
+		if run.Outcome == Rejected && run.Expires != nil && run.Expires.After(now) {
+			continue
+		}
+		if run.Outcome.Changed() {
+			for changed < 0 {
+				changed = last
+				for changed > i {
+					if run, err := peekRun(path, numbers[changed]); err == nil && run.Outcome.Changed() {
+						break
+					}
+					changed--
+				}
+			}
+			if changed == i {
+				continue
+			}
+		}
+		if err := os.Remove(runPath(path, n)); err != nil {
+			return fmt.Errorf("prune the history: %w", err)
+		}
+	}
+	return nil
+}
