@@ -22,6 +22,7 @@ var (
 	goes    = span{"-", red}
 	alters  = span{"~", yellow}
 	refused = span{"!", magenta}
+	skipped = span{".", dim}
 )
 
 // Columns that several categories have.

@@ -17,17 +17,23 @@ var planHeader = []string{
 	"directory", "original_directory", "new_directory", "reason", "detail",
 }
 
-// CSV writes one row per change and rejection (RFC 4180, lines ending in \n),
+// CSV writes one row per change, left out change and rejection (RFC 4180, lines ending in \n),
 // below a line of headings. The primary of a change is that of its account
 // afterwards, or, where an address goes out of service, before. The category of
-// a rejection is "rejection", its detail the message and what to do. The detail
-// of a change is a list of words and of name="value" pairs in the quoting of
+// a rejection is "rejection", its detail the message, what to do, and, where an
+// earlier run is known, "new" or since when it stands, as in since=2026-11-03,
+// each behind a semicolon. The category
+// of a change that is left out is "left_out", its reason the category that it
+// would have. The detail of a change is a list of words and of name="value" pairs in the quoting of
 // Go, separated by spaces:
 //
 //	attribute="department" original="Sales" new="Marketing"
 //	original_guid="…" new_guid="…"
 //	original_type="user" new_type="list"
 //	withheld
+//	with="inactive bob@example.com"
+//
+// The last names the change without which one that is left out cannot be made.
 //
 // A cell in which a spreadsheet would see a formula starts with an apostrophe,
 // and what would act on a terminal is written as an escape such as \x1b.
@@ -39,6 +45,9 @@ func CSV(w io.Writer, p *plan.Plan) error {
 	for i := range p.Changes {
 		writeSafe(out, changeCells(cells[:0], &p.Changes[i]))
 	}
+	for i := range p.LeftOut {
+		writeSafe(out, leftOutCells(cells[:0], &p.LeftOut[i]))
+	}
 	for i := range p.Rejections {
 		writeSafe(out, rejectionCells(cells[:0], &p.Rejections[i]))
 	}
@@ -48,20 +57,29 @@ func CSV(w io.Writer, p *plan.Plan) error {
 
 func changeCells(cells []string, c *plan.Change) []string {
 	r := c.Row()
-	account := c.After
-	if account == nil || c.Category == plan.Inactive {
-		account = c.Before
+	return rowCells(cells, r.Category.String(), &r, r.Reason, detail(&r, ""))
+}
+
+func leftOutCells(cells []string, l *plan.LeftOut) []string {
+	r := l.Row()
+	with := ""
+	if !l.With.Address.IsZero() {
+		with = l.With.Category.String() + " " + l.With.Address.String()
 	}
+	return rowCells(cells, "left_out", &r, r.Category.String(), detail(&r, with))
+}
+
+func rowCells(cells []string, category string, r *plan.Row, reason, detail string) []string {
 	username := r.Username
-	if c.Category == plan.UsernameChange {
+	if r.Category == plan.UsernameChange {
 		username = r.NewUsername
 	}
-	return append(cells, r.Category.String(), r.Address, r.Type, account.Primary.String(), r.NewPrimary, r.OriginalPrimary,
-		r.GUID, username, r.OriginalUsername, r.DN, r.Directory, r.OriginalDirectory, r.NewDirectory, r.Reason, detail(&r))
+	return append(cells, category, r.Address, r.Type, primaryOf(r), r.NewPrimary, r.OriginalPrimary,
+		r.GUID, username, r.OriginalUsername, r.DN, r.Directory, r.OriginalDirectory, r.NewDirectory, reason, detail)
 }
 
 // detail holds what has no column of its own.
-func detail(r *plan.Row) string {
+func detail(r *plan.Row, with string) string {
 	var b []byte
 	pair := func(name, value string) {
 		if len(b) > 0 {
@@ -82,6 +100,9 @@ func detail(r *plan.Row) string {
 		pair("original_type", r.OriginalType)
 		pair("new_type", r.NewType)
 	}
+	if with != "" {
+		pair("with", with)
+	}
 	if r.Withheld {
 		if len(b) > 0 {
 			b = append(b, ' ')
@@ -91,9 +112,21 @@ func detail(r *plan.Row) string {
 	return string(b)
 }
 
+// standingOf is how the detail of a rejection ends that was compared with those
+// of an earlier run.
+func standingOf(r *plan.Rejection) string {
+	switch {
+	case !marked(r):
+		return ""
+	case r.New:
+		return "; new"
+	}
+	return "; since=" + r.Since.UTC().Format(day)
+}
+
 func rejectionCells(cells []string, r *plan.Rejection) []string {
 	return append(cells, "rejection", r.Address, r.Type.String(), r.Primary, "", "",
-		r.GUID.String(), "", "", r.DN, r.Directory, "", "", r.Reason.String(), r.Message()+"; "+r.Remedy())
+		r.GUID.String(), "", "", r.DN, r.Directory, "", "", r.Reason.String(), r.Message()+"; "+r.Remedy()+standingOf(r))
 }
 
 var accountHeader = []string{"primary", "aliases", "type", "status", "directory", "guid", "username", "dn"}

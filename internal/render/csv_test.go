@@ -25,12 +25,12 @@ func TestCSV(t *testing.T) {
 	for _, p := range []struct {
 		name string
 		plan *plan.Plan
-	}{{"everything", everything()}, {"nothing", nothing()}, {"poisoned", poisoned()}} {
+	}{{"everything", everything()}, {"nothing", nothing()}, {"part", part(t)}, {"poisoned", poisoned()}, {"standing", standing()}} {
 		t.Run(p.name, func(t *testing.T) {
 			got := csvOf(t, p.plan)
 			golden(t, p.name+".csv", got)
 			rows := parseCSV(t, got)
-			if want := 1 + len(p.plan.Changes) + len(p.plan.Rejections); len(rows) != want {
+			if want := 1 + len(p.plan.Changes) + len(p.plan.LeftOut) + len(p.plan.Rejections); len(rows) != want {
 				t.Errorf("%d rows, want %d", len(rows), want)
 			}
 		})

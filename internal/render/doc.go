@@ -9,6 +9,7 @@
 //   - an address that comes into service, or an account that does
 //   - an address that goes out of service
 //     ~  a change of what is there
+//     .  a change that is left out
 //     !  a refusal
 //
 // so that it reads the same without colour. The address that a row is about is

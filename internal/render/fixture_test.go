@@ -190,10 +190,85 @@ func refusals() []plan.Rejection {
 	}
 }
 
+// part is a plan with a row of each category, most of them left out: what is
+// not selected, what goes with it, and hostile text.
+func part(t testing.TB) *plan.Plan {
+	t.Helper()
+	in := plan.Input{
+		Rules: plan.Rules{
+			Directories: []string{"corp", "lab"},
+			Domains:     []plan.Domain{{Name: "example.com"}, {Name: "example.org"}},
+			Scopes:      []plan.Scope{{Name: "staff", Directory: "corp", Domains: []string{"example.com", "example.org"}, Adopt: true, Rebind: true}},
+			Limits:      plan.Limits{Deactivations: 100, Percent: 100},
+		},
+		Read: []string{"corp", "lab"},
+	}
+	have := func(a *identity.Account) { in.Accounts = append(in.Accounts, *a) }
+	want := func(a *identity.Account) {
+		e := identity.Entry{GUID: a.GUID, DN: a.DN, Username: a.Username, Primaries: []string{a.Primary.String()}, Attributes: a.Attributes, Type: a.Type}
+		for _, x := range a.Aliases {
+			e.Aliases = append(e.Aliases, x.String())
+		}
+		in.Entries = append(in.Entries, e)
+	}
+	for i := range 20 {
+		name := fmt.Sprintf("joiner%02d", i)
+		want(person(100+i, name, "Joiner", "Sales", name+"@example.com"))
+	}
+	have(person(1, "ann", "Ann Smith", "Sales", "ann@example.com", "sales@example.com"))
+	want(person(1, "asmith", hostile, hostile, "ann.smith@example.com", "=ann@example.com"))
+	want(person(2, "bob", "Bob Jones", "Sales", "bob@example.com", "sales@example.com"))
+	have(person(3, "leaver", "Leaver", "Leavers", "leaver@example.com", "desk@example.com", "info@example.com"))
+	want(person(4, "desk", "Desk", "Sales", "desk@example.com", "leaver@example.com", "ann@example.com"))
+	have(but(person(5, "team", "Team", "Groups", "team@example.com"), func(a *identity.Account) { a.Directory = "lab" }))
+	want(but(person(5, "team", "Team", "Groups", "team@example.com"), func(a *identity.Account) { a.Type = identity.List }))
+	have(but(person(6, "", "", "", "kim@example.com"), func(a *identity.Account) {
+		a.Directory, a.GUID, a.DN, a.Username, a.Attributes = "", identity.GUID{}, "", "", nil
+	}))
+	want(person(6, "kim", "Kim Lee", "Sales", "kim@example.com"))
+	have(person(7, "lou", "Lou Reed", "Sales", "lou@example.com"))
+	want(person(8, "lou", "Lou Reed", "Sales", "lou@example.com"))
+	have(inactive(person(9, "mia", "Mia Wallace", "Sales", "mia@example.com")))
+	want(person(9, "mia", "Mia Wallace", "Sales", "mia@example.com"))
+	have(person(10, "fay", "Fay Wong", "Sales", "counter@example.com"))
+	want(person(10, "fay", "Fay Wong", "Sales", "fay@example.com"))
+	have(person(11, "gus", "Gus Hall", "Sales", "gus@example.com"))
+	want(person(11, "gus", "Gus Hall", "Sales", "counter@example.com"))
+	except := []string{"alias_switch", "primary_change", "username_change", "inactive", "team@example.com"}
+	for _, text := range except {
+		s, err := plan.ParseSelector(text, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		in.Selection.Except = append(in.Selection.Except, s)
+	}
+	p, err := plan.Compute(in)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.Header = header()
+	p.Only, p.Except = []string{"scope:" + hostile}, except
+	return p
+}
+
 // nothing is a plan that changes nothing.
 func nothing() *plan.Plan {
 	p := &plan.Plan{Header: header(), Unchanged: 12480}
 	p.Directories = p.Directories[:1]
+	return p
+}
+
+// standing is a plan of refusals alone, of which some were known before.
+func standing() *plan.Plan {
+	p := nothing()
+	p.Rejections = refusals()
+	known := map[string]time.Time{}
+	for i := range p.Rejections {
+		if i%7 != 3 {
+			known[p.Rejections[i].Key()] = p.Created.AddDate(0, 0, -i)
+		}
+	}
+	p.Compare(known)
 	return p
 }
 

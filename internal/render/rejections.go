@@ -15,9 +15,39 @@ type rejectionColumn = column[*plan.Rejection]
 
 var rejectionColumns = []rejectionColumn{
 	{head: "address", cell: func(r *plan.Rejection, _ bool) cell { return subject(r.Address) }},
+	{head: "since", cell: func(r *plan.Rejection, _ bool) cell { return since(r) }},
 	{head: "entry or account", least: 30, cell: about},
 	{head: "because of", wraps: true, cell: becauseOf},
 	{head: "scope", least: 8, helps: true, cell: func(r *plan.Rejection, _ bool) cell { return styled(dim, r.Scope) }},
+}
+
+// day is the layout of a date.
+const day = "2006-01-02"
+
+// marked reports whether the plan was compared with an earlier run, so that it
+// tells something that a rejection is new.
+func marked(r *plan.Rejection) bool { return !r.Since.IsZero() }
+
+// since says since when a rejection stands, or that it is new.
+func since(r *plan.Rejection) cell {
+	switch {
+	case !marked(r):
+		return cell{}
+	case r.New:
+		return styled(yellow, "new")
+	}
+	return styled(dim, r.Since.UTC().Format(day))
+}
+
+// newOnes counts the rejections that are marked as new.
+func newOnes(all []plan.Rejection) int {
+	n := 0
+	for i := range all {
+		if marked(&all[i]) && all[i].New {
+			n++
+		}
+	}
+	return n
 }
 
 // about names the entry or else the account that the row is about.
@@ -90,7 +120,8 @@ func fault(text string) string {
 // that they share once.
 const batch = 1024
 
-// rejections writes the refusals, reason by reason.
+// rejections writes the refusals, reason by reason. Where not all are shown,
+// those that are marked as new come first.
 func (p *page) rejections(all []plan.Rejection, opt TextOptions) {
 	for len(all) > 0 {
 		reason := all[0].Reason
@@ -99,6 +130,18 @@ func (p *page) rejections(all []plan.Rejection, opt TextOptions) {
 		all = all[n:]
 
 		p.title(reason.String(), number(n)+" refused, "+reason.Meaning())
+		if opt.cut(n) < n && newOnes(group) > 0 {
+			group = slices.Clone(group)
+			slices.SortStableFunc(group, func(x, y plan.Rejection) int {
+				switch {
+				case x.New == y.New:
+					return 0
+				case x.New:
+					return -1
+				}
+				return 1
+			})
+		}
 		shown := group[:opt.cut(n)]
 		for rows := range slices.Chunk(shown, batch) {
 			p.refusals(rows)

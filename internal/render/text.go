@@ -43,8 +43,8 @@ func (o *TextOptions) cut(n int) int {
 // Text writes a plan for a person who decides on it: where it comes from, a
 // table for each category and each reason of refusal, and last, where it
 // stands above the prompt, what it comes to and what to do. Signs are + for
-// what comes into service, - for what goes out of it, ~ for what changes and !
-// for what is refused.
+// what comes into service, - for what goes out of it, ~ for what changes, . for
+// what is left out and ! for what is refused.
 func Text(w io.Writer, p *plan.Plan, opt TextOptions) error {
 	o := newPage(w, opt.Width, opt.Color)
 	s := p.Summary()
@@ -52,6 +52,7 @@ func Text(w io.Writer, p *plan.Plan, opt TextOptions) error {
 	for _, c := range order {
 		o.category(p, c, s.Changes[c], opt)
 	}
+	o.leftOut(p.LeftOut, opt)
 	o.rejections(p.Rejections, opt)
 	o.summary(p, &s, opt)
 	return o.flush()
@@ -114,6 +115,7 @@ func (o *page) header(p *plan.Plan) {
 		}
 		o.prose(margin, "not read: ", yellow, strings.Join(names, ", ")+"; accounts of "+oneOf(len(names), "this directory", "these directories")+" stay as they are")
 	}
+	o.selection(&p.Header)
 	for _, warning := range p.Warnings {
 		o.prose(margin, "warning: ", yellow, clean(warning))
 	}
@@ -225,8 +227,15 @@ func (o *page) summary(p *plan.Plan, s *plan.Summary, opt TextOptions) {
 	if s.Withheld > 0 {
 		lines = append(lines, line{span{}, "withheld", s.Withheld, oneOf(s.Withheld, "of these changes is not made: over a limit", "of these changes are not made: over a limit")})
 	}
+	if s.LeftOut > 0 {
+		lines = append(lines, line{skipped, "left_out", s.LeftOut, oneOf(s.LeftOut, "further change is not made: not selected", "further changes are not made: not selected")})
+	}
 	if s.Rejections > 0 {
-		lines = append(lines, line{refused, "rejected", s.Rejections, oneOf(s.Rejections, "refusal, told above with what to do", "refusals, told above with what to do")})
+		refusals := oneOf(s.Rejections, "refusal", "refusals")
+		if n := newOnes(p.Rejections); n > 0 {
+			refusals += oneOf(s.Rejections, ", new", ", "+number(n)+" of them new")
+		}
+		lines = append(lines, line{refused, "rejected", s.Rejections, refusals + ", told above with what to do"})
 	}
 	lines = append(lines, line{span{}, "unchanged", s.Unchanged, oneOf(s.Unchanged, "account stays as it is", "accounts stay as they are")})
 	names, digits := 0, 0
@@ -263,6 +272,8 @@ func (o *page) closing(s *plan.Summary, opt TextOptions) {
 		what, next = count(pending, "change", "changes")+" to make: ", cmp.Or(opt.Next, "run rollcall apply")
 	case s.Withheld > 0:
 		next = "all changes are withheld"
+	case s.LeftOut > 0:
+		next = "all changes are left out"
 	case s.Rejections > 0:
 		next = "all that is not refused agrees with the directories"
 	}

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/rollcall-cli/rollcall/internal/identity"
 	"github.com/rollcall-cli/rollcall/plan"
@@ -24,7 +25,7 @@ func TestText(t *testing.T) {
 	plans := []struct {
 		name string
 		plan *plan.Plan
-	}{{"everything", everything()}, {"nothing", nothing()}, {"poisoned", poisoned()}}
+	}{{"everything", everything()}, {"nothing", nothing()}, {"part", part(t)}, {"poisoned", poisoned()}, {"standing", standing()}}
 	for _, p := range plans {
 		for _, width := range []int{40, 80, 120, 200, 0} {
 			for _, color := range []bool{false, true} {
@@ -126,6 +127,33 @@ func TestCut(t *testing.T) {
 	}
 }
 
+// Where not every refusal is shown, the new ones are; and without an earlier run
+// none is marked.
+func TestNewRefusals(t *testing.T) {
+	p := &plan.Plan{Header: header()}
+	known := map[string]time.Time{}
+	for i := range 20 {
+		p.Rejections = append(p.Rejections, plan.Rejection{Reason: plan.AliasRejected, Address: fmt.Sprintf("x%02d@example.com", i)})
+		if i < 17 {
+			known[p.Rejections[i].Key()] = p.Created.AddDate(0, -1, 0)
+		}
+	}
+	p.Compare(known)
+	got := textOf(t, p, TextOptions{Rows: 4})
+	for _, want := range []string{"! x17@example.com  new\n", "! x19@example.com  new\n", "! x00@example.com  2026-10-21\n", "20 refusals, 3 of them new, told above"} {
+		if !strings.Contains(got, want) {
+			t.Errorf("no %q in\n%s", want, got)
+		}
+	}
+	if p.Rejections[0].Address != "x00@example.com" {
+		t.Error("the plan is in another order")
+	}
+	p.Compare(nil)
+	if got := textOf(t, p, TextOptions{}) + csvOf(t, p); regexp.MustCompile(`\bnew\b|since`).MatchString(got) {
+		t.Errorf("marked without an earlier run:\n%s", got)
+	}
+}
+
 func TestClosingLine(t *testing.T) {
 	account := person(1, "a", "A", "B", "a@example.com")
 	goes := plan.Change{Category: plan.Inactive, Address: account.Primary, Before: account, After: inactive(account)}
@@ -141,6 +169,7 @@ func TestClosingLine(t *testing.T) {
 		{"one change", plan.Plan{Changes: []plan.Change{goes}}, "", "1 change to make: run rollcall apply"},
 		{"saved plan", plan.Plan{Changes: []plan.Change{goes}}, "run rollcall apply p.json", "1 change to make: run rollcall apply p.json"},
 		{"all withheld", plan.Plan{Changes: []plan.Change{withheld}}, "", "nothing to do: all changes are withheld"},
+		{"all left out", plan.Plan{LeftOut: part(t).LeftOut}, "", "nothing to do: all changes are left out"},
 		{"refusals alone", plan.Plan{Rejections: refusals()}, "", "nothing to do: all that is not refused agrees with the directories"},
 	} {
 		lines := strings.Split(strings.TrimSuffix(textOf(t, &c.plan, TextOptions{Next: c.next}), "\n"), "\n")

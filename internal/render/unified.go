@@ -27,7 +27,7 @@ func UnifiedDiff(w io.Writer, oldName, newName, old, new string, color bool) err
 	u := unified{out: out, color: color, old: splitLines(old), new: splitLines(new)}
 	u.put(bold, "--- "+clean(oldName)+"\n")
 	u.put(bold, "+++ "+clean(newName)+"\n")
-	for _, hunk := range hunks(edits(u.old, u.new)) {
+	for _, hunk := range hunks(compare(u.old, u.new)) {
 		u.hunk(hunk)
 	}
 	return out.Flush()
@@ -41,30 +41,35 @@ type edit struct {
 	oldLen, newLen int
 }
 
-// edits returns the difference of two texts as runs that alternate between
-// staying and changing. Lines that occur once on both sides are matched first,
+// edits alternate between staying and changing.
+type edits []edit
+
+// add appends the next lines, which stay or change.
+func (all *edits) add(stays bool, oldLen, newLen int) {
+	if oldLen == 0 && newLen == 0 {
+		return
+	}
+	n := len(*all) - 1
+	if n >= 0 && (*all)[n].stays == stays {
+		(*all)[n].oldLen += oldLen
+		(*all)[n].newLen += newLen
+		return
+	}
+	e := edit{stays: stays, oldLen: oldLen, newLen: newLen}
+	if n >= 0 {
+		e.oldAt, e.newAt = (*all)[n].oldAt+(*all)[n].oldLen, (*all)[n].newAt+(*all)[n].newLen
+	}
+	*all = append(*all, e)
+}
+
+// compare returns the difference of two texts. Lines that occur once on both sides are matched first,
 // so that long sorted files with few changes take time in proportion to their
 // length; go-diff compares what lies between.
-func edits(old, new []string) []edit {
-	var all []edit
-	add := func(stays bool, oldLen, newLen int) {
-		if oldLen == 0 && newLen == 0 {
-			return
-		}
-		if n := len(all) - 1; n >= 0 && all[n].stays == stays {
-			all[n].oldLen += oldLen
-			all[n].newLen += newLen
-			return
-		}
-		e := edit{stays: stays, oldLen: oldLen, newLen: newLen}
-		if n := len(all) - 1; n >= 0 {
-			e.oldAt, e.newAt = all[n].oldAt+all[n].oldLen, all[n].newAt+all[n].newLen
-		}
-		all = append(all, e)
-	}
+func compare(old, new []string) edits {
+	var all edits
 	between := func(old, new []string) {
 		if len(old) == 0 || len(new) == 0 {
-			add(false, len(old), len(new))
+			all.add(false, len(old), len(new))
 			return
 		}
 		d := diffmatchpatch.New()
@@ -74,11 +79,11 @@ func edits(old, new []string) []edit {
 			n := utf8.RuneCountInString(diff.Text)
 			switch diff.Type {
 			case diffmatchpatch.DiffEqual:
-				add(true, n, n)
+				all.add(true, n, n)
 			case diffmatchpatch.DiffDelete:
-				add(false, n, 0)
+				all.add(false, n, 0)
 			default:
-				add(false, 0, n)
+				all.add(false, 0, n)
 			}
 		}
 	}
@@ -97,7 +102,7 @@ func edits(old, new []string) []edit {
 		for end < len(old) && end-a.old+a.new < len(new) && old[end] == new[end-a.old+a.new] {
 			end++
 		}
-		add(true, end-x, end-x)
+		all.add(true, end-x, end-x)
 		i, j = end, end-a.old+a.new
 	}
 	between(old[i:], new[j:])
@@ -157,9 +162,9 @@ func anchors(old, new []string) []anchor {
 
 // hunks groups changes with the lines around them. Changes share a hunk when
 // their contexts touch.
-func hunks(all []edit) [][]edit {
-	var out [][]edit
-	var current []edit
+func hunks(all edits) []edits {
+	var out []edits
+	var current edits
 	for k, e := range all {
 		if !e.stays {
 			current = append(current, e)
@@ -194,16 +199,25 @@ type unified struct {
 	out      *bufio.Writer
 	color    bool
 	old, new []string
+
+	// Where old and new are parts of longer texts: the lines before them, and
+	// what to call the part.
+	oldBefore, newBefore int
+	name                 string
 }
 
-func (u *unified) hunk(edits []edit) {
+func (u *unified) hunk(edits edits) {
 	first := edits[0]
 	oldLen, newLen := 0, 0
 	for _, e := range edits {
 		oldLen += e.oldLen
 		newLen += e.newLen
 	}
-	u.put(magenta, fmt.Sprintf("@@ -%s +%s @@\n", extent(first.oldAt, oldLen), extent(first.newAt, newLen)))
+	name := u.name
+	if name != "" {
+		name = " " + name
+	}
+	u.put(magenta, fmt.Sprintf("@@ -%s +%s @@%s\n", extent(u.oldBefore+first.oldAt, oldLen), extent(u.newBefore+first.newAt, newLen), name))
 	for _, e := range edits {
 		if e.stays {
 			u.lines(plain, " ", u.old[e.oldAt:e.oldAt+e.oldLen])

@@ -69,7 +69,7 @@ func patch(old, diff string) (string, error) {
 	for k := 0; k < len(all); {
 		var a, b, an, bn = 0, 0, 1, 1
 		var left, right string
-		if _, err := fmt.Sscanf(all[k], "@@ -%s +%s @@\n", &left, &right); err != nil {
+		if _, err := fmt.Sscanf(all[k], "@@ -%s +%s @@", &left, &right); err != nil {
 			return "", fmt.Errorf("%q is no hunk: %w", all[k], err)
 		}
 		if n, _ := fmt.Sscanf(left, "%d,%d", &a, &an); n == 0 {
