@@ -22,6 +22,8 @@ type applyCommand struct {
 	reading
 	showing
 	locking
+	quieting
+	failing
 	AutoApprove        bool `help:"Do not ask."`
 	AllowDeactivations int  `placeholder:"N" help:"Lift the limits for up to N deactivations, this run only."`
 }
@@ -32,9 +34,10 @@ func (applyCommand) Help() string {
 Examples:
   rollcall apply
   rollcall apply --auto-approve
+  rollcall apply --except inactive
   rollcall apply plan.json
 
-Exit codes: 0 done, or nothing to do; 1 failed, nothing was changed; 3 some changes failed, each is named; 4 deactivations were withheld by a limit, everything else was done; 5 the saved plan does not fit; 6 you said no; 10 a directory could not be read completely, or was empty where it had accounts; 11 the state is locked; 12 a directory refused the credentials; 70 internal error; 80 wrong usage; 130 interrupted.`
+Exit codes: 0 done, or nothing to do; 1 failed, nothing was changed; 3 some changes failed, each is named; 4 deactivations were withheld by a limit, everything else was done; 5 the saved plan does not fit, or was rejected; 6 you said no; 7 done, and there are new rejections, with --fail-on-new-rejections; 10 a directory could not be read completely, or was empty where it had accounts; 11 the state is locked; 12 a directory refused the credentials; 70 internal error; 80 wrong usage; 130 interrupted.`
 }
 
 func (c *applyCommand) Validate() error {
@@ -43,6 +46,8 @@ func (c *applyCommand) Validate() error {
 		return errors.New("--allow-deactivations must not be negative")
 	case c.Plan != "" && (len(c.Directory) > 0 || c.Snapshot != "" || c.AllowEmpty):
 		return errors.New("a saved plan was read already: --directory, --snapshot and --allow-empty go with plan, or with an apply without PLAN")
+	case c.Plan != "" && len(c.Only)+len(c.Except) > 0:
+		return errors.New("a saved plan is applied as it is: --only and --except go with plan, or with an apply without PLAN")
 	}
 	return nil
 }
@@ -56,19 +61,32 @@ func (c *applyCommand) Run(s *session) error {
 	if err != nil {
 		return err
 	}
-	lock, err := state.Acquire(s.ctx, cfg.StatePath, "rollcall apply", s.lockTimeout)
+	lock, err := s.lock(cfg, "rollcall apply")
 	if err != nil {
 		return err
 	}
 	defer lock.Release()
+	run := s.record(cfg)
+	run.head.Allowed = c.AllowDeactivations
 	if c.Plan != "" {
-		return c.applySaved(s, cfg)
+		err = c.applySaved(s, cfg, run)
+	} else {
+		err = c.applyFresh(s, cfg, run)
 	}
+	if err := run.end(err); err != nil {
+		return err
+	}
+	return c.fails(run.plan)
+}
+
+// applyFresh commits a plan that it makes, shows and asks about.
+func (c *applyCommand) applyFresh(s *session, cfg *config.Config, run *record) error {
 	m, err := s.plan(cfg, c.reading, c.AllowDeactivations)
 	if err != nil {
 		return advised(err, cfg, c.reading)
 	}
 	m.plan.Expires = m.plan.Created.Add(24 * time.Hour)
+	run.identify(m.plan)
 	next := "answer yes"
 	if c.AutoApprove {
 		next = "they are applied now"
@@ -77,15 +95,15 @@ func (c *applyCommand) Run(s *session) error {
 		return err
 	}
 	if !pending(m.plan) {
-		return nothingDone(m.plan)
+		return run.nothing(m)
 	}
 	if !c.AutoApprove {
 		sum := m.plan.Summary()
-		if err := s.ask(&sum); err != nil {
+		if err := s.ask(fmt.Sprintf("apply these %d changes?", sum.Pending())); err != nil {
 			return err
 		}
 	}
-	return s.commit(cfg, m)
+	return s.commit(cfg, m, run)
 }
 
 // pending reports whether an apply of the plan would write anything, be it
@@ -101,8 +119,8 @@ func pending(p *plan.Plan) bool {
 }
 
 // ask asks whether to go on. Only "yes" is yes.
-func (s *session) ask(sum *plan.Summary) error {
-	fmt.Fprintf(s.stderr, "\n%s only \"yes\" is taken: ", s.paint("1", fmt.Sprintf("apply these %d changes?", sum.Pending())))
+func (s *session) ask(question string) error {
+	s.prompt(question + ` only "yes" is taken:`)
 	answer := make(chan string, 1)
 	go func() {
 		line, _ := bufio.NewReader(s.stdin).ReadString('\n')
@@ -110,14 +128,14 @@ func (s *session) ask(sum *plan.Summary) error {
 	}()
 	select {
 	case <-s.ctx.Done():
-		fmt.Fprintln(s.stderr)
+		s.unanswered()
 		return s.ctx.Err()
 	case line := <-answer:
 		if line == "yes" {
 			return nil
 		}
 		if line == "" {
-			fmt.Fprintln(s.stderr)
+			s.unanswered()
 		}
 	}
 	s.note("declined: nothing was changed")
@@ -125,10 +143,14 @@ func (s *session) ask(sum *plan.Summary) error {
 }
 
 // applySaved commits a saved plan, if it fits what is there now.
-func (c *applyCommand) applySaved(s *session, cfg *config.Config) error {
+func (c *applyCommand) applySaved(s *session, cfg *config.Config, run *record) error {
 	p, err := readPlan(c.Plan)
 	if err != nil {
 		return err
+	}
+	run.identify(p)
+	if err := run.barred(); err != nil {
+		return fmt.Errorf("%s: %w", c.Plan, err)
 	}
 	st, err := state.Load(cfg.StatePath)
 	if err != nil {
@@ -138,18 +160,22 @@ func (c *applyCommand) applySaved(s *session, cfg *config.Config) error {
 		return staleError{fmt.Errorf("%s: %w", c.Plan, err)}
 	}
 	p.Allow(c.AllowDeactivations)
+	m := &made{p, st, s.standing(cfg)}
+	p.Compare(m.known)
+	run.plans(p)
 	if err := s.writePlan(p, c.showing, "rollcall show "+c.Plan+" --all", "they are applied now"); err != nil {
 		return err
 	}
 	if !pending(p) {
-		return nothingDone(p)
+		return run.nothing(m)
 	}
-	return s.commit(cfg, &made{p, st})
+	return s.commit(cfg, m, run)
 }
 
-// nothingDone ends an apply that has nothing to do, or all of it withheld.
-func nothingDone(p *plan.Plan) error {
-	if sum := p.Summary(); sum.Withheld > 0 {
+// nothing ends an apply that has nothing to do, or all of it withheld.
+func (r *record) nothing(m *made) error {
+	r.remember(m)
+	if sum := m.plan.Summary(); sum.Withheld > 0 {
 		return silent{exitWithheld}
 	}
 	return nil
@@ -170,7 +196,7 @@ func fits(p *plan.Plan, st *state.State, cfg *config.Config, now time.Time) erro
 	case p.ConfigDigest != cfg.Digest():
 		return errors.New("the configuration has changed since the plan was made")
 	case now.After(p.Expires):
-		return fmt.Errorf("the plan expired at %s", p.Expires.Format(time.RFC3339))
+		return expiredError{fmt.Errorf("the plan expired at %s", p.Expires.Format(time.RFC3339))}
 	}
 	for i := range p.Accounts {
 		before := p.Accounts[i].Before
@@ -199,7 +225,7 @@ func readPlan(path string) (*plan.Plan, error) {
 
 // commit applies a plan to the local console and saves the state. Until the
 // state is replaced as a whole, nothing is changed.
-func (s *session) commit(cfg *config.Config, m *made) error {
+func (s *session) commit(cfg *config.Config, m *made, run *record) error {
 	progress := render.NewProgress(s.stderr, s.err, s.now)
 	defer progress.Clear()
 	console := local.New(m.state.Accounts)
@@ -213,10 +239,11 @@ func (s *session) commit(cfg *config.Config, m *made) error {
 	}
 	m.state.Accounts = accounts
 	progress.Update("writing the state", "accounts", len(accounts))
-	if err := m.state.Save(cfg.StatePath, release, s.now()); err != nil {
+	if err := run.save(m.state, result); err != nil {
 		return err
 	}
 	progress.Clear()
+	run.remember(m)
 	return s.report(cfg, m, result)
 }
 
@@ -231,15 +258,15 @@ func failures(r apply.Result) error {
 // report tells what was done.
 func (s *session) report(cfg *config.Config, m *made, r apply.Result) error {
 	for _, f := range r.Failures {
-		s.note("failed: account %s: %v", f.Account, f.Err)
+		s.say(levelError, fmt.Sprintf("account %s failed: %v", f.Account, f.Err), "", exitIncomplete)
 	}
-	fmt.Fprintf(s.stderr, "applied: %s changed, version %d of the state written to %s\n",
+	s.note("applied: %s changed, version %d of the state written to %s",
 		counted(r.Applied, "account"), m.state.Serial, cfg.StatePath)
 	switch {
 	case len(r.Failures) > 0:
 		return silent{exitIncomplete}
 	case r.Withheld > 0:
-		s.note("withheld: %s kept active by a limit; see limits and --allow-deactivations", counted(r.Withheld, "account"))
+		s.warn("withheld: %s kept active by a limit; see limits and --allow-deactivations", counted(r.Withheld, "account"))
 		return silent{exitWithheld}
 	}
 	return nil
@@ -274,7 +301,7 @@ func (c *showCommand) Run(s *session) error {
 	}
 	next := "run rollcall apply " + c.Plan
 	if s.now().After(p.Expires) {
-		s.note("warning: the plan expired at %s and can no longer be applied", p.Expires.Format(time.RFC3339))
+		s.warn("the plan expired at %s and can no longer be applied", p.Expires.Format(time.RFC3339))
 		next = "make a new plan"
 	}
 	return s.writePlan(p, c.showing, "rollcall show "+c.Plan+" --all", next)

@@ -3,6 +3,8 @@ package main
 import (
 	"errors"
 	"time"
+
+	"github.com/rollcall-cli/rollcall/plan"
 )
 
 const description = `Plan and apply what your directories change in your mail accounts.
@@ -13,12 +15,17 @@ HCL files declare which entries of Active Directory or LDAP are synchronized, fo
 type commandLine struct {
 	Dir string `short:"C" default:"." placeholder:"DIR" help:"The configuration directory; all its *.hcl files are one configuration."`
 
+	logging
+
 	Init     initCommand     `cmd:"" help:"Write a starter configuration, made for a server with --url."`
 	Validate validateCommand `cmd:"" help:"Check the configuration."`
 	Fmt      fmtCommand      `cmd:"" help:"Lay out the configuration files canonically."`
 	Plan     planCommand     `cmd:"" help:"Show what would change, and what is refused and why."`
 	Apply    applyCommand    `cmd:"" help:"Commit a fresh plan after asking, or a saved one."`
 	Show     showCommand     `cmd:"" help:"Show a saved plan."`
+	Reject   rejectCommand   `cmd:"" help:"Refuse a saved plan, so that nobody applies it."`
+	History  historyCommand  `cmd:"" help:"List past runs, and show what one changed."`
+	Undo     undoCommand     `cmd:"" help:"Make a plan that takes back what a run changed."`
 	Snapshot snapshotCommand `cmd:"" help:"Save what each directory returns, for plan --snapshot."`
 	Doctor   doctorCommand   `cmd:"" help:"Test every directory, and say what to do."`
 	State    stateCommand    `cmd:"" help:"Look at the accounts as recorded, and bring in existing ones."`
@@ -33,12 +40,33 @@ type reading struct {
 	Snapshot  string   `type:"path" placeholder:"DIR" help:"Read DIR/<directory>.ldif in place of each server."`
 
 	AllowEmpty bool `help:"Go on although a server has no entry left for a scope that had accounts."`
+
+	Only   []string `placeholder:"WHAT" sep:"none" help:"Only changes of these categories, scopes or addresses; repeatable, or separated by commas."`
+	Except []string `placeholder:"WHAT" sep:"none" help:"Leave out changes of these categories, scopes or addresses."`
 }
 
 // showing are the flags of commands that show a plan.
 type showing struct {
 	Output outputs `short:"o" placeholder:"FORMAT[=FILE]" sep:"none" help:"Write as ${formats}; to standard output without =FILE; repeatable."`
 	All    bool    `help:"Show every row of long categories as text."`
+}
+
+// quieting is the flag of commands that run on a schedule.
+type quieting struct {
+	Quiet bool `short:"q" help:"Write nothing to standard output if there is nothing to do and no new refusal."`
+}
+
+// failing is the flag of commands that find rejections.
+type failing struct {
+	FailOnNewRejections bool `help:"Exit 7 if there are rejections that the last apply did not have."`
+}
+
+// fails ends a plan that is done with exit code 7, if that was asked for.
+func (f failing) fails(p *plan.Plan) error {
+	if f.FailOnNewRejections && p.NewRejections() > 0 {
+		return silent{exitNew}
+	}
+	return nil
 }
 
 // locking is the flag of commands that write the state.

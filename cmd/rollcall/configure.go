@@ -26,7 +26,7 @@ Exit codes: 0 the configuration is valid, there may be warnings; 1 it is not; 80
 
 func (validateCommand) Run(s *session) error {
 	cfg, diags := config.Load(s.dir, s.now())
-	if err := diags.Write(s.stderr, s.err.Color); err != nil {
+	if err := s.diagnose(diags); err != nil {
 		return err
 	}
 	if diags.HasErrors() {
@@ -78,7 +78,7 @@ func (c *fmtCommand) Run(s *session) error {
 		}
 		formatted, diags := config.Format(name, old)
 		if diags.HasErrors() {
-			diags.Write(s.stderr, s.err.Color)
+			s.diagnose(diags)
 			failed = true
 			continue
 		}

@@ -48,7 +48,7 @@ func (c *doctorCommand) Run(s *session) error {
 		return err
 	}
 	for _, warning := range cfg.Warnings() {
-		s.note("warning: %s", warning)
+		s.warn("%s", warning)
 	}
 	progress := render.NewProgress(s.stderr, s.err, s.now)
 	defer progress.Clear()

@@ -20,6 +20,7 @@ const (
 	exitWithheld    exitCode = 4
 	exitStale       exitCode = 5
 	exitDeclined    exitCode = 6
+	exitNew         exitCode = 7
 	exitUnreachable exitCode = 10
 	exitLocked      exitCode = 11
 	exitRefused     exitCode = 12
@@ -77,8 +78,13 @@ func (usageError) Hint() string {
 // staleError is a saved plan that does not fit what is there now.
 type staleError struct{ error }
 
+func (e staleError) Unwrap() error { return e.error }
+
 // Hint says what to do next.
 func (staleError) Hint() string { return "make a new plan, review it and apply that" }
+
+// expiredError is the reason of a staleError whose plan is too old.
+type expiredError struct{ error }
 
 // hinted is an error with advice.
 type hinted struct {

@@ -65,11 +65,11 @@ func (s *site) fails(story string, want exitCode, words string) {
 // are the same on every server.
 func staffLDIF(n int) io.Reader {
 	var b strings.Builder
-	b.WriteString(record(unitEntry(staffUnit)))
+	b.WriteString(ldifRecord(unitEntry(staffUnit)))
 	for i := range n {
 		e := servertest.Person(i)
 		e.Set("entryUUID", fmt.Sprintf("00000000-0000-4000-8000-%012d", i))
-		b.WriteString(record(e))
+		b.WriteString(ldifRecord(e))
 	}
 	return strings.NewReader(b.String())
 }

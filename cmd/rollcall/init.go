@@ -78,16 +78,16 @@ func (c *initCommand) Run(s *session) error {
 		return err
 	}
 	if fault := flagFault(diags); fault != nil {
-		s.note("warning: the file is not valid yet: %v", fault)
+		s.warn("the file is not valid yet: %v", fault)
 	} else {
 		for _, warning := range cfg.Warnings() {
-			s.note("warning: %s", warning)
+			s.warn("%s", warning)
 		}
 	}
 	switch {
 	case survey == nil:
 	case survey.Entries == 0:
-		s.note("warning: the server showed no entry with an address: check the rights of the account")
+		s.warn("the server showed no entry with an address: check the rights of the account")
 	default:
 		s.note("%s with addresses in %s", countedY(survey.Entries, "entr"), counted(len(survey.Domains), "domain"))
 	}

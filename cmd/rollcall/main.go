@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/signal"
 	"runtime/debug"
+	"strings"
 	"syscall"
 	"time"
 
@@ -28,7 +29,8 @@ func main() {
 // session is what a command has of the world.
 type session struct {
 	ctx    context.Context
-	dir    string // the configuration directory
+	args   []string // the command line
+	dir    string   // the configuration directory
 	stdin  io.Reader
 	stdout io.Writer
 	stderr io.Writer
@@ -37,6 +39,8 @@ type session struct {
 	err    render.Terminal
 	now    func() time.Time
 
+	logJSON     bool // standard error is JSON lines
+	quiet       bool // a plan with nothing to tell is not shown
 	lockTimeout time.Duration
 	inputs      []string // files that no output may replace
 }
@@ -70,6 +74,9 @@ func run(ctx context.Context, args []string, s *session) (code exitCode) {
 		}
 	}()
 	tuneMemory()
+	if s.logJSON = logsJSON(args); s.logJSON {
+		s.err = render.Terminal{}
+	}
 	var cli commandLine
 	parser, err := kong.New(&cli,
 		kong.Name("rollcall"),
@@ -91,8 +98,9 @@ func run(ctx context.Context, args []string, s *session) (code exitCode) {
 	if err != nil {
 		return s.fail(usageError{err})
 	}
-	s.ctx, s.dir = ctx, cli.Dir
-	s.lockTimeout = max(cli.Apply.LockTimeout, cli.State.LockTimeout)
+	s.ctx, s.args, s.dir = ctx, args, cli.Dir
+	s.quiet = cli.Plan.Quiet || cli.Apply.Quiet
+	s.lockTimeout = max(cli.Apply.LockTimeout, cli.Reject.LockTimeout, cli.State.LockTimeout)
 	return s.fail(parsed.Run(s, parser))
 }
 
@@ -103,8 +111,8 @@ type crash struct {
 }
 
 func (s *session) crashed(c crash) exitCode {
-	fmt.Fprintf(s.stderr, "error: internal error: %v\n\n%s\nhint: nothing was changed after this point; please report it with the lines above and the version, %s\n",
-		c.value, c.stack, version())
+	s.say(levelError, fmt.Sprintf("internal error: %v\n\n%s", c.value, strings.ReplaceAll(string(c.stack), "\t", "    ")),
+		"nothing was changed after this point; please report it with the lines above and the version, "+version(), exitInternal)
 	return exitInternal
 }
 
@@ -160,18 +168,7 @@ func (s *session) fail(err error) exitCode {
 	if code == exitInterrupted {
 		err = errors.New("interrupted: nothing was changed")
 	}
-	width := 0
-	if s.err.Interactive {
-		width = s.err.Width
-	}
-	tell := func(sgr, label, text string) {
-		text = render.Wrap(render.Escape(text), len(label)+1, width)
-		fmt.Fprintf(s.stderr, "%s %s\n", s.paint(sgr, label), text)
-	}
-	tell("1;31", "error:", err.Error())
-	if hint := hintOf(err); hint != "" {
-		tell("1", "hint:", hint)
-	}
+	s.say(levelError, err.Error(), hintOf(err), code)
 	return code
 }
 
@@ -182,17 +179,4 @@ func hintOf(err error) string {
 		return hinter.Hint()
 	}
 	return ""
-}
-
-// paint colours a word on standard error.
-func (s *session) paint(sgr, text string) string {
-	if !s.err.Color {
-		return text
-	}
-	return "\x1b[" + sgr + "m" + text + "\x1b[0m"
-}
-
-// note writes a line of talk to standard error.
-func (s *session) note(format string, args ...any) {
-	fmt.Fprintf(s.stderr, "%s\n", render.Escape(fmt.Sprintf(format, args...)))
 }

@@ -55,6 +55,9 @@ func TestAsking(t *testing.T) {
 	if after, err := os.ReadFile(path); err != nil || !bytes.Equal(before, after) {
 		t.Error("declined, and the state has changed")
 	}
+	if known, err := state.Refusals(path); known != nil || err != nil {
+		t.Errorf("declined, and rejections are remembered: %v, %v", known, err)
+	}
 	if _, talk, code := at(context.Background(), strings.NewReader("yes\n"), true, "-C", dir, "apply"); code != exitOK || !strings.Contains(talk, "applied: ") {
 		t.Errorf("yes: exit %d, %s", code, talk)
 	}
@@ -171,7 +174,7 @@ func TestDocs(t *testing.T) {
 		codes = append(codes, m[1])
 	}
 	var want []string
-	for _, code := range []exitCode{exitOK, exitFailed, exitPending, exitIncomplete, exitWithheld, exitStale, exitDeclined,
+	for _, code := range []exitCode{exitOK, exitFailed, exitPending, exitIncomplete, exitWithheld, exitStale, exitDeclined, exitNew,
 		exitUnreachable, exitLocked, exitRefused, exitInternal, exitUsage, exitInterrupted} {
 		want = append(want, fmt.Sprint(int(code)))
 	}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -151,10 +152,20 @@ func writeFile(path string, write func(io.Writer) error) error {
 func (s *session) writePlan(p *plan.Plan, show showing, full, next string) error {
 	if len(show.Output) > 0 && !slices.Contains(show.Output, output{format: "text"}) {
 		for _, warning := range p.Warnings {
-			s.note("warning: %s", warning)
+			s.warn("%s", warning)
 		}
 	}
-	return s.writeOutputs(show.Output, func(w io.Writer, format string, t render.Terminal) error {
+	if len(p.Only)+len(p.Except) > 0 {
+		full = cmp.Or(full, "the same with --all")
+		next = cmp.Or(next, "run rollcall apply with the same --only and --except, or save the plan with -o json=FILE and apply that")
+	}
+	all := show.Output
+	if s.quiet && silence(p) {
+		if all = slices.DeleteFunc(slices.Clone(all), func(o output) bool { return o.file == "" }); len(all) == 0 {
+			return nil
+		}
+	}
+	return s.writeOutputs(all, func(w io.Writer, format string, t render.Terminal) error {
 		switch format {
 		case "json":
 			return p.WriteJSON(w)
@@ -163,4 +174,10 @@ func (s *session) writePlan(p *plan.Plan, show showing, full, next string) error
 		}
 		return render.Text(w, p, render.TextOptions{Width: t.Width, Color: t.Color, All: show.All, Full: full, Next: next})
 	})
+}
+
+// silence reports whether a plan has nothing to tell: no change, not even a
+// withheld or a left out one, no new refusal and no warning.
+func silence(p *plan.Plan) bool {
+	return len(p.Accounts) == 0 && len(p.LeftOut) == 0 && p.NewRejections() == 0 && len(p.Warnings) == 0
 }

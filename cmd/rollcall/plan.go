@@ -16,6 +16,8 @@ import (
 type planCommand struct {
 	reading
 	showing
+	quieting
+	failing
 	Expires          time.Duration `default:"24h" placeholder:"DURATION" help:"How long the saved plan may be applied (default 24h)."`
 	DetailedExitcode bool          `help:"Exit 2 if changes are pending, 4 if a limit withholds some."`
 }
@@ -23,12 +25,17 @@ type planCommand struct {
 func (planCommand) Help() string {
 	return `Reads every directory and the state, and shows the categorized change set. Nothing is changed. The JSON document is the saved plan that apply takes.
 
+--only and --except take a category (add), a scope (staff, or scope:staff) or an address, and what they leave out is listed as left_out. A change needs one of each kind that --only names, and none of --except. An account changes whole or not at all, and so do accounts between which an address moves.
+
 Examples:
   rollcall plan
   rollcall plan -o text -o json=plan.json
   rollcall plan --directory corp --detailed-exitcode
+  rollcall plan --only add,scope:staff -o text -o json=plan.json
+  rollcall plan --except inactive --except ceo@example.com
+  rollcall plan --quiet --fail-on-new-rejections
 
-Exit codes: 0 done; 1 failed; 2 changes pending, with --detailed-exitcode; 4 deactivations withheld, with --detailed-exitcode; 10 a directory could not be read completely, or was empty where it had accounts; 12 a directory refused the credentials; 70 internal error; 80 wrong usage; 130 interrupted.`
+Exit codes: 0 done; 1 failed; 2 changes pending, with --detailed-exitcode; 4 deactivations withheld, with --detailed-exitcode; 7 new rejections, with --fail-on-new-rejections; 10 a directory could not be read completely, or was empty where it had accounts; 12 a directory refused the credentials; 70 internal error; 80 wrong usage; 130 interrupted.`
 }
 
 func (c *planCommand) Validate() error { return positive("--expires", c.Expires) }
@@ -47,10 +54,7 @@ func (c *planCommand) Run(s *session) error {
 	if err := s.writePlan(p, c.showing, "", ""); err != nil {
 		return err
 	}
-	if c.DetailedExitcode {
-		return detailed(p)
-	}
-	return nil
+	return c.ended(p)
 }
 
 // advised adds to the advice of a failed read what else can be done.
@@ -79,13 +83,17 @@ func advised(err error, cfg *config.Config, flags reading) error {
 	return hinted{err, strings.TrimPrefix(strings.Join(advice, "; "), "or ")}
 }
 
-// detailed ends a plan with the exit code that tells what it holds.
-func detailed(p *plan.Plan) error {
+// ended ends a plan with the exit code that tells what it holds, as far as that
+// was asked for.
+func (c *planCommand) ended(p *plan.Plan) error {
 	sum := p.Summary()
-	switch {
-	case sum.Withheld > 0:
+	if c.DetailedExitcode && sum.Withheld > 0 {
 		return silent{exitWithheld}
-	case sum.Pending() > 0:
+	}
+	if err := c.fails(p); err != nil {
+		return err
+	}
+	if c.DetailedExitcode && sum.Pending() > 0 {
 		return silent{exitPending}
 	}
 	return nil

@@ -25,17 +25,19 @@ import (
 func (s *session) configuration() (*config.Config, error) {
 	cfg, diags := config.Load(s.dir, s.now())
 	if diags.HasErrors() {
-		diags.Write(s.stderr, s.err.Color)
+		s.diagnose(diags)
 		return nil, silent{exitFailed}
 	}
 	s.inputs = slices.Concat(state.Files(cfg.StatePath), cfg.Files, cfg.Used)
 	return cfg, nil
 }
 
-// made is a plan and the state that it was made on.
+// made is a plan, the state that it was made on, and the rejections that are
+// known from earlier runs, by their keys; nil where nothing is known.
 type made struct {
 	plan  *plan.Plan
 	state *state.State
+	known map[string]time.Time
 }
 
 // plan is the whole of rollcall: directories become entries, the state becomes
@@ -47,14 +49,19 @@ func (s *session) plan(cfg *config.Config, flags reading, allowed int) (*made, e
 	if err != nil {
 		return nil, err
 	}
+	selection, err := selection(&cfg.Rules, flags)
+	if err != nil {
+		return nil, err
+	}
 	progress := render.NewProgress(s.stderr, s.err, s.now)
 	defer progress.Clear()
 
 	// The state is read while the directories are.
 	loading := begin(func() (*state.State, error) { return state.Load(cfg.StatePath) })
-	in := plan.Input{Rules: cfg.Rules, Now: now}
+	in := plan.Input{Rules: cfg.Rules, Selection: selection, Now: now}
 	in.Rules.Limits.Allowed = allowed
 	p := plan.Header{ToolVersion: release, Created: now.UTC().Truncate(time.Second), ConfigDigest: cfg.Digest(), Warnings: cfg.Warnings()}
+	p.Only, p.Except = spelled(selection.Only), spelled(selection.Except)
 	for i := range cfg.Directories {
 		d := &cfg.Directories[i]
 		if !slices.Contains(wanted, d.Name) {
@@ -86,11 +93,24 @@ func (s *session) plan(cfg *config.Config, flags reading, allowed int) (*made, e
 	p.Warnings = slices.Concat(p.Warnings, missing, undeclared(cfg, st))
 	progress.Update("planning", "entries", len(in.Entries))
 	result, err := await(s, func() (*plan.Plan, error) { return plan.Compute(in) })
+	progress.Clear()
 	if err != nil {
 		return nil, err
 	}
 	result.Header = p
-	return &made{result, st}, nil
+	known := s.standing(cfg)
+	result.Compare(known)
+	return &made{result, st, known}, nil
+}
+
+// standing returns the rejections that earlier runs have left standing. Where
+// they cannot be read, it says so, and nothing is known.
+func (s *session) standing(cfg *config.Config) map[string]time.Time {
+	known, err := state.Refusals(cfg.StatePath)
+	if err != nil {
+		s.warn("%v: every rejection counts as new", err)
+	}
+	return known
 }
 
 // undeclared warns of accounts whose directory the configuration does not
@@ -128,6 +148,39 @@ func wantedDirectories(cfg *config.Config, flags []string) ([]string, error) {
 		}
 	}
 	return flags, nil
+}
+
+// selection reads --only and --except. One that is given empty, as by a variable
+// that is not set, is an error; it does not stand for everything.
+func selection(rules *plan.Rules, flags reading) (s plan.Selection, err error) {
+	var scopes []string
+	for i := range rules.Scopes {
+		scopes = append(scopes, rules.Scopes[i].Name)
+	}
+	for _, flag := range []struct {
+		name  string
+		texts []string
+		to    *[]plan.Selector
+	}{{"--only", flags.Only, &s.Only}, {"--except", flags.Except, &s.Except}} {
+		for _, list := range flag.texts {
+			for text := range strings.SplitSeq(list, ",") {
+				selector, err := plan.ParseSelector(strings.TrimSpace(text), scopes)
+				if err != nil {
+					return s, usageError{fmt.Errorf("%s %s: %w", flag.name, text, err)}
+				}
+				*flag.to = append(*flag.to, selector)
+			}
+		}
+	}
+	return s, nil
+}
+
+// spelled returns selectors as text.
+func spelled(selectors []plan.Selector) (texts []string) {
+	for _, s := range selectors {
+		texts = append(texts, s.String())
+	}
+	return texts
 }
 
 // read reads the entries of one directory.

@@ -41,7 +41,7 @@ func (c *snapshotCommand) Run(s *session) (err error) {
 		return err
 	}
 	for _, warning := range cfg.Warnings() {
-		s.note("warning: %s", warning)
+		s.warn("%s", warning)
 	}
 	var sources []directory.Source
 	for i := range cfg.Directories {

@@ -2,9 +2,12 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
+	"time"
 
 	"github.com/rollcall-cli/rollcall/config"
 	"github.com/rollcall-cli/rollcall/internal/identity"
@@ -21,7 +24,9 @@ type stateCommand struct {
 	Rebind  stateRebindCommand  `cmd:"" help:"Give an account its new GUID."`
 	Release stateReleaseCommand `cmd:"" help:"Make an account local."`
 	Forget  stateForgetCommand  `cmd:"" help:"Drop the record of an inactive account."`
+	Diff    stateDiffCommand    `cmd:"" help:"Show what differs from the version before."`
 	Verify  stateVerifyCommand  `cmd:"" help:"Check the state file."`
+	Unlock  stateUnlockCommand  `cmd:"" help:"Remove a lock that outlived its run."`
 }
 
 type stateListCommand struct {
@@ -131,6 +136,22 @@ func (s *session) state() (*config.Config, *state.State, error) {
 	return cfg, st, err
 }
 
+// lock takes the lock of the state, and tells whose end left it behind and how
+// far that run came.
+func (s *session) lock(cfg *config.Config, command string) (*state.Lock, error) {
+	lock, err := state.Acquire(s.ctx, cfg.StatePath, command, s.lockTimeout)
+	if err == nil && lock.Left != nil {
+		s.note("the lock was left behind by %s; that run ended without giving it back", lock.Left)
+	}
+	if err == nil {
+		if err := s.settle(cfg); err != nil {
+			lock.Release()
+			return nil, err
+		}
+	}
+	return lock, err
+}
+
 // edit changes the state under its lock, and says what change says once it is
 // written. Unless change reports that it did something, nothing is written.
 func (s *session) edit(command string, change func(*state.State) (done string, changed bool, err error)) error {
@@ -138,7 +159,7 @@ func (s *session) edit(command string, change func(*state.State) (done string, c
 	if err != nil {
 		return err
 	}
-	lock, err := state.Acquire(s.ctx, cfg.StatePath, command, s.lockTimeout)
+	lock, err := s.lock(cfg, command)
 	if err != nil {
 		return err
 	}
@@ -168,14 +189,18 @@ func (s *session) edit(command string, change func(*state.State) (done string, c
 }
 
 type stateImportCommand struct {
-	File string `arg:"" help:"JSON lines, a JSON array, or CSV with a header."`
+	File   string `arg:"" help:"JSON lines, a JSON array, or CSV with a header."`
+	DryRun bool   `help:"Show what would be done, and change nothing."`
 }
 
 func (stateImportCommand) Help() string {
 	return `Takes accounts that the console has already, so that a plan finds them. Only "primary" is required. CSV columns bear the names of the JSON keys; PrimarySMTPAddress and GUID of mailbox exports are understood. Everything is checked before anything is changed, and an account that is there already, the same in every field, is skipped.
 
+A file with the columns PrimarySMTPAddress and GUID alone, as mailbox exports are, repairs changed GUIDs as well: an account with that primary and another GUID gets the GUID of the file, and keeps everything else. Each of them is shown before anything is written.
+
 Examples:
   rollcall state import accounts.jsonl
+  rollcall state import mailboxes.csv --dry-run
   rollcall state import mailboxes.csv
 
 Exit codes: 0 done; 1 the file or the state cannot be read, or a line cannot be taken, nothing was changed; 11 the state is locked; 80 wrong usage; 130 interrupted.`
@@ -187,10 +212,46 @@ func (c *stateImportCommand) Run(s *session) error {
 		return err
 	}
 	defer f.Close()
-	return s.edit("rollcall state import", func(st *state.State) (string, bool, error) {
-		added, same, err := st.Import(c.File, interruptible{s.ctx, f})
-		return fmt.Sprintf("imported %s; %d there already", counted(added, "account"), same), added > 0, err
-	})
+	if !c.DryRun {
+		return s.edit("rollcall state import", func(st *state.State) (string, bool, error) {
+			m, err := c.merge(s, st, f)
+			if err != nil {
+				return "", false, err
+			}
+			done := fmt.Sprintf("imported %s; ", counted(len(m.Added), "account"))
+			if n := len(m.Repaired); n > 0 {
+				done += counted(n, "GUID") + " repaired; "
+			}
+			return fmt.Sprintf("%s%d there already", done, m.Same), m.Changes(), nil
+		})
+	}
+	_, st, err := s.state()
+	if err != nil {
+		return err
+	}
+	m, err := c.merge(s, st, f)
+	if err != nil {
+		return err
+	}
+	if err := render.Accounts(s.stdout, m.Added, render.TextOptions{Width: s.out.Width, Color: s.out.Color}); err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(s.stdout, "would import %s and repair %s; %d there already; nothing was changed\n",
+		counted(len(m.Added), "account"), counted(len(m.Repaired), "GUID"), m.Same)
+	return err
+}
+
+// merge imports into a state that is not written yet, and shows the repairs.
+func (c *stateImportCommand) merge(s *session, st *state.State, f io.Reader) (*state.Merged, error) {
+	m, err := st.Import(c.File, interruptible{s.ctx, f})
+	if err != nil {
+		return nil, err
+	}
+	repaired := make([]render.Binding, len(m.Repaired))
+	for i, r := range m.Repaired {
+		repaired[i] = render.Binding(r)
+	}
+	return m, render.Bindings(s.stdout, repaired, render.TextOptions{Width: s.out.Width, Color: s.out.Color})
 }
 
 // interruptible is a reader that ends with its context.
@@ -315,5 +376,115 @@ func (stateVerifyCommand) Run(s *session) error {
 		return err
 	}
 	_, err = fmt.Fprintf(s.stdout, "%s is whole: version %d, %s\n", cfg.StatePath, st.Serial, counted(len(st.Accounts), "account"))
+	return err
+}
+
+type stateDiffCommand struct {
+	File string `arg:"" optional:"" help:"A state file to compare with, in place of the backup."`
+}
+
+func (stateDiffCommand) Help() string {
+	return `Shows how the accounts changed from the version before, which is kept as the backup, or from another state file. Each hunk of the unified diff is about one account and bears its primary; a line is one value.
+
+Examples:
+  rollcall state diff
+  rollcall state diff monday.state.jsonl
+
+Exit codes: 0 done, whether anything differs or not; 1 a state cannot be read; 80 wrong usage; 130 interrupted.`
+}
+
+func (c *stateDiffCommand) Run(s *session) error {
+	cfg, err := s.configuration()
+	if err != nil {
+		return err
+	}
+	// The older one first: whatever is written meanwhile, the other is newer.
+	from, before, err := c.before(cfg)
+	if err != nil {
+		return err
+	}
+	st, err := state.Load(cfg.StatePath)
+	if err != nil {
+		return err
+	}
+	if before.Lineage != "" && before.Lineage != st.Lineage {
+		s.warn("%s is of another history than %s", from, cfg.StatePath)
+	}
+	return render.AccountsDiff(interruptibleWriter{s.ctx, s.stdout}, versionOf(from, before), versionOf(cfg.StatePath, st),
+		before.Accounts, st.Accounts, s.out.Color)
+}
+
+// before returns the state to compare with, and its path. The first version
+// has nothing before it.
+func (c *stateDiffCommand) before(cfg *config.Config) (string, *state.State, error) {
+	if c.File != "" {
+		st, err := state.LoadOther(c.File)
+		return c.File, st, err
+	}
+	path := state.BackupPath(cfg.StatePath)
+	st, err := state.LoadOther(path)
+	if !errors.Is(err, fs.ErrNotExist) {
+		return path, st, err
+	}
+	now, err := state.Load(cfg.StatePath)
+	if err == nil && now.Serial > 1 {
+		err = hinted{fmt.Errorf("there is no backup at %s", path), "name another state file to compare with"}
+	}
+	return os.DevNull, &state.State{}, err
+}
+
+// versionOf names a state file as the head of a diff does.
+func versionOf(path string, st *state.State) string {
+	path = render.Escape(path)
+	if st.Serial == 0 {
+		return path
+	}
+	return fmt.Sprintf("%s\tversion %d of %s", path, st.Serial, st.Written.Format(time.RFC3339))
+}
+
+type stateUnlockCommand struct {
+	AutoApprove bool `help:"Do not ask."`
+}
+
+func (stateUnlockCommand) Help() string {
+	return `Removes the lock of a run that has ended. This is rarely needed: a lock goes with its process, and the next run takes it over. Only some network file systems keep it, when the host that had it went down. The holder is shown; if its process is there on this host, the lock stays. Make sure that no run goes on elsewhere: two that write at a time would lose what one of them did.
+
+Examples:
+  rollcall state unlock
+  rollcall state unlock --auto-approve
+
+Exit codes: 0 the lock is free; 1 it cannot be removed; 6 you said no; 11 the lock stays: its holder is at work or unknown, or nobody could be asked; 80 wrong usage; 130 interrupted.`
+}
+
+func (c *stateUnlockCommand) Run(s *session) error {
+	cfg, err := s.configuration()
+	if err != nil {
+		return err
+	}
+	lock, err := s.lock(cfg, "rollcall state unlock")
+	if err == nil {
+		if err := lock.Release(); err != nil {
+			return err
+		}
+		_, err := fmt.Fprintln(s.stdout, "the lock is free")
+		return err
+	}
+	var locked *state.LockedError
+	if !errors.As(err, &locked) || locked.Holder == nil || locked.Holder.Running() {
+		return err
+	}
+	if !c.AutoApprove {
+		if !s.in.Interactive {
+			return hinted{fmt.Errorf("%w; unlock asks before it removes the lock, and standard input is no terminal", err), "give --auto-approve"}
+		}
+		s.note("%v", err)
+		if err := s.ask("has that run ended, and should its lock be removed?"); err != nil {
+			return err
+		}
+	}
+	if err := state.Unlock(cfg.StatePath, locked.Holder); err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(s.stdout, "removed the lock of %s\n", render.Escape(locked.Holder.String()))
 	return err
 }

@@ -46,7 +46,7 @@ type object struct {
 type class int
 
 const (
-	user class = iota
+	person class = iota
 	list
 	securityGroup
 	contact
@@ -85,7 +85,7 @@ const ds389Password = "secret-secret"
 func inActiveDirectory(o *object) servertest.Entry {
 	e := servertest.NewEntry(o.dn())
 	switch o.class {
-	case user:
+	case person:
 		e.Set("objectClass", "top", "person", "organizationalPerson", "user")
 		// PASSWD_NOTREQD, because nobody logs in as them.
 		e.Set("userAccountControl", map[bool]string{false: "544", true: "546"}[o.disabled])
@@ -122,7 +122,7 @@ func inActiveDirectory(o *object) servertest.Entry {
 func inOpenLDAP(o *object) servertest.Entry {
 	e := servertest.NewEntry(o.dn(), "cn", o.name)
 	switch o.class {
-	case user:
+	case person:
 		e.Set("objectClass", "user", "uidObject")
 		e.Set("sn", o.name)
 	case list:
@@ -145,7 +145,7 @@ func inOpenLDAP(o *object) servertest.Entry {
 func in389(o *object) servertest.Entry {
 	e := servertest.NewEntry(o.dn(), "cn", o.name)
 	switch o.class {
-	case user:
+	case person:
 		e.Set("objectClass", "inetOrgPerson", "mailRecipient")
 		e.Set("sn", o.name)
 	case list:
@@ -239,15 +239,15 @@ func (w *fileWorld) write() {
 	w.t.Helper()
 	var b strings.Builder
 	for _, o := range w.objects {
-		b.WriteString(record(withGUID(inActiveDirectory(o), w.guids[o])))
+		b.WriteString(ldifRecord(withGUID(inActiveDirectory(o), w.guids[o])))
 	}
 	if err := os.WriteFile(w.path, []byte(b.String()), 0o600); err != nil {
 		w.t.Fatal(err)
 	}
 }
 
-// record writes an object as a record of RFC 2849.
-func record(e servertest.Entry) string {
+// ldifRecord writes an object as a ldifRecord of RFC 2849.
+func ldifRecord(e servertest.Entry) string {
 	var b strings.Builder
 	line := func(name, value string) {
 		fmt.Fprintf(&b, "%s:: %s\n", name, base64.StdEncoding.EncodeToString([]byte(value)))
@@ -337,10 +337,10 @@ func newLiveWorld(t *testing.T, admin *goldap.Conn, write func(*object) serverte
 func asLDIF(units []string, objects []*object, write func(*object) servertest.Entry) string {
 	var b strings.Builder
 	for _, ou := range units {
-		b.WriteString(record(unitEntry(ou)))
+		b.WriteString(ldifRecord(unitEntry(ou)))
 	}
 	for _, o := range objects {
-		b.WriteString(record(write(o)))
+		b.WriteString(ldifRecord(write(o)))
 	}
 	return b.String()
 }

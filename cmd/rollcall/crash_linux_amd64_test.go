@@ -1,0 +1,380 @@
+package main
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/rollcall-cli/rollcall/state"
+)
+
+// accident is a plan in which everything moves that can: a chain of addresses,
+// a swap of two primaries, a leaver and people who are new.
+type accident struct {
+	program, dir, path string // of rollcall, the configuration and the state
+	before, after      []byte // the accounts, without the run and once it is applied
+}
+
+func newAccident(t *testing.T, statePath string) *accident {
+	t.Helper()
+	a := &accident{program: program(t), dir: t.TempDir(), path: statePath}
+	if a.path == "" {
+		a.path = filepath.Join(a.dir, "rollcall.state.jsonl")
+	}
+	var people, accounts strings.Builder
+	person := func(n int, primary string, aliases ...string) {
+		fmt.Fprintf(&people, "dn: cn=%d,dc=corp\nobjectGUID: %08d-1111-4222-8333-000000000001\nmail: %s@example.com\n", n, n, primary)
+		for _, x := range aliases {
+			fmt.Fprintf(&people, "proxyAddresses: smtp:%s@example.com\n", x)
+		}
+		people.WriteString("\n")
+	}
+	account := func(n int, primary, aliases string) {
+		fmt.Fprintf(&accounts, `{"primary": "%s@example.com", "aliases": [%s], "directory": "corp", "guid": "%08d-1111-4222-8333-000000000001", "dn": "cn=%d,dc=corp"}`+"\n", primary, aliases, n, n)
+	}
+	account(1, "ann", `"first@example.com"`)
+	account(2, "bob", `"second@example.com"`)
+	account(3, "cat", `"third@example.com"`)
+	account(4, "gone", ``)
+	person(1, "bob", "third")
+	person(2, "ann", "first")
+	person(3, "cat", "second")
+	for n := 10; n < 40; n++ {
+		person(n, fmt.Sprintf("new%d", n), fmt.Sprintf("other%d", n))
+	}
+	config := fmt.Sprintf("directory \"corp\" {\n kind = \"ldif\"\n path = \"corp.ldif\"\n}\ndomain \"example.com\" {}\nscope \"all\" {\n directory = directory.corp\n guid_attribute = \"objectGUID\"\n}\nstate {\n path = %q\n}\n", a.path)
+	for name, text := range map[string]string{"rollcall.hcl": config, "corp.ldif": people.String(), "accounts.jsonl": accounts.String()} {
+		if err := os.WriteFile(filepath.Join(a.dir, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	a.reset(t)
+	a.before = a.accounts(t)
+	if out, code := a.run(t, "apply", "--auto-approve"); code != 0 {
+		t.Fatalf("undisturbed: exit %d\n%s", code, out)
+	}
+	if a.after = a.accounts(t); bytes.Equal(a.before, a.after) {
+		t.Fatal("the plan changes nothing")
+	}
+	return a
+}
+
+// reset makes the state as it was before the run.
+func (a *accident) reset(t *testing.T) {
+	t.Helper()
+	for _, name := range append(state.Files(a.path), state.HistoryPath(a.path)) {
+		if err := os.RemoveAll(name); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if out, code := a.run(t, "state", "import", filepath.Join(a.dir, "accounts.jsonl")); code != 0 {
+		t.Fatalf("import: exit %d\n%s", code, out)
+	}
+}
+
+func (a *accident) command(args ...string) *exec.Cmd {
+	return exec.Command(a.program, append([]string{"-C", a.dir}, args...)...)
+}
+
+func (a *accident) run(t *testing.T, args ...string) (talk string, code int) {
+	t.Helper()
+	cmd := a.command(args...)
+	var stderr bytes.Buffer
+	cmd.Stderr = &stderr
+	err := cmd.Run()
+	var ended *exec.ExitError
+	if err != nil && !errors.As(err, &ended) {
+		t.Fatal(err)
+	}
+	return stderr.String(), cmd.ProcessState.ExitCode()
+}
+
+// accounts returns what the state has, which must be whole.
+func (a *accident) accounts(t *testing.T) []byte {
+	t.Helper()
+	s, err := state.Load(a.path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Verify(a.path); err != nil {
+		t.Fatal(err)
+	}
+	var all []byte
+	for i := range s.Accounts {
+		all = append(s.Accounts[i].AppendJSON(all), '\n')
+	}
+	return all
+}
+
+// recovers checks what a run left that ended somehow: all of its plan or
+// nothing, and a further run tells what happened and ends where an undisturbed
+// one does. It returns whether the first run had written the state.
+func (a *accident) recovers(t *testing.T, what string) (changed bool) {
+	t.Helper()
+	now := a.accounts(t)
+	changed = bytes.Equal(now, a.after)
+	if !changed && !bytes.Equal(now, a.before) {
+		t.Fatalf("%s: half of the plan is done:\n%s", what, now)
+	}
+	unfinished := 0
+	for _, r := range a.runs(t) {
+		if r.Outcome == state.Unfinished {
+			unfinished++
+		}
+	}
+	talk, code := a.run(t, "apply", "--auto-approve")
+	if code != 0 {
+		t.Fatalf("%s: the next run: exit %d\n%s", what, code, talk)
+	}
+	if told := strings.Count(talk, "was ended from outside"); told != unfinished {
+		t.Errorf("%s: %d unfinished, %d told:\n%s", what, unfinished, told, talk)
+	}
+	if end := a.accounts(t); !bytes.Equal(end, a.after) {
+		t.Fatalf("%s: after the next run:\n%s", what, end)
+	}
+	if s, err := state.Load(a.path); err != nil || s.Serial != 2 {
+		t.Errorf("%s: version %d, so it was applied twice", what, s.Serial)
+	}
+	applied := 0
+	for _, r := range a.runs(t) {
+		if r.Outcome.Changed() {
+			applied++
+			if r.Settled != (changed && unfinished > 0) {
+				t.Errorf("%s: run %d settled: %t", what, r.Number, r.Settled)
+			}
+		} else if r.Outcome != state.Interrupted && r.Outcome != state.Failed {
+			t.Errorf("%s: run %d is %s", what, r.Number, r.Outcome)
+		}
+		if _, err := state.ReadRun(a.path, r.Number, nil); err != nil {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
+	if applied != 1 {
+		t.Errorf("%s: the history has %d runs that changed something", what, applied)
+	}
+	if left, err := filepath.Glob(filepath.Join(filepath.Dir(a.path), ".*.tmp*")); err != nil || len(left) > 0 && !changed {
+		t.Errorf("%s: left behind: %v", what, left)
+	}
+	return changed
+}
+
+func (a *accident) runs(t *testing.T) []state.Run {
+	t.Helper()
+	runs, err := state.Runs(a.path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return runs
+}
+
+// TestKilledAtEachCall kills an apply before each call by which it changes a
+// file, and interrupts another one there.
+func TestKilledAtEachCall(t *testing.T) {
+	a := newAccident(t, "")
+	for _, sig := range []syscall.Signal{syscall.SIGKILL, syscall.SIGINT} {
+		t.Run(sig.String(), func(t *testing.T) {
+			unchanged, changed := 0, 0
+			for n := 1; ; n++ {
+				a.reset(t)
+				call, ws, err := traced(a.command("apply", "--auto-approve"), n, sig)
+				if errors.Is(err, syscall.EPERM) && os.Getenv("ROLLCALL_SERVERS") != "required" {
+					t.Skip("tracing is not permitted here")
+				}
+				if err != nil {
+					t.Fatal(err)
+				}
+				if call == "" {
+					break
+				}
+				what := fmt.Sprintf("%s at call %d, %s", sig, n, call)
+				if sig == syscall.SIGINT && !(ws.Exited() && (ws.ExitStatus() == 0 || ws.ExitStatus() == 130)) {
+					t.Errorf("%s: ended with %v", what, ws)
+				}
+				if a.recovers(t, what) {
+					changed++
+				} else {
+					unchanged++
+				}
+			}
+			t.Logf("%d runs had written the state, %d had not", changed, unchanged)
+			if changed < 3 || unchanged < 5 {
+				t.Errorf("%d runs had written the state, %d had not: the calls are not those that matter", changed, unchanged)
+			}
+		})
+	}
+}
+
+// TestKilledAtRandom kills 200 applies at random moments.
+func TestKilledAtRandom(t *testing.T) {
+	a := newAccident(t, "")
+	a.reset(t)
+	start := time.Now()
+	a.run(t, "apply", "--auto-approve")
+	longest := time.Since(start)
+	random := rand.New(rand.NewPCG(1, 2))
+	killed, changed, n := 0, 0, 0
+	for ; killed < 200 && n < 1000; n++ {
+		a.reset(t)
+		cmd := a.command("apply", "--auto-approve")
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		moment := time.Duration(random.Int64N(int64(longest)))
+		time.AfterFunc(moment, func() { cmd.Process.Kill() })
+		if cmd.Wait() != nil {
+			killed++
+		}
+		if a.recovers(t, fmt.Sprintf("kill %d, after %v", n, moment)) {
+			changed++
+		}
+	}
+	t.Logf("%d of %d were killed; %d had written the state", killed, n, changed)
+	if killed < 200 {
+		t.Errorf("only %d of %d were killed", killed, n)
+	}
+}
+
+// TestFullDisk applies on a file system with ever more room, from none to
+// enough.
+func TestFullDisk(t *testing.T) {
+	disk := t.TempDir()
+	if err := syscall.Mount("tmpfs", disk, "tmpfs", 0, "size=1m,mode=700"); err != nil {
+		if os.Getenv("ROLLCALL_SERVERS") == "required" {
+			t.Fatal(err)
+		}
+		t.Skipf("mounting is not permitted here: %v", err)
+	}
+	defer syscall.Unmount(disk, 0)
+	a := newAccident(t, filepath.Join(disk, "rollcall.state.jsonl"))
+	ballast := filepath.Join(disk, "ballast")
+	free := func() int64 {
+		var s syscall.Statfs_t
+		if err := syscall.Statfs(disk, &s); err != nil {
+			t.Fatal(err)
+		}
+		return int64(s.Bavail) * s.Bsize
+	}
+	enough := 0
+	for pages := int64(0); enough < 2; pages++ {
+		a.reset(t)
+		if pages > 200 {
+			t.Fatal("no room is enough")
+		}
+		if err := os.WriteFile(ballast, make([]byte, free()-pages*int64(os.Getpagesize())), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		talk, code := a.run(t, "apply", "--auto-approve")
+		changed := bytes.Equal(a.accounts(t), a.after)
+		if err := os.Remove(ballast); err != nil {
+			t.Fatal(err)
+		}
+		what := fmt.Sprintf("%d pages free", pages)
+		switch {
+		case code == 0 && changed:
+			enough++
+		case code != 1 || changed || !strings.Contains(talk, "no space left"):
+			t.Errorf("%s: exit %d, changed: %t\n%s", what, code, changed, talk)
+		}
+		a.recovers(t, what)
+	}
+}
+
+// traced runs a command and sends it a signal before the n-th call by which it
+// changes a file. It returns that call's name, or "" if there was none, and how
+// the command ended.
+func traced(cmd *exec.Cmd, n int, sig syscall.Signal) (call string, ws syscall.WaitStatus, err error) {
+	runtime.LockOSThread() // a traced process knows one thread as its tracer
+	defer runtime.UnlockOSThread()
+	cmd.SysProcAttr = &syscall.SysProcAttr{Ptrace: true, Setpgid: true}
+	if err := cmd.Start(); err != nil {
+		return "", 0, err
+	}
+	pid := cmd.Process.Pid
+	defer cmd.Process.Release()
+	if _, err := syscall.Wait4(pid, &ws, 0, nil); err != nil {
+		return "", 0, err
+	}
+	const options = unix.PTRACE_O_TRACESYSGOOD | unix.PTRACE_O_TRACECLONE | unix.PTRACE_O_EXITKILL
+	if err := errors.Join(syscall.PtraceSetOptions(pid, options), syscall.PtraceSyscall(pid, 0)); err != nil {
+		return "", 0, err
+	}
+	for count := 0; ; {
+		// All threads are in the group of the process.
+		thread, err := syscall.Wait4(-pid, &ws, syscall.WALL, nil)
+		if err == syscall.EINTR {
+			continue
+		}
+		if err != nil {
+			return "", 0, err
+		}
+		if !ws.Stopped() {
+			if thread == pid {
+				return call, ws, nil
+			}
+			continue
+		}
+		var deliver syscall.Signal
+		switch stop := ws.StopSignal(); stop {
+		case syscall.SIGTRAP | 0x80:
+			if name := changingCall(thread); name != "" {
+				if count++; count == n {
+					call = name
+					if err := syscall.Kill(pid, sig); err != nil {
+						return "", 0, err
+					}
+				}
+			}
+		case syscall.SIGTRAP, syscall.SIGSTOP: // a new thread
+		default:
+			deliver = stop
+		}
+		if err := syscall.PtraceSyscall(thread, int(deliver)); err != nil && err != syscall.ESRCH {
+			return "", 0, err
+		}
+	}
+}
+
+var changingCalls = map[uint64]string{
+	unix.SYS_WRITE: "write", unix.SYS_PWRITE64: "pwrite", unix.SYS_FSYNC: "fsync", unix.SYS_FTRUNCATE: "ftruncate", unix.SYS_OPENAT: "openat",
+	unix.SYS_RENAME: "rename", unix.SYS_RENAMEAT: "renameat", unix.SYS_RENAMEAT2: "renameat2", unix.SYS_LINKAT: "linkat",
+	unix.SYS_UNLINK: "unlink", unix.SYS_UNLINKAT: "unlinkat", unix.SYS_MKDIRAT: "mkdirat", unix.SYS_FCHMOD: "fchmod", unix.SYS_FCHMODAT: "fchmodat",
+}
+
+// changingCall returns the name of the call that a thread is about to make, if
+// it changes a file, or "".
+func changingCall(thread int) string {
+	// struct ptrace_syscall_info of ptrace(2): the first octet tells entries,
+	// which are 1, from exits; the number of the call is at 24, its arguments
+	// follow.
+	var info [88]byte
+	_, _, errno := syscall.Syscall6(syscall.SYS_PTRACE, unix.PTRACE_GET_SYSCALL_INFO, uintptr(thread), uintptr(len(info)), uintptr(unsafe.Pointer(&info)), 0, 0)
+	if errno != 0 || info[0] != 1 {
+		return ""
+	}
+	number, arguments := binary.LittleEndian.Uint64(info[24:]), info[32:]
+	argument := func(i int) uint64 { return binary.LittleEndian.Uint64(arguments[8*i:]) }
+	switch number {
+	case unix.SYS_WRITE:
+		if argument(0) <= 2 {
+			return ""
+		}
+	case unix.SYS_OPENAT:
+		if argument(2)&(unix.O_WRONLY|unix.O_RDWR|unix.O_CREAT) == 0 {
+			return ""
+		}
+	}
+	return changingCalls[number]
+}

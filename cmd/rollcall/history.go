@@ -1,0 +1,186 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+
+	"github.com/rollcall-cli/rollcall/config"
+	"github.com/rollcall-cli/rollcall/internal/identity"
+	"github.com/rollcall-cli/rollcall/internal/render"
+	"github.com/rollcall-cli/rollcall/plan"
+	"github.com/rollcall-cli/rollcall/state"
+)
+
+type historyCommand struct {
+	List historyListCommand `cmd:"" default:"withargs" help:"List past runs, the newest last."`
+	Show historyShowCommand `cmd:"" help:"Show a run with each change and what became of it."`
+}
+
+type historyListCommand struct {
+	Output outputs `short:"o" placeholder:"FORMAT[=FILE]" sep:"none" help:"Write as ${formats}; to standard output without =FILE; repeatable."`
+}
+
+func (historyListCommand) Help() string {
+	return `Lists the runs that planned to apply something, the newest last: when, who, outcome, and the rows of the plan by category. "rollcall history" alone does the same.
+
+Examples:
+  rollcall history
+  rollcall history -o json | jq '.[] | select(.outcome == "failed") | .reason'
+
+Exit codes: 0 done; 1 the history cannot be read; 80 wrong usage; 130 interrupted.`
+}
+
+func (c *historyListCommand) Run(s *session) error {
+	cfg, err := s.configuration()
+	if err != nil {
+		return err
+	}
+	runs, err := state.Runs(cfg.StatePath)
+	if err != nil {
+		return err
+	}
+	return s.writeOutputs(c.Output, func(w io.Writer, format string, t render.Terminal) error {
+		if format == "json" {
+			return writeRuns(w, runs)
+		}
+		rows := make([]render.Run, len(runs))
+		for i := range runs {
+			rows[i] = runRow(&runs[i])
+		}
+		if format == "csv" {
+			return render.RunsCSV(w, rows)
+		}
+		return render.Runs(w, rows, render.TextOptions{Width: t.Width, Color: t.Color})
+	})
+}
+
+// runRow is a run as it is shown.
+func runRow(run *state.Run) render.Run {
+	r := render.Run{
+		Number: run.Number, Started: run.Started, Ended: run.Ended, Seconds: run.Seconds, User: run.User, Host: run.Host, Command: run.Command,
+		Automatic: run.Automatic, Outcome: string(run.Outcome), Reason: run.Reason, Changed: run.Outcome.Changed(), Settled: run.Settled,
+		Plan: run.Plan, Serial: run.Serial, SerialAfter: run.SerialAfter,
+		Accounts: run.Accounts, Applied: run.Applied, Withheld: run.Result.Withheld, Counts: run.Summary,
+	}
+	for _, f := range run.Failures {
+		r.Failures = append(r.Failures, render.RunFailure(f))
+	}
+	slices.SortFunc(r.Failures, func(a, b render.RunFailure) int { return strings.Compare(a.Account, b.Account) })
+	return r
+}
+
+// writeRuns writes runs as a JSON array, one a line.
+func writeRuns(w io.Writer, runs []state.Run) error {
+	text := []byte("[")
+	for i := range runs {
+		if i > 0 {
+			text = append(text, ',')
+		}
+		line, err := runs[i].JSON()
+		if err != nil {
+			return err
+		}
+		text = append(append(text, "\n  "...), line...)
+	}
+	if len(runs) > 0 {
+		text = append(text, '\n')
+	}
+	_, err := w.Write(append(text, "]\n"...))
+	return err
+}
+
+type historyShowCommand struct {
+	Number int     `arg:"" name:"n" help:"The number of the run."`
+	Output outputs `short:"o" placeholder:"FORMAT[=FILE]" sep:"none" help:"Write as ${formats}; to standard output without =FILE; repeatable."`
+	All    bool    `help:"Show every row of long categories as text."`
+}
+
+func (historyShowCommand) Help() string {
+	return `Shows a run with each change of its plan and what became of it.
+
+Examples:
+  rollcall history show 7
+  rollcall history show 7 -o csv=run-7.csv
+
+Exit codes: 0 done; 1 there is no such run, or its record is damaged; 80 wrong usage; 130 interrupted.`
+}
+
+func (c *historyShowCommand) Run(s *session) error {
+	cfg, err := s.configuration()
+	if err != nil {
+		return err
+	}
+	run, p, err := pastRun(cfg, c.Number)
+	if err != nil {
+		return err
+	}
+	row := runRow(run)
+	return s.writeOutputs(c.Output, func(w io.Writer, format string, t render.Terminal) error {
+		switch format {
+		case "json":
+			return writeRun(w, run, &row, p)
+		case "csv":
+			return render.RunCSV(w, &row, p)
+		}
+		return render.RunText(w, &row, p, render.TextOptions{
+			Width: t.Width, Color: t.Color, All: c.All, Full: fmt.Sprintf("rollcall history show %d --all", c.Number),
+		})
+	})
+}
+
+// pastRun reads a run and the plan that it had, as far as it is recorded.
+func pastRun(cfg *config.Config, number int) (*state.Run, *plan.Plan, error) {
+	p := &plan.Plan{}
+	run, err := state.ReadRun(cfg.StatePath, number, func(c *state.Change) {
+		p.Accounts = append(identity.Grown(p.Accounts), plan.AccountChange{Before: c.Before, After: c.After, Kept: c.Kept, Withheld: c.Withheld})
+	})
+	var damage *state.Error
+	if err != nil && !errors.As(err, &damage) {
+		err = hinted{err, "rollcall history lists the runs"}
+	}
+	if err != nil {
+		return nil, nil, err
+	}
+	p.Changes = plan.Rows(p.Accounts)
+	return run, p, nil
+}
+
+// writeRun writes a run as one JSON object: the run as the list has it, the
+// rows of its plan with their outcomes, and the accounts before and after.
+func writeRun(w io.Writer, run *state.Run, row *render.Run, p *plan.Plan) error {
+	out := bufio.NewWriterSize(w, 1<<16)
+	head, err := run.JSON()
+	if err != nil {
+		return err
+	}
+	list := func(name string, n int, item func(b []byte, i int) []byte) {
+		fmt.Fprintf(out, ",\n  %q: [", name)
+		var b []byte
+		for i := range n {
+			b = append(b[:0], ",\n    "...)
+			if i == 0 {
+				b = b[1:]
+			}
+			out.Write(item(b, i))
+		}
+		if n > 0 {
+			out.WriteString("\n  ")
+		}
+		out.WriteByte(']')
+	}
+	fmt.Fprintf(out, "{\n  \"run\": %s", head)
+	list("changes", len(p.Changes), func(b []byte, i int) []byte {
+		outcome, failure := row.RowOutcome(&p.Changes[i])
+		b = bytes.TrimSuffix(p.Changes[i].AppendJSON(b), []byte("}"))
+		b = fmt.Appendf(b, `, "outcome": %q, "error": `, outcome)
+		return append(identity.AppendJSONString(b, failure), '}')
+	})
+	list("accounts", len(p.Accounts), func(b []byte, i int) []byte { return p.Accounts[i].AppendJSON(b) })
+	out.WriteString("\n}\n")
+	return out.Flush()
+}

@@ -1,0 +1,235 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"os"
+	"os/user"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/rollcall-cli/rollcall/apply"
+	"github.com/rollcall-cli/rollcall/config"
+	"github.com/rollcall-cli/rollcall/plan"
+	"github.com/rollcall-cli/rollcall/state"
+)
+
+// record is what a run leaves in the history.
+type record struct {
+	s        *session
+	cfg      *config.Config
+	head     state.Head
+	plan     *plan.Plan           // once it is made or read
+	accounts []plan.AccountChange // of the plan
+	recorder *state.Recorder      // nil until something is written
+	outcome  state.Outcome        // "" until it is known
+}
+
+// record begins a run that holds the lock.
+func (s *session) record(cfg *config.Config) *record {
+	r := &record{s: s, cfg: cfg, head: state.Head{
+		Started: s.now(), User: "unknown user", Host: "unknown host", Automatic: !s.in.Interactive, Command: commandOf(s.args),
+		Tool: release, ConfigDigest: cfg.Digest(), Summary: counts(&plan.Summary{}),
+	}}
+	if u, err := user.Current(); err == nil {
+		r.head.User = u.Username
+	}
+	if host, err := os.Hostname(); err == nil {
+		r.head.Host = host
+	}
+	return r
+}
+
+// commandOf is a command line as one text; arguments with spaces and the like
+// are quoted.
+func commandOf(args []string) string {
+	text := "rollcall"
+	for _, arg := range args {
+		if arg == "" || strings.ContainsFunc(arg, func(r rune) bool { return r <= ' ' || r == '"' || r == '\'' || r == '\\' || r >= 0x7f }) {
+			arg = strconv.Quote(arg)
+		}
+		text += " " + arg
+	}
+	return text
+}
+
+// settle finds out how a run ended that was killed, and tells.
+func (s *session) settle(cfg *config.Config) error {
+	run, err := state.Settle(cfg.StatePath, s.now())
+	if err != nil || run == nil {
+		return err
+	}
+	what := "before it changed anything"
+	if run.Outcome.Changed() {
+		what = fmt.Sprintf("after it had written version %d of the state", run.SerialAfter)
+	}
+	s.note("run %d, of %s at %s, was ended from outside %s; the history has it as %s", run.Number, by(run.User, run.Host), stamp(run.Started), what, run.Outcome)
+	return nil
+}
+
+func by(user, host string) string { return user + " on " + host }
+
+func stamp(t time.Time) string { return t.UTC().Format(time.RFC3339) }
+
+// counts are the numbers of a summary by their names in the plan document.
+func counts(sum *plan.Summary) map[string]int {
+	all := map[string]int{"rejection": sum.Rejections, "withheld": sum.Withheld, "left_out": sum.LeftOut}
+	for c, n := range sum.Changes {
+		all[plan.Category(c).String()] = n
+	}
+	return all
+}
+
+// identify binds the record to a plan.
+func (r *record) identify(p *plan.Plan) {
+	r.plan = p
+	expires := p.Expires.UTC()
+	r.head.Plan, r.head.Expires = p.ID(), &expires
+	r.head.Lineage, r.head.Serial = p.Lineage, p.Serial
+	r.plans(p)
+}
+
+// plans takes over what the plan would change.
+func (r *record) plans(p *plan.Plan) {
+	sum := p.Summary()
+	r.head.Summary, r.head.Accounts, r.accounts = counts(&sum), len(p.Accounts), p.Accounts
+}
+
+// barred refuses a plan that the history has as applied or rejected.
+func (r *record) barred() error {
+	runs, err := state.Runs(r.cfg.StatePath)
+	if err != nil {
+		return err
+	}
+	for _, run := range slices.Backward(runs) {
+		if run.Plan != r.head.Plan || !run.Outcome.Changed() && run.Outcome != state.Rejected {
+			continue
+		}
+		how := "applied"
+		if run.Outcome == state.Rejected {
+			how = "rejected"
+		}
+		why := ""
+		if run.Reason != "" {
+			why = ": " + run.Reason
+		}
+		return staleError{fmt.Errorf("the plan was %s already, at %s by %s, as run %d%s", how, stamp(run.Started), by(run.User, run.Host), run.Number, why)}
+	}
+	return nil
+}
+
+// every is how many account changes are recorded between two looks for an
+// interrupt.
+const every = 1 << 12
+
+// begin writes all that is known before the outcome.
+func (r *record) begin() (err error) {
+	if r.recorder, err = state.Begin(r.cfg.StatePath, r.head); err != nil {
+		return err
+	}
+	for i := range r.accounts {
+		if i%every == 0 && r.s.ctx.Err() != nil && r.outcome == "" {
+			return r.s.ctx.Err()
+		}
+		c := &r.accounts[i]
+		if err := r.recorder.Change(&state.Change{Before: c.Before, After: c.After, Kept: c.Kept, Withheld: c.Withheld}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// save writes the state once it is recorded what that will have changed.
+func (r *record) save(st *state.State, result apply.Result) error {
+	if err := r.begin(); err != nil {
+		return err
+	}
+	err := st.SaveAfter(r.cfg.StatePath, release, r.s.now(), func(serial int64, checksum string) error {
+		intended := state.Result{Applied: result.Applied, Withheld: result.Withheld, SerialAfter: serial}
+		for _, f := range result.Failures {
+			intended.Failures = append(intended.Failures, state.Failure{Account: f.Account.String(), Error: f.Err.Error()})
+		}
+		return r.recorder.Intend(intended, checksum)
+	})
+	if err != nil {
+		return err
+	}
+	if r.outcome = state.Applied; len(result.Failures) > 0 {
+		r.outcome = state.Incomplete
+	}
+	return nil
+}
+
+// remember keeps the rejections that stand after the run, for the next to tell
+// which are new.
+func (r *record) remember(m *made) {
+	standing := m.plan.Standing(m.known)
+	if standing == nil || m.known != nil && maps.EqualFunc(standing, m.known, time.Time.Equal) {
+		return
+	}
+	if err := state.SaveRefusals(r.cfg.StatePath, standing); err != nil {
+		r.s.warn("which rejections are new is not remembered for the next run: %v", err)
+	}
+}
+
+// end records how the run ended, as err says, and returns err. A run that found
+// nothing to do leaves no record.
+func (r *record) end(err error) error {
+	reason := ""
+	if r.outcome == "" {
+		if r.outcome, reason = r.outcomeOf(err); r.outcome == "" {
+			return err
+		}
+	}
+	var failed error
+	if r.recorder == nil {
+		if r.outcome != state.Declined {
+			// Nobody has decided about these changes, and a run may end so every
+			// few minutes.
+			r.accounts = nil
+		}
+		failed = r.begin()
+	}
+	if r.recorder != nil {
+		failed = r.recorder.End(r.outcome, reason, r.s.now())
+	}
+	switch {
+	case failed == nil:
+	case r.outcome.Changed():
+		r.s.warn("the outcome of run %d is not in the history, where the next run puts it: %v", r.recorder.Number(), failed)
+	default:
+		r.s.warn("this run is not in the history: %v", failed)
+	}
+	if err := state.Prune(r.cfg.StatePath, r.cfg.HistoryDays, r.cfg.HistoryRuns, r.s.now()); err != nil {
+		r.s.warn("%v", err)
+	}
+	return err
+}
+
+// outcomeOf tells an outcome, and why, by the error that a run ended with that
+// has not written the state; "" if it is not to be recorded.
+func (r *record) outcomeOf(err error) (outcome state.Outcome, reason string) {
+	if err != nil {
+		reason = strings.ReplaceAll(err.Error(), "\n", "; ")
+	}
+	var expired expiredError
+	switch code := codeOf(err); {
+	case errors.Is(err, context.Canceled):
+		return state.Interrupted, "interrupted by its user"
+	case errors.As(err, &expired):
+		return state.Expired, reason
+	case code == exitStale:
+		return state.Stale, reason
+	case code == exitDeclined:
+		return state.Declined, ""
+	case code == exitWithheld:
+		return state.Withheld, ""
+	case code == exitOK, code == exitUsage:
+		return "", ""
+	}
+	return state.Failed, reason
+}

@@ -1,0 +1,63 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/rollcall-cli/rollcall/state"
+)
+
+type rejectCommand struct {
+	Plan   string `arg:"" help:"A saved plan, made by plan -o json=PLAN."`
+	Reason string `required:"" placeholder:"TEXT" help:"Why, for whoever looks at the history."`
+	locking
+}
+
+func (rejectCommand) Help() string {
+	return `Records in the history that a saved plan was refused. apply then refuses it too, and says who rejected it and why.
+
+Example:
+  rollcall reject plan.json --reason "the whole sales team would go"
+
+Exit codes: 0 done; 1 the plan cannot be read, or the history not written; 5 the plan was applied or rejected already; 11 the state is locked; 80 wrong usage; 130 interrupted.`
+}
+
+func (c *rejectCommand) Validate() error {
+	if strings.TrimSpace(c.Reason) == "" {
+		return errors.New("--reason must say why")
+	}
+	return nil
+}
+
+func (c *rejectCommand) Run(s *session) error {
+	cfg, err := s.configuration()
+	if err != nil {
+		return err
+	}
+	p, err := readPlan(c.Plan)
+	if err != nil {
+		return err
+	}
+	lock, err := s.lock(cfg, "rollcall reject")
+	if err != nil {
+		return err
+	}
+	defer lock.Release()
+	run := s.record(cfg)
+	run.identify(p)
+	if err := run.barred(); err != nil {
+		return fmt.Errorf("%s: %w", c.Plan, err)
+	}
+	if err := run.begin(); err != nil {
+		if run.recorder != nil {
+			run.recorder.Drop()
+		}
+		return err
+	}
+	if err := run.recorder.End(state.Rejected, strings.TrimSpace(c.Reason), s.now()); err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(s.stdout, "%s is rejected and cannot be applied any more, as run %d of the history tells\n", c.Plan, run.recorder.Number())
+	return err
+}

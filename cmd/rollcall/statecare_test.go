@@ -1,0 +1,193 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/rollcall-cli/rollcall/state"
+)
+
+// TestUnlock: a lock that outlived its run is removed after asking; that of a
+// run at work, and one of which nobody knows whose it is, are not.
+func TestUnlock(t *testing.T) {
+	dir := quickstart(t)
+	path := filepath.Join(dir, "rollcall.state.jsonl")
+	lock, err := state.Acquire(context.Background(), path, "rollcall apply", 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer lock.Release()
+	unlock := func(answer string, terminal bool, flags ...string) (string, string, exitCode) {
+		return at(context.Background(), strings.NewReader(answer), terminal, append([]string{"-C", dir, "state", "unlock"}, flags...)...)
+	}
+	if _, talk, code := unlock("yes\n", true); code != exitLocked || !strings.Contains(talk, fmt.Sprintf("process %d", os.Getpid())) {
+		t.Errorf("at work: exit %d, %s", code, talk)
+	}
+	export := filepath.Join(t.TempDir(), "mailboxes.csv")
+	if err := os.WriteFile(export, []byte("PrimarySMTPAddress,GUID\nnew@example.com,00000009-1111-4222-8333-000000000009\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, args := range []string{"plan", "state list", "state diff", "state verify", "state import --dry-run " + export} {
+		if _, talk, code := at(context.Background(), nil, false, append([]string{"-C", dir}, strings.Fields(args)...)...); code != exitOK {
+			t.Errorf("while the state is locked, %s exits %d: %s", args, code, talk)
+		}
+	}
+	write := func(holder string) {
+		if err := os.WriteFile(path+".lock", []byte("\x00"+holder), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write("{")
+	if _, talk, code := unlock("yes\n", true, "--auto-approve"); code != exitLocked {
+		t.Errorf("unknown holder: exit %d, %s", code, talk)
+	}
+	write(`{"command":"rollcall apply","pid":7,"user":"ann","host":"elsewhere.example.com","since":"2026-11-20T22:00:00Z"}`)
+	if _, talk, code := unlock("", false); code != exitLocked || !strings.Contains(talk, "hint: give --auto-approve") {
+		t.Errorf("without a terminal: exit %d, %s", code, talk)
+	}
+	if _, talk, code := unlock("no\n", true); code != exitDeclined || !strings.Contains(talk, `process 7 of ann on elsewhere.example.com, since 2026-11-20T22:00:00Z`) {
+		t.Errorf("declined: exit %d, %s", code, talk)
+	}
+	if _, talk, code := at(context.Background(), nil, false, "-C", dir, "state", "release", "anna.adler@example.com"); code != exitLocked || !strings.Contains(talk, "rollcall state unlock") {
+		t.Errorf("still locked: exit %d, %s", code, talk)
+	}
+	if out, talk, code := unlock("yes\n", true); code != exitOK || !strings.Contains(out, "removed the lock of ") {
+		t.Errorf("yes: exit %d, %s", code, talk)
+	}
+	if _, talk, code := at(context.Background(), nil, false, "-C", dir, "state", "release", "anna.adler@example.com"); code != exitOK {
+		t.Errorf("unlocked: exit %d, %s", code, talk)
+	}
+}
+
+// TestReadersDuringApply: plan and state list read on while applies write, wait
+// for none of them, and see each state whole.
+func TestReadersDuringApply(t *testing.T) {
+	dir := t.TempDir()
+	write := func(name, text string) {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write("rollcall.hcl", "directory \"corp\" {\n  kind = \"ldif\"\n  path = \"corp.ldif\"\n}\ndomain \"example.com\" {}\nscope \"staff\" {\n  directory = directory.corp\n}\n")
+	// The two directories have the same people under different names, so that
+	// each apply changes all of them, and a mixture would be seen.
+	const people = 50
+	var sides [2]string
+	for side := range sides {
+		var b strings.Builder
+		b.WriteString("version: 1\n")
+		for i := range people {
+			fmt.Fprintf(&b, "\ndn: cn=p%d,dc=corp\nobjectClass: user\nobjectGUID: p%015d\nmail: p%d@example.com\ndisplayName: side %d\n", i, i, i, side)
+		}
+		sides[side] = b.String()
+	}
+	write("corp.ldif", sides[0])
+	if _, talk, code := at(context.Background(), nil, false, "-C", dir, "apply", "--auto-approve"); code != exitOK {
+		t.Fatal(talk)
+	}
+	write("a.ldif", sides[0])
+	write("b.ldif", sides[1])
+	stop, applied := make(chan struct{}), make(chan int, 1)
+	go func() {
+		n := 0
+		defer func() { applied <- n }()
+		for {
+			select {
+			case <-stop:
+				return
+			default:
+			}
+			n++
+			from, to := filepath.Join(dir, []string{"a.ldif", "b.ldif"}[n%2]), filepath.Join(dir, "next.ldif")
+			if os.Link(from, to) != nil || os.Rename(to, filepath.Join(dir, "corp.ldif")) != nil {
+				return
+			}
+			if _, talk, code := at(context.Background(), nil, false, "-C", dir, "apply", "--auto-approve"); code != exitOK {
+				t.Errorf("apply %d: exit %d, %s", n, code, talk)
+				return
+			}
+		}
+	}()
+	for n := range 200 {
+		args := []string{"-C", dir, "state", "list", "-o", "json"}
+		if n%4 == 0 {
+			args = []string{"-C", dir, "plan", "-o", "json"}
+		}
+		out, talk, code := at(context.Background(), nil, false, args...)
+		if code != exitOK {
+			t.Fatalf("read %d: exit %d, %s", n, code, talk)
+		}
+		if n%4 == 0 {
+			if !json.Valid([]byte(out)) {
+				t.Fatalf("read %d: no JSON", n)
+			}
+			continue
+		}
+		if a, b := strings.Count(out, "side 0"), strings.Count(out, "side 1"); a+b != people || a*b != 0 {
+			t.Fatalf("read %d: %d accounts of one state and %d of the other", n, a, b)
+		}
+	}
+	close(stop)
+	if n := <-applied; n < 10 {
+		t.Errorf("%d applies in the time of 200 reads", n)
+	}
+}
+
+// TestJSONTalk: with --log-format json every line of standard error is a JSON
+// object with the same keys, questions and panics among them.
+func TestJSONTalk(t *testing.T) {
+	dir := quickstart(t)
+	var talk bytes.Buffer
+	s := &session{stderr: &talk, stdout: panicking{}, now: time.Now}
+	if code := run(context.Background(), []string{"--log-format", "json", "version"}, s); code != exitInternal {
+		t.Errorf("exit %d", code)
+	}
+	for _, c := range []struct {
+		args string
+		code exitCode
+		want string
+	}{
+		{"apply", exitDeclined, `info: apply these 25 changes? only "yes" is taken:`},
+		{"plan --nonsense", exitUsage, "error: unknown flag --nonsense"},
+		{"state show nobody@example.com", exitFailed, "error: no account holds nobody@example.com"},
+		{"apply --auto-approve", exitOK, "info: applied: "},
+	} {
+		_, more, code := at(context.Background(), strings.NewReader(""), true, append([]string{"-C", dir, "--log-format=json"}, strings.Fields(c.args)...)...)
+		var lines []string
+		for line := range strings.Lines(more) {
+			var l struct {
+				Level, Message string
+				Code           exitCode
+			}
+			if err := json.Unmarshal([]byte(line), &l); err != nil {
+				t.Errorf("%s: %q: %v", c.args, line, err)
+			}
+			if l.Level == "error" && l.Code != c.code {
+				t.Errorf("%s: the line says code %d", c.args, l.Code)
+			}
+			lines = append(lines, l.Level+": "+l.Message)
+		}
+		if code != c.code || !strings.Contains(strings.Join(lines, "\n"), c.want) {
+			t.Errorf("%s: exit %d\n%s", c.args, code, strings.Join(lines, "\n"))
+		}
+		talk.WriteString(more)
+	}
+	for line := range strings.Lines(talk.String()) {
+		var l map[string]any
+		if err := json.Unmarshal([]byte(line), &l); err != nil || len(l) != 5 {
+			t.Errorf("%q: %v", line, err)
+		}
+		for _, key := range []string{"time", "level", "message", "hint", "code"} {
+			if _, ok := l[key]; !ok {
+				t.Errorf("%q lacks %s", line, key)
+			}
+		}
+	}
+}

@@ -1,0 +1,82 @@
+package main
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/rollcall-cli/rollcall/plan"
+	"github.com/rollcall-cli/rollcall/state"
+)
+
+type undoCommand struct {
+	Number int `arg:"" placeholder:"N" help:"A run, as rollcall history counts them."`
+	showing
+	Expires time.Duration `default:"24h" placeholder:"DURATION" help:"How long the saved plan may be applied (default 24h)."`
+}
+
+func (undoCommand) Help() string {
+	return `Makes a plan that takes back what a run changed, as far as nobody has changed the accounts since, and says of the rest why not. An account that the run created goes out of service; nothing else is read or changed. Save the plan, review it, and apply it like any other.
+
+The next plan of the directories makes the same changes again, unless the directories or the configuration have changed by then.
+
+Examples:
+  rollcall undo 12
+  rollcall undo 12 -o text -o json=undo.json
+  rollcall apply undo.json
+
+Exit codes: 0 done; 1 failed, or there is no such run, or it changed nothing; 70 internal error; 80 wrong usage; 130 interrupted.`
+}
+
+func (c *undoCommand) Validate() error { return positive("--expires", c.Expires) }
+
+func (c *undoCommand) Run(s *session) error {
+	cfg, err := s.configuration()
+	if err != nil {
+		return err
+	}
+	run, past, err := pastRun(cfg, c.Number)
+	if err != nil {
+		return err
+	}
+	if !run.Outcome.Changed() {
+		return hinted{fmt.Errorf("run %d changed nothing: it ended as %s", c.Number, run.Outcome), "rollcall history lists the runs"}
+	}
+	st, err := state.Load(cfg.StatePath)
+	if err != nil {
+		return err
+	}
+	if st.Lineage != run.Lineage && run.Lineage != "" {
+		return fmt.Errorf("run %d changed another state: this one has begun anew since", c.Number)
+	}
+	p, kept := plan.Undo(succeeded(run, past.Accounts), plan.Input{Accounts: st.Accounts, Rules: cfg.Rules, Now: s.now()})
+	p.Header = plan.Header{ToolVersion: release, Created: s.now().UTC().Truncate(time.Second), ConfigDigest: cfg.Digest(), Lineage: st.Lineage, Serial: st.Serial}
+	p.Expires = p.Created.Add(c.Expires)
+	for _, k := range kept {
+		p.Warnings = append(p.Warnings, fmt.Sprintf("%s is not taken back: %s", k.Account, k.Why))
+	}
+	again := fmt.Sprintf("rollcall undo %d", c.Number)
+	return s.writePlan(p, c.showing, again+" --all", "save the plan with "+again+" -o json=FILE, and run rollcall apply FILE")
+}
+
+// succeeded returns the account changes of a run but those that the console
+// refused.
+func succeeded(run *state.Run, changes []plan.AccountChange) []plan.AccountChange {
+	failed := map[string]bool{}
+	for _, f := range run.Failures {
+		failed[f.Account] = true
+	}
+	var all []plan.AccountChange
+	for _, c := range changes {
+		name := ""
+		switch after := c.Result(); {
+		case after != nil:
+			name = after.Primary.String()
+		case c.Before != nil:
+			name = c.Before.Primary.String()
+		}
+		if !failed[name] {
+			all = append(all, c)
+		}
+	}
+	return all
+}

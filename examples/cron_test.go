@@ -1,0 +1,163 @@
+//go:build !windows
+
+package examples
+
+import (
+	"encoding/json"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+func read(t *testing.T, path string) string {
+	t.Helper()
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
+
+// TestCronConfiguration: it is valid, with the password where systemd and
+// rollcall-cron have it.
+func TestCronConfiguration(t *testing.T) {
+	credentials := t.TempDir()
+	if err := os.WriteFile(filepath.Join(credentials, "corp-password"), []byte("secret\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("CREDENTIALS_DIRECTORY", credentials)
+	run := program(t)
+	for _, args := range [][]string{{"validate"}, {"fmt", "--check"}} {
+		if out, code := run("cron", args...); code != 0 {
+			t.Errorf("%v exits %d\n%s", args, code, out)
+		}
+	}
+}
+
+// cron runs rollcall-cron with the given program as rollcall.
+func cron(t *testing.T, dir, program string) (out string, code int) {
+	t.Helper()
+	bin := t.TempDir()
+	if err := os.Symlink(program, filepath.Join(bin, "rollcall")); err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command("/bin/sh", "cron/rollcall-cron")
+	cmd.Env = []string{"PATH=" + bin + ":/usr/bin:/bin", "ROLLCALL_CONFIG=" + dir, "ROLLCALL_STATE=" + dir, "ROLLCALL_LOG=" + filepath.Join(dir, "log")}
+	text, err := cmd.CombinedOutput()
+	if err != nil && cmd.ProcessState == nil {
+		t.Fatal(err)
+	}
+	return string(text), cmd.ProcessState.ExitCode()
+}
+
+// TestCronScript: a run with something to tell prints it, one without prints
+// nothing, and the talk is in the log as JSON lines.
+func TestCronScript(t *testing.T) {
+	dir, path := t.TempDir(), built(t, "rollcall")
+	for name, text := range map[string]string{
+		"rollcall.hcl": "directory \"corp\" {\n  kind = \"ldif\"\n  path = \"corp.ldif\"\n}\ndomain \"example.com\" {}\nscope \"staff\" {\n  directory = directory.corp\n}\n",
+		"corp.ldif":    "version: 1\n\ndn: cn=ann,dc=corp\nobjectClass: user\nobjectGUID:: AQAAABERIkKDMwAAAAAAAQ==\nmail: ann@example.com\n",
+	} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if out, code := cron(t, dir, path); code != 0 || !strings.Contains(out, "ann@example.com") {
+		t.Errorf("a run with a change exits %d\n%s", code, out)
+	}
+	if out, code := cron(t, dir, path); code != 0 || out != "" {
+		t.Errorf("a run with nothing to do exits %d\n%s", code, out)
+	}
+	if err := os.Remove(filepath.Join(dir, "corp.ldif")); err != nil {
+		t.Fatal(err)
+	}
+	if out, code := cron(t, dir, path); code != 10 || out != "rollcall: exit code 10; see "+filepath.Join(dir, "log")+"\n" {
+		t.Errorf("a run that cannot read exits %d\n%s", code, out)
+	}
+	var levels []string
+	for line := range strings.Lines(read(t, filepath.Join(dir, "log"))) {
+		var l struct {
+			Time, Level, Message, Hint string
+			Code                       int
+		}
+		if err := json.Unmarshal([]byte(line), &l); err != nil || l.Time == "" || l.Message == "" || (l.Level == "error") != (l.Code == 10) {
+			t.Errorf("log line %q: %v", line, err)
+		}
+		levels = append(levels, l.Level)
+	}
+	if got := strings.Join(levels, " "); got != "info error" {
+		t.Errorf("the log has the levels %q", got)
+	}
+}
+
+// TestCronRefusedCredentials: they are tried once.
+func TestCronRefusedCredentials(t *testing.T) {
+	dir := t.TempDir()
+	stub := filepath.Join(dir, "stub")
+	if err := os.WriteFile(stub, []byte("#!/bin/sh\necho run >&2\nexit 12\n"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if out, code := cron(t, dir, stub); code != 12 || !strings.Contains(out, "credentials were refused") {
+		t.Errorf("exits %d\n%s", code, out)
+	}
+	if out, code := cron(t, dir, stub); code != 12 || out != "" {
+		t.Errorf("once more, exits %d\n%s", code, out)
+	}
+	if log := read(t, filepath.Join(dir, "log")); log != "run\n" {
+		t.Errorf("runs: %q", log)
+	}
+}
+
+// TestCronService: its command line is one that the program takes, and the
+// same as that of rollcall-cron; and systemd takes the units.
+func TestCronService(t *testing.T) {
+	const prefix = "ExecStart=/usr/local/bin/rollcall -C /etc/rollcall "
+	_, line, ok := strings.Cut(read(t, "cron/rollcall.service"), prefix)
+	if !ok {
+		t.Fatal("rollcall.service does not start rollcall")
+	}
+	line, _, _ = strings.Cut(line, "\n")
+	if !strings.Contains(read(t, "cron/rollcall-cron"), "rollcall -C \"$config\" "+line+" 2>>") {
+		t.Errorf("rollcall-cron does not run rollcall %s", line)
+	}
+	if out, code := program(t)(copied(t, "quickstart"), strings.Fields(line)...); code != 0 || out == "" {
+		t.Errorf("rollcall %s exits %d\n%s", line, code, out)
+	}
+
+	analyze, err := exec.LookPath("systemd-analyze")
+	if err != nil {
+		t.Skip("systemd-analyze is not installed")
+	}
+	path, units := built(t, "rollcall"), t.TempDir()
+	args := []string{"verify", "--man=no"}
+	for _, name := range []string{"rollcall.service", "rollcall.timer", "rollcall-failed@.service"} {
+		text := strings.ReplaceAll(read(t, filepath.Join("cron", name)), "/usr/local/bin/rollcall", path)
+		unit := filepath.Join(units, name)
+		if err := os.WriteFile(unit, []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		args = append(args, unit)
+	}
+	if out, err := exec.Command(analyze, args...).CombinedOutput(); err != nil || strings.Contains(string(out), units) {
+		t.Errorf("systemd-analyze verify: %v\n%s", err, out)
+	}
+}
+
+// TestCronCodes: the README has a row for each exit code of docs/exit-codes.md
+// that a scheduled apply can end with.
+func TestCronCodes(t *testing.T) {
+	readme := read(t, "cron/README.md")
+	never := map[string]bool{"2": true, "5": true, "6": true, "7": true}
+	rows := regexp.MustCompile(`(?m)^\| (\d+) \|`).FindAllStringSubmatch(read(t, "../docs/exit-codes.md"), -1)
+	if len(rows) == 0 {
+		t.Fatal("docs/exit-codes.md has no codes")
+	}
+	for _, m := range rows {
+		if strings.Contains(readme, "\n| "+m[1]+" |") == never[m[1]] {
+			t.Errorf("exit code %s", m[1])
+		}
+	}
+}
