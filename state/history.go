@@ -82,6 +82,8 @@ type Head struct {
 	Plan         string     `json:"plan"`
 	Expires      *time.Time `json:"expires"`
 	ConfigDigest string     `json:"config_digest"`
+	// Scopes are what was read, as far as it decides who is there.
+	Scopes []Scope `json:"scopes"`
 	// Lineage and Serial are those of the state before the run.
 	Lineage string `json:"lineage"`
 	Serial  int64  `json:"serial"`
@@ -91,6 +93,14 @@ type Head struct {
 	Accounts int `json:"accounts"`
 	// Summary counts the plan's rows by category, and others by name.
 	Summary map[string]int `json:"summary"`
+}
+
+// Scope is a scope of the configuration of a run.
+type Scope struct {
+	Name      string `json:"name"`
+	Directory string `json:"directory"`
+	BaseDN    string `json:"base_dn"`
+	Filter    string `json:"filter"`
 }
 
 // Failure is an account that the console refused to change.

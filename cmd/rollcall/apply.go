@@ -285,7 +285,7 @@ type showCommand struct {
 }
 
 func (showCommand) Help() string {
-	return `Shows a saved plan in any format; it need not fit the state any more.
+	return `Shows a saved plan in any format. It need not fit the state any more; where it does not, a warning says why.
 
 Examples:
   rollcall show plan.json
@@ -303,6 +303,23 @@ func (c *showCommand) Run(s *session) error {
 	if s.now().After(p.Expires) {
 		s.warn("the plan expired at %s and can no longer be applied", p.Expires.Format(time.RFC3339))
 		next = "make a new plan"
+	} else if err := s.stale(p); err != nil {
+		s.warn("%v, so that it can no longer be applied", err)
+		next = "make a new plan"
 	}
 	return s.writePlan(p, c.showing, "rollcall show "+c.Plan+" --all", next)
+}
+
+// stale says why a saved plan does not fit the configuration and the state that
+// are here. Where there are none, nobody can tell.
+func (s *session) stale(p *plan.Plan) error {
+	cfg, diags := config.Load(s.dir, s.now())
+	if diags.HasErrors() {
+		return nil
+	}
+	st, err := state.Load(cfg.StatePath)
+	if err != nil {
+		return nil
+	}
+	return fits(p, st, cfg, s.now())
 }

@@ -97,6 +97,9 @@ func (s *session) plan(cfg *config.Config, flags reading, allowed int) (*made, e
 	if err != nil {
 		return nil, err
 	}
+	if departures := result.Departures(in.Entries); len(departures) > 0 {
+		p.Warnings = slices.Concat(p.Warnings, departures, rescoped(cfg))
+	}
 	result.Header = p
 	known := s.standing(cfg)
 	result.Compare(known)

@@ -34,6 +34,7 @@ func (s *session) record(cfg *config.Config) *record {
 	r := &record{s: s, cfg: cfg, head: state.Head{
 		Started: s.now(), User: "unknown user", Host: "unknown host", Automatic: !s.in.Interactive, Command: commandOf(s.args),
 		Tool: release, ConfigDigest: cfg.Digest(), Summary: counts(&plan.Summary{}),
+		Scopes: scopesOf(cfg),
 	}}
 	if u, err := user.Current(); err == nil {
 		r.head.User = u.Username
@@ -42,6 +43,53 @@ func (s *session) record(cfg *config.Config) *record {
 		r.head.Host = host
 	}
 	return r
+}
+
+func scopesOf(cfg *config.Config) []state.Scope {
+	all := []state.Scope{}
+	for i := range cfg.Scopes {
+		c := &cfg.Scopes[i]
+		all = append(all, state.Scope{Name: c.Name, Directory: c.Directory, BaseDN: c.BaseDN, Filter: c.Filter})
+	}
+	return all
+}
+
+// rescoped tells which scopes read something else than in the last run that
+// changed the state.
+func rescoped(cfg *config.Config) []string {
+	runs, err := state.Runs(cfg.StatePath)
+	if err != nil {
+		return nil
+	}
+	at := -1
+	for i := range runs {
+		if runs[i].Outcome.Changed() {
+			at = i
+		}
+	}
+	if at < 0 {
+		return nil
+	}
+	now := map[string]state.Scope{}
+	for _, c := range scopesOf(cfg) {
+		now[c.Name] = c
+	}
+	var told []string
+	for _, before := range runs[at].Scopes {
+		after, there := now[before.Name]
+		since := fmt.Sprintf("since run %d, of %s, scope %q", runs[at].Number, stamp(runs[at].Started), before.Name)
+		switch {
+		case !there:
+			told = append(told, since+" is not declared any more")
+		case before.BaseDN != after.BaseDN:
+			told = append(told, fmt.Sprintf("%s has base_dn %q, which was %q", since, after.BaseDN, before.BaseDN))
+		case before.Filter != after.Filter:
+			told = append(told, fmt.Sprintf("%s has filter %q, which was %q", since, after.Filter, before.Filter))
+		case before.Directory != after.Directory:
+			told = append(told, fmt.Sprintf("%s reads directory %q, and read %q", since, after.Directory, before.Directory))
+		}
+	}
+	return told
 }
 
 // commandOf is a command line as one text; arguments with spaces and the like

@@ -7,6 +7,7 @@
 package main
 
 import (
+	"bufio"
 	"cmp"
 	"flag"
 	"fmt"
@@ -140,8 +141,11 @@ func company(dir, program string, n, runs int) error {
 	if err := measure(runs, title+"plan, nothing to do", program, "-C", conf, "plan", "-o", "json"); err != nil {
 		return err
 	}
-	for _, name := range []string{"rollcall.state.jsonl", "rollcall.state.jsonl.backup"} {
-		if err := os.Remove(filepath.Join(conf, name)); err != nil {
+	if err := few(conf, program, title, runs); err != nil {
+		return err
+	}
+	for _, name := range []string{"rollcall.state.jsonl", "rollcall.state.jsonl.backup", "rollcall.state.history"} {
+		if err := os.RemoveAll(filepath.Join(conf, name)); err != nil {
 			return err
 		}
 	}
@@ -149,6 +153,79 @@ func company(dir, program string, n, runs int) error {
 		return err
 	}
 	return measure(1, title+"apply, no state yet", program, "-C", conf, "apply", "--auto-approve", "-o", "csv")
+}
+
+// few measures reading the state, and the apply of a saved plan that changes
+// 100 accounts, in turn.
+func few(conf, program, title string, runs int) error {
+	var reads, applies []sample
+	saved := filepath.Join(conf, "plan.json")
+	for run := range runs {
+		if err := rename(filepath.Join(conf, "corp.ldif"), 100, fmt.Sprintf("Name %d", run)); err != nil {
+			return err
+		}
+		if _, err := once(exec.Command(program, "-C", conf, "plan", "-o", "json="+saved), nil); err != nil {
+			return err
+		}
+		read, err := once(exec.Command(program, "-C", conf, "state", "show", "nobody@"+corpus.Domain), nil)
+		if err != nil && !strings.Contains(err.Error(), "exit status 1") {
+			return err
+		}
+		apply, err := once(exec.Command(program, "-C", conf, "apply", saved), nil)
+		if err != nil {
+			return err
+		}
+		reads, applies = append(reads, read), append(applies, apply)
+	}
+	for _, m := range []struct {
+		title string
+		sample
+	}{{"state show", median(reads)}, {"apply of a saved plan, 100 changes", median(applies)}} {
+		fmt.Printf("%-44s %12s %12s %8d MiB\n", title+m.title, m.wall.Round(time.Millisecond), m.processor.Round(time.Millisecond), m.peak>>20)
+	}
+	return nil
+}
+
+// rename gives the first n people of an LDIF file another name.
+func rename(path string, n int, name string) error {
+	from, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	defer from.Close()
+	to, err := os.Create(path + ".new")
+	if err != nil {
+		return err
+	}
+	in, out := bufio.NewReader(from), bufio.NewWriter(to)
+	for ; n > 0; n-- {
+		for {
+			line, err := in.ReadString('\n')
+			if err != nil {
+				return err
+			}
+			named := strings.HasPrefix(line, "displayName:")
+			if named {
+				line = "displayName: " + name + "\n"
+			}
+			if _, err := out.WriteString(line); err != nil {
+				return err
+			}
+			if named {
+				break
+			}
+		}
+	}
+	if err := out.Flush(); err != nil {
+		return err
+	}
+	if _, err := io.Copy(to, in); err != nil {
+		return err
+	}
+	if err := to.Close(); err != nil {
+		return err
+	}
+	return os.Rename(path+".new", path)
 }
 
 type sample struct {
@@ -176,10 +253,15 @@ func once(cmd *exec.Cmd, env []string) (sample, error) {
 	var talk strings.Builder
 	cmd.Stderr = &talk
 	start := time.Now()
-	if err := cmd.Run(); err != nil {
-		return sample{}, fmt.Errorf("%w: %s", err, talk.String())
+	err := cmd.Run()
+	if cmd.ProcessState == nil {
+		return sample{}, err
 	}
-	return sample{time.Since(start), cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime(), peak(cmd.ProcessState)}, nil
+	s := sample{time.Since(start), cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime(), peak(cmd.ProcessState)}
+	if err != nil {
+		err = fmt.Errorf("%w: %s", err, talk.String())
+	}
+	return s, err
 }
 
 func median(samples []sample) sample {
