@@ -152,7 +152,7 @@ func company(dir, program string, n, runs int) error {
 	if err := measure(1, title+"plan -o json, no state yet", program, "-C", conf, "plan", "-o", "json"); err != nil {
 		return err
 	}
-	return measure(1, title+"apply, no state yet", program, "-C", conf, "apply", "--auto-approve", "-o", "csv")
+	return measure(1, title+"apply, no state yet", program, "-C", conf, "apply", "--auto-approve")
 }
 
 // few measures reading the state, and the apply of a saved plan that changes
