@@ -21,6 +21,8 @@ type historyCommand struct {
 	Show historyShowCommand `cmd:"" help:"Show a run with each change and what became of it."`
 }
 
+func (historyCommand) Help() string { return historyListCommand{}.Help() }
+
 type historyListCommand struct {
 	Output outputs `short:"o" placeholder:"FORMAT[=FILE]" sep:"none" help:"Write as ${formats}; to standard output without =FILE; repeatable."`
 }
