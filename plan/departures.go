@@ -54,7 +54,7 @@ func (p *Plan) Departures(entries []identity.Entry) []string {
 func common(accounts []*identity.Account) (container string, n int) {
 	count, shown := map[string]int{}, map[string]string{}
 	for _, a := range accounts {
-		for dn := above(a.DN); dn != ""; dn = above(dn) {
+		for dn := identity.ParentDN(a.DN); dn != ""; dn = identity.ParentDN(dn) {
 			key := strings.ToLower(dn)
 			if count[key]++; shown[key] == "" {
 				shown[key] = dn
@@ -74,21 +74,8 @@ func common(accounts []*identity.Account) (container string, n int) {
 	return shown[deepest], count[deepest]
 }
 
-// above returns the DN of the object above, or "".
-func above(dn string) string {
-	for i := 0; i < len(dn); i++ {
-		switch dn[i] {
-		case '\\':
-			i++
-		case ',':
-			return strings.TrimLeft(dn[i+1:], " ")
-		}
-	}
-	return ""
-}
-
 func depth(dn string) (n int) {
-	for ; dn != ""; dn = above(dn) {
+	for ; dn != ""; dn = identity.ParentDN(dn) {
 		n++
 	}
 	return n

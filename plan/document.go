@@ -245,17 +245,9 @@ func (r *Rejection) appendJSON(b []byte) []byte {
 func (k PartyKind) String() string { return [...]string{"", "entry", "account"}[k] }
 
 func (c *AccountChange) appendJSON(b []byte) []byte {
-	one := func(key string, a *identity.Account) {
-		b = append(b, key...)
-		if a == nil {
-			b = append(b, "null"...)
-			return
-		}
-		b = a.AppendJSON(b)
-	}
-	one(`{"before": `, c.Before)
-	one(`, "after": `, c.After)
-	one(`, "kept": `, c.Kept)
+	b = identity.AppendOptional(append(b, `{"before": `...), c.Before)
+	b = identity.AppendOptional(append(b, `, "after": `...), c.After)
+	b = identity.AppendOptional(append(b, `, "kept": `...), c.Kept)
 	return fmt.Appendf(b, `, "withheld": %t}`, c.Withheld)
 }
 
@@ -330,14 +322,10 @@ func ReadJSON(r io.Reader) (*Plan, error) {
 			raw json.RawMessage
 			to  **identity.Account
 		}{{c.Before, &change.Before}, {c.After, &change.After}, {c.Kept, &change.Kept}} {
-			if len(one.raw) == 0 || string(one.raw) == "null" {
-				continue
-			}
-			a, err := accounts.Account(one.raw)
-			if err != nil {
+			var err error
+			if *one.to, err = accounts.Optional(one.raw); err != nil {
 				return nil, fmt.Errorf("not a plan: account change %d: %w", n+1, err)
 			}
-			*one.to = &a
 		}
 		if change.Before == nil && change.After == nil || change.Withheld != (change.Kept != nil) || change.Withheld && !change.deactivates() {
 			return nil, fmt.Errorf("the plan contradicts itself: account change %d changes nothing that it could", n+1)

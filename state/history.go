@@ -198,17 +198,9 @@ func marshal(v any) ([]byte, error) {
 func (run *Run) JSON() ([]byte, error) { return marshal(run) }
 
 func (c *Change) appendJSON(b []byte) []byte {
-	one := func(key string, a *identity.Account) {
-		b = append(b, key...)
-		if a == nil {
-			b = append(b, "null"...)
-			return
-		}
-		b = a.AppendJSON(b)
-	}
-	one(`{"before":`, c.Before)
-	one(`,"after":`, c.After)
-	one(`,"kept":`, c.Kept)
+	b = identity.AppendOptional(append(b, `{"before":`...), c.Before)
+	b = identity.AppendOptional(append(b, `,"after":`...), c.After)
+	b = identity.AppendOptional(append(b, `,"kept":`...), c.Kept)
 	b = append(b, `,"withheld":`...)
 	return append(strconv.AppendBool(b, c.Withheld), "}\n"...)
 }

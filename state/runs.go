@@ -252,14 +252,10 @@ func parseChange(dec *identity.Decoder, line []byte) (*Change, error) {
 		raw json.RawMessage
 		to  **identity.Account
 	}{{raw.Before, &c.Before}, {raw.After, &c.After}, {raw.Kept, &c.Kept}} {
-		if len(one.raw) == 0 || string(one.raw) == "null" {
-			continue
-		}
-		a, err := dec.Account(one.raw)
-		if err != nil {
+		var err error
+		if *one.to, err = dec.Optional(one.raw); err != nil {
 			return nil, err
 		}
-		*one.to = &a
 	}
 	if c.Before == nil && c.After == nil || c.Withheld != (c.Kept != nil) {
 		return nil, errors.New("it changes nothing that it could")

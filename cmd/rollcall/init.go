@@ -175,7 +175,7 @@ func (e inFlags) Error() string { return asFlags.Replace(e.error.Error()) }
 func (e inFlags) Unwrap() error { return e.error }
 
 // Hint says what to do next.
-func (e inFlags) Hint() string { return asFlags.Replace(hintOf(e.error)) }
+func (e inFlags) Hint() string { return asFlags.Replace(directory.HintOf(e.error)) }
 
 // asFlags puts flags in place of attributes, and leaves out what no flag says.
 // Of two that begin at one place the first counts.

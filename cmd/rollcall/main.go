@@ -16,6 +16,7 @@ import (
 
 	"github.com/alecthomas/kong"
 
+	"github.com/rollcall-cli/rollcall/internal/directory"
 	"github.com/rollcall-cli/rollcall/internal/render"
 )
 
@@ -168,15 +169,6 @@ func (s *session) fail(err error) exitCode {
 	if code == exitInterrupted {
 		err = errors.New("interrupted: nothing was changed")
 	}
-	s.say(levelError, err.Error(), hintOf(err), code)
+	s.say(levelError, err.Error(), directory.HintOf(err), code)
 	return code
-}
-
-// hintOf returns the advice of an error, or "".
-func hintOf(err error) string {
-	var hinter interface{ Hint() string }
-	if errors.As(err, &hinter) {
-		return hinter.Hint()
-	}
-	return ""
 }

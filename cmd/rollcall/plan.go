@@ -70,7 +70,7 @@ func advised(err error, cfg *config.Config, flags reading) error {
 	default:
 		return err
 	}
-	advice := []string{hintOf(err)}
+	advice := []string{directory.HintOf(err)}
 	if flags.Snapshot != "" && errors.Is(err, fs.ErrNotExist) {
 		advice = append(advice, fmt.Sprintf("rollcall snapshot -o %s makes one", flags.Snapshot))
 	}

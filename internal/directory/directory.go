@@ -20,6 +20,7 @@ package directory
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"iter"
 
@@ -90,6 +91,16 @@ func (e *ReadError) Error() string {
 }
 
 func (e *ReadError) Unwrap() error { return e.Err }
+
+// HintOf returns what an error, or one that it wraps, says to do next in its
+// method Hint; "" for none.
+func HintOf(err error) string {
+	var h interface{ Hint() string }
+	if errors.As(err, &h) {
+		return h.Hint()
+	}
+	return ""
+}
 
 // RefusedError says that a server refused the login. It must not be tried
 // again: a few more refusals lock the account.

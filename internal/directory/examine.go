@@ -23,7 +23,7 @@ func Examine(ctx context.Context, source Source, from string, scopes []Scope, r 
 		receipt, err := source.Read(ctx, scopes, c, progress)
 		if err != nil {
 			r.Refused = r.Refused || errors.As(err, new(*RefusedError))
-			k.Fail(strings.ReplaceAll(cause(err, from), "\n  ", "; "), hintOf(err))
+			k.Fail(strings.ReplaceAll(cause(err, from), "\n  ", "; "), HintOf(err))
 			return
 		}
 		total := 0
@@ -48,14 +48,6 @@ func cause(err error, from string) string {
 		return failed.Err.Error()
 	}
 	return strings.TrimPrefix(failed.Error(), fmt.Sprintf("directory %q: ", failed.Directory))
-}
-
-func hintOf(err error) string {
-	var h interface{ Hint() string }
-	if errors.As(err, &h) {
-		return h.Hint()
-	}
-	return ""
 }
 
 // evidence tells what a receipt says of a read of a server.

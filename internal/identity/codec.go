@@ -140,6 +140,26 @@ func (d *Decoder) Account(line []byte) (Account, error) {
 	return d.general(line)
 }
 
+// AppendOptional appends an account as [Account.AppendJSON] does, or null.
+func AppendOptional(b []byte, a *Account) []byte {
+	if a == nil {
+		return append(b, "null"...)
+	}
+	return a.AppendJSON(b)
+}
+
+// Optional reads what [AppendOptional] writes; nothing at all is nil, too.
+func (d *Decoder) Optional(text []byte) (*Account, error) {
+	if len(text) == 0 || string(text) == "null" {
+		return nil, nil
+	}
+	a, err := d.Account(text)
+	if err != nil {
+		return nil, err
+	}
+	return &a, nil
+}
+
 // Raw is an account as text, as JSON lines and CSV files bring it.
 type Raw struct {
 	Primary    string            `json:"primary"`

@@ -51,6 +51,20 @@ func (d DN) Within(base DN) bool {
 	return len(d) >= len(base) && slices.Equal(d[len(d)-len(base):], base)
 }
 
+// ParentDN cuts the first relative name off a DN as it is written, and returns
+// "" for the last (RFC 4514 section 2).
+func ParentDN(text string) string {
+	for i := 0; i < len(text); i++ {
+		switch text[i] {
+		case '\\':
+			i++
+		case ',':
+			return strings.TrimLeft(text[i+1:], " ")
+		}
+	}
+	return ""
+}
+
 // EqualDN reports whether two names are the same name (RFC 4514): letter case
 // and spacing do not count. Texts that are no names are equal when their bytes
 // are.

@@ -273,3 +273,30 @@ func FuzzAccount(f *testing.F) {
 		}
 	})
 }
+
+func TestParentDN(t *testing.T) {
+	for text, want := range map[string]string{
+		"CN=a,OU=b,DC=c": "OU=b,DC=c", `CN=Smith\, Ann, OU=b`: "OU=b", "DC=c": "", "": "", `CN=a\`: "",
+	} {
+		if got := ParentDN(text); got != want {
+			t.Errorf("%q: got %q, want %q", text, got, want)
+		}
+	}
+}
+
+func TestOptionalAccount(t *testing.T) {
+	var dec Decoder
+	for _, want := range []*Account{nil, {Primary: MustAddress("ann@example.com")}} {
+		text := AppendOptional(nil, want)
+		got, err := dec.Optional(text)
+		if err != nil || (got == nil) != (want == nil) || string(AppendOptional(nil, got)) != string(text) {
+			t.Errorf("%s: got %v, %v", text, got, err)
+		}
+	}
+	if got, err := dec.Optional(nil); got != nil || err != nil {
+		t.Errorf("nothing: got %v, %v", got, err)
+	}
+	if _, err := dec.Optional([]byte(`{"primary":""}`)); err == nil {
+		t.Error("no account is one")
+	}
+}

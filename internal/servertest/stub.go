@@ -216,7 +216,7 @@ func (s *Stub) put(e Entry) {
 		panic(e.DN + " is not below " + Base)
 	}
 	if e.DN != Base && s.byName[key(name[1:])] == nil {
-		s.put(NewEntry(parent(e.DN), "objectClass", "top", "objectClass", "organizationalUnit"))
+		s.put(NewEntry(identity.ParentDN(e.DN), "objectClass", "top", "objectClass", "organizationalUnit"))
 	}
 	old := s.byName[key(name)]
 	if guid := e.Get("objectGUID"); guid != nil {
@@ -251,8 +251,8 @@ func (s *Stub) Delete(dn string) {
 		panic("no object has the name " + dn)
 	}
 	guid, _ := identity.WireGUID([]byte(o.guid))
-	rdn := strings.TrimSuffix(o.Entry.DN, ","+parent(o.Entry.DN))
-	tombstone := NewEntry(fmt.Sprintf(`%s\0ADEL:%s,CN=Deleted Objects,%s`, rdn, guid, Base), "objectGUID", o.guid, "isDeleted", "TRUE", "lastKnownParent", parent(o.Entry.DN))
+	rdn := strings.TrimSuffix(o.Entry.DN, ","+identity.ParentDN(o.Entry.DN))
+	tombstone := NewEntry(fmt.Sprintf(`%s\0ADEL:%s,CN=Deleted Objects,%s`, rdn, guid, Base), "objectGUID", o.guid, "isDeleted", "TRUE", "lastKnownParent", identity.ParentDN(o.Entry.DN))
 	for _, kept := range []string{"objectClass", "sAMAccountName", "userAccountControl", "groupType"} {
 		tombstone.Set(kept, o.Get(kept)...)
 	}
@@ -278,19 +278,6 @@ func (s *Stub) note(format string, args ...any) {
 
 func key(name identity.DN) string { return strings.Join(name, "\n") }
 
-// parent returns what follows the first comma that is not escaped.
-func parent(dn string) string {
-	for i := 0; i < len(dn); i++ {
-		switch dn[i] {
-		case '\\':
-			i++
-		case ',':
-			return dn[i+1:]
-		}
-	}
-	return ""
-}
-
 // context returns the naming context of a name, "" for none.
 func context(name identity.DN) string {
 	for i, c := range contextNames {
@@ -306,7 +293,7 @@ func (s *Stub) root() *object {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	e := NewEntry("", "defaultNamingContext", Base, "rootDomainNamingContext", Base, "configurationNamingContext", configuration, "schemaNamingContext", "CN=Schema,"+configuration,
-		"dnsHostName", "dc1.corp.example.com", "dsServiceName", service, "serverName", parent(service), "ldapServiceName", "corp.example.com:dc1$@CORP.EXAMPLE.COM",
+		"dnsHostName", "dc1.corp.example.com", "dsServiceName", service, "serverName", identity.ParentDN(service), "ldapServiceName", "corp.example.com:dc1$@CORP.EXAMPLE.COM",
 		"currentTime", time.Now().UTC().Format("20060102150405.0Z"), "highestCommittedUSN", strconv.Itoa(s.usn), "isSynchronized", "TRUE", "isGlobalCatalogReady", "TRUE",
 		"domainControllerFunctionality", "7", "supportedCapabilities", "1.2.840.113556.1.4.800", "supportedCapabilities", "1.2.840.113556.1.4.1670")
 	e.Set("namingContexts", contexts...)
@@ -353,7 +340,7 @@ func (s *Stub) find(a *Answer) ([]string, Result) {
 	}
 	if a.Scope == "sub" && base.Entry.DN == Base && !slices.Contains(a.Controls, controlDomainScope) {
 		for _, c := range contexts {
-			if parent(c) == Base {
+			if identity.ParentDN(c) == Base {
 				a.References = append(a.References, "ldap://corp.example.com/"+c)
 			}
 		}

@@ -82,11 +82,7 @@ func (d *diagnosis) all(ctx context.Context, scopes []directory.Scope, progress 
 
 // fail ends a check with an error and its hint.
 func fail(k *doctor.Check, err error, evidence ...string) {
-	hint := ""
-	if h := interface{ Hint() string }(nil); errors.As(err, &h) {
-		hint = h.Hint()
-	}
-	k.Fail(err.Error(), hint, evidence...)
+	k.Fail(err.Error(), directory.HintOf(err), evidence...)
 }
 
 // enter goes to every server, and logs in on the first that can be reached and
@@ -466,7 +462,7 @@ func (d *diagnosis) base(ctx context.Context, s *directory.Scope, k *doctor.Chec
 	}
 	above := e.MatchedDN
 	for dn := s.Base; above == ""; {
-		if dn = parent(dn); dn == "" {
+		if dn = identity.ParentDN(dn); dn == "" {
 			fail(k, explain(err, d.options.ActiveDirectory), namingContexts(&d.conn.root)...)
 			return
 		}
@@ -493,19 +489,6 @@ func (d *diagnosis) exists(dn string) error {
 		err = goldap.NewError(goldap.LDAPResultNoSuchObject, errors.New(""))
 	}
 	return err
-}
-
-// parent cuts the first name off a DN (RFC 4514), and returns "" for the last.
-func parent(dn string) string {
-	for i := 0; i < len(dn); i++ {
-		switch dn[i] {
-		case '\\':
-			i++
-		case ',':
-			return strings.TrimLeft(dn[i+1:], " ")
-		}
-	}
-	return ""
 }
 
 // right tests that a scope's search is allowed and shows something.

@@ -73,12 +73,8 @@ func (s *Source) allFailed(failures []*directory.ReadError) error {
 		names = append(names, f.From)
 		causes = append(causes, fmt.Sprintf("%s: %v", f.From, f.Err))
 	}
-	hint := ""
-	if h := interface{ Hint() string }(nil); errors.As(failures[0].Err, &h) {
-		hint = h.Hint()
-	}
 	return &directory.ReadError{Directory: s.options.Label, From: strings.Join(names, ", "),
-		Err: hinted{errors.New("no server could be read\n  " + strings.Join(causes, "\n  ")), hint}}
+		Err: hinted{errors.New("no server could be read\n  " + strings.Join(causes, "\n  ")), directory.HintOf(failures[0].Err)}}
 }
 
 // scopeSearch is a scope as a server is asked for it.

@@ -21,7 +21,6 @@ type rootDSE struct {
 	vendor         string
 	controls       []string
 	capabilities   []string
-	mechanisms     []string
 	// serviceName is the DN of a domain controller's NTDS settings.
 	serviceName string
 	hostName    string
@@ -49,7 +48,7 @@ var pagedResults = []byte(oidPaging)
 
 func (c *conn) readRoot() error {
 	result, err := c.search("", goldap.ScopeBaseObject, "(objectClass=*)", []string{
-		"namingContexts", "defaultNamingContext", "vendorName", "supportedControl", "supportedCapabilities", "supportedSASLMechanisms",
+		"namingContexts", "defaultNamingContext", "vendorName", "supportedControl", "supportedCapabilities",
 		"dsServiceName", "dnsHostName", "currentTime", "highestCommittedUSN", "isSynchronized",
 	})
 	if err != nil {
@@ -65,7 +64,6 @@ func (c *conn) readRoot() error {
 		vendor:         e.GetEqualFoldAttributeValue("vendorName"),
 		controls:       e.GetEqualFoldAttributeValues("supportedControl"),
 		capabilities:   e.GetEqualFoldAttributeValues("supportedCapabilities"),
-		mechanisms:     e.GetEqualFoldAttributeValues("supportedSASLMechanisms"),
 		serviceName:    e.GetEqualFoldAttributeValue("dsServiceName"),
 		hostName:       e.GetEqualFoldAttributeValue("dnsHostName"),
 		time:           e.GetEqualFoldAttributeValue("currentTime"),
