@@ -111,7 +111,7 @@ func (p *Plan) WriteJSON(w io.Writer) error {
 		{"accounts", io.MultiWriter(out, sum), len(p.Accounts), func(b []byte, i int) []byte { return p.Accounts[i].appendJSON(b) }},
 	} {
 		fmt.Fprintf(out, ",\n  %q: [", list.name)
-		err := writeItems(list.w, list.n, func(b []byte, i int) []byte { return list.item(append(b, separator(i)...), i) })
+		err := identity.WriteItems(list.w, list.n, func(b []byte, i int) []byte { return list.item(append(b, separator(i)...), i) })
 		if err != nil {
 			return err
 		}
@@ -130,7 +130,7 @@ func (p *Plan) WriteJSON(w io.Writer) error {
 func (p *Plan) checksum() string {
 	sum := p.boundTo()
 	// A hash takes whatever is written.
-	writeItems(sum, len(p.Accounts), func(b []byte, i int) []byte { return p.Accounts[i].appendJSON(append(b, separator(i)...)) })
+	identity.WriteItems(sum, len(p.Accounts), func(b []byte, i int) []byte { return p.Accounts[i].appendJSON(append(b, separator(i)...)) })
 	return checksum(sum)
 }
 

@@ -3,6 +3,7 @@ package state
 import (
 	"bufio"
 	"bytes"
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -240,7 +241,6 @@ type Recorder struct {
 	head    Head
 	began   time.Time
 	first   []byte // the line of the head
-	line    []byte
 	changes int
 	err     error // of the first write that failed
 }
@@ -300,11 +300,11 @@ func (r *Recorder) restart() error {
 	return r.err
 }
 
-// write writes a line and sums it.
-func (r *Recorder) write(line []byte) {
+// write writes whole lines and sums them.
+func (r *Recorder) write(lines []byte) {
 	if r.err == nil {
-		r.sum.Write(line)
-		_, r.err = r.out.Write(line)
+		r.sum.Write(lines)
+		_, r.err = r.out.Write(lines)
 	}
 }
 
@@ -325,15 +325,30 @@ func (r *Recorder) writeSynced(v any) error {
 	return r.err
 }
 
-// Change records an account change.
-func (r *Recorder) Change(c *Change) error {
-	r.changes++
-	r.line = c.appendJSON(r.line[:0])
-	r.write(r.line)
-	if r.err != nil {
-		return recording(r.err)
+// Changes records n account changes, the ith of which change returns. It ends
+// with ctx, and with its error.
+func (r *Recorder) Changes(ctx context.Context, n int, change func(i int) Change) error {
+	r.changes += n
+	return identity.WriteItems(recordWriter{r, ctx}, n, func(b []byte, i int) []byte {
+		c := change(i)
+		return c.appendJSON(b)
+	})
+}
+
+// recordWriter writes lines of a record until its context ends.
+type recordWriter struct {
+	r   *Recorder
+	ctx context.Context
+}
+
+func (w recordWriter) Write(lines []byte) (int, error) {
+	if err := w.ctx.Err(); err != nil {
+		return 0, err
 	}
-	return nil
+	if w.r.write(lines); w.r.err != nil {
+		return 0, recording(w.r.err)
+	}
+	return len(lines), nil
 }
 
 // Intend records how the run will end when the state has the checksum sum. Once

@@ -2,6 +2,7 @@ package state
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -61,6 +62,11 @@ func (j *journey) next() *State {
 	return &s
 }
 
+// changed records one account change.
+func changed(r *Recorder, c *Change) error {
+	return r.Changes(context.Background(), 1, func(int) Change { return *c })
+}
+
 func (j *journey) begin(t *testing.T) *Recorder {
 	t.Helper()
 	r, err := Begin(j.path, j.head)
@@ -68,7 +74,7 @@ func (j *journey) begin(t *testing.T) *Recorder {
 		t.Fatal(err)
 	}
 	for i := range j.changes {
-		if err := r.Change(&j.changes[i]); err != nil {
+		if err := changed(r, &j.changes[i]); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -353,7 +359,7 @@ func FuzzRun(f *testing.F) {
 	if err != nil {
 		f.Fatal(err)
 	}
-	err = errors.Join(r.Change(&Change{Before: person("ann"), After: person("ann", "a")}), r.Intend(Result{Applied: 1}, "sum"), r.End(Applied, "", began))
+	err = errors.Join(changed(r, &Change{Before: person("ann"), After: person("ann", "a")}), r.Intend(Result{Applied: 1}, "sum"), r.End(Applied, "", began))
 	if err != nil {
 		f.Fatal(err)
 	}
@@ -381,7 +387,7 @@ func FuzzRun(f *testing.F) {
 			t.Skip(err) // a time that JSON does not have
 		}
 		for i := range changes {
-			if err := r.Change(&changes[i]); err != nil {
+			if err := changed(r, &changes[i]); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -425,7 +431,7 @@ func FuzzRecord(f *testing.F) {
 		}
 		c := Change{Before: person("ann"), After: person("ann", "a")}
 		c.After.DN = command
-		if err := errors.Join(r.Change(&c), r.Intend(want.Result, reason), r.End(want.Outcome, reason, began)); err != nil {
+		if err := errors.Join(changed(r, &c), r.Intend(want.Result, reason), r.End(want.Outcome, reason, began)); err != nil {
 			t.Fatal(err)
 		}
 		read, err := ReadRun(path, 1, nil)
@@ -450,7 +456,7 @@ func BenchmarkRecord(b *testing.B) {
 			b.Fatal(err)
 		}
 		for range n {
-			if err := r.Change(&c); err != nil {
+			if err := changed(r, &c); err != nil {
 				b.Fatal(err)
 			}
 		}

@@ -267,15 +267,11 @@ func (s *State) write(w io.Writer) (checksum string, err error) {
 	if err != nil {
 		return "", err
 	}
-	line := append(head, '\n')
-	if _, err := out.Write(line); err != nil {
+	if _, err := out.Write(append(head, '\n')); err != nil {
 		return "", err
 	}
-	for i := range s.Accounts {
-		line = append(s.Accounts[i].AppendJSON(line[:0]), '\n')
-		if _, err := out.Write(line); err != nil {
-			return "", err
-		}
+	if err := identity.WriteItems(out, len(s.Accounts), func(b []byte, i int) []byte { return append(s.Accounts[i].AppendJSON(b), '\n') }); err != nil {
+		return "", err
 	}
 	if err := out.Flush(); err != nil {
 		return "", err

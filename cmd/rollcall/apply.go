@@ -228,7 +228,7 @@ func readPlan(path string) (*plan.Plan, error) {
 func (s *session) commit(cfg *config.Config, m *made, run *record) error {
 	progress := render.NewProgress(s.stderr, s.err, s.now)
 	defer progress.Clear()
-	console := local.New(m.state.Accounts)
+	console := local.New(m.state.Accounts, len(m.plan.Accounts))
 	result, err := apply.Run(s.ctx, m.plan, console, func(e apply.Event) { progress.Update("applying", "accounts", e.Done) })
 	if err != nil {
 		return err

@@ -170,25 +170,20 @@ func (r *record) barred() error {
 	return nil
 }
 
-// every is how many account changes are recorded between two looks for an
-// interrupt.
-const every = 1 << 12
-
-// begin writes all that is known before the outcome.
+// begin writes all that is known before the outcome. It can be interrupted until
+// the outcome is known.
 func (r *record) begin() (err error) {
 	if r.recorder, err = state.Begin(r.cfg.StatePath, r.head); err != nil {
 		return err
 	}
-	for i := range r.accounts {
-		if i%every == 0 && r.s.ctx.Err() != nil && r.outcome == "" {
-			return r.s.ctx.Err()
-		}
-		c := &r.accounts[i]
-		if err := r.recorder.Change(&state.Change{Before: c.Before, After: c.After, Kept: c.Kept, Withheld: c.Withheld}); err != nil {
-			return err
-		}
+	ctx := r.s.ctx
+	if r.outcome != "" {
+		ctx = context.WithoutCancel(ctx)
 	}
-	return nil
+	return r.recorder.Changes(ctx, len(r.accounts), func(i int) state.Change {
+		c := &r.accounts[i]
+		return state.Change{Before: c.Before, After: c.After, Kept: c.Kept, Withheld: c.Withheld}
+	})
 }
 
 // save writes the state once it is recorded what that will have changed.

@@ -28,9 +28,14 @@ type record struct {
 }
 
 // New makes a console of accounts, which must be in byte order of their
-// primaries and are not changed.
-func New(accounts []identity.Account) *Console {
-	return &Console{accounts: accounts, touched: map[int]*record{}, claimed: map[identity.Address]*record{}}
+// primaries and are not changed. It is told how many of them, old and new, are
+// about to change.
+func New(accounts []identity.Account, changing int) *Console {
+	return &Console{
+		accounts: accounts,
+		touched:  make(map[int]*record, min(changing, len(accounts))),
+		claimed:  make(map[identity.Address]*record, 2*changing),
+	}
 }
 
 // touch returns the record of the account that had the primary at first.

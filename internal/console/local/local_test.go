@@ -114,7 +114,7 @@ func TestDealing(t *testing.T) {
 		}
 		slices.SortFunc(start, byAddress)
 		slices.SortFunc(want, byAddress)
-		console := New(start)
+		console := New(start, 1)
 		result, err := apply.Run(context.Background(), p, watched{console, t}, nil)
 		if err != nil || len(result.Failures) > 0 || result.Applied != len(p.Accounts) {
 			t.Fatalf("seed %d: %+v, %v", seed, result, err)
@@ -132,7 +132,7 @@ func TestWithheld(t *testing.T) {
 	kept := identity.Account{Primary: numbered(1), Aliases: []identity.Address{numbered(2)}}
 	after := identity.Account{Primary: numbered(1), Status: identity.Inactive}
 	p := &plan.Plan{Accounts: []plan.AccountChange{{Before: &before, After: &after, Kept: &kept, Withheld: true}}}
-	console := New([]identity.Account{before})
+	console := New([]identity.Account{before}, 1)
 	result, err := apply.Run(context.Background(), p, console, nil)
 	if err != nil || result.Withheld != 1 || result.Applied != 0 {
 		t.Fatalf("%+v, %v", result, err)
@@ -151,7 +151,7 @@ func TestRefusals(t *testing.T) {
 	fine := identity.Account{Primary: numbered(4)}
 
 	p := &plan.Plan{Accounts: []plan.AccountChange{{After: &again}, {After: &again}, {After: &fine}, {Before: &identity.Account{Primary: numbered(9)}}}}
-	console := New([]identity.Account{one, two})
+	console := New([]identity.Account{one, two}, 2)
 	result, err := apply.Run(context.Background(), p, console, nil)
 	if err == nil || !strings.Contains(err.Error(), "no account a9@example.com") {
 		t.Errorf("an account that is not there: %v", err)
@@ -161,7 +161,7 @@ func TestRefusals(t *testing.T) {
 		t.Errorf("%+v, %v", result, err)
 	}
 
-	console = New([]identity.Account{one, two})
+	console = New([]identity.Account{one, two}, 2)
 	p = &plan.Plan{Accounts: []plan.AccountChange{{After: &taken}}}
 	if _, err := apply.Run(context.Background(), p, console, nil); err != nil {
 		t.Fatal(err)
@@ -176,7 +176,7 @@ func TestCancelled(t *testing.T) {
 	cancel()
 	one := identity.Account{Primary: numbered(1)}
 	p := &plan.Plan{Accounts: []plan.AccountChange{{After: &one}}}
-	if _, err := apply.Run(ctx, p, New(nil), nil); !errors.Is(err, context.Canceled) {
+	if _, err := apply.Run(ctx, p, New(nil, 0), nil); !errors.Is(err, context.Canceled) {
 		t.Errorf("%v", err)
 	}
 }

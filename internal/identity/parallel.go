@@ -1,4 +1,4 @@
-package plan
+package identity
 
 import (
 	"io"
@@ -8,17 +8,23 @@ import (
 // piece is how many items one goroutine renders at a time.
 const piece = 1024
 
-// writeItems writes n items in order, each as item appends it, and renders
-// them with all processors meanwhile.
-func writeItems(w io.Writer, n int, item func(b []byte, i int) []byte) error {
+// WriteItems writes n items in order, each as item appends it, and renders
+// them with all processors meanwhile. Each call of w.Write has whole items. The
+// first error of w ends it and is returned.
+func WriteItems(w io.Writer, n int, item func(b []byte, i int) []byte) error {
 	ahead := 2 * runtime.GOMAXPROCS(0)
 	queue := make(chan chan []byte, ahead)
 	spare := make(chan []byte, 2*ahead)
+	failing := make(chan struct{})
 	go func() {
 		defer close(queue)
 		for from := 0; from < n; from += piece {
 			rendered := make(chan []byte, 1)
-			queue <- rendered
+			select {
+			case queue <- rendered:
+			case <-failing:
+				return
+			}
 			go func() {
 				var b []byte
 				select {
@@ -36,7 +42,9 @@ func writeItems(w io.Writer, n int, item func(b []byte, i int) []byte) error {
 	for rendered := range queue {
 		b := <-rendered
 		if failed == nil {
-			_, failed = w.Write(b)
+			if _, failed = w.Write(b); failed != nil {
+				close(failing)
+			}
 		}
 		select {
 		case spare <- b[:0]:
