@@ -76,11 +76,11 @@ func resolved(path string) string {
 	return path
 }
 
-// Files returns the files that belong to the state at path: itself, its backup,
-// its lock, and the rejections that stand.
+// Files returns the files that belong to the state at path: itself, its backup
+// and its lock.
 func Files(path string) []string {
 	path = resolved(path)
-	return []string{path, BackupPath(path), path + ".lock", refusalsPath(path)}
+	return []string{path, BackupPath(path), path + ".lock"}
 }
 
 // removeLeftovers removes what a writer of path left behind that was killed.

@@ -44,6 +44,7 @@ type session struct {
 	quiet       bool // a plan with nothing to tell is not shown
 	lockTimeout time.Duration
 	inputs      []string // files that no output may replace
+	kept        string   // the folder of the history, which no output may be in
 }
 
 func system() *session {

@@ -81,6 +81,9 @@ func (s *session) writeOutputs(all outputs, write func(w io.Writer, format strin
 		if input := s.input(o.file); input != "" {
 			return hinted{fmt.Errorf("-o %s=%s would replace %s, which rollcall reads", o.format, o.file, input), "name another file"}
 		}
+		if s.kept != "" && samePath(s.kept, filepath.Dir(o.file)) {
+			return hinted{fmt.Errorf("-o %s=%s would be in %s, which rollcall keeps", o.format, o.file, s.kept), "name another folder"}
+		}
 		if err := writeFile(o.file, func(w io.Writer) error {
 			return write(interruptibleWriter{s.ctx, w}, o.format, render.Terminal{})
 		}); err != nil {

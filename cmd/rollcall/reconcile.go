@@ -29,6 +29,7 @@ func (s *session) configuration() (*config.Config, error) {
 		return nil, silent{exitFailed}
 	}
 	s.inputs = slices.Concat(state.Files(cfg.StatePath), cfg.Files, cfg.Used)
+	s.kept = state.HistoryPath(cfg.StatePath)
 	return cfg, nil
 }
 
