@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/rollcall-cli/rollcall/internal/identity"
 )
@@ -25,26 +26,16 @@ type Kept struct {
 //	any            otherwise          stays as it is, and the second result
 //	                                  says why
 //
-// An account also stays that would get an address or a GUID which somebody has
-// now who does not give it back, or lose one that is protected or on legal hold.
-// Limits withhold deactivations as in any plan. Of in, the accounts and the
-// rules count.
+// An account also stays that is on legal hold, that would get an address or a
+// GUID which somebody has now who does not give it back, or that would lose a
+// protected address or keep a protected primary as an alias. Limits withhold
+// deactivations as in any plan, and so stop who wants what then stays. Of in,
+// the accounts, the rules and the time count.
 func Undo(done []AccountChange, in Input) (*Plan, []Kept) {
 	u := &undo{e: &engine{in: in}, now: make(map[identity.Address]*identity.Account, len(in.Accounts)), holders: map[identity.Address]*identity.Account{},
-		owners: map[owner]*identity.Account{}, guards: map[identity.Address]string{}, taken: map[identity.Address]*reversal{}}
-	for _, kind := range []struct {
-		words  string
-		guards []Guard
-	}{{"on legal hold by", in.Rules.Holds}, {"protected by", in.Rules.Protected}} {
-		for i := range kind.guards {
-			if kind.guards[i].Over(in.Now) {
-				continue
-			}
-			for _, x := range kind.guards[i].Addresses {
-				u.guards[x] = fmt.Sprintf("%s %q", kind.words, kind.guards[i].Label)
-			}
-		}
-	}
+		owners: map[owner]*identity.Account{}, guards: map[identity.Address]guardian{}, taken: map[identity.Address]*reversal{}}
+	u.guard(in.Rules.Holds, true, in.Now)
+	u.guard(in.Rules.Protected, false, in.Now)
 	for i := range in.Accounts {
 		u.now[in.Accounts[i].Primary] = &in.Accounts[i]
 	}
@@ -52,18 +43,21 @@ func Undo(done []AccountChange, in Input) (*Plan, []Kept) {
 		u.add(&done[i])
 	}
 	u.find()
-	for u.settle() {
-	}
 	p := &Plan{}
-	for _, r := range u.list {
-		if r.why == "" && (r.before != nil || r.after != nil) {
-			p.Accounts = append(p.Accounts, AccountChange{Before: r.before, After: r.after})
+	for again := true; again; again = u.keep(p.Accounts) {
+		for u.settle() {
 		}
+		p.Accounts = nil
+		for _, r := range u.list {
+			if r.why == "" && (r.before != nil || r.after != nil) {
+				p.Accounts = append(p.Accounts, AccountChange{Before: r.before, After: r.after})
+			}
+		}
+		u.e.withhold(p.Accounts)
 	}
 	sortFunc(p.Accounts, func(x, y AccountChange) int {
 		return cmp.Or(x.subject().Primary.Compare(y.subject().Primary), x.compareBefore(&y))
 	})
-	u.e.withhold(p.Accounts)
 	p.Changes = Rows(p.Accounts)
 	p.Unchanged = len(in.Accounts)
 	for i := range p.Accounts {
@@ -95,6 +89,31 @@ func (r *reversal) name() identity.Address {
 	return r.after.Primary
 }
 
+// guardian is a block that keeps an address where it is, or, as a legal hold,
+// its account as it is.
+type guardian struct {
+	hold  bool
+	words string
+}
+
+// guard takes note of blocks, of which the first that lists an address counts.
+func (u *undo) guard(blocks []Guard, hold bool, now time.Time) {
+	words := "protected by"
+	if hold {
+		words = "on legal hold by"
+	}
+	for i := range blocks {
+		if blocks[i].Over(now) {
+			continue
+		}
+		for _, x := range blocks[i].Addresses {
+			if _, guarded := u.guards[x]; !guarded {
+				u.guards[x] = guardian{hold, fmt.Sprintf("%s %q", words, blocks[i].Label)}
+			}
+		}
+	}
+}
+
 type owner struct {
 	directory string
 	guid      identity.GUID
@@ -107,8 +126,7 @@ type undo struct {
 	// holders and owners are the accounts that now have what a reversal wants.
 	holders map[identity.Address]*identity.Account
 	owners  map[owner]*identity.Account
-	// guards say of addresses why they stay where they are.
-	guards map[identity.Address]string
+	guards  map[identity.Address]guardian
 	// taken are the addresses that reversals get, by who gets them.
 	taken map[identity.Address]*reversal
 }
@@ -143,11 +161,41 @@ func (u *undo) guarded(r *reversal) (why string) {
 		return ""
 	}
 	eachHeld(r.before, func(x identity.Address) {
-		if guard := u.guards[x]; guard != "" && why == "" && (r.after == nil || !r.after.Holds(x) || r.before.Active() && !r.after.Active()) {
-			why = x.String() + " is " + guard
+		g, guarded := u.guards[x]
+		lost := r.after == nil || !r.after.Holds(x) || r.before.Active() && (!r.after.Active() || x == r.before.Primary && x != r.after.Primary)
+		if guarded && why == "" && (g.hold || lost) {
+			why = fmt.Sprintf("%s is %s", x, g.words)
 		}
 	})
 	return why
+}
+
+// keep stops the reversals that want what an account keeps whose deactivation is
+// withheld. It reports whether it stopped any.
+func (u *undo) keep(changes []AccountChange) bool {
+	held, owned := map[identity.Address]*identity.Account{}, map[owner]*identity.Account{}
+	for i := range changes {
+		if c := &changes[i]; c.Withheld {
+			eachHeld(c.Kept, func(x identity.Address) { held[x] = c.Before })
+			owned[owner{c.Kept.Directory, c.Kept.GUID}] = c.Before
+		}
+	}
+	stopped := false
+	for _, r := range u.list {
+		if r.why != "" || r.after == nil {
+			continue
+		}
+		stop := func(h *identity.Account, what string) {
+			if h != nil && h != r.before && r.why == "" {
+				r.why, stopped = fmt.Sprintf("a limit keeps %s in service, with %s", h.Primary, what), true
+			}
+		}
+		eachHeld(r.after, func(x identity.Address) { stop(held[x], x.String()) })
+		if !r.after.Local() {
+			stop(owned[owner{r.after.Directory, r.after.GUID}], "its GUID")
+		}
+	}
+	return stopped
 }
 
 // find looks up who has what the reversals want.
