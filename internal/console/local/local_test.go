@@ -84,36 +84,40 @@ func deal(r *rand.Rand, accounts int) []identity.Account {
 
 func numbered(n int) identity.Address { return identity.MustAddress(fmt.Sprintf("a%d@example.com", n)) }
 
-// TestDealing moves addresses at random, in swaps, chains and rings, and
-// through accounts that come and go. Nothing is ever held twice, and the end
-// is what the plan says.
+// dealt is a plan that moves addresses at random, in swaps, chains and rings,
+// and through accounts that come and go, with what is before and after.
+func dealt(seed uint64) (p *plan.Plan, start, want []identity.Account) {
+	r := rand.New(rand.NewPCG(seed, 1))
+	n := 1 + r.IntN(8)
+	before, after := deal(r, n), deal(r, n)
+	p = &plan.Plan{}
+	for i := range n {
+		change := plan.AccountChange{Before: &before[i], After: &after[i]}
+		switch r.IntN(6) {
+		case 0:
+			change.Before = nil
+		case 1:
+			change.After = nil
+		}
+		if change.Before != nil {
+			start = append(start, before[i])
+		}
+		if change.After != nil {
+			want = append(want, after[i])
+		}
+		if change.Before != nil || change.After != nil {
+			p.Accounts = append(p.Accounts, change)
+		}
+	}
+	slices.SortFunc(start, byAddress)
+	slices.SortFunc(want, byAddress)
+	return p, start, want
+}
+
+// TestDealing: nothing is ever held twice, and the end is what the plan says.
 func TestDealing(t *testing.T) {
 	for seed := range uint64(2000) {
-		r := rand.New(rand.NewPCG(seed, 1))
-		n := 1 + r.IntN(8)
-		before, after := deal(r, n), deal(r, n)
-		p := &plan.Plan{}
-		var start, want []identity.Account
-		for i := range n {
-			change := plan.AccountChange{Before: &before[i], After: &after[i]}
-			switch r.IntN(6) {
-			case 0:
-				change.Before = nil
-			case 1:
-				change.After = nil
-			}
-			if change.Before != nil {
-				start = append(start, before[i])
-			}
-			if change.After != nil {
-				want = append(want, after[i])
-			}
-			if change.Before != nil || change.After != nil {
-				p.Accounts = append(p.Accounts, change)
-			}
-		}
-		slices.SortFunc(start, byAddress)
-		slices.SortFunc(want, byAddress)
+		p, start, want := dealt(seed)
 		console := New(start, 1)
 		result, err := apply.Run(context.Background(), p, watched{console, t}, nil)
 		if err != nil || len(result.Failures) > 0 || result.Applied != len(p.Accounts) {
@@ -123,6 +127,149 @@ func TestDealing(t *testing.T) {
 		if err != nil || len(got)+len(want) > 0 && !reflect.DeepEqual(got, want) {
 			t.Fatalf("seed %d:\ngot  %v\nwant %v\n%v", seed, got, want, err)
 		}
+	}
+}
+
+// refusing is a console that refuses to make some accounts what they should
+// become, and lets them become what they were.
+type refusing struct {
+	watched
+	refused map[identity.Address]bool // by a primary of a plan
+}
+
+var errRefused = errors.New("refused")
+
+func (c refusing) Put(ctx context.Context, account identity.Address, after *identity.Account) error {
+	if c.refused[after.Primary] && after.Username != "before" {
+		return errRefused
+	}
+	return c.watched.Put(ctx, account, after)
+}
+
+// TestDealingRefused: whatever a console refuses, each account is what it was or
+// what the plan says, and those that are not what the plan says are named.
+func TestDealingRefused(t *testing.T) {
+	tried := 0
+	for seed := range uint64(4000) {
+		p, start, _ := dealt(seed)
+		names := map[identity.Address]bool{}
+		for i := range p.Accounts {
+			names[named(&p.Accounts[i])] = true
+		}
+		if len(names) < len(p.Accounts) {
+			continue // one goes, and another gets its primary: who is meant by it?
+		}
+		tried++
+		for i := range start {
+			start[i].Username = "before"
+		}
+		for i := range p.Accounts {
+			if b := p.Accounts[i].Before; b != nil {
+				b.Username = "before"
+			}
+		}
+		r := rand.New(rand.NewPCG(seed, 2))
+		c := refusing{watched{New(start, 1), t}, map[identity.Address]bool{}}
+		for i := range p.Accounts {
+			if a := p.Accounts[i].After; a != nil && r.IntN(4) == 0 {
+				c.refused[a.Primary] = true
+			}
+		}
+		result, err := apply.Run(context.Background(), p, c, nil)
+		if err != nil || result.Applied+len(result.Failures) != len(p.Accounts) {
+			t.Fatalf("seed %d: %+v, %v", seed, result, err)
+		}
+		failed := map[identity.Address]bool{}
+		for _, f := range result.Failures {
+			failed[f.Account] = true
+		}
+		var want []identity.Account
+		for i := range p.Accounts {
+			a := &p.Accounts[i]
+			then := a.After
+			if failed[named(a)] {
+				then = a.Before
+			}
+			if then != nil {
+				want = append(want, *then)
+			}
+		}
+		slices.SortFunc(want, byAddress)
+		got, err := c.Accounts()
+		if err != nil || len(got)+len(want) > 0 && !reflect.DeepEqual(got, want) {
+			t.Fatalf("seed %d: %v\ngot  %v\nwant %v\n%v", seed, result.Failures, got, want, err)
+		}
+	}
+	if tried < 2000 {
+		t.Errorf("only %d plans were tried", tried)
+	}
+}
+
+// named returns the address by which a failure speaks of a change.
+func named(c *plan.AccountChange) identity.Address {
+	if c.After != nil {
+		return c.After.Primary
+	}
+	return c.Before.Primary
+}
+
+// stepping is a console that keeps in mind whose turn it was.
+type stepping struct {
+	*Console
+	turns *[]identity.Address
+}
+
+func (c stepping) Release(ctx context.Context, account identity.Address, released []identity.Address) error {
+	*c.turns = append(*c.turns, account)
+	return c.Console.Release(ctx, account, released)
+}
+
+func (c stepping) Put(ctx context.Context, account identity.Address, after *identity.Account) error {
+	name := account
+	if name.IsZero() {
+		name = after.Primary
+	}
+	*c.turns = append(*c.turns, name)
+	return c.Console.Put(ctx, account, after)
+}
+
+// TestMovesTogether: between who gives an address up and who gets it, nobody
+// else has a turn.
+func TestMovesTogether(t *testing.T) {
+	account := func(primary int, aliases ...int) *identity.Account {
+		a := &identity.Account{Primary: numbered(primary)}
+		for _, n := range aliases {
+			a.Aliases = append(a.Aliases, numbered(n))
+		}
+		return a
+	}
+	p := &plan.Plan{Accounts: []plan.AccountChange{
+		{Before: account(100, 10), After: account(100)},              // gives 10 to 900
+		{Before: account(200, 20, 21), After: account(200, 30)},      // swaps 20 for 30 with 800, gives 21 to 700
+		{Before: account(300), After: account(300, 31)},              // on its own
+		{After: account(700, 21)},                                    // new
+		{Before: account(800, 30), After: account(800, 20)},          // swaps
+		{Before: account(900), After: account(900, 10)},              // gets
+		{Before: account(950, 95, 96), After: account(950, 95, 960)}, // on its own
+	}}
+	var start []identity.Account
+	for i := range p.Accounts {
+		if b := p.Accounts[i].Before; b != nil {
+			start = append(start, *b)
+		}
+	}
+	var turns []identity.Address
+	result, err := apply.Run(context.Background(), p, stepping{New(start, len(start)), &turns}, nil)
+	if err != nil || len(result.Failures) > 0 {
+		t.Fatalf("%+v, %v", result, err)
+	}
+	var got []string
+	for _, a := range turns {
+		got = append(got, strings.TrimSuffix(strings.TrimPrefix(a.String(), "a"), "@example.com"))
+	}
+	const want = "100 900 200 800 200 800 700 300 950"
+	if strings.Join(got, " ") != want {
+		t.Errorf("turns %s, want %s", strings.Join(got, " "), want)
 	}
 }
 
@@ -153,12 +300,13 @@ func TestRefusals(t *testing.T) {
 	p := &plan.Plan{Accounts: []plan.AccountChange{{After: &again}, {After: &again}, {After: &fine}, {Before: &identity.Account{Primary: numbered(9)}}}}
 	console := New([]identity.Account{one, two}, 2)
 	result, err := apply.Run(context.Background(), p, console, nil)
-	if err == nil || !strings.Contains(err.Error(), "no account a9@example.com") {
-		t.Errorf("an account that is not there: %v", err)
+	if err != nil || result.Applied != 2 || len(result.Failures) != 2 {
+		t.Fatalf("%+v, %v", result, err)
 	}
-	p.Accounts = p.Accounts[:3]
-	if result, err = apply.Run(context.Background(), p, console, nil); err != nil || result.Applied != 2 || len(result.Failures) != 1 || result.Failures[0].Account != numbered(3) {
-		t.Errorf("%+v, %v", result, err)
+	for i, want := range []string{"a3@example.com: a3@example.com is held by a3@example.com", "a9@example.com: the console has no account a9@example.com"} {
+		if f := result.Failures[i]; fmt.Sprintf("%s: %v", f.Account, f.Err) != want {
+			t.Errorf("%s: %v, want %s", f.Account, f.Err, want)
+		}
 	}
 
 	console = New([]identity.Account{one, two}, 2)
