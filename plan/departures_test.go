@@ -16,7 +16,9 @@ func TestDepartures(t *testing.T) {
 		after.Status = identity.Inactive
 		return plan.AccountChange{Before: before, After: &after}
 	}
-	entries := []identity.Entry{{DN: "CN=a,OU=Staff,DC=x"}, {DN: "CN=b,ou=sales, DC=x"}, {DN: "CN=c,OU=Sales,DC=x"}, {DN: "CN=xOU=Sales,DC=x"}}
+	// Another directory has the same containers.
+	scopes := []plan.Scope{{Directory: "corp"}, {Directory: "lab"}}
+	entries := []identity.Entry{{DN: "CN=d,OU=Sales,DC=x", Scope: 1}, {DN: "CN=e,ou=Old,OU=Sales,DC=x", Scope: 1}, {DN: "CN=a,OU=Staff,DC=x"}, {DN: "CN=b,ou=sales, DC=x"}, {DN: "CN=c,OU=Sales,DC=x"}, {DN: "CN=xOU=Sales,DC=x"}}
 	for _, c := range []struct {
 		story       string
 		ous         []string // of ten leavers each, or of one
@@ -44,7 +46,7 @@ func TestDepartures(t *testing.T) {
 		for range c.guidChanges {
 			p.Rejections = append(p.Rejections, plan.Rejection{Reason: plan.GUIDChanged, Directory: "corp"})
 		}
-		if got := strings.Join(p.Departures(entries), "; "); got != c.want {
+		if got := strings.Join(p.Departures(entries, scopes), "; "); got != c.want {
 			t.Errorf("%s: got %s", c.story, got)
 		}
 	}

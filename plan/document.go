@@ -70,8 +70,11 @@ var fields = [Categories][]field{
 
 // WriteJSON writes the plan as one JSON document: the saved plan. Its keys and
 // rows are in fixed order, none is left out, and lists are never null.
+//
+// Its last key is the checksum of all that stands before.
 func (p *Plan) WriteJSON(w io.Writer) error {
-	out := bufio.NewWriterSize(w, 1<<16)
+	whole := sha256.New()
+	out := bufio.NewWriterSize(io.MultiWriter(w, whole), 1<<16)
 	b := make([]byte, 0, 4096)
 	b = append(b, "{\n"...)
 	b = appendMember(b, "  ", "format_version", FormatVersion)
@@ -80,7 +83,9 @@ func (p *Plan) WriteJSON(w io.Writer) error {
 	b = appendMember(b, ",\n  ", "expires", p.Expires.UTC().Format(time.RFC3339))
 	b = appendMember(b, ",\n  ", "config_digest", p.ConfigDigest)
 	b = appendMember(b, ",\n  \"state\": {", "lineage", p.Lineage)
-	b = fmt.Appendf(b, ", \"serial\": %d}", p.Serial)
+	b = fmt.Appendf(b, ", \"serial\": %d", p.Serial)
+	b = append(appendMember(b, ", ", "sha256", p.StateSum), '}')
+	b = fmt.Appendf(b, ",\n  \"undoes\": %d", p.Undoes)
 	b = appendList(b, "directories", len(p.Directories), func(b []byte, i int) []byte {
 		return appendReceipt(b, &p.Directories[i])
 	})
@@ -120,28 +125,53 @@ func (p *Plan) WriteJSON(w io.Writer) error {
 		}
 		fmt.Fprint(out, "]")
 	}
-	fmt.Fprintf(out, ",\n  \"checksum\": %q\n}\n", checksum(sum))
-	return out.Flush()
+	fmt.Fprintf(out, ",\n  \"id\": %q", digest(sum))
+	if err := out.Flush(); err != nil {
+		return err
+	}
+	_, err := io.WriteString(w, ending(whole))
+	return err
 }
 
-// The checksum sums up what an apply commits, which is the list of accounts as
-// it is written, and what binds the plan to its state and configuration, so
-// that a saved plan that was edited is recognized.
-func (p *Plan) checksum() string {
+// ending is how a document ends whose text until there has the given checksum.
+func ending(whole hash.Hash) string { return fmt.Sprintf(",\n  \"checksum\": %q\n}\n", digest(whole)) }
+
+// sealed takes a document and sums up all but its ending.
+type sealed struct {
+	whole hash.Hash
+	end   []byte
+}
+
+func (s *sealed) Write(text []byte) (int, error) {
+	s.end = append(s.end, text...)
+	if n := len(s.end) - len(ending(sha256.New())); n > 0 {
+		s.whole.Write(s.end[:n])
+		s.end = append(s.end[:0], s.end[n:]...)
+	}
+	return len(text), nil
+}
+
+// fits reports whether the document is as it was written.
+func (s *sealed) fits() bool { return string(s.end) == ending(s.whole) }
+
+// ID returns the digest by which the plan is known: of what an apply commits,
+// which is the list of accounts as it is written, and of what binds the plan to
+// its state and configuration.
+func (p *Plan) ID() string {
 	sum := p.boundTo()
 	// A hash takes whatever is written.
 	identity.WriteItems(sum, len(p.Accounts), func(b []byte, i int) []byte { return p.Accounts[i].appendJSON(append(b, separator(i)...)) })
-	return checksum(sum)
+	return digest(sum)
 }
 
-// boundTo returns a checksum that has summed up all but the accounts.
+// boundTo returns a digest of all but the accounts.
 func (p *Plan) boundTo() hash.Hash {
 	sum := sha256.New()
-	fmt.Fprintf(sum, "%s %d %d %s %s %d\n", FormatVersion, p.Created.Unix(), p.Expires.Unix(), p.ConfigDigest, p.Lineage, p.Serial)
+	fmt.Fprintf(sum, "%s %d %d %s %s %d %s\n", FormatVersion, p.Created.Unix(), p.Expires.Unix(), p.ConfigDigest, p.Lineage, p.Serial, p.StateSum)
 	return sum
 }
 
-func checksum(sum hash.Hash) string { return "sha256:" + hex.EncodeToString(sum.Sum(nil)) }
+func digest(sum hash.Hash) string { return "sha256:" + hex.EncodeToString(sum.Sum(nil)) }
 
 func separator(i int) string {
 	if i == 0 {
@@ -261,7 +291,9 @@ type document struct {
 	State           struct {
 		Lineage string
 		Serial  int64
+		SHA256  string
 	}
+	Undoes      int
 	Directories []identity.Receipt
 	Unread      []string
 	Only        []string
@@ -275,7 +307,7 @@ type document struct {
 		Before, After, Kept json.RawMessage
 		Withheld            bool
 	}
-	Checksum string
+	ID, Checksum string
 }
 
 type refusalDocument struct {
@@ -290,30 +322,43 @@ type refusalDocument struct {
 	New                             bool
 }
 
-// ReadJSON reads a saved plan. The rows of the change set are derived again
-// from the accounts and compared with those that were saved, so that a plan
-// whose parts contradict each other is refused. Rows that are left out follow
-// from nothing that was saved; each must be whole, and is not committed.
+// ReadJSON reads a saved plan, which must be, to the octet, as it was written.
 func ReadJSON(r io.Reader) (*Plan, error) {
+	seal := &sealed{whole: sha256.New()}
+	p, id, err := parse(io.TeeReader(r, seal))
+	if err != nil {
+		return nil, err
+	}
+	if !seal.fits() || id != p.ID() {
+		return nil, errors.New("the plan was changed after it was made: its checksum does not fit")
+	}
+	return p, nil
+}
+
+// parse reads the document of a plan, and its id, and does not look at the
+// checksum. The rows of the change set are derived again from the accounts and
+// compared with those that were saved, so that a plan whose parts contradict
+// each other is refused.
+func parse(r io.Reader) (*Plan, string, error) {
 	dec := json.NewDecoder(r)
 	dec.DisallowUnknownFields()
 	var doc document
 	if err := dec.Decode(&doc); err != nil {
 		if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
-			return nil, errors.New("the plan is cut short")
+			return nil, "", errors.New("the plan is cut short")
 		}
-		return nil, fmt.Errorf("not a plan: %s", strings.TrimPrefix(err.Error(), "json: "))
+		return nil, "", fmt.Errorf("not a plan: %s", strings.TrimPrefix(err.Error(), "json: "))
 	}
 	if _, err := dec.Token(); err != io.EOF {
-		return nil, errors.New("not a plan: something follows the document")
+		return nil, "", errors.New("not a plan: something follows the document")
 	}
 	if major, _, _ := strings.Cut(doc.FormatVersion, "."); major != "1" {
-		return nil, fmt.Errorf("the plan has format version %q, and this version of rollcall reads 1.x", doc.FormatVersion)
+		return nil, "", fmt.Errorf("the plan has format version %q, and this version of rollcall reads 1.x", doc.FormatVersion)
 	}
 	p := &Plan{Header: Header{
 		ToolVersion: doc.RollcallVersion, Created: doc.Created.UTC(), Expires: doc.Expires.UTC(), ConfigDigest: doc.ConfigDigest,
-		Lineage: doc.State.Lineage, Serial: doc.State.Serial,
-		Directories: doc.Directories, Unread: doc.Unread, Only: doc.Only, Except: doc.Except, Warnings: doc.Warnings,
+		Lineage: doc.State.Lineage, Serial: doc.State.Serial, StateSum: doc.State.SHA256,
+		Undoes: doc.Undoes, Directories: doc.Directories, Unread: doc.Unread, Only: doc.Only, Except: doc.Except, Warnings: doc.Warnings,
 	}, Unchanged: doc.Summary["unchanged_accounts"], LeftOutAccounts: doc.Summary["left_out_accounts"]}
 	var accounts identity.Decoder
 	for n, c := range doc.Accounts {
@@ -324,44 +369,41 @@ func ReadJSON(r io.Reader) (*Plan, error) {
 		}{{c.Before, &change.Before}, {c.After, &change.After}, {c.Kept, &change.Kept}} {
 			var err error
 			if *one.to, err = accounts.Optional(one.raw); err != nil {
-				return nil, fmt.Errorf("not a plan: account change %d: %w", n+1, err)
+				return nil, "", fmt.Errorf("not a plan: account change %d: %w", n+1, err)
 			}
 		}
 		if change.Before == nil && change.After == nil || change.Withheld != (change.Kept != nil) || change.Withheld && !change.deactivates() {
-			return nil, fmt.Errorf("the plan contradicts itself: account change %d changes nothing that it could", n+1)
+			return nil, "", fmt.Errorf("the plan contradicts itself: account change %d changes nothing that it could", n+1)
 		}
 		p.Accounts = append(p.Accounts, change)
 	}
-	if doc.Checksum != p.checksum() {
-		return nil, errors.New("the plan was changed after it was made: its checksum does not fit")
-	}
 	p.Changes = Rows(p.Accounts)
 	if len(p.Changes) != len(doc.Changes) {
-		return nil, fmt.Errorf("the plan contradicts itself: it lists %d changes, and its accounts make %d", len(doc.Changes), len(p.Changes))
+		return nil, "", fmt.Errorf("the plan contradicts itself: it lists %d changes, and its accounts make %d", len(doc.Changes), len(p.Changes))
 	}
 	var want, got bytes.Buffer
 	for i := range p.Changes {
 		want.Reset()
 		got.Reset()
 		if json.Compact(&want, p.Changes[i].appendJSON(nil)) != nil || json.Compact(&got, doc.Changes[i]) != nil || !bytes.Equal(want.Bytes(), got.Bytes()) {
-			return nil, fmt.Errorf("the plan contradicts itself: change %d does not follow from its accounts", i+1)
+			return nil, "", fmt.Errorf("the plan contradicts itself: change %d does not follow from its accounts", i+1)
 		}
 	}
 	for n, raw := range doc.LeftOut {
 		l, err := readLeftOut(raw)
 		if err != nil {
-			return nil, fmt.Errorf("not a plan: row %d that is left out: %w", n+1, err)
+			return nil, "", fmt.Errorf("not a plan: row %d that is left out: %w", n+1, err)
 		}
 		p.LeftOut = append(p.LeftOut, l)
 	}
 	for n := range doc.Rejections {
 		r, err := doc.Rejections[n].rejection()
 		if err != nil {
-			return nil, fmt.Errorf("not a plan: rejection %d: %w", n+1, err)
+			return nil, "", fmt.Errorf("not a plan: rejection %d: %w", n+1, err)
 		}
 		p.Rejections = append(p.Rejections, r)
 	}
-	return p, nil
+	return p, doc.ID, nil
 }
 
 // readLeftOut reads a row that is left out: all keys of its category, in their

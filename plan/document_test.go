@@ -96,7 +96,7 @@ var receiptKeys = []string{
 func TestShortReceipts(t *testing.T) {
 	data := written(t, corpusPlan(t, 600))
 	short := regexp.MustCompile(`, "identity": .*?\], ("scanned": \d+, "entries": \d+), "seconds": [\d.]+`).ReplaceAll(data, []byte(", $1"))
-	p, err := plan.ReadJSON(bytes.NewReader(short))
+	p, err := plan.Parse(bytes.NewReader(short))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -119,7 +119,7 @@ func TestUnmarkedRejections(t *testing.T) {
 	if bytes.Equal(old, data) {
 		t.Fatal("no rejection is marked")
 	}
-	read, err := plan.ReadJSON(bytes.NewReader(old))
+	read, err := plan.Parse(bytes.NewReader(old))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -165,6 +165,34 @@ func TestDocumentDamage(t *testing.T) {
 	}
 }
 
+// TestDocumentSealed: nothing in a plan can be changed, be it what nothing else in
+// the plan contradicts.
+func TestDocumentSealed(t *testing.T) {
+	p := corpusPlan(t, 600, "primary_change")
+	p.Unread, p.Warnings = []string{"emea"}, []string{"look here"}
+	text := string(written(t, p))
+	for _, change := range [][2]string{
+		{`"unread": [`, `"unread": ["lab",`},
+		{`look here`, `all is well`},
+		{`"entries": `, `"entries": 1`},
+		{`"serial": `, `"serial": 1`},
+		{`"rejection": `, `"rejection": 1`},
+		{`"message": "`, `"message": "not `},
+		{`"format_version": "1.0"`, `"format_version": "1.1"`},
+		{`"only": [`, `"Only": [], "only": [`},
+		{`"changes": [`, `"changes": [], "Changes": [`},
+		{"{\n", "{ \n"},
+		{"}\n", "}\n\n"},
+	} {
+		changed := strings.Replace(text, change[0], change[1], 1)
+		if changed == text {
+			t.Errorf("the plan has no %s", change[0])
+		} else if _, err := plan.ReadJSON(strings.NewReader(changed)); err == nil {
+			t.Errorf("with %s for %s, the plan is read", change[1], change[0])
+		}
+	}
+}
+
 // FuzzDocument: no input panics, and what is read is written to a plan that
 // reads the same.
 func FuzzDocument(f *testing.F) {
@@ -175,7 +203,7 @@ func FuzzDocument(f *testing.F) {
 	marked.Compare(map[string]time.Time{})
 	f.Add(written(f, marked))
 	f.Fuzz(func(t *testing.T, data []byte) {
-		p, err := plan.ReadJSON(bytes.NewReader(data))
+		p, err := plan.Parse(bytes.NewReader(data))
 		if err != nil {
 			return
 		}

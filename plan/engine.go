@@ -32,6 +32,7 @@ func Compute(in Input) (*Plan, error) {
 	changes, unchanged := e.console()
 	p.Unchanged = unchanged
 	p.Accounts, p.LeftOut, p.LeftOutAccounts = e.selected(changes)
+	p.Strangers = e.strangers()
 	e.withhold(p.Accounts)
 	p.Changes = Rows(p.Accounts)
 	p.Rejections = e.rejections()

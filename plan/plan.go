@@ -25,6 +25,9 @@ type Plan struct {
 	// LeftOutAccounts counts the account changes that they are of.
 	LeftOut         []LeftOut
 	LeftOutAccounts int
+	// Strangers are the addresses of the selection that no account holds and no
+	// entry lists. They are not saved.
+	Strangers []identity.Address
 	// Unchanged counts the accounts that agree with the directories.
 	Unchanged int
 }
@@ -37,14 +40,18 @@ type Header struct {
 	Created, Expires time.Time
 	// ConfigDigest is "sha256:" and the digest of the configuration.
 	ConfigDigest string
-	// Lineage and Serial are those of the state the plan was made on; "" and 0
-	// where there was none.
-	Lineage string
-	Serial  int64
+	// Lineage, Serial and StateSum, the checksum, are those of the state that the
+	// plan was made on; "" and 0 where there was none.
+	Lineage  string
+	Serial   int64
+	StateSum string
 	// Directories are the receipts of what was read, in declared order.
 	Directories []identity.Receipt
 	// Unread are the declared directories that were not read in this run.
 	Unread []string
+	// Undoes is the number of the run that the plan takes back, 0 for a plan of
+	// the directories.
+	Undoes int
 	// Only and Except are the selectors that the plan was made with.
 	Only, Except []string
 	// Warnings are remarks for the reader of the plan.

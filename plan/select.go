@@ -335,3 +335,20 @@ func (e *engine) scopesOf(changes []AccountChange) [][]int32 {
 	}
 	return all
 }
+
+// strangers returns the addresses of selectors that no account holds and no
+// entry lists, as a mistyped one.
+func (e *engine) strangers() (all []identity.Address) {
+	for _, s := range slices.Concat(e.in.Selection.Only, e.in.Selection.Except) {
+		m := e.newMatcher([]Selector{s})
+		known := func(x identity.Address) bool { return m.addresses[x] }
+		if s.kind != byAddress || slices.Contains(all, s.address) ||
+			slices.ContainsFunc(e.in.Accounts, func(a identity.Account) bool { return known(a.Primary) || slices.ContainsFunc(a.Aliases, known) }) ||
+			slices.ContainsFunc(e.claims, func(c claim) bool { return known(e.text(c.id)) }) ||
+			slices.ContainsFunc(e.refused, func(r refusedValue) bool { return strings.EqualFold(r.text, s.address.String()) }) {
+			continue
+		}
+		all = append(all, s.address)
+	}
+	return all
+}

@@ -78,13 +78,18 @@ type Head struct {
 	Automatic bool   `json:"automatic"`
 	Command   string `json:"command"`
 	Tool      string `json:"tool"`
-	// Plan is the plan's checksum and Expires until when it may be applied; ""
+	// Plan is the plan's id and Expires until when it may be applied; ""
 	// and nil where the run ended without a plan.
 	Plan         string     `json:"plan"`
 	Expires      *time.Time `json:"expires"`
 	ConfigDigest string     `json:"config_digest"`
 	// Scopes are what was read, as far as it decides who is there.
 	Scopes []Scope `json:"scopes"`
+	// Undoes is the run that the plan takes back, or 0.
+	Undoes int `json:"undoes"`
+	// Only and Except are the selectors that the plan was made with.
+	Only   []string `json:"only"`
+	Except []string `json:"except"`
 	// Lineage and Serial are those of the state before the run.
 	Lineage string `json:"lineage"`
 	Serial  int64  `json:"serial"`
@@ -195,8 +200,19 @@ func marshal(v any) ([]byte, error) {
 	return line, nil
 }
 
-// JSON returns the run as one JSON object.
-func (run *Run) JSON() ([]byte, error) { return marshal(run) }
+// JSON returns the run as one JSON object, in which no list is null.
+func (run *Run) JSON() ([]byte, error) {
+	whole := *run
+	whole.Scopes, whole.Only, whole.Except = list(run.Scopes), list(run.Only), list(run.Except)
+	return marshal(&whole)
+}
+
+func list[T any](all []T) []T {
+	if all == nil {
+		return []T{}
+	}
+	return all
+}
 
 func (c *Change) appendJSON(b []byte) []byte {
 	b = identity.AppendOptional(append(b, `{"before":`...), c.Before)
@@ -209,6 +225,20 @@ func (c *Change) appendJSON(b []byte) []byte {
 // HistoryPath returns the folder of the history of the state at path.
 func HistoryPath(path string) string {
 	return strings.TrimSuffix(resolved(path), ".jsonl") + ".history"
+}
+
+// makeHistory makes the folder of the history if it is not there.
+func makeHistory(path string) error {
+	dir := HistoryPath(path)
+	err := os.Mkdir(dir, 0o700)
+	if errors.Is(err, fs.ErrExist) {
+		return nil
+	}
+	if err == nil {
+		sameOwner(dir, path)
+		syncDir(filepath.Dir(dir))
+	}
+	return err
 }
 
 func runPath(path string, number int) string {
@@ -265,16 +295,14 @@ func Begin(path string, head Head) (*Recorder, error) {
 	if err != nil {
 		return nil, recording(err)
 	}
-	dir := HistoryPath(path)
-	if err := os.Mkdir(dir, 0o700); err == nil {
-		syncDir(filepath.Dir(dir))
-	} else if !errors.Is(err, fs.ErrExist) {
+	if err := makeHistory(path); err != nil {
 		return nil, recording(err)
 	}
 	r := &Recorder{name: runPath(path, head.Number), head: head, began: began, first: append(first, '\n')}
 	if r.file, err = os.OpenFile(r.name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, private); err != nil {
 		return nil, recording(err)
 	}
+	sameOwner(r.name, HistoryPath(path))
 	r.out = bufio.NewWriterSize(r.file, 1<<18)
 	if err := r.restart(); err != nil {
 		r.Drop()

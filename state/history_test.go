@@ -175,11 +175,16 @@ func TestHistory(t *testing.T) {
 }
 
 // TestPowerLoss leaves a run all over its record: cut short there, or with
-// nothing but zeros behind, and with the state as it may be at that point. The next run finds out what happened.
+// nothing but zeros behind or before, and with the state as it may be at that
+// point. The next run finds out what happened.
 func TestPowerLoss(t *testing.T) {
 	for _, failures := range [][]Failure{nil, {{"bob@example.com", "no"}}} {
 		j := newJourney(t)
 		j.failures = failures
+		if failures != nil {
+			// A head that is longer than what is read at once.
+			j.head.Scopes = []Scope{{Name: "staff", Filter: strings.Repeat("(cn=a)", 700)}}
+		}
 		oldState := mustRead(t, j.path)
 		outcome := j.apply(t)
 		newState := mustRead(t, j.path)
@@ -210,8 +215,11 @@ func TestPowerLoss(t *testing.T) {
 			}
 			replaced := bytes.Equal(state, newState)
 			if len(runs) == 0 {
-				if replaced || bytes.IndexByte(image, '\n') >= 0 {
+				if head := whole[:ends[0]]; replaced || bytes.HasPrefix(image, head) {
 					t.Fatalf("%s: the run is gone", what)
+				}
+				if run == nil || run.Outcome != Interrupted || !run.Started.IsZero() {
+					t.Fatalf("%s: told %+v", what, run)
 				}
 				return
 			}
@@ -235,7 +243,7 @@ func TestPowerLoss(t *testing.T) {
 			}
 		}
 		for n := range len(whole) {
-			if n < synced-300 && n%13 != 0 && !slices.Contains(ends, n) {
+			if n < synced-300 && n%31 != 0 && !slices.Contains(ends, n) {
 				continue
 			}
 			cut := whole[:n]
@@ -253,13 +261,16 @@ func TestPowerLoss(t *testing.T) {
 		// Writes that were not synced arrive in any order: the later of them
 		// without the earlier.
 		for _, end := range ends[:len(ends)-2] {
-			for from := 1; from < ends[0]; from += 17 {
+			for from := 1; from <= end; from += 17 + from/8 {
 				image := slices.Clone(whole[:synced])
-				clear(image[max(end-from, ends[0]):end])
-				if !bytes.Equal(image, whole[:synced]) {
-					check(fmt.Sprintf("zeros before %d", end), image, oldState)
-				}
+				clear(image[end-from : end])
+				check(fmt.Sprintf("zeros from %d to %d", end-from, end), image, oldState)
 			}
+		}
+		for _, end := range []int{1, 100, ends[0] - 1, ends[0], synced} {
+			image := slices.Clone(whole[:synced])
+			clear(image[:end])
+			check(fmt.Sprintf("zeros to %d", end), image, oldState)
 		}
 	}
 }
@@ -275,6 +286,7 @@ func TestDamaged(t *testing.T) {
 		{"other format", "rollcall-run", "rollcall-fun", "the first line is no head", "the first line is no head"},
 		{"later version", `"version":1`, `"version":2`, "reads 1", "reads 1"},
 		{"other number", `"number":1`, `"number":5`, "that of run 5", ""},
+		{"zeros in the head of what was done", `"user":"ann"`, "\"user\":\"\x00\x00\x00\"", "the first line is no head", "the first line is no head"},
 		{"torn change", `{"before":null`, `{"before":`, "", "000001.jsonl:3: not an account change"},
 		{"more", "\"sha256\":\"", "\n\"sha256\":\"", "", "000001.jsonl"},
 	} {
@@ -290,6 +302,11 @@ func TestDamaged(t *testing.T) {
 			}
 			_, err = ReadRun(j.path, 1, nil)
 			var damage *Error
+			if c.list != "" {
+				if run, err := Settle(j.path, began); run != nil || err != nil || string(mustRead(t, runPath(j.path, 1))) != text {
+					t.Errorf("settled %+v, %v", run, err)
+				}
+			}
 			if c.show == "" && c.list == "" {
 				if err != nil {
 					t.Errorf("read: %v", err)
@@ -301,7 +318,53 @@ func TestDamaged(t *testing.T) {
 	}
 }
 
-// TestPrune: records go by age and by number, but not what is still needed.
+// TestRewound: a state that is older than its history is told from one that is
+// not, or is another.
+func TestRewound(t *testing.T) {
+	j := newJourney(t)
+	old := mustRead(t, j.path)
+	j.apply(t)
+	now := mustRead(t, j.path)
+	if err := j.begin(t).End(Failed, "", began); err != nil {
+		t.Fatal(err)
+	}
+	another := &State{}
+	if err := another.Save(filepath.Join(t.TempDir(), "s"), "1.0", began); err != nil {
+		t.Fatal(err)
+	}
+	var text bytes.Buffer
+	if err := another.Write(&text); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		what    string
+		state   []byte
+		rewound bool
+	}{
+		{"as the run left it", now, false},
+		{"the version before", old, true},
+		{"of another lineage", text.Bytes(), false},
+		{"damaged", []byte("\x00"), false},
+	} {
+		mustWrite(t, j.path, c.state)
+		run, serial := Rewound(j.path)
+		if (run != nil) != c.rewound || run != nil && (run.Number != 1 || run.SerialAfter != 2 || serial != 1) {
+			t.Errorf("%s: %+v, version %d", c.what, run, serial)
+		}
+	}
+	// What the first run made of nothing is gone.
+	path := filepath.Join(t.TempDir(), "s")
+	r, err := Begin(path, Head{Started: began})
+	if err := errors.Join(err, r.Intend(Result{SerialAfter: 1}, "sum"), r.End(Applied, "", began)); err != nil {
+		t.Fatal(err)
+	}
+	if run, serial := Rewound(path); run == nil || serial != 0 {
+		t.Errorf("no state: %+v, version %d", run, serial)
+	}
+}
+
+// TestPrune: records go by age and by number, but not what is still needed, and
+// what changed nothing goes before what changed something.
 func TestPrune(t *testing.T) {
 	j := newJourney(t)
 	day := 24 * time.Hour
@@ -326,8 +389,13 @@ func TestPrune(t *testing.T) {
 		}
 		return fmt.Sprint(numbers)
 	}
-	for i, outcome := range []Outcome{Applied, Rejected, Failed, Applied, Failed, Declined, Failed} {
-		add(outcome, began.Add(time.Duration(i)*day))
+	// One run a day, but for the clock of the third, which was wrong.
+	for i, outcome := range []Outcome{Applied, Rejected, Failed, Applied, Failed, Incomplete, Withheld, Failed} {
+		started := began.Add(time.Duration(i) * day)
+		if i == 2 {
+			started = later.Add(100 * day)
+		}
+		add(outcome, started)
 	}
 	for _, c := range []struct {
 		what       string
@@ -335,19 +403,23 @@ func TestPrune(t *testing.T) {
 		now        time.Time
 		want       string
 	}{
-		{"young and few", 90, 1000, began.Add(10 * day), "[1 2 3 4 5 6 7]"},
-		{"a day too old", 90, 1000, began.Add(90*day + time.Hour), "[2 3 4 5 6 7]"},
-		{"four at most, and a rejection that stands", 90, 4, began.Add(10 * day), "[2 4 5 6 7]"},
-		{"all too old, but what undo needs", 1, 1000, began.Add(200 * day), "[2 4 7]"},
-		{"the rejected plan has expired", 1, 1, later.Add(day), "[4 7]"},
+		{"young and few", 90, 1000, began.Add(10 * day), "[1 2 3 4 5 6 7 8]"},
+		{"seven at most", 90, 7, began.Add(10 * day), "[1 2 4 5 6 7 8]"},
+		{"five at most", 90, 5, began.Add(10 * day), "[1 2 4 6 8]"},
+		{"four at most, and a rejection that stands", 90, 4, began.Add(10 * day), "[2 4 6 8]"},
+		{"one at most", 90, 1, began.Add(10 * day), "[2 6 8]"},
+		{"all too old, but what undo needs", 1, 1000, began.Add(200 * day), "[2 6 8]"},
+		{"the rejected plan has expired", 1, 1, later.Add(day), "[6 8]"},
 	} {
 		if err := Prune(j.path, c.days, c.most, c.now); err != nil || left() != c.want {
 			t.Errorf("%s: %s, want %s, %v", c.what, left(), c.want, err)
 		}
 	}
+	add(Failed, later.Add(100*day))
 	add(Failed, later)
-	if left() != "[4 7 8]" {
-		t.Errorf("numbers go on: %s", left())
+	add(Failed, later)
+	if err := Prune(j.path, 90, 1000, later.Add(91*day)); err != nil || left() != "[6 9 11]" {
+		t.Errorf("after a clock in the future: %s, %v", left(), err)
 	}
 }
 

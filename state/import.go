@@ -20,7 +20,7 @@ type Imported struct {
 	Line    int
 	Account identity.Account
 	// Export is set for a line of a mailbox export, which says nothing but a
-	// primary and its GUID.
+	// primary and its GUID; that may be blank.
 	Export bool
 }
 
@@ -141,7 +141,7 @@ func (im *importer) take(line int, a identity.Account, err error, export bool) {
 		im.fail(line, err.Error())
 		return
 	}
-	im.all = append(im.all, Imported{line, a, export && !a.GUID.IsZero()})
+	im.all = append(im.all, Imported{line, a, export})
 }
 
 // object takes an account that stands as a JSON object on a line.
@@ -398,6 +398,7 @@ func (s *State) Import(name string, r io.Reader) (*Merged, error) {
 //	an account's primary      says the same in every field      nothing
 //	an account's primary      of an export, with its GUID       nothing
 //	an account's primary      of an export, with another GUID   the account gets that GUID
+//	an account's primary      of an export, without a GUID      an error
 //	held otherwise            any                               an error
 //
 // It is an error, too, if an address, or a GUID of one directory, would be held
@@ -450,7 +451,7 @@ func (s *State) merge(name string, imported []Imported) (*Merged, map[*identity.
 	for i := range imported {
 		im := &imported[i]
 		h, there := addresses[im.Account.Primary]
-		if !im.Export || !there || h.account.Primary != im.Account.Primary {
+		if !im.Export || im.Account.GUID.IsZero() || !there || h.account.Primary != im.Account.Primary {
 			continue
 		}
 		if first, twice := lines[h.account]; twice {
@@ -482,7 +483,7 @@ func (s *State) merge(name string, imported []Imported) (*Merged, map[*identity.
 		a, line := &imported[i].Account, imported[i].Line
 		h, there := addresses[a.Primary]
 		there = there && h.line == 0 && h.account.Primary == a.Primary
-		if there && imported[i].Export {
+		if there && imported[i].Export && !a.GUID.IsZero() {
 			o := owner{h.account.Directory, guids[h.account]}
 			if o.guid == a.GUID && lines[h.account] == line && !h.account.Local() && !owned(o, line) {
 				owners[o] = holder{h.account, line}
@@ -491,6 +492,10 @@ func (s *State) merge(name string, imported []Imported) (*Merged, map[*identity.
 		}
 		if there && bytes.Equal(h.account.AppendJSON(nil), a.AppendJSON(nil)) {
 			m.Same++
+			continue
+		}
+		if there && imported[i].Export {
+			errs.Lines = append(errs.Lines, &Error{Path: name, Line: line, Reason: "the line has no GUID for " + a.Primary.String()})
 			continue
 		}
 		errs.Rebound = errs.Rebound || there && !a.GUID.IsZero() && a.GUID != h.account.GUID

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"os/user"
 	"time"
@@ -43,12 +44,12 @@ func (h *Holder) Running() bool { return h.Host == hostname() && alive(h.PID) }
 // LockedError is returned when somebody else holds the lock.
 type LockedError struct {
 	Path   string
-	Holder *Holder // nil if it could not be read
+	Holder *Holder // nil if it has not said yet who it is
 }
 
 func (e *LockedError) Error() string {
 	if e.Holder == nil {
-		return e.Path + " is locked by another run of rollcall"
+		return e.Path + " is locked by a process that has just begun"
 	}
 	return e.Path + " is locked by " + e.Holder.String()
 }
@@ -79,7 +80,7 @@ func Acquire(ctx context.Context, path, command string, wait time.Duration) (*Lo
 	for {
 		ok, err := l.TryLock()
 		if err != nil {
-			return nil, fmt.Errorf("lock the state: %w", err)
+			return nil, lockFailed(name, err)
 		}
 		if ok && current(l, name) {
 			break
@@ -97,12 +98,22 @@ func Acquire(ctx context.Context, path, command string, wait time.Duration) (*Lo
 		case <-time.After(min(lockRetry, time.Until(deadline))):
 		}
 	}
+	sameOwner(name, path)
 	left := readHolder(name)
 	if err := writeHolder(name, command); err != nil {
 		l.Unlock()
-		return nil, fmt.Errorf("lock the state: %w", err)
+		return nil, lockFailed(name, err)
 	}
 	return &Lock{Left: left, file: l}, nil
+}
+
+// lockFailed says why the lock file could not be used.
+func lockFailed(name string, err error) error {
+	if errors.Is(err, fs.ErrPermission) {
+		return &Error{Path: name, Reason: "no permission to lock the state",
+			Advice: "run rollcall as the user who owns the state, or let yours write this file and its folder"}
+	}
+	return fmt.Errorf("lock the state: %w", err)
 }
 
 // current reports whether the file that was locked is the one at its path still:

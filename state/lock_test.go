@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -79,6 +80,18 @@ func TestLockLeftBehind(t *testing.T) {
 	}
 	if text, err := os.ReadFile(path + ".lock"); err != nil || len(bytes.Trim(text, "\x00")) > 0 {
 		t.Errorf("given back, the lock file says %q, %v", text, err)
+	}
+}
+
+// TestLockForbidden: who may not write the lock file is told what to do.
+func TestLockForbidden(t *testing.T) {
+	err := lockFailed("s.lock", &fs.PathError{Op: "open", Path: "s.lock", Err: fs.ErrPermission})
+	var failure *Error
+	if !errors.As(err, &failure) || err.Error() != "s.lock: no permission to lock the state" || !strings.Contains(failure.Hint(), "as the user who owns the state") {
+		t.Errorf("%v", err)
+	}
+	if err := lockFailed("s.lock", errors.New("no locks available")); err.Error() != "lock the state: no locks available" {
+		t.Errorf("%v", err)
 	}
 }
 

@@ -87,15 +87,16 @@ func readRefusals(r io.Reader) (map[string]time.Time, error) {
 
 // SaveRefusals replaces what Refusals returns. The caller holds the lock.
 func SaveRefusals(path string, all map[string]time.Time) error {
-	dir := HistoryPath(path)
-	if err := os.Mkdir(dir, 0o700); err == nil {
-		syncDir(filepath.Dir(dir))
-	} else if !errors.Is(err, fs.ErrExist) {
+	if err := makeHistory(path); err != nil {
 		return err
 	}
 	name := refusalsPath(path)
 	removeLeftovers(name)
-	return ReplaceFile(name, func(w io.Writer) error { return writeRefusals(w, all) })
+	if err := ReplaceFile(name, func(w io.Writer) error { return writeRefusals(w, all) }); err != nil {
+		return err
+	}
+	sameOwner(name, HistoryPath(path))
+	return nil
 }
 
 func writeRefusals(w io.Writer, all map[string]time.Time) error {

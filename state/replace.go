@@ -37,6 +37,7 @@ func replace(path string, backup bool, write func(io.Writer) error, ready func()
 			os.Remove(tmp.Name())
 		}
 	}()
+	sameOwner(tmp.Name(), path)
 	if err := write(tmp); err != nil {
 		return err
 	}

@@ -24,3 +24,6 @@ func rename(from, to string) error {
 // syncDir does nothing: NTFS journals renames, and directories cannot be
 // synced there.
 func syncDir(string) {}
+
+// sameOwner does nothing: access follows from the folder.
+func sameOwner(string, string) {}

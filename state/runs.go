@@ -3,6 +3,7 @@ package state
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -12,6 +13,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/rollcall-cli/rollcall/internal/identity"
@@ -39,7 +41,8 @@ func Runs(path string) ([]Run, error) {
 	return runs, nil
 }
 
-// peekRun reads the head of a record and how it ends.
+// peekRun reads the head of a record and how it ends. One that lost its head to
+// a crash is a run of which only the number is known, and that it is unfinished.
 func peekRun(path string, number int) (Run, error) {
 	f, err := os.Open(runPath(path, number))
 	if err != nil {
@@ -47,29 +50,38 @@ func peekRun(path string, number int) (Run, error) {
 	}
 	defer f.Close()
 	in := lineReader{r: bufio.NewReader(f), sum: sha256.New()}
-	line, err := in.next()
-	if err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
-		return Run{}, err
-	}
-	var run Run
-	if run.Head, err = parseRunHead(line, err); err == nil && run.Number != number {
-		err = fmt.Errorf("the head is that of run %d", run.Number)
-	}
-	if err != nil {
-		return Run{Head: Head{Number: number, Summary: map[string]int{}}, Outcome: Damaged, Reason: err.Error(), Result: Result{Failures: []Failure{}}}, nil
+	line, cut := in.next()
+	if cut != nil && !errors.Is(cut, io.EOF) && !errors.Is(cut, io.ErrUnexpectedEOF) {
+		return Run{}, cut
 	}
 	before, last, err := lastLines(f)
 	if err != nil {
 		return Run{}, err
 	}
-	var end *runOutcome
 	var intent *runIntent
-	if end = parseLine[runOutcome](outcomePrefix, last); end != nil {
+	end := parseLine[runOutcome](outcomePrefix, last)
+	if end != nil {
 		intent = parseLine[runIntent](intentPrefix, before)
 	}
-	run.finish(intent, end)
+	var run Run
+	if run.Head, err = parseRunHead(line, cut); err == nil && run.Number != number {
+		err = fmt.Errorf("the head is that of run %d", run.Number)
+	}
+	if err == nil {
+		run.finish(intent, end)
+		return run, nil
+	}
+	run = Run{Head: Head{Number: number, Summary: map[string]int{}}, Outcome: Damaged, Reason: err.Error(), Result: Result{Failures: []Failure{}}}
+	if beheaded(line, cut) && (end == nil || !end.Outcome.Changed()) {
+		run.Outcome, run.Reason = Unfinished, ""
+	}
 	return run, nil
 }
+
+// beheaded reports whether a crash took the first line of a record, as far as
+// that line tells: no newline ends it, or parts of it never reached the disk and
+// are read as zeros.
+func beheaded(line []byte, cut error) bool { return cut != nil || bytes.IndexByte(line, 0) >= 0 }
 
 // finish fills in how a run ended; end is nil for one that has not, intent for
 // one that did not come so far.
@@ -264,18 +276,24 @@ func parseChange(dec *identity.Decoder, line []byte) (*Change, error) {
 }
 
 // Settle finds out how the newest run ended if it was killed before it recorded
-// that, records it, and returns the run; nil if there is nothing to settle. The
-// caller holds the lock.
+// that, records it, and returns the run; nil if there is nothing to settle. A
+// record that lost its head is removed: it was not synced yet, so that nothing
+// was changed, and the run that is returned has no time. The caller holds the
+// lock.
 func Settle(path string, now time.Time) (*Run, error) {
 	numbers, err := runNumbers(path)
 	if err != nil || len(numbers) == 0 {
 		return nil, err
 	}
 	number := numbers[len(numbers)-1]
-	if run, err := peekRun(path, number); err == nil && run.Outcome != Unfinished && run.Outcome != Damaged {
+	settling := func(err error) error { return fmt.Errorf("settle run %d of the history: %w", number, err) }
+	run, err := peekRun(path, number)
+	if err != nil {
+		return nil, settling(err)
+	}
+	if run.Outcome != Unfinished {
 		return nil, nil
 	}
-	settling := func(err error) error { return fmt.Errorf("settle run %d of the history: %w", number, err) }
 	f, err := os.OpenFile(runPath(path, number), os.O_RDWR, private)
 	if err != nil {
 		return nil, settling(err)
@@ -287,7 +305,13 @@ func Settle(path string, now time.Time) (*Run, error) {
 		return nil, settling(err)
 	}
 	if !s.head {
-		return beheaded(f, path, number)
+		f.Close() // or some systems would not remove it
+		if err := os.Remove(f.Name()); err != nil {
+			return nil, settling(err)
+		}
+		syncDir(filepath.Dir(f.Name()))
+		run.Outcome = Interrupted
+		return &run, nil
 	}
 	end := runOutcome{Outcome: Interrupted, Reason: "the run was ended from outside before it changed anything", Ended: now.UTC().Truncate(time.Second), Settled: true, SHA256: s.sum}
 	if s.intent != nil {
@@ -320,23 +344,6 @@ func Settle(path string, now time.Time) (*Run, error) {
 	return &s.run, nil
 }
 
-// beheaded removes a record that was cut short in its head, and leaves one
-// alone that was damaged in another way.
-func beheaded(f *os.File, path string, number int) (*Run, error) {
-	if _, err := f.Seek(0, io.SeekStart); err != nil {
-		return nil, err
-	}
-	if _, err := bufio.NewReader(f).ReadSlice('\n'); err != io.EOF {
-		return nil, nil
-	}
-	f.Close() // or some systems would not remove it
-	if err := os.Remove(f.Name()); err != nil {
-		return nil, fmt.Errorf("settle run %d of the history: %w", number, err)
-	}
-	syncDir(filepath.Dir(f.Name()))
-	return nil, nil
-}
-
 // checksumAt returns the checksum in the last line of the state at path, or ""
 // where there is no state.
 func checksumAt(path string) (string, error) {
@@ -359,48 +366,86 @@ func checksumAt(path string) (string, error) {
 	return t.SHA256, nil
 }
 
-// Prune removes records of runs that began more than days ago, and the oldest
-// of more than so many runs. What stays in any case: the newest run; the newest
-// that changed the state, which can be undone; and rejections of plans that
-// have not expired. The caller holds the lock.
-func Prune(path string, days, most int, now time.Time) error {
+// Rewound returns the newest run that changed the state at path, and the serial
+// of the state, if the run left a higher one to the same lineage; nil if not, or
+// if nobody can tell.
+func Rewound(path string) (run *Run, serial int64) {
 	numbers, err := runNumbers(path)
-	if err != nil || len(numbers) == 0 {
-		return err
+	if err != nil {
+		return nil, 0
 	}
-	last := len(numbers) - 1
-	changed := -1 // index of the newest that changed the state, once known
-	for i, n := range numbers[:last] {
+	for _, n := range slices.Backward(numbers) {
 		run, err := peekRun(path, n)
-		if err != nil {
-			return fmt.Errorf("prune the history: %w", err)
-		}
-		if len(numbers)-i <= most {
-			if run.Outcome == Damaged { // nobody knows how old it is
-				continue
-			}
-			if !run.Started.AddDate(0, 0, days).Before(now) {
-				return nil
-			}
-		}
-		if run.Outcome == Rejected && run.Expires != nil && run.Expires.After(now) {
+		if err != nil || !run.Outcome.Changed() {
 			continue
 		}
-		if run.Outcome.Changed() {
-			for changed < 0 {
-				changed = last
-				for changed > i {
-					if run, err := peekRun(path, numbers[changed]); err == nil && run.Outcome.Changed() {
-						break
-					}
-					changed--
-				}
-			}
-			if changed == i {
-				continue
-			}
+		h, err := headerAt(path)
+		if err != nil || h.Lineage != run.Lineage || h.Serial >= run.SerialAfter {
+			break
 		}
-		if err := os.Remove(runPath(path, n)); err != nil {
+		return &run, h.Serial
+	}
+	return nil, 0
+}
+
+// headerAt returns the first line of the state at path, which is empty where
+// there is no state.
+func headerAt(path string) (h header, err error) {
+	f, err := os.Open(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return h, nil
+	}
+	if err != nil {
+		return h, err
+	}
+	defer f.Close()
+	in := lineReader{r: bufio.NewReader(f)}
+	line, err := in.next()
+	if err != nil {
+		return h, err
+	}
+	return h, strict(line, &h)
+}
+
+// Prune removes records of runs that began more than days ago, and then as many
+// as there are more than most: first the oldest of runs that changed nothing, so
+// that failures on a schedule push no change out of the history. What stays in
+// any case: the newest run; the newest that changed the state, which can be
+// undone; and rejections of plans that have not expired. The caller holds the
+// lock.
+func Prune(path string, days, most int, now time.Time) error {
+	runs, err := Runs(path)
+	if err != nil || len(runs) == 0 {
+		return err
+	}
+	over := len(runs) - most
+	newest := runs[len(runs)-1].Number
+	changed := 0
+	for i := range runs {
+		if runs[i].Outcome.Changed() {
+			changed = runs[i].Number
+		}
+	}
+	runs = slices.DeleteFunc(runs, func(run Run) bool {
+		return run.Number == newest || run.Number == changed || run.Outcome == Rejected && run.Expires != nil && run.Expires.After(now)
+	})
+	const old, idle, useful = 0, 1, 2 // in the order in which they go
+	rank := func(run *Run) int {
+		switch {
+		// Nobody knows how old a damaged record is.
+		case run.Outcome != Damaged && run.Started.AddDate(0, 0, days).Before(now):
+			return old
+		case !run.Outcome.Changed():
+			return idle
+		}
+		return useful
+	}
+	slices.SortStableFunc(runs, func(a, b Run) int { return cmp.Compare(rank(&a), rank(&b)) })
+	for i := range runs {
+		if i >= over && rank(&runs[i]) != old {
+			break
+		}
+		if err := os.Remove(runPath(path, runs[i].Number)); err != nil {
 			return fmt.Errorf("prune the history: %w", err)
 		}
 	}

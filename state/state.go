@@ -44,6 +44,9 @@ type State struct {
 	// that did.
 	Written time.Time
 	Tool    string
+	// Sum is the SHA-256 in the last line of the file, in hex; "" for a state that
+	// was never written.
+	Sum string
 	// Accounts are in byte order of their primaries.
 	Accounts []identity.Account
 }
@@ -99,6 +102,10 @@ func Load(path string) (*State, error) {
 		}
 		return nil, &Error{Path: path, Reason: "the state is missing, and its backup is there",
 			Advice: fmt.Sprintf("put back the version before with cp %s %s, or remove the backup to begin with an empty state", backup, path)}
+	}
+	if errors.Is(err, fs.ErrPermission) {
+		return nil, &Error{Path: path, Reason: "no permission to read the state",
+			Advice: "run rollcall as the user who owns it, or give it to yours with chown"}
 	}
 	if err != nil {
 		return nil, fmt.Errorf("open the state: %w", err)
@@ -159,7 +166,8 @@ func Read(r io.Reader) (*State, error) {
 			return nil, in.damaged(err, "the last line is missing, so the file was cut short")
 		}
 		if bytes.HasPrefix(line, []byte(`{"accounts":`)) {
-			return s, in.finish(line, sum, len(s.Accounts))
+			s.Sum, err = in.finish(line, sum, len(s.Accounts))
+			return s, err
 		}
 		a, err := dec.Account(line)
 		if err != nil {
@@ -225,22 +233,23 @@ func (in *lineReader) sumSoFar() hash.Hash {
 	return in.sum
 }
 
-func (in *lineReader) finish(line []byte, sum hash.Hash, accounts int) error {
+// finish checks the last line of a state and returns the checksum in it.
+func (in *lineReader) finish(line []byte, sum hash.Hash, accounts int) (string, error) {
 	var t trailer
 	if strict(line, &t) != nil || t.Accounts == nil {
-		return in.fail("the last line is damaged")
+		return "", in.fail("the last line is damaged")
 	}
 	if *t.Accounts != accounts {
-		return in.fail(fmt.Sprintf("the file has %d accounts, and its last line says %d", accounts, *t.Accounts))
+		return "", in.fail(fmt.Sprintf("the file has %d accounts, and its last line says %d", accounts, *t.Accounts))
 	}
 	if got := hex.EncodeToString(sum.Sum(nil)); got != t.SHA256 {
-		return in.fail("the checksum in the last line does not fit the lines before it")
+		return "", in.fail("the checksum in the last line does not fit the lines before it")
 	}
 	if _, err := in.r.ReadByte(); err != io.EOF {
 		in.n++
-		return in.fail("something follows the last line")
+		return "", in.fail("something follows the last line")
 	}
-	return nil
+	return t.SHA256, nil
 }
 
 func (in *lineReader) fail(reason string) error { return &Error{Line: in.n, Reason: reason} }
@@ -291,7 +300,8 @@ func (s *State) Save(path, tool string, now time.Time) error {
 // SaveAfter saves the state as [State.Save] does. When the new version is
 // written and synced, and before it takes the place of the old one, it calls
 // intend with the new serial and checksum; an error of that leaves the file as
-// it was and is returned.
+// it was and is returned. So is the file left if it is not the version any more
+// that this state is.
 func (s *State) SaveAfter(path, tool string, now time.Time, intend func(serial int64, checksum string) error) error {
 	slices.SortFunc(s.Accounts, func(a, b identity.Account) int { return a.Primary.Compare(b.Primary) })
 	next := *s
@@ -309,9 +319,27 @@ func (s *State) SaveAfter(path, tool string, now time.Time, intend func(serial i
 		checksum, err = next.write(w)
 		return err
 	}
-	if err := replace(path, true, write, func() error { return intend(next.Serial, checksum) }); err != nil {
+	ready := func() error {
+		if err := s.unchanged(path); err != nil {
+			return err
+		}
+		return intend(next.Serial, checksum)
+	}
+	if err := replace(path, true, write, ready); err != nil {
 		return fmt.Errorf("write the state: %w", err)
 	}
+	next.Sum = checksum
 	*s = next
 	return nil
+}
+
+// unchanged checks that the file at path is still what the state was read from,
+// though its lock may have been removed.
+func (s *State) unchanged(path string) error {
+	sum, err := checksumAt(path)
+	if err == nil && sum != s.Sum {
+		err = &Error{Path: path, Reason: "somebody else has written the state since it was read; nothing was changed",
+			Advice: "run the command again; if it says so again, look who removes the lock of the state"}
+	}
+	return err
 }

@@ -273,7 +273,7 @@ eve@x.example,,corp,00000005-1111-4222-8333-000000000005,eve,inactive
 		{"an alias", "primary,guid\na@x.example,00000011" + g + "\n",
 			"f:2: a@x.example is held by account ann@x.example of the state already"},
 		{"no GUID", "primary,guid\nann@x.example,\n",
-			"f:2: ann@x.example is held by account ann@x.example of the state already"},
+			"f:2: the line has no GUID for ann@x.example"},
 		{"more than a GUID", "primary,guid,username\nann@x.example,00000011" + g + ",\n",
 			"f:2: ann@x.example is held by account ann@x.example of the state already\n" + (&ImportError{Rebound: true}).Hint()},
 		{"a listed account", `{"primary":"ann@x.example","aliases":[],"type":"user","status":"active","directory":"","guid":"00000011` + g + `","username":"","dn":"","attributes":{}}`,

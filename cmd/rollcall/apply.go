@@ -76,7 +76,7 @@ func (c *applyCommand) Run(s *session) error {
 	if err := run.end(err); err != nil {
 		return err
 	}
-	return c.fails(run.plan)
+	return c.fails(s, run.plan)
 }
 
 // applyFresh commits a plan that it makes, shows and asks about.
@@ -89,9 +89,9 @@ func (c *applyCommand) applyFresh(s *session, cfg *config.Config, run *record) e
 	run.identify(m.plan)
 	next := "answer yes"
 	if c.AutoApprove {
-		next = "they are applied now"
+		next = "about to be made"
 	}
-	if err := s.writePlan(m.plan, c.showing, "", next); err != nil {
+	if err := s.writePlan(m.plan, c.showing, render.TextOptions{Apply: "rollcall apply", Next: next}); err != nil {
 		return err
 	}
 	if !pending(m.plan) {
@@ -144,6 +144,7 @@ func (s *session) ask(question string) error {
 
 // applySaved commits a saved plan, if it fits what is there now.
 func (c *applyCommand) applySaved(s *session, cfg *config.Config, run *record) error {
+	s.inputs = append(s.inputs, c.Plan)
 	p, err := readPlan(c.Plan)
 	if err != nil {
 		return err
@@ -163,7 +164,7 @@ func (c *applyCommand) applySaved(s *session, cfg *config.Config, run *record) e
 	m := &made{p, st, s.standing(cfg)}
 	p.Compare(m.known)
 	run.plans(p)
-	if err := s.writePlan(p, c.showing, "rollcall show "+c.Plan+" --all", "they are applied now"); err != nil {
+	if err := s.writePlan(p, c.showing, render.TextOptions{Full: "rollcall show " + c.Plan + " --all", Apply: "rollcall apply " + c.Plan, Next: "about to be made"}); err != nil {
 		return err
 	}
 	if !pending(p) {
@@ -175,10 +176,7 @@ func (c *applyCommand) applySaved(s *session, cfg *config.Config, run *record) e
 // nothing ends an apply that has nothing to do, or all of it withheld.
 func (r *record) nothing(m *made) error {
 	r.remember(m)
-	if sum := m.plan.Summary(); sum.Withheld > 0 {
-		return silent{exitWithheld}
-	}
-	return nil
+	return r.s.withheld(m.plan.Summary().WithheldAccounts)
 }
 
 // fits checks that a saved plan was made on this very state, with this very
@@ -190,13 +188,15 @@ func fits(p *plan.Plan, st *state.State, cfg *config.Config, now time.Time) erro
 	case p.Lineage != st.Lineage:
 		return errors.New("the plan was made on another state")
 	case p.Serial < st.Serial:
-		return fmt.Errorf("the plan was made on version %d of the state, which is at %d now: it was applied already, or another plan was", p.Serial, st.Serial)
+		return fmt.Errorf("the plan was made on version %d of the state, which is at %d now: it was applied already, or something else has changed the state", p.Serial, st.Serial)
 	case p.Serial > st.Serial:
 		return fmt.Errorf("the plan was made on version %d of the state, and the state is back at %d", p.Serial, st.Serial)
+	case p.StateSum != st.Sum:
+		return fmt.Errorf("the plan was made on another version %d of the state, as after a backup was put back", st.Serial)
 	case p.ConfigDigest != cfg.Digest():
 		return errors.New("the configuration has changed since the plan was made")
 	case now.After(p.Expires):
-		return expiredError{fmt.Errorf("the plan expired at %s", p.Expires.Format(time.RFC3339))}
+		return expired(p)
 	}
 	for i := range p.Accounts {
 		before := p.Accounts[i].Before
@@ -210,15 +210,20 @@ func fits(p *plan.Plan, st *state.State, cfg *config.Config, now time.Time) erro
 	return nil
 }
 
+func expired(p *plan.Plan) error {
+	return expiredError{fmt.Errorf("the plan expired at %s", stamp(p.Expires))}
+}
+
 func readPlan(path string) (*plan.Plan, error) {
+	const hint = "rollcall plan -o json=FILE makes a plan"
 	f, err := os.Open(path)
 	if err != nil {
-		return nil, err
+		return nil, hinted{err, hint}
 	}
 	defer f.Close()
 	p, err := plan.ReadJSON(bufio.NewReaderSize(f, 1<<20))
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
+		return nil, hinted{fmt.Errorf("%s: %w", path, err), hint}
 	}
 	return p, nil
 }
@@ -262,14 +267,19 @@ func (s *session) report(cfg *config.Config, m *made, r apply.Result) error {
 	}
 	s.note("applied: %s changed, version %d of the state written to %s",
 		counted(r.Applied, "account"), m.state.Serial, cfg.StatePath)
-	switch {
-	case len(r.Failures) > 0:
+	if len(r.Failures) > 0 {
 		return silent{exitIncomplete}
-	case r.Withheld > 0:
-		s.warn("withheld: %s kept active by a limit; see limits and --allow-deactivations", counted(r.Withheld, "account"))
-		return silent{exitWithheld}
 	}
-	return nil
+	return s.withheld(r.Withheld)
+}
+
+// withheld ends a run that keeps so many accounts active because of a limit.
+func (s *session) withheld(accounts int) error {
+	if accounts == 0 {
+		return nil
+	}
+	s.warn("withheld: %s kept active by a limit; see limits and --allow-deactivations", counted(accounts, "account"))
+	return silent{exitWithheld}
 }
 
 func counted(n int, what string) string {
@@ -295,31 +305,35 @@ Exit codes: 0 done; 1 the plan cannot be read; 80 wrong usage.`
 }
 
 func (c *showCommand) Run(s *session) error {
+	s.inputs = append(s.inputs, c.Plan)
 	p, err := readPlan(c.Plan)
 	if err != nil {
 		return err
 	}
-	next := "run rollcall apply " + c.Plan
-	if s.now().After(p.Expires) {
-		s.warn("the plan expired at %s and can no longer be applied", p.Expires.Format(time.RFC3339))
-		next = "make a new plan"
-	} else if err := s.stale(p); err != nil {
+	words := render.TextOptions{Full: "rollcall show " + c.Plan + " --all", Apply: "rollcall apply " + c.Plan}
+	if err := s.stale(p); err != nil {
 		s.warn("%v, so that it can no longer be applied", err)
-		next = "make a new plan"
+		words.Next = "make a new plan"
 	}
-	return s.writePlan(p, c.showing, "rollcall show "+c.Plan+" --all", next)
+	return s.writePlan(p, c.showing, words)
 }
 
-// stale says why a saved plan does not fit the configuration and the state that
-// are here. Where there are none, nobody can tell.
+// stale says why a saved plan cannot be applied with the configuration and on
+// the state that are here. Where there are none, nobody can tell.
 func (s *session) stale(p *plan.Plan) error {
+	if s.now().After(p.Expires) {
+		return expired(p)
+	}
 	cfg, diags := config.Load(s.dir, s.now())
 	if diags.HasErrors() {
 		return nil
 	}
+	if err := barred(cfg, p.ID()); err != nil {
+		return err
+	}
 	st, err := state.Load(cfg.StatePath)
 	if err != nil {
-		return nil
+		return err
 	}
 	return fits(p, st, cfg, s.now())
 }

@@ -62,8 +62,9 @@ type failing struct {
 }
 
 // fails ends a plan that is done with exit code 7, if that was asked for.
-func (f failing) fails(p *plan.Plan) error {
-	if f.FailOnNewRejections && p.NewRejections() > 0 {
+func (f failing) fails(s *session, p *plan.Plan) error {
+	if n := p.NewRejections(); f.FailOnNewRejections && n > 0 {
+		s.warn("%s that the last apply did not have", counted(n, "rejection"))
 		return silent{exitNew}
 	}
 	return nil

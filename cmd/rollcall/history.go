@@ -68,6 +68,7 @@ func runRow(run *state.Run) render.Run {
 		Automatic: run.Automatic, Outcome: string(run.Outcome), Reason: run.Reason, Changed: run.Outcome.Changed(), Settled: run.Settled,
 		Plan: run.Plan, Serial: run.Serial, SerialAfter: run.SerialAfter,
 		Accounts: run.Accounts, Applied: run.Applied, Withheld: run.Result.Withheld, Counts: run.Summary,
+		Undoes: run.Undoes, Only: run.Only, Except: run.Except,
 	}
 	for _, f := range run.Failures {
 		r.Failures = append(r.Failures, render.RunFailure(f))

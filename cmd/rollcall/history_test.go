@@ -9,7 +9,9 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
+	"github.com/rollcall-cli/rollcall/config"
 	"github.com/rollcall-cli/rollcall/state"
 )
 
@@ -37,6 +39,49 @@ func TestHistoryOfAnswers(t *testing.T) {
 	}
 	if r := runs[len(runs)-1]; r.Applied != 21 || r.SerialAfter != r.Serial+1 || r.Summary["add"] != 8 || r.Summary["rejection"] != 22 {
 		t.Errorf("applied: %+v", r)
+	}
+}
+
+// TestRescoped: scopes are compared with the last run that withheld nothing, and
+// where there is none, with the first that changed the state.
+func TestRescoped(t *testing.T) {
+	type past struct {
+		base     string
+		outcome  state.Outcome
+		withheld int
+	}
+	for _, c := range []struct {
+		story string
+		runs  []past
+		want  string
+	}{
+		{"no run", nil, ""},
+		{"none that changed anything", []past{{"dc=old", state.Failed, 0}}, ""},
+		{"as before", []past{{"dc=old", state.Applied, 0}, {"dc=now", state.Applied, 0}}, ""},
+		{"narrowed", []past{{"dc=older", state.Applied, 0}, {"dc=old", state.Incomplete, 0}, {"dc=now", state.Failed, 0}}, `run 2, of 2026-11-21T08:00:00Z, scope "staff" has base_dn "dc=now", which was "dc=old"`},
+		{"withheld since", []past{{"dc=old", state.Applied, 0}, {"dc=now", state.Applied, 3}, {"dc=now", state.Applied, 3}}, `run 1, `},
+		{"always something withheld", []past{{"dc=old", state.Applied, 3}, {"dc=now", state.Applied, 3}}, `run 1, `},
+	} {
+		cfg := &config.Config{StatePath: filepath.Join(t.TempDir(), "s.jsonl"), Scopes: []config.Scope{{Name: "staff", BaseDN: "dc=now"}}}
+		for _, run := range c.runs {
+			r, err := state.Begin(cfg.StatePath, state.Head{
+				Started: time.Date(2026, 11, 21, 8, 0, 0, 0, time.UTC), Scopes: []state.Scope{{Name: "staff", BaseDN: run.base}}, Summary: map[string]int{"withheld": run.withheld},
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if run.outcome.Changed() {
+				if err := r.Intend(state.Result{}, "sum"); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if err := r.End(run.outcome, "", time.Now()); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if got := strings.Join(rescoped(cfg), "; "); !strings.Contains(got, c.want) || (got == "") != (c.want == "") {
+			t.Errorf("%s: %q", c.story, got)
+		}
 	}
 }
 

@@ -149,18 +149,22 @@ func writeFile(path string, write func(io.Writer) error) error {
 	return state.ReplaceFile(path, write)
 }
 
-// writePlan writes a plan in every format that was asked for. full is the
-// command that shows all its rows, next what to do with it. Its warnings are
-// talk where no text shows them.
-func (s *session) writePlan(p *plan.Plan, show showing, full, next string) error {
-	if len(show.Output) > 0 && !slices.Contains(show.Output, output{format: "text"}) {
+// writePlan writes a plan in every format that was asked for. words are those of
+// the command about it; what they leave open is filled in here.
+func (s *session) writePlan(p *plan.Plan, show showing, words render.TextOptions) error {
+	toScreen := len(show.Output) == 0 || slices.Contains(show.Output, output{format: "text"})
+	if s.logJSON || !toScreen {
 		for _, warning := range p.Warnings {
 			s.warn("%s", warning)
 		}
 	}
-	if len(p.Only)+len(p.Except) > 0 {
-		full = cmp.Or(full, "the same with --all")
-		next = cmp.Or(next, "run rollcall apply with the same --only and --except, or save the plan with -o json=FILE and apply that")
+	if words.Apply == "" {
+		if i := slices.IndexFunc(show.Output, func(o output) bool { return o.format == "json" && o.file != "" }); i >= 0 {
+			words.Apply = "rollcall apply " + show.Output[i].file
+		} else if len(p.Only)+len(p.Except) > 0 {
+			words.Full = cmp.Or(words.Full, "the same with --all")
+			words.Next = cmp.Or(words.Next, "run rollcall apply with the same --only and --except, or save the plan with -o json=FILE and apply that")
+		}
 	}
 	all := show.Output
 	if s.quiet && silence(p) {
@@ -175,7 +179,8 @@ func (s *session) writePlan(p *plan.Plan, show showing, full, next string) error
 		case "csv":
 			return render.CSV(w, p)
 		}
-		return render.Text(w, p, render.TextOptions{Width: t.Width, Color: t.Color, All: show.All, Full: full, Next: next})
+		words.Width, words.Color, words.All = t.Width, t.Color, show.All
+		return render.Text(w, p, words)
 	})
 }
 

@@ -10,6 +10,7 @@ import (
 
 	"github.com/rollcall-cli/rollcall/config"
 	"github.com/rollcall-cli/rollcall/internal/directory"
+	"github.com/rollcall-cli/rollcall/internal/render"
 	"github.com/rollcall-cli/rollcall/plan"
 )
 
@@ -51,10 +52,10 @@ func (c *planCommand) Run(s *session) error {
 	}
 	p := made.plan
 	p.Expires = p.Created.Add(c.Expires)
-	if err := s.writePlan(p, c.showing, "", ""); err != nil {
+	if err := s.writePlan(p, c.showing, render.TextOptions{}); err != nil {
 		return err
 	}
-	return c.ended(p)
+	return c.ended(s, p)
 }
 
 // advised adds to the advice of a failed read what else can be done.
@@ -85,12 +86,12 @@ func advised(err error, cfg *config.Config, flags reading) error {
 
 // ended ends a plan with the exit code that tells what it holds, as far as that
 // was asked for.
-func (c *planCommand) ended(p *plan.Plan) error {
+func (c *planCommand) ended(s *session, p *plan.Plan) error {
 	sum := p.Summary()
 	if c.DetailedExitcode && sum.Withheld > 0 {
 		return silent{exitWithheld}
 	}
-	if err := c.fails(p); err != nil {
+	if err := c.fails(s, p); err != nil {
 		return err
 	}
 	if c.DetailedExitcode && sum.Pending() > 0 {

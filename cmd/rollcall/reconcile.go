@@ -86,7 +86,7 @@ func (s *session) plan(cfg *config.Config, flags reading, allowed int) (*made, e
 		return nil, err
 	}
 	in.Accounts = st.Accounts
-	p.Lineage, p.Serial = st.Lineage, st.Serial
+	p.Lineage, p.Serial, p.StateSum = st.Lineage, st.Serial, st.Sum
 	missing, err := gaps(cfg, p.Directories, &in, flags.AllowEmpty)
 	if err != nil {
 		return nil, err
@@ -98,8 +98,11 @@ func (s *session) plan(cfg *config.Config, flags reading, allowed int) (*made, e
 	if err != nil {
 		return nil, err
 	}
-	if departures := result.Departures(in.Entries); len(departures) > 0 {
+	if departures := result.Departures(in.Entries, in.Rules.Scopes); len(departures) > 0 {
 		p.Warnings = slices.Concat(p.Warnings, departures, rescoped(cfg))
+	}
+	for _, x := range result.Strangers {
+		p.Warnings = append(p.Warnings, fmt.Sprintf("--only or --except names %s, which no account holds and no entry lists", x))
 	}
 	result.Header = p
 	known := s.standing(cfg)

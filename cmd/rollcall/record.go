@@ -55,19 +55,20 @@ func scopesOf(cfg *config.Config) []state.Scope {
 }
 
 // rescoped tells which scopes read something else than in the last run that
-// changed the state.
+// changed the state and withheld nothing: what was withheld since has the same
+// cause. Where there is none, the first that changed the state counts.
 func rescoped(cfg *config.Config) []string {
 	runs, err := state.Runs(cfg.StatePath)
 	if err != nil {
 		return nil
 	}
-	at := -1
+	var last *state.Run
 	for i := range runs {
-		if runs[i].Outcome.Changed() {
-			at = i
+		if run := &runs[i]; run.Outcome.Changed() && (last == nil || run.Summary["withheld"] == 0) {
+			last = run
 		}
 	}
-	if at < 0 {
+	if last == nil {
 		return nil
 	}
 	now := map[string]state.Scope{}
@@ -75,9 +76,9 @@ func rescoped(cfg *config.Config) []string {
 		now[c.Name] = c
 	}
 	var told []string
-	for _, before := range runs[at].Scopes {
+	for _, before := range last.Scopes {
 		after, there := now[before.Name]
-		since := fmt.Sprintf("since run %d, of %s, scope %q", runs[at].Number, stamp(runs[at].Started), before.Name)
+		since := fmt.Sprintf("since run %d, of %s, scope %q", last.Number, stamp(last.Started), before.Name)
 		switch {
 		case !there:
 			told = append(told, since+" is not declared any more")
@@ -105,17 +106,28 @@ func commandOf(args []string) string {
 	return text
 }
 
-// settle finds out how a run ended that was killed, and tells.
+// settle finds out how a run ended that was killed, and whether the state is
+// older than the history, and tells.
 func (s *session) settle(cfg *config.Config) error {
 	run, err := state.Settle(cfg.StatePath, s.now())
-	if err != nil || run == nil {
+	switch {
+	case err != nil:
 		return err
+	case run == nil:
+	case run.Started.IsZero():
+		s.note("a run was ended from outside before it changed anything; what was left of its record is removed")
+	default:
+		what := "before it changed anything"
+		if run.Outcome.Changed() {
+			what = fmt.Sprintf("after it had written version %d of the state", run.SerialAfter)
+		}
+		s.note("run %d, of %s at %s, was ended from outside %s; the history has it as %s", run.Number, by(run.User, run.Host), stamp(run.Started), what, run.Outcome)
 	}
-	what := "before it changed anything"
-	if run.Outcome.Changed() {
-		what = fmt.Sprintf("after it had written version %d of the state", run.SerialAfter)
+	if run, serial := state.Rewound(cfg.StatePath); run != nil {
+		s.warn("the state is at version %d, and run %d, of %s, left it at version %d: an older copy was put back, or the disk lost what was written; "+
+			"changes that were made in between are not in the state, and a plan makes again those that the directories want",
+			serial, run.Number, stamp(run.Started), run.SerialAfter)
 	}
-	s.note("run %d, of %s at %s, was ended from outside %s; the history has it as %s", run.Number, by(run.User, run.Host), stamp(run.Started), what, run.Outcome)
 	return nil
 }
 
@@ -138,6 +150,7 @@ func (r *record) identify(p *plan.Plan) {
 	expires := p.Expires.UTC()
 	r.head.Plan, r.head.Expires = p.ID(), &expires
 	r.head.Lineage, r.head.Serial = p.Lineage, p.Serial
+	r.head.Undoes, r.head.Only, r.head.Except = p.Undoes, p.Only, p.Except
 	r.plans(p)
 }
 
@@ -147,14 +160,19 @@ func (r *record) plans(p *plan.Plan) {
 	r.head.Summary, r.head.Accounts, r.accounts = counts(&sum), len(p.Accounts), p.Accounts
 }
 
-// barred refuses a plan that the history has as applied or rejected.
-func (r *record) barred() error {
-	runs, err := state.Runs(r.cfg.StatePath)
+// barred refuses the plan of the run if the history has it as applied or
+// rejected.
+func (r *record) barred() error { return barred(r.cfg, r.head.Plan) }
+
+// barred is an error that says who has applied or rejected a plan, if anybody
+// has.
+func barred(cfg *config.Config, id string) error {
+	runs, err := state.Runs(cfg.StatePath)
 	if err != nil {
 		return err
 	}
 	for _, run := range slices.Backward(runs) {
-		if run.Plan != r.head.Plan || !run.Outcome.Changed() && run.Outcome != state.Rejected {
+		if run.Plan != id || !run.Outcome.Changed() && run.Outcome != state.Rejected {
 			continue
 		}
 		how := "applied"
@@ -222,6 +240,7 @@ func (r *record) remember(m *made) {
 // end records how the run ended, as err says, and returns err. A run that found
 // nothing to do leaves no record.
 func (r *record) end(err error) error {
+	defer r.prune()
 	reason := ""
 	if r.outcome == "" {
 		if r.outcome, reason = r.outcomeOf(err); r.outcome == "" {
@@ -247,10 +266,14 @@ func (r *record) end(err error) error {
 	default:
 		r.s.warn("this run is not in the history: %v", failed)
 	}
+	return err
+}
+
+// prune removes the records that are too old or too many.
+func (r *record) prune() {
 	if err := state.Prune(r.cfg.StatePath, r.cfg.HistoryDays, r.cfg.HistoryRuns, r.s.now()); err != nil {
 		r.s.warn("%v", err)
 	}
-	return err
 }
 
 // outcomeOf tells an outcome, and why, by the error that a run ended with that

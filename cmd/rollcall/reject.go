@@ -45,6 +45,7 @@ func (c *rejectCommand) Run(s *session) error {
 	}
 	defer lock.Release()
 	run := s.record(cfg)
+	defer run.prune()
 	run.identify(p)
 	if err := run.barred(); err != nil {
 		return fmt.Errorf("%s: %w", c.Plan, err)

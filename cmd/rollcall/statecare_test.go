@@ -45,7 +45,7 @@ func TestUnlock(t *testing.T) {
 		}
 	}
 	write("{")
-	if _, talk, code := unlock("yes\n", true, "--auto-approve"); code != exitLocked {
+	if _, talk, code := unlock("yes\n", true, "--auto-approve"); code != exitLocked || !strings.Contains(talk, "is locked by a process that has just begun") {
 		t.Errorf("unknown holder: exit %d, %s", code, talk)
 	}
 	write(`{"command":"rollcall apply","pid":7,"user":"ann","host":"elsewhere.example.com","since":"2026-11-20T22:00:00Z"}`)

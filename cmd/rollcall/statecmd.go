@@ -29,6 +29,17 @@ type stateCommand struct {
 	Unlock  stateUnlockCommand  `cmd:"" help:"Remove a lock that outlived its run."`
 }
 
+func (stateCommand) Help() string {
+	return `Shows the accounts as they are recorded, and changes what no directory can. A command that changes them does so whole or not at all, under the lock that apply takes.
+
+Examples:
+  rollcall state list
+  rollcall state show ann@example.com
+  rollcall state import mailboxes.csv --dry-run
+
+Exit codes: 0 done; 1 failed, nothing was changed; 6 asked by unlock, you said no; 11 the state is locked; 80 wrong usage; 130 interrupted. The help of each command says when.`
+}
+
 type stateListCommand struct {
 	Output outputs `short:"o" placeholder:"FORMAT[=FILE]" sep:"none" help:"Write as ${formats}; to standard output without =FILE; repeatable."`
 }

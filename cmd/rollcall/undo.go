@@ -2,8 +2,10 @@ package main
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
+	"github.com/rollcall-cli/rollcall/internal/render"
 	"github.com/rollcall-cli/rollcall/plan"
 	"github.com/rollcall-cli/rollcall/state"
 )
@@ -49,13 +51,17 @@ func (c *undoCommand) Run(s *session) error {
 		return fmt.Errorf("run %d changed another state: this one has begun anew since", c.Number)
 	}
 	p, kept := plan.Undo(succeeded(run, past.Accounts), plan.Input{Accounts: st.Accounts, Rules: cfg.Rules, Now: s.now()})
-	p.Header = plan.Header{ToolVersion: release, Created: s.now().UTC().Truncate(time.Second), ConfigDigest: cfg.Digest(), Lineage: st.Lineage, Serial: st.Serial}
+	p.Header = plan.Header{Undoes: c.Number, ToolVersion: release, Created: s.now().UTC().Truncate(time.Second), ConfigDigest: cfg.Digest(), Lineage: st.Lineage, Serial: st.Serial, StateSum: st.Sum}
 	p.Expires = p.Created.Add(c.Expires)
 	for _, k := range kept {
 		p.Warnings = append(p.Warnings, fmt.Sprintf("%s is not taken back: %s", k.Account, k.Why))
 	}
 	again := fmt.Sprintf("rollcall undo %d", c.Number)
-	return s.writePlan(p, c.showing, again+" --all", "save the plan with "+again+" -o json=FILE, and run rollcall apply FILE")
+	words := render.TextOptions{Full: again + " --all", Nothing: fmt.Sprintf("nothing of run %d can be taken back", c.Number)}
+	if !slices.ContainsFunc(c.Output, func(o output) bool { return o.format == "json" && o.file != "" }) {
+		words.Apply, words.Next = "rollcall apply FILE", "save the plan with "+again+" -o json=FILE, and run rollcall apply FILE"
+	}
+	return s.writePlan(p, c.showing, words)
 }
 
 // succeeded returns the account changes of a run but those that the console

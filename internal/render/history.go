@@ -24,7 +24,9 @@ type Run struct {
 	// Changed tells that the run has written the state, Settled that a later
 	// one has found out how it ended.
 	Changed, Settled    bool
-	Plan                string // its checksum
+	Plan                string   // its checksum
+	Undoes              int      // the run that it takes back, or 0
+	Only, Except        []string // the selectors that the plan was made with
 	Serial, SerialAfter int64
 	// Accounts counts the account changes of the plan, Applied and Withheld what
 	// became of them.
@@ -171,16 +173,10 @@ func RunText(w io.Writer, r *Run, p *plan.Plan, opt TextOptions) error {
 	o.end()
 	fact := func(name, value string) {
 		if value != "" {
-			o.at(margin)
-			o.put(dim, name)
-			o.at(margin + len("started") + gap)
-			o.cell(text(value))
-			o.end()
+			o.prose(margin, fmt.Sprintf("%-*s", len("started")+gap, name), dim, clean(value))
 		}
 	}
-	if r.Reason != "" {
-		o.prose(margin, "reason"+strings.Repeat(" ", 1+gap), dim, clean(r.Reason))
-	}
+	fact("reason", r.Reason)
 	fact("started", second(r.Started))
 	switch {
 	case r.Ended != nil && r.Settled:
@@ -191,6 +187,11 @@ func RunText(w io.Writer, r *Run, p *plan.Plan, opt TextOptions) error {
 	fact("by", r.User+" on "+r.Host+", "+r.mode())
 	fact("command", r.Command)
 	fact("plan", r.Plan)
+	if r.Undoes > 0 {
+		fact("undoes", "run "+number(r.Undoes))
+	}
+	fact("only", strings.Join(r.Only, ", "))
+	fact("except", strings.Join(r.Except, ", "))
 	fact("rows", r.counts())
 	if r.Changed {
 		fact("state", fmt.Sprintf("version %d became %d", r.Serial, r.SerialAfter))

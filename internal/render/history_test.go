@@ -23,7 +23,7 @@ func pastRun() (*Run, *plan.Plan) {
 	ended := started.Add(2 * time.Second)
 	return &Run{
 		Number: 7, Started: started, Ended: &ended, Seconds: 2.1, User: "ann", Host: "mail1", Command: "rollcall apply", Outcome: "incomplete", Changed: true,
-		Plan: "sha256:1", Serial: 6, SerialAfter: 7, Accounts: 3, Applied: 1, Withheld: 1,
+		Plan: "sha256:1", Only: []string{"add", "inactive"}, Except: []string{"eve@example.com"}, Serial: 6, SerialAfter: 7, Accounts: 3, Applied: 1, Withheld: 1,
 		Failures: []RunFailure{{"bob@example.com", "the console says no"}},
 		Counts:   map[string]int{"add": 1, "username_change": 1, "inactive": 1, "withheld": 1},
 	}, p
@@ -41,6 +41,8 @@ func TestRunText(t *testing.T) {
   by       ann on mail1, manual
   command  rollcall apply
   plan     sha256:1
+  only     add, inactive
+  except   eve@example.com
   rows     1 add, 1 username_change, 1 inactive, 1 withheld
   state    version 6 became 7
 `

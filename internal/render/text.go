@@ -25,9 +25,14 @@ type TextOptions struct {
 	Rows int
 	// Full is the command that shows all rows; "rollcall plan --all" if empty.
 	Full string
-	// Next tells how the changes are committed, as the end of a sentence; "run
-	// rollcall apply" if empty.
+	// Apply is the command that commits the plan; "rollcall apply" if empty.
+	Apply string
+	// Next tells how the changes are committed, as the end of a sentence; that
+	// Apply is to be run if empty.
 	Next string
+	// Nothing tells what it means that there are no changes; that the accounts
+	// agree with the directories if empty.
+	Nothing string
 }
 
 const defaultRows = 12
@@ -77,6 +82,9 @@ func severalDirectories(p *plan.Plan) bool {
 func (o *page) header(p *plan.Plan) {
 	if !p.Created.IsZero() {
 		o.put(bold, "Plan of "+moment(p.Created))
+		if p.Undoes > 0 {
+			o.put(bold, ", to undo run "+number(p.Undoes))
+		}
 		if !p.Expires.IsZero() {
 			o.next(0, margin, styled(dim, "good until "+moment(p.Expires)))
 		}
@@ -258,7 +266,7 @@ func (o *page) summary(p *plan.Plan, s *plan.Summary, opt TextOptions) {
 	if s.Withheld > 0 {
 		o.end()
 		o.prose(0, "withheld: ", yellow, "a limit keeps "+count(s.WithheldAccounts, "account", "accounts")+" in service; every other change goes ahead")
-		o.prose(0, "hint: ", dim, "if so many are meant to go, run rollcall apply --allow-deactivations "+strconv.Itoa(s.WithheldAccounts)+", or raise deactivations and deactivations_percent in the limits block")
+		o.prose(0, "hint: ", dim, "if so many are meant to go, run "+cmp.Or(opt.Apply, "rollcall apply")+" --allow-deactivations "+strconv.Itoa(s.WithheldAccounts)+", or raise deactivations and deactivations_percent in the limits block")
 	}
 	o.end()
 	o.closing(s, opt)
@@ -266,10 +274,10 @@ func (o *page) summary(p *plan.Plan, s *plan.Summary, opt TextOptions) {
 
 // closing is the one line that says what to do.
 func (o *page) closing(s *plan.Summary, opt TextOptions) {
-	what, next := "nothing to do: ", "the accounts agree with the directories"
+	what, next := "nothing to do: ", cmp.Or(opt.Nothing, "the accounts agree with the directories")
 	switch pending := s.Pending(); {
 	case pending > 0:
-		what, next = count(pending, "change", "changes")+" to make: ", cmp.Or(opt.Next, "run rollcall apply")
+		what, next = count(pending, "change", "changes")+" to make: ", cmp.Or(opt.Next, "run "+cmp.Or(opt.Apply, "rollcall apply"))
 	case s.Withheld > 0:
 		next = "all changes are withheld"
 	case s.LeftOut > 0:

@@ -1,0 +1,50 @@
+//go:build !windows
+
+package state
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// TestOwner: what root writes beside a state of another user is that user's.
+func TestOwner(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("only root can give files away")
+	}
+	const nobody = 65534
+	path := filepath.Join(t.TempDir(), "rollcall.state.jsonl")
+	s := &State{}
+	if err := s.Save(path, "test", time.Now()); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chown(path, nobody, nobody); err != nil {
+		t.Fatal(err)
+	}
+	lock, err := Acquire(context.Background(), path, "rollcall test", 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer lock.Release()
+	record, err := Begin(path, Head{Started: time.Now()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(s.Save(path, "test", time.Now()), record.End(Failed, "", time.Now()), SaveRefusals(path, nil)); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range append(Files(path), HistoryPath(path), runPath(path, 1), refusalsPath(path)) {
+		info, err := os.Stat(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if owner := info.Sys().(*syscall.Stat_t); owner.Uid != nobody || owner.Gid != nobody {
+			t.Errorf("%s belongs to %d:%d", name, owner.Uid, owner.Gid)
+		}
+	}
+}
