@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"os"
@@ -73,10 +74,10 @@ func (c *applyCommand) Run(s *session) error {
 	} else {
 		err = c.applyFresh(s, cfg, run)
 	}
-	if err := run.end(err); err != nil {
-		return err
+	if err = run.end(err); err == nil || codeOf(err) == exitWithheld {
+		err = cmp.Or(err, c.fails(s, run.plan))
 	}
-	return c.fails(s, run.plan)
+	return err
 }
 
 // applyFresh commits a plan that it makes, shows and asks about.

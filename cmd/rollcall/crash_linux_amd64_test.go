@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"runtime"
 	"strings"
 	"syscall"
@@ -22,7 +23,9 @@ import (
 )
 
 // accident is a plan in which everything moves that can: a chain of addresses,
-// a swap of two primaries, a leaver and people who are new.
+// a swap of two primaries, a leaver and people who are new. What must not move
+// is there too: an account on legal hold, a protected one whose entry is gone,
+// and a local one whose address somebody wants.
 type accident struct {
 	program, dir, path string // of rollcall, the configuration and the state
 	before, after      []byte // the accounts, without the run and once it is applied
@@ -49,13 +52,19 @@ func newAccident(t *testing.T, statePath string) *accident {
 	account(2, "bob", `"second@example.com"`)
 	account(3, "cat", `"third@example.com"`)
 	account(4, "gone", ``)
+	account(5, "held", `"kept@example.com"`)
+	account(6, "chief", ``)
+	accounts.WriteString(`{"primary": "door@example.com", "aliases": ["gate@example.com"]}` + "\n")
 	person(1, "bob", "third")
 	person(2, "ann", "first")
 	person(3, "cat", "second")
+	person(5, "renamed", "held")
+	person(7, "wants", "gate")
 	for n := 10; n < 40; n++ {
 		person(n, fmt.Sprintf("new%d", n), fmt.Sprintf("other%d", n))
 	}
-	config := fmt.Sprintf("directory \"corp\" {\n kind = \"ldif\"\n path = \"corp.ldif\"\n}\ndomain \"example.com\" {}\nscope \"all\" {\n directory = directory.corp\n guid_attribute = \"objectGUID\"\n}\nstate {\n path = %q\n}\n", a.path)
+	config := fmt.Sprintf("directory \"corp\" {\n kind = \"ldif\"\n path = \"corp.ldif\"\n}\ndomain \"example.com\" {}\nscope \"all\" {\n directory = directory.corp\n guid_attribute = \"objectGUID\"\n}\n"+
+		"legal_hold \"case\" {\n addresses = [\"kept@example.com\"]\n reason = \"a case\"\n}\nprotected \"board\" {\n addresses = [\"chief@example.com\"]\n reason = \"the board\"\n}\nstate {\n path = %q\n}\n", a.path)
 	for name, text := range map[string]string{"rollcall.hcl": config, "corp.ldif": people.String(), "accounts.jsonl": accounts.String()} {
 		if err := os.WriteFile(filepath.Join(a.dir, name), []byte(text), 0o600); err != nil {
 			t.Fatal(err)
@@ -68,6 +77,12 @@ func newAccident(t *testing.T, statePath string) *accident {
 	}
 	if a.after = a.accounts(t); bytes.Equal(a.before, a.after) {
 		t.Fatal("the plan changes nothing")
+	}
+	for _, name := range []string{"held", "chief", "door"} {
+		line := regexp.MustCompile(`(?m)^{"primary":"` + name + `@.*$`)
+		if found := line.Find(a.before); found == nil || !bytes.Equal(found, line.Find(a.after)) {
+			t.Errorf("what must stay was %s and became %s", found, line.Find(a.after))
+		}
 	}
 	return a
 }

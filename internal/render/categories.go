@@ -31,8 +31,8 @@ var (
 	username      = changeColumn{head: "username", least: 12, cell: func(r *change, _ bool) cell { return text(r.Row.Username) }}
 	entryDN       = changeColumn{head: "entry", least: 30, helps: true, cell: func(r *change, _ bool) cell { return styled(dim, r.DN) }}
 	guid          = changeColumn{head: "guid", least: leastGUID, helps: true, cell: func(r *change, _ bool) cell { return styled(dim, r.GUID) }}
-	originalGUID  = changeColumn{head: "guid before", least: leastGUID, cell: func(r *change, _ bool) cell { return text(r.OriginalGUID) }}
-	newGUID       = changeColumn{head: "guid after", least: leastGUID, cell: func(r *change, _ bool) cell { return arrow(r.NewGUID) }}
+	originalGUID  = changeColumn{head: "guid before", least: leastGUID, cell: func(r *change, _ bool) cell { return spans(owned(r.OriginalGUID)) }}
+	newGUID       = changeColumn{head: "guid after", least: leastGUID, cell: func(r *change, _ bool) cell { return spans(span{"-> ", dim}, owned(r.NewGUID)) }}
 	fromAccount   = changeColumn{head: "from account", least: leastAddress, address: true, cell: func(r *change, short bool) cell {
 		return text(shortAddress(r.OriginalPrimary, r.Row.Address, short))
 	}}
@@ -80,7 +80,7 @@ var categories = [plan.Categories]category{
 	plan.DirectorySwitch: {alters, "account moves to another directory", "accounts move to another directory", []changeColumn{
 		addressColumn,
 		{head: "directory", least: 30, cell: func(r *change, _ bool) cell {
-			return spans(span{clean(r.OriginalDirectory), plain}, span{" -> ", dim}, span{clean(r.NewDirectory), plain})
+			return spans(owned(r.OriginalDirectory), span{" -> ", dim}, owned(r.NewDirectory))
 		}},
 		usernameAfter, entryAfter,
 	}},
@@ -130,6 +130,14 @@ var categories = [plan.Categories]category{
 		{head: "attribute", least: 12, cell: func(r *change, _ bool) cell { return text(r.Row.Attribute) }},
 		{head: "change", wraps: true, cell: func(r *change, _ bool) cell { return changed(r.Original, r.New) }},
 	}},
+}
+
+// owned is the directory or the GUID of an account, which a local one has not.
+func owned(by string) span {
+	if by == "" {
+		return span{"none", dim}
+	}
+	return span{clean(by), plain}
 }
 
 // order is that of the tables: what takes something away comes last.
