@@ -113,56 +113,56 @@ func common(leavers []*identity.Account, entries []identity.Entry, here func(*id
 		return text
 	}
 	most := func(n, of int) bool { return n*5 >= of*4 }
+	var deepest *container
+	depth := 0
 	for _, line := range lines {
-		for _, c := range line {
-			switch {
-			case !most(c.gone, len(leavers)):
-				continue
-			case most(c.left, total):
-				return "" // so are those that stay
+		for i, c := range line {
+			if most(c.gone, len(leavers)) && len(line)-i > depth {
+				deepest, depth = c, len(line)-i
 			}
-			left := thousands(c.left) + " entries are left"
-			if c.left == 1 {
-				left = "1 entry is left"
-			}
-			return fmt.Sprintf(": %s of them were below %s, where %s", share(c.gone, len(leavers)), c.name, left)
 		}
 	}
-	return ""
+	if deepest == nil || most(deepest.left, total) {
+		return "" // those that stay have as much in common
+	}
+	left := thousands(deepest.left) + " entries are left"
+	if deepest.left == 1 {
+		left = "1 entry is left"
+	}
+	return fmt.Sprintf(": %s of them were below %s, where %s", share(deepest.gone, len(leavers)), deepest.name, left)
 }
 
-// vanished names the containers in which no entry is left, if one in five
-// leavers, and many, were in them: of each the deepest that has all of its
-// leavers, and those with the most leavers first.
+// vanished names the containers in which no entry is left, if one in five of the
+// leavers shared one: of each the deepest that has all of its leavers, and those
+// with the most leavers first.
 func vanished(lines [][]*container, leavers int) string {
-	found, n := []*container{}, 0
+	var found []*container
 	for _, line := range lines {
-		staying := slices.IndexFunc(line, func(c *container) bool { return c.left > 0 })
-		if staying < 0 {
-			staying = len(line)
+		top := len(line) - 1
+		if staying := slices.IndexFunc(line, func(c *container) bool { return c.left > 0 }); staying >= 0 {
+			top = staying - 1
 		}
-		if staying == 0 {
-			continue
-		}
-		gone := line[staying-1].gone
-		deepest := line[slices.IndexFunc(line, func(c *container) bool { return c.gone == gone })]
-		if gone > 1 && !slices.Contains(found, deepest) {
-			found = append(found, deepest)
-			n += gone
+		if top >= 0 && line[top].gone > 1 {
+			found = append(found, line[slices.IndexFunc(line, func(c *container) bool { return c.gone == line[top].gone })])
 		}
 	}
-	if n < manyDepartures || n*5 < leavers {
+	slices.SortFunc(found, func(x, y *container) int { return cmp.Or(cmp.Compare(y.gone, x.gone), strings.Compare(x.name, y.name)) })
+	found = slices.Compact(found)
+	gone := 0
+	for _, c := range found {
+		gone += c.gone
+	}
+	if gone*5 < leavers {
 		return ""
 	}
-	slices.SortStableFunc(found, func(x, y *container) int { return cmp.Compare(y.gone, x.gone) })
 	if len(found) == 1 {
-		return fmt.Sprintf(": %s of them were below %s, where no entry is left", share(n, leavers), found[0].name)
+		return fmt.Sprintf(": %s of them were below %s, where no entry is left", share(gone, leavers), found[0].name)
 	}
-	text := ": "
+	text := ""
 	for i, c := range found[:min(len(found), manyVanished)] {
-		form := "%s were below %s"
-		if i > 0 {
-			form = ", %s below %s"
+		form := ", %s below %s"
+		if i == 0 {
+			form = ": %s were below %s"
 		}
 		text += fmt.Sprintf(form, thousands(c.gone), c.name)
 	}

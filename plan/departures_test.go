@@ -2,6 +2,7 @@ package plan_test
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -10,43 +11,107 @@ import (
 )
 
 func TestDepartures(t *testing.T) {
-	leaver := func(n int, ou string) plan.AccountChange {
-		before := &identity.Account{Primary: identity.MustAddress(fmt.Sprintf("p%d@x.example", n)), Directory: "corp", DN: fmt.Sprintf(`CN=Smith\, P%d,%s`, n, ou)}
-		after := *before
-		after.Status = identity.Inactive
-		return plan.AccountChange{Before: before, After: &after}
-	}
-	// Another directory has the same containers.
+	const staff = "OU=Staff,DC=x"
+	unit := func(n int) string { return fmt.Sprintf("OU=Unit%02d,%s", n, staff) }
 	scopes := []plan.Scope{{Directory: "corp"}, {Directory: "lab"}}
-	entries := []identity.Entry{{DN: "CN=d,OU=Sales,DC=x", Scope: 1}, {DN: "CN=e,ou=Old,OU=Sales,DC=x", Scope: 1}, {DN: "CN=a,OU=Staff,DC=x"}, {DN: "CN=b,ou=sales, DC=x"}, {DN: "CN=c,OU=Sales,DC=x"}, {DN: "CN=xOU=Sales,DC=x"}}
+	type people map[string]int // by container
+	spread := func(units, each int) people {
+		all := people{}
+		for n := range units {
+			all[unit(n)] = each
+		}
+		return all
+	}
 	for _, c := range []struct {
 		story       string
-		ous         []string // of ten leavers each, or of one
-		guidChanges int
+		gone, stays people
 		want        string
 	}{
-		{"few", []string{"OU=Sales,DC=x"}, 9, ""},
-		{"one unit", []string{"10 OU=Sales,DC=x"}, 0, `directory "corp": 10 accounts go out of service at once: 10 of them were below OU=Sales,DC=x, where 1 entry is left`},
-		{"nearly all of one unit", []string{"10 ou=Old,OU=Sales,DC=x", "OU=Staff,DC=x", "OU=Staff,DC=x"}, 0,
-			`directory "corp": 12 accounts go out of service at once: 10 of them were below ou=Old,OU=Sales,DC=x, where no entry is left`},
-		{"two units", []string{"10 OU=Sales,DC=x", "10 OU=Staff,DC=x"}, 0, `directory "corp": 20 accounts go out of service at once: 20 of them were below DC=x, where 4 entries are left`},
-		{"other GUIDs", nil, 10, `directory "corp": 10 accounts have entries with other GUIDs, as after a restore or a migration of the directory: ` +
-			`state import repairs them from an export, or on_guid_change = "rebind" does`},
+		{"few", people{unit(1): 9}, nil, ""},
+		{"one unit", people{unit(1): 10}, people{unit(2): 5}, "10 accounts go out of service at once: all of them were below OU=Unit01,OU=Staff,DC=x, where no entry is left"},
+		{"thousands", people{unit(1): 5996}, people{unit(2): 5}, "5,996 accounts go out of service at once: all of them were below OU=Unit01,OU=Staff,DC=x, where no entry is left"},
+		{"nearly all of one unit", people{unit(1): 10, unit(2): 2}, people{unit(2): 5}, "12 accounts go out of service at once: 10 of them were below OU=Unit01,OU=Staff,DC=x, where no entry is left"},
+		{"half of one unit", people{unit(1): 10, unit(2): 1, unit(3): 1}, people{unit(1): 10, unit(2): 2345, unit(3): 5},
+			"12 accounts go out of service at once: 10 of them were below OU=Unit01,OU=Staff,DC=x, where 10 entries are left"},
+		{"most of one unit", people{unit(2): 1, unit(5): 1234}, people{unit(2): 5, unit(5): 1},
+			"1,235 accounts go out of service at once: 1,234 of them were below OU=Unit05,OU=Staff,DC=x, where 1 entry is left"},
+		{"two units", people{unit(5): 100, unit(6): 100}, spread(5, 359),
+			"200 accounts go out of service at once: 100 were below OU=Unit05,OU=Staff,DC=x, 100 below OU=Unit06,OU=Staff,DC=x, where no entry is left"},
+		{"two units, and others", people{unit(0): 70, unit(5): 30, unit(6): 1000}, spread(5, 359),
+			"1,100 accounts go out of service at once: 1,000 were below OU=Unit06,OU=Staff,DC=x, 30 below OU=Unit05,OU=Staff,DC=x, where no entry is left"},
+		{"five units", people{unit(5): 3, unit(6): 4, unit(7): 5, unit(8): 6, unit(9): 7}, spread(5, 359),
+			"25 accounts go out of service at once: 7 were below OU=Unit09,OU=Staff,DC=x, 6 below OU=Unit08,OU=Staff,DC=x, 5 below OU=Unit07,OU=Staff,DC=x, and 2 more, where no entry is left"},
+		{"a unit with units", people{"OU=A," + unit(5): 5, "OU=B," + unit(5): 5}, spread(5, 359),
+			"10 accounts go out of service at once: all of them were below OU=Unit05,OU=Staff,DC=x, where no entry is left"},
+		{"a unit in a unit", people{"OU=A," + unit(5): 10}, spread(5, 359),
+			"10 accounts go out of service at once: all of them were below OU=A,OU=Unit05,OU=Staff,DC=x, where no entry is left"},
+		{"a directory", spread(5, 10), nil, "50 accounts go out of service at once: all of them were below OU=Staff,DC=x, where no entry is left"},
+		{"scattered", spread(5, 40), spread(5, 359), "200 accounts go out of service at once"},
+		{"scattered, each alone in a unit", spread(50, 1), people{staff: 1796}, "50 accounts go out of service at once"},
+		{"scattered, and a small unit", people{unit(0): 50, unit(1): 50, unit(5): 3}, spread(5, 359), "103 accounts go out of service at once"},
+		{"of the largest unit", people{unit(1): 10}, people{unit(1): 90, unit(2): 9}, "10 accounts go out of service at once"},
+		{"spelled otherwise", people{"ou=unit01,  OU=Staff,DC=x": 5, unit(1): 5}, people{"OU=Unit01, ou=staff,dc=X": 1, unit(2): 5},
+			"10 accounts go out of service at once: all of them were below OU=Unit01,OU=Staff,DC=x, where 1 entry is left"},
+		{"another name with the same end", people{"OU=Sales,DC=x": 10}, people{`CN=b\,OU=Sales,DC=x`: 1},
+			"10 accounts go out of service at once: all of them were below OU=Sales,DC=x, where no entry is left"},
+		{"no names", people{"": 5, "nowhere": 6}, people{unit(1): 5}, "11 accounts go out of service at once"},
 	} {
 		p := &plan.Plan{}
-		for _, ou := range c.ous {
-			times := 1
-			if rest, ten := strings.CutPrefix(ou, "10 "); ten {
-				ou, times = rest, 10
-			}
-			for range times {
-				p.Accounts = append(p.Accounts, leaver(len(p.Accounts), ou))
+		for ou, n := range c.gone {
+			for range n {
+				before := &identity.Account{Directory: "corp", DN: fmt.Sprintf(`CN=Smith\, P%d,%s`, len(p.Accounts), ou)}
+				after := *before
+				after.Status = identity.Inactive
+				p.Accounts = append(p.Accounts, plan.AccountChange{Before: before, After: &after})
 			}
 		}
-		for range c.guidChanges {
-			p.Rejections = append(p.Rejections, plan.Rejection{Reason: plan.GUIDChanged, Directory: "corp"})
+		// Another directory has the same containers.
+		entries := []identity.Entry{{DN: "CN=e," + unit(1), Scope: 1}, {DN: "CN=e," + unit(5), Scope: 1}}
+		for ou, n := range c.stays {
+			for range n {
+				entries = append(entries, identity.Entry{DN: fmt.Sprintf("CN=e%d,%s", len(entries), ou)})
+			}
 		}
-		if got := strings.Join(p.Departures(entries, scopes), "; "); got != c.want {
+		want := c.want
+		if want != "" {
+			want = `directory "corp": ` + want
+		}
+		if got := strings.Join(p.Departures(entries, scopes), "; "); got != want {
+			t.Errorf("%s: got %s", c.story, got)
+		}
+	}
+}
+
+// TestManyGUIDs: accounts count, not their addresses.
+func TestManyGUIDs(t *testing.T) {
+	const asAfter = "as after a restore or a migration of the directory"
+	refused := func(accounts, rows int) (all []plan.Rejection) {
+		for n := range accounts * rows {
+			other := plan.Party{Kind: plan.AccountParty, Name: fmt.Sprintf("p%d@x.example", n/rows)}
+			all = append(all, plan.Rejection{Reason: plan.GUIDChanged, Directory: "corp", Other: other})
+		}
+		return all
+	}
+	bound := func(directory string, n int) []plan.Change {
+		return slices.Repeat([]plan.Change{
+			{Category: plan.GUIDChange, After: &identity.Account{Directory: directory}},
+			{Category: plan.AttributeChange, Attribute: plan.AttributeDN, After: &identity.Account{Directory: directory}},
+		}, n)
+	}
+	for _, c := range []struct {
+		story   string
+		refused []plan.Rejection
+		bound   []plan.Change
+		want    string
+	}{
+		{"four accounts with three addresses each", refused(4, 3), nil, ""},
+		{"a thousand", refused(1000, 3), nil, `directory "corp": 1,000 accounts have entries with other GUIDs, ` + asAfter + `: ` +
+			`state import repairs them from an export, or on_guid_change = "rebind" does`},
+		{"few that are bound anew", nil, slices.Concat(bound("corp", 9), bound("lab", 9)), ""},
+		{"many that are bound anew", nil, bound("corp", 10), `directory "corp": 10 accounts are bound anew, to entries with other GUIDs, ` + asAfter},
+	} {
+		p := &plan.Plan{Rejections: c.refused, Changes: c.bound}
+		if got := strings.Join(p.Departures(nil, nil), "; "); got != c.want {
 			t.Errorf("%s: got %s", c.story, got)
 		}
 	}

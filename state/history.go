@@ -107,6 +107,7 @@ type Scope struct {
 	Directory string `json:"directory"`
 	BaseDN    string `json:"base_dn"`
 	Filter    string `json:"filter"`
+	Disabled  string `json:"disabled"`
 }
 
 // Failure is an account that the console refused to change.

@@ -49,7 +49,7 @@ func scopesOf(cfg *config.Config) []state.Scope {
 	all := []state.Scope{}
 	for i := range cfg.Scopes {
 		c := &cfg.Scopes[i]
-		all = append(all, state.Scope{Name: c.Name, Directory: c.Directory, BaseDN: c.BaseDN, Filter: c.Filter})
+		all = append(all, state.Scope{Name: c.Name, Directory: c.Directory, BaseDN: c.BaseDN, Filter: c.Filter, Disabled: c.Disabled})
 	}
 	return all
 }
@@ -79,15 +79,19 @@ func rescoped(cfg *config.Config) []string {
 	for _, before := range last.Scopes {
 		after, there := now[before.Name]
 		since := fmt.Sprintf("since run %d, of %s, scope %q", last.Number, stamp(last.Started), before.Name)
-		switch {
-		case !there:
+		if !there {
 			told = append(told, since+" is not declared any more")
-		case before.BaseDN != after.BaseDN:
-			told = append(told, fmt.Sprintf("%s has base_dn %q, which was %q", since, after.BaseDN, before.BaseDN))
-		case before.Filter != after.Filter:
-			told = append(told, fmt.Sprintf("%s has filter %q, which was %q", since, after.Filter, before.Filter))
-		case before.Directory != after.Directory:
-			told = append(told, fmt.Sprintf("%s reads directory %q, and read %q", since, after.Directory, before.Directory))
+			continue
+		}
+		for _, setting := range []struct{ name, before, after string }{
+			{"directory", before.Directory, after.Directory},
+			{"base_dn", before.BaseDN, after.BaseDN},
+			{"filter", before.Filter, after.Filter},
+			{"disabled", before.Disabled, after.Disabled},
+		} {
+			if setting.before != setting.after {
+				told = append(told, fmt.Sprintf("%s has %s %q, which was %q", since, setting.name, setting.after, setting.before))
+			}
 		}
 	}
 	return told
