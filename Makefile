@@ -10,7 +10,8 @@ GO         ?= go
 FUZZTIME   ?= 1m
 STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
 PACKAGES    = gcc libc6-dev slapd ldap-utils samba samba-ad-provision samba-dsdb-modules samba-vfs-modules \
-              python3-samba python3-markdown ldb-tools krb5-user 389-ds-base
+              python3-samba python3-markdown ldb-tools krb5-user 389-ds-base chromium chromium-driver fonts-dejavu-core \
+              cmark-gfm curl git jq patch python3-yaml shellcheck systemd
 PLATFORMS   = linux/amd64 linux/arm64 darwin/arm64 windows/amd64 windows/arm64
 
 .PHONY: build test prepare format vet staticcheck unit platforms bench fuzz

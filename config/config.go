@@ -167,7 +167,8 @@ func (r *reporter) load(dir string, sources []*source, now time.Time) (*Config, 
 		config: &Config{Dir: dir},
 		now:    now,
 	}
-	d.evaluator = &evaluator{reporter: r, functions: functionsIn(dir, func(path string) { d.config.Used = append(d.config.Used, path) })}
+	used := func(path string) { d.config.Used = append(d.config.Used, path) }
+	d.evaluator = &evaluator{reporter: r, functions: functionsIn(dir, used, r.environment)}
 	for _, src := range sources {
 		d.config.Files = append(d.config.Files, src.path)
 	}
@@ -242,10 +243,10 @@ func (d *decoder) twice(b, first *block) {
 
 // single reports a second block of a type that stands once, and returns the
 // first, or nil.
-func (d *decoder) single(blocks []*block) *block {
+func (e *evaluator) single(blocks []*block) *block {
 	for i, b := range blocks {
 		if i > 0 {
-			d.errorf(b.TypeRange, "put everything into the first one, at "+place(blocks[0].TypeRange), "the %s block stands twice", b.Type)
+			e.errorf(b.TypeRange, "put everything into the first one, at "+place(blocks[0].TypeRange), "the %s block stands twice", b.Type)
 		}
 	}
 	if len(blocks) == 0 {

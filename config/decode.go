@@ -54,7 +54,7 @@ func (e *evaluator) openAs(t blockType, raw *hclsyntax.Block) *block {
 		if slices.Contains(t.attributes, nested.Type) {
 			hint = "it is an attribute; write " + nested.Type + " = ..."
 		}
-		e.errorf(nested.TypeRange, hint, "a %s block holds no block %q", t.name, nested.Type)
+		e.errorf(nested.TypeRange, hint, "%s block holds no block %q", t.named(), nested.Type)
 	}
 	if t.name == localsBlock {
 		if len(raw.Labels) > 0 {
@@ -68,7 +68,7 @@ func (e *evaluator) openAs(t blockType, raw *hclsyntax.Block) *block {
 			if n, ok := blockTypeOf(inner, a.Name); ok {
 				hint = "it is a block; write " + n.example + " ... }"
 			}
-			e.errorf(a.NameRange, hint, "a %s block has no attribute %q", t.name, a.Name)
+			e.errorf(a.NameRange, hint, "%s block has no attribute %q", t.named(), a.Name)
 			continue
 		}
 		if t.name == "scope" && a.Name == "directory" {
@@ -83,12 +83,12 @@ func (e *evaluator) openAs(t blockType, raw *hclsyntax.Block) *block {
 	}
 	switch {
 	case !t.labelled && len(raw.Labels) > 0:
-		e.errorf(raw.LabelRanges[0], "write "+t.example, "a %s block has no label", t.name)
+		e.errorf(raw.LabelRanges[0], "write "+t.example, "%s block has no label", t.named())
 	case t.labelled && len(raw.Labels) == 0:
-		e.errorf(raw.TypeRange, "write "+t.example, "a %s block needs a label", t.name)
+		e.errorf(raw.TypeRange, "write "+t.example, "%s block needs a label", t.named())
 		return nil
 	case t.labelled && len(raw.Labels) > 1:
-		e.errorf(raw.LabelRanges[1], "write "+t.example, "a %s block has one label", t.name)
+		e.errorf(raw.LabelRanges[1], "write "+t.example, "%s block has one label", t.named())
 	case t.labelled && strings.TrimSpace(raw.Labels[0]) == "":
 		e.errorf(raw.LabelRanges[0], "write "+t.example, "the label is empty")
 		return nil

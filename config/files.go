@@ -40,7 +40,9 @@ type reporter struct {
 	sources map[string]*source
 	// secrets are the names of locals that hold secrets.
 	secrets map[string]bool
-	diags   Diagnostics
+	// environment is that of a test, or nil.
+	environment func(name string) (string, bool)
+	diags       Diagnostics
 }
 
 func (r *reporter) add(s *source) {
@@ -110,7 +112,7 @@ func (r *reporter) readDir(dir string) []*source {
 		r.errorf(whole(""), hint, "%s", err)
 		return nil
 	}
-	files = slices.DeleteFunc(files, func(file string) bool { return strings.HasSuffix(file, ".rollcall-test.hcl") })
+	files = slices.DeleteFunc(files, func(file string) bool { return strings.HasSuffix(file, testSuffix) })
 	if len(files) == 0 {
 		r.errorf(whole(""), where, "the configuration directory %q has no .hcl file", dir)
 		return nil

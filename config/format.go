@@ -41,13 +41,7 @@ func Conceal(src []byte) []byte {
 	s := &source{text: src}
 	s.tokens, _ = hclsyntax.LexConfig(src, "", hcl.InitialPos)
 	mask([]*source{s})
-	var out []byte
-	shown := 0
-	for _, m := range s.masks {
-		out = append(append(out, src[shown:m.start]...), concealed...)
-		shown = m.end
-	}
-	return append(out, src[shown:]...)
+	return []byte(s.shown())
 }
 
 func layout(src []byte) []byte {

@@ -38,7 +38,7 @@ var readers = map[string]bool{"env": true, "file": true}
 // functions are all but the readers' implementations, which belong to a
 // directory: see functionsIn.
 var functions = map[string]function.Function{
-	"env":   envFunc,
+	"env":   envFunc(os.LookupEnv),
 	"file":  fileFunc("", func(string) {}),
 	"lines": linesFunc,
 
@@ -97,13 +97,17 @@ var functions = map[string]function.Function{
 	"try": tryfunc.TryFunc,
 }
 
-// functionsIn returns the functions for files of the directory.
-func functionsIn(dir string, used func(path string)) map[string]function.Function {
+// functionsIn returns the functions for files of the directory and for the
+// environment of a test, or, where that is nil, of the program.
+func functionsIn(dir string, used func(path string), environment func(name string) (string, bool)) map[string]function.Function {
 	m := make(map[string]function.Function, len(functions))
 	for name, f := range functions {
 		m[name] = f
 	}
 	m["file"] = fileFunc(dir, used)
+	if environment != nil {
+		m["env"] = envFunc(environment)
+	}
 	return m
 }
 
@@ -126,22 +130,24 @@ func argument(v cty.Value) (text, shown string) {
 	return text, fmt.Sprintf("%q", text)
 }
 
-var envFunc = function.New(&function.Spec{
-	Params: []function.Parameter{{Name: "name", Type: cty.String, AllowMarked: true}},
-	Type:   function.StaticReturnType(cty.String),
-	Impl: func(args []cty.Value, _ cty.Type) (cty.Value, error) {
-		name, shown := argument(args[0])
-		value, ok := os.LookupEnv(name)
-		switch {
-		case !ok:
-			return cty.NilVal, &callError{"the environment variable " + shown + " is not set",
-				"set it for rollcall, or use file() to read the value from a file"}
-		case !utf8.ValidString(value):
-			return cty.NilVal, &callError{"the environment variable " + shown + " is not text in UTF-8", "set it in UTF-8"}
-		}
-		return cty.StringVal(value).Mark(fromEnv), nil
-	},
-})
+func envFunc(lookup func(name string) (string, bool)) function.Function {
+	return function.New(&function.Spec{
+		Params: []function.Parameter{{Name: "name", Type: cty.String, AllowMarked: true}},
+		Type:   function.StaticReturnType(cty.String),
+		Impl: func(args []cty.Value, _ cty.Type) (cty.Value, error) {
+			name, shown := argument(args[0])
+			value, ok := lookup(name)
+			switch {
+			case !ok:
+				return cty.NilVal, &callError{"the environment variable " + shown + " is not set",
+					"set it for rollcall, or use file() to read the value from a file"}
+			case !utf8.ValidString(value):
+				return cty.NilVal, &callError{"the environment variable " + shown + " is not text in UTF-8", "set it in UTF-8"}
+			}
+			return cty.StringVal(value).Mark(fromEnv), nil
+		},
+	})
+}
 
 func fileFunc(dir string, used func(path string)) function.Function {
 	return function.New(&function.Spec{

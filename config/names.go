@@ -54,6 +54,14 @@ var blockTypes = []blockType{
 	{localsBlock, false, nil, `locals {`},
 }
 
+// named returns the name with its article.
+func (t blockType) named() string {
+	if strings.ContainsRune("aeiou", rune(t.name[0])) {
+		return "an " + t.name
+	}
+	return "a " + t.name
+}
+
 const (
 	kerberosBlock = "kerberos"
 	localsBlock   = "locals"
@@ -63,6 +71,8 @@ const (
 // within are the kinds of blocks that stand in others.
 var within = map[string][]blockType{
 	"directory": {{kerberosBlock, false, []string{"principal", "keytab", "cache", "config", "service"}, `kerberos {`}},
+	testBlock:   {expectType},
+	expectBlock: {changeType, rejectionType},
 }
 
 func blockTypeOf(types []blockType, name string) (blockType, bool) {

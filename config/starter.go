@@ -56,8 +56,11 @@ func SurveyAliases() []string {
 
 // SurveyAttributes returns what a survey counts beside [SurveyAliases].
 func SurveyAttributes() []string {
-	return []string{"sAMAccountName", "uid", "objectGUID", "entryUUID", "nsUniqueId"}
+	return []string{"sAMAccountName", "uid", "objectGUID", "entryUUID", "nsUniqueId", surveyRecipientType}
 }
+
+// surveyRecipientType tells the mailboxes of Exchange apart.
+const surveyRecipientType = "msExchRecipientTypeDetails"
 
 // starterDomain is a domain as the starter tells it.
 type starterDomain struct {
@@ -84,6 +87,7 @@ func Starter(s *Survey) []byte {
 		Own            string // a domain of primary addresses
 		Aliases        []string
 		Username, GUID string
+		RecipientType  string
 	}{Survey: s, Own: "example.com"}
 	if s != nil {
 		data.Domains, data.Own = s.domains()
@@ -98,6 +102,9 @@ func Starter(s *Survey) []byte {
 		// nsUniqueId.
 		if s.Having["nsUniqueId"] > max(s.Having["objectGUID"], s.Having["entryUUID"]) {
 			data.GUID = "nsUniqueId"
+		}
+		if s.Having[surveyRecipientType] > 0 {
+			data.RecipientType = surveyRecipientType
 		}
 	}
 	var b bytes.Buffer

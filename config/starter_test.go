@@ -19,7 +19,7 @@ var surveys = map[string]*Survey{
 	"active-directory": {
 		Kind: ActiveDirectory, URL: "ldaps://dc1.corp.example.com", BindDN: `CORP\svc-rollcall`, PasswordEnv: "ROLLCALL_TEST_PASSWORD", CAFile: "corp-ca.pem",
 		Base: "DC=corp,DC=example,DC=com", Entries: 1412,
-		Having: map[string]int{"proxyAddresses": 1400, "sAMAccountName": 1300, "objectGUID": 1412},
+		Having: map[string]int{"proxyAddresses": 1400, "sAMAccountName": 1300, "objectGUID": 1412, "msExchRecipientTypeDetails": 1180},
 		Domains: []SurveyDomain{
 			{"customer.example", 41, 41}, {"example.net", 17, 1}, {"gmail.com", 17, 16}, {"example.com", 1390, 0},
 			{"corp.local", 1, 0}, {"example.onmicrosoft.com", 1200, 0}, {"not a domain", 7, 0},

@@ -69,6 +69,7 @@ func TestEveryExample(t *testing.T) {
 		}{
 			{[]string{"validate"}, 0},
 			{[]string{"fmt", "--check"}, 0},
+			{[]string{"test"}, 0},
 			{[]string{"plan", "--detailed-exitcode"}, 2},
 			{[]string{"apply", "--auto-approve"}, 0},
 			{[]string{"plan", "--detailed-exitcode"}, 0},

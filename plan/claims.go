@@ -182,7 +182,7 @@ func (e *engine) looseIndex(x identity.Address) int32 {
 // resolveAddresses numbers the loose addresses: those that some account holds
 // by their holders, the others behind. It then marks what is protected and
 // what is on hold.
-func (e *engine) resolveAddresses() error {
+func (e *engine) resolveAddresses() {
 	for _, blocks := range [...][]Guard{e.in.Rules.Protected, e.in.Rules.Holds} {
 		for b := range blocks {
 			for _, x := range blocks[b].Addresses {
@@ -198,8 +198,9 @@ func (e *engine) resolveAddresses() error {
 				continue
 			}
 			if e.looseID[n] != none {
-				return fmt.Errorf("the console holds %s twice, on %s and on %s: repair the state before planning",
+				e.failed = fmt.Errorf("the console holds %s twice, on %s and on %s: repair the state before planning",
 					e.looseText[n], e.in.Accounts[e.holder(e.looseID[n])].Primary, e.in.Accounts[e.holder(id)].Primary)
+				return
 			}
 			e.looseID[n] = id
 		}
@@ -252,7 +253,6 @@ func (e *engine) resolveAddresses() error {
 			}
 		}
 	}
-	return nil
 }
 
 func (e *engine) resolved(id int32) int32 {

@@ -192,21 +192,21 @@ func (e *engine) setAttributes(i int32, after, before *identity.Account) {
 	in := &e.in.Entries[i]
 	s := &e.scopes[in.Scope]
 	after.Username = in.Username
-	if tooLong(in.Username, s.limit(Username)) {
+	if tooLong(in.Username, s.Limit(Username)) {
 		after.Username = ""
 		if before != nil {
 			after.Username = before.Username
 		}
 		e.noteTooLong(i, after, Username, in.Username)
 	}
-	long := slices.ContainsFunc(in.Attributes, func(x identity.Attribute) bool { return tooLong(x.Value, s.limit(x.Name)) })
+	long := slices.ContainsFunc(in.Attributes, func(x identity.Attribute) bool { return tooLong(x.Value, s.Limit(x.Name)) })
 	if !long {
 		after.Attributes = in.Attributes
 		return
 	}
 	var attrs []identity.Attribute
 	for _, x := range in.Attributes {
-		if tooLong(x.Value, s.limit(x.Name)) {
+		if tooLong(x.Value, s.Limit(x.Name)) {
 			e.noteTooLong(i, after, x.Name, x.Value)
 			x.Value = ""
 			if before != nil {
@@ -232,8 +232,8 @@ func equalAccounts(x, y *identity.Account) bool {
 
 // withhold marks the deactivations of each directory that loses more accounts
 // than the limits allow. What they keep is every address that nobody else was
-// granted.
-func (e *engine) withhold(changes []AccountChange) {
+// granted. It returns what each directory that loses accounts may lose.
+func (e *engine) withhold(changes []AccountChange) []Allowance {
 	limits := &e.in.Rules.Limits
 	lost := map[string]int{}
 	for c := range changes {
@@ -247,16 +247,17 @@ func (e *engine) withhold(changes []AccountChange) {
 			active[a.Directory]++
 		}
 	}
+	allowances := limits.allowances(lost, active)
 	over := map[string]bool{}
 	total := 0
-	for name, n := range lost {
-		if n > limits.Deactivations || n > percentFloor && n*100 > limits.Percent*active[name] {
-			over[name] = true
+	for _, a := range allowances {
+		if n := lost[a.Directory]; n > a.Deactivations {
+			over[a.Directory] = true
 			total += n
 		}
 	}
 	if total <= limits.Allowed {
-		return
+		return allowances
 	}
 	var claimed map[identity.Address]bool
 	for c := range changes {
@@ -271,6 +272,7 @@ func (e *engine) withhold(changes []AccountChange) {
 		kept.Aliases = slices.DeleteFunc(slices.Clone(kept.Aliases), func(x identity.Address) bool { return claimed[x] })
 		change.Withheld, change.Kept = true, &kept
 	}
+	return allowances
 }
 
 // Allow lifts the limits for this plan when they withhold no more than n
@@ -328,7 +330,7 @@ func (e *engine) noteProtectedPrimary(a, wanted int32) {
 func (e *engine) noteTooLong(i int32, after *identity.Account, name, value string) {
 	row := e.entryRow(i, AttributeTooLong, after.Primary.String())
 	row.Primary = row.Address
-	row.Attribute, row.Limit, row.Length = name, e.scopes[e.in.Entries[i].Scope].limit(name), utf8.RuneCountInString(value)
+	row.Attribute, row.Limit, row.Length = name, e.scopes[e.in.Entries[i].Scope].Limit(name), utf8.RuneCountInString(value)
 	e.note(row)
 }
 

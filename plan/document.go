@@ -85,7 +85,7 @@ func (p *Plan) WriteJSON(w io.Writer) error {
 	b = appendMember(b, ",\n  \"state\": {", "lineage", p.Lineage)
 	b = fmt.Appendf(b, ", \"serial\": %d", p.Serial)
 	b = append(appendMember(b, ", ", "sha256", p.StateSum), '}')
-	b = fmt.Appendf(b, ",\n  \"undoes\": %d", p.Undoes)
+	b = fmt.Appendf(b, ",\n  \"redacted\": %t,\n  \"undoes\": %d", p.Redacted, p.Undoes)
 	b = appendList(b, "directories", len(p.Directories), func(b []byte, i int) []byte {
 		return appendReceipt(b, &p.Directories[i])
 	})
@@ -100,6 +100,9 @@ func (p *Plan) WriteJSON(w io.Writer) error {
 	}
 	b = fmt.Appendf(b, `"rejection": %d, "withheld": %d, "withheld_accounts": %d, "left_out": %d, "left_out_accounts": %d, "unchanged_accounts": %d}`,
 		s.Rejections, s.Withheld, s.WithheldAccounts, s.LeftOut, s.LeftOutAccounts, s.Unchanged)
+	risks := p.Risks()
+	b = appendList(b, "risk", len(risks), func(b []byte, i int) []byte { return risks[i].appendJSON(b) })
+	b = appendList(b, "limits", len(p.Allowances), func(b []byte, i int) []byte { return p.Allowances[i].appendJSON(b) })
 	if _, err := out.Write(b); err != nil {
 		return err
 	}
@@ -293,6 +296,7 @@ type document struct {
 		Serial  int64
 		SHA256  string
 	}
+	Redacted    bool
 	Undoes      int
 	Directories []identity.Receipt
 	Unread      []string
@@ -300,14 +304,24 @@ type document struct {
 	Except      []string
 	Warnings    []string
 	Summary     map[string]int
-	Changes     []json.RawMessage
-	LeftOut     []json.RawMessage `json:"left_out"`
-	Rejections  []refusalDocument
-	Accounts    []struct {
+	Risk        []struct { // follows from the rest where that is not redacted
+		Code  RiskCode
+		Level string
+		Count int
+		Text  string
+	}
+	Limits     []Allowance
+	Changes    []json.RawMessage
+	LeftOut    []json.RawMessage `json:"left_out"`
+	Rejections []refusalDocument
+	Accounts   []struct {
 		Before, After, Kept json.RawMessage
 		Withheld            bool
 	}
 	ID, Checksum string
+
+	// ComparisonVersion stands in the document of a comparison, which is no plan.
+	ComparisonVersion string `json:"comparison_version"`
 }
 
 type refusalDocument struct {
@@ -344,6 +358,9 @@ func parse(r io.Reader) (*Plan, string, error) {
 	dec.DisallowUnknownFields()
 	var doc document
 	if err := dec.Decode(&doc); err != nil {
+		if doc.ComparisonVersion != "" {
+			return nil, "", errors.New("it is a comparison of two configurations and no plan: make one without --compare")
+		}
 		if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
 			return nil, "", errors.New("the plan is cut short")
 		}
@@ -357,9 +374,9 @@ func parse(r io.Reader) (*Plan, string, error) {
 	}
 	p := &Plan{Header: Header{
 		ToolVersion: doc.RollcallVersion, Created: doc.Created.UTC(), Expires: doc.Expires.UTC(), ConfigDigest: doc.ConfigDigest,
-		Lineage: doc.State.Lineage, Serial: doc.State.Serial, StateSum: doc.State.SHA256,
+		Lineage: doc.State.Lineage, Serial: doc.State.Serial, StateSum: doc.State.SHA256, Redacted: doc.Redacted,
 		Undoes: doc.Undoes, Directories: doc.Directories, Unread: doc.Unread, Only: doc.Only, Except: doc.Except, Warnings: doc.Warnings,
-	}, Unchanged: doc.Summary["unchanged_accounts"], LeftOutAccounts: doc.Summary["left_out_accounts"]}
+	}, Allowances: doc.Limits, Unchanged: doc.Summary["unchanged_accounts"], LeftOutAccounts: doc.Summary["left_out_accounts"]}
 	var accounts identity.Decoder
 	for n, c := range doc.Accounts {
 		change := AccountChange{Withheld: c.Withheld}
@@ -387,6 +404,11 @@ func parse(r io.Reader) (*Plan, string, error) {
 		got.Reset()
 		if json.Compact(&want, p.Changes[i].appendJSON(nil)) != nil || json.Compact(&got, doc.Changes[i]) != nil || !bytes.Equal(want.Bytes(), got.Bytes()) {
 			return nil, "", fmt.Errorf("the plan contradicts itself: change %d does not follow from its accounts", i+1)
+		}
+	}
+	for _, r := range doc.Risk {
+		if p.Redacted {
+			p.risks = append(p.risks, Risk{Code: r.Code, Level: parseRiskLevel(r.Level), Count: r.Count, Words: r.Text})
 		}
 	}
 	for n, raw := range doc.LeftOut {

@@ -71,7 +71,7 @@ func TestDocumentRoundTrip(t *testing.T) {
 		if err := json.Unmarshal(data, &doc); err != nil {
 			t.Fatal(err)
 		}
-		for _, key := range []string{"directories", "unread", "only", "except", "warnings", "changes", "left_out", "rejections", "accounts"} {
+		for _, key := range []string{"directories", "unread", "only", "except", "warnings", "risk", "limits", "changes", "left_out", "rejections", "accounts"} {
 			if list, ok := doc[key].([]any); !ok {
 				t.Errorf("%s is %v", key, list)
 			}

@@ -15,25 +15,43 @@ func Compute(in Input) (*Plan, error) {
 	if err != nil {
 		return nil, err
 	}
-	e.mergeObjects()
-	e.bindByGUID()
-	e.listClaims()
-	if err := e.resolveAddresses(); err != nil {
-		return nil, err
+	return e.compute(func(Rule) {})
+}
+
+// phases are what happens before the accounts are made, in this order.
+var phases = [...]struct {
+	rule Rule
+	run  func(*engine)
+}{
+	{RuleObject, (*engine).mergeObjects},
+	{RuleGUID, (*engine).bindByGUID},
+	{RuleValue, (*engine).listClaims},
+	{RuleGuard, (*engine).resolveAddresses},
+	{RuleDeclared, (*engine).bindByPrimary},
+	{RuleIncumbent, (*engine).markOwnClaims},
+	{RulePrimary, (*engine).choosePrimaries},
+	{RulePublic, (*engine).judgePublic},
+	{RuleHolder, (*engine).askHolders},
+	{RuleContest, (*engine).judgeContests},
+	{RuleFrozen, (*engine).settleFrozen},
+}
+
+// compute makes the plan. done hears of each rule once it has spoken of all.
+func (e *engine) compute(done func(Rule)) (*Plan, error) {
+	for i := range phases {
+		phases[i].run(e)
+		if e.failed != nil {
+			return nil, e.failed
+		}
+		done(phases[i].rule)
 	}
-	e.bindByPrimary()
-	e.markOwnClaims()
-	e.choosePrimaries()
-	e.judgePublic()
-	e.askHolders()
-	e.judgeContests()
-	e.settleFrozen()
 	p := &Plan{}
 	changes, unchanged := e.console()
+	done(RuleAccount)
 	p.Unchanged = unchanged
 	p.Accounts, p.LeftOut, p.LeftOutAccounts = e.selected(changes)
 	p.Strangers = e.strangers()
-	e.withhold(p.Accounts)
+	p.Allowances = e.withhold(p.Accounts)
 	p.Changes = Rows(p.Accounts)
 	p.Rejections = e.rejections()
 	return p, nil
@@ -74,6 +92,8 @@ type engine struct {
 	groups    []int32 // address number -> start in byAddress; one more at the end
 
 	blockers map[int32]blockers // by entry
+
+	failed error // what makes the input impossible
 
 	notes []Rejection // rows found while the console was made
 	slab  identity.Slab[identity.Address]

@@ -28,8 +28,12 @@ type Plan struct {
 	// Strangers are the addresses of the selection that no account holds and no
 	// entry lists. They are not saved.
 	Strangers []identity.Address
+	// Allowances are those of the directories that lose accounts, sorted.
+	Allowances []Allowance
 	// Unchanged counts the accounts that agree with the directories.
 	Unchanged int
+
+	risks []Risk // of a redacted plan, whose addresses do not tell them
 }
 
 // Header tells where a plan comes from and what it is bound to.
@@ -56,6 +60,9 @@ type Header struct {
 	Only, Except []string
 	// Warnings are remarks for the reader of the plan.
 	Warnings []string
+	// Redacted marks a plan that has masks in place of what identifies people.
+	// It is there to be read, and cannot be applied.
+	Redacted bool
 }
 
 // AccountChange is one account before and after.

@@ -90,8 +90,8 @@ const (
 // Username is the name by which limits and rejections speak of the username.
 const Username = "username"
 
-// limit returns the most characters that the named attribute may have.
-func (s *Scope) limit(attribute string) int {
+// Limit returns the most characters that the named attribute may have.
+func (s *Scope) Limit(attribute string) int {
 	if n, ok := s.MaxLength[attribute]; ok {
 		return n
 	}

@@ -53,7 +53,7 @@ func Undo(done []AccountChange, in Input) (*Plan, []Kept) {
 				p.Accounts = append(p.Accounts, AccountChange{Before: r.before, After: r.after})
 			}
 		}
-		u.e.withhold(p.Accounts)
+		p.Allowances = u.e.withhold(p.Accounts)
 	}
 	sortFunc(p.Accounts, func(x, y AccountChange) int {
 		return cmp.Or(x.subject().Primary.Compare(y.subject().Primary), x.compareBefore(&y))

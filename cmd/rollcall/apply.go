@@ -150,6 +150,9 @@ func (c *applyCommand) applySaved(s *session, cfg *config.Config, run *record) e
 	if err != nil {
 		return err
 	}
+	if p.Redacted {
+		return fmt.Errorf("%s: %w", c.Plan, errRedacted)
+	}
 	run.identify(p)
 	if err := run.barred(); err != nil {
 		return fmt.Errorf("%s: %w", c.Plan, err)
@@ -184,6 +187,8 @@ func (r *record) nothing(m *made) error {
 // configuration, and not too long ago.
 func fits(p *plan.Plan, st *state.State, cfg *config.Config, now time.Time) error {
 	switch {
+	case p.Redacted:
+		return errRedacted
 	case p.Lineage == "" && st.Lineage != "":
 		return errors.New("the plan was made before there was a state, and there is one now")
 	case p.Lineage != st.Lineage:
@@ -210,6 +215,9 @@ func fits(p *plan.Plan, st *state.State, cfg *config.Config, now time.Time) erro
 	}
 	return nil
 }
+
+// errRedacted keeps a plan of masks from being applied.
+var errRedacted = hinted{staleError{errors.New("the plan is redacted, and has masks in place of addresses and names")}, "take the plan that was saved without --redact"}
 
 func expired(p *plan.Plan) error {
 	return expiredError{fmt.Errorf("the plan expired at %s", stamp(p.Expires))}
@@ -311,6 +319,9 @@ func (c *showCommand) Run(s *session) error {
 	if err != nil {
 		return err
 	}
+	if s.mask != nil {
+		s.keyedBy(p)
+	}
 	words := render.TextOptions{Full: "rollcall show " + c.Plan + " --all", Apply: "rollcall apply " + c.Plan}
 	if err := s.stale(p); err != nil {
 		s.warn("%v, so that it can no longer be applied", err)
@@ -329,7 +340,7 @@ func (s *session) stale(p *plan.Plan) error {
 	if diags.HasErrors() {
 		return nil
 	}
-	if err := barred(cfg, p.ID()); err != nil {
+	if err := s.barred(cfg, p.ID()); err != nil {
 		return err
 	}
 	st, err := state.Load(cfg.StatePath)

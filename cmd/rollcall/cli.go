@@ -20,14 +20,17 @@ type commandLine struct {
 	Init     initCommand     `cmd:"" help:"Write a starter configuration, made for a server with --url."`
 	Validate validateCommand `cmd:"" help:"Check the configuration."`
 	Fmt      fmtCommand      `cmd:"" help:"Lay out the configuration files canonically."`
+	Test     testCommand     `cmd:"" help:"Run the tests of the configuration."`
 	Plan     planCommand     `cmd:"" help:"Show what would change, and what is refused and why."`
 	Apply    applyCommand    `cmd:"" help:"Commit a fresh plan after asking, or a saved one."`
 	Show     showCommand     `cmd:"" help:"Show a saved plan."`
+	Explain  explainCommand  `cmd:"" help:"Say why an address is where it is, and what to do."`
 	Reject   rejectCommand   `cmd:"" help:"Refuse a saved plan, so that nobody applies it."`
 	History  historyCommand  `cmd:"" help:"List past runs, and show what one changed."`
 	Undo     undoCommand     `cmd:"" help:"Make a plan that takes back what a run changed."`
 	Snapshot snapshotCommand `cmd:"" help:"Save what each directory returns, for plan --snapshot."`
 	Doctor   doctorCommand   `cmd:"" help:"Test every directory, and say what to do."`
+	Lint     lintCommand     `cmd:"" help:"Find what is wrong in the mail data of the directories."`
 	State    stateCommand    `cmd:"" help:"Look at the accounts as recorded, and bring in existing ones."`
 	Version  versionCommand  `cmd:"" help:"Print the version."`
 
@@ -47,8 +50,9 @@ type reading struct {
 
 // showing are the flags of commands that show a plan.
 type showing struct {
-	Output outputs `short:"o" placeholder:"FORMAT[=FILE]" sep:"none" help:"Write as ${formats}; to standard output without =FILE; repeatable."`
+	Output outputs `short:"o" placeholder:"FORMAT[=FILE]" sep:"none" set:"formats=text, json, csv, markdown, html" help:"Write as ${formats}; to standard output without =FILE; repeatable."`
 	All    bool    `help:"Show every row of long categories as text."`
+	redacting
 }
 
 // quieting is the flag of commands that run on a schedule.

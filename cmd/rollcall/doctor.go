@@ -14,8 +14,8 @@ import (
 )
 
 type doctorCommand struct {
-	Directory []string         `placeholder:"NAME" sep:"none" help:"Test only this directory; repeatable."`
-	Output    diagnosisOutputs `short:"o" placeholder:"FORMAT[=FILE]" sep:"none" help:"Write as text, json, markdown; to standard output without =FILE; repeatable."`
+	Directory []string `placeholder:"NAME" sep:"none" help:"Test only this directory; repeatable."`
+	Output    outputs  `short:"o" placeholder:"FORMAT[=FILE]" sep:"none" set:"formats=text, json, markdown" help:"Write as ${formats}; to standard output without =FILE; repeatable."`
 }
 
 func (doctorCommand) Help() string {
@@ -74,7 +74,7 @@ func (c *doctorCommand) Run(s *session) error {
 		}
 	}
 	progress.Clear()
-	if err := s.writeOutputs(outputs(c.Output), func(w io.Writer, format string, t render.Terminal) error {
+	if err := s.writeOutputs(c.Output, func(w io.Writer, format string, t render.Terminal) error {
 		switch format {
 		case "json":
 			return render.DiagnosisJSON(w, &found)
@@ -90,19 +90,3 @@ func (c *doctorCommand) Run(s *session) error {
 	}
 	return nil
 }
-
-// diagnosisOutputs are the outputs of a diagnosis, which has formats of its own.
-type diagnosisOutputs outputs
-
-// UnmarshalText adds FORMAT or FORMAT=FILE.
-func (all *diagnosisOutputs) UnmarshalText(text []byte) error {
-	var o output
-	if err := o.parse(string(text), "text", "json", "markdown"); err != nil {
-		return err
-	}
-	*all = append(*all, o)
-	return nil
-}
-
-// Validate refuses two outputs to standard output.
-func (all diagnosisOutputs) Validate() error { return outputs(all).Validate() }

@@ -21,6 +21,7 @@ const (
 	exitStale       exitCode = 5
 	exitDeclined    exitCode = 6
 	exitNew         exitCode = 7
+	exitFindings    exitCode = 9
 	exitUnreachable exitCode = 10
 	exitLocked      exitCode = 11
 	exitRefused     exitCode = 12

@@ -24,7 +24,8 @@ type historyCommand struct {
 func (historyCommand) Help() string { return historyListCommand{}.Help() }
 
 type historyListCommand struct {
-	Output outputs `short:"o" placeholder:"FORMAT[=FILE]" sep:"none" help:"Write as ${formats}; to standard output without =FILE; repeatable."`
+	Output outputs `short:"o" placeholder:"FORMAT[=FILE]" sep:"none" set:"formats=text, json, csv, markdown" help:"Write as ${formats}; to standard output without =FILE; repeatable."`
+	redacting
 }
 
 func (historyListCommand) Help() string {
@@ -46,6 +47,9 @@ func (c *historyListCommand) Run(s *session) error {
 	if err != nil {
 		return err
 	}
+	for i := range runs {
+		runs[i] = *s.redactedRun(&runs[i])
+	}
 	return s.writeOutputs(c.Output, func(w io.Writer, format string, t render.Terminal) error {
 		if format == "json" {
 			return writeRuns(w, runs)
@@ -54,8 +58,11 @@ func (c *historyListCommand) Run(s *session) error {
 		for i := range runs {
 			rows[i] = runRow(&runs[i])
 		}
-		if format == "csv" {
+		switch format {
+		case "csv":
 			return render.RunsCSV(w, rows)
+		case "markdown":
+			return render.RunsMarkdown(w, rows)
 		}
 		return render.Runs(w, rows, render.TextOptions{Width: t.Width, Color: t.Color})
 	})
@@ -99,8 +106,9 @@ func writeRuns(w io.Writer, runs []state.Run) error {
 
 type historyShowCommand struct {
 	Number int     `arg:"" name:"n" help:"The number of the run."`
-	Output outputs `short:"o" placeholder:"FORMAT[=FILE]" sep:"none" help:"Write as ${formats}; to standard output without =FILE; repeatable."`
+	Output outputs `short:"o" placeholder:"FORMAT[=FILE]" sep:"none" set:"formats=text, json, csv, markdown" help:"Write as ${formats}; to standard output without =FILE; repeatable."`
 	All    bool    `help:"Show every row of long categories as text."`
+	redacting
 }
 
 func (historyShowCommand) Help() string {
@@ -122,6 +130,8 @@ func (c *historyShowCommand) Run(s *session) error {
 	if err != nil {
 		return err
 	}
+	run, p = s.redactedRun(run), s.redactedPlan(p)
+	full := fmt.Sprintf("rollcall history show %d --all", c.Number)
 	row := runRow(run)
 	return s.writeOutputs(c.Output, func(w io.Writer, format string, t render.Terminal) error {
 		switch format {
@@ -129,9 +139,11 @@ func (c *historyShowCommand) Run(s *session) error {
 			return writeRun(w, run, &row, p)
 		case "csv":
 			return render.RunCSV(w, &row, p)
+		case "markdown":
+			return render.RunMarkdown(w, &row, p, full)
 		}
 		return render.RunText(w, &row, p, render.TextOptions{
-			Width: t.Width, Color: t.Color, All: c.All, Full: fmt.Sprintf("rollcall history show %d --all", c.Number),
+			Width: t.Width, Color: t.Color, All: c.All, Full: full,
 		})
 	})
 }

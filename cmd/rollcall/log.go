@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"io"
 	"slices"
 	"strconv"
 	"strings"
@@ -43,6 +44,7 @@ const (
 // say writes a line of talk to standard error, and a hint where there is one.
 // The code, 0 but for the error that ends the program, is told in JSON alone.
 func (s *session) say(l level, message, hint string, code exitCode) {
+	message, hint = s.mask.Text(message), s.mask.Text(hint)
 	if s.logJSON {
 		line := append([]byte(`{"time":"`), s.now().UTC().Format(time.RFC3339)...)
 		line = append(append(line, `","level":"`...), l...)
@@ -105,7 +107,13 @@ func (s *session) unanswered() {
 // diagnose tells the problems of a configuration.
 func (s *session) diagnose(diags config.Diagnostics) error {
 	if !s.logJSON {
-		return diags.Write(s.stderr, s.err.Color)
+		if s.mask == nil {
+			return diags.Write(s.stderr, s.err.Color)
+		}
+		var text strings.Builder
+		diags.Write(&text, false)
+		_, err := io.WriteString(s.stderr, s.mask.Text(text.String()))
+		return err
 	}
 	for i := range diags {
 		if d := &diags[i]; d.Severity == config.Error {

@@ -17,6 +17,7 @@ import (
 	"github.com/alecthomas/kong"
 
 	"github.com/rollcall-cli/rollcall/internal/directory"
+	"github.com/rollcall-cli/rollcall/internal/redact"
 	"github.com/rollcall-cli/rollcall/internal/render"
 )
 
@@ -47,8 +48,10 @@ type session struct {
 	logJSON     bool // standard error is JSON lines
 	quiet       bool // a plan with nothing to tell is not shown
 	lockTimeout time.Duration
-	inputs      []string // files that no output may replace
-	kept        string   // the folder of the history, which no output may be in
+	mask        *redact.Mask                // of --redact; nil without
+	inputs      []string                    // files that no output may replace
+	kept        string                      // the folder of the history, which no output may be in
+	copies      map[string]directory.Source // of directories that two configurations read
 }
 
 func system() *session {
@@ -80,6 +83,7 @@ func run(ctx context.Context, args []string, s *session) (code exitCode) {
 		}
 	}()
 	tuneMemory()
+	s.redactsEarly(args)
 	if s.logJSON = logsJSON(args); s.logJSON {
 		s.err = render.Terminal{}
 	}
@@ -91,7 +95,6 @@ func run(ctx context.Context, args []string, s *session) (code exitCode) {
 		kong.Writers(s.stdout, s.stderr),
 		kong.Exit(func(code int) { panic(exited{exitCode(code)}) }),
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: max(min(s.out.Width, 100), 72)}),
-		kong.Vars{"formats": "text, json, csv"},
 	)
 	if err != nil {
 		panic(err)
@@ -107,6 +110,9 @@ func run(ctx context.Context, args []string, s *session) (code exitCode) {
 	s.ctx, s.args, s.dir = ctx, args, cli.Dir
 	s.quiet = cli.Plan.Quiet || cli.Apply.Quiet
 	s.lockTimeout = max(cli.Apply.LockTimeout, cli.Reject.LockTimeout, cli.State.LockTimeout)
+	if err := s.redacts(parsed); err != nil {
+		return s.fail(err)
+	}
 	return s.fail(parsed.Run(s, parser))
 }
 

@@ -12,6 +12,8 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/alecthomas/kong"
+
 	"github.com/rollcall-cli/rollcall/internal/render"
 	"github.com/rollcall-cli/rollcall/plan"
 	"github.com/rollcall-cli/rollcall/state"
@@ -20,25 +22,25 @@ import (
 // output is one -o flag: a format, and the file that it goes to.
 type output struct{ format, file string }
 
-var formats = []string{"text", "json", "csv"}
+// outputs are all -o flags of a command.
+type outputs []output
 
-// UnmarshalText reads FORMAT or FORMAT=FILE.
-func (o *output) UnmarshalText(text []byte) error { return o.parse(string(text), formats...) }
-
-func (o *output) parse(text string, formats ...string) error {
+// Decode adds FORMAT or FORMAT=FILE; the formats are those of the field's tag.
+func (all *outputs) Decode(ctx *kong.DecodeContext) error {
+	var text string
+	if err := ctx.Scan.PopValueInto("FORMAT", &text); err != nil {
+		return err
+	}
 	format, file, named := strings.Cut(text, "=")
-	if !slices.Contains(formats, format) {
-		return fmt.Errorf("unknown format %q: expected one of %s", format, strings.Join(formats, ", "))
+	if formats := ctx.Value.Tag.Vars["formats"]; !slices.Contains(strings.Split(formats, ", "), format) {
+		return fmt.Errorf("unknown format %q: expected one of %s", format, formats)
 	}
 	if named && file == "" {
 		return fmt.Errorf("%s= names no file", format)
 	}
-	*o = output{format, file}
+	*all = append(*all, output{format, file})
 	return nil
 }
-
-// outputs are all -o flags of a command.
-type outputs []output
 
 // Validate refuses two outputs to standard output.
 func (all outputs) Validate() error {
@@ -152,6 +154,7 @@ func writeFile(path string, write func(io.Writer) error) error {
 // writePlan writes a plan in every format that was asked for. words are those of
 // the command about it; what they leave open is filled in here.
 func (s *session) writePlan(p *plan.Plan, show showing, words render.TextOptions) error {
+	p = s.redactedPlan(p)
 	toScreen := len(show.Output) == 0 || slices.Contains(show.Output, output{format: "text"})
 	if s.logJSON || !toScreen {
 		for _, warning := range p.Warnings {
@@ -178,6 +181,10 @@ func (s *session) writePlan(p *plan.Plan, show showing, words render.TextOptions
 			return p.WriteJSON(w)
 		case "csv":
 			return render.CSV(w, p)
+		case "markdown":
+			return render.Markdown(w, p, render.MarkdownOptions{Full: words.Full, Next: cmp.Or(words.Next, "run "+cmp.Or(words.Apply, "rollcall apply"))})
+		case "html":
+			return render.HTML(w, p)
 		}
 		words.Width, words.Color, words.All = t.Width, t.Color, show.All
 		return render.Text(w, p, words)

@@ -19,6 +19,7 @@ type planCommand struct {
 	showing
 	quieting
 	failing
+	comparing
 	Expires          time.Duration `default:"24h" placeholder:"DURATION" help:"How long the saved plan may be applied (default 24h)."`
 	DetailedExitcode bool          `help:"Exit 2 if changes are pending, 4 if a limit withholds some."`
 }
@@ -28,6 +29,8 @@ func (planCommand) Help() string {
 
 --only and --except take a category (add), a scope (staff, or scope:staff) or an address, and what they leave out is listed as left_out. A change needs one of each kind that --only names, and none of --except. An account changes whole or not at all, and so do accounts between which an address moves.
 
+--compare takes the directory of another configuration, such as that of the base branch, and shows what this one does otherwise: the rows and refusals that appear, vanish or differ, and how the files differ. Both are planned on the same entries and accounts. What it writes is no saved plan.
+
 Examples:
   rollcall plan
   rollcall plan -o text -o json=plan.json
@@ -35,8 +38,9 @@ Examples:
   rollcall plan --only add,scope:staff -o text -o json=plan.json
   rollcall plan --except inactive --except ceo@example.com
   rollcall plan --quiet --fail-on-new-rejections
+  rollcall plan --compare ../base --snapshot monday -o markdown=comment.md
 
-Exit codes: 0 done; 1 failed; 2 changes pending, with --detailed-exitcode; 4 deactivations withheld, with --detailed-exitcode; 7 new rejections, with --fail-on-new-rejections; 10 a directory could not be read completely, or was empty where it had accounts; 12 a directory refused the credentials; 70 internal error; 80 wrong usage; 130 interrupted.`
+Exit codes: 0 done; 1 failed; 2 changes pending, or the plans compared differ, with --detailed-exitcode; 4 deactivations withheld, with --detailed-exitcode; 7 new rejections, with --fail-on-new-rejections; 10 a directory could not be read completely, or was empty where it had accounts; 12 a directory refused the credentials; 70 internal error; 80 wrong usage; 130 interrupted.`
 }
 
 func (c *planCommand) Validate() error { return positive("--expires", c.Expires) }
@@ -45,6 +49,9 @@ func (c *planCommand) Run(s *session) error {
 	cfg, err := s.configuration()
 	if err != nil {
 		return err
+	}
+	if c.Compare != "" {
+		return c.compare(s, cfg)
 	}
 	made, err := s.plan(cfg, c.reading, 0)
 	if err != nil {

@@ -29,6 +29,9 @@ func (s *session) configuration() (*config.Config, error) {
 		return nil, silent{exitFailed}
 	}
 	s.inputs = slices.Concat(state.Files(cfg.StatePath), cfg.Files, cfg.Used)
+	if s.mask != nil {
+		s.keyedAs(cfg)
+	}
 	s.kept = state.HistoryPath(cfg.StatePath)
 	return cfg, nil
 }
@@ -45,6 +48,39 @@ type made struct {
 // accounts, and both become a plan. allowed lifts the limits for so many
 // deactivations.
 func (s *session) plan(cfg *config.Config, flags reading, allowed int) (*made, error) {
+	progress := render.NewProgress(s.stderr, s.err, s.now)
+	defer progress.Clear()
+	g, err := s.gather(cfg, flags, allowed, progress)
+	if err != nil {
+		return nil, err
+	}
+	progress.Update("planning", "entries", len(g.in.Entries))
+	result, err := await(s, func() (*plan.Plan, error) { return plan.Compute(g.in) })
+	progress.Clear()
+	if err != nil {
+		return nil, err
+	}
+	if departures := result.Departures(g.in.Entries, g.in.Rules.Scopes); len(departures) > 0 {
+		g.header.Warnings = slices.Concat(g.header.Warnings, departures, rescoped(cfg))
+	}
+	for _, x := range result.Strangers {
+		g.header.Warnings = append(g.header.Warnings, fmt.Sprintf("--only or --except names %s, which no account holds and no entry lists", x))
+	}
+	result.Header = g.header
+	known := s.standing(cfg)
+	result.Compare(known)
+	return &made{result, g.state, known}, nil
+}
+
+// gathered is what a plan is made of.
+type gathered struct {
+	in     plan.Input
+	header plan.Header
+	state  *state.State
+}
+
+// gather reads the directories and the state.
+func (s *session) gather(cfg *config.Config, flags reading, allowed int, progress *render.Progress) (*gathered, error) {
 	now := s.now()
 	wanted, err := wantedDirectories(cfg, flags.Directory)
 	if err != nil {
@@ -54,8 +90,6 @@ func (s *session) plan(cfg *config.Config, flags reading, allowed int) (*made, e
 	if err != nil {
 		return nil, err
 	}
-	progress := render.NewProgress(s.stderr, s.err, s.now)
-	defer progress.Clear()
 
 	// The state is read while the directories are.
 	loading := begin(func() (*state.State, error) { return state.Load(cfg.StatePath) })
@@ -92,22 +126,7 @@ func (s *session) plan(cfg *config.Config, flags reading, allowed int) (*made, e
 		return nil, err
 	}
 	p.Warnings = slices.Concat(p.Warnings, missing, undeclared(cfg, st))
-	progress.Update("planning", "entries", len(in.Entries))
-	result, err := await(s, func() (*plan.Plan, error) { return plan.Compute(in) })
-	progress.Clear()
-	if err != nil {
-		return nil, err
-	}
-	if departures := result.Departures(in.Entries, in.Rules.Scopes); len(departures) > 0 {
-		p.Warnings = slices.Concat(p.Warnings, departures, rescoped(cfg))
-	}
-	for _, x := range result.Strangers {
-		p.Warnings = append(p.Warnings, fmt.Sprintf("--only or --except names %s, which no account holds and no entry lists", x))
-	}
-	result.Header = p
-	known := s.standing(cfg)
-	result.Compare(known)
-	return &made{result, st, known}, nil
+	return &gathered{in, p, st}, nil
 }
 
 // standing returns the rejections that earlier runs have left standing. Where
@@ -214,6 +233,9 @@ func (s *session) read(cfg *config.Config, d *config.Directory, snapshot string,
 
 // source returns a directory, or the files of it in a snapshot.
 func (s *session) source(cfg *config.Config, d *config.Directory, snapshot string) directory.Source {
+	if c := s.copies[d.Name]; c != nil && snapshot == "" {
+		return c
+	}
 	patterns := d.Paths
 	if snapshot != "" {
 		patterns = []string{filepath.Join(snapshot, d.Name+".ldif")}

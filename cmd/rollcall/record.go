@@ -125,7 +125,7 @@ func (s *session) settle(cfg *config.Config) error {
 		if run.Outcome.Changed() {
 			what = fmt.Sprintf("after it had written version %d of the state", run.SerialAfter)
 		}
-		s.note("run %d, of %s at %s, was ended from outside %s; the history has it as %s", run.Number, by(run.User, run.Host), stamp(run.Started), what, run.Outcome)
+		s.note("run %d, of %s at %s, was ended from outside %s; the history has it as %s", run.Number, by(s.mask.Name(run.User), s.mask.Name(run.Host)), stamp(run.Started), what, run.Outcome)
 	}
 	if run, serial := state.Rewound(cfg.StatePath); run != nil {
 		s.warn("the state is at version %d, and run %d, of %s, left it at version %d: an older copy was put back, or the disk lost what was written; "+
@@ -166,11 +166,11 @@ func (r *record) plans(p *plan.Plan) {
 
 // barred refuses the plan of the run if the history has it as applied or
 // rejected.
-func (r *record) barred() error { return barred(r.cfg, r.head.Plan) }
+func (r *record) barred() error { return r.s.barred(r.cfg, r.head.Plan) }
 
 // barred is an error that says who has applied or rejected a plan, if anybody
 // has.
-func barred(cfg *config.Config, id string) error {
+func (s *session) barred(cfg *config.Config, id string) error {
 	runs, err := state.Runs(cfg.StatePath)
 	if err != nil {
 		return err
@@ -187,7 +187,7 @@ func barred(cfg *config.Config, id string) error {
 		if run.Reason != "" {
 			why = ": " + run.Reason
 		}
-		return staleError{fmt.Errorf("the plan was %s already, at %s by %s, as run %d%s", how, stamp(run.Started), by(run.User, run.Host), run.Number, why)}
+		return staleError{fmt.Errorf("the plan was %s already, at %s by %s, as run %d%s", how, stamp(run.Started), by(s.mask.Name(run.User), s.mask.Name(run.Host)), run.Number, why)}
 	}
 	return nil
 }

@@ -39,6 +39,9 @@ func (c *rejectCommand) Run(s *session) error {
 	if err != nil {
 		return err
 	}
+	if p.Redacted {
+		return fmt.Errorf("%s: %w", c.Plan, errRedacted)
+	}
 	lock, err := s.lock(cfg, "rollcall reject")
 	if err != nil {
 		return err

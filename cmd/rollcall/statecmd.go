@@ -41,7 +41,8 @@ Exit codes: 0 done; 1 failed, nothing was changed; 6 asked by unlock, you said n
 }
 
 type stateListCommand struct {
-	Output outputs `short:"o" placeholder:"FORMAT[=FILE]" sep:"none" help:"Write as ${formats}; to standard output without =FILE; repeatable."`
+	Output outputs `short:"o" placeholder:"FORMAT[=FILE]" sep:"none" set:"formats=text, json, csv, markdown" help:"Write as ${formats}; to standard output without =FILE; repeatable."`
+	redacting
 }
 
 func (stateListCommand) Help() string {
@@ -59,14 +60,17 @@ func (c *stateListCommand) Run(s *session) error {
 	if err != nil {
 		return err
 	}
+	accounts := s.redactedAccounts(st.Accounts)
 	return s.writeOutputs(c.Output, func(w io.Writer, format string, t render.Terminal) error {
 		switch format {
 		case "json":
-			return writeAccounts(w, st.Accounts)
+			return writeAccounts(w, accounts)
 		case "csv":
-			return render.AccountsCSV(w, st.Accounts)
+			return render.AccountsCSV(w, accounts)
+		case "markdown":
+			return render.AccountsMarkdown(w, accounts)
 		}
-		return render.Accounts(w, st.Accounts, render.TextOptions{Width: t.Width, Color: t.Color})
+		return render.Accounts(w, accounts, render.TextOptions{Width: t.Width, Color: t.Color})
 	})
 }
 
@@ -92,7 +96,8 @@ func writeAccounts(w io.Writer, accounts []identity.Account) error {
 
 type stateShowCommand struct {
 	Address string  `arg:"" help:"A primary or an alias."`
-	Output  outputs `short:"o" placeholder:"FORMAT[=FILE]" sep:"none" help:"Write as ${formats}; to standard output without =FILE; repeatable."`
+	Output  outputs `short:"o" placeholder:"FORMAT[=FILE]" sep:"none" set:"formats=text, json, csv" help:"Write as ${formats}; to standard output without =FILE; repeatable."`
+	redacting
 }
 
 func (stateShowCommand) Help() string {
@@ -113,6 +118,7 @@ func (c *stateShowCommand) Run(s *session) error {
 	if err != nil {
 		return err
 	}
+	a = &s.redactedAccounts([]identity.Account{*a})[0]
 	return s.writeOutputs(c.Output, func(w io.Writer, format string, t render.Terminal) error {
 		switch format {
 		case "json":
@@ -392,6 +398,7 @@ func (stateVerifyCommand) Run(s *session) error {
 
 type stateDiffCommand struct {
 	File string `arg:"" optional:"" help:"A state file to compare with, in place of the backup."`
+	redacting
 }
 
 func (stateDiffCommand) Help() string {
@@ -422,7 +429,7 @@ func (c *stateDiffCommand) Run(s *session) error {
 		s.warn("%s is of another history than %s", from, cfg.StatePath)
 	}
 	return render.AccountsDiff(interruptibleWriter{s.ctx, s.stdout}, versionOf(from, before), versionOf(cfg.StatePath, st),
-		before.Accounts, st.Accounts, s.out.Color)
+		s.redactedAccounts(before.Accounts), s.redactedAccounts(st.Accounts), s.out.Color)
 }
 
 // before returns the state to compare with, and its path. The first version

@@ -183,6 +183,11 @@ func (m *Mapper) GUID(o filter.Object) identity.GUID {
 			value = least(o, entryUUID)
 		}
 	}
+	return guidOf(value)
+}
+
+// guidOf reads a GUID, the zero GUID where there is none.
+func guidOf(value []byte) identity.GUID {
 	// No text form of a GUID has sixteen octets.
 	if len(value) == 16 {
 		g, _ := identity.WireGUID(value)

@@ -36,7 +36,7 @@ func (a *assertion) compile() (item, string) {
 	} else {
 		it.test, why = a.plain()
 	}
-	if why != "" {
+	if it.unsupported = why; why != "" {
 		it.test = func([]byte) truth { return undefined }
 	}
 	return it, why
@@ -65,7 +65,7 @@ func (a *assertion) String() string {
 		if i > 0 {
 			s += "*"
 		}
-		s += escape(piece)
+		s += Escape(piece)
 	}
 	return s
 }

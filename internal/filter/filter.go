@@ -139,6 +139,9 @@ type item struct {
 	// rdn is a relative name, folded, which the object's name may contain in
 	// place of a value; "" for none.
 	rdn string
+	// unsupported says why only a server can judge the item, "" if it can be
+	// judged here.
+	unsupported string
 }
 
 type test func(value []byte) truth

@@ -12,7 +12,8 @@ import (
 
 // FuzzParse checks that the canonical text is read back as itself, that the
 // client library sends the same filter for it as for the text it came from,
-// and that a filter never matches together with its negation.
+// that a filter never matches together with its negation, and that one that
+// does not match is explained.
 func FuzzParse(f *testing.F) {
 	for _, seed := range []string{
 		"(mail=*)", "mail=*", "(&)", "(|(a=1)(!(b=*x*y)))", "(cn;lang-de>=\\c3\\bc)", "(ou:dn:2.5.13.2:=Sales)", "(:dn:caseExactMatch:=x)",
@@ -58,6 +59,9 @@ func FuzzParse(f *testing.F) {
 		}
 		if parsed.Match(ann) != again.Match(ann) || parsed.Match(ann) && negated.Match(ann) {
 			t.Fatalf("%q matches inconsistently", text)
+		}
+		if why := parsed.Explain(ann, nil); parsed.Unsupported() == "" && parsed.Match(ann) != (len(why) == 0) {
+			t.Fatalf("%q matches: %t, but is explained by %+v", text, parsed.Match(ann), why)
 		}
 	})
 }

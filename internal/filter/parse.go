@@ -282,9 +282,9 @@ func hexOctet(s string) (octet byte, ok bool) {
 	return octet, true
 }
 
-// escape writes a value as RFC 4515 section 3 wants it. What cannot be seen is
+// Escape writes a value as RFC 4515 section 3 wants it. What cannot be seen is
 // escaped too.
-func escape(value string) string {
+func Escape(value string) string {
 	var b strings.Builder
 	for i := 0; i < len(value); {
 		r, n := utf8.DecodeRuneInString(value[i:])

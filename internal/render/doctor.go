@@ -181,15 +181,3 @@ func DiagnosisMarkdown(w io.Writer, d *Diagnosis) error {
 	_, err := io.WriteString(w, b.String())
 	return err
 }
-
-// markdown makes a value fit for a cell of a Markdown table: it is shown as it
-// is, and neither markup nor a link.
-func markdown(s string) string { return asMarkdown.Replace(clean(s)) }
-
-var asMarkdown = func() *strings.Replacer {
-	var pairs []string
-	for _, c := range "\\`*_[]<>|~#&!$@" {
-		pairs = append(pairs, string(c), `\`+string(c))
-	}
-	return strings.NewReplacer(append(pairs, "://", `\://`, "www.", `www\.`)...)
-}()

@@ -203,11 +203,8 @@ func RunText(w io.Writer, r *Run, p *plan.Plan, opt TextOptions) error {
 	if n := len(r.Failures); n > 0 {
 		o.title("failed", count(n, "account could not be changed", "accounts could not be changed"))
 		t := table[*RunFailure]{
-			columns: []column[*RunFailure]{
-				{head: "account", cell: func(f *RunFailure, _ bool) cell { return subject(f.Account) }},
-				{head: "because", wraps: true, cell: func(f *RunFailure, _ bool) cell { return text(f.Error) }},
-			},
-			sign: refused, rows: opt.cut(n), row: func(i int) *RunFailure { return &r.Failures[i] },
+			columns: failureColumns,
+			sign:    refused, rows: opt.cut(n), row: func(i int) *RunFailure { return &r.Failures[i] },
 		}
 		t.all(o)
 		o.cut(n-t.rows, opt)

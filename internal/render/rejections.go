@@ -130,17 +130,8 @@ func (p *page) rejections(all []plan.Rejection, opt TextOptions) {
 		all = all[n:]
 
 		p.title(reason.String(), number(n)+" refused, "+reason.Meaning())
-		if opt.cut(n) < n && newOnes(group) > 0 {
-			group = slices.Clone(group)
-			slices.SortStableFunc(group, func(x, y plan.Rejection) int {
-				switch {
-				case x.New == y.New:
-					return 0
-				case x.New:
-					return -1
-				}
-				return 1
-			})
+		if opt.cut(n) < n {
+			group = newFirst(group)
 		}
 		shown := group[:opt.cut(n)]
 		for rows := range slices.Chunk(shown, batch) {

@@ -182,8 +182,7 @@ func (o *page) category(p *plan.Plan, c plan.Category, n int, opt TextOptions) {
 	if n == 0 {
 		return
 	}
-	first, _ := slices.BinarySearchFunc(p.Changes, c, func(x plan.Change, c plan.Category) int { return cmp.Compare(x.Category, c) })
-	rows := p.Changes[first : first+n]
+	rows := rowsOf(p, c, n)
 	withheld := 0
 	for i := range rows {
 		if rows[i].Withheld {
@@ -268,6 +267,8 @@ func (o *page) summary(p *plan.Plan, s *plan.Summary, opt TextOptions) {
 		o.prose(0, "withheld: ", yellow, "a limit keeps "+count(s.WithheldAccounts, "account", "accounts")+" in service; every other change goes ahead")
 		o.prose(0, "hint: ", dim, "if so many are meant to go, run "+cmp.Or(opt.Apply, "rollcall apply")+" --allow-deactivations "+strconv.Itoa(s.WithheldAccounts)+", or raise deactivations and deactivations_percent in the limits block")
 	}
+	o.end()
+	o.risk(p)
 	o.end()
 	o.closing(s, opt)
 }

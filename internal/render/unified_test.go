@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/rollcall-cli/rollcall/internal/servertest"
 )
 
 func unifiedOf(t testing.TB, old, new string, color bool) string {
@@ -169,10 +171,7 @@ func TestUnifiedDiffApplies(t *testing.T) {
 
 // The system's own patch(1), where there is one, is the reference.
 func TestUnifiedDiffWithPatch(t *testing.T) {
-	tool, err := exec.LookPath("patch")
-	if err != nil {
-		t.Skip("no patch(1) here")
-	}
+	tool := servertest.Need(t, "patch", "patch")
 	r := rand.New(rand.NewPCG(3, 4))
 	for range 30 {
 		old, new := mutated(r, 1+r.IntN(60), 1+r.IntN(40), 3+r.IntN(20))

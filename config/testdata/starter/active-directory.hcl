@@ -52,6 +52,7 @@ scope "everybody" {
   directory = directory.corp
   base_dn   = "DC=corp,DC=example,DC=com"
   # filter = "(|(objectClass=user)(objectClass=group))" # default: every entry that lists an address
+  attributes = { recipient_type = "msExchRecipientTypeDetails" } # a plan then tells when a shared mailbox or a room goes
   # disabled = "inactive" # default: disabled entries keep their accounts
 }
 

@@ -1,0 +1,296 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/rollcall-cli/rollcall/config"
+	"github.com/rollcall-cli/rollcall/internal/directory"
+	"github.com/rollcall-cli/rollcall/internal/directory/ldif"
+	"github.com/rollcall-cli/rollcall/internal/identity"
+	"github.com/rollcall-cli/rollcall/internal/render"
+	"github.com/rollcall-cli/rollcall/plan"
+)
+
+// comparing is the flag of plan that compares two configurations.
+type comparing struct {
+	Compare string `placeholder:"DIR" help:"Show instead what differs from the plan with the configuration in DIR."`
+}
+
+// compare shows what this configuration does otherwise than the one to compare
+// with: both are planned on the same entries and accounts.
+func (c *planCommand) compare(s *session, cfg *config.Config) error {
+	for _, o := range c.Output {
+		if !slices.Contains([]string{"text", "json", "csv", "markdown"}, o.format) {
+			return usageError{fmt.Errorf("-o %s: a comparison is written as text, json, csv or markdown", o.format)}
+		}
+	}
+	base, err := s.baseConfiguration(c.Compare, cfg)
+	if err != nil {
+		return err
+	}
+	if s.mask != nil {
+		s.mask.Keep(domainNames(base.Rules.Domains)...)
+	}
+	temporary, err := os.MkdirTemp("", "rollcall-compare-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(temporary)
+	if s.copies, err = s.copySources(cfg, base, c.reading, temporary); err != nil {
+		return advised(err, cfg, c.reading)
+	}
+	head, err := s.plan(cfg, c.reading, 0)
+	if err != nil {
+		return advised(err, cfg, c.reading)
+	}
+	flags, err := c.baseReading(base)
+	if err != nil {
+		return err
+	}
+	before, err := s.plan(base, flags, 0)
+	if err != nil {
+		return fmt.Errorf("with the configuration in %s: %w", c.Compare, advised(err, base, flags))
+	}
+	if before.plan.Lineage != head.plan.Lineage || before.plan.Serial != head.plan.Serial {
+		return hinted{errors.New("the state was changed while the plans were made"), "try again"}
+	}
+	for _, warning := range before.plan.Warnings {
+		if !slices.Contains(head.plan.Warnings, warning) {
+			head.plan.Warnings = append(head.plan.Warnings, "with the configuration in "+c.Compare+": "+warning)
+		}
+	}
+	files, err := fileDifferences(base, cfg)
+	if err != nil {
+		return err
+	}
+	result := &render.Comparison{
+		Version: release, Created: head.plan.Created, With: filepath.ToSlash(c.Compare), Files: s.redactedFiles(files),
+		Difference: plan.Compare(s.redactedPlan(before.plan), s.redactedPlan(head.plan)),
+	}
+	if err := s.writeComparison(result, c.showing); err != nil {
+		return err
+	}
+	appears := func(d plan.Differing[plan.Rejection]) bool { return d.Effect() == plan.Appears }
+	switch {
+	case c.FailOnNewRejections && slices.ContainsFunc(result.Rejections, appears):
+		return silent{exitNew}
+	case c.DetailedExitcode && !result.Empty():
+		return silent{exitPending}
+	}
+	return nil
+}
+
+// baseConfiguration loads the configuration to compare with, for the accounts
+// of this one.
+func (s *session) baseConfiguration(dir string, cfg *config.Config) (*config.Config, error) {
+	base, diags := config.Load(dir, s.now())
+	if diags.HasErrors() {
+		s.diagnose(diags)
+		return nil, hinted{fmt.Errorf("the configuration to compare with, in %s, is not valid", dir), "check out the other branch with every file that it reads"}
+	}
+	base.StatePath = cfg.StatePath
+	s.inputs = slices.Concat(s.inputs, base.Files, base.Used)
+	return base, nil
+}
+
+// baseReading returns the flags without the directories that the configuration
+// to compare with does not declare.
+func (c *planCommand) baseReading(base *config.Config) (reading, error) {
+	flags := c.reading
+	flags.Directory = slices.DeleteFunc(slices.Clone(flags.Directory), func(name string) bool {
+		return !slices.ContainsFunc(base.Directories, func(d config.Directory) bool { return d.Name == name })
+	})
+	if len(c.Directory) > 0 && len(flags.Directory) == 0 {
+		return flags, usageError{fmt.Errorf("--directory %s: the configuration in %s declares no such directory", c.Directory[0], c.Compare)}
+	}
+	return flags, nil
+}
+
+// copied is a server that was read once, for the scopes of two configurations.
+type copied struct {
+	*ldif.Source
+	receipt identity.Receipt
+}
+
+// Read reads the copy, and returns the receipt of the server.
+func (c copied) Read(ctx context.Context, scopes []directory.Scope, sink directory.Sink, progress func(directory.Progress)) (identity.Receipt, error) {
+	_, err := c.Source.Read(ctx, scopes, sink, progress)
+	return c.receipt, err
+}
+
+// copySources returns, by their labels, the directories that both
+// configurations read from the same place: files as they are, and servers as
+// copies in a folder, so that both read the same entries.
+func (s *session) copySources(cfg, base *config.Config, flags reading, folder string) (map[string]directory.Source, error) {
+	copies := map[string]directory.Source{}
+	if flags.Snapshot != "" {
+		return copies, nil
+	}
+	wanted, err := wantedDirectories(cfg, flags.Directory)
+	if err != nil {
+		return nil, err
+	}
+	progress := render.NewProgress(s.stderr, s.err, s.now)
+	defer progress.Clear()
+	for i := range cfg.Directories {
+		d := &cfg.Directories[i]
+		at := slices.IndexFunc(base.Directories, func(b config.Directory) bool { return b.Name == d.Name })
+		switch {
+		case at < 0 || !slices.Contains(wanted, d.Name):
+		case !d.SameSource(&base.Directories[at]):
+			s.warn("directory %q is read from another place with the configuration to compare with", d.Name)
+		case d.Kind == config.LDIF:
+			copies[d.Name] = s.source(cfg, d, "")
+		default:
+			scopes, ok := bothScopes(directoryScopes(cfg, d), directoryScopes(base, d))
+			if !ok {
+				s.warn("directory %q is read twice, because only the server can judge a filter: what changes meanwhile looks like a difference", d.Name)
+				continue
+			}
+			if copies[d.Name], err = s.copySource(cfg, d, scopes, folder, progress); err != nil {
+				return nil, err
+			}
+		}
+	}
+	return copies, nil
+}
+
+// copySource copies what a server has for the scopes into a folder.
+func (s *session) copySource(cfg *config.Config, d *config.Directory, scopes []directory.Scope, folder string, progress *render.Progress) (directory.Source, error) {
+	snapshot, err := ldif.NewSnapshot(folder, scopes)
+	if err != nil {
+		return nil, err
+	}
+	defer snapshot.Close()
+	receipt, err := s.source(cfg, d, "").Read(s.ctx, scopes, snapshot, func(p directory.Progress) {
+		progress.Update("reading "+p.Directory+" from "+p.From, "objects", p.Objects)
+	})
+	if err != nil {
+		return nil, err
+	}
+	path := snapshotPath(folder, d.Name)
+	if err := writeFile(path, func(w io.Writer) error { return snapshot.Write(interruptibleWriter{s.ctx, w}) }); err != nil {
+		return nil, fmt.Errorf("write %s: %w", path, err)
+	}
+	return copied{ldif.New(d.Name, []string{path}), receipt}, nil
+}
+
+// bothScopes returns the scopes of a read that serves two lists of them, each
+// whole. Where both select the same objects it is one of them, with the
+// attributes of the other: the copy then tells which scope took an object, and
+// no filter is judged again. Otherwise it is not ok if only a server can judge
+// one of the filters.
+func bothScopes(scopes, others []directory.Scope) (both []directory.Scope, ok bool) {
+	same, judged := len(scopes) == len(others), true
+	for i, s := range slices.Concat(scopes, others) {
+		f, err := s.ParseFilter()
+		if err != nil {
+			return nil, false // and told where it is read
+		}
+		judged = judged && f.Unsupported() == ""
+		if same && i < len(others) {
+			g, err := others[i].ParseFilter()
+			same = err == nil && s.Base == others[i].Base && f.String() == g.String()
+		}
+	}
+	if !same && !judged {
+		return nil, false
+	}
+	if !same {
+		scopes = append(scopes, others...)
+	}
+	for i := range scopes {
+		scopes[i].Whole = true
+		if same {
+			for _, name := range directory.NewMapper(&others[i]).Attributes() {
+				scopes[i].Attributes = append(scopes[i].Attributes, directory.Attribute{Name: name, Source: name})
+			}
+		}
+	}
+	return scopes, true
+}
+
+// fileDifferences returns the files that differ in two configurations.
+func fileDifferences(base, head *config.Config) ([]render.FileDifference, error) {
+	before, err := base.Texts()
+	if err != nil {
+		return nil, err
+	}
+	after, err := head.Texts()
+	if err != nil {
+		return nil, err
+	}
+	var all []render.FileDifference
+	for len(before)+len(after) > 0 {
+		var f render.FileDifference
+		next := len(after) - len(before) // where one list has ended, the other is next
+		if len(before) > 0 && len(after) > 0 {
+			next = strings.Compare(before[0].Name, after[0].Name)
+		}
+		if next <= 0 {
+			f.Name, f.Base, f.Concealed = before[0].Name, &before[0].Content, before[0].Concealed
+			before = before[1:]
+		}
+		if next >= 0 {
+			f.Name, f.Head, f.Concealed = after[0].Name, &after[0].Content, f.Concealed || after[0].Concealed
+			after = after[1:]
+		}
+		if f.Base == nil || f.Head == nil || *f.Base != *f.Head {
+			all = append(all, f)
+		}
+	}
+	return all, nil
+}
+
+// redactedFiles returns files as they may be shown.
+func (s *session) redactedFiles(files []render.FileDifference) []render.FileDifference {
+	if s.mask == nil {
+		return files
+	}
+	masked := slices.Clone(files)
+	for i := range masked {
+		f := &masked[i]
+		f.Name = s.mask.Text(f.Name)
+		for _, text := range []**string{&f.Base, &f.Head} {
+			if *text != nil {
+				shown := s.mask.Text(**text)
+				*text = &shown
+			}
+		}
+	}
+	return masked
+}
+
+// writeComparison writes a comparison in every format that was asked for. Its
+// warnings are talk where no text shows them.
+func (s *session) writeComparison(c *render.Comparison, show showing) error {
+	if len(show.Output) > 0 && !slices.Contains(show.Output, output{format: "text"}) {
+		for _, warning := range c.Head.Warnings {
+			s.warn("%s", warning)
+		}
+	}
+	all := show.Output
+	if s.quiet && c.Empty() {
+		if all = slices.DeleteFunc(slices.Clone(all), func(o output) bool { return o.file == "" }); len(all) == 0 {
+			return nil
+		}
+	}
+	return s.writeOutputs(all, func(w io.Writer, format string, t render.Terminal) error {
+		switch format {
+		case "json":
+			return render.DifferenceJSON(w, c)
+		case "csv":
+			return render.DifferenceCSV(w, c)
+		case "markdown":
+			return render.DifferenceMarkdown(w, c)
+		}
+		return render.DifferenceText(w, c, render.TextOptions{Width: t.Width, Color: t.Color, All: show.All})
+	})
+}

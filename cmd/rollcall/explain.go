@@ -1,0 +1,113 @@
+package main
+
+import (
+	"context"
+	"io"
+	"slices"
+
+	"github.com/rollcall-cli/rollcall/config"
+	"github.com/rollcall-cli/rollcall/internal/directory"
+	"github.com/rollcall-cli/rollcall/internal/explain"
+	"github.com/rollcall-cli/rollcall/internal/render"
+	"github.com/rollcall-cli/rollcall/plan"
+)
+
+type explainCommand struct {
+	Subject   string   `arg:"" help:"An address, a GUID in any spelling, a DN or a username."`
+	Directory []string `placeholder:"NAME" sep:"none" help:"Read only this directory; repeatable."`
+	Snapshot  string   `type:"path" placeholder:"DIR" help:"Read DIR/<directory>.ldif in place of each server."`
+	Output    outputs  `short:"o" placeholder:"FORMAT[=FILE]" sep:"none" set:"formats=text, json, markdown" help:"Write as ${formats}; to standard output without =FILE; repeatable."`
+	redacting
+}
+
+func (explainCommand) Help() string {
+	return `Says why an address is where it is: which entries list it and how, who has it, what each rule says in turn, what the plan does with it and why, who stands in the way, and what to do, as commands and as changes of the directory in PowerShell and LDIF. What a change would come to is worked out by planning once more, and one that loses an address says so.
+
+Of an address that nobody has, it says which scopes would take it, and what keeps the objects out that the directory has. Of a GUID, a DN or a username, it tells of all addresses of that entry or account.
+
+Nothing is changed. The plan is that of rollcall plan; a server that is empty where it had accounts is a warning here.
+
+Examples:
+  rollcall explain ann@example.com
+  rollcall explain 8c4ac332-975f-4717-ad7b-ba4a4e968fff
+  rollcall explain "CN=Ann Smith,OU=Staff,DC=corp,DC=example,DC=com"
+  rollcall explain asmith --snapshot monday -o markdown=asmith.md
+
+Exit codes: 0 done, also if nobody has the address; 1 failed; 10 a directory could not be read completely; 12 a directory refused the credentials; 70 internal error; 80 wrong usage; 130 interrupted.`
+}
+
+func (c *explainCommand) Run(s *session) error {
+	about, err := plan.ParseSubject(c.Subject)
+	if err != nil {
+		return usageError{err}
+	}
+	cfg, err := s.configuration()
+	if err != nil {
+		return err
+	}
+	progress := render.NewProgress(s.stderr, s.err, s.now)
+	defer progress.Clear()
+	flags := reading{Directory: c.Directory, Snapshot: c.Snapshot, AllowEmpty: true}
+	g, err := s.gather(cfg, flags, 0, progress)
+	if err != nil {
+		return advised(err, cfg, flags)
+	}
+	progress.Update("explaining", "entries", len(g.in.Entries))
+	x, err := await(s, func() (*plan.Explanation, error) { return plan.Explain(g.in, about) })
+	if err != nil {
+		return err
+	}
+	x.Plan.Header = g.header
+	x.Plan.Compare(s.standing(cfg))
+	found, err := s.search(cfg, x, c.Snapshot, g.in.Read, progress)
+	progress.Clear()
+	if err != nil {
+		return err
+	}
+	said := explain.Context{
+		Version: release, Created: s.now(), Warnings: g.header.Warnings, Directories: found, Mask: s.mask,
+	}
+	if s.dir != "." {
+		said.Dir = s.dir
+	}
+	document := explain.New(x, said)
+	return s.writeOutputs(c.Output, func(w io.Writer, format string, t render.Terminal) error {
+		switch format {
+		case "json":
+			return render.ExplanationJSON(w, document)
+		case "markdown":
+			return render.ExplanationMarkdown(w, document)
+		}
+		return render.ExplanationText(w, document, render.TextOptions{Width: t.Width, Color: t.Color})
+	})
+}
+
+// search looks in the directories that were read for what concerns the subject,
+// in and outside of scopes. One that cannot be searched is a warning.
+func (s *session) search(cfg *config.Config, x *plan.Explanation, snapshot string, read []string, progress *render.Progress) ([]explain.Directory, error) {
+	var all []explain.Directory
+	for i := range cfg.Directories {
+		d := &cfg.Directories[i]
+		if !slices.Contains(read, d.Name) {
+			continue
+		}
+		scopes := directoryScopes(cfg, d)
+		searched := explain.Directory{Name: d.Name, Kind: d.Kind, Scopes: scopes}
+		finder, ok := s.source(cfg, d, snapshot).(directory.Finder)
+		if ok {
+			progress.Update("searching "+d.Name, "objects", 0)
+			found, err := await(s, func() (directory.Findings, error) {
+				return finder.Find(s.ctx, explain.Query(x, &cfg.Rules, explain.Domains(d.Name, &cfg.Rules)), scopes)
+			})
+			switch {
+			case s.ctx.Err() != nil:
+				return nil, context.Canceled
+			case err != nil:
+				found.Notes = append(found.Notes, "not searched beside the scopes: "+err.Error())
+			}
+			searched.Found = found
+		}
+		all = append(all, searched)
+	}
+	return all, nil
+}

@@ -1,0 +1,95 @@
+package main
+
+import (
+	"io"
+	"slices"
+
+	"github.com/rollcall-cli/rollcall/config"
+	"github.com/rollcall-cli/rollcall/internal/directory"
+	"github.com/rollcall-cli/rollcall/internal/lint"
+	"github.com/rollcall-cli/rollcall/internal/render"
+)
+
+type lintCommand struct {
+	Directory []string       `placeholder:"NAME" sep:"none" help:"Look at this directory only; repeatable."`
+	Snapshot  string         `type:"path" placeholder:"DIR" help:"Read DIR/<directory>.ldif in place of each server."`
+	Output    outputs        `short:"o" placeholder:"FORMAT[=FILE]" sep:"none" set:"formats=text, json, csv, markdown, sarif" help:"Write as ${formats}; to standard output without =FILE; repeatable."`
+	All       bool           `help:"Show every finding as text."`
+	Severity  lint.Severity  `default:"info" placeholder:"LEVEL" help:"Leave out findings below error, warning or info (default info)."`
+	FailOn    *lint.Severity `placeholder:"LEVEL" help:"Exit 9 if a finding of error, warning or info, or worse, is shown."`
+	redacting
+}
+
+func (lintCommand) Help() string {
+	return `Finds what is wrong in the mail data of the directories, before any plan: addresses that are malformed, that several entries list, that other programs stumble over. Each finding has a stable code and names the entry, the value and what to do; where a repair needs no decision, it is given as PowerShell and as LDIF. Nothing is changed, and the state is not read.
+
+Examples:
+  rollcall lint
+  rollcall lint --severity error -o text -o csv=lint.csv
+  rollcall lint --snapshot monday --fail-on error -o sarif=lint.sarif
+
+Exit codes: 0 done, whatever was found; 1 failed; 9 findings, with --fail-on; 10 a directory could not be read completely; 12 a directory refused the credentials; 70 internal error; 80 wrong usage; 130 interrupted.`
+}
+
+func (c *lintCommand) Run(s *session) error {
+	cfg, err := s.configuration()
+	if err != nil {
+		return err
+	}
+	wanted, err := wantedDirectories(cfg, c.Directory)
+	if err != nil {
+		return err
+	}
+	for _, warning := range cfg.Warnings() {
+		s.warn("%s", warning)
+	}
+	report, err := s.lint(cfg, wanted, c.Snapshot, c.Severity)
+	if err != nil {
+		return advised(err, cfg, reading{Directory: c.Directory, Snapshot: c.Snapshot})
+	}
+	shown := render.Lint{Version: release, Created: s.now(), Report: report.Redacted(s.mask)}
+	if err := s.writeOutputs(c.Output, func(w io.Writer, format string, t render.Terminal) error {
+		switch format {
+		case "json":
+			return render.LintJSON(w, &shown)
+		case "csv":
+			return render.LintCSV(w, &shown)
+		case "markdown":
+			return render.LintMarkdown(w, &shown)
+		case "sarif":
+			return render.LintSARIF(w, &shown)
+		}
+		return render.LintText(w, &shown, render.TextOptions{Width: t.Width, Color: t.Color, All: c.All, Full: "rollcall lint --all"})
+	}); err != nil {
+		return err
+	}
+	if c.FailOn != nil && slices.ContainsFunc(report.Findings, func(f lint.Finding) bool { return f.Severity() >= *c.FailOn }) {
+		return silent{exitFindings}
+	}
+	return nil
+}
+
+// lint reads directories and looks at every object.
+func (s *session) lint(cfg *config.Config, wanted []string, snapshot string, least lint.Severity) (*lint.Report, error) {
+	progress := render.NewProgress(s.stderr, s.err, s.now)
+	defer progress.Clear()
+	linter := lint.New(&cfg.Rules, least)
+	for i := range cfg.Directories {
+		d := &cfg.Directories[i]
+		if !slices.Contains(wanted, d.Name) {
+			continue
+		}
+		scopes := directoryScopes(cfg, d)
+		linter.Begin(d.Name, scopes)
+		receipt, err := s.source(cfg, d, snapshot).Read(s.ctx, scopes, linter, func(p directory.Progress) {
+			progress.Update("reading "+p.Directory+" from "+p.From, "objects", p.Objects)
+		})
+		if err != nil {
+			return nil, err
+		}
+		receipt.Kind = d.Kind
+		linter.End(receipt)
+	}
+	progress.Update("comparing", "directories", len(wanted))
+	return await(s, func() (*lint.Report, error) { return linter.Report(), nil })
+}

@@ -1,0 +1,141 @@
+package main
+
+import (
+	"crypto/rand"
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+
+	"github.com/alecthomas/kong"
+
+	"github.com/rollcall-cli/rollcall/config"
+	"github.com/rollcall-cli/rollcall/internal/identity"
+	"github.com/rollcall-cli/rollcall/internal/redact"
+	"github.com/rollcall-cli/rollcall/plan"
+	"github.com/rollcall-cli/rollcall/state"
+)
+
+// redacting is the flag of commands whose output others may read. The session
+// knows it, and has the masks.
+type redacting struct {
+	Redact bool `help:"Write masks in place of addresses, names, DNs and GUIDs, for reports that others can read."`
+}
+
+const (
+	// redactKey names the environment variable that holds the key of the masks.
+	redactKey = "ROLLCALL_REDACT_KEY"
+	// leastKey is how many octets a key has at least: those of 16 hex digits.
+	leastKey = 16
+)
+
+// redactsEarly begins to mask if the command line may ask for it, before it is
+// parsed, for what is wrong with that is told too.
+func (s *session) redactsEarly(args []string) {
+	if slices.ContainsFunc(args, func(arg string) bool { return strings.HasPrefix(arg, "--redact") }) {
+		s.mask = redact.New([]byte(rand.Text()))
+	}
+}
+
+// redacts checks the key if the parsed command line asks for masks, and ends the
+// masking otherwise.
+func (s *session) redacts(parsed *kong.Context) error {
+	for _, flag := range parsed.Flags() {
+		if flag.Name == "redact" && flag.Target.Bool() {
+			if key := os.Getenv(redactKey); key != "" && len(key) < leastKey {
+				return hinted{fmt.Errorf("%s has %d characters, and a key of less than %d can be guessed", redactKey, len(key), leastKey), "take 32 random ones, as of openssl rand -hex 16"}
+			}
+			return nil
+		}
+	}
+	s.mask = nil
+	return nil
+}
+
+// keyed gives the masks their key: the one that the environment has, or else the
+// lineage of a state, which no redacted report shows. Addresses in the domains
+// of the configuration keep their domain.
+func (s *session) keyed(lineage string, domains []plan.Domain) {
+	key := os.Getenv(redactKey)
+	switch {
+	case key != "":
+	case lineage != "":
+		key = lineage
+	default:
+		key = rand.Text()
+		s.note("the masks of this report are its own, as there is no state: set %s to have the same ones in the next", redactKey)
+	}
+	s.mask = redact.New([]byte(key), domainNames(domains)...)
+}
+
+// domainNames returns the names of domains and of their aliases.
+func domainNames(domains []plan.Domain) (all []string) {
+	for _, d := range domains {
+		all = append(append(all, d.Name), d.Aliases...)
+	}
+	return all
+}
+
+// keyedAs gives the masks the key that goes with a configuration. What is wrong
+// with the state is told by who reads it.
+func (s *session) keyedAs(cfg *config.Config) {
+	lineage, _ := state.Lineage(cfg.StatePath)
+	s.keyed(lineage, cfg.Rules.Domains)
+}
+
+// keyedBy gives the masks the key that goes with a saved plan, whose
+// configuration may not be here.
+func (s *session) keyedBy(p *plan.Plan) {
+	var domains []plan.Domain
+	if cfg, diags := config.Load(s.dir, s.now()); !diags.HasErrors() {
+		domains = cfg.Rules.Domains
+	}
+	if !p.Redacted {
+		s.keyed(p.Lineage, domains)
+	}
+}
+
+// redactedPlan returns a plan as it may be shown.
+func (s *session) redactedPlan(p *plan.Plan) *plan.Plan {
+	if s.mask == nil {
+		return p
+	}
+	return p.Redact(s.mask)
+}
+
+// redactedRun returns a run as it may be shown. The checksum of its plan and the
+// lineage, which the masks may have as their key, are masked too.
+func (s *session) redactedRun(run *state.Run) *state.Run {
+	m := s.mask
+	if m == nil {
+		return run
+	}
+	masked := *run
+	masked.User, masked.Host, masked.Command, masked.Reason = m.Name(run.User), m.Name(run.Host), m.Text(run.Command), m.Text(run.Reason)
+	masked.Plan, masked.Lineage = m.Name(run.Plan), ""
+	masked.Scopes = slices.Clone(run.Scopes)
+	for i := range masked.Scopes {
+		c := &masked.Scopes[i]
+		c.BaseDN, c.Filter = m.DN(c.BaseDN), m.Text(c.Filter)
+	}
+	masked.Failures = slices.Clone(run.Failures)
+	for i := range masked.Failures {
+		f := &masked.Failures[i]
+		f.Account, f.Error = m.Address(f.Account), m.Text(f.Error)
+	}
+	return &masked
+}
+
+// redactedAccounts returns accounts as they may be shown, in byte order of their
+// primaries.
+func (s *session) redactedAccounts(accounts []identity.Account) []identity.Account {
+	if s.mask == nil {
+		return accounts
+	}
+	masked := make([]identity.Account, len(accounts))
+	for i := range accounts {
+		masked[i] = *plan.RedactAccount(&accounts[i], s.mask)
+	}
+	slices.SortFunc(masked, func(a, b identity.Account) int { return a.Primary.Compare(b.Primary) })
+	return masked
+}

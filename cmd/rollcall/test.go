@@ -1,0 +1,177 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/rollcall-cli/rollcall/config"
+	"github.com/rollcall-cli/rollcall/internal/directory"
+	"github.com/rollcall-cli/rollcall/internal/directory/ldif"
+	"github.com/rollcall-cli/rollcall/internal/identity"
+	"github.com/rollcall-cli/rollcall/internal/render"
+	"github.com/rollcall-cli/rollcall/plan"
+	"github.com/rollcall-cli/rollcall/state"
+)
+
+type testCommand struct {
+	Tests   string  `arg:"" optional:"" name:"dir" help:"The folder of the tests; the configuration directory if it is not given."`
+	Output  outputs `short:"o" placeholder:"FORMAT[=FILE]" sep:"none" set:"formats=text, json, junit" help:"Write as ${formats}; to standard output without =FILE; repeatable."`
+	Pattern string  `name:"run" placeholder:"PATTERN" help:"Run only tests whose names match this regular expression."`
+}
+
+func (testCommand) Help() string {
+	return `Runs the tests of the configuration: the *.rollcall-test.hcl files of a folder. Each test has directory data as LDIF, accounts, and what the plan on them is to be. Neither a server nor the state is looked at, and env() returns what the test says.
+
+Examples:
+  rollcall test
+  rollcall test tests --run joiner
+  rollcall -C mail test -o text -o junit=report.xml
+
+Exit codes: 0 all tests passed; 1 a test file is not valid, or no test matches; 9 a test failed; 70 internal error; 80 wrong usage; 130 interrupted.`
+}
+
+// Validate refuses a pattern that is none.
+func (c *testCommand) Validate() error {
+	_, err := regexp.Compile(c.Pattern)
+	return err
+}
+
+func (c *testCommand) Run(s *session) error {
+	dir := c.Tests
+	if dir == "" {
+		dir = s.dir
+	}
+	tests, diags := config.LoadTests(dir)
+	if diags.HasErrors() {
+		s.diagnose(diags)
+		return silent{exitFailed}
+	}
+	pattern := regexp.MustCompile(c.Pattern) // was checked
+	tests = slices.DeleteFunc(tests, func(t config.Test) bool { return !pattern.MatchString(t.Name) })
+	if len(tests) == 0 {
+		return hinted{fmt.Errorf("no test matches %q", c.Pattern), "rollcall test, without --run, runs them all"}
+	}
+	var results []render.TestResult
+	code := exitOK
+	for i := range tests {
+		t := &tests[i]
+		result := render.TestResult{Name: t.Name, File: filepath.ToSlash(s.shortName(t.File)), Line: t.Line}
+		p, err := s.planOf(t)
+		switch {
+		case s.ctx.Err() != nil:
+			return s.ctx.Err()
+		case err != nil:
+			result.Error = err.Error()
+		default:
+			for _, m := range t.Expect.Judge(p) {
+				result.Mismatches = append(result.Mismatches, render.TestMismatch(m))
+			}
+		}
+		if !result.Passed() {
+			code = exitFindings
+		}
+		results = append(results, result)
+	}
+	if err := s.writeOutputs(c.Output, func(w io.Writer, format string, t render.Terminal) error {
+		switch format {
+		case "json":
+			return render.TestsJSON(w, results)
+		case "junit":
+			return render.TestsJUnit(w, results)
+		}
+		return render.TestsText(w, results, render.TextOptions{Width: t.Width, Color: t.Color})
+	}); err != nil {
+		return err
+	}
+	if code != exitOK {
+		return silent{code}
+	}
+	return nil
+}
+
+// planOf makes the plan of a test: on its data, with this configuration.
+func (s *session) planOf(t *config.Test) (*plan.Plan, error) {
+	now := t.Now
+	if now.IsZero() {
+		now = s.now()
+	}
+	cfg, diags := config.LoadFor(t, s.dir, now)
+	if diags.HasErrors() {
+		var b strings.Builder
+		// A strings.Builder takes whatever is written.
+		diags.Write(&b, false)
+		return nil, fmt.Errorf("the configuration is not valid\n%s", b.String())
+	}
+	s.inputs = slices.Concat(s.inputs, cfg.Files, cfg.Used, []string{t.File, t.Accounts})
+	in := plan.Input{Rules: cfg.Rules, Now: now}
+	header := plan.Header{Created: now.UTC().Truncate(time.Second), Warnings: cfg.Warnings()}
+	for _, fixture := range t.Directories {
+		at := slices.IndexFunc(cfg.Directories, func(d config.Directory) bool { return d.Name == fixture.Name })
+		if at < 0 {
+			return nil, fmt.Errorf("the configuration declares no directory %q, but %s", fixture.Name, strings.Join(cfg.Rules.Directories, ", "))
+		}
+		scopes := directoryScopes(cfg, &cfg.Directories[at])
+		collector := directory.NewCollector(scopes)
+		files := ldif.New(fixture.Name, fixture.Paths)
+		if paths, err := files.Files(); err == nil {
+			s.inputs = append(s.inputs, paths...)
+		}
+		receipt, err := files.Read(s.ctx, scopes, collector, nil)
+		if err != nil {
+			return nil, err
+		}
+		entries := collector.Entries()
+		receipt.Entries = len(entries)
+		in.Entries = append(in.Entries, entries...)
+		in.Read = append(in.Read, fixture.Name)
+		header.Directories = append(header.Directories, receipt)
+	}
+	st := &state.State{}
+	if t.Accounts != "" {
+		var err error
+		if st, err = fixtureAccounts(t.Accounts); err != nil {
+			return nil, err
+		}
+	}
+	in.Accounts = st.Accounts
+	missing, err := gaps(cfg, header.Directories, &in, true)
+	if err != nil {
+		return nil, err
+	}
+	header.Warnings = slices.Concat(header.Warnings, missing, undeclared(cfg, st))
+	p, err := await(s, func() (*plan.Plan, error) { return plan.Compute(in) })
+	if err != nil {
+		return nil, err
+	}
+	header.Warnings = append(header.Warnings, p.Departures(in.Entries, in.Rules.Scopes)...)
+	p.Header = header
+	return p, nil
+}
+
+// fixtureAccounts reads accounts as a state file, or as what state import takes.
+func fixtureAccounts(path string) (*state.State, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	st, notState := state.Read(f)
+	if notState == nil {
+		return st, nil
+	}
+	if _, err := f.Seek(0, io.SeekStart); err != nil {
+		return nil, err
+	}
+	st = &state.State{}
+	if _, err := st.Import(path, f); err != nil {
+		return nil, err
+	}
+	slices.SortFunc(st.Accounts, func(a, b identity.Account) int { return a.Primary.Compare(b.Primary) })
+	return st, nil
+}

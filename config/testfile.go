@@ -1,0 +1,285 @@
+package config
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/hashicorp/hcl/v2"
+	"github.com/zclconf/go-cty/cty"
+
+	"github.com/rollcall-cli/rollcall/plan"
+)
+
+// testSuffix ends the names of test files.
+const testSuffix = ".rollcall-test.hcl"
+
+// Test is a test of a configuration: data, and what the plan on it is to be.
+type Test struct {
+	Name string
+	// File is the path of its file, Line where it begins.
+	File string
+	Line int
+	// Env is what the function env returns while the configuration is loaded.
+	Env map[string]string
+	// Now is the time of the plan; the zero time for that of the run.
+	Now time.Time
+	// Directories are those that are read, in order of their names; the others
+	// of the configuration are not.
+	Directories []TestDirectory
+	// Accounts is the path of the file of the accounts, "" for none.
+	Accounts string
+	Expect   Expectation
+}
+
+// TestDirectory is a directory of a test: LDIF files, or patterns of them.
+type TestDirectory struct {
+	Name  string
+	Paths []string
+}
+
+// Expectation is what a plan is to be.
+type Expectation struct {
+	// Counts are in order of the source.
+	Counts              []ExpectedCount
+	Changes, Rejections []ExpectedRow
+	// Exact refuses every row that is not among Changes and Rejections.
+	Exact bool
+}
+
+// ExpectedCount is how many there are to be of something: a category, a reason,
+// or one of the names in [totals].
+type ExpectedCount struct {
+	Name string
+	N    int
+	Line int
+}
+
+// ExpectedRow is a change or rejection that a plan is to have.
+type ExpectedRow struct {
+	Address string
+	// Kind is the category or reason, "" for any.
+	Kind string
+	// Fields are those that count, in order of their names.
+	Fields []plan.Field
+	Line   int
+}
+
+const (
+	testBlock   = "test"
+	expectBlock = "expect"
+)
+
+// totals are what can be counted beside categories and reasons.
+var totals = []string{"changes", "rejections", "withheld", "unchanged", "warnings"}
+
+var testTypes = []blockType{{testBlock, true, []string{"directories", "accounts", "env", "now"}, `test "joiners" {`}}
+
+var expectType = blockType{expectBlock, false, slices.Concat([]string{"exact"}, totals, plan.CategoryNames(), plan.ReasonNames()), `expect {`}
+
+var changeType, rejectionType = func() (change, rejection blockType) {
+	ofChanges, ofRejections := plan.FieldNames()
+	return blockType{"change", true, append([]string{"category"}, ofChanges...), `change "ann@example.com" {`},
+		blockType{"rejection", true, append([]string{"reason"}, ofRejections...), `rejection "ann@example.com" {`}
+}()
+
+// LoadTests reads the test files of a directory, in order of their names. With
+// an error among the diagnostics there are no tests. A directory without a test
+// file is an error.
+func LoadTests(dir string) ([]Test, Diagnostics) {
+	r := &reporter{environment: placeholders(nil)}
+	files, err := Files(dir)
+	if err != nil {
+		r.errorf(whole(""), "name another directory", "%s", err)
+		return nil, r.finish()
+	}
+	files = slices.DeleteFunc(files, func(file string) bool { return !strings.HasSuffix(file, testSuffix) })
+	if len(files) == 0 {
+		r.errorf(whole(""), "docs/testing.md has an example", "the directory %q has no test file, whose name ends in %s", dir, testSuffix)
+		return nil, r.finish()
+	}
+	var sources []*source
+	for _, file := range files {
+		if src := r.readSource(file); src != nil {
+			sources = append(sources, src)
+		}
+	}
+	return r.tests(dir, r.parseAll(sources))
+}
+
+// LoadFor is [Load] for a test: the function env returns what the test says, or
+// else "test", whatever the environment has.
+func LoadFor(t *Test, dir string, now time.Time) (*Config, Diagnostics) {
+	r := &reporter{environment: placeholders(t.Env)}
+	return r.load(dir, r.readDir(dir), now)
+}
+
+// placeholders is an environment that has every variable.
+func placeholders(env map[string]string) func(string) (string, bool) {
+	return func(name string) (string, bool) {
+		if value, ok := env[name]; ok {
+			return value, true
+		}
+		return "test", true
+	}
+}
+
+func (r *reporter) tests(dir string, sources []*source) ([]Test, Diagnostics) {
+	if sources == nil {
+		return nil, r.finish()
+	}
+	d := &testDecoder{
+		evaluator: &evaluator{reporter: r, functions: functionsIn(dir, func(string) {}, r.environment)},
+		dir:       dir, first: map[string]hcl.Range{},
+	}
+	var all []Test
+	for _, src := range sources {
+		for _, a := range inOrder(src.body.Attributes) {
+			d.errorf(a.NameRange, "move it into a test block", "the attribute %q stands outside of every block", a.Name)
+		}
+		for _, raw := range src.body.Blocks {
+			if t, ok := blockTypeOf(testTypes, raw.Type); !ok {
+				d.errorf(raw.TypeRange, `a test file consists of blocks such as test "joiners" { ... }`, "there is no block %q in a test file", raw.Type)
+			} else if b := d.openAs(t, raw); b != nil {
+				all = append(all, d.test(b))
+			}
+		}
+	}
+	if len(all) == 0 && !r.diags.HasErrors() {
+		r.errorf(whole(""), `write test "joiners" { ... }`, "the test files of the directory %q hold no test", dir)
+	}
+	diags := r.finish()
+	if diags.HasErrors() {
+		return nil, diags
+	}
+	return all, diags
+}
+
+// testDecoder makes tests of blocks.
+type testDecoder struct {
+	*evaluator
+	dir   string
+	first map[string]hcl.Range // of the names of tests
+}
+
+func (d *testDecoder) test(b *block) Test {
+	t := Test{Name: b.label, File: b.TypeRange.Filename, Line: b.TypeRange.Start.Line, Env: map[string]string{}}
+	if first, twice := d.first[b.label]; twice {
+		d.errorf(b.labelRange(), "give it a name of its own; the first one is at "+place(first), "test %q is declared twice", b.label)
+	}
+	d.first[b.label] = b.labelRange()
+	if now, ok := b.text("now"); ok {
+		at, err := time.Parse(time.DateOnly, now.text)
+		if err != nil {
+			d.errorf(now.rng, `write year, month and day: "2027-06-30"`, "%s is not a date", now.shown)
+		}
+		t.Now = at
+	}
+	t.Accounts = b.path("accounts", d.dir)
+	env, _ := b.table("env", `ROLLCALL_HOST = "dc1.example.com"`)
+	for _, e := range env {
+		if text, ok := d.texted(e, "env"); ok {
+			t.Env[e.name] = text
+		}
+	}
+	if b.require("directories", `write directories = { corp = "corp.ldif" }`) {
+		all, _ := b.table("directories", `corp = "corp.ldif"`)
+		for _, e := range all {
+			t.Directories = append(t.Directories, TestDirectory{e.name, d.paths(e)})
+		}
+	}
+	expect := d.single(b.blocks)
+	if expect == nil {
+		d.errorf(b.header(), "write expect { add = 1 }, or what else the plan is to be", "test %q expects nothing", b.label)
+		return t
+	}
+	t.Expect = d.expectation(expect)
+	return t
+}
+
+// texted returns the element of a map as text.
+func (d *testDecoder) texted(e entry, name string) (string, bool) {
+	plain, _ := e.value.Unmark()
+	if plain.IsNull() || plain.Type() != cty.String {
+		d.errorf(e.rng, "put it in quotes", "%s of %q is %s; expected a string", e.shown, name, typeName(plain))
+		return "", false
+	}
+	return plain.AsString(), true
+}
+
+// paths returns the LDIF files of a directory.
+func (d *testDecoder) paths(e entry) []string {
+	plain, _ := e.value.Unmark()
+	values := []cty.Value{plain}
+	if t := plain.Type(); !plain.IsNull() && (t.IsTupleType() || t.IsListType() || t.IsSetType()) {
+		values = plain.AsValueSlice()
+	}
+	var paths []string
+	for _, v := range values {
+		v, _ = v.Unmark()
+		if v.IsNull() || v.Type() != cty.String || strings.TrimSpace(v.AsString()) == "" {
+			d.errorf(e.rng, `write corp = "corp.ldif"`, "%s is %s; expected the path of an LDIF file", e.shown, typeName(v))
+			return nil
+		}
+		base := d.dir
+		if strings.ContainsAny(v.AsString(), "*?[") {
+			base = literalPattern(base)
+		}
+		paths = append(paths, resolve(base, v.AsString()))
+	}
+	return paths
+}
+
+func (d *testDecoder) expectation(b *block) Expectation {
+	e := Expectation{Exact: b.flag("exact", false)}
+	for _, a := range inOrder(b.Body.Attributes) {
+		if a.Name != "exact" && b.has(a.Name) {
+			e.Counts = append(e.Counts, ExpectedCount{a.Name, b.number(a.Name, 0, math.MaxInt32, 0), a.NameRange.Start.Line})
+		}
+	}
+	for _, inner := range b.blocks {
+		if inner.Type == "change" {
+			e.Changes = append(e.Changes, d.row(inner, "category", plan.CategoryNames()))
+		} else {
+			e.Rejections = append(e.Rejections, d.row(inner, "reason", plan.ReasonNames()))
+		}
+	}
+	if len(e.Counts)+len(e.Changes)+len(e.Rejections) == 0 && !e.Exact {
+		d.errorf(b.header(), "write add = 1, or what else the plan is to be", "the expectation is empty")
+	}
+	return e
+}
+
+func (d *testDecoder) row(b *block, kind string, kinds []string) ExpectedRow {
+	row := ExpectedRow{Address: b.label, Line: b.TypeRange.Start.Line}
+	for _, a := range inOrder(b.Body.Attributes) {
+		v, ok := b.value(a.Name)
+		if !ok {
+			continue
+		}
+		plain, _ := v.Unmark()
+		var text string
+		switch plain.Type() {
+		case cty.String:
+			text = plain.AsString()
+		case cty.Number:
+			text = plain.AsBigFloat().Text('f', -1)
+		case cty.Bool:
+			text = fmt.Sprint(plain.True())
+		default:
+			b.wrongType(a.Name, v, "a string", `"..."`)
+			continue
+		}
+		if a.Name != kind {
+			row.Fields = append(row.Fields, plan.Field{Name: a.Name, Value: text})
+			continue
+		}
+		if row.Kind = text; !slices.Contains(kinds, text) {
+			d.errorf(a.Expr.Range(), didYouMean(text, kinds, "%q"), "%q is not a %s", text, kind)
+		}
+	}
+	slices.SortFunc(row.Fields, func(x, y plan.Field) int { return strings.Compare(x.Name, y.Name) })
+	return row
+}

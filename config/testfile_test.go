@@ -1,0 +1,158 @@
+package config
+
+import (
+	"bytes"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/rollcall-cli/rollcall/internal/identity"
+	"github.com/rollcall-cli/rollcall/plan"
+)
+
+const exampleTest = `test "joiners" {
+  directories = { corp = "corp.ldif", lab = ["lab/*.ldif", "more.ldif"] }
+  accounts    = "accounts.csv"
+  env         = { HOST = "dc1.example.com" }
+  now         = "2026-06-30"
+
+  expect {
+    exact      = true
+    add        = 2
+    legal_hold = 0
+    warnings   = 1
+
+    change "ann@example.com" {
+      category = "add"
+      username = "ann"
+      withheld = false
+    }
+    rejection "not an address" {
+      limit = 64
+    }
+  }
+}
+`
+
+func loadTests(t *testing.T, text string) (string, []Test, Diagnostics) {
+	t.Helper()
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "a.rollcall-test.hcl"), []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	tests, diags := LoadTests(dir)
+	return dir, tests, diags
+}
+
+func TestLoadTests(t *testing.T) {
+	dir, got, diags := loadTests(t, exampleTest)
+	if err := diags.Err(); err != nil {
+		t.Fatal(err)
+	}
+	in := func(name string) string { return filepath.Join(dir, name) }
+	want := []Test{{
+		Name: "joiners", File: in("a.rollcall-test.hcl"), Line: 1,
+		Env: map[string]string{"HOST": "dc1.example.com"}, Now: time.Date(2026, 6, 30, 0, 0, 0, 0, time.UTC),
+		Directories: []TestDirectory{{"corp", []string{in("corp.ldif")}}, {"lab", []string{in("lab/*.ldif"), in("more.ldif")}}},
+		Accounts:    in("accounts.csv"),
+		Expect: Expectation{
+			Exact:      true,
+			Counts:     []ExpectedCount{{"add", 2, 9}, {"legal_hold", 0, 10}, {"warnings", 1, 11}},
+			Changes:    []ExpectedRow{{"ann@example.com", "add", []plan.Field{{Name: "username", Value: "ann"}, {Name: "withheld", Value: "false"}}, 13}},
+			Rejections: []ExpectedRow{{"not an address", "", []plan.Field{{Name: "limit", Value: "64"}}, 18}},
+		},
+	}}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("-want +got:\n%s", diff)
+	}
+}
+
+// TestLoadFor: a test has an environment of its own, in which every variable is
+// set.
+func TestLoadFor(t *testing.T) {
+	t.Setenv("HOST", "of.the.world.example.com")
+	dir := t.TempDir()
+	text := `directory "corp" {
+  kind          = "ldap"
+  urls          = ["ldaps://${env("HOST")}", "ldaps://${env("OTHER")}"]
+  bind_dn       = "cn=reader"
+  bind_password = env("PASSWORD")
+}
+domain "example.com" {}
+scope "staff" { directory = directory.corp }
+`
+	if err := os.WriteFile(filepath.Join(dir, "a.hcl"), []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	cfg, diags := LoadFor(&Test{Env: map[string]string{"HOST": "dc1.example.com"}}, dir, time.Time{})
+	if err := diags.Err(); err != nil {
+		t.Fatal(err)
+	}
+	if got, want := cfg.Directories[0].URLs, []string{"ldaps://dc1.example.com", "ldaps://test"}; !cmp.Equal(got, want) {
+		t.Errorf("urls %q, want %q", got, want)
+	}
+	if _, diags := Load(dir, time.Time{}); !diags.HasErrors() {
+		t.Error("outside of tests, variables that are not set are there too")
+	}
+}
+
+// TestJudge: which plans an expectation takes.
+func TestJudge(t *testing.T) {
+	ann := &identity.Account{Primary: identity.MustAddress("ann@example.com"), Directory: "corp", Username: "ann", Aliases: []identity.Address{identity.MustAddress("a@example.com")}}
+	p := &plan.Plan{Accounts: []plan.AccountChange{{After: ann}}, Rejections: []plan.Rejection{{Reason: plan.UnknownDomain, Address: "ann@example.info", Directory: "corp"}}}
+	p.Changes = plan.Rows(p.Accounts)
+	row := func(address, kind string, fields ...plan.Field) []ExpectedRow {
+		return []ExpectedRow{{Address: address, Kind: kind, Fields: fields, Line: 1}}
+	}
+	annie, corp := plan.Field{Name: "username", Value: "annie"}, plan.Field{Name: "directory", Value: "corp"}
+	for name, c := range map[string]struct {
+		Expectation
+		mismatches []Mismatch
+	}{
+		"counts":        {Expectation{Counts: []ExpectedCount{{"add", 2, 1}, {"changes", 2, 2}, {"rejections", 1, 3}, {"unknown_domain", 1, 4}, {"inactive", 0, 5}}}, nil},
+		"a wrong count": {Expectation{Counts: []ExpectedCount{{"add", 1, 1}}}, []Mismatch{{1, "add", []string{"1"}, []string{"2"}}}},
+		"rows":          {Expectation{Changes: row("Ann@Example.com", "add", corp), Rejections: row("ann@example.info", "")}, nil},
+		"a wrong field": {Expectation{Changes: row("ann@example.com", "add", annie)}, []Mismatch{{1, "change of ann@example.com", []string{`add username="annie"`}, []string{`add username="ann"`}}}},
+		"a wrong kind":  {Expectation{Rejections: row("ann@example.info", "legal_hold")}, []Mismatch{{1, "rejection of ann@example.info", []string{"legal_hold"}, []string{"unknown_domain"}}}},
+		"the same row twice": {Expectation{Changes: append(row("ann@example.com", "add"), row("ann@example.com", "", corp)...)},
+			[]Mismatch{{1, "change of ann@example.com", []string{"add"}, []string{"add"}}}},
+		"exact": {Expectation{Changes: append(row("ann@example.com", ""), row("a@example.com", "")...), Rejections: row("ann@example.info", ""), Exact: true}, nil},
+		"not exact": {Expectation{Changes: row("ann@example.com", ""), Rejections: row("ann@example.info", ""), Exact: true},
+			[]Mismatch{{0, "change of a@example.com", nil, []string{`add type="user" directory="corp" new_primary="ann@example.com" username="ann"`}}}},
+	} {
+		if diff := cmp.Diff(c.mismatches, c.Judge(p)); diff != "" {
+			t.Errorf("%s: -want +got:\n%s", name, diff)
+		}
+	}
+}
+
+// FuzzLoadTests: whatever a test file holds, it is either tests or problems, the
+// same ones each time, that can be printed.
+func FuzzLoadTests(f *testing.F) {
+	f.Add([]byte(exampleTest))
+	f.Add([]byte(`test "a" { directories = [1, null] expect { exact = "x" change "" {} rejection "a" { reason = [] } } }`))
+	f.Add([]byte(`test { env = { a = 1 } } expect {} locals { a = local.a }`))
+	f.Fuzz(func(t *testing.T, text []byte) {
+		dir, tests, diags := loadTests(t, string(text))
+		if tests != nil && diags.HasErrors() {
+			t.Fatalf("tests with errors %v", diags.Err())
+		}
+		var b bytes.Buffer
+		if err := diags.Write(&b, false); err != nil {
+			t.Fatal(err)
+		}
+		if i := bytes.IndexFunc(b.Bytes(), func(r rune) bool { return r < ' ' && r != '\n' || r == 0x7f }); i >= 0 {
+			t.Fatalf("control character %q printed in %q", b.Bytes()[i], b.String())
+		}
+		again, more := LoadTests(dir)
+		if len(more) != len(diags) || !cmp.Equal(tests, again) {
+			t.Fatal("a second run says something else")
+		}
+		for i := range tests {
+			tests[i].Expect.Judge(&plan.Plan{})
+		}
+	})
+}

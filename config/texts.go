@@ -1,0 +1,129 @@
+package config
+
+import (
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/hashicorp/hcl/v2"
+	"github.com/hashicorp/hcl/v2/hclsyntax"
+)
+
+// Text is a file that a configuration consists of or reads.
+type Text struct {
+	// Name is its path below the configuration's directory, with slashes, or as
+	// the configuration has it where that is absolute.
+	Name string
+	// Content has secrets replaced.
+	Content string
+	// Concealed marks a file that may be a secret: its Content is only good to
+	// find out whether two files are the same.
+	Concealed bool
+}
+
+// Texts reads the files of the configuration once more, and those that it read
+// with the function file, in order of their names. The latter are concealed but
+// for lists, which stand as lines(file("...")) wherever they are named.
+func (c *Config) Texts() ([]Text, error) {
+	var sources []*source
+	for _, path := range c.Files {
+		text, err := readBounded(path, maxSource)
+		if err != nil {
+			return nil, err
+		}
+		src := &source{path: path, text: text}
+		src.tokens, _ = hclsyntax.LexConfig(text, path, hcl.InitialPos)
+		sources = append(sources, src)
+	}
+	secrets := mask(sources)
+	named := namedFiles{lists: map[string]string{}, closed: map[string]bool{}}
+	var all []Text
+	for _, src := range sources {
+		all = append(all, Text{Name: c.below(src.path), Content: src.shown()})
+		named.find(src.tokens, secrets, c.Dir)
+	}
+	for _, path := range c.Used {
+		text, err := readBounded(path, maxFile)
+		if err != nil {
+			return nil, err
+		}
+		name, list := named.lists[path]
+		if !filepath.IsAbs(name) {
+			name = c.below(path)
+		}
+		all = append(all, Text{Name: name, Content: string(text), Concealed: !list || named.closed[path]})
+	}
+	slices.SortFunc(all, func(a, b Text) int { return strings.Compare(a.Name, b.Name) })
+	return all, nil
+}
+
+func (c *Config) below(path string) string {
+	if rel, err := filepath.Rel(c.Dir, path); err == nil {
+		path = rel
+	}
+	return filepath.ToSlash(path)
+}
+
+// shown is the text of a file with its masks in place.
+func (s *source) shown() string {
+	var b strings.Builder
+	from := 0
+	for _, m := range s.masks {
+		b.Write(s.text[from:m.start])
+		b.WriteString(concealed)
+		from = m.end
+	}
+	b.Write(s.text[from:])
+	return b.String()
+}
+
+// namedFiles are the files that calls of the function file name, by path.
+type namedFiles struct {
+	lists  map[string]string // as lines(file("...")) names them
+	closed map[string]bool   // elsewhere, or in the expression of a secret
+}
+
+func (n *namedFiles) find(tokens hclsyntax.Tokens, secrets map[string]bool, dir string) {
+	secretUntil := 0
+	for i := range tokens {
+		if name, behind := key(tokens, i); name != "" && (secrets[name] || secretName(name)) {
+			secretUntil = max(secretUntil, expressionEnd(tokens, behind+1))
+		}
+		if !called(tokens, i, "file") {
+			continue
+		}
+		literal, ok := literalArgument(tokens[i+2:])
+		switch {
+		case !ok:
+		case i >= secretUntil && i > 1 && called(tokens, i-2, "lines"):
+			n.lists[resolve(dir, literal)] = literal
+		default:
+			n.closed[resolve(dir, literal)] = true
+		}
+	}
+}
+
+// called reports whether token i begins a call of the function.
+func called(tokens hclsyntax.Tokens, i int, function string) bool {
+	return tokens[i].Type == hclsyntax.TokenIdent && string(tokens[i].Bytes) == function && tokens[i+1].Type == hclsyntax.TokenOParen
+}
+
+// literalArgument returns the text in quotes that is the whole of an argument
+// list, without its first bracket.
+func literalArgument(tokens hclsyntax.Tokens) (string, bool) {
+	if len(tokens) < 4 || tokens[0].Type != hclsyntax.TokenOQuote || tokens[1].Type != hclsyntax.TokenQuotedLit ||
+		tokens[2].Type != hclsyntax.TokenCQuote || tokens[3].Type != hclsyntax.TokenCParen {
+		return "", false
+	}
+	text := string(tokens[1].Bytes)
+	return text, !strings.ContainsAny(text, `\$%`)
+}
+
+// SameSource reports whether two directories, of configurations that may be at
+// different places, are read from the same place: the same kind, and the same
+// servers, or files by the same paths as they are written. Who logs in, and how,
+// does not count.
+func (d *Directory) SameSource(other *Directory) bool {
+	return d.Kind == other.Kind && slices.Equal(d.URLs, other.URLs) && d.Domain == other.Domain && d.Site == other.Site &&
+		slices.Equal(d.patterns, other.patterns)
+}

@@ -1,0 +1,453 @@
+package directory
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/rollcall-cli/rollcall/internal/filter"
+	"github.com/rollcall-cli/rollcall/internal/identity"
+)
+
+// Finder is a source that can be asked for single objects, be they in a scope
+// or not:
+//
+//	found, err := source.(directory.Finder).Find(ctx, directory.Query{Addresses: []string{"ann@example.com"}}, scopes)
+//
+// An answer is never complete, so that nothing follows from what is not in it,
+// and an error means no more than that nobody can tell.
+type Finder interface {
+	// Find looks for the objects of the query in all of the directory, and says
+	// of each scope, which are those that Read is given, why it takes the object
+	// or not.
+	Find(ctx context.Context, q Query, scopes []Scope) (Findings, error)
+}
+
+// Query says which objects to find: those that have any of what is set.
+type Query struct {
+	// Addresses are an address in lower case, well-formed or not, in each of the
+	// domains that are rewritten to its own.
+	Addresses []string
+	GUID      identity.GUID
+	DN        string
+	// Username is one of any attribute that holds such.
+	Username string
+	// Domains, unless nil, are for each scope the mail domains whose addresses
+	// it takes, aliases of domains included, in lower case.
+	Domains [][]string
+}
+
+// MaxFound is how many objects are looked for in one directory.
+const MaxFound = 20
+
+// Findings are what was found in one directory.
+type Findings struct {
+	// Objects are ordered by DN.
+	Objects []Found
+	// Cut is set where there are more than MaxFound.
+	Cut bool
+	// Notes say what was not looked at, and why.
+	Notes []string
+}
+
+// Found is an object of a directory.
+type Found struct {
+	DN string
+	// GUID is as the first of the scopes reads it that finds one.
+	GUID identity.GUID
+	// Values name what was looked for, as the directory has them.
+	Values []FoundValue
+	// Deleted marks an object that is kept for a while after its deletion.
+	Deleted bool
+	// Verdicts are those of the scopes, in their order.
+	Verdicts []Verdict
+}
+
+// FoundValue is a value that names what was looked for.
+type FoundValue struct {
+	// Attribute is spelled as in the directory or else in lower case; Value is
+	// raw but for what is not UTF-8.
+	Attribute, Value string
+}
+
+// Verdict says whether a scope makes an entry of an object, and why not.
+type Verdict struct {
+	Scope string
+	// Taken is set if it does. Obstacles then say why the entry is refused
+	// nevertheless; otherwise they are what keeps the object out, all of it, in
+	// the order in which it is looked at.
+	Taken     bool
+	Obstacles []Obstacle
+}
+
+// Obstacle is what is between an object and a scope.
+type Obstacle struct {
+	Kind ObstacleKind
+	// Detail is, by kind, the base DN, the clause in half a sentence, the name
+	// of the scope, the attributes that are read, those that list the address,
+	// or the domain; "" for the others.
+	Detail string
+	// Clause is the part of the filter, for FilterFalse and FilterUnknown.
+	Clause *filter.Clause
+}
+
+// ObstacleKind is what stands in an object's way. Its text is a stable code.
+type ObstacleKind string
+
+// What keeps an object out of a scope, and, behind NoGUID, what keeps an entry
+// from being granted its address.
+const (
+	Deleted       ObstacleKind = "deleted"        // it is a tombstone
+	OutsideBase   ObstacleKind = "outside_base"   // not at or below the base DN
+	FilterFalse   ObstacleKind = "filter"         // a clause of the filter does not hold
+	FilterUnknown ObstacleKind = "filter_unknown" // only a server can judge a clause
+	EarlierScope  ObstacleKind = "earlier_scope"  // which selects it and comes first
+	Disabled      ObstacleKind = "disabled"       // and the scope skips disabled objects
+	NoAddress     ObstacleKind = "no_address"     // in the attributes that the scope reads
+	System        ObstacleKind = "system"         // the server's own mailbox or account
+	Conflict      ObstacleKind = "conflict"       // the loser of a replication conflict
+	NoGUID        ObstacleKind = "no_guid"        // that can be read
+	NotRead       ObstacleKind = "not_read"       // the address is in other attributes than are read
+	OtherDomain   ObstacleKind = "domain"         // the scope does not take the address's domain
+)
+
+// Message says what stands in the way, in one sentence.
+func (x *Obstacle) Message() string {
+	switch x.Kind {
+	case Deleted:
+		return "the object is deleted"
+	case OutsideBase:
+		return "base_dn " + x.Detail + " does not contain it"
+	case FilterFalse:
+		return "the filter leaves it out: " + x.Detail
+	case FilterUnknown:
+		return "nobody can tell whether the filter takes it: " + x.Detail
+	case EarlierScope:
+		return "scope " + x.Detail + " comes first and takes it"
+	case Disabled:
+		return "it is disabled, and the scope has disabled = \"inactive\""
+	case NoAddress:
+		return "it has no mail address in " + x.Detail
+	case System:
+		return "it is a mailbox or account that the system keeps for itself"
+	case Conflict:
+		return "it lost its name to another object that was created under it at the same time (CNF)"
+	case NoGUID:
+		return "it has no GUID that can be read"
+	case NotRead:
+		return "the scope does not read the address from " + x.Detail
+	case OtherDomain:
+		return "the scope does not take addresses in " + x.Detail
+	}
+	return ""
+}
+
+// Judge compares the objects of a directory with a query and with scopes, for
+// a [Finder].
+type Judge struct {
+	query  Query
+	dn     identity.DN
+	scopes []judged
+	// Attributes in lower case that hold addresses, usernames and GUIDs.
+	listing, login, ids []string
+}
+
+type judged struct {
+	*Scope
+	base   identity.DN
+	filter *filter.Filter
+	mapper *Mapper
+}
+
+// NewJudge fails where a scope cannot be read.
+func NewJudge(q Query, scopes []Scope) (*Judge, error) {
+	j := &Judge{
+		query:   q,
+		listing: []string{"mail", "proxyaddresses", "mailalternateaddress", "maillocaladdress", userPrincipalName},
+		login:   []string{"samaccountname", "uid", userPrincipalName},
+		ids:     []string{objectGUID, entryUUID, nsUniqueID},
+	}
+	if q.DN != "" {
+		dn, err := identity.ParseDN(q.DN)
+		if err != nil {
+			return nil, err
+		}
+		j.dn = dn
+	}
+	for i := range scopes {
+		s := &scopes[i]
+		base, err := identity.ParseDN(s.Base)
+		if err != nil {
+			return nil, fmt.Errorf("scope %q: base DN: %w", s.Name, err)
+		}
+		f, err := s.ParseFilter()
+		if err != nil {
+			return nil, err
+		}
+		m := NewMapper(s)
+		j.scopes = append(j.scopes, judged{s, base, f, m})
+		j.listing = append(append(j.listing, m.primary), m.aliases...)
+		j.login = append(j.login, m.username)
+		j.ids = append(j.ids, m.guid)
+	}
+	for _, list := range []*[]string{&j.listing, &j.login, &j.ids} {
+		slices.Sort(*list)
+		*list = slices.DeleteFunc(slices.Compact(*list), func(name string) bool { return name == "" })
+	}
+	return j, nil
+}
+
+// Attributes of objects that are read in a search for one, beside those of
+// [Mapper.Attributes].
+const (
+	userPrincipalName = "userprincipalname"
+	isDeleted         = "isdeleted"
+	nsUniqueID        = "nsuniqueid"
+)
+
+// Attributes returns the names of the attributes that the judge reads, in
+// lower case, sorted.
+func (j *Judge) Attributes() []string {
+	names := slices.Concat(j.listing, j.login, j.ids, []string{isDeleted, recipientType, accountControl, accountLock, lockedTime})
+	for i := range j.scopes {
+		s := &j.scopes[i]
+		names = append(append(names, s.mapper.Attributes()...), s.filter.Attributes()...)
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
+}
+
+// Filter returns the search filter of RFC 4515 for the query but for its DN,
+// "" if it has nothing else.
+func (j *Judge) Filter() string {
+	var b strings.Builder
+	item := func(attribute, value string) {
+		b.WriteString("(" + attribute + "=" + value + ")")
+	}
+	for _, name := range j.listing {
+		for _, address := range j.query.Addresses {
+			value := filter.Escape(address)
+			if value == "" {
+				continue
+			}
+			item(name, value)
+			if name != "mail" && name != userPrincipalName {
+				item(name, "smtp:"+value)
+				item(name, "SMTP:"+value) // one of an attribute that tells letter case apart
+			}
+		}
+	}
+	if j.query.Username != "" {
+		for _, name := range j.login {
+			item(name, filter.Escape(j.query.Username))
+		}
+	}
+	if g := j.query.GUID; !g.IsZero() {
+		for _, name := range j.ids {
+			if name != objectGUID {
+				item(name, g.String())
+			}
+			if name != objectGUID && name != entryUUID {
+				item(name, fmt.Sprintf("%x-%x-%x-%x", g[:4], g[4:8], g[8:12], g[12:])) // as 389 Directory Server writes it
+			}
+			if name != entryUUID && name != nsUniqueID {
+				item(name, octets(g))
+			}
+		}
+	}
+	if b.Len() == 0 {
+		return ""
+	}
+	return "(|" + b.String() + ")"
+}
+
+// octets writes a GUID as objectGUID has it, for a filter.
+func octets(g identity.GUID) string {
+	var b strings.Builder
+	for _, i := range [...]int{3, 2, 1, 0, 5, 4, 7, 6, 8, 9, 10, 11, 12, 13, 14, 15} {
+		fmt.Fprintf(&b, `\%02x`, g[i])
+	}
+	return b.String()
+}
+
+// Values returns the values of an object that name what is looked for; none
+// where it is another object.
+func (j *Judge) Values(o Object) []FoundValue {
+	var found []FoundValue
+	if j.query.DN != "" {
+		if dn, err := identity.ParseDN(o.DN()); err == nil && slices.Equal(dn, j.dn) {
+			found = append(found, FoundValue{"dn", o.DN()})
+		}
+	}
+	for spelled, values := range o.Attributes() {
+		name := filter.AttributeName(spelled)
+		for _, test := range [...]struct {
+			attributes []string
+			names      func(value []byte) bool
+		}{{j.listing, j.isAddress}, {j.login, j.isUsername}, {j.ids, j.isGUID}} {
+			if !slices.Contains(test.attributes, name) {
+				continue
+			}
+			for _, v := range values {
+				if !test.names(v) {
+					continue
+				}
+				if value := (FoundValue{spelled, valueText(v)}); !slices.Contains(found, value) {
+					found = append(found, value)
+				}
+			}
+		}
+	}
+	slices.SortStableFunc(found, func(a, b FoundValue) int {
+		return cmp.Or(strings.Compare(strings.ToLower(a.Attribute), strings.ToLower(b.Attribute)), strings.Compare(a.Value, b.Value))
+	})
+	return found
+}
+
+// isAddress compares without prefix, letter case and surrounding spaces.
+func (j *Judge) isAddress(v []byte) bool {
+	v = bytes.TrimSpace(v)
+	if n := scheme(v); n > 0 && bytes.EqualFold(v[:n], []byte("smtp")) {
+		v = bytes.TrimSpace(v[n+1:])
+	}
+	return slices.ContainsFunc(j.query.Addresses, func(address string) bool {
+		return len(v) > 0 && strings.EqualFold(string(v), address)
+	})
+}
+
+func (j *Judge) isUsername(v []byte) bool {
+	return j.query.Username != "" && strings.EqualFold(string(v), j.query.Username)
+}
+
+func (j *Judge) isGUID(v []byte) bool {
+	g := guidOf(v)
+	return !g.IsZero() && g == j.query.GUID
+}
+
+// valueText is a value as text; one that is a GUID's wire octets as a GUID.
+func valueText(v []byte) string {
+	if len(v) == 16 && !utf8.Valid(v) {
+		return guidOf(v).String()
+	}
+	return strings.ToValidUTF8(string(v), "\uFFFD")
+}
+
+// Found judges an object. values are those that the judge returned for it. taker
+// is the index of the scope that is known to select it, or -1. ask, which may be
+// nil, knows what of a filter only a server does; see [filter.Filter.Explain].
+func (j *Judge) Found(o Object, values []FoundValue, taker int, ask func(part string) (holds, known bool)) Found {
+	f := Found{DN: strings.ToValidUTF8(o.DN(), "\uFFFD"), Values: values}
+	for i := range j.scopes {
+		if f.GUID.IsZero() {
+			f.GUID = j.scopes[i].mapper.GUID(o)
+		}
+	}
+	for _, v := range o.Values(isDeleted) {
+		f.Deleted = f.Deleted || bytes.EqualFold(v, []byte("TRUE"))
+	}
+	dn, err := identity.ParseDN(o.DN())
+	first := ""
+	for i := range j.scopes {
+		s := &j.scopes[i]
+		v := Verdict{Scope: s.Name}
+		add := func(kind ObstacleKind, detail string) {
+			v.Obstacles = append(v.Obstacles, Obstacle{Kind: kind, Detail: detail})
+		}
+		if f.Deleted {
+			add(Deleted, "")
+			f.Verdicts = append(f.Verdicts, v)
+			continue
+		}
+		if len(s.base) > 0 && (err != nil || !dn.Within(s.base)) {
+			add(OutsideBase, s.Base)
+		}
+		if i != taker {
+			for _, c := range s.filter.Explain(o, ask) {
+				kind := FilterFalse
+				if c.Unknown != "" {
+					kind = FilterUnknown
+				}
+				v.Obstacles = append(v.Obstacles, Obstacle{kind, c.String(), &c})
+			}
+		}
+		switch selected := len(v.Obstacles) == 0; {
+		case selected && first != "":
+			add(EarlierScope, first)
+		default:
+			if selected {
+				first = s.Name
+			}
+			j.entry(i, o, values, &v)
+			v.Taken = !slices.ContainsFunc(v.Obstacles, func(x Obstacle) bool { return !x.Kind.refuses() })
+		}
+		f.Verdicts = append(f.Verdicts, v)
+	}
+	return f
+}
+
+// refuses reports whether the obstacle leaves the object an entry.
+func (k ObstacleKind) refuses() bool { return k == NoGUID || k == NotRead || k == OtherDomain }
+
+// entry adds what keeps the object from being an entry of the scope, as
+// [Mapper.Entry] judges it, and the entry from being granted its address.
+func (j *Judge) entry(n int, o Object, values []FoundValue, v *Verdict) {
+	s := &j.scopes[n]
+	add := func(kind ObstacleKind, detail string) {
+		v.Obstacles = append(v.Obstacles, Obstacle{Kind: kind, Detail: detail})
+	}
+	if s.SkipDisabled && isDisabled(o) {
+		add(Disabled, "")
+	}
+	listed := s.mapper.addresses(o)
+	if !listed {
+		add(NoAddress, strings.Join(append([]string{s.PrimaryAttribute}, s.AliasAttributes...), ", "))
+	}
+	if isSystem(o) {
+		add(System, "")
+	}
+	if isConflict(o.DN()) {
+		add(Conflict, "")
+	}
+	if s.mapper.GUID(o).IsZero() {
+		add(NoGUID, "")
+	}
+	if len(j.query.Addresses) == 0 {
+		return
+	}
+	lists := func(value string) bool { return j.isAddress([]byte(value)) }
+	if listed && !slices.ContainsFunc(s.mapper.primaries, lists) && !slices.ContainsFunc(s.mapper.others, lists) {
+		var others []string
+		for _, value := range values {
+			if j.isAddress([]byte(value.Value)) {
+				others = append(others, value.Attribute)
+			}
+		}
+		detail := strings.Join(slices.Compact(others), ", ")
+		if strings.EqualFold(detail, s.PrimaryAttribute) {
+			detail += ", which only counts where no value begins with SMTP:"
+		}
+		add(NotRead, detail)
+	}
+	if n >= len(j.query.Domains) {
+		return
+	}
+	domain := ""
+	for _, address := range j.query.Addresses {
+		domain = address[strings.LastIndexByte(address, '@')+1:]
+		if slices.Contains(j.query.Domains[n], domain) {
+			return
+		}
+	}
+	add(OtherDomain, domain)
+}
+
+// SortFound orders what a [Finder] found, cuts it to [MaxFound], and reports
+// whether that took something away.
+func SortFound(all []Found) (sorted []Found, cut bool) {
+	slices.SortFunc(all, func(a, b Found) int { return cmp.Or(strings.Compare(a.DN, b.DN), a.GUID.Compare(b.GUID)) })
+	return all[:min(len(all), MaxFound)], len(all) > MaxFound
+}

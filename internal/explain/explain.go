@@ -1,0 +1,644 @@
+package explain
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/rollcall-cli/rollcall/internal/directory"
+	"github.com/rollcall-cli/rollcall/internal/identity"
+	"github.com/rollcall-cli/rollcall/internal/repair"
+	"github.com/rollcall-cli/rollcall/plan"
+)
+
+// Context is what a document says beside the explanation of a plan.
+type Context struct {
+	Version  string
+	Created  time.Time
+	Warnings []string
+	// Dir is the configuration directory for commands, "" for the working one.
+	Dir string
+	// Directories are those that were searched.
+	Directories []Directory
+	// Mask replaces what identifies people.
+	Mask plan.Masker
+}
+
+// Directory is a directory of the configuration, and what was found there.
+type Directory struct {
+	Name string
+	Kind string
+	// Scopes are those of the directory.
+	Scopes []directory.Scope
+	Found  directory.Findings
+}
+
+// mostAddresses bounds what is looked for by one search.
+const mostAddresses = 40
+
+// Query says what to look for in the directories: the subject, and its
+// addresses, those first that are refused, in each of the domains that are
+// rewritten to theirs. domains are for each scope those that it takes, see [Domains].
+func Query(x *plan.Explanation, rules *plan.Rules, domains [][]string) directory.Query {
+	q := directory.Query{GUID: x.Subject.GUID, Domains: domains}
+	switch x.Subject.Kind {
+	case plan.DNSubject:
+		q.DN = x.Subject.Text
+	case plan.UsernameSubject:
+		q.Username = x.Subject.Text
+	}
+	refused := slices.Clone(x.Addresses)
+	slices.SortStableFunc(refused, func(a, b plan.AddressFacts) int { return cmp.Compare(min(b.Refused, 1), min(a.Refused, 1)) })
+	for n := range refused {
+		if len(q.Addresses) < mostAddresses {
+			q.Addresses = append(q.Addresses, spellings(refused[n].Address, rules)...)
+		}
+	}
+	return q
+}
+
+// spellings returns an address in each domain that is rewritten to its own.
+func spellings(address string, rules *plan.Rules) []string {
+	all := []string{address}
+	at := strings.LastIndexByte(address, '@')
+	for n := range rules.Domains {
+		if d := &rules.Domains[n]; at >= 0 && d.Name == address[at+1:] {
+			for _, alias := range d.Aliases {
+				all = append(all, address[:at+1]+alias)
+			}
+		}
+	}
+	return all
+}
+
+// Domains returns for each scope of a directory the domains whose addresses it
+// takes, aliases and public ones included.
+func Domains(name string, rules *plan.Rules) [][]string {
+	var all [][]string
+	for n := range rules.Scopes {
+		s := &rules.Scopes[n]
+		if s.Directory != name {
+			continue
+		}
+		taken := []string{}
+		for k := range rules.Domains {
+			if d := &rules.Domains[k]; d.Public || slices.Contains(s.Domains, d.Name) {
+				taken = append(append(taken, d.Name), d.Aliases...)
+			}
+		}
+		all = append(all, taken)
+	}
+	return all
+}
+
+// builder makes a document.
+type builder struct {
+	x *plan.Explanation
+	c *Context
+	m plan.Masker
+	d Document
+}
+
+// New makes the document of an explanation.
+func New(x *plan.Explanation, c Context) *Document {
+	b := &builder{x: x, c: &c, m: c.Mask, d: Document{FormatVersion: "1.0", Version: c.Version, Created: c.Created.UTC().Truncate(time.Second)}}
+	b.addresses()
+	b.outside()
+	b.entries()
+	b.accounts()
+	b.changes()
+	b.rejections()
+	b.steps()
+	b.actions()
+	b.d.Subject = Subject{x.Subject.Kind.String(), b.subject()}
+	b.d.Warnings = append([]string{}, c.Warnings...)
+	for n := range c.Directories {
+		d := &c.Directories[n]
+		for _, note := range d.Found.Notes {
+			b.d.Warnings = append(b.d.Warnings, fmt.Sprintf("directory %q: %s", d.Name, note))
+		}
+		if d.Found.Cut {
+			b.d.Warnings = append(b.d.Warnings, fmt.Sprintf("directory %q: more objects than %d name the subject; the others are not shown", d.Name, directory.MaxFound))
+		}
+	}
+	b.d.Answer = x.Answer()
+	b.mask()
+	b.shorten()
+	if n := len(b.d.Outside); n > 0 && len(x.Entries)+len(x.Accounts) == 0 {
+		b.d.Answer += fmt.Sprintf(" Directory %q has it on %q, outside of what its scopes take.", b.d.Outside[0].Directory, b.d.Outside[0].DN)
+		if n > 1 {
+			b.d.Answer += fmt.Sprintf(" So have %d more.", n-1)
+		}
+	}
+	return &b.d
+}
+
+func (b *builder) subject() string {
+	switch s := &b.x.Subject; s.Kind {
+	case plan.AddressSubject:
+		return b.m.Address(s.Text)
+	case plan.GUIDSubject:
+		return b.m.GUID(s.Text)
+	case plan.DNSubject:
+		return b.m.DN(s.Text)
+	default:
+		return b.m.Name(s.Text)
+	}
+}
+
+// mask replaces, in the sentences, what has its mask by now.
+func (b *builder) mask() {
+	text := func(s *string) { *s = b.m.Text(*s) }
+	text(&b.d.Answer)
+	for n := range b.d.Warnings {
+		text(&b.d.Warnings[n])
+	}
+	for n := range b.d.Outside {
+		for k := range b.d.Outside[n].Verdicts {
+			for i := range b.d.Outside[n].Verdicts[k].Obstacles {
+				o := &b.d.Outside[n].Verdicts[k].Obstacles[i]
+				text(&o.Text)
+				text(&o.Remedy)
+			}
+		}
+	}
+	for n := range b.d.Steps {
+		text(&b.d.Steps[n].Message)
+	}
+	for n := range b.d.Rejections {
+		text(&b.d.Rejections[n].Message)
+		text(&b.d.Rejections[n].Remedy)
+	}
+	for n := range b.d.Actions {
+		text(&b.d.Actions[n].Text)
+		text(&b.d.Actions[n].Effect)
+	}
+}
+
+// shorten names the entries by their own relative name, where no other entry
+// that is told of bears it: sentences are easier to read so.
+func (b *builder) shorten() {
+	short := map[string]string{}
+	bearers := map[string]int{}
+	for n := range b.d.Entries {
+		e := &b.d.Entries[n]
+		full := fmt.Sprintf("entry %s of directory %s", `"`+e.DN+`"`, `"`+e.Directory+`"`)
+		name := e.DN
+		if parent := identity.ParentDN(e.DN); parent != "" {
+			name = strings.TrimRight(strings.TrimSuffix(e.DN, parent), " ,")
+		}
+		if short[full] == "" {
+			short[full] = name
+			bearers[strings.ToLower(name)]++
+		}
+	}
+	var pairs []string
+	for _, full := range slices.Sorted(maps.Keys(short)) {
+		if name := short[full]; bearers[strings.ToLower(name)] == 1 {
+			pairs = append(pairs, full, `entry "`+name+`"`, "E"+full[1:], `Entry "`+name+`"`)
+		}
+	}
+	names := strings.NewReplacer(pairs...)
+	b.d.Answer = names.Replace(b.d.Answer)
+	for n := range b.d.Steps {
+		b.d.Steps[n].Message = names.Replace(b.d.Steps[n].Message)
+	}
+	for n := range b.d.Actions {
+		b.d.Actions[n].Text = names.Replace(b.d.Actions[n].Text)
+	}
+}
+
+func (b *builder) holding(h *plan.Holding) *Holding {
+	if h == nil {
+		return nil
+	}
+	role := "alias"
+	if h.Primary {
+		role = "primary"
+	}
+	a := h.Account
+	return &Holding{b.m.Address(a.Primary.String()), role, a.Status.String(), a.Type.String(), a.Directory}
+}
+
+func (b *builder) addresses() {
+	b.d.Addresses = []Address{}
+	for n := range b.x.Addresses {
+		f := &b.x.Addresses[n]
+		a := Address{
+			Address: b.m.Address(f.Address), Fate: string(f.Fate()),
+			Domain: Domain{f.Domain.Name, f.Domain.Alias, f.Domain.Declared, f.Domain.Public, append([]string{}, f.Domain.Scopes...)},
+			Before: b.holding(f.Before), After: b.holding(f.After), Withheld: f.Withheld,
+			Guards: []Guard{}, Listed: []Listing{}, Rejections: f.Refused,
+		}
+		if !f.Domain.Declared { // masked as the address has it
+			masked := b.m.Address(f.Address)
+			a.Domain.Name = masked[strings.LastIndexByte(masked, '@')+1:]
+		}
+		for _, g := range f.Guards {
+			guard := Guard{Kind: "protected", Label: g.Label, Reason: g.Reason, Over: g.Over}
+			if g.Hold {
+				guard.Kind = "legal_hold"
+			}
+			if !g.Until.IsZero() {
+				guard.Until = g.Until.Format(time.DateOnly)
+			}
+			a.Guards = append(a.Guards, guard)
+		}
+		for n := range f.Listed {
+			l := &f.Listed[n]
+			a.Listed = append(a.Listed, Listing{
+				Directory: l.Entry.Directory, Scope: l.Entry.Scope, DN: b.m.DN(l.Entry.DN), GUID: b.m.GUID(l.Entry.GUID.String()),
+				Role: l.Role.String(), Value: b.m.Address(l.Value), Values: b.values(b.raw(l)),
+			})
+		}
+		b.d.Addresses = append(b.d.Addresses, a)
+	}
+}
+
+// bare returns a value of an alias attribute without prefix.
+func bare(value string) (prefix, address string) {
+	n := directory.Prefix([]byte(value))
+	if n > 0 && strings.EqualFold(value[:n], "smtp") {
+		return value[:n+1], strings.TrimSpace(value[n+1:])
+	}
+	return "", strings.TrimSpace(value)
+}
+
+// values masks values of attributes.
+func (b *builder) values(raw []directory.FoundValue) []Value {
+	all := []Value{}
+	for _, v := range raw {
+		v.Attribute = b.spelled(v.Attribute)
+		prefix, address := bare(v.Value)
+		switch name := strings.ToLower(v.Attribute); {
+		case name == "dn":
+			all = append(all, Value{v.Attribute, b.m.DN(v.Value)})
+		case isGUID(v.Value):
+			all = append(all, Value{v.Attribute, b.m.GUID(v.Value)})
+		case strings.Contains(address, "@") || prefix != "":
+			all = append(all, Value{v.Attribute, prefix + b.m.Address(address)})
+		default:
+			all = append(all, Value{v.Attribute, b.m.Name(v.Value)})
+		}
+	}
+	return all
+}
+
+// spelled returns the name of an attribute as the configuration has it.
+func (b *builder) spelled(name string) string {
+	for n := range b.c.Directories {
+		for i := range b.c.Directories[n].Scopes {
+			s := &b.c.Directories[n].Scopes[i]
+			for _, attribute := range append([]string{s.PrimaryAttribute, s.UsernameAttribute, s.GUIDAttribute}, s.AliasAttributes...) {
+				if strings.EqualFold(attribute, name) {
+					return attribute
+				}
+			}
+		}
+	}
+	return name
+}
+
+func isGUID(value string) bool {
+	_, err := identity.ParseGUID(value)
+	return err == nil
+}
+
+// found returns the object of an entry, if a search found it.
+func (b *builder) found(e plan.EntryRef) *directory.Found {
+	for n := range b.c.Directories {
+		d := &b.c.Directories[n]
+		for k := range d.Found.Objects {
+			if o := &d.Found.Objects[k]; d.Name == e.Directory && o.DN == e.DN && (o.GUID == e.GUID || o.GUID.IsZero() || e.GUID.IsZero()) {
+				return o
+			}
+		}
+	}
+	return nil
+}
+
+// raw returns the values of the directory by which an entry lists an address.
+func (b *builder) raw(l *plan.Listing) (values []directory.FoundValue) {
+	if o := b.found(l.Entry); o != nil {
+		for _, v := range o.Values {
+			if _, address := bare(v.Value); strings.EqualFold(address, l.Value) && !isGUID(v.Value) {
+				values = append(values, v)
+			}
+		}
+	}
+	return values
+}
+
+// outside lists the objects that no entry of the plan stands for.
+func (b *builder) outside() {
+	b.d.Outside = []Object{}
+	for n := range b.c.Directories {
+		d := &b.c.Directories[n]
+		for k := range d.Found.Objects {
+			o := &d.Found.Objects[k]
+			known := slices.ContainsFunc(b.x.Entries, func(e plan.EntryFacts) bool {
+				return e.Ref.Directory == d.Name && e.Ref.DN == o.DN && !e.Merged
+			})
+			if known || len(o.Values) == 0 || b.taken(o) {
+				continue
+			}
+			object := Object{Directory: d.Name, DN: b.m.DN(o.DN), GUID: b.m.GUID(o.GUID.String()), Values: b.values(o.Values), Verdicts: []Verdict{}}
+			for _, v := range o.Verdicts {
+				verdict := Verdict{Scope: v.Scope, Obstacles: []Obstacle{}}
+				for _, x := range v.Obstacles {
+					if x.Clause != nil {
+						for _, value := range x.Clause.Values {
+							b.m.Name(value)
+						}
+					}
+					text, remedy := sentence(v.Scope, &x)
+					verdict.Obstacles = append(verdict.Obstacles, Obstacle{string(x.Kind), text, remedy})
+				}
+				object.Verdicts = append(object.Verdicts, verdict)
+			}
+			b.d.Outside = append(b.d.Outside, object)
+		}
+	}
+}
+
+// taken reports whether a scope makes an entry of the object, and nothing keeps
+// the address of an address subject from it.
+func (b *builder) taken(o *directory.Found) bool {
+	return slices.ContainsFunc(o.Verdicts, func(v directory.Verdict) bool {
+		return v.Taken && (len(v.Obstacles) == 0 || b.x.Subject.Kind != plan.AddressSubject)
+	})
+}
+
+// sentence says what an obstacle is, and what to do about it.
+func sentence(scope string, o *directory.Obstacle) (text, remedy string) {
+	switch o.Kind {
+	case directory.Deleted:
+		return "the object was deleted", "restore it, if it is to come back"
+	case directory.OutsideBase:
+		return "not below the base " + o.Detail, fmt.Sprintf("move the object there, or give scope %q a base_dn above both", scope)
+	case directory.FilterFalse:
+		if o.Clause != nil {
+			text = o.Clause.String()
+		}
+		return cmp.Or(text, o.Detail), fmt.Sprintf("change the object so that its filter holds, or the filter of scope %q", scope)
+	case directory.FilterUnknown:
+		if o.Clause != nil {
+			text = o.Clause.String()
+		}
+		return cmp.Or(text, o.Detail), "ask the server: only it can judge this part of the filter"
+	case directory.EarlierScope:
+		return fmt.Sprintf("scope %q, declared earlier, takes it", o.Detail), ""
+	case directory.Disabled:
+		return "the object is disabled, and the scope skips such", fmt.Sprintf(`enable it, or set disabled = "keep" in scope %q`, scope)
+	case directory.NoAddress:
+		return "no address in " + o.Detail, fmt.Sprintf("give it one there, or name its attribute in scope %q", scope)
+	case directory.System:
+		return "it is the server's own mailbox or account", ""
+	case directory.Conflict:
+		return "it lost its name to another object in a replication conflict", "delete or rename it, and keep the one that counts"
+	case directory.NoGUID:
+		return "it has no GUID that can be read", "let the account that reads the directory see objectGUID or entryUUID"
+	case directory.NotRead:
+		return "the address is in attributes that the scope does not read", fmt.Sprintf("name its attribute in alias_attributes of scope %q, or move the address", scope)
+	case directory.OtherDomain:
+		return "the scope does not take addresses of " + o.Detail, fmt.Sprintf("add domain %q to the domains of scope %q", o.Detail, scope)
+	}
+	return string(o.Kind), ""
+}
+
+func (b *builder) entries() {
+	b.d.Entries = []Entry{}
+	for n := range b.x.Entries {
+		f := &b.x.Entries[n]
+		e := Entry{
+			Directory: f.Ref.Directory, Scope: f.Ref.Scope, DN: b.m.DN(f.Ref.DN), GUID: b.m.GUID(f.Ref.GUID.String()),
+			Username: b.m.Name(f.Entry.Username), Type: f.Entry.Type.String(), Rejected: f.Whole.String(), Stuck: f.Stuck, Merged: f.Merged,
+		}
+		if f.Account != "" {
+			e.Account = b.m.Address(f.Account)
+		}
+		if f.Primary != "" {
+			e.Primary = b.m.Address(f.Primary)
+		}
+		b.d.Entries = append(b.d.Entries, e)
+	}
+}
+
+func (b *builder) accounts() {
+	b.d.Accounts = []Account{}
+	for n := range b.x.Accounts {
+		f := &b.x.Accounts[n]
+		of := f.Before
+		if of == nil {
+			of = f.After
+		}
+		a := Account{
+			Aliases: []string{}, Type: of.Type.String(), Directory: of.Directory, GUID: b.m.GUID(of.GUID.String()), Username: b.m.Name(of.Username),
+			DN: b.m.DN(of.DN), Standing: f.Standing.String(), New: f.Before == nil, Frozen: f.Frozen, Withheld: f.Withheld, Hold: f.Hold,
+		}
+		if f.Before != nil {
+			a.Primary, a.Status = b.m.Address(f.Before.Primary.String()), f.Before.Status.String()
+			for _, alias := range f.Before.Aliases {
+				a.Aliases = append(a.Aliases, b.m.Address(alias.String()))
+			}
+		}
+		if f.After != nil {
+			a.NewPrimary, a.NewStatus = b.m.Address(f.After.Primary.String()), f.After.Status.String()
+		}
+		slices.Sort(a.Aliases)
+		b.d.Accounts = append(b.d.Accounts, a)
+	}
+}
+
+func (b *builder) changes() {
+	b.d.Changes = []Row{}
+	for _, c := range b.x.Changes {
+		b.d.Changes = append(b.d.Changes, b.row(c.Row()))
+	}
+	for _, l := range b.x.LeftOut {
+		row := b.row(l.Row())
+		row.LeftOut = true
+		b.d.Changes = append(b.d.Changes, row)
+	}
+}
+
+// row tells from what to what a row changes.
+func (b *builder) row(r plan.Row) Row {
+	address := func(s string) string {
+		if s == "" {
+			return ""
+		}
+		return b.m.Address(s)
+	}
+	row := Row{Category: r.Category.String(), Address: address(r.Address), Type: r.Type, Directory: r.Directory, Attribute: r.Attribute, Withheld: r.Withheld}
+	switch r.Category {
+	case plan.DirectorySwitch:
+		row.From, row.To = r.OriginalDirectory, r.NewDirectory
+	case plan.TypeChange:
+		row.From, row.To = r.OriginalType, r.NewType
+	case plan.UsernameChange:
+		row.From, row.To = b.m.Name(r.OriginalUsername), b.m.Name(r.NewUsername)
+	case plan.PrimarySwitch, plan.GUIDChange:
+		row.From, row.To = b.m.GUID(r.OriginalGUID), b.m.GUID(r.NewGUID)
+	case plan.Adoption, plan.Reactivation:
+		row.To = b.m.GUID(r.GUID)
+	case plan.AttributeChange:
+		mask := b.m.Name
+		if r.Attribute == plan.AttributeDN {
+			mask = b.m.DN
+		}
+		row.From, row.To = mask(r.Original), mask(r.New)
+	default:
+		row.From, row.To = address(r.OriginalPrimary), address(r.NewPrimary)
+	}
+	return row
+}
+
+func (b *builder) rejections() {
+	b.d.Rejections = []Rejection{}
+	for _, r := range b.x.Rejections {
+		d := Rejection{
+			Reason: r.Reason.String(), Message: r.Message(), Remedy: r.Remedy(), Address: b.m.Address(r.Address),
+			DN: b.m.DN(r.DN), GUID: b.m.GUID(r.GUID.String()), Directory: r.Directory, Scope: r.Scope, New: r.New,
+		}
+		if r.Primary != "" {
+			d.Primary = b.m.Address(r.Primary)
+		}
+		if !r.Since.IsZero() {
+			d.Since = r.Since.UTC().Format(time.RFC3339)
+		}
+		b.party(r.Other)
+		b.d.Rejections = append(b.d.Rejections, d)
+	}
+}
+
+// party gives its mask to whoever a sentence names.
+func (b *builder) party(p plan.Party) {
+	switch p.Kind {
+	case plan.EntryParty:
+		b.m.DN(p.Name)
+	case plan.AccountParty:
+		b.m.Address(p.Name)
+	}
+}
+
+func (b *builder) steps() {
+	b.d.Steps = []Step{}
+	for n := range b.x.Steps {
+		s := &b.x.Steps[n]
+		d := Step{
+			Rule: s.Rule.String(), Meaning: s.Rule.Meaning(), Outcome: string(s.Outcome), Message: s.Message(), Reason: s.Reason.String(),
+			Directory: s.Entry.Directory, DN: b.m.DN(s.Entry.DN),
+		}
+		if s.Address != "" {
+			d.Address = b.m.Address(s.Address)
+		}
+		if s.Value != "" {
+			b.m.Address(s.Value)
+		}
+		if s.Account != nil {
+			d.Account = b.m.Address(s.Account.Primary.String())
+		}
+		b.party(s.Other)
+		b.d.Steps = append(b.d.Steps, d)
+	}
+}
+
+func (b *builder) actions() {
+	b.d.Actions, b.d.MoreActions = []Action{}, b.x.MoreFixes
+	for n := range b.x.Fixes {
+		f := &b.x.Fixes[n]
+		a := Action{Kind: string(f.Kind), Reason: f.Reason.String(), Text: f.Message(), Effect: f.Effect(), Loses: f.Loses()}
+		if f.Address != "" {
+			a.Address = b.m.Address(f.Address)
+		}
+		for _, m := range f.After {
+			b.m.Address(m.Address)
+			if m.After != nil {
+				b.m.Address(m.After.Account.Primary.String())
+			}
+		}
+		switch f.Kind {
+		case plan.RemoveValue:
+			change := b.change(f.Listing.Entry)
+			for _, v := range b.values(b.raw(&f.Listing)) {
+				change.Remove = append(change.Remove, repair.Values{Attribute: v.Attribute, Values: []string{v.Value}})
+			}
+			b.scripts(&a, &change, f.Listing.Entry.Directory)
+		case plan.RestoreIt:
+			change := b.change(f.Listing.Entry)
+			if attribute, prefix := b.aliasAttribute(f.Listing.Entry); attribute != "" {
+				change.Add = repair.Of(attribute, prefix+b.m.Address(f.Address))
+			}
+			b.scripts(&a, &change, f.Listing.Entry.Directory)
+		case plan.Rebind:
+			a.Command = b.command("state", "rebind", b.m.Address(f.Account), b.m.GUID(f.GUID))
+		case plan.ApplyIt:
+			a.Command = b.command("apply", "--only", "address:"+b.m.Address(f.Address))
+		case plan.AllowIt:
+			a.Command = b.command("apply", "--allow-deactivations", strconv.Itoa(f.N))
+		}
+		b.d.Actions = append(b.d.Actions, a)
+	}
+}
+
+// change is an empty change of an entry.
+func (b *builder) change(e plan.EntryRef) repair.Change {
+	return repair.Change{DN: b.m.DN(e.DN), GUID: b.m.GUID(e.GUID.String())}
+}
+
+func (b *builder) scripts(a *Action, c *repair.Change, name string) {
+	// PowerShell changes Active Directory. The username tells an export of it.
+	for n := range b.c.Directories {
+		d := &b.c.Directories[n]
+		exported := d.Kind == "ldif" && slices.ContainsFunc(d.Scopes, func(s directory.Scope) bool { return strings.EqualFold(s.UsernameAttribute, "sAMAccountName") })
+		if d.Name == name && (d.Kind == "active_directory" || exported) {
+			a.PowerShell = c.PowerShell()
+		}
+	}
+	a.LDIF = c.LDIF()
+}
+
+// aliasAttribute returns the attribute for the aliases of an entry's scope, and
+// the prefix that its values bear.
+func (b *builder) aliasAttribute(e plan.EntryRef) (name, prefix string) {
+	for n := range b.c.Directories {
+		for _, s := range b.c.Directories[n].Scopes {
+			if s.Name != e.Scope || len(s.AliasAttributes) == 0 {
+				continue
+			}
+			if name = s.AliasAttributes[0]; strings.EqualFold(name, "proxyAddresses") {
+				prefix = "smtp:"
+			}
+			return name, prefix
+		}
+	}
+	return "", ""
+}
+
+// command spells a command line for a shell.
+func (b *builder) command(words ...string) string {
+	line := "rollcall"
+	if b.c.Dir != "" {
+		words = append([]string{"-C", b.c.Dir}, words...)
+	}
+	for _, word := range words {
+		line += " " + shellWord(word)
+	}
+	return line
+}
+
+// shellWord quotes a word where a shell would take it apart.
+func shellWord(word string) string {
+	plain := func(r rune) bool {
+		return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("@%_+=:,./-", r)
+	}
+	if word != "" && strings.IndexFunc(word, func(r rune) bool { return !plain(r) }) < 0 {
+		return word
+	}
+	return "'" + strings.ReplaceAll(word, "'", `'\''`) + "'"
+}

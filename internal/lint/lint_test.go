@@ -1,0 +1,471 @@
+package lint
+
+import (
+	"fmt"
+	"iter"
+	"math/rand/v2"
+	"os"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/rollcall-cli/rollcall/internal/directory"
+	"github.com/rollcall-cli/rollcall/internal/identity"
+	"github.com/rollcall-cli/rollcall/internal/redact"
+	"github.com/rollcall-cli/rollcall/plan"
+)
+
+// object is an object for tests.
+type thing struct {
+	dn     string
+	values map[string][]string
+}
+
+func (o *thing) DN() string { return o.dn }
+
+func (o *thing) Values(name string) (list [][]byte) {
+	for _, v := range o.values[name] {
+		list = append(list, []byte(v))
+	}
+	return list
+}
+
+func (o *thing) Attributes() iter.Seq2[string, [][]byte] { panic("not asked for") }
+
+// parse makes an object of "attribute=value" parts, separated by "|". Without a
+// dn it is CN=Ann.
+func parse(text string) *thing {
+	o := &thing{"CN=Ann,DC=example", map[string][]string{}}
+	for part := range strings.SplitSeq(text, "|") {
+		name, value, _ := strings.Cut(part, "=")
+		switch name {
+		case "dn":
+			o.dn = value
+		case "p":
+			name = "proxyaddresses"
+			fallthrough
+		default:
+			o.values[name] = append(o.values[name], value)
+		}
+	}
+	return o
+}
+
+func testRules() *plan.Rules {
+	return &plan.Rules{
+		Domains: []plan.Domain{{Name: "example.com", Aliases: []string{"example.net"}}, {Name: "example.org"}, {Name: "gmail.com", Public: true, AliasFor: []string{"example.com"}}},
+		Scopes: []plan.Scope{
+			{Name: "staff", Directory: "corp", Domains: []string{"example.com"}, MaxLength: map[string]int{"display_name": 10}},
+			{Name: "guests", Directory: "corp", Domains: []string{"example.com"}},
+			{Name: "researchers", Directory: "lab", Domains: []string{"example.com", "example.org"}},
+		},
+	}
+}
+
+func testScopes(directoryName string) []directory.Scope {
+	display := []directory.Attribute{{Name: "display_name", Source: "displayName"}}
+	if directoryName == "lab" {
+		return []directory.Scope{{Index: 2, Name: "researchers", PrimaryAttribute: "mail", AliasAttributes: []string{"mailAlternateAddress"}, UsernameAttribute: "uid", Type: directory.Auto, Attributes: display}}
+	}
+	scope := directory.Scope{Name: "staff", PrimaryAttribute: "mail", AliasAttributes: []string{"proxyAddresses"}, UsernameAttribute: "sAMAccountName", Type: directory.Auto, SkipDisabled: true, Attributes: display}
+	guests := scope
+	guests.Index, guests.Name, guests.SkipDisabled = 1, "guests", false
+	return []directory.Scope{scope, guests}
+}
+
+// lint looks at objects, each after the name of its directory, as in
+// "corp: mail=ann@example.com".
+func lint(t *testing.T, objects ...string) *Report {
+	t.Helper()
+	l := New(testRules(), Info)
+	for _, name := range []string{"corp", "lab"} {
+		l.Begin(name, testScopes(name))
+		for _, text := range objects {
+			if rest, found := strings.CutPrefix(text, name+": "); found {
+				if err := l.Put(0, parse(rest)); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		l.End(identity.Receipt{Name: name, Complete: true})
+	}
+	return l.Report()
+}
+
+// brief writes a finding as "code value", behind which stands, in parentheses,
+// what its repair does.
+func brief(f *Finding) string {
+	text := f.Code.String()
+	if f.Value != "" {
+		text += " " + f.Value
+	}
+	c := f.Change()
+	for _, v := range c.Remove {
+		text += " (-" + strings.Join(v.Values, ",") + ")"
+	}
+	for _, v := range c.Add {
+		text += " (+" + strings.Join(v.Values, ",") + ")"
+	}
+	for _, v := range c.Replace {
+		text += " (=" + strings.Join(v.Values, ",") + ")"
+	}
+	return text
+}
+
+func briefs(r *Report) []string {
+	list := []string{}
+	for i := range r.Findings {
+		list = append(list, brief(&r.Findings[i]))
+	}
+	return list
+}
+
+// TestEntries are findings of single entries.
+func TestEntries(t *testing.T) {
+	long := strings.Repeat("x", 65) + "@example.com"
+	for _, c := range []struct {
+		story, object string
+		want          []string
+	}{
+		{"all is well", "mail=ann@example.com|p=SMTP:ann@example.com|p=smtp:a@example.net|p=X500:/o=Corp/cn=(a)|p=SIP:ann@example.com|p=smtp:ann@gmail.com", nil},
+		{"mail alone", "mail=ann@example.com", nil},
+		{"no address is no entry", "p=X500:/o=Corp|displayname=01234567890", nil},
+
+		{"malformed", "mail=ann@example.com|p=smtp:a@b@example.com|p=smtp:müller@example.com|p=smtp:ann", []string{"malformed smtp:a@b@example.com", "malformed smtp:ann", "malformed smtp:müller@example.com"}},
+		{"mail beside SMTP: is not read", "mail=nobody|p=SMTP:ann@example.com", []string{"mail_not_primary nobody (=ann@example.com)"}},
+		{"too long before the @", "mail=" + long, []string{"address_too_long " + long}},
+		{"too long a label", "mail=a@" + long[:64] + ".com", []string{"address_too_long a@" + long[:64] + ".com"}},
+		{"a dot at the end", "mail=ann@example.com|p=smtp:a@example.com.", []string{"trailing_dot smtp:a@example.com. (-smtp:a@example.com.) (+smtp:a@example.com)"}},
+		{"a dot at the end of mail", "mail=ann@example.com.", []string{"trailing_dot ann@example.com. (=ann@example.com)"}},
+		{"a dot before the @", "mail=ann.@example.com", []string{"malformed ann.@example.com"}},
+		{"a prefix in mail", "mail=SMTP:ann@example.com", []string{"prefix_in_mail SMTP:ann@example.com (=ann@example.com)"}},
+
+		{"two primaries, and mail names one", "mail=ann@example.com|p=SMTP:ann@example.com|p=SMTP:a@example.com", []string{"several_primaries SMTP:a@example.com (-SMTP:a@example.com) (+smtp:a@example.com)"}},
+		{"two primaries, and mail names neither", "mail=b@example.com|p=SMTP:ann@example.com|p=SMTP:a@example.com", []string{"several_primaries SMTP:a@example.com", "several_primaries SMTP:ann@example.com"}},
+		{"two primaries, and no mail", "p=SMTP:ann@example.com|p=SMTP:a@example.com", []string{"several_primaries SMTP:a@example.com", "several_primaries SMTP:ann@example.com"}},
+		{"several values of mail", "mail=b@example.com|mail=a@example.com", []string{"several_primaries a@example.com", "several_primaries b@example.com"}},
+		{"several values of mail beside SMTP:", "mail=b@example.com|mail=a@example.com|p=SMTP:a@example.com", nil},
+		{"no primary", "p=smtp:a@example.com", []string{"no_primary"}},
+
+		{"unknown domain", "mail=ann@example.com|p=smtp:a@example.org|p=smtp:ann@corp.local", []string{"unknown_domain smtp:a@example.org", "unknown_domain smtp:ann@corp.local"}},
+		{"a public primary", "mail=ann@gmail.com", []string{"public_address ann@gmail.com"}},
+		{"a public alias of an alias domain's primary", "mail=ann@example.net|p=smtp:ann@gmail.com", nil},
+		{"a public alias of another primary", "mail=ann@example.org|p=smtp:ann@gmail.com", []string{"unknown_domain ann@example.org", "public_address smtp:ann@gmail.com"}},
+
+		{"mail is an alias", "mail=a@example.com|p=SMTP:ann@example.com|p=smtp:a@example.com", []string{"mail_not_primary a@example.com (=ann@example.com)"}},
+		{"mail in other letter case", "mail=Ann@example.com|p=SMTP:ann@example.com", []string{"case_variant Ann@example.com (=ann@example.com)"}},
+		{"mail with a space", "mail=ann@example.com |p=SMTP:ann@example.com", []string{"surrounding_space ann@example.com  (=ann@example.com)"}},
+		{"mail with a dot", "mail=ann@example.com.|p=SMTP:ann@example.com", []string{"trailing_dot ann@example.com. (=ann@example.com)"}},
+
+		{"listed twice", "mail=ann@example.com|p=smtp:a@example.com|p= smtp:a@example.com", []string{"repeated_address  smtp:a@example.com (- smtp:a@example.com)"}},
+		{"primary and alias", "p=smtp:ann@example.com|p=SMTP:ann@example.com", []string{"repeated_address smtp:ann@example.com (-smtp:ann@example.com)"}},
+		{"twice, but for letter case", "p=SMTP:ann@example.com|p=smtp:A@Example.com|p=smtp:a@example.com", []string{"case_variant smtp:a@example.com (-smtp:a@example.com)"}},
+		{"twice, once with a dot", "p=SMTP:ann@example.com|p=smtp:a@example.com.|p=smtp:a@example.com", []string{"repeated_address smtp:a@example.com. (-smtp:a@example.com.)"}},
+		{"in two domains that are one", "mail=ann@example.com|p=smtp:ann@example.net", nil},
+
+		{"white space", "mail=ann@example.com|p=smtp:a@example.com |p=smtp: b@example.com|p=\u00a0smtp:c@example.com", []string{
+			"surrounding_space smtp: b@example.com (-smtp: b@example.com) (+smtp:b@example.com)", "surrounding_space smtp:a@example.com  (-smtp:a@example.com ) (+smtp:a@example.com)",
+			"surrounding_space \u00a0smtp:c@example.com (-\u00a0smtp:c@example.com) (+smtp:c@example.com)"}},
+		{"no prefix", "mail=ann@example.com|p=a@example.com", []string{"missing_prefix a@example.com (-a@example.com) (+smtp:a@example.com)"}},
+		{"no prefix, and no primary", "p=a@example.com", []string{"no_primary", "missing_prefix a@example.com"}},
+		{"a mixed prefix", "mail=ann@example.com|p=Smtp:a@example.com", []string{"mixed_case_prefix Smtp:a@example.com (-Smtp:a@example.com) (+smtp:a@example.com)"}},
+		{"several faults, one repair", "mail=ann@example.com|p= Smtp: a@example.com. ", []string{
+			"trailing_dot  Smtp: a@example.com.  (- Smtp: a@example.com. ) (+smtp:a@example.com)", "surrounding_space  Smtp: a@example.com.  (- Smtp: a@example.com. ) (+smtp:a@example.com)",
+			"mixed_case_prefix  Smtp: a@example.com.  (- Smtp: a@example.com. ) (+smtp:a@example.com)"}},
+
+		{"long attributes", "mail=ann@example.com|displayname=äöüäöüäöüäö|samaccountname=" + strings.Repeat("u", 257), []string{"attribute_too_long äöüäöüäöüäö", "attribute_too_long " + strings.Repeat("u", 257)}},
+		{"octets do not count", "mail=ann@example.com|displayname=äöüäöüäöüä", nil},
+		{"a conflict object is nothing else", `dn=CN=Ann\0ACNF:8c4ac332-975f-4717-ad7b-ba4a4e968fff,DC=example|mail=nobody|p=a@b`, []string{"conflict_object"}},
+		{"a name with a comma", `dn=CN=Smith\, Ann,DC=example|mail=ann@example.com`, []string{"dn_escaping"}},
+		{"a parent with a comma", `dn=CN=Ann,OU=Sales\, Paris,DC=example|mail=ann@example.com`, nil},
+		{"a system mailbox", "dn=CN=SystemMailbox{1f05a927},CN=Users|mail=nobody", nil},
+		{"a disabled entry that the scope skips", "mail=nobody|useraccountcontrol=514", nil},
+	} {
+		got := briefs(lint(t, "corp: "+c.object))
+		if !slices.Equal(got, append([]string{}, c.want...)) {
+			t.Errorf("%s:\n got %q\nwant %q", c.story, got, c.want)
+		}
+	}
+	// Alias attributes elsewhere bear no prefix.
+	if got := briefs(lint(t, "lab: mail=ann@example.org|mailalternateaddress=a@example.org")); len(got) > 0 {
+		t.Errorf("without prefixes: got %q", got)
+	}
+}
+
+// TestDuplicates: an address is compared with those of all entries.
+func TestDuplicates(t *testing.T) {
+	r := lint(t,
+		"corp: dn=CN=A|mail=ann@example.com|p=SMTP:ann@example.com|p=smtp:team@example.com",
+		"corp: dn=CN=B|mail=b@example.com|p=smtp:Team@Example.NET|p=smtp:x@corp.local",
+		"corp: dn=CN=C|mail=ann@example.com|p=SMTP:c@example.com",
+		"lab: dn=uid=d|mail=team@example.com|mailalternateaddress=x@corp.local",
+		"lab: dn=uid=e|mail=e@example.org|mailalternateaddress=team@example.com",
+		"lab: dn=uid=f|mail=f@example.org|mailalternateaddress=team@example.com",
+		`corp: dn=CN=A\0ACNF:1|mail=ann@example.com`,
+	)
+	var got []string
+	for _, f := range r.Of(DuplicateAddress) {
+		line := f.Directory + " " + f.DN + " " + f.Value + " <"
+		for _, o := range f.Others {
+			line += " " + o.DN
+		}
+		got = append(got, fmt.Sprintf("%s +%d", line, f.More))
+	}
+	want := []string{
+		"corp CN=A smtp:team@example.com < CN=B uid=d uid=e +1",
+		"corp CN=B smtp:Team@Example.NET < CN=A uid=d uid=e +1",
+		"lab uid=d team@example.com < CN=A CN=B uid=e +1",
+		"lab uid=e team@example.com < CN=A CN=B uid=d +1",
+		"lab uid=f team@example.com < CN=A CN=B uid=d +1",
+		"corp CN=B smtp:x@corp.local < uid=d +0",
+		"lab uid=d x@corp.local < CN=B +0",
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("got\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
+	}
+	const message = `proxyAddresses "smtp:x@corp.local" is listed by several entries: "uid=d" in directory "lab" has mailAlternateAddress "x@corp.local"`
+	if f := r.Of(DuplicateAddress)[5]; f.Message() != message || !f.Change().Empty() {
+		t.Errorf("got %s, %v", f.Message(), f.Change())
+	}
+}
+
+// TestSink follows objects through a read: what counts is what is there in the
+// end.
+func TestSink(t *testing.T) {
+	for _, c := range []struct {
+		story, calls string
+		want         []string
+	}{
+		{"a newer version", "put nobody, put a@example.com, replace 0 b@example.com", nil},
+		{"a version that is worse", "put b@example.com, put a@example.com, replace 0 nobody", []string{"malformed nobody"}},
+		{"an object that is gone", "put nobody, put a@example.com, replace 0 gone", nil},
+		{"a duplicate that is gone", "put a@example.com, put a@example.com, replace 0 gone", nil},
+		{"a duplicate that comes", "put a@example.com, put b@example.com, replace 0 b@example.com", []string{"duplicate_address b@example.com", "duplicate_address b@example.com"}},
+		{"gone and back", "put nobody, replace 0 gone, replace 0 nobody", []string{"malformed nobody"}},
+		{"one without an address", "put -, put nobody, replace 0 gone, replace 1 -", nil},
+		{"a read that starts over", "put nobody, put a@example.com, reset, put a@example.com", nil},
+	} {
+		l := New(testRules(), Info)
+		l.Begin("lab", testScopes("lab"))
+		if err := l.Put(0, parse("dn=uid=other|mail=nobody@")); err != nil {
+			t.Fatal(err)
+		}
+		l.Begin("corp", testScopes("corp"))
+		n := 0
+		object := func(text string) directory.Object {
+			n++
+			switch text {
+			case "gone":
+				return nil
+			case "-":
+				return parse("displayname=x")
+			}
+			return parse(fmt.Sprintf("dn=CN=%d|mail=%s", n, text))
+		}
+		for call := range strings.SplitSeq(c.calls, ", ") {
+			var at int
+			var text string
+			var err error
+			if _, e := fmt.Sscanf(call, "put %s", &text); e == nil {
+				err = l.Put(0, object(text))
+			} else if _, e := fmt.Sscanf(call, "replace %d %s", &at, &text); e == nil {
+				err = l.Replace(at, 1, object(text))
+			} else {
+				err = l.Reset()
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+		// The directory that was read before stays.
+		want := append([]string{"malformed nobody@"}, c.want...)
+		got := briefs(l.Report())
+		slices.Sort(got)
+		slices.Sort(want)
+		if !slices.Equal(got, want) {
+			t.Errorf("%s: got %q, want %q", c.story, got, want)
+		}
+	}
+}
+
+// TestTwice: what a server gave twice, as an object that moved while it was
+// read, is one.
+func TestTwice(t *testing.T) {
+	const twice = "corp: dn=CN=A|mail=nobody|p=smtp:a@example.com|objectguid=8c4ac332-975f-4717-ad7b-ba4a4e968fff"
+	if got, want := briefs(lint(t, twice, twice)), []string{"malformed nobody"}; !slices.Equal(got, want) {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
+// TestMany: of too many findings some are counted only, and those of an object
+// that went meanwhile are not.
+func TestMany(t *testing.T) {
+	l := New(testRules(), Info)
+	l.Begin("lab", testScopes("lab"))
+	const n = mostFindings + 10
+	for i := range n {
+		if err := l.Put(0, parse(fmt.Sprintf("dn=uid=%d|mail=nobody", i))); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, gone := range []int{5, n - 1} {
+		if err := l.Replace(gone, 0, nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	r := l.Report()
+	if len(r.Findings) != mostFindings-1 || r.Counts[Malformed] != n-2 || r.LeftOut() != 9 || r.Count(Error) != n-2 {
+		t.Errorf("%d findings, %d counted, %d left out", len(r.Findings), r.Counts[Malformed], r.LeftOut())
+	}
+}
+
+// TestRepairs: entries at random, of which every repair is made, have no
+// finding with a repair any more. What could not be judged before may be in a
+// wrong domain.
+func TestRepairs(t *testing.T) {
+	random := rand.New(rand.NewPCG(1, 2))
+	pick := func(of ...string) string { return of[random.IntN(len(of))] }
+	for range 5_000 {
+		o := &thing{"CN=Ann", map[string][]string{}}
+		for range random.IntN(6) {
+			v := pick("", "", " ") + pick("SMTP:", "smtp:", "smtp:", "Smtp:", "", "X500:") + pick("", "", " ") + pick("ann", "Ann", "b", "c d") + "@" + pick("example.com", "Example.com", "gmail.com", "corp.local") + pick("", "", ".", " ", ". ")
+			if !slices.Contains(o.values["proxyaddresses"], v) {
+				o.values["proxyaddresses"] = append(o.values["proxyaddresses"], v)
+			}
+		}
+		if random.IntN(4) > 0 {
+			o.values["mail"] = []string{pick("", "", "smtp:", " ") + pick("ann", "Ann", "b") + "@example.com" + pick("", "", ".", " ")}
+		}
+		before := fmt.Sprint(o.values)
+		look := func() *Report {
+			l := New(testRules(), Info)
+			l.Begin("corp", testScopes("corp"))
+			if err := l.Put(1, o); err != nil {
+				t.Fatal(err)
+			}
+			return l.Report()
+		}
+		first := look()
+		had := map[Code]bool{}
+		done := map[string]bool{}
+		for i := range first.Findings {
+			f := &first.Findings[i]
+			had[f.Code] = true
+			c := f.Change()
+			if c.Empty() || done[c.LDIF()] {
+				continue
+			}
+			done[c.LDIF()] = true
+			name := strings.ToLower(f.Attribute)
+			for _, v := range c.Remove {
+				at := slices.Index(o.values[name], v.Values[0])
+				if at < 0 {
+					t.Fatalf("%s: %s is not there to be removed", before, v.Values[0])
+				}
+				o.values[name] = slices.Delete(o.values[name], at, at+1)
+			}
+			for _, v := range c.Add {
+				o.values[name] = append(o.values[name], v.Values...)
+			}
+			for _, v := range c.Replace {
+				o.values[name] = v.Values
+			}
+		}
+		second := look()
+		for i := range second.Findings {
+			f := &second.Findings[i]
+			if !f.Change().Empty() || !had[f.Code] && f.Code != UnknownDomain && f.Code != PublicAddress {
+				t.Fatalf("%s: after the repairs, %v: %s", before, o.values, brief(f))
+			}
+		}
+	}
+}
+
+// TestHuge: many values of one entry cost no more than many entries.
+func TestHuge(t *testing.T) {
+	o := &thing{"CN=Ann", map[string][]string{"mail": {"ann@example.com"}}}
+	for i := range 50_000 {
+		o.values["proxyaddresses"] = append(o.values["proxyaddresses"], fmt.Sprintf("smtp:a%d@example.com", i), fmt.Sprintf("a%d@example.com", i))
+	}
+	l := New(testRules(), Info)
+	l.Begin("corp", testScopes("corp"))
+	if err := l.Put(0, o); err != nil {
+		t.Fatal(err)
+	}
+	if r := l.Report(); r.Counts[RepeatedAddress] != 50_000 {
+		t.Errorf("found %v", r.Counts)
+	}
+}
+
+// TestSeverity: what is below the least severity is not found.
+func TestSeverity(t *testing.T) {
+	for _, s := range Severities {
+		l := New(testRules(), s)
+		l.Begin("corp", testScopes("corp"))
+		if err := l.Put(0, parse("mail=Ann@example.com|p=SMTP:ann@example.com|p=a@example.com|p=smtp:nobody")); err != nil {
+			t.Fatal(err)
+		}
+		want := map[Severity]int{Error: 1, Warning: 2, Info: 3}[s]
+		if r := l.Report(); len(r.Findings) != want || r.Findings[want-1].Severity() != s {
+			t.Errorf("%s: got %q", s, briefs(r))
+		}
+	}
+	var s Severity
+	if err := s.UnmarshalText([]byte("fatal")); err == nil {
+		t.Error("there is a severity fatal")
+	}
+}
+
+func TestFingerprint(t *testing.T) {
+	f := Finding{Code: Malformed, Entry: Entry{Directory: "corp", DN: "CN=Ann", GUID: "8c4ac332-975f-4717-ad7b-ba4a4e968fff"}, Attribute: "mail", Value: "nobody"}
+	renamed, other, unknown := f, f, f
+	renamed.DN = "CN=Ann Smith"
+	other.Value = "somebody"
+	unknown.GUID = ""
+	if f.Fingerprint() != renamed.Fingerprint() || f.Fingerprint() == other.Fingerprint() || f.Fingerprint() == unknown.Fingerprint() || len(f.Fingerprint()) != 64 {
+		t.Error("a fingerprint follows the GUID, and tells values apart")
+	}
+}
+
+// TestRedacted: no value of the directory is left, and prefixes and white space
+// are.
+func TestRedacted(t *testing.T) {
+	r := lint(t, "corp: dn=CN=Secretname|mail=secret1@example.com|p= Smtp:secret2@example.com|displayname=secret 34567890",
+		"lab: dn=uid=secretuid|mail=secret2@example.com|objectguid=8c4ac332-975f-4717-ad7b-ba4a4e968fff")
+	if r.Redacted(nil) != r {
+		t.Error("no mask, another report")
+	}
+	masked := r.Redacted(redact.New([]byte("key"), "example.com"))
+	secret := regexp.MustCompile(`(?i)secret|8c4ac332`)
+	for i := range masked.Findings {
+		f := &masked.Findings[i]
+		if text := fmt.Sprintf("%+v %s %s %s", f.Entry, f.Message(), f.Change().PowerShell(), f.Change().LDIF()); secret.MatchString(text) {
+			t.Errorf("%s tells a secret: %s", f.Code, text)
+		}
+		if f.Code == SurroundingSpace && !strings.HasPrefix(f.Value, " Smtp:") {
+			t.Errorf("got %q", f.Value)
+		}
+	}
+	if len(masked.Findings) != 5 || !secret.MatchString(r.Findings[0].Message()) {
+		t.Errorf("got %d findings, and changed the report: %q", len(masked.Findings), briefs(masked))
+	}
+}
+
+// TestDocs: docs/lint.md has every code with its severity, in order.
+func TestDocs(t *testing.T) {
+	text, err := os.ReadFile("../../docs/lint.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got, want []string
+	for _, m := range regexp.MustCompile("(?m)^\\| `([a-z_]+)` \\| (error|warning|info) \\|").FindAllStringSubmatch(string(text), -1) {
+		got = append(got, m[1]+" "+m[2])
+	}
+	for _, c := range Codes() {
+		want = append(want, c.String()+" "+c.Severity().String())
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("the page has\n%v, the code\n%v", got, want)
+	}
+}

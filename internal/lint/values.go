@@ -1,0 +1,360 @@
+package lint
+
+import (
+	"bytes"
+	"fmt"
+	"hash/maphash"
+	"slices"
+	"strings"
+
+	"github.com/rollcall-cli/rollcall/internal/directory"
+	"github.com/rollcall-cli/rollcall/internal/identity"
+)
+
+// value is a mail address as an entry lists it.
+type value struct {
+	raw       string // as the directory has it
+	prefix    string // before the colon, or ""
+	text      string // the address, trimmed and without prefix
+	attribute int
+	role      role
+	address   identity.Address // without dots at its end
+	err       error            // why it is none
+	dotted    bool
+	// twin is another value of the attribute with the same address, which stays
+	// when this one goes, or nil.
+	twin *value
+}
+
+// role is what a value is for.
+type role uint8
+
+const (
+	alias    role = iota
+	primary       // begins with SMTP:
+	declared      // in the primary attribute
+)
+
+// read appends the values of an object, as [directory.Mapper] reads them, and,
+// of the primary attribute, those that are not read beside SMTP:.
+func (s *scope) read(values []value, texts *identity.Arena, o directory.Object) []value {
+	for i, a := range s.attributes {
+		for _, octets := range o.Values(a.asked) {
+			trimmed := bytes.TrimSpace(octets)
+			n := directory.Prefix(trimmed)
+			smtp := n == 4 && bytes.EqualFold(trimmed[:n], []byte("smtp"))
+			if n > 0 && !smtp && i != s.primary {
+				continue
+			}
+			v := value{raw: texts.String(octets), attribute: i}
+			v.text = strings.TrimSpace(v.raw)
+			if smtp {
+				v.prefix, v.text = v.text[:n], strings.TrimSpace(v.text[n+1:])
+			}
+			if v.text == "" {
+				continue
+			}
+			switch {
+			case i == s.primary:
+				v.role = declared
+			case v.prefix == "SMTP":
+				v.role = primary
+			}
+			// Most values of mail repeat the primary.
+			if len(values) > 0 && values[0].text == v.text {
+				v.address, v.err, v.dotted = values[0].address, values[0].err, values[0].dotted
+			} else {
+				v.parse()
+			}
+			values = append(values, v)
+		}
+	}
+	return values
+}
+
+// parse reads the address, without dots at its end.
+func (v *value) parse() {
+	if v.address, v.err = identity.ParseAddress(v.text); v.err == nil {
+		return
+	}
+	if short := strings.TrimRight(v.text, ". "); short != v.text {
+		if a, err := identity.ParseAddress(short); err == nil {
+			v.address, v.err, v.dotted = a, nil, true
+		}
+	}
+}
+
+// spelled is the address as it is written, without what is wrong at its end.
+func (v *value) spelled() string {
+	if v.dotted {
+		return strings.TrimRight(v.text, ". ")
+	}
+	return v.text
+}
+
+// fits reports whether a plan reads the value as an address.
+func (v *value) fits() bool {
+	return v.err == nil && !v.dotted && (v.role != declared || v.prefix == "")
+}
+
+// bare reports whether the value has no white space around it, nor behind its
+// prefix.
+func (v *value) bare() bool {
+	n := len(v.text)
+	if v.prefix != "" {
+		n += len(v.prefix) + 1
+	}
+	return len(v.raw) == n
+}
+
+// same reports whether two values are one address.
+func (v *value) same(w *value) bool {
+	if v.err != nil || w.err != nil {
+		return v.text == w.text
+	}
+	return v.address == w.address
+}
+
+// addresses looks at the values of an entry.
+func (e entry) addresses(values []value) {
+	pair(values)
+	var primaries, mails []*value
+	for i := range values {
+		switch v := &values[i]; {
+		case v.twin != nil:
+		case v.role == primary:
+			primaries = append(primaries, v)
+		case v.role == declared:
+			mails = append(mails, v)
+		}
+	}
+	l := listed{entry: e, mails: len(mails)}
+	candidates, among := primaries, "values with SMTP:"
+	if len(primaries) == 0 {
+		candidates, among = mails, "values"
+	}
+	switch {
+	case len(candidates) == 1:
+		l.primary = candidates[0]
+	case len(candidates) == 0:
+		e.find(Finding{Code: NoPrimary})
+	default:
+		l.several(candidates, mails, among)
+	}
+	l.named = l.primary != nil && slices.ContainsFunc(mails, l.primary.same)
+	for i := range values {
+		v := &values[i]
+		if v.twin == nil && v.role == declared && len(primaries) > 0 {
+			l.beside(v)
+			continue
+		}
+		l.value(v)
+	}
+}
+
+// manyValues is the number of values from which an entry's are compared by a
+// table.
+const manyValues = 32
+
+// pair finds the values of an attribute that list an address which another one
+// lists, too.
+func pair(values []value) {
+	if len(values) < manyValues {
+		for j := range values {
+			for i := range j {
+				v, w := &values[i], &values[j]
+				if v.twin == nil && v.err == nil && w.err == nil && v.address == w.address && v.attribute == w.attribute {
+					if yields(v, w) {
+						v, w = w, v
+					}
+					if w.twin = v; w == &values[j] {
+						break
+					}
+				}
+			}
+		}
+		return
+	}
+	type key struct {
+		address   identity.Address
+		attribute int
+	}
+	stays := map[key]*value{}
+	for i := range values {
+		v := &values[i]
+		if v.err != nil {
+			continue
+		}
+		k := key{v.address, v.attribute}
+		w := stays[k]
+		if w != nil && yields(v, w) {
+			v, w = w, v
+		}
+		if stays[k] = v; w != nil {
+			w.twin = v
+		}
+	}
+}
+
+// yields reports whether v goes and w stays: the primary stays, else one that
+// is right, else the first in byte order.
+func yields(v, w *value) bool {
+	switch {
+	case v.role != w.role:
+		return w.role == primary
+	case v.fits() != w.fits():
+		return w.fits()
+	case v.bare() != w.bare():
+		return w.bare()
+	}
+	return w.raw < v.raw
+}
+
+// listed is an entry whose values are looked at.
+type listed struct {
+	entry
+	// primary is the value that declares the primary; nil if none does, or if
+	// nobody can tell which.
+	primary *value
+	mails   int // values of the primary attribute
+	// named is set if one of these is the primary.
+	named bool
+}
+
+// several looks at an entry with several primaries. Where the primary attribute
+// names one of those with SMTP:, the others become aliases.
+func (l *listed) several(candidates, mails []*value, among string) {
+	if len(mails) == 1 {
+		if i := slices.IndexFunc(candidates, mails[0].same); i >= 0 {
+			l.primary = candidates[i]
+		}
+	}
+	for _, v := range candidates {
+		f := Finding{Code: SeveralPrimaries, Reason: fmt.Sprintf("one of %d %s", len(candidates), among)}
+		switch {
+		case l.primary == nil:
+			f.Attribute, f.Value = l.of.attributes[v.attribute].name, v.raw
+			l.find(f)
+		case v != l.primary:
+			v.role = alias
+			f.Other = l.primary.raw
+			l.found(v, f)
+		}
+	}
+}
+
+// beside looks at a value of the primary attribute of an entry that declares
+// its primary with SMTP:. A plan does not read it.
+func (l *listed) beside(v *value) {
+	p := l.primary
+	switch {
+	case p == nil || p.err != nil:
+	case !v.same(p) && l.named: // it is one more
+	case !v.same(p):
+		l.set(v, Finding{Code: MailNotPrimary, Other: p.raw})
+	case v.spelled() != p.spelled():
+		l.set(v, Finding{Code: CaseVariant, Other: p.raw})
+	default:
+		l.spelling(v)
+	}
+}
+
+// set takes a finding whose repair puts the primary into the primary attribute.
+func (l *listed) set(v *value, f Finding) {
+	f.Attribute, f.Value = l.of.attributes[v.attribute].name, v.raw
+	f.fix, f.to = set, l.primary.spelled()
+	l.find(f)
+}
+
+// value looks at a value that a plan reads.
+func (l *listed) value(v *value) {
+	if v.twin != nil {
+		f := Finding{Code: RepeatedAddress, Other: v.twin.raw}
+		if v.spelled() != v.twin.spelled() {
+			f.Code = CaseVariant
+		}
+		l.found(v, f)
+		return
+	}
+	l.spelling(v)
+	if v.err != nil {
+		f := Finding{Code: Malformed, Reason: v.err.Error()}
+		if reason, long := overlong(v.text, v.err); long {
+			f.Code, f.Reason = AddressTooLong, reason
+		}
+		l.found(v, f)
+		return
+	}
+	if !v.fits() {
+		return
+	}
+	d := l.known(l.of, v.address.Domain())
+	switch {
+	case d == nil || !d.public && !l.of.takes[d.number]:
+		l.found(v, Finding{Code: UnknownDomain})
+	case !d.public:
+	case v == l.primary:
+		l.found(v, Finding{Code: PublicAddress, Reason: "it is the primary"})
+	case l.primary != nil && l.primary.fits() && !slices.Contains(d.aliasFor, l.canonical(l.of, l.primary.address).Domain()):
+		l.found(v, Finding{Code: PublicAddress, Other: l.primary.raw})
+	}
+	l.list(v)
+}
+
+// spelling looks at what is around an address.
+func (l *listed) spelling(v *value) {
+	if !v.bare() {
+		l.found(v, Finding{Code: SurroundingSpace})
+	}
+	switch {
+	case v.role == declared:
+		if v.prefix != "" {
+			l.found(v, Finding{Code: PrefixInMail})
+		}
+	case v.prefix == "":
+		if l.of.attributes[v.attribute].prefixed {
+			l.found(v, Finding{Code: MissingPrefix})
+		}
+	case v.prefix != "smtp" && v.prefix != "SMTP":
+		l.found(v, Finding{Code: MixedCasePrefix})
+	}
+	if v.dotted {
+		l.found(v, Finding{Code: TrailingDot})
+	}
+}
+
+// found takes a finding of a value, whose repair puts all right that is wrong
+// with the value.
+func (l *listed) found(v *value, f Finding) {
+	a := &l.of.attributes[v.attribute]
+	f.Attribute, f.Value = a.name, v.raw
+	switch {
+	case v.twin != nil:
+		f.fix = drop
+	case v.err != nil:
+	case v.role == declared:
+		f.to = v.spelled()
+	case v.role == primary:
+		f.to = "SMTP:" + v.spelled()
+	case v.prefix == "" && !a.prefixed:
+		f.to = v.spelled()
+	case v.prefix == "smtp" || l.primary != nil:
+		f.to = "smtp:" + v.spelled()
+	}
+	if f.to == v.raw {
+		f.to = ""
+	}
+	if f.to != "" {
+		f.fix = swap
+		if v.role == declared && l.mails == 1 {
+			f.fix = set
+		}
+	}
+	l.find(f)
+}
+
+// list keeps an address for the comparison of all entries.
+func (l *listed) list(v *value) {
+	text := l.canonical(l.of, v.address).String()
+	l.listings = append(identity.Grown(l.listings), listing{maphash.String(l.seed, text), v.raw, l.object, int32(v.attribute)})
+}

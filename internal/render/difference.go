@@ -1,0 +1,290 @@
+package render
+
+import (
+	"cmp"
+	"io"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/rollcall-cli/rollcall/plan"
+)
+
+// Comparison is what a change of the configuration does: the difference of two
+// plans, and that of the files.
+type Comparison struct {
+	// Version is that of the program, Created when the plans were made.
+	Version string
+	Created time.Time
+	// With is how the configuration to compare with was named.
+	With string
+	*plan.Difference
+	// Files are those that differ, in order of their names.
+	Files []FileDifference
+}
+
+// FileDifference is a file of a configuration that is not the same in another.
+type FileDifference struct {
+	Name string
+	// Base and Head are its texts, nil where the file is not there.
+	Base, Head *string
+	// Concealed marks texts that nobody may see.
+	Concealed bool
+}
+
+// status says in a word what became of the file.
+func (f *FileDifference) status() string {
+	switch {
+	case f.Base == nil:
+		return "added"
+	case f.Head == nil:
+		return "removed"
+	}
+	return "changed"
+}
+
+// unified returns the difference as a unified diff, "" for texts that are
+// concealed. What cannot be seen in a text is written as an escape.
+func (f *FileDifference) unified(color bool) string {
+	if f.Concealed {
+		return ""
+	}
+	side := func(prefix string, text *string) (name, shown string) {
+		if text == nil {
+			return "/dev/null", ""
+		}
+		return prefix + f.Name, escape(*text, func(r, before rune) bool { return r != '\n' && r != '\t' && invisible(r, before) })
+	}
+	baseName, base := side("a/", f.Base)
+	headName, head := side("b/", f.Head)
+	var b strings.Builder
+	// A strings.Builder takes whatever is written.
+	UnifiedDiff(&b, baseName, headName, base, head, color)
+	return b.String()
+}
+
+// concealedChange is what is told of a file that nobody may see.
+const concealedChange = "its content is not shown, for it may be a secret"
+
+// Signs of the rows of a difference are those of a diff.
+var effects = [plan.Effects]struct {
+	sign      span
+	one, many string
+}{
+	plan.Appears:  {span{"+", green}, "appears", "appear"},
+	plan.Vanishes: {span{"-", red}, "vanishes", "vanish"},
+	plan.Differs:  {span{"~", yellow}, "differs", "differ"},
+}
+
+// effectsOf says what becomes of rows: "2 rows appear, 1 vanishes"; without
+// nouns "2 appear, 1 vanishes".
+func effectsOf(t plan.Tally, one, many string) string {
+	var parts []string
+	for e, n := range t.Effects {
+		if n == 0 {
+			continue
+		}
+		what := number(n)
+		if len(parts) == 0 && one != "" {
+			what = count(n, one, many)
+		}
+		parts = append(parts, what+" "+oneOf(n, effects[e].one, effects[e].many))
+	}
+	return strings.Join(parts, ", ")
+}
+
+// differing counts the rows that differ.
+func differing(t plan.Tally) (n int) {
+	for _, of := range t.Effects {
+		n += of
+	}
+	return n
+}
+
+// differsColumns are those of rows that both plans have.
+func differsColumns[T any](address func(*T) string, fields func(plan.Differing[T]) []plan.FieldDifference) []column[plan.Differing[T]] {
+	return []column[plan.Differing[T]]{
+		{head: "address", cell: func(d plan.Differing[T], _ bool) cell { return subject(address(d.Head)) }},
+		{head: "differs in", wraps: true, cell: func(d plan.Differing[T], _ bool) cell {
+			var parts []span
+			for i, f := range fields(d) {
+				if i > 0 {
+					parts = append(parts, span{", ", dim})
+				}
+				parts = append(parts, span{f.Name + " ", dim}, span{orNothing(f.Base), plain}, span{" -> ", dim}, span{orNothing(f.Head), plain})
+			}
+			return spans(parts...)
+		}},
+	}
+}
+
+// orNothing is a value that may be empty.
+func orNothing(value string) string {
+	if value == "" {
+		return "(none)"
+	}
+	return clean(value)
+}
+
+// DifferenceText writes a comparison for a person who decides on the change of
+// the configuration: its files, the rows of each category and reason that appear
+// (+), vanish (-) or differ (~), and last all counts.
+func DifferenceText(w io.Writer, c *Comparison, opt TextOptions) error {
+	o := newPage(w, opt.Width, opt.Color)
+	opt.Full = cmp.Or(opt.Full, "the same with --all")
+	o.line(bold, "%s", "Comparison of "+moment(c.Created)+" with the configuration in "+clean(c.With))
+	header := c.Head.Header
+	header.Created = time.Time{}
+	o.header(&plan.Plan{Header: header})
+	o.files(c.Files)
+	columns := func(x plan.Category) []changeColumn {
+		return columnsOf(x, severalDirectories(c.Base) || severalDirectories(c.Head))
+	}
+	categories := c.Categories()
+	for _, x := range order {
+		if differing(categories[x]) == 0 {
+			continue
+		}
+		o.title(x.String(), effectsOf(categories[x], "row", "rows"))
+		first := slices.IndexFunc(c.Changes, func(d plan.Differing[plan.Change]) bool { return d.Row().Category == x })
+		effectTables(o, c.Changes[first:first+differing(categories[x])], opt, plan.ChangeFields, func(r *plan.Change) string { return r.Address.String() },
+			func(sign span, rows []plan.Differing[plan.Change]) {
+				var row change
+				t := table[*change]{columns: columns(x), sign: sign, rows: len(rows), row: func(i int) *change {
+					row = change{rows[i].Row(), rows[i].Row().Row()}
+					return &row
+				}}
+				t.all(o)
+			})
+	}
+	reasons := c.Reasons()
+	for rest := c.Rejections; len(rest) > 0; {
+		x := rest[0].Row().Reason
+		o.title(x.String(), effectsOf(reasons[x], "refusal", "refusals"))
+		effectTables(o, rest[:differing(reasons[x])], opt, plan.RejectionFields, func(r *plan.Rejection) string { return r.Address },
+			func(sign span, rows []plan.Differing[plan.Rejection]) {
+				t := table[*plan.Rejection]{columns: rejectionColumns, sign: sign, rows: len(rows), row: func(i int) *plan.Rejection { return rows[i].Row() }}
+				t.all(o)
+			})
+		rest = rest[differing(reasons[x]):]
+	}
+	o.tallies(c)
+	return o.flush()
+}
+
+// effectTables writes a table of the rows that appear, one of those that vanish,
+// both with alone, and one of those that differ.
+func effectTables[T any](p *page, rows []plan.Differing[T], opt TextOptions, fields func(plan.Differing[T]) []plan.FieldDifference,
+	address func(*T) string, alone func(sign span, rows []plan.Differing[T])) {
+	left := 0
+	for e := range plan.Effect(plan.Effects) {
+		of := slices.DeleteFunc(slices.Clone(rows), func(d plan.Differing[T]) bool { return d.Effect() != e })
+		n := opt.cut(len(of))
+		left += len(of) - n
+		switch of := of[:n]; e {
+		case plan.Differs:
+			t := table[plan.Differing[T]]{
+				columns: differsColumns(address, fields), sign: effects[e].sign,
+				rows: n, row: func(i int) plan.Differing[T] { return of[i] },
+			}
+			t.all(p)
+		default:
+			alone(effects[e].sign, of)
+		}
+	}
+	p.cut(left, opt)
+}
+
+// files shows how the configurations differ.
+func (p *page) files(all []FileDifference) {
+	if len(all) == 0 {
+		return
+	}
+	p.title("configuration", count(len(all), "file differs", "files differ"))
+	for i := range all {
+		f := &all[i]
+		if f.Concealed {
+			p.prose(margin, "", plain, clean(f.Name)+" "+f.status()+": "+concealedChange)
+		} else {
+			p.out.WriteString(f.unified(p.color))
+		}
+	}
+}
+
+// tallies counts the rows of what differs, and says what it comes to.
+func (p *page) tallies(c *Comparison) {
+	lines := c.lines()
+	names, digits := len("Summary"), len("before")
+	for _, l := range lines {
+		names, digits = max(names, len(l.name)), max(digits, len(number(l.Base)), len(number(l.Head)))
+	}
+	p.end()
+	if len(lines) > 0 {
+		p.put(bold, "Summary")
+		p.numbers(margin+names+gap, digits, "before", "after")
+		p.end()
+	}
+	for _, l := range lines {
+		p.at(margin)
+		p.put(plain, l.name)
+		p.numbers(margin+names+gap, digits, number(l.Base), number(l.Head))
+		if differing(l.Tally) > 0 {
+			p.next(0, margin, styled(dim, effectsOf(l.Tally, "", "")))
+		}
+		p.end()
+	}
+	if len(lines) > 0 {
+		p.end()
+	}
+	verdict, what := c.verdict()
+	p.prose(0, verdict, bold, what)
+}
+
+// numbers writes texts as columns from col on, each of so many cells, to the
+// right.
+func (p *page) numbers(col, width int, texts ...string) {
+	for _, text := range texts {
+		p.at(col + width - len(text))
+		p.put(plain, text)
+		col += width + gap
+	}
+}
+
+// countLine is a line of the summary.
+type countLine struct {
+	name string
+	plan.Tally
+}
+
+// lines count the categories and reasons in which the plans differ, in the order
+// of their tables.
+func (c *Comparison) lines() (all []countLine) {
+	add := func(name string, t plan.Tally) {
+		if t.Base != t.Head || differing(t) > 0 {
+			all = append(all, countLine{name, t})
+		}
+	}
+	categories := c.Categories()
+	for _, x := range order {
+		add(x.String(), categories[x])
+	}
+	for x, t := range c.Reasons() {
+		add(plan.Reason(x).String(), t)
+	}
+	base, head := c.Base.Summary(), c.Head.Summary()
+	add("withheld", plan.Tally{Base: base.Withheld, Head: head.Withheld})
+	add("left_out", plan.Tally{Base: base.LeftOut, Head: head.LeftOut})
+	add("unchanged", plan.Tally{Base: base.Unchanged, Head: head.Unchanged})
+	return all
+}
+
+// verdict says in a sentence what the change of the configuration does.
+func (c *Comparison) verdict() (verdict, what string) {
+	amount := func(changes, refusals int) string {
+		return count(changes, "change", "changes") + " and " + count(refusals, "refusal", "refusals")
+	}
+	if c.Empty() {
+		return "the plans do not differ: ", "both have the same " + amount(len(c.Head.Changes), len(c.Head.Rejections))
+	}
+	return "the plans differ: ", "in " + amount(len(c.Changes), len(c.Rejections))
+}

@@ -1,0 +1,142 @@
+package render
+
+import (
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/rollcall-cli/rollcall/plan"
+)
+
+// longestDiff is how many octets of a report the difference of the files takes
+// at most.
+const longestDiff = 16_000
+
+// DifferenceMarkdown writes a comparison as the comment of a pull request, in
+// the way of [Markdown]: the counts, and a section for the files and for what
+// appears, vanishes and differs of each category and reason.
+func DifferenceMarkdown(w io.Writer, c *Comparison) error {
+	r := comment{full: "rollcall plan --compare " + clean(c.With) + " --all"}
+	verdict, what := c.verdict()
+	r.put("## rollcall: %s%s\n\n", verdict, what)
+	if c.Head.Redacted {
+		r.put("Masks stand for addresses, names, DNs and GUIDs: equal ones for equal values.\n\n")
+	}
+	lines := c.lines()
+	if len(lines) > 0 {
+		r.put("| | before | after | |\n|---|---:|---:|---|\n")
+	}
+	for _, l := range lines {
+		r.put("| %s | %s | %s | %s |\n", markdown(l.name), number(l.Base), number(l.Head), effectsOf(l.Tally, "", ""))
+	}
+	if len(lines) > 0 {
+		r.put("\n")
+	}
+	var remarks []string
+	for _, warning := range c.Head.Warnings {
+		remarks = append(remarks, "**Warning**: "+remark(warning))
+	}
+	for _, list := range []struct {
+		label string
+		names []string
+	}{{"Not read", c.Head.Unread}, {"Only", c.Head.Only}, {"Except", c.Head.Except}} {
+		if len(list.names) > 0 {
+			remarks = append(remarks, list.label+": "+remark(strings.Join(list.names, ", ")))
+		}
+	}
+	r.list(remarks)
+	r.files(c.Files)
+	for _, x := range order {
+		var rows []plan.Differing[plan.Change]
+		for _, d := range c.Changes {
+			if d.Row().Category == x {
+				rows = append(rows, d)
+			}
+		}
+		addEffects(&r, x.String(), "row", "rows", rows, plan.ChangeFields, func(c *plan.Change) string { return c.Address.String() },
+			categories[x].columns, func(c *plan.Change) *change { return &change{c, c.Row()} })
+	}
+	remedy := rejectionColumn{head: "what to do", cell: func(r *plan.Rejection, _ bool) cell { return text(r.Remedy()) }}
+	columns := append(rejectionColumns[:len(rejectionColumns):len(rejectionColumns)], remedy)
+	for x := plan.AliasRejected; int(x) < plan.Reasons; x++ {
+		var rows []plan.Differing[plan.Rejection]
+		for _, d := range c.Rejections {
+			if d.Row().Reason == x {
+				rows = append(rows, d)
+			}
+		}
+		addEffects(&r, x.String(), "refusal", "refusals", rows, plan.RejectionFields, func(r *plan.Rejection) string { return r.Address },
+			columns, func(r *plan.Rejection) *plan.Rejection { return r })
+	}
+	return r.write(w)
+}
+
+// addEffects adds a section for each effect on the rows of a category or reason.
+func addEffects[T, R any](r *comment, name, one, many string, rows []plan.Differing[T], fields func(plan.Differing[T]) []plan.FieldDifference,
+	address func(*T) string, columns []column[R], row func(*T) R) {
+	// What helps only, and since when a refusal stands, has no room.
+	var kept []column[R]
+	for _, c := range columns {
+		if !c.helps && c.head != "since" {
+			kept = append(kept, c)
+		}
+	}
+	for e := range plan.Effect(plan.Effects) {
+		var of []plan.Differing[T]
+		for _, d := range rows {
+			if d.Effect() == e {
+				of = append(of, d)
+			}
+		}
+		meaning := count(len(of), one, many) + " " + oneOf(len(of), effects[e].one, effects[e].many)
+		if e == plan.Differs {
+			addSection(r, name, meaning, "", differsColumns(address, fields), len(of), func(i int) plan.Differing[T] { return of[i] })
+		} else {
+			addSection(r, name, meaning, "", kept, len(of), func(i int) R { return row(of[i].Row()) })
+		}
+	}
+}
+
+// files adds the section of how the configurations differ.
+func (r *comment) files(all []FileDifference) {
+	if len(all) == 0 {
+		return
+	}
+	var diff strings.Builder
+	var parts, concealed []string
+	more := 0
+	for i := range all {
+		switch f := &all[i]; {
+		case f.Concealed && len(concealed) < mostRemarks:
+			concealed = append(concealed, "- "+remark(f.Name)+" "+f.status()+": "+concealedChange)
+		case f.Concealed, diff.Len() > longestDiff:
+			more++
+		default:
+			diff.WriteString(f.unified(false))
+		}
+	}
+	if shown := diff.String(); shown != "" {
+		end := len(shown)
+		if end > longestDiff {
+			end = strings.LastIndexByte(shown[:longestDiff], '\n') + 1
+		}
+		fence := "```"
+		for strings.Contains(shown[:end], fence) {
+			fence += "`"
+		}
+		parts = append(parts, fence+"diff\n"+shown[:end]+fence)
+		if lines := strings.Count(shown[end:], "\n"); lines > 0 {
+			parts = append(parts, fmt.Sprintf("… %s more", count(lines, "line", "lines")))
+		}
+	}
+	if len(concealed) > 0 {
+		parts = append(parts, strings.Join(concealed, "\n"))
+	}
+	if more > 0 {
+		parts = append(parts, fmt.Sprintf("… %s more", count(more, "file", "files")))
+	}
+	r.sections = append(r.sections, section{
+		title: "<b>configuration</b>: " + count(len(all), "file differs", "files differ"),
+		lead:  strings.Join(parts, "\n\n"),
+	})
+}

@@ -1,0 +1,636 @@
+"use strict";
+(() => {
+  // What the page knows. A column of texts has 0 for the text of the row above
+  // and 1 for the one that the account has before the change.
+  const source = document.getElementById("data");
+  const data = JSON.parse(source.textContent);
+  source.remove();
+  const fill = (column, beside) => {
+    let above = "";
+    for (let i = 0; i < column.length; i++) {
+      if (column[i] === 0) column[i] = above;
+      else if (column[i] === 1) column[i] = beside[i];
+      above = column[i];
+    }
+  };
+  data.sides.forEach((side) => side.forEach((column, f) => fill(column, data.sides[0][f])));
+  for (const table of [data.changes, data.only, data.because, data.left_out, data.rejections]) {
+    for (const name of Object.keys(table)) fill(table[name]);
+  }
+  const PRIMARY = 0, ALIASES = 1, TYPE = 2, STATUS = 3, DIRECTORY = 4, GUID = 5, USERNAME = 6, DN = 7;
+  const BEFORE = 0, AFTER = 1;
+  const value = (side, field, account) => account < 0 ? "" : data.sides[side][field][account];
+  const before = (r, field) => value(BEFORE, field, data.before[r]);
+  const after = (r, field) => value(AFTER, field, data.after[r]);
+  const rejections = data.rejections, leftOut = data.left_out;
+  const count = (n, one, many) => n.toLocaleString("en-US") + " " + (n === 1 ? one : many);
+
+  // --- texts -------------------------------------------------------------
+
+  // What acts on a terminal, and what cannot be seen.
+  const acting = /[\u0000-\u001f\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\u{e0000}-\u{e007f}]/gu;
+  const unseen = /[^\p{L}\p{M}\p{N}\p{P}\p{S} \u3000]/u;
+  const escaped = (c) => {
+    const n = c.codePointAt(0);
+    if (n < 0x80) return "\\x" + n.toString(16).padStart(2, "0");
+    return n > 0xffff ? "\\U" + n.toString(16).padStart(8, "0") : "\\u" + n.toString(16).padStart(4, "0");
+  };
+  const longest = 4096;
+
+  // visible writes a value so that a reader sees all of it: what is invisible,
+  // and spaces at either end, as escapes. Joiners of scripts and emoji stay.
+  const visible = (text) => {
+    if (text.length > longest) return visible(text.slice(0, longest / 2)) + "…" + visible(text.slice(-longest / 2));
+    if (!unseen.test(text) && !/^ | $/.test(text)) return text;
+    const inner = text.replace(/^ +| +$/g, "");
+    const left = text.indexOf(inner);
+    let shown = "", last = 0;
+    for (const c of inner) {
+      const joins = (c === "\u200c" || c === "\u200d") && last >= 0x80;
+      const hidden = !joins && unseen.test(c);
+      shown += hidden ? escaped(c) : c;
+      last = hidden ? 0 : c.codePointAt(0);
+    }
+    return "\\x20".repeat(left) + shown + "\\x20".repeat(text.length - left - inner.length);
+  };
+
+  // node makes an element; texts among its children become text and never
+  // markup.
+  const node = (tag, attributes = {}, ...children) => {
+    const made = document.createElement(tag);
+    for (const [name, text] of Object.entries(attributes)) made.setAttribute(name, text);
+    made.append(...children);
+    return made;
+  };
+  // Every text runs from left to right, whatever its first letters are: in a
+  // sentence, or a name of an entry, they may be those of a value.
+  const shown = (text) => node("bdi", { dir: "ltr" }, visible(text));
+  // parts is a value that breaks behind commas, as in names of entries.
+  const parts = (text) => node("bdi", { dir: "ltr" }, ...visible(text).split(/(?<=,)/).flatMap((part, i) => i > 0 ? [node("wbr"), part] : [part]));
+  const by = (id) => document.getElementById(id);
+
+  // --- columns -----------------------------------------------------------
+
+  // A column has a head, the text of a row, how wide it is beside the others,
+  // and whether it only helps, so that a narrow page does without.
+  const column = (head, text, wide = 2, helps = false) => ({ head, text, wide, helps });
+  const helping = (head, text, wide = 2) => column(head, text, wide, true);
+  const address = (head = "address") => column(head, (r) => data.changes.address[r], 3);
+  const was = (head, field, wide) => column(head, (r) => before(r, field), wide);
+  const now = (head, field, wide) => column(head, (r) => after(r, field), wide);
+  const aids = (head, side, field, wide) => helping(head, (r) => side(r, field), wide);
+  const username = (side, head = "username") => aids(head, side, USERNAME, 1.3);
+  const entry = (side, head = "entry") => aids(head, side, DN, 3);
+
+  const attributeOf = (r) => data.only.attribute_change[r - groupOf("attribute_change").first];
+  const reasonOf = (r) => data.because.type_change[r - groupOf("type_change").first];
+  const fieldOf = (r) => {
+    const name = attributeOf(r);
+    return name === "dn" ? DN : data.fields.indexOf(name, DN + 1);
+  };
+  const addedAs = (r) => {
+    if (after(r, PRIMARY) !== data.changes.address[r]) return "alias of " + after(r, PRIMARY);
+    return before(r, PRIMARY) === "" ? "new " + after(r, TYPE) : "new primary";
+  };
+  const wasRole = (r) => {
+    const primary = before(r, PRIMARY);
+    if (primary !== data.changes.address[r]) return "alias of " + primary;
+    return after(r, STATUS) === "active" ? "primary, now " + after(r, PRIMARY) : before(r, TYPE) + " account";
+  };
+
+  const limit = data.withheld.includes(1) ? [column("limit", (r) => withheld(r) ? "withheld" : "", 1)] : [];
+
+  const columns = {
+    add: [address(), column("as", addedAs), username(after), entry(after), aids("guid", after, GUID)],
+    inactive: [address(), ...limit, column("was", wasRole), username(before), entry(before)],
+    primary_change: [address("new primary"), was("was", PRIMARY), username(after), entry(after)],
+    directory_switch: [address(), was("from directory", DIRECTORY, 1), now("to directory", DIRECTORY, 1), username(after), entry(after)],
+    alias_switch: [address(), was("from account", PRIMARY), now("to account", PRIMARY)],
+    alias_to_primary: [address(), was("was alias of", PRIMARY), username(after, "goes to"), entry(after)],
+    primary_to_alias: [address(), now("now alias of", PRIMARY), username(before, "was primary of"), entry(before)],
+    primary_switch: [address(), was("from", USERNAME, 1), now("to", USERNAME, 1), aids("guid before", before, GUID), aids("guid after", after, GUID)],
+    type_change: [address(), was("type before", TYPE, 1), now("type after", TYPE, 1), column("because", reasonOf)],
+    username_change: [address(), was("username before", USERNAME), now("username after", USERNAME)],
+    adoption: [address(), username(after), entry(after, "owner"), aids("guid", after, GUID)],
+    guid_change: [address(), was("guid before", GUID), now("guid after", GUID), username(after)],
+    reactivation: [address(), username(after), entry(after), aids("guid", after, GUID)],
+    attribute_change: [
+      address(), column("attribute", attributeOf, 1),
+      column("before", (r) => before(r, fieldOf(r))), column("after", (r) => after(r, fieldOf(r))),
+    ],
+  };
+  const rejection = (name) => (r) => rejections[name][r];
+  const rejectionColumns = [
+    column("address", rejection("address")),
+    ...rejections.standing.some((text) => text !== "") ? [column("since", rejection("standing"), 1)] : [],
+    helping("entry or account", (r) => rejections.dn[r] || rejections.primary[r]),
+    column("what", rejection("message"), 3), helping("what to do", rejection("remedy"), 3),
+  ];
+  const leftOutColumns = [
+    column("address", (r) => leftOut.address[r], 3), column("change", (r) => leftOut.reason[r], 1),
+    helping("account", (r) => leftOut.primary[r]), column("because", (r) => leftOut.why[r]),
+  ];
+
+  const within = (g, r) => r >= g.first && r < g.first + g.rows;
+  const groupOf = (name) => data.categories.find((g) => g.name === name);
+  const categoryOf = (r) => data.categories.find((g) => within(g, r));
+  const selfOf = (r) => categoryOf(r).name === "inactive" ? before : after;
+  const withheld = (r) => categoryOf(r).name === "inactive" && data.withheld[data.before[r]] === 1;
+  const directoryColumn = helping("directory", (r) => selfOf(r)(r, DIRECTORY), 1);
+  const primaryOf = (r) => {
+    switch (categoryOf(r).name) {
+      case "add": case "alias_switch": case "primary_to_alias": return after(r, PRIMARY);
+      case "inactive": return before(r, PRIMARY);
+    }
+    return data.changes.address[r];
+  };
+
+  // --- tabs --------------------------------------------------------------
+
+  const range = (first, rows) => Int32Array.from({ length: rows }, (_, i) => first + i);
+  const changes = data.changes.address.length;
+  const tabs = [{ id: "summary", name: "Summary" }];
+  const tab = (id, name, group, first, rows, columns, more) =>
+    rows > 0 && tabs.push({ id, name, kind: group.kind, meaning: group.meaning, all: range(first, rows), columns, ...more });
+  tab("changes", "All changes", { kind: "", meaning: "every row of the change set" }, 0, changes, [
+    address(), column("change", (r) => categoryOf(r).name, 1.5), ...limit, helping("account", primaryOf), helping("username", (r) => selfOf(r)(r, USERNAME), 1),
+    helping("entry", (r) => selfOf(r)(r, DN), 3),
+  ], { of: "change" });
+  for (const g of data.categories) {
+    const several = data.several && g.name !== "directory_switch";
+    tab(g.name, g.name, g, g.first, g.rows, several ? columns[g.name].concat(directoryColumn) : columns[g.name], { of: "change" });
+  }
+  tab("left_out", "left_out", { kind: "skipped", meaning: "not made: --only and --except leave them out" }, 0, leftOut.address.length, leftOutColumns, { of: "left_out" });
+  tab("rejections", "Refusals", { kind: "refused", meaning: "what is refused and why, by reason" }, 0, rejections.address.length, rejectionColumns, { of: "rejection" });
+
+  // --- search ------------------------------------------------------------
+
+  // The texts that are searched: of each account before and after, of each
+  // refusal and of each row that is left out; made once.
+  let index;
+  const makeIndex = () => {
+    const join = (table, n) => {
+      const lists = Object.values(table);
+      return Array.from({ length: n }, (_, i) => lists.map((list) => list[i]).join("\n").toLowerCase());
+    };
+    const [old, young] = data.sides;
+    index = {
+      accounts: Array.from({ length: data.withheld.length }, (_, i) => {
+        const texts = [];
+        for (let f = 0; f < data.fields.length; f++) {
+          texts.push(old[f][i]);
+          if (young[f][i] !== old[f][i]) texts.push(young[f][i]);
+        }
+        if (data.withheld[i]) texts.push("withheld");
+        return texts.join("\n").toLowerCase();
+      }),
+      rejections: join(rejections, rejections.address.length),
+      leftOut: join(leftOut, leftOut.address.length),
+    };
+  };
+
+  const filter = { words: [], directory: null, type: null, reason: null, fresh: false };
+
+  // has returns, for each text, the words that it has, as bits.
+  const has = (texts) => {
+    const found = new Int32Array(texts.length);
+    filter.words.forEach((word, bit) => {
+      for (let i = 0; i < texts.length; i++) if (texts[i].includes(word)) found[i] |= 1 << bit;
+    });
+    return found;
+  };
+  const select = () => {
+    const { words, directory, type, reason, fresh } = filter;
+    const every = 2 ** words.length - 1;
+    if (every !== 0 && !index) makeIndex();
+    const found = every === 0 ? null : { change: has(index.accounts), rejection: has(index.rejections), left_out: has(index.leftOut) };
+    const keeps = {
+      change: (r) => {
+        const b = data.before[r], a = data.after[r];
+        if (found && ((b < 0 ? 0 : found.change[b]) | (a < 0 ? 0 : found.change[a])) !== every) return false;
+        const ofDirectory = (side) => side(r, PRIMARY) !== "" && side(r, DIRECTORY) === directory;
+        if (directory !== null && !ofDirectory(before) && !ofDirectory(after)) return false;
+        return type === null || (after(r, PRIMARY) === "" ? before : after)(r, TYPE) === type;
+      },
+      rejection: (r) => (!found || found.rejection[r] === every) && (directory === null || rejections.directory[r] === directory) &&
+        (type === null || rejections.type[r] === type) && (reason === null || rejections.reason[r] === reason) && (!fresh || rejections.standing[r] === "new"),
+      left_out: (r) => (!found || found.left_out[r] === every) && (directory === null || leftOut.directory[r] === directory) && (type === null || leftOut.type[r] === type),
+    };
+    // Each change stands in two tabs.
+    const kept = new Uint8Array(changes);
+    for (let r = 0; r < changes; r++) kept[r] = keeps.change(r) ? 1 : 0;
+    keeps.change = (r) => kept[r] === 1;
+    for (const t of tabs) {
+      if (!t.all) continue;
+      t.rows = t.all.filter(keeps[t.of]);
+      t.lines = t.of === "rejection" ? grouped(t.rows) : t.rows;
+    }
+  };
+
+  // grouped puts a line before the rows of each reason: -1 for the first
+  // reason, -2 for the next.
+  const grouped = (rows) => {
+    const lines = [];
+    let g = -1;
+    for (const r of rows) {
+      const before = g;
+      while (g < 0 || r >= data.reasons[g].first + data.reasons[g].rows) g++;
+      if (g !== before) lines.push(-1 - g);
+      lines.push(r);
+    }
+    return Int32Array.from(lines);
+  };
+  const filtered = () => filter.words.length > 0 || filter.directory !== null || filter.type !== null;
+
+  // --- the table ---------------------------------------------------------
+
+  // Only the lines in sight are in the document. Browsers limit how high an
+  // element may be; beyond that, one pixel of the scroll bar is more of the
+  // table.
+  const height = 34, highest = 8_000_000, spare = 10;
+  const scroller = by("scroller"), table = by("table"), body = table.tBodies[0];
+  const top = node("tr", { class: "gap", "aria-hidden": "true" }, node("td")), bottom = top.cloneNode(true);
+  let current = tabs[0], active = 0, made = new Map();
+
+  const view = () => Math.max(scroller.clientHeight - height, height);
+  const total = () => current.lines.length * height;
+  const scale = () => {
+    const low = Math.min(total(), highest);
+    return low <= view() ? 1 : (total() - view()) / (low - view());
+  };
+  const cellsOf = (t, r) => t.columns.map((c, n) =>
+    node(n === 0 ? "th" : "td", n === 0 ? { scope: "row" } : c.helps ? { class: "helps" } : {}, parts(c.text(r))));
+  const line = (i) => {
+    const r = current.lines[i];
+    const row = node("tr", { "aria-rowindex": i + 2 });
+    row.line = i;
+    if (r < 0) {
+      const g = data.reasons[-1 - r];
+      row.className = "head";
+      const text = count(current.rows.filter((x) => within(g, x)).length, "refused", "refused") + ", " + g.meaning;
+      row.append(node("td", { colspan: current.columns.length }, node("strong", {}, g.name), text));
+      return row;
+    }
+    row.tabIndex = i === active ? 0 : -1;
+    row.append(...cellsOf(current, r));
+    return row;
+  };
+  const draw = () => {
+    if (!current.all) return;
+    const k = scale(), n = current.lines.length, at = scroller.scrollTop * k;
+    const first = Math.max(0, Math.floor(at / height) - spare);
+    const last = Math.min(n, Math.ceil((at + view()) / height) + spare);
+    const focused = body.contains(document.activeElement);
+    for (const [i, row] of made) {
+      if (i >= first && i < last) continue;
+      row.remove();
+      made.delete(i);
+    }
+    let next = top.nextSibling;
+    for (let i = first; i < last; i++) {
+      const row = made.get(i) ?? line(i);
+      if (row === next) {
+        next = next.nextSibling;
+        continue;
+      }
+      next.before(row);
+      made.set(i, row);
+    }
+    const above = Math.max(0, scroller.scrollTop - (at - first * height));
+    top.firstChild.style.height = above + "px";
+    bottom.firstChild.style.height = Math.max(0, Math.min(total(), highest) - above - (last - first) * height) + "px";
+    if (focused && !body.contains(document.activeElement)) scroller.focus({ preventScroll: true });
+  };
+  const redraw = () => {
+    made = new Map();
+    body.replaceChildren(top, bottom);
+    table.setAttribute("aria-rowcount", current.lines.length + 1);
+    draw();
+  };
+
+  // go makes a line the active one and scrolls so that it is in sight.
+  const go = (to, step) => {
+    const n = current.lines.length;
+    to = Math.min(Math.max(to, 0), n - 1);
+    while (to >= 0 && to < n && current.lines[to] < 0) to += step;
+    if (to < 0 || to >= n) return false;
+    if (made.has(active)) made.get(active).tabIndex = -1;
+    active = to;
+    const k = scale(), at = scroller.scrollTop * k;
+    if (to * height < at) scroller.scrollTop = to * height / k;
+    else if ((to + 1) * height > at + view()) scroller.scrollTop = ((to + 1) * height - view()) / k;
+    draw();
+    made.get(active).tabIndex = 0;
+    return true;
+  };
+  scroller.addEventListener("scroll", draw, { passive: true });
+  new ResizeObserver(draw).observe(scroller);
+  scroller.addEventListener("keydown", (e) => {
+    const page = Math.max(1, Math.floor(view() / height) - 1), end = current.lines.length - 1;
+    const to = { ArrowDown: active + 1, ArrowUp: active - 1, PageDown: active + page, PageUp: active - page, Home: 0, End: end }[e.key];
+    if (to !== undefined) {
+      e.preventDefault();
+      if (go(to, to < active && to > 0 ? -1 : 1)) made.get(active).focus({ preventScroll: true });
+    } else if (e.key === "Enter" || e.key === " ") {
+      e.preventDefault();
+      open();
+    }
+  });
+  body.addEventListener("click", (e) => {
+    const row = e.target.closest("tr");
+    if (row && row.line !== undefined && go(row.line, 1) && current.lines[row.line] >= 0) open();
+  });
+
+  // --- what is shown -----------------------------------------------------
+
+  const list = by("tabs");
+  for (const t of tabs) {
+    t.button = node("button", { type: "button", role: "tab", id: "tab-" + t.id, "aria-controls": t.all ? "rows" : "summary", class: t.kind || "" }, t.name);
+    if (["changes", "left_out", "rejections"].includes(t.id)) t.button.classList.add("apart");
+    if (t.all) t.button.append(t.number = node("span", { class: "n" }));
+    t.button.addEventListener("click", () => show(t, "pushState"));
+    list.append(t.button);
+  }
+  list.addEventListener("keydown", (e) => {
+    const at = tabs.indexOf(current), last = tabs.length - 1;
+    const to = { ArrowDown: at + 1, ArrowRight: at + 1, ArrowUp: at - 1, ArrowLeft: at - 1, Home: 0, End: last }[e.key];
+    if (to === undefined) return;
+    e.preventDefault();
+    show(tabs[(to + tabs.length) % tabs.length]);
+    current.button.focus();
+  });
+
+  const status = () => {
+    for (const t of tabs) {
+      if (!t.all) continue;
+      t.number.textContent = t.rows.length.toLocaleString("en-US");
+      t.button.classList.toggle("zero", t.rows.length === 0);
+    }
+    if (!current.all) return;
+    const all = current.all.length, n = current.rows.length;
+    by("status").textContent = n === all ? count(n, "row", "rows") : n.toLocaleString("en-US") + " of " + count(all, "row", "rows");
+    by("shown").disabled = n === 0;
+  };
+  const refresh = () => {
+    active = current.lines && current.lines[0] < 0 ? 1 : 0;
+    scroller.scrollTop = 0;
+    redraw();
+    status();
+  };
+  const update = () => {
+    select();
+    if (!current.all && filtered() && tabs.length > 1) return show(tabs.find((t) => t.rows && t.rows.length > 0) || tabs[1]);
+    refresh();
+  };
+  const show = (t, how = "replaceState") => {
+    current = t;
+    for (const other of tabs) {
+      other.button.setAttribute("aria-selected", other === t);
+      other.button.tabIndex = other === t ? 0 : -1;
+    }
+    t.button.scrollIntoView({ block: "nearest", inline: "nearest" });
+    by("summary").hidden = Boolean(t.all);
+    by("rows").hidden = !t.all;
+    if ((location.hash || "#summary").slice(1).split("/")[0] !== t.id) history[how](null, "", "#" + t.id);
+    if (!t.all) return status();
+    by("rows").setAttribute("aria-labelledby", t.button.id);
+    by("heading").textContent = t.name;
+    by("meaning").textContent = t.meaning;
+    by("reasons").hidden = t.id !== "rejections" || data.reasons.length < 2;
+    by("fresh").hidden = t.id !== "rejections" || !rejections.standing.includes("new");
+    const wide = t.columns.reduce((sum, c) => sum + c.wide, 0);
+    table.querySelector("colgroup").replaceChildren(...t.columns.map((c) => {
+      const col = node("col", c.helps ? { class: "helps" } : {});
+      col.style.width = 100 * c.wide / wide + "%";
+      return col;
+    }));
+    table.tHead.replaceChildren(node("tr", { "aria-rowindex": 1 }, ...t.columns.map((c) => node("th", c.helps ? { scope: "col", class: "helps" } : { scope: "col" }, c.head))));
+    refresh();
+  };
+
+  // A link names a tab, and of refusals perhaps a reason: #rejections/legal_hold.
+  const follow = () => {
+    const [id, reason] = location.hash.slice(1).split("/");
+    const t = tabs.find((t) => t.id === id);
+    if (!t) return false;
+    if (t.id === "rejections") {
+      by("reason").value = data.reasons.some((g) => g.name === reason) ? reason : "";
+      filter.reason = by("reason").value || null;
+      select();
+    }
+    show(t);
+    return true;
+  };
+  window.addEventListener("hashchange", follow);
+
+  const options = (id, texts) => {
+    for (const text of [...new Set(texts)].sort()) by(id).append(node("option", { value: "=" + text }, text === "" ? "(local)" : visible(text)));
+    by(id).parentNode.hidden = by(id).options.length < 3;
+    by(id).addEventListener("change", () => {
+      filter[id] = by(id).value === "" ? null : by(id).value.slice(1);
+      update();
+    });
+  };
+  const present = (field) => data.sides.slice(0, 2).flatMap((side) => [...new Set(side[field].filter((_, i) => side[PRIMARY][i] !== ""))]);
+  options("directory", [...present(DIRECTORY), ...new Set(rejections.directory), ...new Set(leftOut.directory)]);
+  options("type", [...present(TYPE), ...new Set(rejections.type), ...new Set(leftOut.type)]);
+  for (const g of data.reasons) by("reason").append(node("option", { value: g.name }, g.name));
+  by("reason").addEventListener("change", () => { location.hash = by("reason").value === "" ? "rejections" : "rejections/" + by("reason").value; });
+  by("new").addEventListener("change", () => {
+    filter.fresh = by("new").checked;
+    update();
+  });
+  let waiting;
+  by("search").addEventListener("input", () => {
+    clearTimeout(waiting);
+    waiting = setTimeout(() => {
+      filter.words = [...new Set(by("search").value.toLowerCase().split(/\s+/).filter(Boolean))].slice(0, 31);
+      update();
+    }, 80);
+  });
+  document.querySelector("form").addEventListener("submit", (e) => e.preventDefault());
+  // The button offers the other look; until it is used the reader's system
+  // decides.
+  const preference = matchMedia("(prefers-color-scheme: dark)"), root = document.documentElement;
+  const dark = () => root.dataset.theme ? root.dataset.theme === "dark" : preference.matches;
+  const offer = () => { by("theme").textContent = dark() ? "Light" : "Dark"; };
+  by("theme").addEventListener("click", () => {
+    root.dataset.theme = dark() ? "light" : "dark";
+    offer();
+  });
+  preference.addEventListener("change", offer);
+  offer();
+
+  // --- the details of a row ----------------------------------------------
+
+  const facts = (pairs) => {
+    const all = node("dl", { class: "about" });
+    for (const [name, text] of pairs) if (text !== "") all.append(node("dt", {}, visible(name)), node("dd", {}, shown(text)));
+    return all;
+  };
+  // sides shows an account before and after, value by value.
+  const sides = (account) => {
+    const there = data.sides.map((side) => side[PRIMARY][account] !== "");
+    const names = ["before", data.withheld[account] ? "after, which is withheld" : "after", "stays as"];
+    const columns = data.sides.map((_, side) => side).filter((side) => side < 2 || there[side]);
+    const mark = (text, other, tag) => !other.includes(text) ? node(tag, {}, parts(text)) : parts(text);
+    const values = (side, f) => value(side, f, account) === "" ? [] : f === ALIASES ? value(side, f, account).split(" ") : [value(side, f, account)];
+    const rows = [];
+    data.fields.forEach((name, f) => {
+      const all = columns.map((side) => values(side, f));
+      if (all.every((v) => v.length === 0)) return;
+      const changed = there[BEFORE] && there[AFTER] && value(BEFORE, f, account) !== value(AFTER, f, account);
+      rows.push(node("tr", changed ? { class: "changed" } : {},
+        node("th", { scope: "row" }, shown(name), ...changed ? [node("span", { class: "unseen" }, " (changed)")] : []),
+        ...all.map((v, side) => node("td", {}, ...v.map((text) => node("div", {},
+          !changed || side > 1 ? parts(text) : side === BEFORE ? mark(text, all[AFTER], "del") : mark(text, all[BEFORE], "ins")))))));
+    });
+    const none = (side) => there[side] ? "" : side === BEFORE ? ": no account" : ": no account any more";
+    return [
+      node("h3", {}, "Account ", shown(value(AFTER, PRIMARY, account) || value(BEFORE, PRIMARY, account))),
+      node("table", { class: "sides" },
+        node("thead", {}, node("tr", {}, node("th", { scope: "col" }, "value"), ...columns.map((side) => node("th", { scope: "col" }, names[side] + none(side))))),
+        node("tbody", {}, ...rows)),
+    ];
+  };
+  const details = {
+    change: (r) => {
+      const g = categoryOf(r), b = data.before[r], a = data.after[r];
+      const what = g.name + (g.name === "attribute_change" ? ": " + attributeOf(r) : "") + (withheld(r) ? ", withheld by a limit" : "");
+      return [data.changes.address[r], node("p", { class: "soft" }, visible(what)), ...[...new Set([b, a])].filter((n) => n >= 0).flatMap(sides)];
+    },
+    rejection: (r) => {
+      const of = (name) => rejections[name][r];
+      const g = data.reasons.find((g) => g.name === of("reason"));
+      return [of("address"), node("p", {}, visible(of("message"))), node("p", { class: "remedy" }, "what to do: ", shown(of("remedy"))), facts([
+        ["reason", g.name + ": " + g.meaning], ["since", of("standing")], ["directory", of("directory")], ["scope", of("scope")], ["type", of("type")],
+        ["primary", of("primary")], ["entry", of("dn")], ["guid", of("guid")],
+      ])];
+    },
+    left_out: (r) => [leftOut.address[r], node("p", { class: "soft" }, visible(leftOut.why[r])),
+      facts(data.header.filter((name) => !["category", "address"].includes(name)).map((name) => [name === "reason" ? "change" : name, leftOut[name][r]]))],
+  };
+  const dialog = by("details");
+  const open = () => {
+    const r = current.lines[active];
+    if (r === undefined || r < 0) return;
+    const [subject, ...parts] = details[current.of](r);
+    by("subject").replaceChildren(shown(subject));
+    by("detail").replaceChildren(...parts);
+    by("previous").disabled = current.lines.subarray(0, active).every((x) => x < 0);
+    by("next").disabled = active === current.lines.length - 1;
+    if (!dialog.open) dialog.showModal();
+    dialog.scrollTop = 0;
+    by("subject").focus();
+  };
+  const step = (by) => { if (go(active + by, by)) open(); };
+  by("previous").addEventListener("click", () => step(-1));
+  by("next").addEventListener("click", () => step(1));
+  by("close").addEventListener("click", () => dialog.close());
+  dialog.addEventListener("click", (e) => { if (e.target === dialog && e.clientX < dialog.getBoundingClientRect().left) dialog.close(); });
+  dialog.addEventListener("close", () => made.get(active)?.focus({ preventScroll: true }));
+
+  // --- CSV, as rollcall show -o csv writes it ----------------------------
+
+  // The values of a row beside those that each category has: of the account
+  // before the change, or, where the name begins with new_ or has no such
+  // beginning, after it.
+  const spelled = {
+    add: ["new_primary", "guid", "username", "dn"], inactive: ["original_primary"], primary_change: ["original_primary", "new_primary"],
+    directory_switch: ["original_directory", "new_directory"], alias_switch: ["original_primary", "new_primary"], alias_to_primary: ["original_primary"],
+    primary_to_alias: ["new_primary"], username_change: ["original_username"], adoption: ["guid", "username", "dn"], reactivation: ["guid"],
+  };
+  const fields = { primary: PRIMARY, type: TYPE, directory: DIRECTORY, guid: GUID, username: USERNAME, dn: DN };
+  const spell = (r, name) => {
+    if (name.startsWith("original_")) return before(r, fields[name.slice(9)]);
+    return after(r, fields[name.replace(/^new_/, "")]);
+  };
+  const named = { 7: "\\a", 8: "\\b", 9: "\\t", 10: "\\n", 11: "\\v", 12: "\\f", 13: "\\r", 34: "\\\"", 92: "\\\\" };
+  const quote = (text) => {
+    let quoted = "";
+    for (const c of text) quoted += named[c.codePointAt(0)] ?? (unseen.test(c) || c === "\u3000" ? escaped(c) : c);
+    return "\"" + quoted + "\"";
+  };
+  const pairs = (...list) => {
+    let text = "";
+    for (let i = 0; i < list.length; i += 2) text += (i > 0 ? " " : "") + list[i] + "=" + quote(list[i + 1]);
+    return text;
+  };
+  const detail = {
+    attribute_change: (r) => pairs("attribute", attributeOf(r), "original", before(r, fieldOf(r)), "new", after(r, fieldOf(r))),
+    primary_switch: (r) => pairs("original_guid", before(r, GUID), "new_guid", after(r, GUID)),
+    guid_change: (r) => pairs("original_guid", before(r, GUID), "new_guid", after(r, GUID)),
+    type_change: (r) => pairs("original_type", before(r, TYPE), "new_type", after(r, TYPE)),
+  };
+  const cells = {
+    change: (r) => {
+      const name = categoryOf(r).name, self = selfOf(r);
+      const row = { category: name, address: data.changes.address[r], type: self(r, TYPE), primary: primaryOf(r), directory: self(r, DIRECTORY) };
+      for (const key of spelled[name] ?? []) row[key] = spell(r, key);
+      if (name === "username_change") row.username = after(r, USERNAME);
+      if (name === "type_change") row.reason = reasonOf(r);
+      row.detail = name in detail ? detail[name](r) : withheld(r) ? "withheld" : "";
+      return data.header.map((key) => row[key] ?? "");
+    },
+    left_out: (r) => data.header.map((key) => leftOut[key][r]),
+    rejection: (r) => {
+      const standing = rejections.standing[r];
+      const row = {
+        category: "rejection",
+        detail: rejections.message[r] + "; " + rejections.remedy[r] + (standing === "" ? "" : standing === "new" ? "; new" : "; since=" + standing),
+      };
+      return data.header.map((key) => row[key] ?? rejections[key]?.[r] ?? "");
+    },
+  };
+  // safe keeps a spreadsheet from seeing a formula.
+  const safe = (text) => {
+    text = text.replace(acting, escaped);
+    if (/^[\s'"`‘’“”]*[=+\-@＝＋－＠]/u.test(text)) text = "'" + text;
+    return /[",]|^\s|^\\\.$/u.test(text) ? "\"" + text.replaceAll("\"", "\"\"") + "\"" : text;
+  };
+  const download = (name, tabs) => {
+    const lines = [data.header.join(",") + "\n"];
+    for (const t of tabs) for (const r of t.rows) lines.push(cells[t.of](r).map(safe).join(",") + "\n");
+    const url = URL.createObjectURL(new Blob(lines, { type: "text/csv" }));
+    node("a", { href: url, download: name }).click();
+    setTimeout(() => URL.revokeObjectURL(url), 60_000);
+  };
+  by("shown").addEventListener("click", () => download("rollcall-" + current.id + ".csv", [current]));
+  by("all").addEventListener("click", () => download("rollcall-plan.csv",
+    ["changes", "left_out", "rejections"].flatMap((id) => tabs.filter((t) => t.id === id)).map((t) => ({ of: t.of, rows: t.all }))));
+
+  // --- print -------------------------------------------------------------
+
+  // What is printed of long lists; beyond it, paper is no help.
+  const printed = 1000;
+  const sheet = (t, name, meaning, rows) => {
+    const more = rows.length - printed;
+    return [
+      node("h2", {}, name + " (" + rows.length.toLocaleString("en-US") + ")"), node("p", { class: "soft" }, meaning),
+      node("table", {}, node("thead", {}, node("tr", {}, ...t.columns.map((c) => node("th", { scope: "col" }, c.head)))),
+        node("tbody", {}, ...Array.from(rows.subarray(0, printed), (r) => node("tr", {}, ...cellsOf(t, r))))),
+      ...more > 0 ? [node("p", { class: "soft" }, "… " + count(more, "more row", "more rows") + ", in the CSV of this page")] : [],
+    ];
+  };
+  window.addEventListener("beforeprint", () => {
+    by("print").replaceChildren(...tabs.filter((t) => t.all && t.id !== "changes" && t.rows.length > 0).flatMap((t) => {
+      if (t.of !== "rejection") return sheet(t, t.name, t.meaning, t.rows);
+      return data.reasons.flatMap((g) => {
+        const rows = t.rows.filter((r) => within(g, r));
+        return rows.length > 0 ? sheet(t, "Refusals: " + g.name, g.meaning, rows) : [];
+      });
+    }));
+  });
+  window.addEventListener("afterprint", () => by("print").replaceChildren());
+
+  // --- begin -------------------------------------------------------------
+
+  root.classList.add("live");
+  for (const hidden of document.querySelectorAll(".tools[hidden], nav[hidden]")) hidden.hidden = false;
+  by("summary").setAttribute("role", "tabpanel");
+  by("summary").setAttribute("aria-labelledby", "tab-summary");
+  list.setAttribute("aria-orientation", "vertical");
+  select();
+  if (!follow()) show(current);
+  (window.requestIdleCallback ?? setTimeout)(() => index ?? makeIndex());
+})();

@@ -1,0 +1,708 @@
+package render
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"unicode/utf8"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/rollcall-cli/rollcall/internal/identity"
+	"github.com/rollcall-cli/rollcall/internal/servertest"
+	"github.com/rollcall-cli/rollcall/plan"
+)
+
+func htmlOf(t testing.TB, p *plan.Plan) string {
+	t.Helper()
+	var b strings.Builder
+	if err := HTML(&b, p); err != nil {
+		t.Fatal(err)
+	}
+	return b.String()
+}
+
+// reports are the plans that every test of the page goes through.
+func reports(t testing.TB) []struct {
+	name string
+	plan *plan.Plan
+} {
+	return []struct {
+		name string
+		plan *plan.Plan
+	}{{"everything", everything()}, {"nothing", nothing()}, {"part", part(t)}, {"poisoned", poisoned()}, {"standing", standing()}, {"marked-up", markedUp()}}
+}
+
+// markings are what would be more than text, if a page took it for markup.
+var markings = []string{
+	`</script><script>owned=1</script>`, `<img src=x onerror=owned=1>`, `"><svg onload=owned=1>`, `'onmouseover='owned=1`, `<!--<script>`, `-->`, `]]>`,
+	`javascript:owned=1`, `&lt;b&gt;&#x3c;i&#x3e;`, `{{.Verdict}}`, "${owned=1}`", "\u202egnp.exe\u2066", "\u2028\u2029", "\x00\x1b[2J", "\xff\xfe", "שלום ann עולם", "a\u200bb\u00adc", " a ", "</title></style>",
+	strings.Repeat("long<b>", 1500), "__proto__",
+}
+
+// markedUp has each of these in every field that comes from outside.
+func markedUp() *plan.Plan {
+	p := &plan.Plan{Header: header()}
+	p.Warnings, p.Unread, p.Only, p.Except = markings, markings, markings, markings
+	p.ConfigDigest, p.ToolVersion = markings[0], markings[0]
+	for i, text := range markings {
+		p.Directories = append(p.Directories, identity.Receipt{Name: text, Kind: text, Server: text, Identity: text})
+		name := fmt.Sprintf("account%02d", i)
+		before := person(i+1, text, text, text, name+"@example.com", name+".b@example.com")
+		before.Directory = text
+		before.Attributes = []identity.Attribute{{Name: text, Value: text}}
+		p.Accounts = append(p.Accounts, plan.AccountChange{Before: before, After: but(before, func(a *identity.Account) {
+			a.Aliases, a.Username, a.DN = []identity.Address{mail(name + ".a@example.com")}, text+"2", text+"2"
+			a.Attributes = []identity.Attribute{{Name: text, Value: text + "2"}}
+		})})
+		p.Rejections = append(p.Rejections, plan.Rejection{
+			Reason: plan.UnknownDomain, Address: text, Primary: text, DN: text, Directory: text, Scope: text, Guard: text, Attribute: text, Wanted: text,
+			Other: plan.Party{Kind: plan.EntryParty, Name: text, Directory: text},
+		})
+	}
+	p.Changes = plan.Rows(p.Accounts)
+	return p
+}
+
+var (
+	ownParts  = regexp.MustCompile(`(?s)<style>.*?</style>|<script>.*</script>|sha256-[^=]*=`)
+	dataBlock = regexp.MustCompile(`(?s)<script type="application/json" id="data">(.*?)</script>`)
+)
+
+func TestHTML(t *testing.T) {
+	for _, p := range reports(t) {
+		t.Run(p.name, func(t *testing.T) {
+			got := htmlOf(t, p.plan)
+			if htmlOf(t, p.plan) != got {
+				t.Error("the same plan gives other bytes")
+			}
+			if p.name != "marked-up" {
+				golden(t, p.name+".html", ownParts.ReplaceAllString(got, "…"))
+			}
+			if i := strings.IndexFunc(got, func(r rune) bool { return r != '\n' && identity.Unprintable(r) }); i >= 0 || !utf8.ValidString(got) {
+				t.Errorf("raw character at octet %d", i)
+			}
+			data := dataBlock.FindStringSubmatch(got)
+			if data == nil || !json.Valid([]byte(data[1])) {
+				t.Fatal("the data is no JSON")
+			}
+			if strings.ContainsAny(data[1], "<>&") {
+				t.Error("the data has markup")
+			}
+		})
+	}
+}
+
+// TestReportPolicy ties what the page is allowed to what it has.
+func TestReportPolicy(t *testing.T) {
+	page := htmlOf(t, nothing())
+	for _, part := range []string{"<style>" + string(reportStyle) + "</style>", "<script>" + string(reportScript) + "</script>"} {
+		if strings.Count(page, part) != 1 {
+			t.Errorf("the page does not have %.40s… as it is", part)
+		}
+	}
+	for _, word := range []string{"unsafe", "http:", "https:", "*"} {
+		if strings.Contains(reportPolicy, word) {
+			t.Errorf("the policy allows %s", word)
+		}
+	}
+	for _, word := range []string{"innerHTML", "outerHTML", "insertAdjacentHTML", "document.write", "eval(", "fetch(", "http://", "https://", "url("} {
+		if strings.Contains(string(reportScript)+string(reportStyle), word) {
+			t.Errorf("the page has %s", word)
+		}
+	}
+}
+
+// open writes a report into a file, opens it and returns its URL.
+func open(t *testing.T, b *servertest.Browser, p *plan.Plan) string {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), "plan.html")
+	if err := os.WriteFile(file, []byte(htmlOf(t, p)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	b.Open("file://" + file)
+	return "file://" + file
+}
+
+// eval returns what the body of a function returns in the page.
+func eval[T any](t *testing.T, b *servertest.Browser, body string, args ...any) (value T) {
+	t.Helper()
+	b.Eval(&value, body, args...)
+	return value
+}
+
+// cellsShown returns the texts of the rows of the table that can be seen.
+func cellsShown(t *testing.T, b *servertest.Browser) [][]string {
+	t.Helper()
+	return eval[[][]string](t, b, `return [...document.querySelectorAll("#table tbody tr:not(.gap)")].map((row) => [...row.children].map((cell) => cell.innerText))`)
+}
+
+// firstCells are those of the rows.
+func firstCells(t *testing.T, b *servertest.Browser) (all []string) {
+	t.Helper()
+	for _, row := range cellsShown(t, b) {
+		all = append(all, row[0])
+	}
+	return all
+}
+
+func TestHTMLInBrowser(t *testing.T) {
+	b := servertest.NewBrowser(t)
+	for _, test := range []struct {
+		name string
+		run  func(*testing.T, *servertest.Browser)
+	}{
+		{"rows", browserRows},
+		{"tabs", browserTabs},
+		{"links", browserLinks},
+		{"search", browserSearch},
+		{"filters", browserFilters},
+		{"details", browserDetails},
+		{"withheld", browserWithheld},
+		{"left out", browserLeftOut},
+		{"download", browserDownload},
+		{"hostile values", browserHostile},
+		{"visible", browserVisible},
+		{"dark", browserDark},
+		{"print", browserPrint},
+		{"without scripts", browserWithoutScripts},
+		{"narrow", browserNarrow},
+		{"100,000 rows", browserMany},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			b := b.With(t)
+			b.Look(1280, 900, false)
+			b.Complaints()
+			test.run(t, b)
+			if all := b.Complaints(); len(all) > 0 {
+				t.Errorf("the console tells %q", all)
+			}
+		})
+	}
+}
+
+// Each plan has the tabs and the numbers of rows that its summary says.
+func browserRows(t *testing.T, b *servertest.Browser) {
+	for _, p := range reports(t) {
+		open(t, b, p.plan)
+		want := map[string]string{"Summary": ""}
+		tab := func(name string, n int) {
+			if n > 0 {
+				want[name] = number(n)
+			}
+		}
+		s := p.plan.Summary()
+		for c, n := range s.Changes {
+			tab(plan.Category(c).String(), n)
+		}
+		tab("All changes", len(p.plan.Changes))
+		tab("left_out", s.LeftOut)
+		tab("Refusals", s.Rejections)
+		got := eval[map[string]string](t, b, `return Object.fromEntries([...document.querySelectorAll("[role=tab]")].map((tab) => [tab.firstChild.data, tab.children[0]?.textContent ?? ""]))`)
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("%s: tabs (-want +got):\n%s", p.name, diff)
+		}
+	}
+}
+
+// The tabs are one stop of the tab key; arrows move between them, Home and End
+// to the ends.
+func browserTabs(t *testing.T, b *servertest.Browser) {
+	open(t, b, everything())
+	focused := func() string { return eval[string](t, b, "return document.activeElement.textContent") }
+	b.Press(servertest.Tab)
+	if got := focused(); got != "Skip to the content" {
+		t.Errorf("first is %q", got)
+	}
+	b.Eval(nil, `document.querySelector("[role=tab][aria-selected=true]").focus()`)
+	for _, step := range []struct{ keys, want, heading string }{
+		{servertest.Down, "All changes71", "All changes"},
+		{servertest.Right, "add7", "add"},
+		{servertest.Up + servertest.Left, "Summary", ""},
+		{servertest.Up, "Refusals21", "Refusals"},
+		{servertest.Home, "Summary", ""},
+		{servertest.End, "Refusals21", "Refusals"},
+	} {
+		b.Press(step.keys)
+		if got := focused(); got != step.want {
+			t.Errorf("after %q the focus is on %q, want %q", step.keys, got, step.want)
+		}
+		heading := eval[string](t, b, `return document.getElementById("rows").hidden ? "" : document.getElementById("heading").textContent`)
+		if heading != step.heading {
+			t.Errorf("after %q the page shows %q, want %q", step.keys, heading, step.heading)
+		}
+		selected := eval[[]string](t, b, `return [...document.querySelectorAll("[role=tab]")].filter((tab) => tab.getAttribute("aria-selected") === "true" || tab.tabIndex === 0).map((tab) => tab.textContent)`)
+		if !slices.Equal(selected, []string{step.want}) {
+			t.Errorf("after %q %q are selected or in the way of the tab key", step.keys, selected)
+		}
+	}
+	roles := eval[[]string](t, b, `const table = document.getElementById("table");
+return [table.getAttribute("role"), table.getAttribute("aria-rowcount"), document.querySelector("#table thead th").scope, document.querySelector("#rows").getAttribute("aria-labelledby")]`)
+	if want := []string{"grid", fmt.Sprint(1 + 21 + plan.Reasons - 1), "col", "tab-rejections"}; !slices.Equal(roles, want) {
+		t.Errorf("the table says %q, want %q", roles, want)
+	}
+}
+
+// A link names a tab, and of refusals a reason.
+func browserLinks(t *testing.T, b *servertest.Browser) {
+	url := open(t, b, everything())
+	b.Open("about:blank")
+	b.Open(url + "#adoption")
+	if got, want := firstCells(t, b), []string{"kim@example.com"}; !slices.Equal(got, want) {
+		t.Errorf("rows %q, want %q", got, want)
+	}
+	b.Click("#tab-summary")
+	b.Click(`a[href="#type_change"]`)
+	b.Until(`document.getElementById("heading").textContent === "type_change"`)
+	want := [][]string{{"team@example.com", "user", "list", "the entry is a list now", "corp"}}
+	if diff := cmp.Diff(want, cellsShown(t, b)); diff != "" {
+		t.Errorf("rows (-want +got):\n%s", diff)
+	}
+	b.Eval(nil, `location.hash = "rejections/unknown_domain"`)
+	b.Until(`document.getElementById("status").textContent === "3 of 21 rows"`)
+	if got, want := firstCells(t, b), []string{"unknown_domain3 refused, addresses in domains that their scope does not take", "pat@example.info", "pat@subsidiary.example", "quinn@example.info"}; !slices.Equal(got, want) {
+		t.Errorf("rows %q, want %q", got, want)
+	}
+	b.Eval(nil, `location.hash = "rejections"`)
+	b.Until(`document.getElementById("status").textContent === "21 rows"`)
+	b.Eval(nil, `location.hash = "nowhere"`)
+	if got := eval[string](t, b, `return document.getElementById("heading").textContent`); got != "Refusals" {
+		t.Errorf("a link to nowhere leads to %q", got)
+	}
+}
+
+// textOfAccounts is what is searched of the account that a row takes from, and
+// of the one that it gives to.
+func textOfAccounts(p *plan.Plan, row *plan.Change) string {
+	var b strings.Builder
+	for i := range p.Accounts {
+		c := &p.Accounts[i]
+		if (row.Before == nil || row.Before != c.Before) && (row.After == nil || row.After != c.After) {
+			continue
+		}
+		for _, a := range []*identity.Account{c.Before, c.After} {
+			if a != nil {
+				b.Write(a.AppendJSON(nil))
+			}
+		}
+		if c.Withheld {
+			b.WriteString("withheld")
+		}
+	}
+	return strings.ToLower(b.String())
+}
+
+// A search finds the changes whose accounts have all its words before or after,
+// wherever they have them.
+func browserSearch(t *testing.T, b *servertest.Browser) {
+	p := everything()
+	open(t, b, p)
+	for _, words := range []string{"ann.jones", "ANN SMITH", "info@example.com", "ou=marketing ajones", "8c4ac30e-975f", "李伟", "leaver.two", "jørgen &", "withheld student07", "nobody-has-this"} {
+		var want []string
+		for i := range p.Changes {
+			text := textOfAccounts(p, &p.Changes[i])
+			if !slices.ContainsFunc(strings.Fields(strings.ToLower(words)), func(word string) bool { return !strings.Contains(text, word) }) {
+				want = append(want, p.Changes[i].Address.String())
+			}
+		}
+		search(b, words, "changes", len(want))
+		b.Click("#tab-changes")
+		if diff := cmp.Diff(want, firstCells(t, b)); diff != "" {
+			t.Errorf("search for %q (-want +got):\n%s", words, diff)
+		}
+	}
+	if got := eval[bool](t, b, `return document.getElementById("shown").disabled`); !got {
+		t.Error("no rows can be downloaded")
+	}
+	search(b, "quinn lee", "rejections", 3)
+	search(b, "", "changes", len(p.Changes))
+}
+
+// search types a search and waits until a tab has that many rows.
+func search(b *servertest.Browser, text, tab string, rows int) {
+	b.Click("#search")
+	b.Eval(nil, `document.getElementById("search").value = ""; document.getElementById("search").dispatchEvent(new Event("input"))`)
+	b.Press(text)
+	b.Until(fmt.Sprintf(`document.getElementById("search").value === %q && document.querySelector("#tab-%s .n").textContent === %q`, text, tab, number(rows)))
+}
+
+// choose takes an option of a list.
+func choose(b *servertest.Browser, id, value string) {
+	b.Eval(nil, `const list = document.getElementById(arguments[0]); list.value = arguments[1]; list.dispatchEvent(new Event("change"))`, id, value)
+}
+
+func browserFilters(t *testing.T, b *servertest.Browser) {
+	p := standing()
+	open(t, b, p)
+	b.Click("#tab-rejections")
+	b.Click("#new")
+	b.Until(fmt.Sprintf(`document.getElementById("status").textContent === "%d of 21 rows"`, newOnes(p.Rejections)))
+	for _, row := range cellsShown(t, b) {
+		if len(row) > 1 && row[1] != "new" {
+			t.Errorf("%q is not new", row)
+		}
+	}
+	p = everything()
+	open(t, b, p)
+	b.Click("#tab-changes")
+	choose(b, "directory", "=lab")
+	n := 0
+	for i := range p.Changes {
+		c := &p.Changes[i]
+		if c.Before != nil && c.Before.Directory == "lab" || c.After != nil && c.After.Directory == "lab" {
+			n++
+		}
+	}
+	b.Until(fmt.Sprintf(`document.getElementById("status").textContent === "%d of %d rows"`, n, len(p.Changes)))
+	choose(b, "directory", "=")
+	b.Until(`document.querySelector("#tab-adoption .n").textContent === "1" && document.querySelector("#tab-add .n").textContent === "0"`)
+	choose(b, "directory", "")
+	choose(b, "type", "=list")
+	b.Until(`document.getElementById("status").textContent === "2 of 71 rows"`)
+	if got, want := firstCells(t, b), []string{"all@example.com", "team@example.com"}; !slices.Equal(got, want) {
+		t.Errorf("lists %q, want %q", got, want)
+	}
+}
+
+// sidesShown returns the values of the open details, with those that are marked
+// as gone or new between - - and + +.
+func sidesShown(t *testing.T, b *servertest.Browser) [][]string {
+	t.Helper()
+	return eval[[][]string](t, b, `
+const marked = (cell) => [...cell.children].map((part) => part.querySelector("del") ? "-" + part.innerText + "-" : part.querySelector("ins") ? "+" + part.innerText + "+" : part.innerText).join(" ");
+return [...document.querySelectorAll("#details h3, #details tr")].map((row) => row.tagName === "H3" ? [row.innerText] :
+  [...row.children].map((cell) => cell.tagName === "TH" ? (row.className === "changed" ? "*" : "") + cell.innerText.trim().split(/\s*\(/)[0] : marked(cell)))`)
+}
+
+// Enter opens a row, Escape closes it and leads back to the row; a row of two
+// accounts shows both.
+func browserDetails(t *testing.T, b *servertest.Browser) {
+	open(t, b, everything())
+	b.Click("#tab-primary_change")
+	b.Eval(nil, `document.querySelector("#table tr[tabindex='0']").focus()`)
+	b.Press(servertest.Enter)
+	b.Until(`document.getElementById("details").open`)
+	want := [][]string{
+		{"Account ann.jones@example.com"},
+		{"value", "before", "after"},
+		{"*primary", "-ann.smith@example.com-", "+ann.jones@example.com+"},
+		{"*aliases", "a.smith@example.com -sales@example.com-", "a.smith@example.com +ann.smith@example.com+"},
+		{"type", "user", "user"},
+		{"status", "active", "active"},
+		{"directory", "corp", "corp"},
+		{"guid", "8c4ac301-975f-4717-ad7b-ba4a4e960001", "8c4ac301-975f-4717-ad7b-ba4a4e960001"},
+		{"*username", "-asmith-", "+ajones+"},
+		{"*dn", "-CN=Ann Smith,OU=Sales,DC=corp,DC=example,DC=com-", "+CN=Ann Jones,OU=Marketing,DC=corp,DC=example,DC=com+"},
+		{"*department", "", "+Marketing+"},
+		{"*display_name", "-Ann Smith-", "+Ann Jones+"},
+	}
+	if diff := cmp.Diff(want, sidesShown(t, b)); diff != "" {
+		t.Errorf("details (-want +got):\n%s", diff)
+	}
+	b.Press(servertest.Escape)
+	b.Until(`!document.getElementById("details").open`)
+	if got := eval[string](t, b, `return document.activeElement.firstChild.innerText`); got != "ann.jones@example.com" {
+		t.Errorf("the focus is on %q", got)
+	}
+	b.Press(servertest.Down + servertest.Enter)
+	b.Until(`document.getElementById("subject").innerText === "desk@example.com"`)
+	b.Click("#next")
+	b.Until(`document.getElementById("subject").innerText === "fay@example.com" && document.getElementById("next").disabled`)
+	b.Click("#close")
+
+	b.Click("#tab-alias_switch")
+	b.Click("#table tr[tabindex='0']")
+	b.Until(`document.getElementById("subject").innerText === "sales@example.com"`)
+	var accounts []string
+	for _, row := range sidesShown(t, b) {
+		if len(row) == 1 {
+			accounts = append(accounts, row[0])
+		}
+	}
+	if want := []string{"Account ann.jones@example.com", "Account bob@example.com"}; !slices.Equal(accounts, want) {
+		t.Errorf("accounts %q, want %q", accounts, want)
+	}
+	b.Press(servertest.Escape)
+
+	b.Eval(nil, `location.hash = "rejections/guid_changed"`)
+	b.Until(`document.getElementById("status").textContent === "1 of 21 rows"`)
+	b.Click("#table tr[tabindex='0']")
+	got := eval[string](t, b, `return document.getElementById("detail").innerText`)
+	r := &everything().Rejections[19]
+	for _, want := range []string{r.Message(), r.Remedy(), r.DN, r.GUID.String(), r.Scope, r.Reason.Meaning()} {
+		if !strings.Contains(got, want) {
+			t.Errorf("%q is not in %q", want, got)
+		}
+	}
+}
+
+// A withheld row is marked, and its details tell how the account stays.
+func browserWithheld(t *testing.T, b *servertest.Browser) {
+	open(t, b, everything())
+	b.Click("#tab-inactive")
+	for _, row := range cellsShown(t, b) {
+		if want := map[bool]string{true: "withheld"}[strings.HasPrefix(row[0], "student")]; row[1] != want {
+			t.Errorf("%s is marked %q, want %q", row[0], row[1], want)
+		}
+	}
+	b.Eval(nil, `[...document.querySelectorAll("#table tr")].find((row) => row.innerText.includes("student00.old")).click()`)
+	b.Until(`document.getElementById("details").open`)
+	want := [][]string{
+		{"Account student00@example.org"},
+		{"value", "before", "after, which is withheld", "stays as"},
+		{"primary", "student00@example.org", "student00@example.org", "student00@example.org"},
+		{"*aliases", "-student00.old@example.org-", "", "student00.old@example.org"},
+		{"type", "user", "user", "user"},
+		{"*status", "-active-", "+inactive+", "active"},
+	}
+	if diff := cmp.Diff(want, sidesShown(t, b)[:6]); diff != "" {
+		t.Errorf("details (-want +got):\n%s", diff)
+	}
+}
+
+func browserLeftOut(t *testing.T, b *servertest.Browser) {
+	p := part(t)
+	open(t, b, p)
+	b.Click("#tab-left_out")
+	rows := cellsShown(t, b)
+	if len(rows) != len(p.LeftOut) {
+		t.Fatalf("%d rows, want %d", len(rows), len(p.LeftOut))
+	}
+	for i := range p.LeftOut {
+		row := p.LeftOut[i].Row()
+		if want := []string{row.Address, row.Category.String(), primaryOf(&row), p.LeftOut[i].Why()}; !slices.Equal(rows[i], want) {
+			t.Errorf("row %d is %q, want %q", i, rows[i], want)
+		}
+	}
+	b.Click("#table tr[tabindex='0']")
+	got := eval[string](t, b, `return document.getElementById("detail").innerText`)
+	if !strings.HasPrefix(got, p.LeftOut[0].Why()) || !strings.Contains(got, rows[0][1]) {
+		t.Errorf("details %q", got)
+	}
+}
+
+// The page writes the very CSV of -o csv; only what is no UTF-8 is lost to a
+// page.
+func browserDownload(t *testing.T, b *servertest.Browser) {
+	lossy := strings.NewReplacer(`\xff`, "\ufffd", `\xfe`, "\ufffd")
+	for _, p := range reports(t) {
+		open(t, b, p.plan)
+		b.Click("#all")
+		if diff := cmp.Diff(lossy.Replace(csvOf(t, p.plan)), lossy.Replace(string(b.Downloaded("rollcall-plan.csv")))); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", p.name, diff)
+		}
+	}
+	p := everything()
+	open(t, b, p)
+	search(b, "student07", "inactive", 2)
+	b.Click("#tab-inactive")
+	b.Click("#shown")
+	var want []string
+	for line := range strings.Lines(csvOf(t, p)) {
+		if len(want) == 0 || strings.Contains(line, "student07") {
+			want = append(want, line)
+		}
+	}
+	if diff := cmp.Diff(strings.Join(want, ""), string(b.Downloaded("rollcall-inactive.csv"))); diff != "" {
+		t.Errorf("shown rows (-want +got):\n%s", diff)
+	}
+}
+
+// No value becomes anything but text: every tab and every row of a plan of
+// hostile values is opened.
+func browserHostile(t *testing.T, b *servertest.Browser) {
+	for _, p := range []*plan.Plan{markedUp(), poisoned()} {
+		open(t, b, p)
+		opened := 0
+		b.Eval(&opened, `let opened = 0;
+for (const tab of document.querySelectorAll("[role=tab]")) {
+  tab.click();
+  await new Promise(requestAnimationFrame);
+  const rows = Number(document.getElementById("table").getAttribute("aria-rowcount")) - 1;
+  for (let i = 0; i < rows && tab.id !== "tab-summary"; i++) {
+    const row = document.querySelector("#table tr[tabindex='0']");
+    row.click();
+    if (document.getElementById("details").open) opened++;
+    document.getElementById("details").close();
+    document.getElementById("scroller").dispatchEvent(new KeyboardEvent("keydown", { key: "ArrowDown" }));
+  }
+}
+dispatchEvent(new Event("beforeprint"));
+return opened;`)
+		if want := 2*len(p.Changes) + len(p.Rejections); opened < want {
+			t.Errorf("%d rows were opened, want %d", opened, want)
+		}
+		var found struct {
+			Owned    bool
+			Scripts  int
+			Tags     []string
+			Handlers int
+			Links    []string
+		}
+		b.Eval(&found, `const all = [...document.querySelectorAll("*")];
+return {owned: "owned" in window, scripts: document.scripts.length, tags: [...new Set(all.map((node) => node.localName))].sort(),
+  handlers: all.filter((node) => node.getAttributeNames().some((name) => name.startsWith("on") || name === "style" && node.localName !== "col" && node.localName !== "td")).length,
+  links: all.filter((node) => node.hasAttribute("href") || node.hasAttribute("src")).map((node) => node.getAttribute("href") ?? node.getAttribute("src")).filter((link) => !/^#[a-z_/]+$/.test(link))}`)
+		want := []string{
+			"a", "bdi", "body", "br", "button", "col", "colgroup", "dd", "del", "dialog", "div", "dl", "dt", "form", "h1", "h2", "h3", "head", "header", "html",
+			"input", "ins", "label", "li", "main", "meta", "nav", "noscript", "option", "p", "rect", "script", "section", "select", "span", "strong", "style", "svg", "table", "tbody", "td", "th",
+			"thead", "title", "tr", "ul", "wbr",
+		}
+		for _, tag := range found.Tags {
+			if !slices.Contains(want, tag) {
+				t.Errorf("the page has a <%s>", tag)
+			}
+		}
+		if found.Owned || found.Scripts != 1 || found.Handlers > 0 || len(found.Links) > 0 {
+			t.Errorf("the page has %+v", found)
+		}
+	}
+}
+
+// What cannot be seen looks as it does in a terminal.
+func browserVisible(t *testing.T, b *servertest.Browser) {
+	p := markedUp()
+	open(t, b, p)
+	b.Eval(nil, `location.hash = "rejections"`)
+	b.Until(`document.getElementById("heading").textContent === "Refusals"`)
+	var want []string
+	for _, text := range markings {
+		if utf8.ValidString(text) && len(text) < longest {
+			want = append(want, clean(text))
+		}
+	}
+	var got []string
+	for _, row := range eval[[]string](t, b, `return [...document.querySelectorAll("#table tbody th")].map((cell) => cell.textContent)`) {
+		if !strings.ContainsRune(row, utf8.RuneError) && !strings.HasPrefix(row, "long") {
+			got = append(got, row)
+		}
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("addresses (-want +got):\n%s", diff)
+	}
+	if n := eval[int](t, b, `return Math.max(...[...document.querySelectorAll("#table td, #table th")].map((cell) => cell.textContent.length))`); n > longest+1 {
+		t.Errorf("a cell shows %d characters", n)
+	}
+}
+
+// The page is dark where the reader wants it, and the button changes that.
+func browserDark(t *testing.T, b *servertest.Browser) {
+	bright := func() bool {
+		return eval[bool](t, b, `return getComputedStyle(document.body).backgroundColor.match(/[\d.]+/g).slice(0, 3).every((n) => n > 128)`)
+	}
+	for _, dark := range []bool{false, true} {
+		b.Look(1280, 900, dark)
+		open(t, b, everything())
+		if bright() == dark {
+			t.Errorf("wanted dark %v", dark)
+		}
+		b.Click("#theme")
+		if bright() != dark {
+			t.Errorf("the button does not change dark %v", dark)
+		}
+	}
+}
+
+// On paper are the summary and, of each category and reason, the rows.
+func browserPrint(t *testing.T, b *servertest.Browser) {
+	p := everything()
+	open(t, b, p)
+	b.Click("#tab-add")
+	b.Eval(nil, `addEventListener("beforeprint", () => { window.paper = document.getElementById("print").textContent; })`)
+	if pdf := b.Print(); !bytes.HasPrefix(pdf, []byte("%PDF")) {
+		t.Errorf("%d octets are no PDF", len(pdf))
+	}
+	paper := eval[string](t, b, "return window.paper")
+	for i := range p.Changes {
+		if !strings.Contains(paper, p.Changes[i].Address.String()) {
+			t.Errorf("%s is not printed", p.Changes[i].Address)
+		}
+	}
+	for i := range p.Rejections {
+		if !strings.Contains(paper, p.Rejections[i].Message()) || !strings.Contains(paper, p.Rejections[i].Remedy()) {
+			t.Errorf("the rejection of %s is not printed", p.Rejections[i].Address)
+		}
+	}
+	if eval[bool](t, b, `return document.getElementById("print").hasChildNodes()`) {
+		t.Error("what is printed stays in the page")
+	}
+}
+
+// Without its script the page has the summary, the warnings and the receipts.
+func browserWithoutScripts(t *testing.T, b *servertest.Browser) {
+	b.Scripts(false)
+	defer b.Scripts(true)
+	open(t, b, everything())
+	text := eval[string](t, b, "return document.body.innerText")
+	for _, want := range []string{"This browser runs no scripts", "31 changes to make", "case-2024-003", "47", "addresses stop receiving mail", "unknown_domain", "ldaps://dc1.corp.example.com", "USN 812345 to 812351", "14 pages in 3.2 s"} {
+		if !strings.Contains(text, want) {
+			t.Errorf("the page does not show %q", want)
+		}
+	}
+	if strings.Contains(text, "Search") || strings.Contains(text, "Download") {
+		t.Error("the page shows what does nothing")
+	}
+}
+
+// On a telephone nothing is wider than the page.
+func browserNarrow(t *testing.T, b *servertest.Browser) {
+	b.Look(400, 800, false)
+	for _, tab := range []string{"summary", "changes", "rejections"} {
+		open(t, b, everything())
+		b.Click("#tab-" + tab)
+		if got := eval[int](t, b, "return Math.max(document.documentElement.scrollWidth, document.getElementById('main').scrollWidth, document.getElementById('scroller').scrollWidth)"); got > 400 {
+			t.Errorf("%s is %d pixels wide", tab, got)
+		}
+	}
+}
+
+// crowd is a plan in which n accounts change, by four rows each, with a refusal
+// for one in ten.
+func crowd(n int) *plan.Plan {
+	p := &plan.Plan{Header: header()}
+	for i := range n {
+		name := fmt.Sprintf("person.%06d", i)
+		before := person(i, name, "Person "+name, "Staff", name+"@example.com", name+".b@example.com")
+		p.Accounts = append(p.Accounts, plan.AccountChange{Before: before, After: but(before, func(a *identity.Account) {
+			a.Username, a.DN = name+"x", strings.Replace(a.DN, "OU=Staff", "OU=Sales", 1)
+			a.Aliases = []identity.Address{mail(name + ".a@example.com")}
+		})})
+		if i%10 == 0 {
+			p.Rejections = append(p.Rejections, plan.Rejection{
+				Reason: plan.UnknownDomain, Address: name + "@example.info", Scope: "staff", DN: before.DN, Directory: "corp", Primary: before.Primary.String(), GUID: before.GUID,
+			})
+		}
+	}
+	p.Changes = plan.Rows(p.Accounts)
+	return p
+}
+
+// However many rows there are, few are in the document, and all can be reached.
+func browserMany(t *testing.T, b *servertest.Browser) {
+	open(t, b, crowd(25_000))
+	b.Click("#tab-changes")
+	b.Until(`document.getElementById("status").textContent === "100,000 rows"`)
+	if n := len(firstCells(t, b)); n > 100 {
+		t.Errorf("%d rows are in the document", n)
+	}
+	b.Eval(nil, `document.querySelector("#table tr[tabindex='0']").focus()`)
+	b.Press(servertest.End)
+	b.Until(`document.activeElement.getAttribute("aria-rowindex") === "100001"`)
+	if got := eval[bool](t, b, `const row = document.activeElement.getBoundingClientRect(), box = document.getElementById("scroller").getBoundingClientRect(); return row.bottom <= box.bottom + 1 && row.top >= box.top`); !got {
+		t.Error("the last row is out of sight")
+	}
+	b.Eval(nil, `document.getElementById("scroller").scrollTop = 0`)
+	b.Until(`document.querySelector("#table tbody th")?.textContent === "person.000000.a@example.com"`)
+	search(b, "person.012345x", "changes", 4)
+	if got, want := firstCells(t, b), []string{"person.012345.a@example.com", "person.012345.b@example.com", "person.012345@example.com", "person.012345@example.com"}; !slices.Equal(got, want) {
+		t.Errorf("rows %q, want %q", got, want)
+	}
+	search(b, "person.02499", "rejections", 1)
+	search(b, "", "rejections", 2500)
+}

@@ -1,0 +1,507 @@
+package render
+
+import (
+	"cmp"
+	"fmt"
+	"io"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/rollcall-cli/rollcall/internal/identity"
+	"github.com/rollcall-cli/rollcall/plan"
+)
+
+// MarkdownOptions say what a report says of the commands around it.
+type MarkdownOptions struct {
+	// Full is the command that shows all rows; "rollcall plan --all" if empty.
+	Full string
+	// Next tells how the changes are committed, as the end of a sentence; "run
+	// rollcall apply" if empty.
+	Next string
+}
+
+const (
+	// longestReport is how many octets a report has at most, and so characters:
+	// GitHub takes comments of 65,536 characters.
+	longestReport = 65_000
+	// longestCell is how wide a value is at most in terminal cells; the middle
+	// of a longer one is left out.
+	longestCell = 120
+	// longestRemark is how wide a sentence is at most, and mostRemarks how many
+	// of a kind there are.
+	longestRemark, mostRemarks = 400, 20
+)
+
+// Markdown writes a plan as the comment of a pull request: what it comes to,
+// what that means, and a collapsible section for each category and each reason
+// of refusal. It says nothing of times and servers, so that two reports differ
+// only where the plans do. A report that is too long is cut, each section in
+// its turn, and says how much of it is missing.
+func Markdown(w io.Writer, p *plan.Plan, opt MarkdownOptions) error {
+	s := p.Summary()
+	r := comment{full: cmp.Or(opt.Full, "rollcall plan --all")}
+	r.verdict(p, &s)
+	r.counts(p, &s)
+	r.meaning(p)
+	r.remarks(p, &s)
+	if pending := s.Pending(); pending > 0 {
+		r.put("**%s to make**: %s\n\n", count(pending, "change", "changes"), markdown(cmp.Or(opt.Next, "run rollcall apply")))
+	}
+	r.categories(p, nil)
+	r.leftOut(p.LeftOut)
+	r.rejections(p.Rejections)
+	return r.write(w)
+}
+
+// RunMarkdown writes a run with each change of its plan and what became of it,
+// as [Markdown] does. Failures must be in order of their accounts.
+func RunMarkdown(w io.Writer, run *Run, p *plan.Plan, full string) error {
+	r := comment{full: full}
+	r.put("## Run %d: %s\n\n| | |\n|---|---|\n", run.Number, markdown(run.Outcome))
+	fact := func(name, value string) {
+		if value != "" {
+			r.put("| %s | %s |\n", name, remark(value))
+		}
+	}
+	fact("reason", run.Reason)
+	fact("started", second(run.Started))
+	fact("by", run.User+" on "+run.Host+", "+run.mode())
+	fact("command", run.Command)
+	fact("rows", run.counts())
+	if run.Changed {
+		fact("state", fmt.Sprintf("version %d became %d", run.Serial, run.SerialAfter))
+	}
+	r.put("\n")
+	r.categories(p, run)
+	if n := len(run.Failures); n > 0 {
+		addSection(&r, "failed", count(n, "account could not be changed", "accounts could not be changed"), "", failureColumns, n, func(i int) *RunFailure { return &run.Failures[i] })
+	}
+	return r.write(w)
+}
+
+var failureColumns = []column[*RunFailure]{
+	{head: "account", cell: func(f *RunFailure, _ bool) cell { return subject(f.Account) }},
+	{head: "because", wraps: true, cell: func(f *RunFailure, _ bool) cell { return text(f.Error) }},
+}
+
+// RunsMarkdown writes a table of runs, the newest first, for what is too much
+// is cut at the end.
+func RunsMarkdown(w io.Writer, runs []Run) error {
+	r := comment{full: "rollcall history"}
+	r.put("## rollcall history: %s\n\n", count(len(runs), "run", "runs"))
+	addSection(&r, "", "", "", runColumns, len(runs), func(i int) *Run { return &runs[len(runs)-1-i] })
+	return r.write(w)
+}
+
+// AccountsMarkdown writes a table of accounts.
+func AccountsMarkdown(w io.Writer, accounts []identity.Account) error {
+	r := comment{full: "rollcall state list"}
+	r.put("## rollcall state: %s\n\n", count(len(accounts), "account", "accounts"))
+	addSection(&r, "", "", "", accountColumns, len(accounts), func(i int) *identity.Account { return &accounts[i] })
+	return r.write(w)
+}
+
+// comment is a Markdown page whose tables are cut to the length that it may have.
+type comment struct {
+	head     strings.Builder
+	sections []section
+	full     string // the command that shows all
+}
+
+// section is a table below its title, which is the line that opens and closes
+// it; without a title it is always open.
+type section struct {
+	title string // of own words
+	lead  string // stands above the table
+	head  string
+	rows  []string // as many as could ever be shown
+	total int
+}
+
+// ends are what stands around the rows of a section.
+func (s *section) ends(shown int) (before, after string) {
+	if s.title != "" {
+		before, after = "<details><summary>"+s.title+"</summary>\n\n", "</details>\n\n"
+	}
+	if s.lead != "" {
+		before += s.lead + "\n\n"
+	}
+	more := ""
+	if shown < s.total {
+		more = "… " + number(s.total-shown) + " more\n\n"
+	}
+	return before + s.head, "\n" + more + after
+}
+
+func (r *comment) put(format string, args ...any) { fmt.Fprintf(&r.head, format, args...) }
+
+// write writes the page, with as many rows of each section as there is room for.
+func (r *comment) write(w io.Writer) error {
+	const notice = 300 // octets, at most, of what is said about a cut
+	room := longestReport - r.head.Len() - notice - len(r.full)
+	needs := make([]int, len(r.sections))
+	for i := range r.sections {
+		before, after := r.sections[i].ends(-1)
+		room -= len(before) + len(after)
+		for _, row := range r.sections[i].rows {
+			needs[i] += len(row)
+		}
+	}
+	var body strings.Builder
+	shares := share(room, needs)
+	shown, total := 0, 0
+	for i := range r.sections {
+		s := &r.sections[i]
+		n := 0
+		for ; n < len(s.rows) && len(s.rows[n]) <= shares[i]; n++ {
+			shares[i] -= len(s.rows[n])
+		}
+		before, after := s.ends(n)
+		body.WriteString(before)
+		for _, row := range s.rows[:n] {
+			body.WriteString(row)
+		}
+		body.WriteString(after)
+		shown += n
+		total += s.total
+	}
+	if shown < total {
+		r.put("**%s of %s rows are not shown here**, where only so much has room. All of them: %s\n\n",
+			number(total-shown), number(total), code(r.full))
+	}
+	_, err := io.WriteString(w, r.head.String()+strings.TrimSuffix(body.String(), "\n"))
+	return err
+}
+
+// share divides room among needs: none gets more than it needs, and those that
+// do not get all get the same.
+func share(room int, needs []int) []int {
+	shares := make([]int, len(needs))
+	byNeed := make([]int, len(needs))
+	for i := range byNeed {
+		byNeed[i] = i
+	}
+	slices.SortFunc(byNeed, func(a, b int) int { return cmp.Compare(needs[a], needs[b]) })
+	for n, i := range byNeed {
+		shares[i] = max(min(needs[i], room/(len(needs)-n)), 0)
+		room -= shares[i]
+	}
+	return shares
+}
+
+// addSection adds a section with the columns that any of its rows fills.
+func addSection[T any](r *comment, name, meaning, lead string, columns []column[T], n int, row func(i int) T) {
+	s := section{lead: lead, total: n}
+	if name != "" {
+		s.title = "<b>" + name + "</b>: " + meaning
+	}
+	var rows [][]string
+	used := make([]bool, len(columns))
+	for i, size := 0, 0; i < n && size <= longestReport; i++ {
+		one := row(i)
+		cells := make([]string, len(columns))
+		for c := range columns {
+			limit := longestCell
+			switch {
+			case c == 0:
+				limit = longestSubject
+			case columns[c].wraps:
+				limit = longestRemark
+			}
+			shown := columns[c].cell(one, false).fit(limit).plain()
+			if cells[c] = inert(shown); c == 0 && cells[c] != shown {
+				cells[c] = code(shown)
+			}
+			used[c] = used[c] || cells[c] != ""
+			size += len(cells[c]) + 3
+		}
+		rows = append(rows, cells)
+	}
+	head, line := "|", "|"
+	for c := range columns {
+		if used[c] {
+			head, line = head+" "+columns[c].head+" |", line+"---|"
+		}
+	}
+	s.head = head + "\n" + line + "\n"
+	for _, cells := range rows {
+		text := "|"
+		for c := range cells {
+			if used[c] {
+				text += " " + cells[c] + " |"
+			}
+		}
+		s.rows = append(s.rows, text+"\n")
+	}
+	if n > 0 {
+		r.sections = append(r.sections, s)
+	}
+}
+
+// plain is the text of a cell as it is without colour.
+func (c cell) plain() string {
+	if c.spans == nil {
+		return c.text
+	}
+	var b strings.Builder
+	for _, s := range c.spans {
+		b.WriteString(s.text)
+	}
+	return b.String()
+}
+
+// verdict is the title.
+func (r *comment) verdict(p *plan.Plan, s *plan.Summary) {
+	parts := []string{"nothing to do"}
+	if n := s.Pending(); n > 0 {
+		parts[0] = count(n, "change", "changes") + " to make"
+	}
+	if s.Withheld > 0 {
+		parts = append(parts, number(s.Withheld)+" withheld")
+	}
+	if s.Rejections > 0 {
+		refusals := count(s.Rejections, "refusal", "refusals")
+		if n := newOnes(p.Rejections); n > 0 {
+			refusals += " (" + number(n) + " new)"
+		}
+		parts = append(parts, refusals)
+	}
+	r.put("## rollcall: %s\n\n", strings.Join(parts, ", "))
+	if p.Redacted {
+		r.put("Masks stand for addresses, names, DNs and GUIDs: equal ones for equal values.\n\n")
+	}
+}
+
+// counts is the table of the summary.
+func (r *comment) counts(p *plan.Plan, s *plan.Summary) {
+	r.put("| | | | |\n|---|---|---:|---|\n")
+	line := func(sign, name string, n int, one, many string) {
+		if n > 0 {
+			r.put("| %s | %s | %s | %s |\n", sign, markdown(name), number(n), oneOf(n, one, many))
+		}
+	}
+	for _, c := range order {
+		k := &categories[c]
+		line(k.sign.text, c.String(), s.Changes[c], k.one, k.many)
+	}
+	line("", "withheld", s.Withheld, "of these changes is not made: over a limit", "of these changes are not made: over a limit")
+	line(skipped.text, "left_out", s.LeftOut, "further change is not made: not selected", "further changes are not made: not selected")
+	line(refused.text, "rejected", s.Rejections, "refusal, told below with what to do", "refusals, told below with what to do")
+	r.put("| | unchanged | %s | %s |\n\n", number(s.Unchanged), oneOf(s.Unchanged, "account stays as it is", "accounts stay as they are"))
+}
+
+// meaning is the risk in words.
+func (r *comment) meaning(p *plan.Plan) {
+	risks := p.Risks()
+	if len(risks) == 0 {
+		return
+	}
+	r.put("**Risk: %s**\n\n", plan.RiskOf(risks))
+	list := make([]string, len(risks))
+	for i := range risks {
+		list[i] = remark(risks[i].Text())
+		if risks[i].Level == plan.HighRisk {
+			list[i] = "**high**: " + list[i]
+		}
+	}
+	r.list(list)
+}
+
+// list writes remarks as a list, as many as there may be.
+func (r *comment) list(remarks []string) {
+	for _, text := range remarks[:min(len(remarks), mostRemarks)] {
+		r.put("- %s\n", text)
+	}
+	if n := len(remarks) - mostRemarks; n > 0 {
+		r.put("- … %s more\n", number(n))
+	}
+	if len(remarks) > 0 {
+		r.put("\n")
+	}
+}
+
+// remarks tell what a reader should know before all else: warnings, what was
+// read, and what was selected.
+func (r *comment) remarks(p *plan.Plan, s *plan.Summary) {
+	var warnings, list []string
+	for _, warning := range p.Warnings {
+		warnings = append(warnings, "**Warning**: "+remark(warning))
+	}
+	r.list(warnings)
+	if s.Withheld > 0 {
+		list = append(list, "**Withheld**: a limit keeps "+count(s.WithheldAccounts, "account", "accounts")+" in service; every other change goes ahead. "+
+			"If so many are meant to go: "+code("rollcall apply --allow-deactivations "+strconv.Itoa(s.WithheldAccounts)))
+	}
+	var read []string
+	for i := range p.Directories {
+		d := &p.Directories[i]
+		told := d.Name + " (" + d.Kind + ", " + count(d.Entries, "entry", "entries")
+		if !d.Complete {
+			told += ", incomplete"
+		}
+		read = append(read, told+")")
+	}
+	for _, line := range []struct {
+		label string
+		names []string
+	}{{"Read", read}, {"Not read", p.Unread}, {"Only", p.Only}, {"Except", p.Except}} {
+		if len(line.names) > 0 {
+			list = append(list, line.label+": "+remark(strings.Join(line.names, ", ")))
+		}
+	}
+	r.list(list)
+}
+
+// categories adds the sections of changes, with what became of each in a run.
+func (r *comment) categories(p *plan.Plan, run *Run) {
+	sum := p.Summary()
+	for _, c := range order {
+		n := sum.Changes[c]
+		if n == 0 {
+			continue
+		}
+		rows := rowsOf(p, c, n)
+		withheld := 0
+		for i := range rows {
+			if rows[i].Withheld {
+				withheld++
+			}
+		}
+		kind := &categories[c]
+		meaning := count(n, kind.one, kind.many)
+		if withheld > 0 {
+			meaning += ", " + number(withheld) + " of them withheld"
+		}
+		// What tells objects apart helps nobody who cannot look at them.
+		columns := slices.DeleteFunc(slices.Clone(columnsOf(c, severalDirectories(p))), func(c changeColumn) bool { return c.head == guid.head })
+		if run != nil {
+			columns = append(columns, changeColumn{head: "outcome", cell: func(x *change, _ bool) cell {
+				outcome, _ := run.RowOutcome(x.Change)
+				return text(outcome)
+			}})
+		}
+		addSection(r, c.String(), meaning, "", columns, n, func(i int) *change { return &change{&rows[i], rows[i].Row()} })
+	}
+}
+
+// rowsOf returns the n rows of a category.
+func rowsOf(p *plan.Plan, c plan.Category, n int) []plan.Change {
+	first, _ := slices.BinarySearchFunc(p.Changes, c, func(x plan.Change, c plan.Category) int { return cmp.Compare(x.Category, c) })
+	return p.Changes[first : first+n]
+}
+
+func (r *comment) leftOut(all []plan.LeftOut) {
+	addSection(r, "left_out", count(len(all), "change is not made: not selected", "changes are not made: not selected"), "", omittedColumns, len(all),
+		func(i int) *omitted { return &omitted{&all[i], all[i].Row()} })
+}
+
+// remedyColumn says what to do about a rejection.
+var remedyColumn = rejectionColumn{head: "what to do", cell: func(r *plan.Rejection, _ bool) cell { return text(r.Remedy()) }}
+
+// rejections adds the sections of refusals, those that are new first. A remedy
+// that all of a reason share is told once.
+func (r *comment) rejections(all []plan.Rejection) {
+	for len(all) > 0 {
+		reason := all[0].Reason
+		n, _ := slices.BinarySearchFunc(all, reason+1, func(x plan.Rejection, next plan.Reason) int { return cmp.Compare(x.Reason, next) })
+		group := newFirst(all[:n])
+		all = all[n:]
+		meaning := number(n) + " refused, " + reason.Meaning()
+		if fresh := newOnes(group); fresh > 0 {
+			meaning += ", " + number(fresh) + " new"
+		}
+		columns, lead := rejectionColumns, "**What to do**: "+remark(group[0].Remedy())
+		if slices.ContainsFunc(group, func(x plan.Rejection) bool { return x.Remedy() != group[0].Remedy() }) {
+			columns, lead = append(slices.Clone(columns), remedyColumn), ""
+		}
+		addSection(r, reason.String(), meaning, lead, columns, n, func(i int) *plan.Rejection { return &group[i] })
+	}
+}
+
+// newFirst returns rejections with those before all others that are marked as
+// new.
+func newFirst(group []plan.Rejection) []plan.Rejection {
+	if newOnes(group) == 0 {
+		return group
+	}
+	group = slices.Clone(group)
+	slices.SortStableFunc(group, func(x, y plan.Rejection) int {
+		switch {
+		case x.New == y.New:
+			return 0
+		case x.New:
+			return -1
+		}
+		return 1
+	})
+	return group
+}
+
+// remark is a sentence of a bearable length.
+func remark(s string) string { return inert(text(s).fit(longestRemark).plain()) }
+
+// markdown makes a value or a sentence fit for a line of Markdown or a cell of
+// its tables: it is shown as it is, and is no markup, link, reference or
+// mention. Words that could be any of these become code, the only place where
+// GitHub and GitLab look for none.
+func markdown(s string) string { return inert(clean(s)) }
+
+// inert is markdown for a text that is clean.
+func inert(s string) string {
+	words := strings.Split(s, " ")
+	for i, w := range words {
+		switch {
+		case w == "->":
+			words[i] = "→"
+		case harmless(w) && (i > 0 || !leading.MatchString(w)):
+			words[i] = strings.ReplaceAll(w, "_", `\_`)
+		default:
+			words[i] = code(w)
+		}
+	}
+	return strings.Join(words, " ")
+}
+
+// lively finds what becomes a link, an emoji or a reference without any markup:
+// addresses of the web, :smile:, GH-1 and the names of commits.
+var lively = regexp.MustCompile(`(?i)://|www\.|:[a-z0-9_+-]*[a-z+-][a-z0-9_+-]*:|:[0-9]{3,}:|\bgh-[0-9]|[0-9a-f]{7}`)
+
+// leading finds what begins a list, a heading or a rule at the head of a line.
+var leading = regexp.MustCompile(`^([-+=_]+|[0-9]+[.)])$`)
+
+// harmless reports whether a word has nothing but letters, digits and signs
+// that mean nothing within a line.
+func harmless(w string) bool {
+	for i := 0; i < len(w); i++ {
+		if c := w[i]; c < utf8.RuneSelf && !word(c) && strings.IndexByte(`.,;:'"()-_=/+?`, c) < 0 {
+			return false
+		}
+	}
+	return !lively.MatchString(w)
+}
+
+func word(c byte) bool { return c >= '0' && c <= '9' || c|0x20 >= 'a' && c|0x20 <= 'z' }
+
+// code is a clean text as a code span, in a fence that is longer than any in the
+// text. A bar is escaped for tables, where a backslash before it would undo that.
+func code(s string) string {
+	s = strings.ReplaceAll(s, `\|`, `\x7c`)
+	s = strings.ReplaceAll(s, "|", `\|`)
+	run, longest := 0, 0
+	for i := 0; i < len(s); i++ {
+		if s[i] != '`' {
+			run = 0
+			continue
+		}
+		run++
+		longest = max(longest, run)
+	}
+	fence := strings.Repeat("`", longest+1)
+	if strings.HasPrefix(s, "`") || strings.HasSuffix(s, "`") {
+		s = " " + s + " "
+	}
+	return fence + s + fence
+}

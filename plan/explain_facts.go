@@ -1,0 +1,294 @@
+package plan
+
+import (
+	"cmp"
+	"slices"
+	"strings"
+
+	"github.com/rollcall-cli/rollcall/internal/identity"
+)
+
+// addresses lists the addresses that are told of: those wanted, or else all that
+// the entries list and the accounts have or get.
+func (x *explainer) addresses() {
+	x.facted = map[string]*AddressFacts{}
+	var listed []Listing
+	for _, i := range x.entries {
+		listed = append(listed, x.listings(i)...)
+	}
+	texts := map[string]bool{}
+	for text := range x.wanted {
+		texts[text] = true
+	}
+	if x.wanted == nil {
+		for _, l := range listed {
+			texts[l.Address] = true
+		}
+		add := func(y identity.Address) { texts[y.String()] = true }
+		for _, a := range x.accounts {
+			eachHeld(&x.in.Accounts[a], add)
+		}
+		for n := range x.out.Plan.Accounts {
+			if c := &x.out.Plan.Accounts[n]; x.ownChange(c) {
+				eachHeld(c.Result(), add)
+			}
+		}
+	}
+	for text := range texts {
+		x.facted[text] = &AddressFacts{Address: text, Domain: x.domainFacts(text), Guards: x.guardFacts(text)}
+	}
+	for _, l := range listed {
+		if f := x.facted[l.Address]; f != nil {
+			f.Listed = append(f.Listed, l)
+		}
+	}
+	x.holdings()
+	for _, f := range x.facted {
+		// What is asked for is rewritten, unless somebody has it as it is.
+		if asked := x.subject.Text; f.Address == asked && len(x.wanted) > 1 && f.Before == nil && f.After == nil && len(f.Listed) == 0 {
+			continue
+		}
+		if f.Domain.Name != "" && len(x.wanted) > 1 && f.Address != x.subject.Text {
+			f.Domain.Alias = x.subject.Text[strings.LastIndexByte(x.subject.Text, '@')+1:]
+		}
+		x.out.Addresses = append(x.out.Addresses, *f)
+	}
+	slices.SortFunc(x.out.Addresses, func(a, b AddressFacts) int { return strings.Compare(a.Address, b.Address) })
+	for n := range x.out.Addresses {
+		x.facted[x.out.Addresses[n].Address] = &x.out.Addresses[n]
+	}
+}
+
+// listings returns the watched values of an entry.
+func (x *explainer) listings(i int32) []Listing {
+	in, t := &x.in.Entries[i], &x.engine.entries[i]
+	s := &x.engine.scopes[in.Scope]
+	var all []Listing
+	list := func(values []string, role Role) {
+		for _, value := range values {
+			l := Listing{Entry: x.ref(i), Address: x.normalise(s, value).text, Value: value, Role: role}
+			if !x.watches(l.Address) || slices.Contains(all, l) {
+				continue
+			}
+			if role == CandidateRole && (len(values) == 1 || t.declared != none && x.text(t.declared).String() == l.Address) {
+				l.Role = DeclaredRole
+			}
+			all = append(all, l)
+		}
+	}
+	list(in.Primaries, CandidateRole)
+	list(in.Aliases, AliasRole)
+	slices.SortFunc(all, func(a, b Listing) int {
+		return cmp.Or(strings.Compare(a.Address, b.Address), cmp.Compare(b.Role, a.Role), strings.Compare(a.Value, b.Value))
+	})
+	return all
+}
+
+func (x *explainer) domainFacts(address string) DomainFacts {
+	name := address[strings.LastIndexByte(address, '@')+1:]
+	d := x.domains[name]
+	if d == nil || !strings.Contains(address, "@") {
+		return DomainFacts{Name: name}
+	}
+	f := DomainFacts{Name: d.name, Declared: true, Public: d.public}
+	if d.name != name {
+		f.Alias = name
+	}
+	for n := range x.engine.scopes {
+		if s := &x.engine.scopes[n]; d.public || s.domains[d.index] {
+			f.Scopes = append(f.Scopes, s.Name)
+		}
+	}
+	return f
+}
+
+func (x *explainer) guardFacts(address string) (facts []GuardFacts) {
+	for _, kind := range [...]struct {
+		guards []Guard
+		hold   bool
+	}{{x.in.Rules.Protected, false}, {x.in.Rules.Holds, true}} {
+		for n := range kind.guards {
+			g := &kind.guards[n]
+			if slices.ContainsFunc(g.Addresses, func(y identity.Address) bool { return y.String() == address }) {
+				facts = append(facts, GuardFacts{g, kind.hold, g.Over(x.in.Now)})
+			}
+		}
+	}
+	return facts
+}
+
+// holdings finds who has the addresses before and after.
+func (x *explainer) holdings() {
+	each := func(a *identity.Account, f func(*AddressFacts, *Holding)) {
+		eachHeld(a, func(y identity.Address) {
+			if facts := x.facted[y.String()]; facts != nil {
+				f(facts, &Holding{a, a.Primary == y})
+			}
+		})
+	}
+	for n := range x.in.Accounts {
+		each(&x.in.Accounts[n], func(f *AddressFacts, h *Holding) { f.Before, f.After = h, h })
+	}
+	changes := x.out.Plan.Accounts
+	for n := range changes {
+		each(changes[n].Before, func(f *AddressFacts, _ *Holding) { f.After = nil })
+	}
+	for n := range changes {
+		c := &changes[n]
+		each(c.Result(), func(f *AddressFacts, h *Holding) {
+			f.After, f.Withheld = h, c.Withheld
+			f.Moved = f.Before != nil && f.Before.Account != c.Before
+		})
+	}
+}
+
+// ownChange reports whether an account change is of an account or entry that
+// concerns the subject.
+func (x *explainer) ownChange(c *AccountChange) bool {
+	if c.Before != nil {
+		return slices.ContainsFunc(x.accounts, func(a int32) bool { return &x.in.Accounts[a] == c.Before })
+	}
+	return x.newEntry(c.After) != none
+}
+
+// newEntry returns the entry that an account that is new would be of, or none.
+func (x *explainer) newEntry(after *identity.Account) int32 {
+	n := slices.IndexFunc(x.entries, func(i int32) bool {
+		t, in := &x.engine.entries[i], &x.in.Entries[i]
+		return t.account == none && t.flags&(dropped|stuck) == 0 && t.whole == noReason &&
+			in.GUID == after.GUID && x.engine.scopes[in.Scope].Directory == after.Directory
+	})
+	if n < 0 {
+		return none
+	}
+	return x.entries[n]
+}
+
+// facts tells of the entries and accounts.
+func (x *explainer) facts() {
+	for _, i := range x.entries {
+		t := &x.engine.entries[i]
+		f := EntryFacts{Ref: x.ref(i), Entry: &x.in.Entries[i], Whole: t.whole, Stuck: t.stuck(), Merged: t.flags&dropped != 0}
+		if t.account != none {
+			f.Account = x.in.Accounts[t.account].Primary.String()
+		}
+		if t.primary != none {
+			f.Primary = x.claimText(t.primary)
+		}
+		x.out.Entries = append(x.out.Entries, f)
+	}
+	changed := map[*identity.Account]*AccountChange{}
+	var created []*AccountChange
+	for n := range x.out.Plan.Accounts {
+		switch c := &x.out.Plan.Accounts[n]; {
+		case c.Before != nil:
+			changed[c.Before] = c
+		case x.ownChange(c):
+			created = append(created, c)
+		}
+	}
+	for _, a := range x.accounts {
+		t := &x.engine.accounts[a]
+		before := &x.in.Accounts[a]
+		f := AccountFacts{Before: before, After: before, Frozen: t.is(frozen)}
+		if t.hold != none {
+			f.Hold = x.in.Rules.Holds[t.hold].Label
+		}
+		switch {
+		case x.bound(a):
+			f.Entry = x.ref(t.entry)
+		case x.local(a):
+			f.Standing = Local
+		case x.unread(a):
+			f.Standing = Unread
+		default:
+			f.Standing = Orphan
+		}
+		if c := changed[before]; c != nil {
+			f.After, f.Withheld = c.Result(), c.Withheld
+		}
+		x.out.Accounts = append(x.out.Accounts, f)
+	}
+	for _, c := range created {
+		x.out.Accounts = append(x.out.Accounts, AccountFacts{After: c.After, Entry: x.ref(x.newEntry(c.After))})
+	}
+	// Of an address, the accounts that have it after count, too: one that its
+	// entry does not list can get none.
+	slices.SortStableFunc(x.out.Accounts, func(a, b AccountFacts) int { return a.subject().Primary.Compare(b.subject().Primary) })
+}
+
+// subject is the account before, or after where there was none.
+func (f *AccountFacts) subject() *identity.Account {
+	if f.Before != nil {
+		return f.Before
+	}
+	return f.After
+}
+
+// rows picks the rows of the plan that concern the subject.
+func (x *explainer) rows() {
+	p := x.out.Plan
+	own := func(c *Change) bool {
+		return x.facted[c.Address.String()] != nil || slices.ContainsFunc(x.out.Accounts, func(f AccountFacts) bool {
+			if x.wanted != nil && !c.Category.ofAccount() {
+				return false
+			}
+			return c.Before != nil && c.Before == f.Before || c.Before == nil && c.After == f.After
+		})
+	}
+	for n := range p.Changes {
+		if own(&p.Changes[n]) {
+			x.out.Changes = append(x.out.Changes, &p.Changes[n])
+		}
+	}
+	for n := range p.LeftOut {
+		if own(p.LeftOut[n].change) {
+			x.out.LeftOut = append(x.out.LeftOut, &p.LeftOut[n])
+		}
+	}
+	for n := range p.Rejections {
+		r := &p.Rejections[n]
+		f := x.facted[r.Address]
+		if f != nil {
+			f.Refused++
+		}
+		if f != nil || x.concerns(r) {
+			x.out.Rejections = append(x.out.Rejections, r)
+		}
+	}
+}
+
+// ofAccount reports whether rows of the category tell what becomes of an
+// account, and not of an address.
+func (c Category) ofAccount() bool {
+	switch c {
+	case PrimaryChange, DirectorySwitch, TypeChange, UsernameChange, Adoption, GUIDChange, Reactivation, AttributeChange:
+		return true
+	}
+	return false
+}
+
+// concerns reports whether a rejection is of an entry or account that concerns
+// the subject; of an address, whether it is of the address, or keeps an entry
+// that lists it where it is.
+func (x *explainer) concerns(r *Rejection) bool {
+	if x.wanted[r.Address] {
+		return true
+	}
+	if x.refs == nil {
+		x.refs = map[EntryRef][]int32{}
+		for _, i := range x.entries {
+			x.refs[x.ref(i)] = append(x.refs[x.ref(i)], i)
+		}
+	}
+	for _, i := range x.refs[r.entry()] {
+		t := &x.engine.entries[i]
+		if x.wanted == nil || (t.whole != noReason || t.stuck()) && t.primary != none && x.claimText(t.primary) == r.Address {
+			return true
+		}
+	}
+	return x.wanted == nil && r.Scope == "" && slices.ContainsFunc(x.accounts, func(a int32) bool {
+		account := &x.in.Accounts[a]
+		return account.Directory == r.Directory && account.GUID == r.GUID && account.Primary.String() == r.Primary
+	})
+}

@@ -1,0 +1,489 @@
+package plan
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/rollcall-cli/rollcall/internal/identity"
+)
+
+// Meaning says in plain words what the rule decides.
+func (r Rule) Meaning() string {
+	return [...]string{
+		"which results are one object, and which GUIDs are an object's own",
+		"an entry stands behind the account that its GUID owns",
+		"a value becomes a claim on an address, if it is one of the scope's domains",
+		"protected addresses stay where they are, and accounts on legal hold as they are",
+		"an entry without an account may take over the one whose primary it declares",
+		"who has an address and lists it comes first",
+		"the primary of an entry is what it declares, has, or else its first address",
+		"a public address goes with primaries in certain domains alone",
+		"who has an address may keep it",
+		"of several entries that claim an address, the only one that declares it wins, or nobody",
+		"where nobody can tell who is right, nothing moves",
+		"what becomes of the account",
+		"which changes were asked for",
+		"how many accounts may go out of service at once",
+	}[r]
+}
+
+func (e EntryRef) text() string {
+	return "entry " + quote(e.DN) + " of directory " + quote(e.Directory)
+}
+
+// accountText names an account the way sentences do.
+func accountText(a *identity.Account) string {
+	return Party{Kind: AccountParty, Name: a.Primary.String(), Directory: a.Directory}.text()
+}
+
+// Message says in one sentence what the rule has said.
+func (s *Step) Message() string {
+	entry, other := s.Entry.text(), s.Other.text()
+	account := ""
+	if s.Account != nil {
+		account = accountText(s.Account)
+	}
+	switch s.Outcome {
+	case SameObject:
+		return fmt.Sprintf("%s belongs to scope %s, which is declared first", entry, quote(s.Scope))
+	case NoAddress:
+		return entry + " lists no address, so it counts as gone"
+	case NoGUID:
+		return entry + " has no GUID, so nothing can be bound to it"
+	case SharedGUID:
+		return fmt.Sprintf("%s shares its GUID with %s", entry, other)
+	case BoundByGUID:
+		return fmt.Sprintf("%s stands behind %s, by its GUID", entry, account)
+	case Switched:
+		return fmt.Sprintf("%s stands behind %s, which moves to its directory: nobody else has the GUID", entry, account)
+	case Declares, Candidate, Lists:
+		what := map[Outcome]string{Declares: "declares %s as its primary", Candidate: "lists %s, a second candidate for its primary", Lists: "lists %s as an alias"}[s.Outcome]
+		text := entry + " " + fmt.Sprintf(what, s.Address)
+		if value := strings.ToLower(s.Value); value != s.Address {
+			text += fmt.Sprintf(": it says %s, and that domain is an alias", s.Value)
+		}
+		return text
+	case Protected:
+		return fmt.Sprintf("%s is protected by %s", s.Address, quote(s.Guard))
+	case OnHold:
+		return fmt.Sprintf("%s is on legal hold %s, and stays as it is", account, quote(s.Guard))
+	case Adopted:
+		return fmt.Sprintf("%s adopts %s: it declares its primary", entry, account)
+	case Rebound:
+		return fmt.Sprintf("%s takes over %s: it declares its primary, whose GUID the directory has no more, and the scope rebinds", entry, account)
+	case NewEntry:
+		return entry + " has no account yet"
+	case IsLocal:
+		return account + " belongs to no directory, and no entry adopts it"
+	case IsUnread:
+		return account + " stays as it is: its directory was not read in this run"
+	case IsOrphan:
+		return "no entry stands behind " + account + " any more"
+	case Incumbent:
+		return fmt.Sprintf("%s stands behind %s, which has %s, and lists it: nobody else gets it", entry, account, s.Address)
+	case TakesDeclared:
+		return fmt.Sprintf("the primary of %s is %s, which it declares", entry, s.Address)
+	case TakesPresent:
+		return fmt.Sprintf("the primary of %s is %s, which is that of its account: what it declares cannot be, or nothing is declared", entry, s.Address)
+	case TakesFirst:
+		return fmt.Sprintf("the primary of %s is %s, the first of its addresses that can be: what it declares cannot be, or nothing is declared", entry, s.Address)
+	case Allowed:
+		return fmt.Sprintf("the public address %s goes with the primary of %s", s.Address, entry)
+	case Free:
+		return fmt.Sprintf("%s lets go of %s", account, s.Address)
+	case Won:
+		return fmt.Sprintf("%s gets %s: of all that list it, it alone declares it as its primary", entry, s.Address)
+	case IsStuck:
+		return fmt.Sprintf("%s loses its primary %s, so that it and its account stay as they are", entry, s.Address)
+	case IsFrozen:
+		return account + s.frozen()
+	case RejectedWhole:
+		return fmt.Sprintf("nothing of %s is granted%s", entry, s.because())
+	case Refused:
+		return s.refusal(entry)
+	case Unchanged:
+		return account + " stays as it is"
+	case Changed:
+		return account + " changes"
+	case Created:
+		return account + " is new"
+	case Deactivated:
+		return account + " goes out of service"
+	case Reactivated:
+		return account + " comes back into service"
+	case Dropped:
+		return "the record of " + account + " goes: its primary was granted to another account"
+	case IsLeftOut:
+		return "the changes of " + account + " were not asked for"
+	case IsWithheld:
+		return "a limit keeps " + account + " in service"
+	}
+	return ""
+}
+
+// frozen says why an account stays as it is, by the rule that found it.
+func (s *Step) frozen() string {
+	switch s.Rule {
+	case RuleGUID:
+		return " stays as it is: nobody can tell which object its GUID means now"
+	case RuleDeclared:
+		return " stays as it is: an entry with another GUID declares its primary"
+	case RulePrimary:
+		return " stays as it is: no address of its entry may be the primary"
+	}
+	return " stays as it is: somebody in the directory asks for its primary or takes its entry's, and could not be served"
+}
+
+func (s *Step) because() string {
+	switch s.Reason {
+	case MissingGUID:
+		return ": it has no GUID of its own"
+	case OtherDirectory:
+		return ": its GUID or primary belongs to " + s.Other.text()
+	case GUIDChanged:
+		return ": it declares the primary of " + s.Other.text() + ", which has another GUID"
+	case LegalHold:
+		return ": its account is on legal hold " + quote(s.Guard)
+	case NoValidPrimary:
+		return ": none of its addresses may be its primary"
+	}
+	return ""
+}
+
+func (s *Step) refusal(entry string) string {
+	switch {
+	case s.Rejection == nil:
+		return fmt.Sprintf("%s does not get %s: %s", entry, s.Address, s.Reason)
+	case s.Rule == RuleAccount:
+		return fmt.Sprintf("%s of %s: %s", s.Reason, s.Address, s.Rejection.Message())
+	}
+	return fmt.Sprintf("%s does not get %s: %s", entry, s.Address, s.Rejection.Message())
+}
+
+// Answer says in one or two sentences what the plan does with the subject, and
+// why.
+func (x *Explanation) Answer() string {
+	if x.Subject.Kind == AddressSubject && len(x.Addresses) == 1 {
+		return x.answer(&x.Addresses[0])
+	}
+	if x.Subject.Kind == AddressSubject {
+		var all []string
+		for n := range x.Addresses {
+			all = append(all, x.answer(&x.Addresses[n]))
+		}
+		return strings.Join(all, " ")
+	}
+	named := map[SubjectKind]string{GUIDSubject: "the GUID ", DNSubject: "the DN ", UsernameSubject: "the username "}[x.Subject.Kind] + x.Subject.Text
+	if len(x.Entries)+len(x.Accounts) == 0 {
+		return fmt.Sprintf("Nobody has %s: no entry of a scope, and no account.", named)
+	}
+	var all []string
+	for n := range x.Entries {
+		switch e := &x.Entries[n]; {
+		case !e.Merged:
+			all = append(all, x.answerEntry(e))
+		case len(e.Entry.Primaries)+len(e.Entry.Aliases) == 0:
+			all = append(all, upper(e.Ref.text())+" lists no address, so it counts as gone.")
+		default:
+			all = append(all, fmt.Sprintf("%s in scope %s is the same object again.", upper(e.Ref.text()), quote(e.Ref.Scope)))
+		}
+	}
+	for n := range x.Accounts {
+		if f := &x.Accounts[n]; f.Standing != Bound {
+			all = append(all, upper(accountText(f.subject()))+" "+f.state()+".")
+		}
+	}
+	return strings.Join(all, " ")
+}
+
+// answerEntry says what becomes of an entry.
+func (x *Explanation) answerEntry(e *EntryFacts) string {
+	n := 0
+	for _, r := range x.Rejections {
+		n += boolInt(r.DN == e.Ref.DN && r.Directory == e.Ref.Directory)
+	}
+	text := upper(e.Ref.text())
+	switch {
+	case e.Whole != noReason:
+		text += " is refused as a whole: " + e.Whole.String()
+	case e.Stuck:
+		text += " stays as it is, because it loses its primary " + e.Primary
+	case e.Account == "":
+		text += " gets a new account, " + e.Primary
+	default:
+		text += " stands behind account " + e.Account
+		for i := range x.Accounts {
+			if f := &x.Accounts[i]; f.Entry == e.Ref {
+				text += ", which " + f.state()
+			}
+		}
+	}
+	return text + told(n) + "."
+}
+
+// told counts refusals behind a sentence.
+func told(n int) string {
+	switch n {
+	case 0:
+		return ""
+	case 1:
+		return "; 1 refusal"
+	}
+	return fmt.Sprintf("; %d refusals", n)
+}
+
+// state says what becomes of an account.
+func (f *AccountFacts) state() string {
+	switch {
+	case f.Hold != "":
+		return "stays as it is, on legal hold " + quote(f.Hold)
+	case f.Before == nil:
+		return "is new"
+	case f.After == nil:
+		return "goes: its primary was granted to another account"
+	case f.Withheld:
+		return "would go out of service, but a limit withholds that"
+	case f.Before != f.After && f.Before.Active() && !f.After.Active():
+		return "goes out of service"
+	case f.Before != f.After && !f.Before.Active() && f.After.Active():
+		return "comes back into service"
+	case f.Before != f.After:
+		return "changes"
+	case f.Standing == Local:
+		return "stays as it is: it belongs to no directory"
+	case f.Standing == Unread:
+		return "stays as it is: its directory was not read in this run"
+	case f.Frozen:
+		return "stays as it is until the refusals are settled"
+	case !f.Before.Active():
+		return "stays out of service"
+	}
+	return "stays as it is"
+}
+
+// Fate is what becomes of an address. Its text is a stable code.
+type Fate string
+
+// The fates of an address.
+const (
+	Nobody      Fate = "nobody"       // has it, before and after
+	Dormant     Fate = "dormant"      // an inactive account keeps it
+	Stays       Fate = "stays"        // in service where it is
+	Comes       Fate = "comes"        // into service
+	Goes        Fate = "goes"         // out of service
+	Moves       Fate = "moves"        // to another account
+	ChangesRole Fate = "changes_role" // primary or alias, in its account
+)
+
+// Fate returns what becomes of the address.
+func (f *AddressFacts) Fate() Fate {
+	b, a := f.Before, f.After
+	switch {
+	case !b.Active() && !a.Active():
+		if b == nil && a == nil {
+			return Nobody
+		}
+		return Dormant
+	case !b.Active():
+		return Comes
+	case !a.Active():
+		return Goes
+	case f.Moved:
+		return Moves
+	case b.Primary != a.Primary:
+		return ChangesRole
+	}
+	return Stays
+}
+
+// place says where an address is.
+func (h *Holding) place() string {
+	if h.Primary {
+		return "the primary of " + accountKind(h.Account)
+	}
+	return "an alias of " + h.Account.Primary.String()
+}
+
+func accountKind(a *identity.Account) string {
+	text := a.Type.String() + " account"
+	if !a.Active() {
+		text = "inactive " + text
+	} else {
+		text = "active " + text
+	}
+	switch text[0] {
+	case 'a', 'i':
+		text = "an " + text
+	}
+	if a.Local() {
+		return text + " that belongs to no directory"
+	}
+	return text + " of directory " + quote(a.Directory)
+}
+
+// answer says what becomes of an address, and why.
+func (x *Explanation) answer(f *AddressFacts) string {
+	b, a := f.Before, f.After
+	text := f.Address
+	switch f.Fate() {
+	case Nobody:
+		text += " belongs to nobody"
+	case Dormant:
+		h := a
+		if h == nil {
+			h = b
+		}
+		text += " is " + h.place() + ", so nobody receives mail there"
+	case Stays:
+		text += " is " + b.place() + " and stays there"
+		if b.Primary {
+			text = f.Address + " is " + b.place() + " and stays so"
+		}
+	case Comes:
+		text += " comes into service as " + a.place()
+	case Goes:
+		text += " is " + b.place() + " and goes out of service"
+	case Moves:
+		text += " is " + b.place() + " and moves to another account"
+		if !a.Primary {
+			text += ", as " + a.place()
+		} else {
+			text += ", as its primary"
+		}
+	case ChangesRole:
+		text += " is " + b.place() + " and becomes " + a.place()
+	}
+	text += x.why(f) + "."
+	if f.Withheld {
+		text += " A limit withholds that its account goes out of service."
+	}
+	if n := f.Refused; n > 0 && f.Fate() != Nobody {
+		text += fmt.Sprintf(" %s: %s.", upper(strings.TrimPrefix(told(n), "; ")), strings.Join(x.reasons(f.Address), ", "))
+	}
+	for _, l := range x.LeftOut {
+		if l.change.Address.String() == f.Address {
+			text += " What would change it was not asked for."
+			break
+		}
+	}
+	return text
+}
+
+// reasons names why an address is refused, each reason once.
+func (x *Explanation) reasons(address string) (names []string) {
+	for _, r := range x.Rejections {
+		if name := r.Reason.String(); r.Address == address && !slices.Contains(names, name) {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
+// why gives the reason of an answer, from the colon on.
+func (x *Explanation) why(f *AddressFacts) string {
+	if f.Fate() == Nobody {
+		if f.Refused == 0 {
+			return ": no entry of a scope lists it, and no account has it"
+		}
+		for _, r := range x.Rejections {
+			if r.Address == f.Address {
+				text := ": " + r.Message()
+				if f.Refused > 1 {
+					text = fmt.Sprintf(", and %d claims on it are refused%s", f.Refused, text)
+				}
+				return text
+			}
+		}
+	}
+	// Who has it in the end, or else had it, says why.
+	h := f.After
+	if h == nil {
+		h = f.Before
+	}
+	for n := range x.Accounts {
+		p := &x.Accounts[n]
+		if p.Before != h.Account && p.After != h.Account {
+			continue
+		}
+		return x.whyAt(f, p)
+	}
+	return ""
+}
+
+func (x *Explanation) whyAt(f *AddressFacts, p *AccountFacts) string {
+	listed := slices.IndexFunc(f.Listed, func(l Listing) bool { return l.Entry == p.Entry })
+	switch {
+	case p.Hold != "":
+		return ": legal hold " + quote(p.Hold) + " keeps the account as it is"
+	case p.Standing == Local:
+		return ": no directory changes the account"
+	case p.Standing == Unread:
+		return fmt.Sprintf(": directory %s was not read in this run", quote(p.Before.Directory))
+	case p.Frozen:
+		return ": its account stays as it is until the refusals are settled"
+	case p.Standing == Orphan && f.After.Active():
+		if n := slices.IndexFunc(f.Guards, func(g GuardFacts) bool { return !g.Hold }); n >= 0 {
+			return ": protected " + quote(f.Guards[n].Label) + " keeps it, though no entry stands behind the account any more"
+		}
+		return ": it stays in service with the account, behind which no entry stands any more"
+	case p.Standing == Orphan:
+		return ": no entry stands behind the account any more"
+	case listed >= 0 && f.Listed[listed].Role == DeclaredRole:
+		return ": " + p.Entry.text() + " declares it as its primary"
+	case listed >= 0:
+		return ": " + p.Entry.text() + " lists it"
+	case f.After.Active():
+		return ": it stays though " + p.Entry.text() + " does not list it"
+	}
+	return ": " + p.Entry.text() + " does not list it any more"
+}
+
+// upper begins a sentence.
+func upper(s string) string { return strings.ToUpper(s[:1]) + s[1:] }
+
+// Message says what to do.
+func (f *Fix) Message() string {
+	switch f.Kind {
+	case RemoveValue:
+		text := fmt.Sprintf("take %s from %s", f.Address, f.Listing.Entry.text())
+		if f.Listing.Role == DeclaredRole {
+			text += ", which declares it: give it another primary first"
+		}
+		return text
+	case RestoreIt:
+		return fmt.Sprintf("give %s back to %s", f.Address, f.Listing.Entry.text())
+	case Rebind:
+		return fmt.Sprintf("if it is the same person, give account %s the new GUID", f.Account)
+	case ApplyIt:
+		return fmt.Sprintf("commit what the plan does with %s, alone", f.Address)
+	}
+	return fmt.Sprintf("if so many accounts are meant to go, let %d go out of service in this run", f.N)
+}
+
+// Effect says what the plan would be once an address is taken from an entry.
+func (f *Fix) Effect() string {
+	if f.Kind != RemoveValue {
+		return ""
+	}
+	if len(f.After) == 0 {
+		return "every other address stays where it is"
+	}
+	var parts []string
+	for _, m := range f.After {
+		switch {
+		case m.Lost:
+			parts = append(parts, m.Address+" is lost: it goes out of service")
+		case m.After == nil:
+			parts = append(parts, m.Address+" belongs to nobody")
+		default:
+			parts = append(parts, m.Address+" becomes "+m.After.place())
+		}
+	}
+	return "then " + strings.Join(parts, "; ")
+}
+
+// Loses reports whether an address goes out of service by the fix.
+func (f *Fix) Loses() bool {
+	return slices.ContainsFunc(f.After, func(m Moved) bool { return m.Lost })
+}

@@ -1,0 +1,53 @@
+package plan
+
+import (
+	"slices"
+	"strconv"
+)
+
+// Field is a field of a row as text, by its key in the plan document. The keys
+// of the other party of a rejection begin with "other_", but for its name, which
+// is "other".
+type Field struct{ Name, Value string }
+
+// Fields returns the fields that the rows of the category have, beside category
+// and address.
+func (r *Row) Fields() []Field {
+	all := []Field{{"type", r.Type}, {"directory", r.Directory}}
+	for _, f := range fields[r.Category] {
+		all = append(all, Field{f.key, *f.value(r)})
+	}
+	return append(all, Field{"withheld", strconv.FormatBool(r.Withheld)})
+}
+
+// Fields returns the fields of the rejection, beside reason, address and since
+// when it stands.
+func (r *Rejection) Fields() []Field {
+	return []Field{
+		{"type", r.Type.String()}, {"primary", r.Primary}, {"guid", r.GUID.String()}, {"dn", r.DN}, {"directory", r.Directory}, {"scope", r.Scope},
+		{"other", r.Other.Name}, {"other_kind", r.Other.Kind.String()}, {"other_directory", r.Other.Directory}, {"other_more", strconv.Itoa(r.Other.More)},
+		{"guard", r.Guard}, {"attribute", r.Attribute}, {"limit", strconv.Itoa(r.Limit)}, {"length", strconv.Itoa(r.Length)}, {"wanted", r.Wanted},
+	}
+}
+
+// CategoryNames returns the names of the categories in their order.
+func CategoryNames() []string { return slices.Clone(categoryNames[:]) }
+
+// ReasonNames returns the names of the reasons in their order.
+func ReasonNames() []string { return slices.Clone(reasonNames[1:]) }
+
+// FieldNames returns the names of the fields that changes have, and of those
+// that rejections have.
+func FieldNames() (changes, rejections []string) {
+	for c := range Category(Categories) {
+		row := Row{Category: c}
+		for _, f := range row.Fields() {
+			changes = append(changes, f.Name)
+		}
+	}
+	for _, f := range new(Rejection).Fields() {
+		rejections = append(rejections, f.Name)
+	}
+	slices.Sort(changes)
+	return slices.Compact(changes), rejections
+}
