@@ -92,7 +92,7 @@ func (c *applyCommand) applyFresh(s *session, cfg *config.Config, run *record) e
 	if c.AutoApprove {
 		next = "about to be made"
 	}
-	if err := s.writePlan(m.plan, c.showing, render.TextOptions{Apply: "rollcall apply", Next: next}); err != nil {
+	if err := s.writePlan(m.plan, c.showing, render.Advice{Apply: "rollcall apply", Next: next}); err != nil {
 		return err
 	}
 	if !pending(m.plan) {
@@ -168,7 +168,7 @@ func (c *applyCommand) applySaved(s *session, cfg *config.Config, run *record) e
 	m := &made{p, st, s.standing(cfg)}
 	p.Compare(m.known)
 	run.plans(p)
-	if err := s.writePlan(p, c.showing, render.TextOptions{Full: "rollcall show " + c.Plan + " --all", Apply: "rollcall apply " + c.Plan, Next: "about to be made"}); err != nil {
+	if err := s.writePlan(p, c.showing, render.Advice{Full: "rollcall show " + c.Plan + " --all", Apply: "rollcall apply " + c.Plan, Next: "about to be made"}); err != nil {
 		return err
 	}
 	if !pending(p) {
@@ -322,12 +322,12 @@ func (c *showCommand) Run(s *session) error {
 	if s.mask != nil {
 		s.keyedBy(p)
 	}
-	words := render.TextOptions{Full: "rollcall show " + c.Plan + " --all", Apply: "rollcall apply " + c.Plan}
+	advice := render.Advice{Full: "rollcall show " + c.Plan + " --all", Apply: "rollcall apply " + c.Plan}
 	if err := s.stale(p); err != nil {
 		s.warn("%v, so that it can no longer be applied", err)
-		words.Next = "make a new plan"
+		advice.Next = "make a new plan"
 	}
-	return s.writePlan(p, c.showing, words)
+	return s.writePlan(p, c.showing, advice)
 }
 
 // stale says why a saved plan cannot be applied with the configuration and on

@@ -143,7 +143,7 @@ func (c *historyShowCommand) Run(s *session) error {
 			return render.RunMarkdown(w, &row, p, full)
 		}
 		return render.RunText(w, &row, p, render.TextOptions{
-			Width: t.Width, Color: t.Color, All: c.All, Full: full,
+			Width: t.Width, Color: t.Color, All: c.All, Advice: render.Advice{Full: full},
 		})
 	})
 }

@@ -59,7 +59,7 @@ func (c *lintCommand) Run(s *session) error {
 		case "sarif":
 			return render.LintSARIF(w, &shown)
 		}
-		return render.LintText(w, &shown, render.TextOptions{Width: t.Width, Color: t.Color, All: c.All, Full: "rollcall lint --all"})
+		return render.LintText(w, &shown, render.TextOptions{Width: t.Width, Color: t.Color, All: c.All, Advice: render.Advice{Full: "rollcall lint --all"}})
 	}); err != nil {
 		return err
 	}

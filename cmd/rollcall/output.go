@@ -151,9 +151,9 @@ func writeFile(path string, write func(io.Writer) error) error {
 	return state.ReplaceFile(path, write)
 }
 
-// writePlan writes a plan in every format that was asked for. words are those of
-// the command about it; what they leave open is filled in here.
-func (s *session) writePlan(p *plan.Plan, show showing, words render.TextOptions) error {
+// writePlan writes a plan in every format that was asked for. advice is that of
+// the command; what it leaves open is filled in here.
+func (s *session) writePlan(p *plan.Plan, show showing, advice render.Advice) error {
 	p = s.redactedPlan(p)
 	toScreen := len(show.Output) == 0 || slices.Contains(show.Output, output{format: "text"})
 	if s.logJSON || !toScreen {
@@ -161,12 +161,12 @@ func (s *session) writePlan(p *plan.Plan, show showing, words render.TextOptions
 			s.warn("%s", warning)
 		}
 	}
-	if words.Apply == "" {
+	if advice.Apply == "" {
 		if i := slices.IndexFunc(show.Output, func(o output) bool { return o.format == "json" && o.file != "" }); i >= 0 {
-			words.Apply = "rollcall apply " + show.Output[i].file
+			advice.Apply = "rollcall apply " + show.Output[i].file
 		} else if len(p.Only)+len(p.Except) > 0 {
-			words.Full = cmp.Or(words.Full, "the same with --all")
-			words.Next = cmp.Or(words.Next, "run rollcall apply with the same --only and --except, or save the plan with -o json=FILE and apply that")
+			advice.Full = cmp.Or(advice.Full, "the same with --all")
+			advice.Next = cmp.Or(advice.Next, "run rollcall apply with the same --only and --except, or save the plan with -o json=FILE and apply that")
 		}
 	}
 	all := show.Output
@@ -182,12 +182,11 @@ func (s *session) writePlan(p *plan.Plan, show showing, words render.TextOptions
 		case "csv":
 			return render.CSV(w, p)
 		case "markdown":
-			return render.Markdown(w, p, render.MarkdownOptions{Full: words.Full, Next: cmp.Or(words.Next, "run "+cmp.Or(words.Apply, "rollcall apply"))})
+			return render.Markdown(w, p, advice)
 		case "html":
 			return render.HTML(w, p)
 		}
-		words.Width, words.Color, words.All = t.Width, t.Color, show.All
-		return render.Text(w, p, words)
+		return render.Text(w, p, render.TextOptions{Width: t.Width, Color: t.Color, All: show.All, Advice: advice})
 	})
 }
 

@@ -59,7 +59,7 @@ func (c *planCommand) Run(s *session) error {
 	}
 	p := made.plan
 	p.Expires = p.Created.Add(c.Expires)
-	if err := s.writePlan(p, c.showing, render.TextOptions{}); err != nil {
+	if err := s.writePlan(p, c.showing, render.Advice{}); err != nil {
 		return err
 	}
 	return c.ended(s, p)

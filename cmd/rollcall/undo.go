@@ -57,11 +57,11 @@ func (c *undoCommand) Run(s *session) error {
 		p.Warnings = append(p.Warnings, fmt.Sprintf("%s is not taken back: %s", k.Account, k.Why))
 	}
 	again := fmt.Sprintf("rollcall undo %d", c.Number)
-	words := render.TextOptions{Full: again + " --all", Nothing: fmt.Sprintf("nothing of run %d can be taken back", c.Number)}
+	advice := render.Advice{Full: again + " --all", Nothing: fmt.Sprintf("nothing of run %d can be taken back", c.Number)}
 	if !slices.ContainsFunc(c.Output, func(o output) bool { return o.format == "json" && o.file != "" }) {
-		words.Apply, words.Next = "rollcall apply FILE", "save the plan with "+again+" -o json=FILE, and run rollcall apply FILE"
+		advice.Apply, advice.Next = "rollcall apply FILE", "save the plan with "+again+" -o json=FILE, and run rollcall apply FILE"
 	}
-	return s.writePlan(p, c.showing, words)
+	return s.writePlan(p, c.showing, advice)
 }
 
 // succeeded returns the account changes of a run but those that the console

@@ -179,7 +179,7 @@ func (r *reportPage) notices(p *plan.Plan, s *plan.Summary) {
 		notice("Warning", clean(warning))
 	}
 	if s.Withheld > 0 {
-		notice("Withheld", "a limit keeps "+count(s.WithheldAccounts, "account", "accounts")+" in service; every other change goes ahead")
+		notice("Withheld", withholding(p, s)+"; every other change goes ahead")
 	}
 }
 

@@ -118,7 +118,7 @@ func TestLint(t *testing.T) {
 	found, nothing := faulty(t), linted(t, nil, nil)
 	for _, width := range []int{40, 80, 200, 0} {
 		for _, color := range []bool{false, true} {
-			opt := TextOptions{Width: width, Color: color, Full: "rollcall lint --all"}
+			opt := TextOptions{Width: width, Color: color, Advice: Advice{Full: "rollcall lint --all"}}
 			got := written(t, found, lintText(opt))
 			if width == 80 || width == 200 {
 				golden(t, fmt.Sprintf("lint-%d%s.txt", width, map[bool]string{true: "-color"}[color]), got)

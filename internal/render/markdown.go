@@ -6,22 +6,12 @@ import (
 	"io"
 	"regexp"
 	"slices"
-	"strconv"
 	"strings"
 	"unicode/utf8"
 
 	"github.com/rollcall-cli/rollcall/internal/identity"
 	"github.com/rollcall-cli/rollcall/plan"
 )
-
-// MarkdownOptions say what a report says of the commands around it.
-type MarkdownOptions struct {
-	// Full is the command that shows all rows; "rollcall plan --all" if empty.
-	Full string
-	// Next tells how the changes are committed, as the end of a sentence; "run
-	// rollcall apply" if empty.
-	Next string
-}
 
 const (
 	// longestReport is how many octets a report has at most, and so characters:
@@ -40,15 +30,15 @@ const (
 // of refusal. It says nothing of times and servers, so that two reports differ
 // only where the plans do. A report that is too long is cut, each section in
 // its turn, and says how much of it is missing.
-func Markdown(w io.Writer, p *plan.Plan, opt MarkdownOptions) error {
+func Markdown(w io.Writer, p *plan.Plan, advice Advice) error {
 	s := p.Summary()
-	r := comment{full: cmp.Or(opt.Full, "rollcall plan --all")}
+	r := comment{full: advice.full()}
 	r.verdict(p, &s)
 	r.counts(p, &s)
 	r.meaning(p)
-	r.remarks(p, &s)
+	r.remarks(p, &s, &advice)
 	if pending := s.Pending(); pending > 0 {
-		r.put("**%s to make**: %s\n\n", count(pending, "change", "changes"), markdown(cmp.Or(opt.Next, "run rollcall apply")))
+		r.put("**%s to make**: %s\n\n", count(pending, "change", "changes"), markdown(advice.next()))
 	}
 	r.categories(p, nil)
 	r.leftOut(p.LeftOut)
@@ -325,15 +315,15 @@ func (r *comment) list(remarks []string) {
 
 // remarks tell what a reader should know before all else: warnings, what was
 // read, and what was selected.
-func (r *comment) remarks(p *plan.Plan, s *plan.Summary) {
+func (r *comment) remarks(p *plan.Plan, s *plan.Summary, advice *Advice) {
 	var warnings, list []string
 	for _, warning := range p.Warnings {
 		warnings = append(warnings, "**Warning**: "+remark(warning))
 	}
 	r.list(warnings)
 	if s.Withheld > 0 {
-		list = append(list, "**Withheld**: a limit keeps "+count(s.WithheldAccounts, "account", "accounts")+" in service; every other change goes ahead. "+
-			"If so many are meant to go: "+code("rollcall apply --allow-deactivations "+strconv.Itoa(s.WithheldAccounts)))
+		list = append(list, "**Withheld**: "+remark(withholding(p, s))+"; every other change goes ahead. "+
+			"If so many are meant to go: "+code(advice.lifting(s.WithheldAccounts)))
 	}
 	var read []string
 	for i := range p.Directories {

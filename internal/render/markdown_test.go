@@ -15,7 +15,7 @@ import (
 	"github.com/rollcall-cli/rollcall/internal/servertest"
 )
 
-func commentOf(t testing.TB, p *plan.Plan, opt MarkdownOptions) string {
+func commentOf(t testing.TB, p *plan.Plan, opt Advice) string {
 	t.Helper()
 	var b strings.Builder
 	if err := Markdown(&b, p, opt); err != nil {
@@ -30,7 +30,7 @@ func TestMarkdown(t *testing.T) {
 		plan *plan.Plan
 	}{{"everything", everything()}, {"nothing", nothing()}, {"part", part(t)}, {"poisoned", poisoned()}, {"standing", standing()}} {
 		t.Run(p.name, func(t *testing.T) {
-			golden(t, p.name+".md", commentOf(t, p.plan, MarkdownOptions{}))
+			golden(t, p.name+".md", commentOf(t, p.plan, Advice{}))
 		})
 	}
 }
@@ -130,8 +130,8 @@ func TestMarkdownIsInert(t *testing.T) {
 	r, past := pastRun()
 	r.User, r.Command, r.Reason, r.Failures[0].Error = "@octocat", "rollcall apply --only a|b@example.com", "see #7", "<b>"
 	pages := map[string]string{
-		"lively": commentOf(t, livelyPlan(), MarkdownOptions{Full: "rollcall show `a|b`.json", Next: "run rollcall apply @a"}), "poisoned": commentOf(t, poisoned(), MarkdownOptions{}),
-		"everything": commentOf(t, everything(), MarkdownOptions{}), "part": commentOf(t, part(t), MarkdownOptions{}),
+		"lively": commentOf(t, livelyPlan(), Advice{Full: "rollcall show `a|b`.json", Next: "run rollcall apply @a"}), "poisoned": commentOf(t, poisoned(), Advice{}),
+		"everything": commentOf(t, everything(), Advice{}), "part": commentOf(t, part(t), Advice{}),
 	}
 	for name, write := range map[string]func(io.Writer) error{
 		"run":  func(w io.Writer) error { return RunMarkdown(w, r, past, "rollcall history show 7 --all") },
@@ -193,7 +193,7 @@ func TestMarkdownIsCut(t *testing.T) {
 	for range 500 {
 		p.Warnings = append(p.Warnings, strings.Repeat("a long warning ", 1000))
 	}
-	page := commentOf(t, p, MarkdownOptions{Full: "rollcall show p.json --all"})
+	page := commentOf(t, p, Advice{Full: "rollcall show p.json --all"})
 	checkMarkdown(t, page)
 	if len(page) < longestReport*9/10 {
 		t.Errorf("only %d octets", len(page))
@@ -229,7 +229,7 @@ func TestMarkdownIsStable(t *testing.T) {
 	later.Created, later.Expires, later.ConfigDigest, later.Serial = p.Created.AddDate(0, 0, 1), p.Expires.AddDate(0, 0, 1), "sha256:1", 9
 	r := &later.Directories[0]
 	r.Server, r.Scanned, r.Seconds, r.Identity, r.USNBefore, r.USNAfter, r.Pages, r.Reread = "ldaps://dc2", 20000, 99, "x", 1, 2, 3, 4
-	if commentOf(t, p, MarkdownOptions{}) != commentOf(t, later, MarkdownOptions{}) {
+	if commentOf(t, p, Advice{}) != commentOf(t, later, Advice{}) {
 		t.Error("the reports differ, and the plans do not")
 	}
 }

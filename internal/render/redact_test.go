@@ -19,7 +19,7 @@ var formats = map[string]func(io.Writer, *plan.Plan) error{
 	"narrow":   func(w io.Writer, p *plan.Plan) error { return Text(w, p, TextOptions{Width: 60, Color: true}) },
 	"json":     func(w io.Writer, p *plan.Plan) error { return p.WriteJSON(w) },
 	"csv":      CSV,
-	"markdown": func(w io.Writer, p *plan.Plan) error { return Markdown(w, p, MarkdownOptions{}) },
+	"markdown": func(w io.Writer, p *plan.Plan) error { return Markdown(w, p, Advice{}) },
 	"html":     HTML,
 }
 

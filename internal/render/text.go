@@ -23,6 +23,11 @@ type TextOptions struct {
 	// most Rows of them, or 12 if Rows is 0.
 	All  bool
 	Rows int
+	Advice
+}
+
+// Advice is what a report says of the commands around it.
+type Advice struct {
 	// Full is the command that shows all rows; "rollcall plan --all" if empty.
 	Full string
 	// Apply is the command that commits the plan; "rollcall apply" if empty.
@@ -33,6 +38,14 @@ type TextOptions struct {
 	// Nothing tells what it means that there are no changes; that the accounts
 	// agree with the directories if empty.
 	Nothing string
+}
+
+func (a *Advice) full() string { return cmp.Or(a.Full, "rollcall plan --all") }
+func (a *Advice) next() string { return cmp.Or(a.Next, "run "+cmp.Or(a.Apply, "rollcall apply")) }
+
+// lifting is the command that commits a plan with so many deactivations.
+func (a *Advice) lifting(accounts int) string {
+	return cmp.Or(a.Apply, "rollcall apply") + " --allow-deactivations " + strconv.Itoa(accounts)
 }
 
 const defaultRows = 12
@@ -212,7 +225,7 @@ func (o *page) category(p *plan.Plan, c plan.Category, n int, opt TextOptions) {
 // cut tells how many rows are not shown, and how to see them.
 func (o *page) cut(n int, opt TextOptions) {
 	if n > 0 {
-		o.prose(margin, ellipsis+" ", dim, number(n)+" more: "+cmp.Or(opt.Full, "rollcall plan --all")+", or -o csv=FILE")
+		o.prose(margin, ellipsis+" ", dim, number(n)+" more: "+opt.full()+", or -o csv=FILE")
 	}
 }
 
@@ -264,8 +277,8 @@ func (o *page) summary(p *plan.Plan, s *plan.Summary, opt TextOptions) {
 	}
 	if s.Withheld > 0 {
 		o.end()
-		o.prose(0, "withheld: ", yellow, "a limit keeps "+count(s.WithheldAccounts, "account", "accounts")+" in service; every other change goes ahead")
-		o.prose(0, "hint: ", dim, "if so many are meant to go, run "+cmp.Or(opt.Apply, "rollcall apply")+" --allow-deactivations "+strconv.Itoa(s.WithheldAccounts)+", or raise deactivations and deactivations_percent in the limits block")
+		o.prose(0, "withheld: ", yellow, withholding(p, s)+"; every other change goes ahead")
+		o.prose(0, "hint: ", dim, "if so many are meant to go, run "+opt.lifting(s.WithheldAccounts)+", or raise deactivations and deactivations_percent in the limits block")
 	}
 	o.end()
 	o.risk(p)
@@ -273,12 +286,33 @@ func (o *page) summary(p *plan.Plan, s *plan.Summary, opt TextOptions) {
 	o.closing(s, opt)
 }
 
+// withholding tells how many accounts are kept in service, and by which limits.
+func withholding(p *plan.Plan, s *plan.Summary) string {
+	var over []string
+	for _, a := range p.Allowances {
+		n := 0
+		for i := range p.Accounts {
+			if c := &p.Accounts[i]; c.Withheld && c.Before.Directory == a.Directory {
+				n++
+			}
+		}
+		if n > 0 {
+			over = append(over, clean(a.Directory)+" would lose "+number(n)+" of "+count(a.Active, "active account", "active accounts")+", and "+number(a.Deactivations)+" may go at a time")
+		}
+	}
+	text := "a limit keeps " + count(s.WithheldAccounts, "account", "accounts") + " in service"
+	if len(over) > 0 {
+		text += " (" + strings.Join(over, "; ") + ")"
+	}
+	return text
+}
+
 // closing is the one line that says what to do.
 func (o *page) closing(s *plan.Summary, opt TextOptions) {
 	what, next := "nothing to do: ", cmp.Or(opt.Nothing, "the accounts agree with the directories")
 	switch pending := s.Pending(); {
 	case pending > 0:
-		what, next = count(pending, "change", "changes")+" to make: ", cmp.Or(opt.Next, "run "+cmp.Or(opt.Apply, "rollcall apply"))
+		what, next = count(pending, "change", "changes")+" to make: ", opt.next()
 	case s.Withheld > 0:
 		next = "all changes are withheld"
 	case s.LeftOut > 0:

@@ -105,7 +105,7 @@ func TestCut(t *testing.T) {
 		more  []string
 	}{
 		{TextOptions{Rows: 5}, map[string]int{"-": 6}, []string{"… 2 more: rollcall plan --all, or -o csv=FILE", "… 42 more: "}},
-		{TextOptions{Rows: 5, Full: "rollcall show p.json --all"}, map[string]int{"-": 6}, []string{"… 42 more: rollcall show p.json --all, or -o csv=FILE"}},
+		{TextOptions{Rows: 5, Advice: Advice{Full: "rollcall show p.json --all"}}, map[string]int{"-": 6}, []string{"… 42 more: rollcall show p.json --all, or -o csv=FILE"}},
 		{TextOptions{Rows: 2}, map[string]int{"-": 3, "!": 21}, []string{"… 45 more: ", "… 1 more: "}},
 		{TextOptions{All: true}, map[string]int{"-": 48, "!": 22}, nil},
 	} {
@@ -172,7 +172,7 @@ func TestClosingLine(t *testing.T) {
 		{"all left out", plan.Plan{LeftOut: part(t).LeftOut}, "", "nothing to do: all changes are left out"},
 		{"refusals alone", plan.Plan{Rejections: refusals()}, "", "nothing to do: all that is not refused agrees with the directories"},
 	} {
-		lines := strings.Split(strings.TrimSuffix(textOf(t, &c.plan, TextOptions{Next: c.next}), "\n"), "\n")
+		lines := strings.Split(strings.TrimSuffix(textOf(t, &c.plan, TextOptions{Advice: Advice{Next: c.next}}), "\n"), "\n")
 		if got := lines[len(lines)-1]; got != c.want {
 			t.Errorf("%s: %q, want %q", c.name, got, c.want)
 		}
