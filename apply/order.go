@@ -2,6 +2,7 @@ package apply
 
 import (
 	"math"
+	"slices"
 
 	"github.com/rollcall-cli/rollcall/internal/identity"
 )
@@ -27,7 +28,7 @@ func (r *run) groups(yield func(group []int32) error) error {
 			r.others(r.taker, c.Before, c.Result(), join)
 		}
 		for _, i := range family {
-			if _, err := s.visit(i); err != nil {
+			if err := s.visit(i); err != nil {
 				return err
 			}
 		}
@@ -51,7 +52,7 @@ func (r *run) others(list map[identity.Address]int32, x, y *identity.Account, jo
 // search puts those who give an address up before who gets it. It is Tarjan's
 // algorithm for strongly connected components (Depth-first search and linear
 // graph algorithms, 1972), which finds each component after those that it
-// depends on.
+// depends on. Its path is no recursion, since a chain may be as long as the plan.
 type search struct {
 	*run
 	yield func([]int32) error
@@ -60,36 +61,64 @@ type search struct {
 	found []int32
 	open  []int32 // what was found and not yielded
 	clock int32
+	path  []step
+	next  []int32 // what the steps of the path have still to look at
+}
+
+// step is a change on the path of a search.
+type step struct {
+	at     int   // in open
+	next   int   // where its part of next begins
+	oldest int32 // when the oldest change was found that it leads to
 }
 
 const closed = math.MaxInt32
 
-// visit looks at what a change depends on, yields the groups that are whole
-// thereby, and returns when the oldest change was found that it leads to and
-// that is not yielded.
-func (s *search) visit(i int32) (oldest int32, err error) {
-	if s.found[i] != 0 {
-		return s.found[i], nil
-	}
+// enter puts a change on the path.
+func (s *search) enter(i int32) {
 	s.clock++
-	at, mine := len(s.open), s.clock
-	s.found[i], oldest = mine, mine
+	s.found[i] = s.clock
+	s.path = append(s.path, step{len(s.open), len(s.next), s.clock})
 	s.open = append(s.open, i)
 	c := &s.changes[i]
-	s.others(s.giver, c.Result(), c.Before, func(g int32) {
-		if err == nil {
-			var reached int32
-			reached, err = s.visit(g)
-			oldest = min(oldest, reached)
+	begin := len(s.next)
+	s.others(s.giver, c.Result(), c.Before, func(g int32) { s.next = append(s.next, g) })
+	slices.Reverse(s.next[begin:])
+}
+
+// visit looks at what a change depends on, and yields the groups that are whole
+// thereby.
+func (s *search) visit(i int32) error {
+	if s.found[i] != 0 {
+		return nil
+	}
+	for s.enter(i); len(s.path) > 0; {
+		at := &s.path[len(s.path)-1]
+		if n := len(s.next) - 1; n >= at.next {
+			g := s.next[n]
+			s.next = s.next[:n]
+			if s.found[g] == 0 {
+				s.enter(g)
+			} else {
+				at.oldest = min(at.oldest, s.found[g])
+			}
+			continue
 		}
-	})
-	if err != nil || oldest < mine {
-		return oldest, err
+		done := *at
+		s.path = s.path[:len(s.path)-1]
+		if done.oldest < s.found[s.open[done.at]] {
+			before := &s.path[len(s.path)-1]
+			before.oldest = min(before.oldest, done.oldest)
+			continue
+		}
+		group := s.open[done.at:]
+		for _, g := range group {
+			s.found[g] = closed
+		}
+		s.open = s.open[:done.at]
+		if err := s.yield(group); err != nil {
+			return err
+		}
 	}
-	group := s.open[at:]
-	for _, g := range group {
-		s.found[g] = closed
-	}
-	s.open = s.open[:at]
-	return closed, s.yield(group)
+	return nil
 }

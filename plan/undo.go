@@ -33,7 +33,8 @@ type Kept struct {
 // the accounts, the rules and the time count.
 func Undo(done []AccountChange, in Input) (*Plan, []Kept) {
 	u := &undo{e: &engine{in: in}, now: make(map[identity.Address]*identity.Account, len(in.Accounts)), holders: map[identity.Address]*identity.Account{},
-		owners: map[owner]*identity.Account{}, guards: map[identity.Address]guardian{}, taken: map[identity.Address]*reversal{}}
+		owners: map[owner]*identity.Account{}, guards: map[identity.Address]guardian{},
+		wants: map[*identity.Account][]*reversal{}, by: map[*identity.Account]*reversal{}, taken: map[identity.Address]*reversal{}}
 	u.guard(in.Rules.Holds, true, in.Now)
 	u.guard(in.Rules.Protected, false, in.Now)
 	for i := range in.Accounts {
@@ -45,8 +46,7 @@ func Undo(done []AccountChange, in Input) (*Plan, []Kept) {
 	u.find()
 	p := &Plan{}
 	for again := true; again; again = u.keep(p.Accounts) {
-		for u.settle() {
-		}
+		u.settle()
 		p.Accounts = nil
 		for _, r := range u.list {
 			if r.why == "" && (r.before != nil || r.after != nil) {
@@ -127,7 +127,11 @@ type undo struct {
 	holders map[identity.Address]*identity.Account
 	owners  map[owner]*identity.Account
 	guards  map[identity.Address]guardian
-	// taken are the addresses that reversals get, by who gets them.
+	// wants are the reversals that want what an account has.
+	wants map[*identity.Account][]*reversal
+	// by are the reversals that are made, by the account now, and taken those
+	// that get an address.
+	by    map[*identity.Account]*reversal
 	taken map[identity.Address]*reversal
 }
 
@@ -220,63 +224,103 @@ func (u *undo) find() {
 			}
 		}
 	}
+	for _, r := range u.list {
+		if r.after == nil {
+			continue
+		}
+		want := func(h *identity.Account) {
+			if h != nil && h != r.before {
+				u.wants[h] = append(u.wants[h], r)
+			}
+		}
+		eachHeld(r.after, func(x identity.Address) { want(u.holders[x]) })
+		want(u.owners[owner{r.after.Directory, r.after.GUID}])
+	}
 }
 
 // settle decides what becomes of created accounts, and stops the reversals that
-// want what is not given back. It reports whether it stopped any, which may
-// stop others.
-func (u *undo) settle() bool {
+// want what is not given back, and those that want what these would have given.
+func (u *undo) settle() {
+	clear(u.by)
 	clear(u.taken)
-	by := map[*identity.Account]*reversal{}
 	for _, r := range u.list {
 		if r.why != "" {
 			continue
 		}
 		if r.before != nil {
-			by[r.before] = r
+			u.by[r.before] = r
 		}
 		if !r.created {
 			eachHeld(r.after, func(x identity.Address) { u.taken[x] = r })
 		}
 	}
 	for _, r := range u.list {
-		if r.why != "" || !r.created {
-			continue
+		if r.created && r.why == "" {
+			u.decide(r)
 		}
-		r.after = nil
-		if u.taken[r.before.Primary] == nil {
-			gone := *r.before
-			gone.Aliases, gone.Status = nil, identity.Inactive
-			r.after = &gone
-		}
-		r.why = u.guarded(r)
 	}
-	// gives reports whether an account is rid of something once the reversals
-	// are made.
-	gives := func(a *identity.Account, rid func(after *identity.Account) bool) bool {
-		r := by[a]
-		return r != nil && r.why == "" && (r.after == nil || rid(r.after))
-	}
-	stopped := false
-	for _, r := range u.list {
-		if r.why != "" || r.created {
-			stopped = stopped || r.created && r.why != "" && by[r.before] == r
-			continue
-		}
-		eachHeld(r.after, func(x identity.Address) {
-			h := u.holders[x]
-			if r.why == "" && h != nil && h != r.before && !gives(h, func(after *identity.Account) bool { return !after.Holds(x) }) {
-				r.why = fmt.Sprintf("%s belongs to %s now", x, h.Primary)
-				if h.Primary == r.name() {
-					r.why = "there is another account of that primary now"
-				}
+	open := slices.Clone(u.list)
+	for len(open) > 0 {
+		r := open[len(open)-1]
+		open = open[:len(open)-1]
+		if r.why == "" && !r.created {
+			if r.why = u.lacks(r); r.why != "" {
+				open = append(open, u.stopped(r)...)
 			}
-		})
-		o := owner{r.after.Directory, r.after.GUID}
-		if h := u.owners[o]; r.why == "" && h != nil && h != r.before && !r.after.Local() && !gives(h, func(after *identity.Account) bool { return owner{after.Directory, after.GUID} != o }) {
-			r.why = fmt.Sprintf("its GUID belongs to %s now", h.Primary)
 		}
-		stopped = stopped || r.why != ""
 	}
-	return stopped
+}
+
+// decide takes a created account out of service, or drops it, where its primary
+// goes back to another account.
+func (u *undo) decide(r *reversal) {
+	r.after = nil
+	if u.taken[r.before.Primary] == nil {
+		gone := *r.before
+		gone.Aliases, gone.Status = nil, identity.Inactive
+		r.after = &gone
+	}
+	r.why = u.guarded(r)
+}
+
+// stopped returns the reversals that may stop because r has.
+func (u *undo) stopped(r *reversal) []*reversal {
+	open := u.wants[r.before]
+	eachHeld(r.after, func(x identity.Address) {
+		if u.taken[x] != r {
+			return
+		}
+		delete(u.taken, x)
+		if c := u.by[u.holders[x]]; c != nil && c.created && c.why == "" {
+			if u.decide(c); c.why != "" {
+				open = slices.Concat(open, u.wants[c.before])
+			}
+		}
+	})
+	return open
+}
+
+// gives reports whether an account is rid of something once the reversals are
+// made.
+func (u *undo) gives(a *identity.Account, rid func(after *identity.Account) bool) bool {
+	r := u.by[a]
+	return r != nil && r.why == "" && (r.after == nil || rid(r.after))
+}
+
+// lacks says what a reversal wants that is not given back, or "".
+func (u *undo) lacks(r *reversal) (why string) {
+	eachHeld(r.after, func(x identity.Address) {
+		h := u.holders[x]
+		if why == "" && h != nil && h != r.before && !u.gives(h, func(after *identity.Account) bool { return !after.Holds(x) }) {
+			why = fmt.Sprintf("%s belongs to %s now", x, h.Primary)
+			if h.Primary == r.name() {
+				why = "there is another account of that primary now"
+			}
+		}
+	})
+	o := owner{r.after.Directory, r.after.GUID}
+	if h := u.owners[o]; why == "" && h != nil && h != r.before && !r.after.Local() && !u.gives(h, func(after *identity.Account) bool { return owner{after.Directory, after.GUID} != o }) {
+		why = fmt.Sprintf("its GUID belongs to %s now", h.Primary)
+	}
+	return why
 }

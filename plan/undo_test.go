@@ -98,6 +98,38 @@ func TestUndoProperties(t *testing.T) {
 	}
 }
 
+// TestUndoChain: 20,000 accounts have passed an address on to the next one, and
+// the first was changed since. All stay, whichever way the chain runs.
+func TestUndoChain(t *testing.T) {
+	const n = 20_000
+	for _, forward := range []bool{true, false} {
+		var done []plan.AccountChange
+		var now []identity.Account
+		for i := range n {
+			from, to := i, i+1
+			if !forward {
+				from, to = i+1, i
+			}
+			a := identity.Account{Primary: identity.MustAddress(fmt.Sprintf("p%05d@x.example", i)), Directory: "corp", GUID: identity.GUID{byte(i >> 16), byte(i >> 8), byte(i), 1}}
+			before, after := a, a
+			before.Aliases = []identity.Address{identity.MustAddress(fmt.Sprintf("a%05d@x.example", from))}
+			after.Aliases = []identity.Address{identity.MustAddress(fmt.Sprintf("a%05d@x.example", to))}
+			done = append(done, plan.AccountChange{Before: &before, After: &after})
+			now = append(now, after)
+		}
+		// Each account wants what its neighbour has, but the first has changed.
+		first := &now[n-1]
+		if forward {
+			first = &now[0]
+		}
+		first.Username = "changed"
+		p, kept := plan.Undo(done, plan.Input{Accounts: now, Rules: plan.Rules{Limits: plan.Limits{Deactivations: n, Percent: 100}}})
+		if len(p.Accounts) != 0 || len(kept) != n {
+			t.Errorf("forward %t: %d accounts change, %d stay", forward, len(p.Accounts), len(kept))
+		}
+	}
+}
+
 // TestUndoGuarded takes runs back after blocks and limits have come that the
 // runs did not know.
 func TestUndoGuarded(t *testing.T) {

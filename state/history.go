@@ -236,7 +236,10 @@ func makeHistory(path string) error {
 		return nil
 	}
 	if err == nil {
-		sameOwner(dir, path)
+		if made, err := os.Open(dir); err == nil {
+			sameOwner(made, path)
+			made.Close()
+		}
 		syncDir(filepath.Dir(dir))
 	}
 	return err
@@ -303,7 +306,7 @@ func Begin(path string, head Head) (*Recorder, error) {
 	if r.file, err = os.OpenFile(r.name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, private); err != nil {
 		return nil, recording(err)
 	}
-	sameOwner(r.name, HistoryPath(path))
+	sameOwner(r.file, HistoryPath(path))
 	r.out = bufio.NewWriterSize(r.file, 1<<18)
 	if err := r.restart(); err != nil {
 		r.Drop()

@@ -374,7 +374,7 @@ func TestPrune(t *testing.T) {
 		j.head.Started, j.head.Expires = started, &later
 		r := j.begin(t)
 		if outcome.Changed() {
-			if err := r.Intend(Result{}, "sum"); err != nil {
+			if err := r.Intend(Result{Applied: 1}, "sum"); err != nil {
 				t.Fatal(err)
 			}
 		}

@@ -75,7 +75,7 @@ const holderOffset = 1
 // a [LockedError]. Cancelling ctx ends the wait.
 func Acquire(ctx context.Context, path, command string, wait time.Duration) (*Lock, error) {
 	name := resolved(path) + ".lock"
-	l := flock.New(name, flock.SetPermissions(private))
+	l := flock.New(name, flock.SetPermissions(private), flock.SetFlag(os.O_CREATE|os.O_RDWR|noFollow))
 	deadline := time.Now().Add(wait)
 	for {
 		ok, err := l.TryLock()
@@ -98,9 +98,8 @@ func Acquire(ctx context.Context, path, command string, wait time.Duration) (*Lo
 		case <-time.After(min(lockRetry, time.Until(deadline))):
 		}
 	}
-	sameOwner(name, path)
 	left := readHolder(name)
-	if err := writeHolder(name, command); err != nil {
+	if err := writeHolder(name, path, command); err != nil {
 		l.Unlock()
 		return nil, lockFailed(name, err)
 	}
@@ -153,6 +152,15 @@ func Unlock(path string, h *Holder) error {
 	return nil
 }
 
+// Held is an error if the lock was taken away, as by [Unlock].
+func (l *Lock) Held() error {
+	if name := l.file.Path(); !current(l.file, name) {
+		return &Error{Path: name, Reason: "the lock was removed while the command ran; nothing was changed",
+			Advice: "run the command again, and look who removes the lock"}
+	}
+	return nil
+}
+
 func hostname() string {
 	if host, err := os.Hostname(); err == nil {
 		return host
@@ -160,7 +168,7 @@ func hostname() string {
 	return "unknown host"
 }
 
-func writeHolder(name, command string) error {
+func writeHolder(name, path, command string) error {
 	h := Holder{Command: command, PID: os.Getpid(), Since: time.Now().UTC().Truncate(time.Second), User: "unknown user", Host: hostname()}
 	if u, err := user.Current(); err == nil {
 		h.User = u.Username
@@ -169,10 +177,11 @@ func writeHolder(name, command string) error {
 	if err != nil {
 		return err
 	}
-	f, err := os.OpenFile(name, os.O_WRONLY, private)
+	f, err := os.OpenFile(name, os.O_WRONLY|noFollow, private)
 	if err != nil {
 		return err
 	}
+	sameOwner(f, path)
 	if err = f.Truncate(holderOffset); err == nil {
 		_, err = f.WriteAt(append(text, '\n'), holderOffset)
 	}

@@ -213,3 +213,22 @@ func TestReaders(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// TestHeld: who holds a lock learns that it was taken away.
+func TestHeld(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "s")
+	lock, err := Acquire(context.Background(), path, "rollcall test", 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer lock.Release()
+	if err := lock.Held(); err != nil {
+		t.Error(err)
+	}
+	if err := os.Remove(path + ".lock"); err != nil {
+		t.Skip("open files cannot be removed here")
+	}
+	if err := lock.Held(); err == nil || !strings.Contains(err.Error(), "was removed") {
+		t.Errorf("a lock that was removed: %v", err)
+	}
+}

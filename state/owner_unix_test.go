@@ -48,3 +48,46 @@ func TestOwner(t *testing.T) {
 		}
 	}
 }
+
+// TestOwnerOfFolder: where there is no state yet, its folder tells whose it is
+// going to be.
+func TestOwnerOfFolder(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("only root can give files away")
+	}
+	const nobody = 65534
+	dir := t.TempDir()
+	if err := os.Chown(dir, nobody, nobody); err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(dir, "rollcall.state.jsonl")
+	if err := (&State{}).Save(path, "test", time.Now()); err != nil {
+		t.Fatal(err)
+	}
+	info, err := os.Stat(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if owner := info.Sys().(*syscall.Stat_t); owner.Uid != nobody {
+		t.Errorf("the state belongs to %d", owner.Uid)
+	}
+}
+
+// TestLockIsNoLink: a symbolic link in place of the lock leads nowhere.
+func TestLockIsNoLink(t *testing.T) {
+	dir := t.TempDir()
+	victim := filepath.Join(dir, "victim")
+	if err := os.WriteFile(victim, []byte("dear"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(dir, "s")
+	if err := os.Symlink(victim, path+".lock"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Acquire(context.Background(), path, "rollcall test", 0); err == nil {
+		t.Error("the lock is taken through a link")
+	}
+	if text, err := os.ReadFile(victim); err != nil || string(text) != "dear" {
+		t.Errorf("%q, %v", text, err)
+	}
+}

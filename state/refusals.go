@@ -92,11 +92,7 @@ func SaveRefusals(path string, all map[string]time.Time) error {
 	}
 	name := refusalsPath(path)
 	removeLeftovers(name)
-	if err := ReplaceFile(name, func(w io.Writer) error { return writeRefusals(w, all) }); err != nil {
-		return err
-	}
-	sameOwner(name, HistoryPath(path))
-	return nil
+	return ReplaceFile(name, func(w io.Writer) error { return writeRefusals(w, all) })
 }
 
 func writeRefusals(w io.Writer, all map[string]time.Time) error {

@@ -37,7 +37,7 @@ func replace(path string, backup bool, write func(io.Writer) error, ready func()
 			os.Remove(tmp.Name())
 		}
 	}()
-	sameOwner(tmp.Name(), path)
+	sameOwner(tmp, path)
 	if err := write(tmp); err != nil {
 		return err
 	}
@@ -137,6 +137,7 @@ func copyFile(from, to string) error {
 	if err != nil {
 		return err
 	}
+	sameOwner(out, from)
 	if _, err := io.Copy(out, in); err != nil {
 		out.Close()
 		return err

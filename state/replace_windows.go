@@ -26,4 +26,7 @@ func rename(from, to string) error {
 func syncDir(string) {}
 
 // sameOwner does nothing: access follows from the folder.
-func sameOwner(string, string) {}
+func sameOwner(*os.File, string) {}
+
+// noFollow is nothing here.
+const noFollow = 0

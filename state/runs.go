@@ -420,25 +420,27 @@ func Prune(path string, days, most int, now time.Time) error {
 	}
 	over := len(runs) - most
 	newest := runs[len(runs)-1].Number
+	// Where every account failed, nothing is there to be undone.
+	useful := func(run *Run) bool { return run.Outcome.Changed() && run.Applied+run.Withheld > 0 }
 	changed := 0
 	for i := range runs {
-		if runs[i].Outcome.Changed() {
+		if useful(&runs[i]) {
 			changed = runs[i].Number
 		}
 	}
 	runs = slices.DeleteFunc(runs, func(run Run) bool {
 		return run.Number == newest || run.Number == changed || run.Outcome == Rejected && run.Expires != nil && run.Expires.After(now)
 	})
-	const old, idle, useful = 0, 1, 2 // in the order in which they go
+	const old, idle, last = 0, 1, 2 // in the order in which they go
 	rank := func(run *Run) int {
 		switch {
 		// Nobody knows how old a damaged record is.
 		case run.Outcome != Damaged && run.Started.AddDate(0, 0, days).Before(now):
 			return old
-		case !run.Outcome.Changed():
+		case !useful(run):
 			return idle
 		}
-		return useful
+		return last
 	}
 	slices.SortStableFunc(runs, func(a, b Run) int { return cmp.Compare(rank(&a), rank(&b)) })
 	for i := range runs {

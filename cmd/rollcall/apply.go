@@ -92,7 +92,7 @@ func (c *applyCommand) applyFresh(s *session, cfg *config.Config, run *record) e
 	if c.AutoApprove {
 		next = "about to be made"
 	}
-	if err := s.writePlan(m.plan, c.showing, render.Advice{Apply: "rollcall apply", Next: next}); err != nil {
+	if err := s.writePlan(m.plan, c.showing, render.Advice{Apply: s.command("apply"), Next: next}); err != nil {
 		return err
 	}
 	if !pending(m.plan) {
@@ -137,6 +137,12 @@ func (s *session) ask(question string) error {
 		}
 		if line == "" {
 			s.unanswered()
+			// The end of a terminal is no decision. Its signal comes beside it.
+			select {
+			case <-s.ctx.Done():
+				return s.ctx.Err()
+			case <-time.After(time.Second / 4):
+			}
 		}
 	}
 	s.note("declined: nothing was changed")
@@ -168,7 +174,7 @@ func (c *applyCommand) applySaved(s *session, cfg *config.Config, run *record) e
 	m := &made{p, st, s.standing(cfg)}
 	p.Compare(m.known)
 	run.plans(p)
-	if err := s.writePlan(p, c.showing, render.Advice{Full: "rollcall show " + c.Plan + " --all", Apply: "rollcall apply " + c.Plan, Next: "about to be made"}); err != nil {
+	if err := s.writePlan(p, c.showing, render.Advice{Full: s.command("show", c.Plan, "--all"), Apply: s.command("apply", c.Plan), Next: "about to be made"}); err != nil {
 		return err
 	}
 	if !pending(p) {
@@ -319,25 +325,31 @@ func (c *showCommand) Run(s *session) error {
 	if err != nil {
 		return err
 	}
-	if s.mask != nil {
-		s.keyedBy(p)
+	// A plan can be shown where there is no configuration, or another one.
+	cfg, diags := config.Load(s.dir, s.now())
+	if diags.HasErrors() {
+		cfg = nil
+	} else {
+		s.keep(cfg)
 	}
-	advice := render.Advice{Full: "rollcall show " + c.Plan + " --all", Apply: "rollcall apply " + c.Plan}
-	if err := s.stale(p); err != nil {
+	if s.mask != nil {
+		s.keyedBy(p, cfg)
+	}
+	advice := render.Advice{Full: s.command("show", c.Plan, "--all"), Apply: s.command("apply", c.Plan)}
+	if err := s.stale(p, cfg); err != nil {
 		s.warn("%v, so that it can no longer be applied", err)
 		advice.Next = "make a new plan"
 	}
 	return s.writePlan(p, c.showing, advice)
 }
 
-// stale says why a saved plan cannot be applied with the configuration and on
-// the state that are here. Where there are none, nobody can tell.
-func (s *session) stale(p *plan.Plan) error {
+// stale says why a saved plan cannot be applied with a configuration and on the
+// state that it names. Without one, nobody can tell.
+func (s *session) stale(p *plan.Plan, cfg *config.Config) error {
 	if s.now().After(p.Expires) {
 		return expired(p)
 	}
-	cfg, diags := config.Load(s.dir, s.now())
-	if diags.HasErrors() {
+	if cfg == nil {
 		return nil
 	}
 	if err := s.barred(cfg, p.ID()); err != nil {

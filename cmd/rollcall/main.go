@@ -19,6 +19,7 @@ import (
 	"github.com/rollcall-cli/rollcall/internal/directory"
 	"github.com/rollcall-cli/rollcall/internal/redact"
 	"github.com/rollcall-cli/rollcall/internal/render"
+	"github.com/rollcall-cli/rollcall/state"
 )
 
 func main() {
@@ -26,9 +27,11 @@ func main() {
 	if !signal.Ignored(syscall.SIGHUP) { // as nohup has it
 		signals = append(signals, syscall.SIGHUP)
 	}
-	// A second interrupt ends the program at once.
 	ctx, stop := signal.NotifyContext(context.Background(), signals...)
-	context.AfterFunc(ctx, stop)
+	defer stop()
+	// A second interrupt ends the program at once. A terminal that closes says so
+	// more than once.
+	context.AfterFunc(ctx, func() { signal.Reset(os.Interrupt, syscall.SIGTERM) })
 	os.Exit(int(run(ctx, os.Args[1:], system())))
 }
 
@@ -48,6 +51,7 @@ type session struct {
 	logJSON     bool // standard error is JSON lines
 	quiet       bool // a plan with nothing to tell is not shown
 	lockTimeout time.Duration
+	locked      *state.Lock                 // of the state, once it is taken
 	mask        *redact.Mask                // of --redact; nil without
 	inputs      []string                    // files that no output may replace
 	kept        string                      // the folder of the history, which no output may be in

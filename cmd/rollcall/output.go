@@ -83,7 +83,7 @@ func (s *session) writeOutputs(all outputs, write func(w io.Writer, format strin
 		if input := s.input(o.file); input != "" {
 			return hinted{fmt.Errorf("-o %s=%s would replace %s, which rollcall reads", o.format, o.file, input), "name another file"}
 		}
-		if s.kept != "" && samePath(s.kept, filepath.Dir(o.file)) {
+		if s.kept != "" && sameFile(s.kept, filepath.Dir(o.file)) {
 			return hinted{fmt.Errorf("-o %s=%s would be in %s, which rollcall keeps", o.format, o.file, s.kept), "name another folder"}
 		}
 		if err := writeFile(o.file, func(w io.Writer) error {
@@ -109,16 +109,19 @@ func (s *session) writeOutputs(all outputs, write func(w io.Writer, format strin
 
 // input returns which of the files that rollcall reads is at path, or "".
 func (s *session) input(path string) string {
-	info, err := os.Stat(path)
 	for _, input := range s.inputs {
-		if samePath(input, path) {
-			return input
-		}
-		if other, otherErr := os.Stat(input); err == nil && otherErr == nil && os.SameFile(info, other) {
+		if sameFile(input, path) {
 			return input
 		}
 	}
 	return ""
+}
+
+// sameFile reports whether two paths name one file, or lead to one.
+func sameFile(a, b string) bool {
+	x, errX := os.Stat(a)
+	y, errY := os.Stat(b)
+	return samePath(a, b) || errX == nil && errY == nil && os.SameFile(x, y)
 }
 
 // interruptibleWriter is a writer that ends with its context.
@@ -163,7 +166,7 @@ func (s *session) writePlan(p *plan.Plan, show showing, advice render.Advice) er
 	}
 	if advice.Apply == "" {
 		if i := slices.IndexFunc(show.Output, func(o output) bool { return o.format == "json" && o.file != "" }); i >= 0 {
-			advice.Apply = "rollcall apply " + show.Output[i].file
+			advice.Apply = s.command("apply", show.Output[i].file)
 		} else if len(p.Only)+len(p.Except) > 0 {
 			advice.Full = cmp.Or(advice.Full, "the same with --all")
 			advice.Next = cmp.Or(advice.Next, "run rollcall apply with the same --only and --except, or save the plan with -o json=FILE and apply that")

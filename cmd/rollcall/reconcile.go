@@ -28,12 +28,17 @@ func (s *session) configuration() (*config.Config, error) {
 		s.diagnose(diags)
 		return nil, silent{exitFailed}
 	}
-	s.inputs = slices.Concat(state.Files(cfg.StatePath), cfg.Files, cfg.Used)
+	s.keep(cfg)
 	if s.mask != nil {
 		s.keyedAs(cfg)
 	}
-	s.kept = state.HistoryPath(cfg.StatePath)
 	return cfg, nil
+}
+
+// keep keeps outputs from replacing what rollcall reads and keeps.
+func (s *session) keep(cfg *config.Config) {
+	s.inputs = slices.Concat(s.inputs, state.Files(cfg.StatePath), cfg.Files, cfg.Used)
+	s.kept = state.HistoryPath(cfg.StatePath)
 }
 
 // made is a plan, the state that it was made on, and the rejections that are

@@ -110,6 +110,14 @@ func commandOf(args []string) string {
 	return text
 }
 
+// command returns a command line of rollcall on this configuration.
+func (s *session) command(args ...string) string {
+	if s.dir != "." {
+		args = append([]string{"-C", s.dir}, args...)
+	}
+	return commandOf(args)
+}
+
 // settle finds out how a run ended that was killed, and whether the state is
 // older than the history, and tells.
 func (s *session) settle(cfg *config.Config) error {
@@ -128,7 +136,7 @@ func (s *session) settle(cfg *config.Config) error {
 		s.note("run %d, of %s at %s, was ended from outside %s; the history has it as %s", run.Number, by(s.mask.Name(run.User), s.mask.Name(run.Host)), stamp(run.Started), what, run.Outcome)
 	}
 	if run, serial := state.Rewound(cfg.StatePath); run != nil {
-		s.warn("the state is at version %d, and run %d, of %s, left it at version %d: an older copy was put back, or the disk lost what was written; "+
+		s.warn("the state is at version %d, and run %d, of %s, left it at version %d: an older copy was put back, it was removed, or the disk lost what was written; "+
 			"changes that were made in between are not in the state, and a plan makes again those that the directories want",
 			serial, run.Number, stamp(run.Started), run.SerialAfter)
 	}
@@ -214,6 +222,9 @@ func (r *record) save(st *state.State, result apply.Result) error {
 		return err
 	}
 	err := st.SaveAfter(r.cfg.StatePath, release, r.s.now(), func(serial int64, checksum string) error {
+		if err := r.s.locked.Held(); err != nil {
+			return err
+		}
 		intended := state.Result{Applied: result.Applied, Withheld: result.Withheld, SerialAfter: serial}
 		for _, f := range result.Failures {
 			intended.Failures = append(intended.Failures, state.Failure{Account: f.Account.String(), Error: f.Err.Error()})

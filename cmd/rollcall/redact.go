@@ -83,11 +83,11 @@ func (s *session) keyedAs(cfg *config.Config) {
 	s.keyed(lineage, cfg.Rules.Domains)
 }
 
-// keyedBy gives the masks the key that goes with a saved plan, whose
-// configuration may not be here.
-func (s *session) keyedBy(p *plan.Plan) {
+// keyedBy gives the masks the key that goes with a saved plan. Its configuration
+// is nil where it is not here.
+func (s *session) keyedBy(p *plan.Plan, cfg *config.Config) {
 	var domains []plan.Domain
-	if cfg, diags := config.Load(s.dir, s.now()); !diags.HasErrors() {
+	if cfg != nil {
 		domains = cfg.Rules.Domains
 	}
 	if !p.Redacted {

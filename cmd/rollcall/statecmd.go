@@ -161,6 +161,7 @@ func (s *session) lock(cfg *config.Config, command string) (*state.Lock, error) 
 		s.note("the lock was left behind by %s; that run ended without giving it back", lock.Left)
 	}
 	if err == nil {
+		s.locked = lock
 		if err := s.settle(cfg); err != nil {
 			lock.Release()
 			return nil, err
@@ -193,7 +194,7 @@ func (s *session) edit(command string, change func(*state.State) (done string, c
 		return err
 	}
 	if changed {
-		if err := st.Save(cfg.StatePath, release, s.now()); err != nil {
+		if err := st.SaveAfter(cfg.StatePath, release, s.now(), func(int64, string) error { return lock.Held() }); err != nil {
 			return err
 		}
 		s.note("version %d of the state written to %s", st.Serial, cfg.StatePath)

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"slices"
+	"strconv"
 	"time"
 
 	"github.com/rollcall-cli/rollcall/internal/render"
@@ -50,16 +51,23 @@ func (c *undoCommand) Run(s *session) error {
 	if st.Lineage != run.Lineage && run.Lineage != "" {
 		return fmt.Errorf("run %d changed another state: this one has begun anew since", c.Number)
 	}
-	p, kept := plan.Undo(succeeded(run, past.Accounts), plan.Input{Accounts: st.Accounts, Rules: cfg.Rules, Now: s.now()})
+	var kept []plan.Kept
+	p, err := await(s, func() (p *plan.Plan, err error) {
+		p, kept = plan.Undo(succeeded(run, past.Accounts), plan.Input{Accounts: st.Accounts, Rules: cfg.Rules, Now: s.now()})
+		return p, nil
+	})
+	if err != nil {
+		return err
+	}
 	p.Header = plan.Header{Undoes: c.Number, ToolVersion: release, Created: s.now().UTC().Truncate(time.Second), ConfigDigest: cfg.Digest(), Lineage: st.Lineage, Serial: st.Serial, StateSum: st.Sum}
 	p.Expires = p.Created.Add(c.Expires)
 	for _, k := range kept {
 		p.Warnings = append(p.Warnings, fmt.Sprintf("%s is not taken back: %s", k.Account, k.Why))
 	}
-	again := fmt.Sprintf("rollcall undo %d", c.Number)
+	again := s.command("undo", strconv.Itoa(c.Number))
 	advice := render.Advice{Full: again + " --all", Nothing: fmt.Sprintf("nothing of run %d can be taken back", c.Number)}
 	if !slices.ContainsFunc(c.Output, func(o output) bool { return o.format == "json" && o.file != "" }) {
-		advice.Apply, advice.Next = "rollcall apply FILE", "save the plan with "+again+" -o json=FILE, and run rollcall apply FILE"
+		advice.Apply, advice.Next = s.command("apply", "FILE"), "save the plan with "+again+" -o json=FILE, and run "+s.command("apply", "FILE")
 	}
 	return s.writePlan(p, c.showing, advice)
 }
