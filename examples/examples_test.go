@@ -134,29 +134,30 @@ func TestQuickstart(t *testing.T) {
 	}
 }
 
-// TestReadme: the plan in the README is what the program prints, with parts
+// TestReadme: what the README shows of commands is what they print, with parts
 // left out.
 func TestReadme(t *testing.T) {
-	readme, err := os.ReadFile("../README.md")
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, block, ok := strings.Cut(string(readme), "$ rollcall -C examples/quickstart plan\n")
-	if !ok {
-		t.Fatal("the README shows no plan")
-	}
-	block, _, _ = strings.Cut(block, "```")
 	t.Setenv("COLUMNS", "88")
-	out, code := program(t)(copied(t, "quickstart"), "plan")
-	if code != 0 {
-		t.Fatalf("exit code %d", code)
-	}
-	rest := out
-	for part := range strings.SplitSeq(strings.TrimSpace(block), "\n\n") {
-		_, after, found := strings.Cut(rest, part)
-		if !found {
-			t.Fatalf("the program does not print, at this place:\n%s\n\nbut\n%s", part, out)
+	shown := 0
+	const prompt = "```\n$ rollcall -C examples/quickstart "
+	for _, block := range strings.Split(read(t, "../README.md"), prompt)[1:] {
+		block, _, _ = strings.Cut(block, "```")
+		command, block, _ := strings.Cut(block, "\n")
+		out, code := program(t)(copied(t, "quickstart"), strings.Fields(command)...)
+		if code != 0 {
+			t.Fatalf("%s: exit code %d", command, code)
 		}
-		rest = after
+		rest := out
+		for part := range strings.SplitSeq(strings.Trim(block, "\n"), "\n\n") {
+			_, after, found := strings.Cut(rest, part)
+			if !found {
+				t.Fatalf("%s does not print, at this place:\n%s\n\nbut\n%s", command, part, out)
+			}
+			rest = after
+		}
+		shown++
+	}
+	if shown < 2 {
+		t.Errorf("the README shows %d commands", shown)
 	}
 }
