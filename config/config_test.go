@@ -418,7 +418,7 @@ func TestSources(t *testing.T) {
 				t.Fatal(err)
 			}
 			if tc.name != "large" {
-				if _, diags := Format("a.hcl", []byte(tc.text)); len(diags) != 1 || diags[0].Error() != tc.want {
+				if _, diags := Format("a.hcl", []byte(tc.text), nil); len(diags) != 1 || diags[0].Error() != tc.want {
 					t.Fatalf("Format: got %v, want %s", diags.Err(), tc.want)
 				}
 			}

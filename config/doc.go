@@ -28,5 +28,6 @@
 // What env and file return is marked, and the mark stays on whatever is made of
 // it. No marked value is shown in a diagnostic. The bind password ends in a
 // [Secret], which does not print; a literal that is assigned to a name that
-// looks like one of a password is masked wherever its source line is shown.
+// looks like one of a password, commented out or not, is masked wherever its
+// source line is shown.
 package config

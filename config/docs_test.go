@@ -21,7 +21,7 @@ func TestPage(t *testing.T) {
 	for i, match := range example.FindAllStringSubmatch(page, -1) {
 		name := string(rune('a'+i)) + ".hcl"
 		files[name] = match[1]
-		if laidOut, diags := Format(name, []byte(match[1])); diags.HasErrors() || string(laidOut) != match[1] {
+		if laidOut, diags := Format(name, []byte(match[1]), nil); diags.HasErrors() || string(laidOut) != match[1] {
 			t.Errorf("example %d is not in canonical layout: %v\n%s", i+1, diags.Err(), laidOut)
 		}
 	}

@@ -2,22 +2,38 @@ package config
 
 import (
 	"bytes"
+	"path/filepath"
 
-	"github.com/hashicorp/hcl/v2"
-	"github.com/hashicorp/hcl/v2/hclsyntax"
 	"github.com/hashicorp/hcl/v2/hclwrite"
 )
+
+// Neighbours are the other files of the directory of one, which may tell that
+// what stands in it is a secret.
+type Neighbours []*source
+
+// NeighboursOf reads the configuration files that are in the directory of a
+// file.
+func NeighboursOf(path string) (Neighbours, error) {
+	files, err := Files(filepath.Dir(path))
+	if err != nil {
+		return nil, err
+	}
+	var others []string
+	for _, file := range files {
+		if filepath.Base(file) != filepath.Base(path) {
+			others = append(others, file)
+		}
+	}
+	return readSources(others)
+}
 
 // Format returns an HCL file in its canonical layout, with a line break at the
 // end. The layout of a formatted file is its own. A file with syntax errors is
 // not formatted; its name is for the diagnostics alone.
-func Format(name string, src []byte) ([]byte, Diagnostics) {
+func Format(name string, src []byte, others Neighbours) ([]byte, Diagnostics) {
 	r := &reporter{}
-	s := &source{path: name, text: src}
-	r.add(s)
-	if r.checkText(s) {
-		s.tokens, _ = hclsyntax.LexConfig(src, name, hcl.InitialPos)
-		mask([]*source{s})
+	if s := r.lexed(&source{path: name, text: src}); s != nil {
+		mask(append(others, s))
 		r.parse(s)
 	}
 	if diags := r.finish(); diags.HasErrors() {
@@ -37,11 +53,10 @@ func Format(name string, src []byte) ([]byte, Diagnostics) {
 
 // Conceal returns a configuration file with its secrets replaced, fit to be
 // shown.
-func Conceal(src []byte) []byte {
-	s := &source{text: src}
-	s.tokens, _ = hclsyntax.LexConfig(src, "", hcl.InitialPos)
-	mask([]*source{s})
-	return []byte(s.shown())
+func Conceal(src []byte, others Neighbours) string {
+	s := newSource("", src)
+	mask(append(others, s))
+	return s.shown()
 }
 
 func layout(src []byte) []byte {

@@ -51,7 +51,7 @@ func loadAll(t *testing.T, text []byte) {
 	if config == nil {
 		return
 	}
-	formatted, diags := Format("a.hcl", text)
+	formatted, diags := Format("a.hcl", text, nil)
 	if diags.HasErrors() {
 		t.Fatal(diags.Err())
 	}
@@ -90,6 +90,7 @@ func TestTruncated(t *testing.T) {
 func seeds(f *testing.F) {
 	f.Add([]byte(example))
 	f.Add([]byte(small))
+	f.Add([]byte("# pass: \ufeff\n# { token = [\n# \"x\"], key: <<EOT\n" + small))
 	archives, err := filepath.Glob("testdata/diagnostics/*.txtar")
 	if err != nil {
 		f.Fatal(err)
@@ -116,11 +117,11 @@ func FuzzLoad(f *testing.F) {
 func FuzzFormat(f *testing.F) {
 	seeds(f)
 	f.Fuzz(func(t *testing.T, text []byte) {
-		once, diags := Format("a.hcl", text)
+		once, diags := Format("a.hcl", text, nil)
 		if diags.HasErrors() {
 			return
 		}
-		twice, diags := Format("a.hcl", once)
+		twice, diags := Format("a.hcl", once, nil)
 		if diags.HasErrors() {
 			t.Fatalf("the layout does not parse: %v\n%s", diags.Err(), once)
 		}
@@ -131,12 +132,12 @@ func FuzzFormat(f *testing.F) {
 }
 
 func TestFormat(t *testing.T) {
-	got, diags := Format("a.hcl", []byte("domain   \"example.com\"{\n# kept\naliases=[\"example.net\",\n\"example.org\"]\n  public =  false\n}"))
+	got, diags := Format("a.hcl", []byte("domain   \"example.com\"{\n# kept\naliases=[\"example.net\",\n\"example.org\"]\n  public =  false\n}"), nil)
 	want := "domain \"example.com\" {\n  # kept\n  aliases = [\"example.net\",\n  \"example.org\"]\n  public = false\n}\n"
 	if diags.HasErrors() || string(got) != want {
 		t.Errorf("got %q, %v, want %q", got, diags.Err(), want)
 	}
-	if got, diags := Format("a.hcl", []byte("domain {")); got != nil || !diags.HasErrors() || diags[0].File != "a.hcl" {
+	if got, diags := Format("a.hcl", []byte("domain {"), nil); got != nil || !diags.HasErrors() || diags[0].File != "a.hcl" {
 		t.Errorf("got %q, %v", got, diags)
 	}
 }

@@ -19,17 +19,20 @@ type Mismatch struct {
 	Expected, Actual []string
 }
 
-// Judge compares a plan with what it is to be. The mismatches are in order of
-// the source; rows that nothing expects come last.
-func (e *Expectation) Judge(p *plan.Plan) (all []Mismatch) {
+// Judge compares a plan with what it is to be, and tells with the masks of m how
+// they differ. The mismatches are in order of the source; rows that nothing
+// expects come last.
+func (e *Expectation) Judge(p *plan.Plan, m plan.Masker) (all []Mismatch) {
 	counts := countsOf(p)
 	for _, c := range e.Counts {
 		if n := counts[c.Name]; n != c.N {
-			m := Mismatch{Line: c.Line, What: c.Name, Expected: []string{fmt.Sprint(c.N)}, Actual: []string{fmt.Sprint(n)}}
+			x := Mismatch{Line: c.Line, What: c.Name, Expected: []string{fmt.Sprint(c.N)}, Actual: []string{fmt.Sprint(n)}}
 			if c.Name == "warnings" {
-				m.Actual = append(m.Actual, p.Warnings...)
+				for _, warning := range p.Warnings {
+					x.Actual = append(x.Actual, m.Text(warning))
+				}
 			}
-			all = append(all, m)
+			all = append(all, x)
 		}
 	}
 	var changes, rejections []actualRow
@@ -41,7 +44,7 @@ func (e *Expectation) Judge(p *plan.Plan) (all []Mismatch) {
 		r := &p.Rejections[i]
 		rejections = append(rejections, actualRow{kind: r.Reason.String(), address: r.Address, fields: r.Fields()})
 	}
-	missing := append(match("change", e.Changes, changes), match("rejection", e.Rejections, rejections)...)
+	missing := append(match("change", e.Changes, changes, m), match("rejection", e.Rejections, rejections, m)...)
 	all = append(all, missing...)
 	slices.SortStableFunc(all, func(a, b Mismatch) int { return cmp.Compare(a.Line, b.Line) })
 	if e.Exact {
@@ -51,7 +54,7 @@ func (e *Expectation) Judge(p *plan.Plan) (all []Mismatch) {
 		}{{"change", changes}, {"rejection", rejections}} {
 			for i := range list.rows {
 				if r := &list.rows[i]; !r.expected {
-					all = append(all, Mismatch{What: list.what + " of " + r.address, Actual: []string{r.text(nil)}})
+					all = append(all, Mismatch{What: list.what + " of " + m.Address(r.address), Actual: []string{r.text(nil, m)}})
 				}
 			}
 		}
@@ -103,15 +106,16 @@ func (r *actualRow) near(e *ExpectedRow) bool { return strings.EqualFold(r.addre
 
 // text spells out a row: its kind and the named fields, or all that are not
 // empty.
-func (r *actualRow) text(names []plan.Field) string {
+func (r *actualRow) text(names []plan.Field, m plan.Masker) string {
+	masked := actualRow{fields: plan.RedactFields(r.fields, m)}
 	if names == nil {
-		return spelled(r.kind, slices.DeleteFunc(slices.Clone(r.fields), func(f plan.Field) bool {
+		return spelled(r.kind, slices.DeleteFunc(masked.fields, func(f plan.Field) bool {
 			return f.Value == "" || f.Value == "false" || f.Value == "0"
 		}))
 	}
 	var fields []plan.Field
 	for _, f := range names {
-		if value, ok := r.value(f.Name); ok {
+		if value, ok := masked.value(f.Name); ok {
 			fields = append(fields, plan.Field{Name: f.Name, Value: value})
 		}
 	}
@@ -131,7 +135,7 @@ func spelled(kind string, fields []plan.Field) string {
 
 // match finds a row of the plan for each that is expected, the most particular
 // first, and returns those that there are none for.
-func match(what string, expected []ExpectedRow, rows []actualRow) (missing []Mismatch) {
+func match(what string, expected []ExpectedRow, rows []actualRow, m plan.Masker) (missing []Mismatch) {
 	sorted := slices.Clone(expected)
 	slices.SortStableFunc(sorted, func(a, b ExpectedRow) int { return len(b.Fields) - len(a.Fields) })
 	for i := range sorted {
@@ -141,14 +145,14 @@ func match(what string, expected []ExpectedRow, rows []actualRow) (missing []Mis
 			rows[at].expected = true
 			continue
 		}
-		m := Mismatch{Line: e.Line, What: what + " of " + e.Address, Expected: []string{cmp.Or(spelled(e.Kind, e.Fields), "any")}}
+		x := Mismatch{Line: e.Line, What: what + " of " + m.Address(e.Address), Expected: []string{cmp.Or(spelled(e.Kind, plan.RedactFields(e.Fields, m)), "any")}}
 		ofKind := slices.ContainsFunc(rows, func(r actualRow) bool { return r.near(e) && r.kind == e.Kind })
 		for k := range rows {
 			if r := &rows[k]; r.near(e) && (!ofKind || r.kind == e.Kind) {
-				m.Actual = append(m.Actual, r.text(append([]plan.Field{}, e.Fields...)))
+				x.Actual = append(x.Actual, r.text(append([]plan.Field{}, e.Fields...), m))
 			}
 		}
-		missing = append(missing, m)
+		missing = append(missing, x)
 	}
 	return missing
 }

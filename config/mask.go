@@ -1,10 +1,13 @@
 package config
 
 import (
+	"bytes"
+	"regexp"
 	"slices"
 	"strings"
 
 	"github.com/agext/levenshtein"
+	"github.com/hashicorp/hcl/v2"
 	"github.com/hashicorp/hcl/v2/hclsyntax"
 )
 
@@ -15,7 +18,7 @@ import (
 // A name that looks like one of a secret gets its expression masked, unless
 // that only calls functions, env and file by literal names, and mentions
 // locals; the locals it mentions are then names of secrets too. Those are
-// returned.
+// returned. What is commented out counts as what is not.
 func mask(sources []*source) map[string]bool {
 	secrets := map[string]bool{}
 	for n := -1; n < len(secrets); {
@@ -43,6 +46,14 @@ func secretName(name string) bool {
 func maskTokens(src *source, secrets map[string]bool) {
 	tokens := src.tokens
 	for i := 0; i < len(tokens); i++ {
+		if tokens[i].Type == hclsyntax.TokenComment {
+			from := i
+			for tokens[i+1].Type == hclsyntax.TokenComment {
+				i++
+			}
+			maskComments(src, tokens[from:i+1], secrets)
+			continue
+		}
 		name, behind := key(tokens, i)
 		if name == "" || !secrets[name] && !secretName(name) {
 			continue
@@ -59,6 +70,77 @@ func maskTokens(src *source, secrets map[string]bool) {
 			src.masks = append(src.masks, span{tokens[start].Range.Start.Byte, tokens[end-1].Range.End.Byte})
 		}
 		i = max(i, end-1)
+	}
+}
+
+// assignment finds, in what may be prose, a name and where its value begins.
+var assignment = regexp.MustCompile(`([\p{L}_][\p{L}\p{M}\p{N}_-]*)"?[ \t]*[=:][ \t]*(\S)`)
+
+// maskComments does the same in comments that follow each other. A value there
+// goes on at least to the end of its line.
+func maskComments(src *source, comments hclsyntax.Tokens, secrets map[string]bool) {
+	first := comments[0].Range.Start.Byte
+	text := uncommented(src.text, comments)
+	for at := 0; ; {
+		found := assignment.FindSubmatchIndex(text[at:])
+		if found == nil {
+			return
+		}
+		name, start := string(text[at+found[2]:at+found[3]]), at+found[4]
+		at = start
+		if !secrets[name] && !secretName(name) {
+			continue
+		}
+		value := commentedValue(text[start:])
+		if len(value) == 0 { // but a byte order mark
+			continue
+		}
+		for _, local := range localsIn(value) {
+			secrets[local] = true
+		}
+		at = start + value[len(value)-1].Range.End.Byte
+		if !harmless(value) {
+			src.masks = append(src.masks, span{first + start, first + at})
+		}
+	}
+}
+
+// uncommented returns the text of comments with blanks for their marks.
+func uncommented(text []byte, comments hclsyntax.Tokens) []byte {
+	first := comments[0].Range.Start.Byte
+	out := slices.Clone(text[first:comments[len(comments)-1].Range.End.Byte])
+	for _, c := range comments {
+		own := out[c.Range.Start.Byte-first : c.Range.End.Byte-first]
+		marks := 2
+		if own[0] == '#' {
+			marks = 1
+		}
+		copy(own, "  "[:marks])
+		if bytes.HasPrefix(c.Bytes, []byte("/*")) && bytes.HasSuffix(own, []byte("*/")) {
+			copy(own[len(own)-2:], "  ")
+		}
+	}
+	return out
+}
+
+// commentedValue returns the tokens of the expression that text begins with, and
+// of what stands behind it in its line. It looks at more lines only as long as
+// the expression is open.
+func commentedValue(text []byte) hclsyntax.Tokens {
+	for end := 0; ; end *= 2 {
+		if i := bytes.IndexByte(text[min(end, len(text)):], '\n'); i >= 0 {
+			end += i + 1
+		} else {
+			end = len(text)
+		}
+		tokens, _ := hclsyntax.LexConfig(text[:end], "", hcl.InitialPos)
+		last := expressionEnd(tokens, 0)
+		for last < len(tokens) && tokens[last].Type != hclsyntax.TokenNewline && tokens[last].Type != hclsyntax.TokenEOF {
+			last++
+		}
+		if end == len(text) || last < len(tokens) && tokens[last].Type == hclsyntax.TokenNewline {
+			return tokens[:last]
+		}
 	}
 }
 

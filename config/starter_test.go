@@ -67,7 +67,7 @@ func TestStarter(t *testing.T) {
 			if survey != nil && survey.Insecure != (len(c.Warnings()) > 0) {
 				t.Errorf("warnings %q", c.Warnings())
 			}
-			if formatted, diags := Format("rollcall.hcl", got); diags.HasErrors() || string(formatted) != string(got) {
+			if formatted, diags := Format("rollcall.hcl", got, nil); diags.HasErrors() || string(formatted) != string(got) {
 				t.Errorf("not in canonical layout: %v\n%s", diags.Err(), formatted)
 			}
 		})

@@ -2,6 +2,7 @@ package config
 
 import (
 	"bytes"
+	"fmt"
 	"os"
 	"path/filepath"
 	"testing"
@@ -10,6 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/rollcall-cli/rollcall/internal/identity"
+	"github.com/rollcall-cli/rollcall/internal/redact"
 	"github.com/rollcall-cli/rollcall/plan"
 )
 
@@ -70,6 +72,22 @@ func TestLoadTests(t *testing.T) {
 	}
 }
 
+// TestEmptyExpectation: what is written and not known is one problem and no
+// empty expectation besides.
+func TestEmptyExpectation(t *testing.T) {
+	for expect, want := range map[string]string{
+		"":              "the expectation is empty",
+		"exact = false": "the expectation is empty",
+		"ad = 2":        `an expect block has no attribute "ad"`,
+		"chang {}":      `an expect block holds no block "chang"`,
+	} {
+		_, _, diags := loadTests(t, "test \"a\" {\n  directories = { corp = \"a.ldif\" }\n  expect {\n    "+expect+"\n  }\n}\n")
+		if len(diags) != 1 || diags[0].Summary != want {
+			t.Errorf("%q: %v, want %s", expect, diags.Err(), want)
+		}
+	}
+}
+
 // TestLoadFor: a test has an environment of its own, in which every variable is
 // set.
 func TestLoadFor(t *testing.T) {
@@ -123,9 +141,30 @@ func TestJudge(t *testing.T) {
 		"not exact": {Expectation{Changes: row("ann@example.com", ""), Rejections: row("ann@example.info", ""), Exact: true},
 			[]Mismatch{{0, "change of a@example.com", nil, []string{`add type="user" directory="corp" new_primary="ann@example.com" username="ann"`}}}},
 	} {
-		if diff := cmp.Diff(c.mismatches, c.Judge(p)); diff != "" {
+		if diff := cmp.Diff(c.mismatches, c.Judge(p, (*redact.Mask)(nil))); diff != "" {
 			t.Errorf("%s: -want +got:\n%s", name, diff)
 		}
+	}
+}
+
+// TestJudgeMasked: with masks, no mismatch has a value, and the same value has
+// the same mask on both sides.
+func TestJudgeMasked(t *testing.T) {
+	ann := &identity.Account{Primary: identity.MustAddress("ann.smith@example.com"), Directory: "corp", Username: "asmith", DN: "CN=Ann Smith,DC=corp"}
+	p := &plan.Plan{Accounts: []plan.AccountChange{{After: ann}}}
+	p.Changes = plan.Rows(p.Accounts)
+	mask := redact.New([]byte("key"), "example.com")
+	e := Expectation{
+		Changes: []ExpectedRow{{Address: "Ann.Smith@example.com", Fields: []plan.Field{{Name: "dn", Value: ann.DN}, {Name: "username", Value: "annie.smith"}}, Line: 1}},
+		Exact:   true,
+	}
+	primary, dn, was, is := mask.Address("ann.smith@example.com"), mask.DN(ann.DN), mask.Name("annie.smith"), mask.Name("asmith")
+	want := []Mismatch{
+		{1, "change of " + primary, []string{fmt.Sprintf("dn=%q username=%q", dn, was)}, []string{fmt.Sprintf("add dn=%q username=%q", dn, is)}},
+		{0, "change of " + primary, nil, []string{fmt.Sprintf(`add type="user" directory="corp" new_primary=%q username=%q dn=%q`, primary, is, dn)}},
+	}
+	if diff := cmp.Diff(want, e.Judge(p, mask)); diff != "" {
+		t.Errorf("-want +got:\n%s", diff)
 	}
 }
 
@@ -152,7 +191,7 @@ func FuzzLoadTests(f *testing.F) {
 			t.Fatal("a second run says something else")
 		}
 		for i := range tests {
-			tests[i].Expect.Judge(&plan.Plan{})
+			tests[i].Expect.Judge(&plan.Plan{}, (*redact.Mask)(nil))
 		}
 	})
 }

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"fmt"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -23,22 +24,17 @@ type Text struct {
 
 // Texts reads the files of the configuration once more, and those that it read
 // with the function file, in order of their names. The latter are concealed but
-// for lists, which stand as lines(file("...")) wherever they are named.
-func (c *Config) Texts() ([]Text, error) {
-	var sources []*source
-	for _, path := range c.Files {
-		text, err := readBounded(path, maxSource)
-		if err != nil {
-			return nil, err
-		}
-		src := &source{path: path, text: text}
-		src.tokens, _ = hclsyntax.LexConfig(text, path, hcl.InitialPos)
-		sources = append(sources, src)
+// for lists, which stand as lines(file("...")) wherever they are named. What is
+// a secret in the other configuration is one in this.
+func (c *Config) Texts(other *Config) ([]Text, error) {
+	sources, err := readSources(slices.Concat(c.Files, other.Files))
+	if err != nil {
+		return nil, err
 	}
 	secrets := mask(sources)
 	named := namedFiles{lists: map[string]string{}, closed: map[string]bool{}}
 	var all []Text
-	for _, src := range sources {
+	for _, src := range sources[:len(c.Files)] {
 		all = append(all, Text{Name: c.below(src.path), Content: src.shown()})
 		named.find(src.tokens, secrets, c.Dir)
 	}
@@ -55,6 +51,23 @@ func (c *Config) Texts() ([]Text, error) {
 	}
 	slices.SortFunc(all, func(a, b Text) int { return strings.Compare(a.Name, b.Name) })
 	return all, nil
+}
+
+// readSources reads files and splits them into tokens.
+func readSources(paths []string) (sources []*source, err error) {
+	for _, path := range paths {
+		text, err := readBounded(path, maxSource)
+		if err != nil {
+			return nil, fmt.Errorf("cannot read %s: %w", path, cause(err))
+		}
+		sources = append(sources, newSource(path, text))
+	}
+	return sources, nil
+}
+
+func newSource(path string, text []byte) *source {
+	tokens, _ := hclsyntax.LexConfig(text, path, hcl.InitialPos)
+	return &source{path: path, text: text, tokens: tokens}
 }
 
 func (c *Config) below(path string) string {

@@ -53,7 +53,7 @@ protected "board" { addresses = concat(lines(file("lists/board.txt")), lines(fil
 	if err := diags.Err(); err != nil {
 		t.Fatal(err)
 	}
-	texts, err := cfg.Texts()
+	texts, err := cfg.Texts(cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -77,6 +77,57 @@ protected "board" { addresses = concat(lines(file("lists/board.txt")), lines(fil
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)
 	}
+}
+
+// TestSecretsOfBoth: what is a secret in one of two configurations is shown of
+// neither, and neither is what is commented out.
+func TestSecretsOfBoth(t *testing.T) {
+	const rest = "domain \"example.com\" {}\nscope \"staff\" { directory = directory.corp }\n"
+	const file = "directory \"corp\" {\n  kind = \"ldif\"\n  path = \"corp.ldif\"\n}\n"
+	const server = "directory \"corp\" {\n  kind = \"ldap\"\n  urls = [\"ldaps://ldap.example.com\"]\n  bind_dn = \"cn=reader\"\n  bind_password = local.key\n}\n"
+	for name, c := range map[string]struct{ one, other string }{
+		"the local stays":             {file + "locals { key = \"hunter2\" }\n", server + "locals { key = \"hunter2\" }\n"},
+		"another one by its name":     {file + "locals { key = \"hunter2\" }\n", server + "locals { key = \"hunter3\" }\n"},
+		"its use is commented out":    {file + "locals { key = \"hunter2\" }\n# bind_password = local.key\n", file},
+		"it is commented out":         {server + "locals { key = \"hunter3\" }\n# locals { key = \"hunter2\" }\n", file},
+		"commented out":               {file + "# bind_password = \"hunter2\"\n", file},
+		"with other marks":            {file + "//bind_password=\"hunter2\"\n/* bind_password = \"hunter3\" */\n", file},
+		"in a remark":                 {file + "# don't ask: the password: hunter2, or hunter3\n", file},
+		"as the element of an object": {file + "# { user = \"x\", \"password\" : \"hunter2\" }\n", file},
+		"in more lines":               {file + "# bind_password = join(\"\", [\n#   \"hunter\",\n#   \"hunter2\",\n# ])\n# bind_dn = \"cn=shown\"\n", file},
+		"as a heredoc":                {file + "# bind_password = <<EOT\n# hunter2\n# EOT\n", file},
+		"behind what is harmless":     {file + "# bind_password = env(\"WORD\") # once hunter2\n", file},
+		"with no line behind":         {file + "# password = \"hunter2\"", file},
+	} {
+		t.Run(name, func(t *testing.T) {
+			one, other := loaded(t, rest+c.one), loaded(t, rest+c.other)
+			for _, both := range [][2]*Config{{one, other}, {other, one}} {
+				texts, err := both[0].Texts(both[1])
+				if err != nil {
+					t.Fatal(err)
+				}
+				if text := texts[0].Content; strings.Contains(text, "hunter") {
+					t.Errorf("a secret is shown:\n%s", text)
+				} else if strings.Contains(c.one, "cn=shown") && both[0] == one && !strings.Contains(text, "cn=shown") {
+					t.Errorf("what stands behind the secret is not shown:\n%s", text)
+				}
+			}
+		})
+	}
+}
+
+// loaded is the configuration of one file.
+func loaded(t *testing.T, text string) *Config {
+	t.Helper()
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "a.hcl"), []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	cfg, diags := Load(dir, time.Time{})
+	if err := diags.Err(); err != nil {
+		t.Fatal(err)
+	}
+	return cfg
 }
 
 // TestSameSource: what makes two directories read from the same place.

@@ -111,7 +111,14 @@ func says(t *testing.T, comment string, all []string, none ...string) {
 	}
 }
 
-var effect = []string{"## rollcall: the plans differ: in 1 change and 1 refusal", "+  max_length = { display_name = 300 }", "<b>attribute_change</b>: 1 row appears", "<b>attribute_too_long</b>: 1 refusal vanishes"}
+// effect is what the change does, unmasked beside it what it is, which would tell
+// whose masks these are.
+var (
+	effect   = []string{"## rollcall: the plans differ: in 1 change and 1 refusal", "**Risk: ", "<b>attribute_change</b>: 1 row appears", "<b>attribute_too_long</b>: 1 refusal vanishes"}
+	masked   = append([]string{"rollcall.hcl changed: its content is not shown beside masks"}, effect...)
+	unmasked = append([]string{"+  max_length = { display_name = 300 }", "wei.zhang"}, effect...)
+	people   = []string{"wei.zhang", "Wei Zhang", "mateo.silva", "ceo@", "max_length ="}
+)
 
 // TestPullRequestOnGitHub: one comment, which the next run replaces, with what
 // the change does, masked.
@@ -136,7 +143,7 @@ esac
 			t.Fatalf("exits %d\n%s", code, out)
 		}
 	}
-	says(t, read(t, comment), effect, "wei.zhang", "Wei Zhang")
+	says(t, read(t, comment), masked, people...)
 	if !strings.Contains(read(t, summary), read(t, comment)) {
 		t.Error("the summary of the job is not the comment")
 	}
@@ -156,27 +163,43 @@ esac
 	if out, code := p.check("main~1", append(env, "ROLLCALL_FLAGS=")...); code != 0 {
 		t.Fatalf("exits %d\n%s", code, out)
 	}
-	says(t, read(t, comment), append(effect, "wei.zhang"))
+	says(t, read(t, comment), unmasked)
 
 	// What fails, fails the job, and stands in the comment beside the difference.
-	p.change("rollcall.hcl", "example.com\" {", "example.com\"   {")
+	// No name stands in the log either.
+	hides := func(out string) {
+		t.Helper()
+		for _, name := range people {
+			if strings.Contains(out, name) {
+				t.Errorf("the log has %q:\n%s", name, out)
+			}
+		}
+	}
+	p.change("rollcall.hcl", `addresses = ["ceo@`, `addresses =   ["ceo@`)
 	out, code := p.check("main~2", env...)
+	hides(out)
 	if code != 1 || !strings.Contains(out, "failed  fmt") {
 		t.Errorf("a file that is not laid out: exits %d\n%s", code, out)
 	}
-	says(t, read(t, comment), append(effect, "fmt failed:\n\n    "))
-	p.change("quickstart.rollcall-test.hcl", "rejections = 21", "rejections = 22")
+	says(t, read(t, comment), append(masked, "fmt failed:\n\n    rollcall.hcl\n"), people...)
+	if out, code := p.check("main~2", append(env, "ROLLCALL_FLAGS=")...); code != 1 {
+		t.Errorf("exits %d\n%s", code, out)
+	}
+	says(t, read(t, comment), append(unmasked, `    +  addresses = ["ceo@example.com", `))
+	p.change("quickstart.rollcall-test.hcl", `guard  = "case-2026-017"`, `guard  = "case"`)
 	out, code = p.check("main~3", env...)
+	hides(out)
 	if code != 1 || !strings.Contains(out, "failed  test") {
 		t.Errorf("a test that fails: exits %d\n%s", code, out)
 	}
-	says(t, read(t, comment), append(effect, "test failed:\n\n    FAIL  quickstart.rollcall-test.hcl:6: the first plan\n"))
-	p.change("rollcall.hcl", "max_length", "max_lenght")
+	says(t, read(t, comment), append(masked, "test failed:\n\n    FAIL  quickstart.rollcall-test.hcl:6: the first plan\n", "rejection of u-"), people...)
+	p.change("rollcall.hcl", "addresses =   [", "adresses = [")
 	out, code = p.check("main~4", env...)
+	hides(out)
 	if code != 1 || !strings.Contains(out, "failed  validate") {
 		t.Errorf("a misspelt attribute: exits %d\n%s", code, out)
 	}
-	says(t, read(t, comment), []string{"validate failed:\n\n    ", "did you mean max_length?"})
+	says(t, read(t, comment), []string{"validate failed:\n\n    ", "did you mean addresses?"}, people...)
 	if out, code := p.check("nothing", env...); code == 0 {
 		t.Errorf("without a base: exits 0\n%s", out)
 	}
@@ -219,7 +242,7 @@ func TestPullRequestOnGitLab(t *testing.T) {
 		if !strings.Contains(calls, method+" ") {
 			t.Errorf("no %s:\n%s", method, calls)
 		}
-		says(t, note, effect, "wei.zhang", "Wei Zhang")
+		says(t, note, masked, people...)
 	}
 	if out, code := p.check("main~1", append(env, "GITLAB_TOKEN=another")...); code != 1 || !strings.Contains(out, "failed  comment on merge request 5") {
 		t.Errorf("with another token: exits %d\n%s", code, out)

@@ -15,9 +15,13 @@ type Difference struct {
 	// plan. Two rows are the same one when category, address and attribute are.
 	Changes []Differing[Change]
 	// Rejections are the refusals that differ, ordered by reason, address and
-	// object. Two are the same one when their [Rejection.Key] is, the guard
-	// aside. Since when they stand does not count.
+	// object. Two are the same one when their [Rejection.Key] is, aside from the
+	// guard and from which attributes a legal hold keeps. Since when they stand
+	// does not count.
 	Rejections []Differing[Rejection]
+	// Risks are those that differ, in the order in which they are told. Two are
+	// the same one when code and directory are.
+	Risks []Differing[Risk]
 }
 
 // Differing is a row that one of two plans has alone, or that they have with
@@ -74,13 +78,25 @@ func Compare(base, head *Plan) *Difference {
 	}, func(x, y *Change) bool { return x.Row() == y.Row() })
 	d.Rejections = differing(pointers(base.Rejections), pointers(head.Rejections), func(x, y *Rejection) int {
 		return cmp.Or(cmp.Compare(x.Reason, y.Reason), strings.Compare(x.Address, y.Address), strings.Compare(x.Directory, y.Directory),
-			compareObjects(x, y), strings.Compare(x.Attribute, y.Attribute))
+			compareObjects(x, y), strings.Compare(x.keyAttribute(), y.keyAttribute()))
 	}, func(x, y *Rejection) bool {
 		a, b := *x, *y
 		a.Since, a.New = b.Since, b.New
 		return a == b
 	})
+	d.Risks = differing(pointers(base.Risks()), pointers(head.Risks()), func(x, y *Risk) int {
+		return cmp.Or(cmp.Compare(slices.Index(riskOrder, x.Code), slices.Index(riskOrder, y.Code)), strings.Compare(x.Directory, y.Directory))
+	}, func(x, y *Risk) bool { return x.Level == y.Level && x.Text() == y.Text() })
 	return d
+}
+
+// keyAttribute is the attribute that tells the refusal from others. A legal hold
+// has one row for all that it keeps of an object.
+func (r *Rejection) keyAttribute() string {
+	if r.Reason == LegalHold {
+		return ""
+	}
+	return r.Attribute
 }
 
 // compareObjects orders rejections of one reason by the object of their keys.
@@ -187,3 +203,6 @@ func fieldDifferences(base, head []Field) (all []FieldDifference) {
 
 // AppendJSON appends the refusal as the plan document has it.
 func (r *Rejection) AppendJSON(b []byte) []byte { return r.appendJSON(b) }
+
+// AppendJSON appends the risk as the plan document has it.
+func (r *Risk) AppendJSON(b []byte) []byte { return r.appendJSON(b) }

@@ -138,7 +138,50 @@ func TestDifference(t *testing.T) {
 	if got, want := plan.RejectionFields(d.Rejections[0]), (plan.FieldDifference{Name: "guard", Base: "board", Head: "executives"}); len(got) != 1 || got[0] != want {
 		t.Errorf("the rejection differs in %v", got)
 	}
+	hold := plan.Rejection{Reason: plan.LegalHold, Address: "ann@example.com", Guard: "case", Directory: "corp", GUID: poolGUID(1)}
+	keeps := hold
+	keeps.Attribute = "department"
+	d = plan.Compare(&plan.Plan{Rejections: []plan.Rejection{hold}}, &plan.Plan{Rejections: []plan.Rejection{keeps}})
+	if got, want := plan.RejectionFields(d.Rejections[0]), (plan.FieldDifference{Name: "attribute", Head: "department"}); len(got) != 1 || got[0] != want {
+		t.Errorf("the hold differs in %v", got)
+	}
 	if d := plan.Compare(base, &plan.Plan{}); len(d.Changes) != 1 || d.Changes[0].Effect() != plan.Vanishes || len(d.Rejections) != 2 {
 		t.Errorf("of an empty plan it differs in %v", d)
+	}
+}
+
+// TestDifferenceOfRisk: what is told of the risk in one plan and not, or in other
+// words, in the other.
+func TestDifferenceOfRisk(t *testing.T) {
+	leave := func(addresses ...string) *plan.Plan {
+		p := &plan.Plan{}
+		for _, x := range addresses {
+			a := identity.Account{Primary: identity.MustAddress(x), Directory: "corp"}
+			b := a
+			b.Status = identity.Inactive
+			p.Accounts = append(p.Accounts, plan.AccountChange{Before: &a, After: &b})
+		}
+		p.Changes = plan.Rows(p.Accounts)
+		p.Allowances = []plan.Allowance{{Directory: "corp", Active: 100, Deactivations: 2}}
+		return p
+	}
+	var got []string
+	text := func(r *plan.Risk) string {
+		if r == nil {
+			return "-"
+		}
+		return r.Level.String() + " " + r.Text()
+	}
+	d := plan.Compare(leave("ann@example.com"), leave("ann@example.com", "abuse@example.com"))
+	for _, r := range d.Risks {
+		got = append(got, text(r.Base)+" => "+text(r.Head))
+	}
+	want := []string{
+		"low 1 address stops receiving mail; 1 account goes out of service => low 2 addresses stop receiving mail; 2 accounts go out of service",
+		"- => high 1 address stops that others write to by its role: abuse@example.com",
+		`- => high directory "corp" loses 2 of its 100 active accounts, and 2 may go at a time`,
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("got %q\nwant %q", got, want)
 	}
 }

@@ -122,6 +122,8 @@ type Explanation struct {
 	Changes    []*Change
 	LeftOut    []*LeftOut
 	Rejections []*Rejection
+	// Near are values that are no addresses, and nearly the one that nobody has.
+	Near []Listing
 	// Fixes end rejections or commit changes, one by one. MoreFixes counts those
 	// that are not worked out.
 	Fixes     []Fix
@@ -152,6 +154,9 @@ type DomainFacts struct {
 	// Alias is the domain that was asked about, if it is rewritten to Name.
 	Alias            string
 	Declared, Public bool
+	// AliasFor are the domains of the primaries that addresses of a public domain
+	// may be aliases of.
+	AliasFor []string
 	// Scopes are those that take addresses of the domain.
 	Scopes []string
 }
@@ -258,6 +263,7 @@ func Explain(in Input, about Subject) (*Explanation, error) {
 	}
 	x.out.Plan = p
 	x.addresses()
+	x.near()
 	x.facts()
 	x.rows()
 	x.ended()

@@ -84,6 +84,32 @@ func (x *explainer) listings(i int32) []Listing {
 	return all
 }
 
+// mostNear is how many values are told that are nearly an address.
+const mostNear = 3
+
+// near looks for values that are the address but for what stands around it,
+// such as a full stop or a bracket.
+func (x *explainer) near() {
+	if x.subject.Kind != AddressSubject || len(x.entries)+len(x.accounts) > 0 {
+		return
+	}
+	for i := range x.in.Entries {
+		in := &x.in.Entries[i]
+		for _, values := range [...][]string{in.Primaries, in.Aliases} {
+			for _, value := range values {
+				bare := strings.Trim(value, " .,;:<>()[]\"'")
+				if len(bare) < len(value) && x.wanted[strings.ToLower(bare)] {
+					x.out.Near = append(x.out.Near, Listing{Entry: x.ref(int32(i)), Address: strings.ToLower(bare), Value: value})
+				}
+			}
+		}
+	}
+	slices.SortFunc(x.out.Near, func(a, b Listing) int {
+		return cmp.Or(strings.Compare(a.Entry.Directory, b.Entry.Directory), strings.Compare(a.Entry.DN, b.Entry.DN), strings.Compare(a.Value, b.Value))
+	})
+	x.out.Near = x.out.Near[:min(len(x.out.Near), mostNear)]
+}
+
 func (x *explainer) domainFacts(address string) DomainFacts {
 	name := address[strings.LastIndexByte(address, '@')+1:]
 	d := x.domains[name]
@@ -91,6 +117,11 @@ func (x *explainer) domainFacts(address string) DomainFacts {
 		return DomainFacts{Name: name}
 	}
 	f := DomainFacts{Name: d.name, Declared: true, Public: d.public}
+	for n := range x.in.Rules.Domains {
+		if rule := &x.in.Rules.Domains[n]; rule.Name == d.name {
+			f.AliasFor = rule.AliasFor
+		}
+	}
 	if d.name != name {
 		f.Alias = name
 	}

@@ -10,12 +10,17 @@ type Fix struct {
 	Address string
 	// Listing is the value to remove.
 	Listing Listing
+	// Wanted is the primary that the entry has in place of the one to restore.
+	Wanted string
+	// Primary is the primary that the entry has once the value is removed, ""
+	// for none.
+	Primary string
 	// Account and GUID are those of a rebind, N the number of an allowance.
 	Account, GUID string
 	N             int
-	// After are the addresses that have another place afterwards than under
-	// the plan as it is, those of the entry and the address itself; for
-	// RemoveValue.
+	// After are the addresses that have another place afterwards: for RemoveValue
+	// than under the plan as it is, of those of the entry and the address itself;
+	// for ApplyIt than before, of those that are told of and go.
 	After []Moved
 
 	yielding bool // the entry that has the address gives it up
@@ -38,6 +43,7 @@ type FixKind string
 const (
 	RemoveValue FixKind = "remove_value" // take the address from an entry
 	RestoreIt   FixKind = "add_value"    // give a protected address back to an entry
+	MakePrimary FixKind = "make_primary" // of an entry that has it as an alias, or no more
 	Rebind      FixKind = "rebind"       // rollcall state rebind
 	ApplyIt     FixKind = "apply"        // commit the pending changes of an address
 	AllowIt     FixKind = "allow"        // lift the limit for this run
@@ -62,8 +68,12 @@ func (x *explainer) fix() error {
 				}
 			}
 		case ProtectedDeactivation, ProtectedPrimaryToAlias:
-			if r.Other.Kind == EntryParty && r.Wanted == "" {
-				x.addFix(Fix{Kind: RestoreIt, Reason: r.Reason, Address: r.Address, Listing: Listing{Entry: r.entry(), Address: r.Address}})
+			f := Fix{Kind: RestoreIt, Reason: r.Reason, Address: r.Address, Listing: Listing{Entry: r.entry(), Address: r.Address}, Wanted: r.Wanted}
+			if r.Wanted != "" {
+				f.Kind = MakePrimary
+			}
+			if r.Other.Kind == EntryParty {
+				x.addFix(f)
 			}
 		case GUIDChanged:
 			if r.Other.Kind == AccountParty && !r.GUID.IsZero() {
@@ -71,16 +81,26 @@ func (x *explainer) fix() error {
 			}
 		}
 	}
-	withheld, pending := false, ""
+	// Of what is pending, the row of an address that is told of comes first, and
+	// then that of its account.
+	withheld, own, pending := false, false, ""
 	for _, c := range x.out.Changes {
-		if c.Withheld {
+		told := x.facted[c.Address.String()] != nil
+		switch {
+		case c.Withheld:
 			withheld = true
-		} else if f := x.facted[c.Address.String()]; f != nil && pending == "" {
-			pending = c.Address.String()
+		case pending == "", told && !own:
+			pending, own = c.Address.String(), told
 		}
 	}
 	if pending != "" {
-		x.addFix(Fix{Kind: ApplyIt, Address: pending})
+		f := Fix{Kind: ApplyIt, Address: pending}
+		for n := range x.out.Addresses {
+			if a := &x.out.Addresses[n]; a.Fate() == Goes && !a.Withheld {
+				f.After = append(f.After, Moved{a.Address, a.After, true})
+			}
+		}
+		x.addFix(f)
 	}
 	if withheld {
 		s := x.out.Plan.Summary()
@@ -180,6 +200,12 @@ func (x *explainer) workOut(f *Fix) error {
 	}
 	then.out.Plan = p
 	then.holdings()
+	for _, text := range texts {
+		h, e := then.facted[text].After, &x.in.Entries[i]
+		if h.Active() && h.Primary && h.Account.GUID == e.GUID && h.Account.Directory == f.Listing.Entry.Directory {
+			f.Primary = text
+		}
+	}
 	for _, text := range texts {
 		now, after := planned[text], then.facted[text].After
 		if !sameHolding(now.After, after) {

@@ -97,7 +97,7 @@ func (s *Step) Message() string {
 	case IsStuck:
 		return fmt.Sprintf("%s loses its primary %s, so that it and its account stay as they are", entry, s.Address)
 	case IsFrozen:
-		return account + s.frozen()
+		return account + " stays as it is: " + s.frozen()
 	case RejectedWhole:
 		return fmt.Sprintf("nothing of %s is granted%s", entry, s.because())
 	case Refused:
@@ -126,13 +126,13 @@ func (s *Step) Message() string {
 func (s *Step) frozen() string {
 	switch s.Rule {
 	case RuleGUID:
-		return " stays as it is: nobody can tell which object its GUID means now"
+		return "nobody can tell which object its GUID means now"
 	case RuleDeclared:
-		return " stays as it is: an entry with another GUID declares its primary"
+		return "an entry with another GUID declares its primary"
 	case RulePrimary:
-		return " stays as it is: no address of its entry may be the primary"
+		return "no address of its entry may be the primary"
 	}
-	return " stays as it is: somebody in the directory asks for its primary or takes its entry's, and could not be served"
+	return "somebody in the directory asks for its primary or takes its entry's, and could not be served"
 }
 
 func (s *Step) because() string {
@@ -176,7 +176,11 @@ func (x *Explanation) Answer() string {
 	}
 	named := map[SubjectKind]string{GUIDSubject: "the GUID ", DNSubject: "the DN ", UsernameSubject: "the username "}[x.Subject.Kind] + x.Subject.Text
 	if len(x.Entries)+len(x.Accounts) == 0 {
-		return fmt.Sprintf("Nobody has %s: no entry of a scope, and no account.", named)
+		text := fmt.Sprintf("Nobody has %s: no entry of a scope, and no account.", named)
+		if x.Subject.Kind == UsernameSubject {
+			text += " It is taken for a username because it is no address, no GUID and no DN; display names are not looked for."
+		}
+		return text
 	}
 	var all []string
 	for n := range x.Entries {
@@ -191,7 +195,7 @@ func (x *Explanation) Answer() string {
 	}
 	for n := range x.Accounts {
 		if f := &x.Accounts[n]; f.Standing != Bound {
-			all = append(all, upper(accountText(f.subject()))+" "+f.state()+".")
+			all = append(all, upper(accountText(f.subject()))+" "+x.state(f)+".")
 		}
 	}
 	return strings.Join(all, " ")
@@ -215,7 +219,7 @@ func (x *Explanation) answerEntry(e *EntryFacts) string {
 		text += " stands behind account " + e.Account
 		for i := range x.Accounts {
 			if f := &x.Accounts[i]; f.Entry == e.Ref {
-				text += ", which " + f.state()
+				text += ", which " + x.state(f)
 			}
 		}
 	}
@@ -234,7 +238,7 @@ func told(n int) string {
 }
 
 // state says what becomes of an account.
-func (f *AccountFacts) state() string {
+func (x *Explanation) state(f *AccountFacts) string {
 	switch {
 	case f.Hold != "":
 		return "stays as it is, on legal hold " + quote(f.Hold)
@@ -248,6 +252,8 @@ func (f *AccountFacts) state() string {
 		return "goes out of service"
 	case f.Before != f.After && !f.Before.Active() && f.After.Active():
 		return "comes back into service"
+	case f.Before != f.After && f.Before.Directory != f.After.Directory:
+		return "passes to directory " + quote(f.After.Directory)
 	case f.Before != f.After:
 		return "changes"
 	case f.Standing == Local:
@@ -255,11 +261,21 @@ func (f *AccountFacts) state() string {
 	case f.Standing == Unread:
 		return "stays as it is: its directory was not read in this run"
 	case f.Frozen:
-		return "stays as it is until the refusals are settled"
+		return "stays as it is: " + x.frozen(f.Before)
 	case !f.Before.Active():
 		return "stays out of service"
 	}
 	return "stays as it is"
+}
+
+// frozen says why an account stays as it is, by the rule that wants it so.
+func (x *Explanation) frozen(a *identity.Account) string {
+	for n := range x.Steps {
+		if s := &x.Steps[n]; s.Outcome == IsFrozen && s.Account == a {
+			return s.frozen()
+		}
+	}
+	return "somebody asks for its addresses, and is refused"
 }
 
 // Fate is what becomes of an address. Its text is a stable code.
@@ -336,9 +352,14 @@ func (x *Explanation) answer(f *AddressFacts) string {
 		}
 		text += " is " + h.place() + ", so nobody receives mail there"
 	case Stays:
-		text += " is " + b.place() + " and stays there"
-		if b.Primary {
-			text = f.Address + " is " + b.place() + " and stays so"
+		text += " is " + b.place()
+		switch {
+		case b.Account.Directory != a.Account.Directory:
+			text += ", and passes with the account to directory " + quote(a.Account.Directory)
+		case b.Primary:
+			text += " and stays so"
+		default:
+			text += " and stays there"
 		}
 	case Comes:
 		text += " comes into service as " + a.place()
@@ -360,6 +381,10 @@ func (x *Explanation) answer(f *AddressFacts) string {
 	}
 	if n := f.Refused; n > 0 && f.Fate() != Nobody {
 		text += fmt.Sprintf(" %s: %s.", upper(strings.TrimPrefix(told(n), "; ")), strings.Join(x.reasons(f.Address), ", "))
+	}
+	for n := range x.Near {
+		l := &x.Near[n]
+		text += fmt.Sprintf(" %s lists %s, which is not the same.", upper(l.Entry.text()), quote(l.Value))
 	}
 	for _, l := range x.LeftOut {
 		if l.change.Address.String() == f.Address {
@@ -421,7 +446,7 @@ func (x *Explanation) whyAt(f *AddressFacts, p *AccountFacts) string {
 	case p.Standing == Unread:
 		return fmt.Sprintf(": directory %s was not read in this run", quote(p.Before.Directory))
 	case p.Frozen:
-		return ": its account stays as it is until the refusals are settled"
+		return ": " + x.frozen(p.Before)
 	case p.Standing == Orphan && f.After.Active():
 		if n := slices.IndexFunc(f.Guards, func(g GuardFacts) bool { return !g.Hold }); n >= 0 {
 			return ": protected " + quote(f.Guards[n].Label) + " keeps it, though no entry stands behind the account any more"
@@ -429,6 +454,8 @@ func (x *Explanation) whyAt(f *AddressFacts, p *AccountFacts) string {
 		return ": it stays in service with the account, behind which no entry stands any more"
 	case p.Standing == Orphan:
 		return ": no entry stands behind the account any more"
+	case p.Before != nil && p.Before.Local() && p.After != nil && !p.After.Local():
+		return ": " + p.Entry.text() + " adopts it by declaring its primary"
 	case listed >= 0 && f.Listed[listed].Role == DeclaredRole:
 		return ": " + p.Entry.text() + " declares it as its primary"
 	case listed >= 0:
@@ -447,12 +474,14 @@ func (f *Fix) Message() string {
 	switch f.Kind {
 	case RemoveValue:
 		text := fmt.Sprintf("take %s from %s", f.Address, f.Listing.Entry.text())
-		if f.Listing.Role == DeclaredRole {
+		if f.Listing.Role == DeclaredRole && f.Primary == "" {
 			text += ", which declares it: give it another primary first"
 		}
 		return text
 	case RestoreIt:
 		return fmt.Sprintf("give %s back to %s", f.Address, f.Listing.Entry.text())
+	case MakePrimary:
+		return fmt.Sprintf("make %s the primary of %s again, and %s an alias", f.Address, f.Listing.Entry.text(), f.Wanted)
 	case Rebind:
 		return fmt.Sprintf("if it is the same person, give account %s the new GUID", f.Account)
 	case ApplyIt:
@@ -461,9 +490,10 @@ func (f *Fix) Message() string {
 	return fmt.Sprintf("if so many accounts are meant to go, let %d go out of service in this run", f.N)
 }
 
-// Effect says what the plan would be once an address is taken from an entry.
+// Effect says what the plan would be once an address is taken from an entry, and
+// which addresses a commit takes out of service.
 func (f *Fix) Effect() string {
-	if f.Kind != RemoveValue {
+	if f.Kind != RemoveValue && len(f.After) == 0 {
 		return ""
 	}
 	if len(f.After) == 0 {

@@ -3,6 +3,8 @@ package plan
 import (
 	"slices"
 	"strconv"
+
+	"github.com/rollcall-cli/rollcall/internal/identity"
 )
 
 // Field is a field of a row as text, by its key in the plan document. The keys
@@ -28,6 +30,34 @@ func (r *Rejection) Fields() []Field {
 		{"other", r.Other.Name}, {"other_kind", r.Other.Kind.String()}, {"other_directory", r.Other.Directory}, {"other_more", strconv.Itoa(r.Other.More)},
 		{"guard", r.Guard}, {"attribute", r.Attribute}, {"limit", strconv.Itoa(r.Limit)}, {"length", strconv.Itoa(r.Length)}, {"wanted", r.Wanted},
 	}
+}
+
+// RedactFields returns fields of one row with masks in place of what identifies
+// people. A name that may be one of an entry is, if it has the form of one.
+func RedactFields(all []Field, m Masker) []Field {
+	all = slices.Clone(all)
+	ofDN := func(f Field) bool { return f.Name == "attribute" && f.Value != AttributeDN }
+	text := slices.ContainsFunc(all, ofDN)
+	for i := range all {
+		f := &all[i]
+		switch f.Name {
+		case "primary", "new_primary", "original_primary", "wanted":
+			f.Value = m.Address(f.Value)
+		case "guid", "original_guid", "new_guid":
+			f.Value = m.GUID(f.Value)
+		case "dn":
+			f.Value = m.DN(f.Value)
+		case "username", "original_username", "new_username":
+			f.Value = m.Name(f.Value)
+		case "other", "original", "new":
+			if _, err := identity.ParseDN(f.Value); err == nil && f.Value != "" && (f.Name == "other" || !text) {
+				f.Value = m.DN(f.Value)
+			} else {
+				f.Value = m.Name(f.Value)
+			}
+		}
+	}
+	return all
 }
 
 // CategoryNames returns the names of the categories in their order.

@@ -21,12 +21,13 @@ type Masker interface {
 }
 
 // Redact returns a copy of the plan that has masks in place of addresses,
-// names, DNs and GUIDs. Labels of the configuration stay, and so does what
-// servers are called. The copy is marked, belongs to no state, and is ordered by
+// names, DNs and GUIDs, and in place of the digest of the configuration, by which
+// its addresses could be guessed. Labels of the configuration stay, and so does
+// what servers are called. The copy is marked, belongs to no state, and is ordered by
 // its masks.
 func (p *Plan) Redact(m Masker) *Plan {
 	masked := *p
-	masked.Redacted, masked.Lineage = true, ""
+	masked.Redacted, masked.Lineage, masked.ConfigDigest = true, "", m.Name(p.ConfigDigest)
 	masked.Accounts = make([]AccountChange, len(p.Accounts))
 	for i := range p.Accounts {
 		c := &p.Accounts[i]

@@ -2,6 +2,8 @@ package plan_test
 
 import (
 	"bytes"
+	"math/rand/v2"
+	"slices"
 	"strings"
 	"testing"
 
@@ -98,5 +100,58 @@ func TestRedact(t *testing.T) {
 				t.Errorf("a redacted plan whose mark was taken off is read: %v", err)
 			}
 		})
+	}
+}
+
+// TestRedactedCounts: masks neither hide a row nor make one, of a plan or of the
+// difference of two, whatever the letter case and the spelling of values.
+func TestRedactedCounts(t *testing.T) {
+	names := []string{"ann@example.com", "Ann@Example.com", "ann", "Ann", "ANN@example.com", "unknown@example.biz", "n-0123456789ab"}
+	counts := func(d *plan.Difference) (all []plan.Tally) {
+		categories, reasons := d.Categories(), d.Reasons()
+		return append(categories[:], reasons[:]...)
+	}
+	for n := range uint64(3000) {
+		in := generate(7, n)
+		rng := rand.New(rand.NewPCG(7, n))
+		name := func(s *string) {
+			if *s != "" && rng.IntN(2) == 0 {
+				*s = names[rng.IntN(len(names))]
+			}
+		}
+		for i := range in.Accounts {
+			a := &in.Accounts[i]
+			a.Attributes = slices.Clone(a.Attributes)
+			name(&a.Username)
+			for j := range a.Attributes {
+				name(&a.Attributes[j].Value)
+			}
+			if a.DN != "" && rng.IntN(4) == 0 {
+				a.DN = "cn=" + names[rng.IntN(len(names))] + ",dc=x"
+			}
+		}
+		for i := range in.Entries {
+			if e := &in.Entries[i]; rng.IntN(4) == 0 && !e.GUID.IsZero() {
+				name(&e.Username)
+			}
+		}
+		in.Entries = consistent(in)
+		p, err := plan.Compute(in)
+		if err != nil {
+			t.Fatal(err)
+		}
+		in.Rules.Limits, in.Rules.Holds = plan.Limits{Deactivations: 1, Percent: 100}, nil
+		other, err := plan.Compute(in)
+		if err != nil {
+			t.Fatal(err)
+		}
+		mask := redact.New([]byte("key"), "example.com")
+		masked, maskedOther := p.Redact(mask), other.Redact(mask)
+		if diff := cmp.Diff(p.Summary(), masked.Summary()); diff != "" {
+			t.Fatalf("input %d: the rows are others (-before +masked):\n%s", n, diff)
+		}
+		if diff := cmp.Diff(counts(plan.Compare(p, other)), counts(plan.Compare(masked, maskedOther))); diff != "" {
+			t.Fatalf("input %d: the difference is another (-before +masked):\n%s", n, diff)
+		}
 	}
 }

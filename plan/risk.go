@@ -21,10 +21,12 @@ type Risk struct {
 	// AddressesStop; Limit and Active are those of an [Allowance]. They are 0 for
 	// other codes.
 	Accounts, Limit, Active int
+	// Roles counts the role addresses among those of WouldStop and LeftOutToStop.
+	Roles int
 	// Directory is that of a limit, or "".
 	Directory string
-	// Names are the first addresses that are meant, in byte order; none where
-	// it would help nobody.
+	// Names are the first addresses that are meant, those of Roles or else of
+	// Count, in byte order; none where it would help nobody.
 	Names []string
 
 	// Words are the text where it was read from a redacted document, which has
@@ -60,7 +62,6 @@ func parseRiskLevel(s string) RiskLevel {
 // RiskCode is what a risk is about. Its text is stable.
 type RiskCode string
 
-// The codes in the order in which risks are told.
 const (
 	AddressesStop RiskCode = "addresses_stop"
 	ListsStop     RiskCode = "lists_stop"
@@ -73,6 +74,11 @@ const (
 	WouldStop     RiskCode = "withheld"
 	LeftOutToStop RiskCode = "left_out"
 )
+
+// riskOrder is the order in which risks are told.
+var riskOrder = []RiskCode{
+	AddressesStop, ListsStop, RolesStop, SharedStop, NearLimit, LimitLifted, AddressesMove, HandsChange, WouldStop, LeftOutToStop,
+}
 
 const (
 	// maxRiskNames is how many addresses a risk names.
@@ -110,7 +116,7 @@ func (p *Plan) Risks() []Risk {
 		switch c := &p.Changes[i]; c.Category {
 		case Inactive:
 			if c.Withheld {
-				would.Count++
+				would.addWithRole(c.Address)
 				break
 			}
 			stop.Count++
@@ -122,8 +128,8 @@ func (p *Plan) Risks() []Risk {
 		}
 	}
 	for i := range p.LeftOut {
-		if p.LeftOut[i].category() == Inactive {
-			leftOut.Count++
+		if l := &p.LeftOut[i]; l.category() == Inactive {
+			leftOut.addWithRole(l.address())
 		}
 	}
 	lists, shared := Risk{Code: ListsStop, Level: LowRisk}, Risk{Code: SharedStop, Level: HighRisk}
@@ -170,10 +176,31 @@ func (l *LeftOut) category() Category {
 	return l.change.Category
 }
 
+func (l *LeftOut) address() identity.Address {
+	if l.row != nil {
+		x, _ := identity.ParseAddress(l.row.Address) // rows have no others
+		return x
+	}
+	return l.change.Address
+}
+
 // add counts an address, of which the first are named: the rows of a category
 // and accounts are in byte order.
 func (r *Risk) add(x identity.Address) {
-	if r.Count++; len(r.Names) < maxRiskNames {
+	r.Count++
+	r.name(x)
+}
+
+// addWithRole counts an address, and names it if it is one of a role.
+func (r *Risk) addWithRole(x identity.Address) {
+	if r.Count++; roles[x.Local()] {
+		r.Roles++
+		r.name(x)
+	}
+}
+
+func (r *Risk) name(x identity.Address) {
+	if len(r.Names) < maxRiskNames {
 		r.Names = append(r.Names, x.String())
 	}
 }
@@ -202,11 +229,11 @@ func (r *Risk) Text() string {
 		}
 		return several(n, "address stops", "addresses stop") + " receiving mail; " + several(r.Accounts, "account goes", "accounts go") + " out of service"
 	case ListsStop:
-		return several(n, "list goes", "lists go") + " out of service: " + r.names()
+		return several(n, "list goes", "lists go") + " out of service: " + r.names(n)
 	case RolesStop:
-		return several(n, "address stops that others write to by its role", "addresses stop that others write to by their role") + ": " + r.names()
+		return several(n, "address stops that others write to by its role", "addresses stop that others write to by their role") + ": " + r.names(n)
 	case SharedStop:
-		return several(n, "shared, room or equipment mailbox goes", "shared, room or equipment mailboxes go") + " out of service: " + r.names()
+		return several(n, "shared, room or equipment mailbox goes", "shared, room or equipment mailboxes go") + " out of service: " + r.names(n)
 	case NearLimit:
 		return fmt.Sprintf("directory %q loses %d of its %s, and %d may go at a time", r.Directory, n, several(r.Active, "active account", "active accounts"), r.Limit)
 	case LimitLifted:
@@ -216,16 +243,25 @@ func (r *Risk) Text() string {
 	case HandsChange:
 		return several(n, "account changes hands: it has another owner than before", "accounts change hands: they have other owners than before")
 	case WouldStop:
-		return several(n, "address would stop", "addresses would stop") + " receiving mail, but a limit withholds that"
+		return several(n, "address would stop", "addresses would stop") + " receiving mail, but a limit withholds that" + r.withRoles()
 	case LeftOutToStop:
-		return several(n, "address would stop", "addresses would stop") + " receiving mail, but this plan leaves that out"
+		return several(n, "address would stop", "addresses would stop") + " receiving mail, but this plan leaves that out" + r.withRoles()
 	}
 	return ""
 }
 
-func (r *Risk) names() string {
+// withRoles names the role addresses.
+func (r *Risk) withRoles() string {
+	if r.Roles == 0 {
+		return ""
+	}
+	return "; " + several(r.Roles, "of them is a role address", "of them are role addresses") + ": " + r.names(r.Roles)
+}
+
+// names lists the first of n addresses.
+func (r *Risk) names(n int) string {
 	text := strings.Join(r.Names, ", ")
-	if more := r.Count - len(r.Names); more > 0 {
+	if more := n - len(r.Names); more > 0 {
 		text += fmt.Sprintf(" and %d more", more)
 	}
 	return text

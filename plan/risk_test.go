@@ -136,6 +136,15 @@ high near_limit: directory "corp" loses 8 of its 108 active accounts, and 10 may
 low addresses_stop: 1 address stops receiving mail; no account goes out of service
 none withheld: 12 addresses would stop receiving mail, but a limit withholds that
 `},
+		{"over the limit, roles among them", 1, func(in *plan.Input) {
+			for n := range 12 {
+				leavers(in, riskAccount(1000+n, fmt.Sprint("leaver", n)))
+			}
+			leavers(in, riskAccount(2000, "kim", "security", "sales", "noc", "abuse"))
+		}, `
+none addresses_stop: no address stops receiving mail
+none withheld: 17 addresses would stop receiving mail, but a limit withholds that; 4 of them are role addresses: abuse@example.com, noc@example.com, sales@example.com and 1 more
+`},
 		{"over the limit, which is lifted", 1, func(in *plan.Input) {
 			in.Rules.Limits.Allowed = 12
 			for n := range 12 {
@@ -150,7 +159,7 @@ high limit_lifted: directory "corp" loses 12 of its 13 active accounts, more tha
 			in.Selection.Except = selectors(t, &in.Rules, "inactive")
 		}, `
 none addresses_stop: no address stops receiving mail
-none left_out: 2 addresses would stop receiving mail, but this plan leaves that out
+none left_out: 2 addresses would stop receiving mail, but this plan leaves that out; 1 of them is a role address: postmaster@example.com
 `},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

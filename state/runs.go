@@ -41,6 +41,25 @@ func Runs(path string) ([]Run, error) {
 	return runs, nil
 }
 
+// RejectedSince reports whether a plan was rejected at a time or later. What
+// cannot be read is none.
+func RejectedSince(path string, at time.Time) bool {
+	numbers, err := runNumbers(path)
+	if err != nil {
+		return false
+	}
+	for _, n := range slices.Backward(numbers) {
+		run, err := peekRun(path, n)
+		if err != nil || run.Started.Before(at) {
+			break
+		}
+		if run.Outcome == Rejected {
+			return true
+		}
+	}
+	return false
+}
+
 // peekRun reads the head of a record and how it ends. One that lost its head to
 // a crash is a run of which only the number is known, and that it is unfinished.
 func peekRun(path string, number int) (Run, error) {

@@ -70,9 +70,10 @@ func (c *planCommand) compare(s *session, cfg *config.Config) error {
 	if err != nil {
 		return err
 	}
+	// The plans first: by then, each value that the name of a file has is known.
+	difference := plan.Compare(s.redactedPlan(before.plan), s.redactedPlan(head.plan))
 	result := &render.Comparison{
-		Version: release, Created: head.plan.Created, With: filepath.ToSlash(c.Compare), Files: s.redactedFiles(files),
-		Difference: plan.Compare(s.redactedPlan(before.plan), s.redactedPlan(head.plan)),
+		Version: release, Created: head.plan.Created, With: filepath.ToSlash(c.Compare), Files: s.redactedFiles(files), Difference: difference,
 	}
 	if err := s.writeComparison(result, c.showing); err != nil {
 		return err
@@ -90,6 +91,9 @@ func (c *planCommand) compare(s *session, cfg *config.Config) error {
 // baseConfiguration loads the configuration to compare with, for the accounts
 // of this one.
 func (s *session) baseConfiguration(dir string, cfg *config.Config) (*config.Config, error) {
+	if _, err := config.Files(dir); err != nil {
+		return nil, hinted{fmt.Errorf("--compare %s: %w", dir, err), "check out the other branch into a folder of its own: git worktree add"}
+	}
 	base, diags := config.Load(dir, s.now())
 	if diags.HasErrors() {
 		s.diagnose(diags)
@@ -219,11 +223,11 @@ func bothScopes(scopes, others []directory.Scope) (both []directory.Scope, ok bo
 
 // fileDifferences returns the files that differ in two configurations.
 func fileDifferences(base, head *config.Config) ([]render.FileDifference, error) {
-	before, err := base.Texts()
+	before, err := base.Texts(head)
 	if err != nil {
 		return nil, err
 	}
-	after, err := head.Texts()
+	after, err := head.Texts(base)
 	if err != nil {
 		return nil, err
 	}
@@ -249,7 +253,9 @@ func fileDifferences(base, head *config.Config) ([]render.FileDifference, error)
 	return all, nil
 }
 
-// redactedFiles returns files as they may be shown.
+// redactedFiles returns files as they may be shown: not what is in them, for
+// beside the configuration, which others may have, masks would tell whose they
+// are.
 func (s *session) redactedFiles(files []render.FileDifference) []render.FileDifference {
 	if s.mask == nil {
 		return files
@@ -257,13 +263,7 @@ func (s *session) redactedFiles(files []render.FileDifference) []render.FileDiff
 	masked := slices.Clone(files)
 	for i := range masked {
 		f := &masked[i]
-		f.Name = s.mask.Text(f.Name)
-		for _, text := range []**string{&f.Base, &f.Head} {
-			if *text != nil {
-				shown := s.mask.Text(**text)
-				*text = &shown
-			}
-		}
+		f.Name, f.Concealed = s.mask.Text(f.Name), true
 	}
 	return masked
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -12,7 +13,7 @@ import (
 	"github.com/rollcall-cli/rollcall/state"
 )
 
-type validateCommand struct{}
+type validateCommand struct{ redacting }
 
 func (validateCommand) Help() string {
 	return `Checks every *.hcl file of the configuration directory, and tells every problem with its file, line and remedy. It reads no directory and no state.
@@ -49,6 +50,15 @@ type fmtCommand struct {
 	Files []string `arg:"" optional:"" help:"Files to lay out instead of all *.hcl files of the configuration directory."`
 	Check bool     `help:"Change nothing; name the files that differ and exit 1 if there are any."`
 	Diff  bool     `help:"Change nothing; show how the files differ."`
+	redacting
+}
+
+// Validate refuses to mask files: what is laid out is what is written.
+func (c *fmtCommand) Validate() error {
+	if c.Diff && c.Redact {
+		return errors.New("--diff shows what is in the files, and --redact hides it: give one of them")
+	}
+	return nil
 }
 
 func (fmtCommand) Help() string {
@@ -76,7 +86,11 @@ func (c *fmtCommand) Run(s *session) error {
 		if err != nil {
 			return err
 		}
-		formatted, diags := config.Format(name, old)
+		others, err := config.NeighboursOf(file)
+		if err != nil {
+			return err
+		}
+		formatted, diags := config.Format(name, old, others)
 		if diags.HasErrors() {
 			s.diagnose(diags)
 			failed = true
@@ -91,7 +105,7 @@ func (c *fmtCommand) Run(s *session) error {
 			if c.Check {
 				fmt.Fprintln(s.stdout, render.Escape(name))
 			}
-			if err := render.UnifiedDiff(s.stdout, name, name, string(config.Conceal(old)), string(config.Conceal(formatted)), s.out.Color); err != nil {
+			if err := render.UnifiedDiff(s.stdout, name, name, config.Conceal(old, others), config.Conceal(formatted, others), s.out.Color); err != nil {
 				return err
 			}
 		case c.Check:

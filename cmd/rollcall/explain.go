@@ -97,7 +97,7 @@ func (s *session) search(cfg *config.Config, x *plan.Explanation, snapshot strin
 		if ok {
 			progress.Update("searching "+d.Name, "objects", 0)
 			found, err := await(s, func() (directory.Findings, error) {
-				return finder.Find(s.ctx, explain.Query(x, &cfg.Rules, explain.Domains(d.Name, &cfg.Rules)), scopes)
+				return finder.Find(s.ctx, explain.Query(x, &cfg.Rules, d.Name), scopes)
 			})
 			switch {
 			case s.ctx.Err() != nil:

@@ -134,6 +134,12 @@ func TestHostileValues(t *testing.T) {
 		{"state list", []string{"text", "json", "csv", "markdown"}}, {"state show p2.0@example.com", []string{"text", "json", "csv"}}, {"state diff", []string{"text"}},
 	}
 	for i, v := range hostileValues {
+		for n := range 2 {
+			commands = append(commands, struct {
+				command string
+				formats []string
+			}{fmt.Sprintf("explain %08d-000%d-4000-8000-000000000000", i, n), []string{"text", "json", "markdown"}})
+		}
 		if !strings.ContainsAny(v, " \x00") && utf8.ValidString(v) && len(v) < 100 {
 			commands = append(commands, struct {
 				command string

@@ -80,7 +80,7 @@ func (s *session) lint(cfg *config.Config, wanted []string, snapshot string, lea
 			continue
 		}
 		scopes := directoryScopes(cfg, d)
-		linter.Begin(d.Name, scopes)
+		linter.Begin(d.Name, d.Kind, scopes)
 		receipt, err := s.source(cfg, d, snapshot).Read(s.ctx, scopes, linter, func(p directory.Progress) {
 			progress.Update("reading "+p.Directory+" from "+p.From, "objects", p.Objects)
 		})

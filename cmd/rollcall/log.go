@@ -112,7 +112,7 @@ func (s *session) diagnose(diags config.Diagnostics) error {
 		}
 		var text strings.Builder
 		diags.Write(&text, false)
-		_, err := io.WriteString(s.stderr, s.mask.Text(text.String()))
+		_, err := io.WriteString(s.stderr, s.mask.Source(text.String()))
 		return err
 	}
 	for i := range diags {

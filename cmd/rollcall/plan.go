@@ -10,6 +10,7 @@ import (
 
 	"github.com/rollcall-cli/rollcall/config"
 	"github.com/rollcall-cli/rollcall/internal/directory"
+	"github.com/rollcall-cli/rollcall/internal/directory/ldif"
 	"github.com/rollcall-cli/rollcall/internal/render"
 	"github.com/rollcall-cli/rollcall/plan"
 )
@@ -58,7 +59,7 @@ func (c *planCommand) Run(s *session) error {
 		return advised(err, cfg, c.reading)
 	}
 	p := made.plan
-	p.Expires = p.Created.Add(c.Expires)
+	p.Expires = s.now().UTC().Truncate(time.Second).Add(c.Expires)
 	if err := s.writePlan(p, c.showing, render.Advice{}); err != nil {
 		return err
 	}
@@ -77,6 +78,10 @@ func advised(err error, cfg *config.Config, flags reading) error {
 		failed = read.Directory
 	default:
 		return err
+	}
+	// A snapshot has what the configuration reads that it was made with.
+	if lacking := (*ldif.LackingError)(nil); errors.As(err, &lacking) {
+		return hinted{err, fmt.Sprintf("make it with the configuration that reads %s: %s", lacking.Attribute, commandIn(cfg.Dir, "snapshot", "-o", flags.Snapshot))}
 	}
 	advice := []string{directory.HintOf(err)}
 	if flags.Snapshot != "" && errors.Is(err, fs.ErrNotExist) {

@@ -15,7 +15,7 @@ import (
 
 // varying is what differs from run to run, or with the style of the page: times,
 // digests, and the text of style sheets and scripts.
-var varying = regexp.MustCompile(`\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d)?( UTC|Z)|sha256[:-][0-9A-Za-z+/=]+|(?s)<style[^>]*>.*?</style>|<script>.*?</script>`)
+var varying = regexp.MustCompile(`\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d)?( UTC|Z)|sha256[:-](?:[0-9A-Za-z+/=]|&#43;)+|(?s)<style[^>]*>.*?</style>|<script>.*?</script>`)
 
 // TestQuickstartReports writes the example in every format, as a document of
 // what each of them is.

@@ -100,7 +100,7 @@ func (s *session) gather(cfg *config.Config, flags reading, allowed int, progres
 	loading := begin(func() (*state.State, error) { return state.Load(cfg.StatePath) })
 	in := plan.Input{Rules: cfg.Rules, Selection: selection, Now: now}
 	in.Rules.Limits.Allowed = allowed
-	p := plan.Header{ToolVersion: release, Created: now.UTC().Truncate(time.Second), ConfigDigest: cfg.Digest(), Warnings: cfg.Warnings()}
+	p := plan.Header{ToolVersion: release, Created: s.moment(cfg), ConfigDigest: cfg.Digest(), Warnings: cfg.Warnings()}
 	p.Only, p.Except = spelled(selection.Only), spelled(selection.Except)
 	for i := range cfg.Directories {
 		d := &cfg.Directories[i]
@@ -132,6 +132,16 @@ func (s *session) gather(cfg *config.Config, flags reading, allowed int, progres
 	}
 	p.Warnings = slices.Concat(p.Warnings, missing, undeclared(cfg, st))
 	return &gathered{in, p, st}, nil
+}
+
+// moment returns when a plan is made, to the second. In a second in which a plan
+// was rejected it is the next one, so that nobody takes the new plan for that.
+func (s *session) moment(cfg *config.Config) time.Time {
+	now := s.now().UTC().Truncate(time.Second)
+	if state.RejectedSince(cfg.StatePath, now) {
+		now = now.Add(time.Second)
+	}
+	return now
 }
 
 // standing returns the rejections that earlier runs have left standing. Where

@@ -111,9 +111,12 @@ func commandOf(args []string) string {
 }
 
 // command returns a command line of rollcall on this configuration.
-func (s *session) command(args ...string) string {
-	if s.dir != "." {
-		args = append([]string{"-C", s.dir}, args...)
+func (s *session) command(args ...string) string { return commandIn(s.dir, args...) }
+
+// commandIn returns a command line of rollcall on the configuration in a folder.
+func commandIn(dir string, args ...string) string {
+	if dir != "." {
+		args = append([]string{"-C", dir}, args...)
 	}
 	return commandOf(args)
 }

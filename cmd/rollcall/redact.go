@@ -33,7 +33,11 @@ const (
 // parsed, for what is wrong with that is told too.
 func (s *session) redactsEarly(args []string) {
 	if slices.ContainsFunc(args, func(arg string) bool { return strings.HasPrefix(arg, "--redact") }) {
-		s.mask = redact.New([]byte(rand.Text()))
+		key := os.Getenv(redactKey)
+		if len(key) < leastKey {
+			key = rand.Text()
+		}
+		s.mask = redact.New([]byte(key))
 	}
 }
 
@@ -103,8 +107,9 @@ func (s *session) redactedPlan(p *plan.Plan) *plan.Plan {
 	return p.Redact(s.mask)
 }
 
-// redactedRun returns a run as it may be shown. The checksum of its plan and the
-// lineage, which the masks may have as their key, are masked too.
+// redactedRun returns a run as it may be shown. The digests of its plan and of
+// its configuration are masked too, and it has no lineage, which may be the key of
+// the masks.
 func (s *session) redactedRun(run *state.Run) *state.Run {
 	m := s.mask
 	if m == nil {
@@ -112,17 +117,27 @@ func (s *session) redactedRun(run *state.Run) *state.Run {
 	}
 	masked := *run
 	masked.User, masked.Host, masked.Command, masked.Reason = m.Name(run.User), m.Name(run.Host), m.Text(run.Command), m.Text(run.Reason)
-	masked.Plan, masked.Lineage = m.Name(run.Plan), ""
+	masked.Plan, masked.ConfigDigest, masked.Lineage = m.Name(run.Plan), m.Name(run.ConfigDigest), ""
 	masked.Scopes = slices.Clone(run.Scopes)
 	for i := range masked.Scopes {
 		c := &masked.Scopes[i]
-		c.BaseDN, c.Filter = m.DN(c.BaseDN), m.Text(c.Filter)
+		c.BaseDN, c.Filter = m.DN(c.BaseDN), m.Source(c.Filter)
 	}
 	masked.Failures = slices.Clone(run.Failures)
 	for i := range masked.Failures {
 		f := &masked.Failures[i]
 		f.Account, f.Error = m.Address(f.Account), m.Text(f.Error)
 	}
+	return &masked
+}
+
+// redactedHolder returns who holds a lock as it may be shown.
+func (s *session) redactedHolder(h *state.Holder) *state.Holder {
+	if s.mask == nil || h == nil {
+		return h
+	}
+	masked := *h
+	masked.User, masked.Host, masked.Command = s.mask.Name(h.User), s.mask.Name(h.Host), s.mask.Text(h.Command)
 	return &masked
 }
 

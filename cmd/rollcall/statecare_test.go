@@ -48,7 +48,11 @@ func TestUnlock(t *testing.T) {
 	if _, talk, code := unlock("yes\n", true, "--auto-approve"); code != exitLocked || !strings.Contains(talk, "is locked by a process that has just begun") {
 		t.Errorf("unknown holder: exit %d, %s", code, talk)
 	}
-	write(`{"command":"rollcall apply","pid":7,"user":"ann","host":"elsewhere.example.com","since":"2026-11-20T22:00:00Z"}`)
+	write(`{"command":"rollcall apply --only ann@example.com","pid":7,"user":"ann","host":"elsewhere.example.com","since":"2026-11-20T22:00:00Z"}`)
+	if _, talk, code := at(context.Background(), nil, false, "-C", dir, "apply", "--redact", "--auto-approve"); code != exitLocked || strings.Contains(talk, "ann") ||
+		strings.Contains(talk, "elsewhere") || !strings.Contains(talk, "rollcall state unlock") || !strings.Contains(talk, "process 7 of n-") {
+		t.Errorf("with masks: exit %d, %s", code, talk)
+	}
 	if _, talk, code := unlock("", false); code != exitLocked || !strings.Contains(talk, "hint: give --auto-approve") {
 		t.Errorf("without a terminal: exit %d, %s", code, talk)
 	}

@@ -157,8 +157,11 @@ func (s *session) state() (*config.Config, *state.State, error) {
 // far that run came.
 func (s *session) lock(cfg *config.Config, command string) (*state.Lock, error) {
 	lock, err := state.Acquire(s.ctx, cfg.StatePath, command, s.lockTimeout)
+	if locked, ok := errors.AsType[*state.LockedError](err); ok && s.mask != nil {
+		err = hinted{&state.LockedError{Path: locked.Path, Holder: s.redactedHolder(locked.Holder)}, locked.Hint()}
+	}
 	if err == nil && lock.Left != nil {
-		s.note("the lock was left behind by %s; that run ended without giving it back", lock.Left)
+		s.note("the lock was left behind by %s; that run ended without giving it back", s.redactedHolder(lock.Left))
 	}
 	if err == nil {
 		s.locked = lock

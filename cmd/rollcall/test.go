@@ -23,6 +23,7 @@ type testCommand struct {
 	Tests   string  `arg:"" optional:"" name:"dir" help:"The folder of the tests; the configuration directory if it is not given."`
 	Output  outputs `short:"o" placeholder:"FORMAT[=FILE]" sep:"none" set:"formats=text, json, junit" help:"Write as ${formats}; to standard output without =FILE; repeatable."`
 	Pattern string  `name:"run" placeholder:"PATTERN" help:"Run only tests whose names match this regular expression."`
+	redacting
 }
 
 func (testCommand) Help() string {
@@ -32,6 +33,7 @@ Examples:
   rollcall test
   rollcall test tests --run joiner
   rollcall -C mail test -o text -o junit=report.xml
+  rollcall test --redact
 
 Exit codes: 0 all tests passed; 1 a test file is not valid, or no test matches; 9 a test failed; 70 internal error; 80 wrong usage; 130 interrupted.`
 }
@@ -57,19 +59,23 @@ func (c *testCommand) Run(s *session) error {
 	if len(tests) == 0 {
 		return hinted{fmt.Errorf("no test matches %q", c.Pattern), "rollcall test, without --run, runs them all"}
 	}
+	if s.mask != nil {
+		s.keyedForTests(&tests[0])
+	}
 	var results []render.TestResult
 	code := exitOK
 	for i := range tests {
 		t := &tests[i]
-		result := render.TestResult{Name: t.Name, File: filepath.ToSlash(s.shortName(t.File)), Line: t.Line}
+		result := render.TestResult{Name: s.mask.Text(t.Name), File: s.mask.Text(filepath.ToSlash(s.shortName(t.File))), Line: t.Line}
 		p, err := s.planOf(t)
 		switch {
 		case s.ctx.Err() != nil:
 			return s.ctx.Err()
 		case err != nil:
-			result.Error = err.Error()
+			result.Error = s.mask.Text(err.Error())
 		default:
-			for _, m := range t.Expect.Judge(p) {
+			p.Warnings = s.redactedPlan(p).Warnings
+			for _, m := range t.Expect.Judge(p, s.mask) {
 				result.Mismatches = append(result.Mismatches, render.TestMismatch(m))
 			}
 		}
@@ -93,6 +99,14 @@ func (c *testCommand) Run(s *session) error {
 		return silent{code}
 	}
 	return nil
+}
+
+// keyedForTests gives the masks the key that goes with the configuration, as a
+// test loads it.
+func (s *session) keyedForTests(t *config.Test) {
+	if cfg, diags := config.LoadFor(t, s.dir, s.now()); !diags.HasErrors() {
+		s.keyedAs(cfg)
+	}
 }
 
 // planOf makes the plan of a test: on its data, with this configuration.

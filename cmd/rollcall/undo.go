@@ -59,8 +59,8 @@ func (c *undoCommand) Run(s *session) error {
 	if err != nil {
 		return err
 	}
-	p.Header = plan.Header{Undoes: c.Number, ToolVersion: release, Created: s.now().UTC().Truncate(time.Second), ConfigDigest: cfg.Digest(), Lineage: st.Lineage, Serial: st.Serial, StateSum: st.Sum}
-	p.Expires = p.Created.Add(c.Expires)
+	p.Header = plan.Header{Undoes: c.Number, ToolVersion: release, Created: s.moment(cfg), ConfigDigest: cfg.Digest(), Lineage: st.Lineage, Serial: st.Serial, StateSum: st.Sum}
+	p.Expires = s.now().UTC().Truncate(time.Second).Add(c.Expires)
 	for _, k := range kept {
 		p.Warnings = append(p.Warnings, fmt.Sprintf("%s is not taken back: %s", k.Account, k.Why))
 	}

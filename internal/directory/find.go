@@ -36,6 +36,9 @@ type Query struct {
 	DN        string
 	// Username is one of any attribute that holds such.
 	Username string
+	// Entries are the DNs of objects, as the directory spells them, whose values
+	// are wanted whatever they are.
+	Entries []string
 	// Domains, unless nil, are for each scope the mail domains whose addresses
 	// it takes, aliases of domains included, in lower case.
 	Domains [][]string
@@ -48,6 +51,8 @@ const MaxFound = 20
 type Findings struct {
 	// Objects are ordered by DN.
 	Objects []Found
+	// Entries are those of the query that are there.
+	Entries []Found
 	// Cut is set where there are more than MaxFound.
 	Cut bool
 	// Notes say what was not looked at, and why.
@@ -61,6 +66,9 @@ type Found struct {
 	GUID identity.GUID
 	// Values name what was looked for, as the directory has them.
 	Values []FoundValue
+	// Held are all values of the attributes from which a scope reads addresses,
+	// in the directory's order, every octet as it is there.
+	Held []FoundValue
 	// Deleted marks an object that is kept for a while after its deletion.
 	Deleted bool
 	// Verdicts are those of the scopes, in their order.
@@ -69,8 +77,8 @@ type Found struct {
 
 // FoundValue is a value that names what was looked for.
 type FoundValue struct {
-	// Attribute is spelled as in the directory or else in lower case; Value is
-	// raw but for what is not UTF-8.
+	// Attribute is spelled as in the scope or a schema; Value is raw but for what
+	// is not UTF-8.
 	Attribute, Value string
 }
 
@@ -88,8 +96,8 @@ type Verdict struct {
 type Obstacle struct {
 	Kind ObstacleKind
 	// Detail is, by kind, the base DN, the clause in half a sentence, the name
-	// of the scope, the attributes that are read, those that list the address,
-	// or the domain; "" for the others.
+	// of the scope, the attributes that are read, what is not read beside what,
+	// the attributes that list the address, or the domain; "" for the others.
 	Detail string
 	// Clause is the part of the filter, for FilterFalse and FilterUnknown.
 	Clause *filter.Clause
@@ -111,6 +119,7 @@ const (
 	System        ObstacleKind = "system"         // the server's own mailbox or account
 	Conflict      ObstacleKind = "conflict"       // the loser of a replication conflict
 	NoGUID        ObstacleKind = "no_guid"        // that can be read
+	BesideSMTP    ObstacleKind = "beside_smtp"    // the address is in the primary attribute, which a value with SMTP: silences
 	NotRead       ObstacleKind = "not_read"       // the address is in other attributes than are read
 	OtherDomain   ObstacleKind = "domain"         // the scope does not take the address's domain
 )
@@ -138,6 +147,8 @@ func (x *Obstacle) Message() string {
 		return "it lost its name to another object that was created under it at the same time (CNF)"
 	case NoGUID:
 		return "it has no GUID that can be read"
+	case BesideSMTP:
+		return x.Detail
 	case NotRead:
 		return "the scope does not read the address from " + x.Detail
 	case OtherDomain:
@@ -154,6 +165,10 @@ type Judge struct {
 	scopes []judged
 	// Attributes in lower case that hold addresses, usernames and GUIDs.
 	listing, login, ids []string
+	// held are those of the scopes that hold addresses.
+	held    []string
+	entries map[string]bool
+	spelled map[string]string // attributes as scopes and schemas spell them
 }
 
 type judged struct {
@@ -170,6 +185,14 @@ func NewJudge(q Query, scopes []Scope) (*Judge, error) {
 		listing: []string{"mail", "proxyaddresses", "mailalternateaddress", "maillocaladdress", userPrincipalName},
 		login:   []string{"samaccountname", "uid", userPrincipalName},
 		ids:     []string{objectGUID, entryUUID, nsUniqueID},
+		entries: map[string]bool{},
+		spelled: map[string]string{},
+	}
+	for _, name := range schemaNames {
+		j.spelled[strings.ToLower(name)] = name
+	}
+	for _, dn := range q.Entries {
+		j.entries[dn] = true
 	}
 	if q.DN != "" {
 		dn, err := identity.ParseDN(q.DN)
@@ -190,10 +213,14 @@ func NewJudge(q Query, scopes []Scope) (*Judge, error) {
 		}
 		m := NewMapper(s)
 		j.scopes = append(j.scopes, judged{s, base, f, m})
-		j.listing = append(append(j.listing, m.primary), m.aliases...)
+		j.held = append(append(j.held, m.primary), m.aliases...)
 		j.login = append(j.login, m.username)
+		for _, name := range append([]string{s.PrimaryAttribute, s.UsernameAttribute, s.GUIDAttribute}, s.AliasAttributes...) {
+			j.spelled[filter.AttributeName(name)] = name
+		}
 		j.ids = append(j.ids, m.guid)
 	}
+	j.listing = append(j.listing, j.held...)
 	for _, list := range []*[]string{&j.listing, &j.login, &j.ids} {
 		slices.Sort(*list)
 		*list = slices.DeleteFunc(slices.Compact(*list), func(name string) bool { return name == "" })
@@ -208,6 +235,18 @@ const (
 	isDeleted         = "isdeleted"
 	nsUniqueID        = "nsuniqueid"
 )
+
+// schemaNames are attributes as schemas spell them, for files and servers that
+// do not.
+var schemaNames = []string{"proxyAddresses", "mailAlternateAddress", "mailLocalAddress", "userPrincipalName", "sAMAccountName", "objectGUID", "entryUUID", "nsUniqueId"}
+
+// spelling returns the name of an attribute as it is shown.
+func (j *Judge) spelling(name string) string {
+	if spelled := j.spelled[filter.AttributeName(name)]; spelled != "" {
+		return spelled
+	}
+	return name
+}
 
 // Attributes returns the names of the attributes that the judge reads, in
 // lower case, sorted.
@@ -296,7 +335,7 @@ func (j *Judge) Values(o Object) []FoundValue {
 				if !test.names(v) {
 					continue
 				}
-				if value := (FoundValue{spelled, valueText(v)}); !slices.Contains(found, value) {
+				if value := (FoundValue{j.spelling(spelled), valueText(v)}); !slices.Contains(found, value) {
 					found = append(found, value)
 				}
 			}
@@ -308,6 +347,9 @@ func (j *Judge) Values(o Object) []FoundValue {
 	return found
 }
 
+// Wants reports whether the query has the object among its entries.
+func (j *Judge) Wants(dn []byte) bool { return j.entries[string(dn)] }
+
 // isAddress compares without prefix, letter case and surrounding spaces.
 func (j *Judge) isAddress(v []byte) bool {
 	v = bytes.TrimSpace(v)
@@ -315,7 +357,7 @@ func (j *Judge) isAddress(v []byte) bool {
 		v = bytes.TrimSpace(v[n+1:])
 	}
 	return slices.ContainsFunc(j.query.Addresses, func(address string) bool {
-		return len(v) > 0 && strings.EqualFold(string(v), address)
+		return len(v) > 0 && strings.EqualFold(strings.ToValidUTF8(string(v), "\uFFFD"), address)
 	})
 }
 
@@ -346,6 +388,13 @@ func (j *Judge) Found(o Object, values []FoundValue, taker int, ask func(part st
 			f.GUID = j.scopes[i].mapper.GUID(o)
 		}
 	}
+	for spelled, values := range o.Attributes() {
+		if slices.Contains(j.held, filter.AttributeName(spelled)) {
+			for _, v := range values {
+				f.Held = append(f.Held, FoundValue{j.spelling(spelled), string(v)})
+			}
+		}
+	}
 	for _, v := range o.Values(isDeleted) {
 		f.Deleted = f.Deleted || bytes.EqualFold(v, []byte("TRUE"))
 	}
@@ -365,7 +414,13 @@ func (j *Judge) Found(o Object, values []FoundValue, taker int, ask func(part st
 		if len(s.base) > 0 && (err != nil || !dn.Within(s.base)) {
 			add(OutsideBase, s.Base)
 		}
-		if i != taker {
+		switch {
+		case i == taker:
+		case s.Filter == "":
+			if !s.filter.Match(o) {
+				add(NoAddress, s.reads())
+			}
+		default:
 			for _, c := range s.filter.Explain(o, ask) {
 				kind := FilterFalse
 				if c.Unknown != "" {
@@ -390,7 +445,14 @@ func (j *Judge) Found(o Object, values []FoundValue, taker int, ask func(part st
 }
 
 // refuses reports whether the obstacle leaves the object an entry.
-func (k ObstacleKind) refuses() bool { return k == NoGUID || k == NotRead || k == OtherDomain }
+func (k ObstacleKind) refuses() bool {
+	return k == NoGUID || k == BesideSMTP || k == NotRead || k == OtherDomain
+}
+
+// reads names the attributes from which the scope reads addresses.
+func (s *Scope) reads() string {
+	return strings.Join(append([]string{s.PrimaryAttribute}, s.AliasAttributes...), ", ")
+}
 
 // entry adds what keeps the object from being an entry of the scope, as
 // [Mapper.Entry] judges it, and the entry from being granted its address.
@@ -403,8 +465,8 @@ func (j *Judge) entry(n int, o Object, values []FoundValue, v *Verdict) {
 		add(Disabled, "")
 	}
 	listed := s.mapper.addresses(o)
-	if !listed {
-		add(NoAddress, strings.Join(append([]string{s.PrimaryAttribute}, s.AliasAttributes...), ", "))
+	if !listed && !slices.ContainsFunc(v.Obstacles, func(x Obstacle) bool { return x.Kind == NoAddress }) {
+		add(NoAddress, s.reads())
 	}
 	if isSystem(o) {
 		add(System, "")
@@ -419,18 +481,23 @@ func (j *Judge) entry(n int, o Object, values []FoundValue, v *Verdict) {
 		return
 	}
 	lists := func(value string) bool { return j.isAddress([]byte(value)) }
-	if listed && !slices.ContainsFunc(s.mapper.primaries, lists) && !slices.ContainsFunc(s.mapper.others, lists) {
+	if !slices.ContainsFunc(s.mapper.primaries, lists) && !slices.ContainsFunc(s.mapper.others, lists) {
 		var others []string
 		for _, value := range values {
-			if j.isAddress([]byte(value.Value)) {
+			if lists(value.Value) {
 				others = append(others, value.Attribute)
 			}
 		}
-		detail := strings.Join(slices.Compact(others), ", ")
-		if strings.EqualFold(detail, s.PrimaryAttribute) {
-			detail += ", which only counts where no value begins with SMTP:"
+		switch {
+		case len(others) == 0: // the object was found otherwise
+			return
+		case !listed:
+		// The primary attribute is read, unless a value begins with SMTP:.
+		case slices.ContainsFunc(others, func(name string) bool { return strings.EqualFold(name, s.PrimaryAttribute) }):
+			add(BesideSMTP, s.PrimaryAttribute+" is not read beside SMTP:"+slices.Min(s.mapper.primaries))
+		default:
+			add(NotRead, strings.Join(slices.Compact(others), ", "))
 		}
-		add(NotRead, detail)
 	}
 	if n >= len(j.query.Domains) {
 		return

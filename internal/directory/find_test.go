@@ -87,7 +87,7 @@ func FuzzFindFilter(f *testing.F) {
 func TestObstacleMessages(t *testing.T) {
 	said := map[string]bool{"": true}
 	for _, kind := range []ObstacleKind{
-		Deleted, OutsideBase, FilterFalse, FilterUnknown, EarlierScope, Disabled, NoAddress, System, Conflict, NoGUID, NotRead, OtherDomain,
+		Deleted, OutsideBase, FilterFalse, FilterUnknown, EarlierScope, Disabled, NoAddress, System, Conflict, NoGUID, BesideSMTP, NotRead, OtherDomain,
 	} {
 		x := Obstacle{Kind: kind, Detail: "x"}
 		if text := x.Message(); said[text] {

@@ -16,6 +16,19 @@ func (m *Mapper) Absent(o filter.Object) ObstacleKind {
 	return ""
 }
 
+// ByObjectGUID reports whether GUID returns the objectGUID of an object, by which
+// commands of Active Directory find it. The value of another attribute may be the
+// objectGUID of another object.
+func (m *Mapper) ByObjectGUID(o filter.Object) bool {
+	return (m.guid == "" || m.guid == objectGUID) && least(o, objectGUID) != nil
+}
+
+// InActiveDirectory reports whether an object of a directory of the given kind is
+// one of Active Directory. A file may be an export of any, which the object tells.
+func InActiveDirectory(kind string, o filter.Object) bool {
+	return kind == "active_directory" || kind == "ldif" && (least(o, objectGUID) != nil || least(o, "samaccountname") != nil)
+}
+
 // Prefix returns the length of the scheme before the colon of an alias
 // attribute's value, 0 where there is none.
 func Prefix(value []byte) int { return scheme(value) }

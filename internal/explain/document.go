@@ -55,6 +55,8 @@ type Domain struct {
 	Declared bool     `json:"declared"`
 	Public   bool     `json:"public"`
 	Scopes   []string `json:"scopes"`
+	// AliasFor are the domains of the primaries that a public domain goes with.
+	AliasFor []string `json:"alias_for"`
 }
 
 // Holding is an account's having an address.
@@ -103,12 +105,14 @@ type Object struct {
 	GUID      string    `json:"guid"`
 	Values    []Value   `json:"values"`
 	Verdicts  []Verdict `json:"scopes"`
+	left      bool      // an account without an entry is of it
 }
 
 // Verdict is why a scope does not make an entry of an object.
 type Verdict struct {
 	Scope     string     `json:"scope"`
 	Obstacles []Obstacle `json:"obstacles"`
+	taken     bool       // it makes an entry of it
 }
 
 // Obstacle is what is between an object and a scope, and what to do about it.
@@ -145,9 +149,11 @@ type Account struct {
 	Status     string   `json:"status"`
 	NewStatus  string   `json:"new_status"` // "" for a record that goes
 	Directory  string   `json:"directory"`
-	GUID       string   `json:"guid"`
-	Username   string   `json:"username"`
-	DN         string   `json:"dn"`
+	// NewDirectory is that after, "" for none.
+	NewDirectory string `json:"new_directory"`
+	GUID         string `json:"guid"`
+	Username     string `json:"username"`
+	DN           string `json:"dn"`
 	// Standing is who stands behind it: "bound", "local", "unread" or "orphan".
 	Standing string `json:"standing"`
 	// New is set for one that the console does not have yet.

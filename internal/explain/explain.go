@@ -11,7 +11,6 @@ import (
 
 	"github.com/rollcall-cli/rollcall/internal/directory"
 	"github.com/rollcall-cli/rollcall/internal/identity"
-	"github.com/rollcall-cli/rollcall/internal/repair"
 	"github.com/rollcall-cli/rollcall/plan"
 )
 
@@ -37,14 +36,33 @@ type Directory struct {
 	Found  directory.Findings
 }
 
-// mostAddresses bounds what is looked for by one search.
-const mostAddresses = 40
+// What is looked for by one search at most.
+const (
+	mostAddresses = 40
+	mostEntries   = 40
+)
 
-// Query says what to look for in the directories: the subject, and its
-// addresses, those first that are refused, in each of the domains that are
-// rewritten to theirs. domains are for each scope those that it takes, see [Domains].
-func Query(x *plan.Explanation, rules *plan.Rules, domains [][]string) directory.Query {
-	q := directory.Query{GUID: x.Subject.GUID, Domains: domains}
+// Query says what to look for in a directory: the subject, and its addresses,
+// those first that are refused, in each of the domains that are rewritten to
+// theirs; and the entries, those first that are to be changed.
+func Query(x *plan.Explanation, rules *plan.Rules, name string) directory.Query {
+	q := directory.Query{GUID: x.Subject.GUID, Domains: domains(name, rules)}
+	entry := func(e plan.EntryRef) {
+		if e.Directory == name && len(q.Entries) < mostEntries && !slices.Contains(q.Entries, e.DN) {
+			q.Entries = append(q.Entries, e.DN)
+		}
+	}
+	for n := range x.Fixes {
+		entry(x.Fixes[n].Listing.Entry)
+	}
+	for n := range x.Entries {
+		entry(x.Entries[n].Ref)
+	}
+	for n := range x.Accounts {
+		if a := &x.Accounts[n]; a.Standing == plan.Orphan && q.GUID.IsZero() && a.Before != nil && a.Before.Directory == name {
+			q.GUID = a.Before.GUID // where has its object gone?
+		}
+	}
 	switch x.Subject.Kind {
 	case plan.DNSubject:
 		q.DN = x.Subject.Text
@@ -75,9 +93,9 @@ func spellings(address string, rules *plan.Rules) []string {
 	return all
 }
 
-// Domains returns for each scope of a directory the domains whose addresses it
+// domains returns for each scope of a directory the domains whose addresses it
 // takes, aliases and public ones included.
-func Domains(name string, rules *plan.Rules) [][]string {
+func domains(name string, rules *plan.Rules) [][]string {
 	var all [][]string
 	for n := range rules.Scopes {
 		s := &rules.Scopes[n]
@@ -113,6 +131,7 @@ func New(x *plan.Explanation, c Context) *Document {
 	b.changes()
 	b.rejections()
 	b.steps()
+	b.near()
 	b.actions()
 	b.d.Subject = Subject{x.Subject.Kind.String(), b.subject()}
 	b.d.Warnings = append([]string{}, c.Warnings...)
@@ -128,13 +147,33 @@ func New(x *plan.Explanation, c Context) *Document {
 	b.d.Answer = x.Answer()
 	b.mask()
 	b.shorten()
-	if n := len(b.d.Outside); n > 0 && len(x.Entries)+len(x.Accounts) == 0 {
-		b.d.Answer += fmt.Sprintf(" Directory %q has it on %q, outside of what its scopes take.", b.d.Outside[0].Directory, b.d.Outside[0].DN)
+	if n := len(b.d.Outside); n > 0 && !slices.ContainsFunc(x.Entries, func(e plan.EntryFacts) bool { return !e.Merged }) {
+		b.d.Answer += " " + place(&b.d.Outside[0])
 		if n > 1 {
-			b.d.Answer += fmt.Sprintf(" So have %d more.", n-1)
+			b.d.Answer += fmt.Sprintf(" %s told of below.", map[bool]string{true: "One more object is", false: fmt.Sprintf("%d more objects are", n-1)}[n == 2])
 		}
 	}
 	return &b.d
+}
+
+// place says where an object is that the plan does not know, and what is least
+// wrong with it.
+func place(o *Object) string {
+	var least *Verdict
+	for n := range o.Verdicts {
+		if v := &o.Verdicts[n]; least == nil || v.taken && !least.taken || v.taken == least.taken && len(v.Obstacles) < len(least.Obstacles) {
+			least = v
+		}
+	}
+	switch {
+	case least == nil || len(least.Obstacles) == 0:
+		return fmt.Sprintf("Directory %s has it on %s.", quoted(o.Directory), quoted(o.DN))
+	case o.left:
+		return fmt.Sprintf("The object of its account is %s of directory %s now, which scope %s does not take: %s.", quoted(o.DN), quoted(o.Directory), quoted(least.Scope), least.Obstacles[0].Text)
+	case least.taken:
+		return fmt.Sprintf("Entry %s of scope %s has it in a value that does not count: %s.", quoted(o.DN), quoted(least.Scope), least.Obstacles[0].Text)
+	}
+	return fmt.Sprintf("Directory %s has it on %s, which scope %s does not take: %s.", quoted(o.Directory), quoted(o.DN), quoted(least.Scope), least.Obstacles[0].Text)
 }
 
 func (b *builder) subject() string {
@@ -187,10 +226,7 @@ func (b *builder) shorten() {
 	for n := range b.d.Entries {
 		e := &b.d.Entries[n]
 		full := fmt.Sprintf("entry %s of directory %s", `"`+e.DN+`"`, `"`+e.Directory+`"`)
-		name := e.DN
-		if parent := identity.ParentDN(e.DN); parent != "" {
-			name = strings.TrimRight(strings.TrimSuffix(e.DN, parent), " ,")
-		}
+		name := firstName(e.DN)
 		if short[full] == "" {
 			short[full] = name
 			bearers[strings.ToLower(name)]++
@@ -230,13 +266,16 @@ func (b *builder) addresses() {
 		f := &b.x.Addresses[n]
 		a := Address{
 			Address: b.m.Address(f.Address), Fate: string(f.Fate()),
-			Domain: Domain{f.Domain.Name, f.Domain.Alias, f.Domain.Declared, f.Domain.Public, append([]string{}, f.Domain.Scopes...)},
+			Domain: Domain{f.Domain.Name, f.Domain.Alias, f.Domain.Declared, f.Domain.Public, append([]string{}, f.Domain.Scopes...), []string{}},
 			Before: b.holding(f.Before), After: b.holding(f.After), Withheld: f.Withheld,
 			Guards: []Guard{}, Listed: []Listing{}, Rejections: f.Refused,
 		}
 		if !f.Domain.Declared { // masked as the address has it
 			masked := b.m.Address(f.Address)
 			a.Domain.Name = masked[strings.LastIndexByte(masked, '@')+1:]
+		}
+		if f.Domain.Public {
+			a.Domain.AliasFor = append(a.Domain.AliasFor, f.Domain.AliasFor...)
 		}
 		for _, g := range f.Guards {
 			guard := Guard{Kind: "protected", Label: g.Label, Reason: g.Reason, Over: g.Over}
@@ -252,85 +291,31 @@ func (b *builder) addresses() {
 			l := &f.Listed[n]
 			a.Listed = append(a.Listed, Listing{
 				Directory: l.Entry.Directory, Scope: l.Entry.Scope, DN: b.m.DN(l.Entry.DN), GUID: b.m.GUID(l.Entry.GUID.String()),
-				Role: l.Role.String(), Value: b.m.Address(l.Value), Values: b.values(b.raw(l)),
+				Role: l.Role.String(), Value: b.m.Address(l.Value), Values: b.values(b.listed(l)),
 			})
 		}
 		b.d.Addresses = append(b.d.Addresses, a)
 	}
 }
 
-// bare returns a value of an alias attribute without prefix.
-func bare(value string) (prefix, address string) {
-	n := directory.Prefix([]byte(value))
-	if n > 0 && strings.EqualFold(value[:n], "smtp") {
-		return value[:n+1], strings.TrimSpace(value[n+1:])
-	}
-	return "", strings.TrimSpace(value)
+// listed returns the values of the directory by which an entry lists an address.
+func (b *builder) listed(l *plan.Listing) []directory.FoundValue {
+	o := b.entry(l.Entry)
+	return o.lists(l.Value, l.Role)
 }
 
 // values masks values of attributes.
 func (b *builder) values(raw []directory.FoundValue) []Value {
 	all := []Value{}
 	for _, v := range raw {
-		v.Attribute = b.spelled(v.Attribute)
-		prefix, address := bare(v.Value)
-		switch name := strings.ToLower(v.Attribute); {
-		case name == "dn":
-			all = append(all, Value{v.Attribute, b.m.DN(v.Value)})
-		case isGUID(v.Value):
-			all = append(all, Value{v.Attribute, b.m.GUID(v.Value)})
-		case strings.Contains(address, "@") || prefix != "":
-			all = append(all, Value{v.Attribute, prefix + b.m.Address(address)})
-		default:
-			all = append(all, Value{v.Attribute, b.m.Name(v.Value)})
-		}
+		all = append(all, Value{v.Attribute, b.value(v.Attribute, v.Value)})
 	}
 	return all
-}
-
-// spelled returns the name of an attribute as the configuration has it.
-func (b *builder) spelled(name string) string {
-	for n := range b.c.Directories {
-		for i := range b.c.Directories[n].Scopes {
-			s := &b.c.Directories[n].Scopes[i]
-			for _, attribute := range append([]string{s.PrimaryAttribute, s.UsernameAttribute, s.GUIDAttribute}, s.AliasAttributes...) {
-				if strings.EqualFold(attribute, name) {
-					return attribute
-				}
-			}
-		}
-	}
-	return name
 }
 
 func isGUID(value string) bool {
 	_, err := identity.ParseGUID(value)
 	return err == nil
-}
-
-// found returns the object of an entry, if a search found it.
-func (b *builder) found(e plan.EntryRef) *directory.Found {
-	for n := range b.c.Directories {
-		d := &b.c.Directories[n]
-		for k := range d.Found.Objects {
-			if o := &d.Found.Objects[k]; d.Name == e.Directory && o.DN == e.DN && (o.GUID == e.GUID || o.GUID.IsZero() || e.GUID.IsZero()) {
-				return o
-			}
-		}
-	}
-	return nil
-}
-
-// raw returns the values of the directory by which an entry lists an address.
-func (b *builder) raw(l *plan.Listing) (values []directory.FoundValue) {
-	if o := b.found(l.Entry); o != nil {
-		for _, v := range o.Values {
-			if _, address := bare(v.Value); strings.EqualFold(address, l.Value) && !isGUID(v.Value) {
-				values = append(values, v)
-			}
-		}
-	}
-	return values
 }
 
 // outside lists the objects that no entry of the plan stands for.
@@ -340,22 +325,27 @@ func (b *builder) outside() {
 		d := &b.c.Directories[n]
 		for k := range d.Found.Objects {
 			o := &d.Found.Objects[k]
-			known := slices.ContainsFunc(b.x.Entries, func(e plan.EntryFacts) bool {
-				return e.Ref.Directory == d.Name && e.Ref.DN == o.DN && !e.Merged
-			})
-			if known || len(o.Values) == 0 || b.taken(o) {
+			if !b.isOutside(d, o) {
 				continue
 			}
 			object := Object{Directory: d.Name, DN: b.m.DN(o.DN), GUID: b.m.GUID(o.GUID.String()), Values: b.values(o.Values), Verdicts: []Verdict{}}
+			object.left = b.account(d, o) != nil
 			for _, v := range o.Verdicts {
-				verdict := Verdict{Scope: v.Scope, Obstacles: []Obstacle{}}
+				verdict := Verdict{Scope: v.Scope, Obstacles: []Obstacle{}, taken: v.Taken}
 				for _, x := range v.Obstacles {
 					if x.Clause != nil {
 						for _, value := range x.Clause.Values {
 							b.m.Name(value)
 						}
 					}
+					for _, held := range o.Held {
+						b.value(held.Attribute, held.Value)
+					}
 					text, remedy := sentence(v.Scope, &x)
+					declared := func(f plan.AddressFacts) bool { return f.Domain.Declared }
+					if x.Kind == directory.OtherDomain && !slices.ContainsFunc(b.x.Addresses, declared) {
+						remedy = fmt.Sprintf("declare domain %s {}, and %s", quoted(x.Detail), remedy)
+					}
 					verdict.Obstacles = append(verdict.Obstacles, Obstacle{string(x.Kind), text, remedy})
 				}
 				object.Verdicts = append(object.Verdicts, verdict)
@@ -363,6 +353,15 @@ func (b *builder) outside() {
 			b.d.Outside = append(b.d.Outside, object)
 		}
 	}
+}
+
+// isOutside reports whether an object names the subject, and no entry that
+// concerns it is the object.
+func (b *builder) isOutside(d *Directory, o *directory.Found) bool {
+	known := slices.ContainsFunc(b.x.Entries, func(e plan.EntryFacts) bool {
+		return e.Ref.Directory == d.Name && e.Ref.DN == o.DN && !e.Merged
+	})
+	return !known && len(o.Values) > 0 && !b.taken(o)
 }
 
 // taken reports whether a scope makes an entry of the object, and nothing keeps
@@ -402,10 +401,12 @@ func sentence(scope string, o *directory.Obstacle) (text, remedy string) {
 		return "it lost its name to another object in a replication conflict", "delete or rename it, and keep the one that counts"
 	case directory.NoGUID:
 		return "it has no GUID that can be read", "let the account that reads the directory see objectGUID or entryUUID"
+	case directory.BesideSMTP:
+		return o.Detail, "make it an alias with smtp: before it, or correct the value"
 	case directory.NotRead:
-		return "the address is in attributes that the scope does not read", fmt.Sprintf("name its attribute in alias_attributes of scope %q, or move the address", scope)
+		return "the scope does not read the address from " + o.Detail, fmt.Sprintf("move the address to an attribute that scope %q reads, or name %s in its alias_attributes", scope, o.Detail)
 	case directory.OtherDomain:
-		return "the scope does not take addresses of " + o.Detail, fmt.Sprintf("add domain %q to the domains of scope %q", o.Detail, scope)
+		return "the scope does not take addresses of " + o.Detail, fmt.Sprintf("add %q to domains of scope %q", o.Detail, scope)
 	}
 	return string(o.Kind), ""
 }
@@ -447,6 +448,7 @@ func (b *builder) accounts() {
 			}
 		}
 		if f.After != nil {
+			a.NewDirectory = f.After.Directory
 			a.NewPrimary, a.NewStatus = b.m.Address(f.After.Primary.String()), f.After.Status.String()
 		}
 		slices.Sort(a.Aliases)
@@ -502,7 +504,7 @@ func (b *builder) rejections() {
 	b.d.Rejections = []Rejection{}
 	for _, r := range b.x.Rejections {
 		d := Rejection{
-			Reason: r.Reason.String(), Message: r.Message(), Remedy: r.Remedy(), Address: b.m.Address(r.Address),
+			Reason: r.Reason.String(), Message: r.Message(), Remedy: b.remedy(r), Address: b.m.Address(r.Address),
 			DN: b.m.DN(r.DN), GUID: b.m.GUID(r.GUID.String()), Directory: r.Directory, Scope: r.Scope, New: r.New,
 		}
 		if r.Primary != "" {
@@ -514,6 +516,58 @@ func (b *builder) rejections() {
 		b.party(r.Other)
 		b.d.Rejections = append(b.d.Rejections, d)
 	}
+}
+
+// remedy says what to do about a rejection, where it can, in the words of the
+// configuration and of the directory.
+func (b *builder) remedy(r *plan.Rejection) string {
+	domain := func(address string) string { return address[strings.LastIndexByte(address, '@')+1:] }
+	switch r.Reason {
+	case plan.PublicAddress:
+		return fmt.Sprintf("add %s to alias_for of domain %s, or remove the address from the directory", quoted(domain(r.Primary)), quoted(domain(r.Address)))
+	case plan.AttributeTooLong:
+		name, value := b.attribute(r)
+		if name == "" {
+			break
+		}
+		return fmt.Sprintf("shorten %s in the directory, which is %s, or set max_length = { %s = %d } in scope %s if the console takes it",
+			name, quoted(cut(b.m.Name(value))), r.Attribute, r.Length, quoted(r.Scope))
+	}
+	return r.Remedy()
+}
+
+// attribute returns the name in the directory of an attribute that is too long,
+// and its value.
+func (b *builder) attribute(r *plan.Rejection) (name, value string) {
+	e := slices.IndexFunc(b.x.Entries, func(e plan.EntryFacts) bool {
+		return e.Ref == plan.EntryRef{Directory: r.Directory, Scope: r.Scope, DN: r.DN, GUID: r.GUID}
+	})
+	for n := range b.c.Directories {
+		for _, s := range b.c.Directories[n].Scopes {
+			if e < 0 || s.Name != r.Scope {
+				continue
+			}
+			if r.Attribute == plan.Username {
+				return s.UsernameAttribute, b.x.Entries[e].Entry.Username
+			}
+			for _, a := range s.Attributes {
+				if a.Name == r.Attribute {
+					return a.Source, identity.Lookup(b.x.Entries[e].Entry.Attributes, r.Attribute)
+				}
+			}
+		}
+	}
+	return "", ""
+}
+
+// longest is how many characters of a value a sentence quotes.
+const longest = 200
+
+func cut(s string) string {
+	if r := []rune(s); len(r) > longest {
+		return string(r[:longest]) + "…"
+	}
+	return s
 }
 
 // party gives its mask to whoever a sentence names.
@@ -548,8 +602,17 @@ func (b *builder) steps() {
 	}
 }
 
+// near gives their masks to the values that are nearly the address.
+func (b *builder) near() {
+	for _, l := range b.x.Near {
+		b.m.DN(l.Entry.DN)
+		b.m.Address(l.Value)
+	}
+}
+
 func (b *builder) actions() {
 	b.d.Actions, b.d.MoreActions = []Action{}, b.x.MoreFixes
+	b.outsideActions()
 	for n := range b.x.Fixes {
 		f := &b.x.Fixes[n]
 		a := Action{Kind: string(f.Kind), Reason: f.Reason.String(), Text: f.Message(), Effect: f.Effect(), Loses: f.Loses()}
@@ -564,17 +627,12 @@ func (b *builder) actions() {
 		}
 		switch f.Kind {
 		case plan.RemoveValue:
-			change := b.change(f.Listing.Entry)
-			for _, v := range b.values(b.raw(&f.Listing)) {
-				change.Remove = append(change.Remove, repair.Values{Attribute: v.Attribute, Values: []string{v.Value}})
-			}
-			b.scripts(&a, &change, f.Listing.Entry.Directory)
+			b.removal(&a, f)
 		case plan.RestoreIt:
-			change := b.change(f.Listing.Entry)
-			if attribute, prefix := b.aliasAttribute(f.Listing.Entry); attribute != "" {
-				change.Add = repair.Of(attribute, prefix+b.m.Address(f.Address))
-			}
-			b.scripts(&a, &change, f.Listing.Entry.Directory)
+			b.restoration(&a, f)
+		case plan.MakePrimary:
+			b.m.Address(f.Wanted)
+			b.promotion(&a, f)
 		case plan.Rebind:
 			a.Command = b.command("state", "rebind", b.m.Address(f.Account), b.m.GUID(f.GUID))
 		case plan.ApplyIt:
@@ -582,42 +640,12 @@ func (b *builder) actions() {
 		case plan.AllowIt:
 			a.Command = b.command("apply", "--allow-deactivations", strconv.Itoa(f.N))
 		}
+		if a.Command == "" && a.LDIF == "" {
+			b.d.MoreActions++ // nobody knows the values
+			continue
+		}
 		b.d.Actions = append(b.d.Actions, a)
 	}
-}
-
-// change is an empty change of an entry.
-func (b *builder) change(e plan.EntryRef) repair.Change {
-	return repair.Change{DN: b.m.DN(e.DN), GUID: b.m.GUID(e.GUID.String())}
-}
-
-func (b *builder) scripts(a *Action, c *repair.Change, name string) {
-	// PowerShell changes Active Directory. The username tells an export of it.
-	for n := range b.c.Directories {
-		d := &b.c.Directories[n]
-		exported := d.Kind == "ldif" && slices.ContainsFunc(d.Scopes, func(s directory.Scope) bool { return strings.EqualFold(s.UsernameAttribute, "sAMAccountName") })
-		if d.Name == name && (d.Kind == "active_directory" || exported) {
-			a.PowerShell = c.PowerShell()
-		}
-	}
-	a.LDIF = c.LDIF()
-}
-
-// aliasAttribute returns the attribute for the aliases of an entry's scope, and
-// the prefix that its values bear.
-func (b *builder) aliasAttribute(e plan.EntryRef) (name, prefix string) {
-	for n := range b.c.Directories {
-		for _, s := range b.c.Directories[n].Scopes {
-			if s.Name != e.Scope || len(s.AliasAttributes) == 0 {
-				continue
-			}
-			if name = s.AliasAttributes[0]; strings.EqualFold(name, "proxyAddresses") {
-				prefix = "smtp:"
-			}
-			return name, prefix
-		}
-	}
-	return "", ""
 }
 
 // command spells a command line for a shell.

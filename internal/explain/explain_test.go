@@ -58,8 +58,8 @@ func searched() []Directory {
 		Name: "corp", Kind: "active_directory",
 		Scopes: []directory.Scope{{Name: "staff", PrimaryAttribute: "mail", AliasAttributes: []string{"proxyAddresses"}}},
 		Found: directory.Findings{Objects: []directory.Found{
-			{DN: "CN=Annabel,OU=Berlin", GUID: guid(1), Values: []directory.FoundValue{{Attribute: "proxyaddresses", Value: "smtp:desk@example.com"}}, Verdicts: []directory.Verdict{{Scope: "staff", Taken: true}}},
-			{DN: "CN=Bertram,OU=Berlin", GUID: guid(2), Values: []directory.FoundValue{{Attribute: "proxyaddresses", Value: "smtp:Desk@Example.net"}}, Verdicts: []directory.Verdict{{Scope: "staff", Taken: true}}},
+			{DN: "CN=Annabel,OU=Berlin", GUID: guid(1), Values: []directory.FoundValue{{Attribute: "proxyaddresses", Value: "smtp:desk@example.com"}}, Held: []directory.FoundValue{{Attribute: "proxyaddresses", Value: "smtp:desk@example.com"}}, Verdicts: []directory.Verdict{{Scope: "staff", Taken: true}}},
+			{DN: "CN=Bertram,OU=Berlin", GUID: guid(2), Values: []directory.FoundValue{{Attribute: "proxyaddresses", Value: "smtp:Desk@Example.net"}}, Held: []directory.FoundValue{{Attribute: "proxyaddresses", Value: "smtp:Desk@Example.net"}}, Verdicts: []directory.Verdict{{Scope: "staff", Taken: true}}},
 			{
 				DN: "CN=Hermione,OU=Guests", GUID: guid(7), Values: []directory.FoundValue{{Attribute: "mail", Value: "desk@example.com"}},
 				Verdicts: []directory.Verdict{{Scope: "staff", Obstacles: []directory.Obstacle{
@@ -166,6 +166,16 @@ func TestShellWord(t *testing.T) {
 	} {
 		if got := shellWord(word); got != want {
 			t.Errorf("%q is %s, want %s", word, got, want)
+		}
+	}
+}
+
+func TestFirstName(t *testing.T) {
+	for dn, want := range map[string]string{
+		"CN=Ann,OU=Staff": "CN=Ann", "CN=Ann, OU=Staff": "CN=Ann", `CN=Ann\ ,OU=Staff`: `CN=Ann\ `, `CN=Smith\, Ann,OU=Staff`: `CN=Smith\, Ann`, `CN=Ann\,`: `CN=Ann\,`, "": "",
+	} {
+		if got := firstName(dn); got != want {
+			t.Errorf("%q is %q, want %q", dn, got, want)
 		}
 	}
 }

@@ -2,6 +2,7 @@ package filter
 
 import (
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 	"unicode/utf8"
@@ -18,15 +19,17 @@ type Clause struct {
 	// Unknown says why nobody but a server can judge the part, or that it
 	// compares with what cannot be compared; "" where it was judged.
 	Unknown string
-	// Attribute is the one that the part reads, in lower case; "" if it reads
-	// several. Values are the first of those that the object has, as text.
+	// Attribute is the one that the part reads, as the filter spells it; "" if
+	// it reads several. Values are the first of those that the object has, as
+	// text, and More counts the others.
 	Attribute string
 	Values    []string
+	More      int
 }
 
 // What a clause tells of an object's values.
 const (
-	maxValues = 3
+	maxValues = 6
 	maxValue  = 100 // octets
 )
 
@@ -44,12 +47,23 @@ func (c *Clause) String() string {
 	if len(c.Values) == 0 {
 		return text
 	}
+	if disabledBit.MatchString(c.Text) {
+		return fmt.Sprintf("%s: the object is %s (%s is %s)", text, map[bool]string{true: "disabled", false: "enabled"}[c.Holds], c.Attribute, c.Values[0])
+	}
 	quoted := make([]string, len(c.Values))
 	for i, v := range c.Values {
 		quoted[i] = fmt.Sprintf("%q", v)
 	}
-	return fmt.Sprintf("%s: the object's %s is %s", text, c.Attribute, strings.Join(quoted, ", "))
+	more := ""
+	if c.More > 0 {
+		more = fmt.Sprintf(" and %d more", c.More)
+	}
+	return fmt.Sprintf("%s: the object's %s is %s%s", text, c.Attribute, strings.Join(quoted, ", "), more)
 }
+
+// disabledBit tests the bit of userAccountControl that disables a user account
+// (MS-ADTS section 2.2.16).
+var disabledBit = regexp.MustCompile(`(?i)^\(userAccountControl:1\.2\.840\.113556\.1\.4\.803:=2\)$`)
 
 // Explain returns the smallest parts of the filter because of which it is not
 // true for the object, in the order of the filter; none if it is true:
@@ -98,7 +112,8 @@ func (e *explanation) why(n *node, want truth) {
 		return
 	}
 	if c.Attribute != "" {
-		values := e.object.Values(c.Attribute)
+		values := e.object.Values(AttributeName(c.Attribute))
+		c.More = max(len(values)-maxValues, 0)
 		for _, v := range values[:min(len(values), maxValues)] {
 			c.Values = append(c.Values, shown(v))
 		}
@@ -163,17 +178,18 @@ func text(n *node) string {
 	return b.String()
 }
 
-// attribute returns the one attribute that a part reads, or "".
+// attribute returns the one attribute that a part reads, as it is spelled there
+// first, or "".
 func attribute(n *node) string {
 	if n.op == 0 {
-		return n.item.attribute
+		return n.item.text[:len(n.item.attribute)]
 	}
 	name := ""
 	for i := range n.nodes {
 		switch one := attribute(&n.nodes[i]); {
-		case one == "" || name != "" && one != name:
+		case one == "" || name != "" && !strings.EqualFold(one, name):
 			return ""
-		default:
+		case name == "":
 			name = one
 		}
 	}

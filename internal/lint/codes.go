@@ -90,7 +90,8 @@ func (c Code) whole() bool { return c == NoPrimary || c == ConflictObject || c =
 // Matters says why that matters.
 func (c Code) Matters() string { return rules[c].matters }
 
-// Advice says what to do, or what to decide first.
+// Advice says what to do, or what to decide first, about any finding with the
+// code.
 func (c Code) Advice() string { return rules[c].advice }
 
 type rule struct {
@@ -102,7 +103,7 @@ type rule struct {
 var rules = [codes]rule{
 	Malformed: {"malformed", Error, "is no address of RFC 5321",
 		"No mail server delivers to it, and a plan refuses it.",
-		"correct the value in the directory, or remove it"},
+		"correct the value in the directory, or remove it, as rollcall explain ADDRESS writes down"},
 	AddressTooLong: {"address_too_long", Error, "is longer than an address may be",
 		"RFC 5321 allows 64 octets before the @, 255 in the domain, 63 in each of its labels and 254 in all. A plan refuses the address.",
 		"give the entry a shorter address"},
@@ -114,19 +115,19 @@ var rules = [codes]rule{
 		"take the prefix away"},
 	SeveralPrimaries: {"several_primaries", Error, "is one of several primaries",
 		"An entry has one primary: one value with SMTP:, or, without any, one value of the primary attribute. A plan has to guess, and mail leaves under the wrong name.",
-		"leave SMTP: on one value and write smtp: before the others; where mail names one of them, the repair does so"},
+		"leave one primary: write smtp: before the others; in an attribute without prefixes, move the others to another"},
 	NoPrimary: {"no_primary", Error, "declares no primary",
 		"The entry has aliases alone. A plan keeps the primary that the account has, or else takes the first alias in byte order.",
-		"write SMTP: before the primary, and put it into mail"},
+		"put the primary into mail, and, where addresses have prefixes, write SMTP: before it"},
 	DuplicateAddress: {"duplicate_address", Error, "is listed by several entries",
 		"Mail goes to one of them by chance. A plan grants the address to the entry that declares it as primary or has it already, and else to none. Letter case and alias domains do not count.",
-		"decide whose it is, and remove it from the others"},
+		"decide whose it is, and remove it from the others: rollcall explain ADDRESS has the changes, and what comes of them"},
 	UnknownDomain: {"unknown_domain", Warning, "is in a domain that the scope does not take",
 		"A plan refuses the address. Either it is left over, or the configuration lacks a domain.",
-		"remove the address from the directory, or declare the domain and add it to the scope"},
+		"remove the address from the directory, as rollcall explain ADDRESS writes down, or declare the domain and add it to the scope"},
 	PublicAddress: {"public_address", Warning, "is in a public domain, and not a valid alias",
 		"An address in a public domain is never a primary, and an alias only of primaries in the domains of its alias_for. A plan refuses it.",
-		"give the entry a primary in a domain of yours, or remove the address"},
+		"give the entry a primary in a domain of yours, or remove the address, as rollcall explain ADDRESS writes down"},
 	MailNotPrimary: {"mail_not_primary", Warning, "is in mail, but another address is the primary",
 		"A plan follows the value with SMTP:. Programs that read mail see another address than the one that the entry writes from.",
 		"put the primary into mail, or, if mail is right, write SMTP: before that address and smtp: before the other"},

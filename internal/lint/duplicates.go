@@ -88,6 +88,7 @@ func (l *Linter) duplicate(group []int32) {
 		f.More = len(group) - 1 - len(f.Others)
 		entry{l, s, x.object}.find(f)
 	}
+	l.keep()
 }
 
 // compareObjects orders entries by directory and name. One that moved while it

@@ -72,9 +72,12 @@ type Finding struct {
 	More   int
 
 	fix    fix
-	to     string // the value to put there
-	key    string // orders the findings of a code
-	number int32  // of the directory
+	to     []string // the values to put there
+	named  bool     // GUID is the objectGUID
+	ldap   bool     // the entry is none of Active Directory
+	advice string   // "" for that of the code
+	key    string   // orders the findings of a code
+	number int32    // of the directory
 	object int32
 }
 
@@ -94,7 +97,7 @@ const (
 	undecided fix = iota // there is none: somebody must decide
 	drop                 // remove it
 	swap                 // put another in its place
-	set                  // put another in place of all values of the attribute
+	set                  // put others in place of all values of the attribute
 )
 
 // Message is what was found, in a sentence.
@@ -126,17 +129,23 @@ func (f *Finding) Message() string {
 	return b.String()
 }
 
+// Advice says what to do about this one, in the words of its attributes.
+func (f *Finding) Advice() string { return cmp.Or(f.advice, f.Code.Advice()) }
+
 // Change returns the repair; an empty one where somebody must decide first.
 func (f *Finding) Change() *repair.Change {
-	c := &repair.Change{DN: f.DN, GUID: f.GUID}
+	c := &repair.Change{DN: f.DN, LDAP: f.ldap}
+	if f.named {
+		c.GUID = f.GUID
+	}
 	switch f.fix {
 	case swap:
-		c.Add = repair.Of(f.Attribute, f.to)
+		c.Add = repair.Of(f.Attribute, f.to...)
 		fallthrough
 	case drop:
 		c.Remove = repair.Of(f.Attribute, f.Value)
 	case set:
-		c.Replace = repair.Of(f.Attribute, f.to)
+		c.Replace = repair.Of(f.Attribute, f.to...)
 	}
 	return c
 }
@@ -172,7 +181,11 @@ func (r *Report) Redacted(m *redact.Mask) *Report {
 		if f.Code == AttributeTooLong {
 			mask = m.Name
 		}
-		f.Value, f.Other, f.to, f.key = mask(f.Value), mask(f.Other), mask(f.to), m.Address(f.key)
+		f.Value, f.Other, f.key = mask(f.Value), mask(f.Other), m.Address(f.key)
+		f.to = slices.Clone(f.to)
+		for j := range f.to {
+			f.to[j] = mask(f.to[j])
+		}
 		f.Others = slices.Clone(f.Others)
 		for j := range f.Others {
 			o := &f.Others[j]

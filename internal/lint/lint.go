@@ -10,7 +10,8 @@
 // these. Of a conflict object it tells that it is one.
 //
 // A value has one repair at most, which puts all right that is wrong with it:
-// several findings of one value propose the same.
+// several findings of one value propose the same. So do all of an attribute
+// where values cannot be told apart, and one repair has to replace them all.
 package lint
 
 import (
@@ -45,8 +46,9 @@ type Linter struct {
 	first       int // of the scopes of the directory that is read
 	objects     []object
 	listings    []listing
-	findings    []Finding
-	kept        [codes]int
+	fresh       []Finding // of the entry that is looked at
+	findings    [codes][]Finding
+	last        [codes]*Finding // of those that are kept, once some are not
 	dropped     []dropped
 	// at holds, by its number in the read, the index of an object, or none.
 	at    []int32
@@ -58,7 +60,7 @@ type Linter struct {
 const none = -1
 
 // mark is where the directory that is read begins.
-type mark struct{ objects, listings, findings, dropped int }
+type mark struct{ objects, listings, dropped int }
 
 type domain struct {
 	name     string
@@ -72,6 +74,7 @@ type scope struct {
 	directory.Scope
 	mapper    *directory.Mapper
 	directory int32
+	kind      string
 	takes     []bool // by the number of a domain
 	// attributes are those of addresses: first the alias attributes, and last
 	// the primary attribute, if there is one.
@@ -100,6 +103,8 @@ type object struct {
 	guid  identity.GUID
 	scope int32
 	gone  bool
+	named bool // by guid in Active Directory
+	ldap  bool // it is none of Active Directory
 }
 
 // listing is an address that an entry lists.
@@ -132,13 +137,14 @@ func New(rules *plan.Rules, least Severity) *Linter {
 	return l
 }
 
-// Begin says of which directory the next objects are, and by which scopes.
-func (l *Linter) Begin(name string, scopes []directory.Scope) {
+// Begin says of which directory the next objects are, its kind, and by which
+// scopes they are read.
+func (l *Linter) Begin(name, kind string, scopes []directory.Scope) {
 	l.directories = append(l.directories, name)
 	l.first, l.at = len(l.scopes), nil
-	l.start = mark{len(l.objects), len(l.listings), len(l.findings), len(l.dropped)}
+	l.start = mark{len(l.objects), len(l.listings), len(l.dropped)}
 	for i := range scopes {
-		s := scope{Scope: scopes[i], mapper: directory.NewMapper(&scopes[i]), directory: int32(len(l.directories) - 1), primary: none, takes: make([]bool, len(l.rules.Domains))}
+		s := scope{Scope: scopes[i], mapper: directory.NewMapper(&scopes[i]), directory: int32(len(l.directories) - 1), kind: kind, primary: none, takes: make([]bool, len(l.rules.Domains))}
 		of := &l.rules.Scopes[s.Index]
 		for _, name := range of.Domains {
 			s.takes[l.domains[name].number] = true
@@ -171,17 +177,18 @@ func written(description string) string {
 
 // Reset implements [directory.Sink].
 func (l *Linter) Reset() error {
-	for _, f := range l.findings[l.start.findings:] {
-		l.kept[f.Code]--
+	for c, found := range l.findings {
+		l.findings[c] = slices.DeleteFunc(found, func(f Finding) bool { return int(f.object) >= l.start.objects })
 	}
 	l.objects, l.listings = l.objects[:l.start.objects], l.listings[:l.start.listings]
-	l.findings, l.dropped, l.at = l.findings[:l.start.findings], l.dropped[:l.start.dropped], nil
+	l.dropped, l.at, l.last = l.dropped[:l.start.dropped], nil, [codes]*Finding{}
 	return nil
 }
 
 // Put implements [directory.Sink].
 func (l *Linter) Put(scope int, o directory.Object) error {
 	l.at = append(identity.Grown(l.at), l.take(l.first+scope, o))
+	l.keep()
 	return nil
 }
 
@@ -193,6 +200,7 @@ func (l *Linter) Replace(n, scope int, o directory.Object) error {
 	}
 	if o != nil {
 		l.at[n] = l.take(l.first+scope, o)
+		l.keep()
 	}
 	return nil
 }
@@ -209,7 +217,10 @@ func (l *Linter) take(number int, o directory.Object) int32 {
 		return none
 	}
 	n := int32(len(l.objects))
-	l.objects = append(identity.Grown(l.objects), object{dn: o.DN(), guid: s.mapper.GUID(o), scope: int32(number)})
+	l.objects = append(identity.Grown(l.objects), object{
+		dn: o.DN(), guid: s.mapper.GUID(o), scope: int32(number),
+		named: s.mapper.ByObjectGUID(o), ldap: !directory.InActiveDirectory(s.kind, o),
+	})
 	e := entry{l, s, n}
 	if absent == directory.Conflict {
 		e.find(Finding{Code: ConflictObject})
@@ -226,7 +237,7 @@ func (l *Linter) take(number int, o directory.Object) int32 {
 			}
 		}
 	}
-	e.addresses(l.values)
+	e.addresses(l.values, o)
 	return n
 }
 
@@ -248,13 +259,48 @@ func (e entry) find(f Finding) {
 	if f.Severity() < e.least {
 		return
 	}
-	if e.kept[f.Code] == mostFindings {
-		e.dropped = append(e.dropped, dropped{e.object, f.Code})
-		return
+	o := &e.objects[e.object]
+	f.Entry, f.number, f.object, f.named, f.ldap = e.named(e.object), e.of.directory, e.object, o.named, o.ldap
+	e.fresh = append(e.fresh, f)
+}
+
+// keep takes the fresh findings, as far as there is room for them.
+func (l *Linter) keep() {
+	for i := range l.fresh {
+		f := &l.fresh[i]
+		if last := l.last[f.Code]; last != nil && f.compare(last) > 0 {
+			l.drop(f)
+			continue
+		}
+		found := append(identity.Grown(l.findings[f.Code]), *f)
+		if l.findings[f.Code] = found; len(found) == 2*mostFindings {
+			l.cut(f.Code)
+		}
 	}
-	e.kept[f.Code]++
-	f.Entry, f.number, f.object = e.named(e.object), e.of.directory, e.object
-	e.findings = append(identity.Grown(e.findings), f)
+	l.fresh = l.fresh[:0]
+}
+
+// drop counts a finding and keeps it not.
+func (l *Linter) drop(f *Finding) {
+	l.dropped = append(identity.Grown(l.dropped), dropped{f.object, f.Code})
+}
+
+// cut orders the findings of a code and keeps the first, in whatever order they
+// came.
+func (l *Linter) cut(c Code) {
+	found := slices.DeleteFunc(l.findings[c], func(f Finding) bool { return l.objects[f.object].gone })
+	slices.SortFunc(found, func(a, b Finding) int { return a.compare(&b) })
+	// An object that moves while it is read may come twice.
+	found = slices.CompactFunc(found, func(a, b Finding) bool { return a.compare(&b) == 0 })
+	if len(found) > mostFindings {
+		for i := range found[mostFindings:] {
+			l.drop(&found[mostFindings+i])
+		}
+		found = found[:mostFindings]
+		last := found[mostFindings-1]
+		l.last[c] = &last
+	}
+	l.findings[c] = found
 }
 
 func (l *Linter) named(object int32) Entry {
@@ -267,13 +313,12 @@ func (l *Linter) named(object int32) Entry {
 // linter must not be used any more.
 func (l *Linter) Report() *Report {
 	l.duplicates()
-	r := &Report{Directories: l.receipts, Findings: slices.DeleteFunc(l.findings, func(f Finding) bool { return l.objects[f.object].gone })}
-	r.sort()
-	// An object that moves while it is read may come twice.
-	r.Findings = slices.CompactFunc(r.Findings, func(a, b Finding) bool { return a.compare(&b) == 0 })
-	for i := range r.Findings {
-		r.Counts[r.Findings[i].Code]++
+	r := &Report{Directories: l.receipts}
+	for c := range codes {
+		l.cut(c)
+		r.Counts[c] = len(l.findings[c])
 	}
+	r.Findings = slices.Concat(l.findings[:]...)
 	for _, d := range l.dropped {
 		if !l.objects[d.object].gone {
 			r.Counts[d.code]++

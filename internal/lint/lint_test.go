@@ -63,6 +63,8 @@ func testRules() *plan.Rules {
 	}
 }
 
+var testKinds = map[string]string{"corp": "active_directory", "lab": "ldap"}
+
 func testScopes(directoryName string) []directory.Scope {
 	display := []directory.Attribute{{Name: "display_name", Source: "displayName"}}
 	if directoryName == "lab" {
@@ -80,7 +82,7 @@ func lint(t *testing.T, objects ...string) *Report {
 	t.Helper()
 	l := New(testRules(), Info)
 	for _, name := range []string{"corp", "lab"} {
-		l.Begin(name, testScopes(name))
+		l.Begin(name, testKinds[name], testScopes(name))
 		for _, text := range objects {
 			if rest, found := strings.CutPrefix(text, name+": "); found {
 				if err := l.Put(0, parse(rest)); err != nil {
@@ -141,7 +143,11 @@ func TestEntries(t *testing.T) {
 		{"a dot before the @", "mail=ann.@example.com", []string{"malformed ann.@example.com"}},
 		{"a prefix in mail", "mail=SMTP:ann@example.com", []string{"prefix_in_mail SMTP:ann@example.com (=ann@example.com)"}},
 
-		{"two primaries, and mail names one", "mail=ann@example.com|p=SMTP:ann@example.com|p=SMTP:a@example.com", []string{"several_primaries SMTP:a@example.com (-SMTP:a@example.com) (+smtp:a@example.com)"}},
+		{"two primaries, and mail names one", "mail=ann@example.com|p=SMTP:ann@example.com|p=SMTP:a@example.com", []string{"several_primaries SMTP:a@example.com", "several_primaries SMTP:ann@example.com"}},
+		{"two primaries, and mail names the one of a wrong domain", "mail=ann@corp.local|p=SMTP:ann@corp.local|p=SMTP:ann@example.com", []string{
+			"several_primaries SMTP:ann@corp.local", "several_primaries SMTP:ann@example.com", "unknown_domain SMTP:ann@corp.local"}},
+		{"no primary, and an alias that does not count", "p=smtp:b@example.com|p=smtp:a@example.com.", []string{"trailing_dot smtp:a@example.com.", "no_primary"}},
+		{"two primaries, and one does not count", "p=SMTP:ann@example.com|p=SMTP:a@example.com.", []string{"trailing_dot SMTP:a@example.com.", "several_primaries SMTP:a@example.com.", "several_primaries SMTP:ann@example.com"}},
 		{"two primaries, and mail names neither", "mail=b@example.com|p=SMTP:ann@example.com|p=SMTP:a@example.com", []string{"several_primaries SMTP:a@example.com", "several_primaries SMTP:ann@example.com"}},
 		{"two primaries, and no mail", "p=SMTP:ann@example.com|p=SMTP:a@example.com", []string{"several_primaries SMTP:a@example.com", "several_primaries SMTP:ann@example.com"}},
 		{"several values of mail", "mail=b@example.com|mail=a@example.com", []string{"several_primaries a@example.com", "several_primaries b@example.com"}},
@@ -155,12 +161,21 @@ func TestEntries(t *testing.T) {
 
 		{"mail is an alias", "mail=a@example.com|p=SMTP:ann@example.com|p=smtp:a@example.com", []string{"mail_not_primary a@example.com (=ann@example.com)"}},
 		{"mail in other letter case", "mail=Ann@example.com|p=SMTP:ann@example.com", []string{"case_variant Ann@example.com (=ann@example.com)"}},
+		{"mail in other letter case, with a space", "mail= Ann@example.com|p=SMTP:ann@example.com", []string{"surrounding_space  Ann@example.com (=ann@example.com)", "case_variant  Ann@example.com (=ann@example.com)"}},
+		{"mail is another, with a space", "mail=a@example.com |p=SMTP:ann@example.com", []string{"mail_not_primary a@example.com  (=ann@example.com)", "surrounding_space a@example.com  (=ann@example.com)"}},
+		{"mail is right, and the primary in a wrong domain", "mail=ann@example.com |p=SMTP:ann@corp.local", []string{"unknown_domain SMTP:ann@corp.local", "mail_not_primary ann@example.com "}},
 		{"mail with a space", "mail=ann@example.com |p=SMTP:ann@example.com", []string{"surrounding_space ann@example.com  (=ann@example.com)"}},
 		{"mail with a dot", "mail=ann@example.com.|p=SMTP:ann@example.com", []string{"trailing_dot ann@example.com. (=ann@example.com)"}},
 
-		{"listed twice", "mail=ann@example.com|p=smtp:a@example.com|p= smtp:a@example.com", []string{"repeated_address  smtp:a@example.com (- smtp:a@example.com)"}},
-		{"primary and alias", "p=smtp:ann@example.com|p=SMTP:ann@example.com", []string{"repeated_address smtp:ann@example.com (-smtp:ann@example.com)"}},
-		{"twice, but for letter case", "p=SMTP:ann@example.com|p=smtp:A@Example.com|p=smtp:a@example.com", []string{"case_variant smtp:a@example.com (-smtp:a@example.com)"}},
+		{"listed twice", "mail=ann@example.com|p=smtp:a@example.com|p= smtp:a@example.com", []string{"repeated_address  smtp:a@example.com (=smtp:a@example.com)"}},
+		{"primary and alias", "p=smtp:ann@example.com|p=SMTP:ann@example.com", []string{"repeated_address smtp:ann@example.com (=SMTP:ann@example.com)"}},
+		{"twice, but for letter case", "p=SMTP:ann@example.com|p=smtp:A@Example.com|p=smtp:a@example.com", []string{"case_variant smtp:a@example.com (=SMTP:ann@example.com,smtp:A@Example.com)"}},
+		{"values that stay", "p=smtp:ann@example.com|p=X500:/o=Corp|p=SMTP:ann@example.com|p=smtp:b@example.com.", []string{
+			"trailing_dot smtp:b@example.com. (=X500:/o=Corp,SMTP:ann@example.com,smtp:b@example.com)", "repeated_address smtp:ann@example.com (=X500:/o=Corp,SMTP:ann@example.com,smtp:b@example.com)"}},
+		{"a repair that would meet another value", "p=smtp:ann@example.com|p=SMTP:ann@example.com.", []string{
+			"trailing_dot SMTP:ann@example.com. (=SMTP:ann@example.com)", "repeated_address smtp:ann@example.com (=SMTP:ann@example.com)"}},
+		{"mail twice, and wrong", "mail=a@example.com|mail=A@example.com|p=SMTP:ann@example.com", []string{"mail_not_primary A@example.com (=ann@example.com)", "case_variant a@example.com (=ann@example.com)"}},
+		{"several values of mail, one in other letter case", "mail=Ann@example.com|mail=a@example.com|p=SMTP:ann@example.com", []string{"case_variant Ann@example.com (-Ann@example.com) (+ann@example.com)"}},
 		{"twice, once with a dot", "p=SMTP:ann@example.com|p=smtp:a@example.com.|p=smtp:a@example.com", []string{"repeated_address smtp:a@example.com. (-smtp:a@example.com.)"}},
 		{"in two domains that are one", "mail=ann@example.com|p=smtp:ann@example.net", nil},
 
@@ -188,8 +203,39 @@ func TestEntries(t *testing.T) {
 		}
 	}
 	// Alias attributes elsewhere bear no prefix.
-	if got := briefs(lint(t, "lab: mail=ann@example.org|mailalternateaddress=a@example.org")); len(got) > 0 {
-		t.Errorf("without prefixes: got %q", got)
+	for object, want := range map[string][]string{
+		"mailalternateaddress=a@example.org":                         {},
+		"mailalternateaddress=smtp:a@example.org":                    {},
+		"mailalternateaddress= a@example.org":                        {"surrounding_space  a@example.org (- a@example.org) (+a@example.org)"},
+		"mailalternateaddress=Smtp:a@example.org":                    {"mixed_case_prefix Smtp:a@example.org (-Smtp:a@example.org) (+a@example.org)"},
+		"mailalternateaddress=Smtp:a@example.org|mail=b@example.org": {"several_primaries ann@example.org", "several_primaries b@example.org", "mixed_case_prefix Smtp:a@example.org"},
+	} {
+		if got := briefs(lint(t, "lab: mail=ann@example.org|"+object)); !slices.Equal(got, want) {
+			t.Errorf("without prefixes, %s: got %q, want %q", object, got, want)
+		}
+	}
+}
+
+// TestAdvice is in the words of the entry's attributes: where there are no
+// prefixes, none is to be written.
+func TestAdvice(t *testing.T) {
+	for object, want := range map[string]string{
+		"corp: p=SMTP:ann@example.com|p=SMTP:a@example.com":                 "leave SMTP: on one value and write smtp: before the others",
+		"corp: mail=ann@example.com|mail=a@example.com":                     "leave one value, and move the others to proxyAddresses",
+		"lab: mail=ann@example.com|mail=a@example.com":                      "leave one value, and move the others to mailAlternateAddress",
+		"corp: p=smtp:ann@example.com":                                      "write SMTP: before the primary, and put it into mail",
+		"lab: mailalternateaddress=ann@example.com":                         "put the primary into mail",
+		"lab: mail=ann@example.com|mailalternateaddress=Smtp:a@example.com": "take the prefix away, or write SMTP: before the primary",
+	} {
+		r := lint(t, object)
+		for i := range r.Findings {
+			if got := r.Findings[i].Advice(); got != want {
+				t.Errorf("%s: %s: %s", object, r.Findings[i].Code, got)
+			}
+		}
+		if len(r.Findings) == 0 {
+			t.Errorf("%s: nothing found", object)
+		}
 	}
 }
 
@@ -247,11 +293,11 @@ func TestSink(t *testing.T) {
 		{"a read that starts over", "put nobody, put a@example.com, reset, put a@example.com", nil},
 	} {
 		l := New(testRules(), Info)
-		l.Begin("lab", testScopes("lab"))
+		l.Begin("lab", "ldap", testScopes("lab"))
 		if err := l.Put(0, parse("dn=uid=other|mail=nobody@")); err != nil {
 			t.Fatal(err)
 		}
-		l.Begin("corp", testScopes("corp"))
+		l.Begin("corp", "active_directory", testScopes("corp"))
 		n := 0
 		object := func(text string) directory.Object {
 			n++
@@ -298,31 +344,107 @@ func TestTwice(t *testing.T) {
 	}
 }
 
-// TestMany: of too many findings some are counted only, and those of an object
-// that went meanwhile are not.
+// TestMany: of too many findings the first are kept in whatever order they come,
+// the others are counted, and those of an object that went meanwhile are not.
 func TestMany(t *testing.T) {
+	const n = 2*mostFindings + 10
+	read := func(order func(i int) int, gone ...int) *Report {
+		l := New(testRules(), Info)
+		l.Begin("lab", "ldap", testScopes("lab"))
+		for i := range n {
+			if err := l.Put(0, parse(fmt.Sprintf("dn=uid=%06d|mail=nobody", order(i)))); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for _, i := range gone {
+			if err := l.Replace(i, 0, nil); err != nil {
+				t.Fatal(err)
+			}
+		}
+		return l.Report()
+	}
+	shuffled := rand.New(rand.NewPCG(1, 2)).Perm(n)
+	for name, order := range map[string]func(i int) int{
+		"forwards": func(i int) int { return i }, "backwards": func(i int) int { return n - 1 - i }, "shuffled": func(i int) int { return shuffled[i] },
+	} {
+		r := read(order)
+		if len(r.Findings) != mostFindings || r.Counts[Malformed] != n || r.LeftOut() != mostFindings+10 || r.Count(Error) != n {
+			t.Errorf("%s: %d findings, %d counted, %d left out", name, len(r.Findings), r.Counts[Malformed], r.LeftOut())
+		}
+		for i := range r.Findings {
+			if want := fmt.Sprintf("uid=%06d", i); r.Findings[i].DN != want {
+				t.Fatalf("%s: finding %d is of %s", name, i, r.Findings[i].DN)
+			}
+		}
+	}
+	if r := read(func(i int) int { return i }, 5, n-1); len(r.Findings) != mostFindings-1 || r.Counts[Malformed] != n-2 {
+		t.Errorf("%d findings, %d counted", len(r.Findings), r.Counts[Malformed])
+	}
+	// What was replaced takes no room.
 	l := New(testRules(), Info)
-	l.Begin("lab", testScopes("lab"))
-	const n = mostFindings + 10
-	for i := range n {
-		if err := l.Put(0, parse(fmt.Sprintf("dn=uid=%d|mail=nobody", i))); err != nil {
+	l.Begin("lab", "ldap", testScopes("lab"))
+	for i := range mostFindings {
+		if err := l.Put(0, parse(fmt.Sprintf("dn=uid=%06d|mail=nobody", i))); err != nil {
 			t.Fatal(err)
 		}
 	}
-	for _, gone := range []int{5, n - 1} {
-		if err := l.Replace(gone, 0, nil); err != nil {
+	for i := range mostFindings {
+		if err := l.Replace(i, 0, parse(fmt.Sprintf("dn=uid=%06d|mail=nobody", i))); err != nil {
 			t.Fatal(err)
 		}
 	}
-	r := l.Report()
-	if len(r.Findings) != mostFindings-1 || r.Counts[Malformed] != n-2 || r.LeftOut() != 9 || r.Count(Error) != n-2 {
-		t.Errorf("%d findings, %d counted, %d left out", len(r.Findings), r.Counts[Malformed], r.LeftOut())
+	if r := l.Report(); r.LeftOut() != 0 || len(r.Findings) != mostFindings {
+		t.Errorf("replaced: %d findings, %d left out", len(r.Findings), r.LeftOut())
+	}
+}
+
+// TestIdentity: a command names an entry by the GUID by which Active Directory
+// finds it, and else by its DN; there is none for other directories.
+func TestIdentity(t *testing.T) {
+	const guid = "8c4ac332-975f-4717-ad7b-ba4a4e968fff"
+	const byGUID, byDN = "Set-ADObject -Identity '" + guid + "' ", "Set-ADObject -Identity 'CN=Ann,DC=example' "
+	for _, c := range []struct{ kind, attribute, object, want string }{
+		{"active_directory", "", "objectguid=" + guid, byGUID},
+		{"active_directory", "objectGUID", "objectguid=" + guid, byGUID},
+		{"active_directory", "mS-DS-ConsistencyGuid", "ms-ds-consistencyguid=" + guid, byDN},
+		{"active_directory", "mS-DS-ConsistencyGuid", "ms-ds-consistencyguid=" + guid + "|objectguid=11111111-975f-4717-ad7b-ba4a4e968fff", byDN},
+		{"active_directory", "", "entryuuid=" + guid, byDN},
+		{"ldif", "", "objectguid=" + guid, byGUID},
+		{"ldif", "mS-DS-ConsistencyGuid", "ms-ds-consistencyguid=" + guid + "|samaccountname=ann", byDN},
+		{"ldif", "", "samaccountname=ann", byDN},
+		{"ldif", "", "entryuuid=" + guid, ""},
+		{"ldif", "nsUniqueId", "nsuniqueid=" + guid, ""},
+		{"ldap", "", "entryuuid=" + guid, ""},
+		{"ldap", "", "objectguid=" + guid, ""},
+	} {
+		scopes := testScopes("corp")
+		for i := range scopes {
+			scopes[i].GUIDAttribute = c.attribute
+		}
+		l := New(testRules(), Info)
+		l.Begin("corp", c.kind, scopes)
+		if err := l.Put(0, parse("mail=ann@example.com |"+c.object)); err != nil {
+			t.Fatal(err)
+		}
+		r := l.Report()
+		if len(r.Findings) != 1 {
+			t.Fatalf("found %q", briefs(r))
+		}
+		f := &r.Findings[0]
+		if got := f.Change().PowerShell(); !strings.HasPrefix(got, c.want) || (got == "") != (c.want == "") {
+			t.Errorf("%s, %q, %s: %s", c.kind, c.attribute, c.object, got)
+		}
+		if got := f.Change().LDIF(); !strings.HasPrefix(got, "dn: CN=Ann,DC=example\n") || f.GUID != guid && strings.Contains(c.object, guid) {
+			t.Errorf("%s, %q, %s: GUID %q, %s", c.kind, c.attribute, c.object, f.GUID, got)
+		}
 	}
 }
 
 // TestRepairs: entries at random, of which every repair is made, have no
 // finding with a repair any more. What could not be judged before may be in a
-// wrong domain.
+// wrong domain. The directory compares values without letter case, as Active
+// Directory does, and no address is lost. A plan reads the same entry, unless a
+// value counts that did not.
 func TestRepairs(t *testing.T) {
 	random := rand.New(rand.NewPCG(1, 2))
 	pick := func(of ...string) string { return of[random.IntN(len(of))] }
@@ -338,9 +460,11 @@ func TestRepairs(t *testing.T) {
 			o.values["mail"] = []string{pick("", "", "smtp:", " ") + pick("ann", "Ann", "b") + "@example.com" + pick("", "", ".", " ")}
 		}
 		before := fmt.Sprint(o.values)
+		primaries, addresses := held(o)
+		entry := planned(o)
 		look := func() *Report {
 			l := New(testRules(), Info)
-			l.Begin("corp", testScopes("corp"))
+			l.Begin("corp", "active_directory", testScopes("corp"))
 			if err := l.Put(1, o); err != nil {
 				t.Fatal(err)
 			}
@@ -358,19 +482,31 @@ func TestRepairs(t *testing.T) {
 			}
 			done[c.LDIF()] = true
 			name := strings.ToLower(f.Attribute)
+			at := func(value string) int {
+				return slices.IndexFunc(o.values[name], func(v string) bool { return strings.EqualFold(v, value) })
+			}
 			for _, v := range c.Remove {
-				at := slices.Index(o.values[name], v.Values[0])
-				if at < 0 {
-					t.Fatalf("%s: %s is not there to be removed", before, v.Values[0])
+				at := at(v.Values[0])
+				if at < 0 || o.values[name][at] != v.Values[0] {
+					t.Fatalf("%s: %s is not what would be removed of %q", before, v.Values[0], o.values[name])
 				}
 				o.values[name] = slices.Delete(o.values[name], at, at+1)
 			}
 			for _, v := range c.Add {
+				if at(v.Values[0]) >= 0 {
+					t.Fatalf("%s: %s is there before it is added to %q", before, v.Values[0], o.values[name])
+				}
 				o.values[name] = append(o.values[name], v.Values...)
 			}
 			for _, v := range c.Replace {
-				o.values[name] = v.Values
+				o.values[name] = slices.Clone(v.Values)
 			}
+		}
+		if p, a := held(o); !slices.Equal(a, addresses) || !slices.Equal(p, primaries) {
+			t.Fatalf("%s: the repairs lose an address or the primary: %q", before, o.values["proxyaddresses"])
+		}
+		if after := planned(o); after != entry && !had[TrailingDot] && !had[PrefixInMail] {
+			t.Fatalf("%s: a plan reads %s, and after the repairs %s", before, entry, after)
 		}
 		second := look()
 		for i := range second.Findings {
@@ -382,6 +518,39 @@ func TestRepairs(t *testing.T) {
 	}
 }
 
+// planned returns the addresses of an object as a plan reads them.
+func planned(o *thing) string {
+	e, _ := directory.NewMapper(&testScopes("corp")[1]).Entry(o)
+	seen := map[string]bool{}
+	addresses := func(list []string) (all []string) {
+		for _, text := range list {
+			if a, err := identity.ParseAddress(text); err == nil && !seen[a.String()] {
+				seen[a.String()] = true
+				all = append(all, a.String())
+			}
+		}
+		slices.Sort(all)
+		return all
+	}
+	return fmt.Sprint(addresses(e.Primaries), addresses(e.Aliases))
+}
+
+// held returns the addresses with SMTP:, and all, that an object lists.
+func held(o *thing) (primaries, all []string) {
+	for _, v := range o.values["proxyaddresses"] {
+		address := strings.ToLower(strings.Trim(v, ". "))
+		if _, rest, found := strings.Cut(address, ":"); found {
+			address = strings.TrimSpace(rest)
+		}
+		if all = append(all, address); strings.HasPrefix(strings.TrimSpace(v), "SMTP:") {
+			primaries = append(primaries, address)
+		}
+	}
+	slices.Sort(primaries)
+	slices.Sort(all)
+	return slices.Compact(primaries), slices.Compact(all)
+}
+
 // TestHuge: many values of one entry cost no more than many entries.
 func TestHuge(t *testing.T) {
 	o := &thing{"CN=Ann", map[string][]string{"mail": {"ann@example.com"}}}
@@ -389,7 +558,7 @@ func TestHuge(t *testing.T) {
 		o.values["proxyaddresses"] = append(o.values["proxyaddresses"], fmt.Sprintf("smtp:a%d@example.com", i), fmt.Sprintf("a%d@example.com", i))
 	}
 	l := New(testRules(), Info)
-	l.Begin("corp", testScopes("corp"))
+	l.Begin("corp", "active_directory", testScopes("corp"))
 	if err := l.Put(0, o); err != nil {
 		t.Fatal(err)
 	}
@@ -402,7 +571,7 @@ func TestHuge(t *testing.T) {
 func TestSeverity(t *testing.T) {
 	for _, s := range Severities {
 		l := New(testRules(), s)
-		l.Begin("corp", testScopes("corp"))
+		l.Begin("corp", "active_directory", testScopes("corp"))
 		if err := l.Put(0, parse("mail=Ann@example.com|p=SMTP:ann@example.com|p=a@example.com|p=smtp:nobody")); err != nil {
 			t.Fatal(err)
 		}
@@ -432,7 +601,8 @@ func TestFingerprint(t *testing.T) {
 // are.
 func TestRedacted(t *testing.T) {
 	r := lint(t, "corp: dn=CN=Secretname|mail=secret1@example.com|p= Smtp:secret2@example.com|displayname=secret 34567890",
-		"lab: dn=uid=secretuid|mail=secret2@example.com|objectguid=8c4ac332-975f-4717-ad7b-ba4a4e968fff")
+		"lab: dn=uid=secretuid|mail=secret2@example.com|objectguid=8c4ac332-975f-4717-ad7b-ba4a4e968fff",
+		"corp: dn=CN=Secret3|p=SMTP:secret3@example.com|p=X500:/o=Secret|p=smtp:Secret3@example.com")
 	if r.Redacted(nil) != r {
 		t.Error("no mask, another report")
 	}
@@ -447,7 +617,10 @@ func TestRedacted(t *testing.T) {
 			t.Errorf("got %q", f.Value)
 		}
 	}
-	if len(masked.Findings) != 5 || !secret.MatchString(r.Findings[0].Message()) {
+	if last := masked.Of(CaseVariant); len(last) != 1 || len(last[0].Change().Replace[0].Values) != 2 {
+		t.Errorf("got %v", last)
+	}
+	if len(masked.Findings) != 6 || !secret.MatchString(r.Findings[0].Message()) {
 		t.Errorf("got %d findings, and changed the report: %q", len(masked.Findings), briefs(masked))
 	}
 }

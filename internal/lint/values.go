@@ -9,6 +9,7 @@ import (
 
 	"github.com/rollcall-cli/rollcall/internal/directory"
 	"github.com/rollcall-cli/rollcall/internal/identity"
+	"github.com/rollcall-cli/rollcall/internal/repair"
 )
 
 // value is a mail address as an entry lists it.
@@ -24,6 +25,9 @@ type value struct {
 	// twin is another value of the attribute with the same address, which stays
 	// when this one goes, or nil.
 	twin *value
+	// fix and to are the repair, if the value has a finding with one.
+	fix fix
+	to  string
 }
 
 // role is what a value is for.
@@ -116,7 +120,7 @@ func (v *value) same(w *value) bool {
 }
 
 // addresses looks at the values of an entry.
-func (e entry) addresses(values []value) {
+func (e entry) addresses(values []value, o directory.Object) {
 	pair(values)
 	var primaries, mails []*value
 	for i := range values {
@@ -137,9 +141,9 @@ func (e entry) addresses(values []value) {
 	case len(candidates) == 1:
 		l.primary = candidates[0]
 	case len(candidates) == 0:
-		e.find(Finding{Code: NoPrimary})
+		e.find(Finding{Code: NoPrimary, advice: e.of.declaring()})
 	default:
-		l.several(candidates, mails, among)
+		l.several(candidates, among)
 	}
 	l.named = l.primary != nil && slices.ContainsFunc(mails, l.primary.same)
 	for i := range values {
@@ -149,6 +153,53 @@ func (e entry) addresses(values []value) {
 			continue
 		}
 		l.value(v)
+	}
+	if len(l.fresh) > 0 {
+		l.settle(values, o)
+	}
+}
+
+// mostReplaced is of how many values of an attribute a repair replaces all.
+const mostReplaced = 200
+
+// settle looks at the repairs of each attribute together: those of the entry's
+// findings. If one replaces all values, or if a
+// server cannot tell the values apart that others name, all become the one that
+// puts the whole attribute right.
+func (l *listed) settle(values []value, o directory.Object) {
+	for i, a := range l.of.attributes {
+		var edits []repair.Edit
+		var all []string
+		for n := range values {
+			if v := &values[n]; v.attribute == i && v.fix != undecided {
+				edits = append(edits, repair.Edit{From: v.raw, To: v.to})
+				if v.fix == set {
+					all = []string{v.to}
+				}
+			}
+		}
+		if len(edits) == 0 {
+			continue
+		}
+		fix := set
+		if all == nil {
+			var present []string
+			for _, octets := range o.Values(a.asked) {
+				present = append(present, string(octets))
+			}
+			var apart bool
+			if all, apart = repair.After(present, edits); apart {
+				continue
+			}
+			if len(all) > mostReplaced {
+				fix, all = undecided, nil
+			}
+		}
+		for n := range l.fresh {
+			if f := &l.fresh[n]; f.fix != undecided && f.Attribute == a.name {
+				f.fix, f.to = fix, all
+			}
+		}
 	}
 }
 
@@ -221,49 +272,71 @@ type listed struct {
 	named bool
 }
 
-// several looks at an entry with several primaries. Where the primary attribute
-// names one of those with SMTP:, the others become aliases.
-func (l *listed) several(candidates, mails []*value, among string) {
-	if len(mails) == 1 {
-		if i := slices.IndexFunc(candidates, mails[0].same); i >= 0 {
-			l.primary = candidates[i]
-		}
+// declaring says how an entry of the scope declares a primary.
+func (s *scope) declaring() string {
+	prefixed := slices.ContainsFunc(s.attributes, func(a attribute) bool { return a.prefixed })
+	switch {
+	case s.primary == none:
+		return "write SMTP: before the primary"
+	case prefixed:
+		return "write SMTP: before the primary, and put it into " + s.attributes[s.primary].name
 	}
+	return "put the primary into " + s.attributes[s.primary].name
+}
+
+// several looks at an entry with several primaries. A plan prefers the one that
+// the account has, and none of a wrong domain, so that no entry tells which one
+// may become an alias.
+func (l *listed) several(candidates []*value, among string) {
 	for _, v := range candidates {
 		f := Finding{Code: SeveralPrimaries, Reason: fmt.Sprintf("one of %d %s", len(candidates), among)}
-		switch {
-		case l.primary == nil:
-			f.Attribute, f.Value = l.of.attributes[v.attribute].name, v.raw
-			l.find(f)
-		case v != l.primary:
-			v.role = alias
-			f.Other = l.primary.raw
-			l.found(v, f)
+		f.Attribute, f.Value = l.of.attributes[v.attribute].name, v.raw
+		if v.role == declared {
+			f.advice = "leave one value, and move the others to an attribute for aliases"
+			if l.of.primary > 0 {
+				f.advice = "leave one value, and move the others to " + l.of.attributes[0].name
+			}
+		} else {
+			f.advice = "leave SMTP: on one value and write smtp: before the others"
 		}
+		l.find(f)
 	}
 }
 
 // beside looks at a value of the primary attribute of an entry that declares
 // its primary with SMTP:. A plan does not read it.
 func (l *listed) beside(v *value) {
-	p := l.primary
-	switch {
-	case p == nil || p.err != nil:
-	case !v.same(p) && l.named: // it is one more
-	case !v.same(p):
-		l.set(v, Finding{Code: MailNotPrimary, Other: p.raw})
-	case v.spelled() != p.spelled():
-		l.set(v, Finding{Code: CaseVariant, Other: p.raw})
-	default:
-		l.spelling(v)
+	if p := l.primary; p != nil && p.err == nil {
+		switch {
+		case v.same(p):
+			if v.spelled() != p.spelled() {
+				l.set(v, Finding{Code: CaseVariant, Other: p.raw})
+			}
+		case l.named: // it is one more
+		case l.takes(p):
+			l.set(v, Finding{Code: MailNotPrimary, Other: p.raw})
+		default: // the other may be right
+			l.report(v, Finding{Code: MailNotPrimary, Other: p.raw})
+			return
+		}
 	}
+	l.spelling(v)
 }
 
 // set takes a finding whose repair puts the primary into the primary attribute.
 func (l *listed) set(v *value, f Finding) {
-	f.Attribute, f.Value = l.of.attributes[v.attribute].name, v.raw
-	f.fix, f.to = set, l.primary.spelled()
-	l.find(f)
+	v.fix, v.to = set, l.primary.spelled()
+	if l.named && l.mails > 1 { // the other values stay
+		v.fix = swap
+	}
+	l.report(v, f)
+}
+
+// takes reports whether the scope takes addresses in the domain of a value as
+// primaries.
+func (l *listed) takes(v *value) bool {
+	d := l.known(l.of, v.address.Domain())
+	return d != nil && !d.public && l.of.takes[d.number]
 }
 
 // value looks at a value that a plan reads.
@@ -316,7 +389,11 @@ func (l *listed) spelling(v *value) {
 			l.found(v, Finding{Code: MissingPrefix})
 		}
 	case v.prefix != "smtp" && v.prefix != "SMTP":
-		l.found(v, Finding{Code: MixedCasePrefix})
+		f := Finding{Code: MixedCasePrefix}
+		if !l.of.attributes[v.attribute].prefixed {
+			f.advice = "take the prefix away, or write SMTP: before the primary"
+		}
+		l.found(v, f)
 	}
 	if v.dotted {
 		l.found(v, Finding{Code: TrailingDot})
@@ -326,29 +403,42 @@ func (l *listed) spelling(v *value) {
 // found takes a finding of a value, whose repair puts all right that is wrong
 // with the value.
 func (l *listed) found(v *value, f Finding) {
-	a := &l.of.attributes[v.attribute]
-	f.Attribute, f.Value = a.name, v.raw
+	prefixed := l.of.attributes[v.attribute].prefixed
+	to := ""
 	switch {
+	case v.fix != undecided:
 	case v.twin != nil:
-		f.fix = drop
+		v.fix = drop
 	case v.err != nil:
+	case l.primary == nil && !v.fits(): // it would be one more to choose from
 	case v.role == declared:
-		f.to = v.spelled()
+		to = v.spelled()
 	case v.role == primary:
-		f.to = "SMTP:" + v.spelled()
-	case v.prefix == "" && !a.prefixed:
-		f.to = v.spelled()
-	case v.prefix == "smtp" || l.primary != nil:
-		f.to = "smtp:" + v.spelled()
+		to = "SMTP:" + v.spelled()
+	case v.prefix == "smtp":
+		to = "smtp:" + v.spelled()
+	case v.prefix == "" && !prefixed:
+		to = v.spelled()
+	case l.primary == nil: // it may be meant for one
+	case prefixed:
+		to = "smtp:" + v.spelled()
+	default:
+		to = v.spelled()
 	}
-	if f.to == v.raw {
-		f.to = ""
-	}
-	if f.to != "" {
-		f.fix = swap
+	if to != "" && to != v.raw {
+		v.fix, v.to = swap, to
 		if v.role == declared && l.mails == 1 {
-			f.fix = set
+			v.fix = set
 		}
+	}
+	l.report(v, f)
+}
+
+// report takes a finding of a value, with its repair.
+func (l *listed) report(v *value, f Finding) {
+	f.Attribute, f.Value, f.fix = l.of.attributes[v.attribute].name, v.raw, v.fix
+	if v.to != "" {
+		f.to = []string{v.to}
 	}
 	l.find(f)
 }

@@ -18,7 +18,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"hash"
-	"slices"
+	"regexp"
 	"strings"
 	"sync"
 
@@ -52,16 +52,22 @@ func New(key []byte, domains ...string) *Mask {
 	return m
 }
 
-// Keep lets addresses in further domains keep their domain. It comes before any
-// mask is given.
+// Keep lets addresses in further domains keep their domain, unless it is so long
+// that masks in it would be no addresses. It comes before any mask is given.
 func (m *Mask) Keep(domains ...string) {
 	for _, domain := range domains {
-		m.keeps[strings.ToLower(domain)] = true
+		m.keeps[strings.ToLower(domain)] = len(domain) <= longestKept
 	}
 }
 
-// digits is how many hex digits of the HMAC a mask has.
-const digits = 12
+const (
+	// digits is how many hex digits of the HMAC a mask has.
+	digits = 12
+	// longestKept is how many octets a domain has at most that masks keep: an
+	// address has at most 254, and the longest local part is "u-", the digits and
+	// a dot.
+	longestKept = 254 - len("u-") - digits - len(".@")
+)
 
 // sum returns the HMAC of a value as one of a kind, in hex.
 func (m *Mask) sum(kind byte, value string) string {
@@ -165,27 +171,41 @@ func isAddressMask(s string) bool {
 }
 
 // Name masks a display name, a username or another value of an attribute. One
-// that is an address has the mask of the address.
+// that is an address in lower case has the mask of the address; of any other,
+// letter case counts.
 func (m *Mask) Name(s string) string {
-	if isCode(kindName, s) {
+	switch {
+	case isCode(kindName, s):
 		return s
-	}
-	if _, err := identity.ParseAddress(s); err == nil {
+	case isAddress(s):
 		return m.Address(s)
 	}
 	return m.once(kindName, s, func() string { return m.code(kindName, s) })
+}
+
+// isAddress reports whether s is an address as addresses are told: in lower case.
+func isAddress(s string) bool {
+	address, err := identity.ParseAddress(s)
+	return err == nil && address.String() == s
 }
 
 // DN masks each value of a distinguished name, so that names in one container
 // can be seen to be; what is no DN, or has attribute types that no DN of people
 // has, is masked as a whole.
 func (m *Mask) DN(s string) string {
-	return m.once(kindDN, s, func() string {
-		if masked, ok := m.names(s); ok {
-			return masked
-		}
-		return "dn-" + m.sum(kindDN, s)[:digits]
-	})
+	return m.once(kindDN, s, func() string { return m.like(s) })
+}
+
+// like masks what may be a DN, and does not remember it.
+func (m *Mask) like(s string) string {
+	masked, ok := m.names(s)
+	switch {
+	case ok:
+		return masked
+	case strings.HasPrefix(s, "dn-") && isHex(s[len("dn-"):]) && len(s) == len("dn-")+digits:
+		return s
+	}
+	return "dn-" + m.sum(kindDN, s)[:digits]
 }
 
 // GUID masks a GUID in any spelling. The mask is a GUID of version 8 (RFC 9562).
@@ -210,12 +230,17 @@ var types = []string{
 	"commonname", "surname", "userid", "domaincomponent", "organizationalunitname", "organizationname", "countryname", "localityname",
 }
 
+// oid is an attribute type by its number.
+const oid = `(?:oid\.)?[0-2](?:\.[0-9]+){2,}`
+
+var shownType = regexp.MustCompile(`(?i)^ *(?:` + strings.Join(types, "|") + `|` + oid + `) *$`)
+
 // names masks the values of a DN as it is written.
 func (m *Mask) names(s string) (masked string, ok bool) {
 	var b strings.Builder
 	for {
 		typ, rest, found := strings.Cut(s, "=")
-		if !found || !slices.Contains(types, strings.ToLower(strings.Trim(typ, " "))) {
+		if !found || !shownType.MatchString(typ) {
 			return "", false
 		}
 		end := valueEnd(rest)
@@ -233,11 +258,11 @@ func (m *Mask) names(s string) (masked string, ok bool) {
 // part masks a value of a DN as it is written; the mask is that of the name.
 func (m *Mask) part(s string) string {
 	s = strings.Trim(unescaped(s), " ")
-	if _, err := identity.ParseAddress(s); err == nil {
-		return m.Address(s)
-	}
-	if isCode(kindName, s) {
+	switch {
+	case isCode(kindName, s):
 		return s
+	case isAddress(s):
+		return m.Address(s)
 	}
 	return m.once(kindPart, s, func() string { return m.code(kindName, s) })
 }

@@ -22,10 +22,12 @@ func TestMasks(t *testing.T) {
 		{"letter case of an address", m.Address("Ann@EXAMPLE.com"), m.Address("ann@example.com")},
 		{"foreign domain", m.Address("ann@elsewhere.example"), "u-" + m.sum('u', "ann@elsewhere.example")[:12] + "@d-" + m.sum('d', "elsewhere.example")[:12] + ".invalid"},
 		{"name", m.Name("Ann Smith"), "n-" + m.sum('n', "Ann Smith")[:12]},
-		{"a name that is an address", m.Name("Ann@example.com"), m.Address("ann@example.com")},
+		{"a name that is an address", m.Name("ann@example.com"), m.Address("ann@example.com")},
 		{"DN", m.DN("CN=Ann Smith,OU=Sales"), "CN=" + m.Name("Ann Smith") + ",OU=" + m.Name("Sales")},
 		{"DN with escapes", m.DN(`cn=Smith\, Ann\2b1 + uid=ann, ou=Sales`), "cn=" + m.Name("Smith, Ann+1") + "+ uid=" + m.Name("ann") + ", ou=" + m.Name("Sales")},
+		{"DN with types by their numbers", m.DN("2.5.4.3=Ann Smith,OID.0.9.2342.19200300.100.1.25=corp"), "2.5.4.3=" + m.Name("Ann Smith") + ",OID.0.9.2342.19200300.100.1.25=" + m.Name("corp")},
 		{"no DN", m.DN("Ann=Smith"), "dn-" + m.sum('D', "Ann=Smith")[:12]},
+		{"masked again", m.DN(m.DN("Ann=Smith")), m.DN("Ann=Smith")},
 		{"GUID", m.GUID(annGUID), "00000000-0000-8000-8000-" + m.sum('g', annGUID)[:12]},
 		{"GUID in another spelling", m.GUID("MsNKjF+XF0ete7pKTpaP/w=="), m.GUID(annGUID)},
 		{"nothing", m.Address("") + m.Name("") + m.DN("") + m.GUID("") + m.Text(""), ""},
@@ -34,8 +36,12 @@ func TestMasks(t *testing.T) {
 			t.Errorf("%s: %q, want %q", c.name, c.got, c.want)
 		}
 	}
-	if m.Name("ann smith") == m.Name("Ann Smith") {
-		t.Error("a name in other letters has the same mask, so that a change of it cannot be seen")
+	for _, mask := range []func(string) string{m.Name, func(s string) string { return m.DN("CN=" + s) }} {
+		for _, name := range []string{"Ann Smith", "Ann@example.com"} {
+			if mask(name) == mask(strings.ToLower(name)) {
+				t.Errorf("%s in other letters has the same mask, so that a change of it cannot be seen", name)
+			}
+		}
 	}
 	if other := New([]byte("another key"), "example.com"); other.Address("ann@example.com") == m.Address("ann@example.com") {
 		t.Error("the key makes no difference")
@@ -63,6 +69,24 @@ func TestMalformed(t *testing.T) {
 	}
 }
 
+// A domain that is kept can be so long that a mask in it would be no address.
+func TestLongDomain(t *testing.T) {
+	for n := 230; n <= 247; n++ {
+		domain := strings.Repeat("d.", 100) + strings.Repeat("x", n-203) + ".com"
+		m := New(key, domain)
+		for _, local := range []string{"a", ".a"} {
+			_, want := identity.ParseAddress(local + "@" + domain)
+			mask := m.Address(local + "@" + domain)
+			if _, err := identity.ParseAddress(mask); err != want {
+				t.Errorf("an address in a domain of %d octets has the mask %q: %v", len(domain), mask, err)
+			}
+			if kept := strings.HasSuffix(mask, domain); kept != (len(domain) <= longestKept) {
+				t.Errorf("a domain of %d octets stays: %t", len(domain), kept)
+			}
+		}
+	}
+}
+
 func TestNone(t *testing.T) {
 	var m *Mask
 	for _, s := range []string{"Ann@Example.com", "Ann Smith", annDN, annGUID} {
@@ -80,6 +104,7 @@ func TestText(t *testing.T) {
 	bob := m.Name("Bob Jones")
 	odd := m.Address("pat smith@example.com")
 	unknown := func(address string) string { return New(key, "example.com").Address(address) }
+	jane := New(key).DN(`CN=Doe\, Jane,OU=Sales`)
 	sales := "OU=" + m.Name("Sales") + ",DC=" + m.Name("corp")
 	for _, c := range []struct{ text, want string }{
 		{"no entry stands behind account ann@example.com any more.", "no entry stands behind account " + ann + " any more."},
@@ -95,6 +120,15 @@ func TestText(t *testing.T) {
 		{"12 of them were below OU=Sales,DC=corp, where no entry is left", "12 of them were below " + sales + ", where no entry is left"},
 		{"GUID {8C4AC332-975F-4717-AD7B-BA4A4E968FFF} or MsNKjF+XF0ete7pKTpaP/w==", "GUID " + guid + " or " + guid},
 		{`(objectGUID=\32\c3\4a\8c\5f\97\17\47\ad\7b\ba\4a\4e\96\8f\ff)`, "(objectGUID=" + guid + ")"},
+		// As %q writes them.
+		{`entry "CN=Doe\\, Jane,OU=Sales" is not there`, `entry "` + jane + `" is not there`},
+		{`entry "CN = Doe\\, Jane" is not there`, `entry "CN =` + strings.TrimPrefix(New(key).DN(`CN=Doe\, Jane`), "CN=") + `" is not there`},
+		{`rollcall explain "CN=Jane \"JD\" Doe,DC=corp" --redact`, `rollcall explain "` + New(key).DN(`CN=Jane "JD" Doe,DC=corp`) + `" --redact`},
+		{`"2.5.4.3=Jane Doe,2.5.4.11=Sales" or 2.5.4.3=Jane Doe`, `"2.5.4.3=` + m.Name("Jane Doe") + `,2.5.4.11=` + m.Name("Sales") + `" or 2.5.4.3=` + m.Name("Jane Doe")},
+		{`(|(cn=Jane Doe)(ou=Sales))`, `(|(cn=` + m.Name("Jane Doe") + `)(ou=` + m.Name("Sales") + `))`},
+		// What is none.
+		{`(&(mail=*)(title=*)(userAccountControl:1.2.840.113556.1.4.803:=2))`, `(&(mail=*)(title=*)(userAccountControl:1.2.840.113556.1.4.803:=2))`},
+		{`max_length = { title = 64, name = 5 }`, `max_length = { title = 64, name = 5 }`},
 		{"3 accounts changed, version 7 of the state written to rollcall.state.jsonl", "3 accounts changed, version 7 of the state written to rollcall.state.jsonl"},
 	} {
 		if got := m.Text(c.text); got != c.want {
@@ -102,6 +136,25 @@ func TestText(t *testing.T) {
 		}
 		if got := m.Text(c.want); got != c.want {
 			t.Errorf("masked again, %q became\n%q", c.want, got)
+		}
+	}
+}
+
+// TestSource: in a configuration, what is a setting or a condition stays.
+func TestSource(t *testing.T) {
+	m := New(key, "example.com")
+	ann, dn := m.Address("ann@example.com"), m.DN(annDN)
+	bob := m.Name("Bob Jones")
+	for _, c := range []struct{ text, want string }{
+		{"  max_length = {title=64}", "  max_length = {title=64}"},
+		{`  filter = "(&(mail=*)(title=Manager)(memberOf=` + annDN + `))"`, `  filter = "(&(mail=*)(title=Manager)(memberOf=` + dn + `))"`},
+		{`  base_dn = "` + annDN + `" # of Bob Jones`, `  base_dn = "` + dn + `" # of ` + bob},
+		{`  base_dn = "OU = Sales"`, `  base_dn = "OU =` + m.Name("Sales") + `"`},
+		{`addresses = ["ann@example.com"]`, `addresses = ["` + ann + `"]`},
+		{"# see " + annDN, "# see " + dn},
+	} {
+		if got := m.Source(c.text); got != c.want {
+			t.Errorf("%q became\n%q, want\n%q", c.text, got, c.want)
 		}
 	}
 }

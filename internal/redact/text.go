@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"unicode/utf8"
 
@@ -23,11 +24,19 @@ type span struct {
 // Text masks, in a sentence, every address, name and DN that was masked before,
 // and whatever else looks like an address, a DN or a GUID. Where it cannot tell
 // where a DN ends, it takes the rest of the clause for a part of it.
-func (m *Mask) Text(s string) string {
+func (m *Mask) Text(s string) string { return m.text(s, 1) }
+
+// Source masks the text of a configuration or a filter as [Mask.Text] does, but
+// takes nothing for a DN that may be a setting or a condition, such as
+// title = 64 or (mail=*): a DN stands in quotes of its own or has two parts.
+func (m *Mask) Source(s string) string { return m.text(s, 2) }
+
+// text masks a text, in which a DN without quotes has as many parts at least.
+func (m *Mask) text(s string, parts int) string {
 	if m == nil || s == "" {
 		return s
 	}
-	all := slices.Concat(m.remembered(s), m.addresses(s), m.dns(s), m.guids(s))
+	all := slices.Concat(m.remembered(s), m.addresses(s), m.dns(s, parts), m.guids(s))
 	slices.SortStableFunc(all, func(x, y span) int { return cmp.Or(cmp.Compare(x.start, y.start), cmp.Compare(y.end, x.end)) })
 	var b strings.Builder
 	at := 0
@@ -136,41 +145,92 @@ func (m *Mask) knows(address string) bool {
 	return known || isAddressMask(address)
 }
 
+// dnLike finds a DN with or without a quote before it. Without, its first type
+// stands directly before the sign, or else all of "title = 64" would be one. A
+// doubled backslash is an escape in quotes.
 var dnLike = func() *regexp.Regexp {
-	rdn := `(?:` + strings.Join(types, "|") + `) *=(?:\\[\s\S]|[^\\,+;"<>\n])*`
-	return regexp.MustCompile(`(?i)\b` + rdn + `(?: *[,+;] *` + rdn + `)*`)
+	typ, value := `(?:`+strings.Join(types, "|")+`|`+oid+`)`, `=(?:\\\\[,+;<>]|\\[\s\S]|[^\\,+;"<>\n])*`
+	return regexp.MustCompile(`(?i)(?:" *` + typ + ` *|\b` + typ + `)` + value + `(?: *[,+;] *` + typ + ` *` + value + `)*`)
 }()
 
-// dns finds what looks like a DN.
-func (m *Mask) dns(s string) (all []span) {
-	for _, at := range dnLike.FindAllStringIndex(s, -1) {
-		text := s[at[0]:at[1]]
+// conditionEnd returns where the condition of a filter that a text begins in
+// ends, or else its length.
+func conditionEnd(s string) int {
+	open := 0
+	for i, c := range []byte(s) {
+		switch {
+		case c == '(':
+			open++
+		case c == ')' && open > 0:
+			open--
+		case c == ')' && (i+1 == len(s) || s[i+1] == '(' || s[i+1] == ')'):
+			return i
+		}
+	}
+	return len(s)
+}
+
+// dns finds what looks like a DN. In quotes it ends with them; without, it has as
+// many parts at least.
+func (m *Mask) dns(s string, parts int) (all []span) {
+	for from := 0; ; {
+		at := dnLike.FindStringIndex(s[from:])
+		if at == nil {
+			return all
+		}
+		start, end := from+at[0], from+at[1]
+		if s[start] == '"' {
+			start++
+			if inner, ok := quoted(s[start:]); ok {
+				from = start + len(inner)
+				all = append(all, span{start, from, m.like(unquoted(inner))})
+				continue
+			}
+		}
+		text := s[start:end]
+		text = text[:conditionEnd(text)]
 		// The last value ends with the clause, that of a DC with the word.
-		last := 0
+		last, count := 0, 1
 		for next := valueEnd(text); next < len(text); next = last + valueEnd(text[last:]) {
 			last = next + 1
+			count++
 		}
 		typ, value, _ := strings.Cut(text[last:], "=")
-		ends := `:)`
+		ends := ":)}"
 		if strings.EqualFold(strings.Trim(typ, " "), "dc") {
-			ends = " :)'"
+			ends = " :)}'"
 			value = strings.TrimLeft(value, " ")
 		}
 		if i := strings.IndexAny(value, ends); i >= 0 {
 			text = text[:len(text)-len(value)+i]
 		}
 		text = strings.TrimRight(text, " .")
-		all = append(all, span{at[0], at[0] + len(text), m.like(text)})
+		from = start + len(text)
+		if count >= parts && !(count == 1 && (value == "" || value[0] == '*' && strings.HasSuffix(text, "=*"))) {
+			all = append(all, span{start, from, m.like(text)})
+		}
 	}
-	return all
 }
 
-// like masks what looks like a DN, and does not remember it.
-func (m *Mask) like(text string) string {
-	if masked, ok := m.names(text); ok {
-		return masked
+// quoted returns what stands before a closing quote, as it is written.
+func quoted(s string) (inner string, ok bool) {
+	for i := 0; i < len(s) && s[i] != '\n'; i++ {
+		switch s[i] {
+		case '\\':
+			i++
+		case '"':
+			return s[:i], true
+		}
 	}
-	return "dn-" + m.sum(kindDN, text)[:digits]
+	return "", false
+}
+
+// unquoted resolves the escapes of a quoted text where it can.
+func unquoted(inner string) string {
+	if text, err := strconv.Unquote(`"` + inner + `"`); err == nil {
+		return text
+	}
+	return inner
 }
 
 var guidLike = regexp.MustCompile(`(?i)\{?\b[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}\b\}?` + // as text

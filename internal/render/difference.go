@@ -63,8 +63,14 @@ func (f *FileDifference) unified(color bool) string {
 	return b.String()
 }
 
-// concealedChange is what is told of a file that nobody may see.
-const concealedChange = "its content is not shown, for it may be a secret"
+// concealedChange is what is told of a file that nobody may see. Beside the text
+// of a configuration, masks would tell whose they are.
+func (c *Comparison) concealedChange() string {
+	if c.Head.Redacted {
+		return "its content is not shown beside masks"
+	}
+	return "its content is not shown, for it may be a secret"
+}
 
 // Signs of the rows of a difference are those of a diff.
 var effects = [plan.Effects]struct {
@@ -101,10 +107,24 @@ func differing(t plan.Tally) (n int) {
 	return n
 }
 
+// named are the fields of a row by which differences name it.
+type named[T any] struct{ address, attribute func(*T) string }
+
+var (
+	namedChange    = named[plan.Change]{func(c *plan.Change) string { return c.Address.String() }, func(c *plan.Change) string { return c.Attribute }}
+	namedRejection = named[plan.Rejection]{func(r *plan.Rejection) string { return r.Address }, func(r *plan.Rejection) string { return r.Attribute }}
+)
+
 // differsColumns are those of rows that both plans have.
-func differsColumns[T any](address func(*T) string, fields func(plan.Differing[T]) []plan.FieldDifference) []column[plan.Differing[T]] {
+func differsColumns[T any](row named[T], fields func(plan.Differing[T]) []plan.FieldDifference) []column[plan.Differing[T]] {
 	return []column[plan.Differing[T]]{
-		{head: "address", cell: func(d plan.Differing[T], _ bool) cell { return subject(address(d.Head)) }},
+		{head: "address", cell: func(d plan.Differing[T], _ bool) cell { return subject(row.address(d.Head)) }},
+		{head: "attribute", least: 8, cell: func(d plan.Differing[T], _ bool) cell {
+			if row.attribute(d.Base) != row.attribute(d.Head) {
+				return cell{} // it is what differs
+			}
+			return text(row.attribute(d.Head))
+		}},
 		{head: "differs in", wraps: true, cell: func(d plan.Differing[T], _ bool) cell {
 			var parts []span
 			for i, f := range fields(d) {
@@ -136,7 +156,7 @@ func DifferenceText(w io.Writer, c *Comparison, opt TextOptions) error {
 	header := c.Head.Header
 	header.Created = time.Time{}
 	o.header(&plan.Plan{Header: header})
-	o.files(c.Files)
+	o.files(c)
 	columns := func(x plan.Category) []changeColumn {
 		return columnsOf(x, severalDirectories(c.Base) || severalDirectories(c.Head))
 	}
@@ -147,7 +167,7 @@ func DifferenceText(w io.Writer, c *Comparison, opt TextOptions) error {
 		}
 		o.title(x.String(), effectsOf(categories[x], "row", "rows"))
 		first := slices.IndexFunc(c.Changes, func(d plan.Differing[plan.Change]) bool { return d.Row().Category == x })
-		effectTables(o, c.Changes[first:first+differing(categories[x])], opt, plan.ChangeFields, func(r *plan.Change) string { return r.Address.String() },
+		effectTables(o, c.Changes[first:first+differing(categories[x])], opt, plan.ChangeFields, namedChange,
 			func(sign span, rows []plan.Differing[plan.Change]) {
 				var row change
 				t := table[*change]{columns: columns(x), sign: sign, rows: len(rows), row: func(i int) *change {
@@ -161,7 +181,7 @@ func DifferenceText(w io.Writer, c *Comparison, opt TextOptions) error {
 	for rest := c.Rejections; len(rest) > 0; {
 		x := rest[0].Row().Reason
 		o.title(x.String(), effectsOf(reasons[x], "refusal", "refusals"))
-		effectTables(o, rest[:differing(reasons[x])], opt, plan.RejectionFields, func(r *plan.Rejection) string { return r.Address },
+		effectTables(o, rest[:differing(reasons[x])], opt, plan.RejectionFields, namedRejection,
 			func(sign span, rows []plan.Differing[plan.Rejection]) {
 				t := table[*plan.Rejection]{columns: rejectionColumns, sign: sign, rows: len(rows), row: func(i int) *plan.Rejection { return rows[i].Row() }}
 				t.all(o)
@@ -169,13 +189,16 @@ func DifferenceText(w io.Writer, c *Comparison, opt TextOptions) error {
 		rest = rest[differing(reasons[x]):]
 	}
 	o.tallies(c)
+	o.risks(c)
+	verdict, what := c.verdict()
+	o.prose(0, verdict, bold, what)
 	return o.flush()
 }
 
 // effectTables writes a table of the rows that appear, one of those that vanish,
 // both with alone, and one of those that differ.
 func effectTables[T any](p *page, rows []plan.Differing[T], opt TextOptions, fields func(plan.Differing[T]) []plan.FieldDifference,
-	address func(*T) string, alone func(sign span, rows []plan.Differing[T])) {
+	row named[T], alone func(sign span, rows []plan.Differing[T])) {
 	left := 0
 	for e := range plan.Effect(plan.Effects) {
 		of := slices.DeleteFunc(slices.Clone(rows), func(d plan.Differing[T]) bool { return d.Effect() != e })
@@ -184,7 +207,7 @@ func effectTables[T any](p *page, rows []plan.Differing[T], opt TextOptions, fie
 		switch of := of[:n]; e {
 		case plan.Differs:
 			t := table[plan.Differing[T]]{
-				columns: differsColumns(address, fields), sign: effects[e].sign,
+				columns: differsColumns(row, fields), sign: effects[e].sign,
 				rows: n, row: func(i int) plan.Differing[T] { return of[i] },
 			}
 			t.all(p)
@@ -196,7 +219,8 @@ func effectTables[T any](p *page, rows []plan.Differing[T], opt TextOptions, fie
 }
 
 // files shows how the configurations differ.
-func (p *page) files(all []FileDifference) {
+func (p *page) files(c *Comparison) {
+	all := c.Files
 	if len(all) == 0 {
 		return
 	}
@@ -204,7 +228,7 @@ func (p *page) files(all []FileDifference) {
 	for i := range all {
 		f := &all[i]
 		if f.Concealed {
-			p.prose(margin, "", plain, clean(f.Name)+" "+f.status()+": "+concealedChange)
+			p.prose(margin, "", plain, clean(f.Name)+" "+f.status()+": "+c.concealedChange())
 		} else {
 			p.out.WriteString(f.unified(p.color))
 		}
@@ -236,8 +260,44 @@ func (p *page) tallies(c *Comparison) {
 	if len(lines) > 0 {
 		p.end()
 	}
-	verdict, what := c.verdict()
-	p.prose(0, verdict, bold, what)
+}
+
+// risks says in which words the risk is told of the one plan and not of the
+// other.
+func (p *page) risks(c *Comparison) {
+	levels := c.riskLevels()
+	if levels == "" {
+		return
+	}
+	p.prose(0, "Risk: ", bold, levels)
+	for _, d := range c.Risks {
+		for _, side := range []struct {
+			effect plan.Effect
+			risk   *plan.Risk
+		}{{plan.Vanishes, d.Base}, {plan.Appears, d.Head}} {
+			if r := side.risk; r != nil {
+				sign := effects[side.effect].sign
+				what := clean(r.Text())
+				if r.Level == plan.HighRisk {
+					what = r.Level.String() + ": " + what
+				}
+				p.prose(0, sign.text+" ", sign.style, what)
+			}
+		}
+	}
+	p.end()
+}
+
+// riskLevels are those of both plans; "" where nothing differs.
+func (c *Comparison) riskLevels() string {
+	base, head := plan.RiskOf(c.Base.Risks()), plan.RiskOf(c.Head.Risks())
+	switch {
+	case c.Empty() && len(c.Risks) == 0:
+		return ""
+	case base == head:
+		return head.String() + ", as before"
+	}
+	return base.String() + " before, " + head.String() + " after"
 }
 
 // numbers writes texts as columns from col on, each of so many cells, to the

@@ -77,7 +77,18 @@ func DifferenceJSON(w io.Writer, c *Comparison) error {
 	texts("only", c.Head.Only)
 	texts("except", c.Head.Except)
 	texts("warnings", c.Head.Warnings)
-	b = append(b, ",\n  \"counts\": {"...)
+	risks := func(key string, all []plan.Risk) {
+		b = fmt.Appendf(b, "\n    %q: [", key)
+		for i := range all {
+			b = all[i].AppendJSON(append(b, strings.Repeat(", ", min(i, 1))...))
+		}
+		b = append(b, ']')
+	}
+	b = append(b, ",\n  \"risk\": {"...)
+	risks("base", c.Base.Risks())
+	b = append(b, ',')
+	risks("head", c.Head.Risks())
+	b = append(b, "\n  },\n  \"counts\": {"...)
 	categories, reasons := c.Categories(), c.Reasons()
 	comma := ""
 	appendTally := func(name string, t plan.Tally) {

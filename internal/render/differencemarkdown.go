@@ -32,20 +32,12 @@ func DifferenceMarkdown(w io.Writer, c *Comparison) error {
 	if len(lines) > 0 {
 		r.put("\n")
 	}
-	var remarks []string
-	for _, warning := range c.Head.Warnings {
-		remarks = append(remarks, "**Warning**: "+remark(warning))
-	}
-	for _, list := range []struct {
-		label string
-		names []string
-	}{{"Not read", c.Head.Unread}, {"Only", c.Head.Only}, {"Except", c.Head.Except}} {
-		if len(list.names) > 0 {
-			remarks = append(remarks, list.label+": "+remark(strings.Join(list.names, ", ")))
-		}
-	}
-	r.list(remarks)
-	r.files(c.Files)
+	r.list(warnings(c.Head))
+	r.risks(c)
+	r.names("Not read", c.Head.Unread)
+	r.names("Only", c.Head.Only)
+	r.names("Except", c.Head.Except)
+	r.files(c)
 	for _, x := range order {
 		var rows []plan.Differing[plan.Change]
 		for _, d := range c.Changes {
@@ -53,7 +45,7 @@ func DifferenceMarkdown(w io.Writer, c *Comparison) error {
 				rows = append(rows, d)
 			}
 		}
-		addEffects(&r, x.String(), "row", "rows", rows, plan.ChangeFields, func(c *plan.Change) string { return c.Address.String() },
+		addEffects(&r, x.String(), "row", "rows", rows, plan.ChangeFields, namedChange,
 			categories[x].columns, func(c *plan.Change) *change { return &change{c, c.Row()} })
 	}
 	remedy := rejectionColumn{head: "what to do", cell: func(r *plan.Rejection, _ bool) cell { return text(r.Remedy()) }}
@@ -65,15 +57,15 @@ func DifferenceMarkdown(w io.Writer, c *Comparison) error {
 				rows = append(rows, d)
 			}
 		}
-		addEffects(&r, x.String(), "refusal", "refusals", rows, plan.RejectionFields, func(r *plan.Rejection) string { return r.Address },
+		addEffects(&r, x.String(), "refusal", "refusals", rows, plan.RejectionFields, namedRejection,
 			columns, func(r *plan.Rejection) *plan.Rejection { return r })
 	}
 	return r.write(w)
 }
 
 // addEffects adds a section for each effect on the rows of a category or reason.
-func addEffects[T, R any](r *comment, name, one, many string, rows []plan.Differing[T], fields func(plan.Differing[T]) []plan.FieldDifference,
-	address func(*T) string, columns []column[R], row func(*T) R) {
+func addEffects[T, R any](r *comment, title, one, many string, rows []plan.Differing[T], fields func(plan.Differing[T]) []plan.FieldDifference,
+	name named[T], columns []column[R], row func(*T) R) {
 	// What helps only, and since when a refusal stands, has no room.
 	var kept []column[R]
 	for _, c := range columns {
@@ -90,15 +82,33 @@ func addEffects[T, R any](r *comment, name, one, many string, rows []plan.Differ
 		}
 		meaning := count(len(of), one, many) + " " + oneOf(len(of), effects[e].one, effects[e].many)
 		if e == plan.Differs {
-			addSection(r, name, meaning, "", differsColumns(address, fields), len(of), func(i int) plan.Differing[T] { return of[i] })
+			addSection(r, title, meaning, "", differsColumns(name, fields), len(of), func(i int) plan.Differing[T] { return of[i] })
 		} else {
-			addSection(r, name, meaning, "", kept, len(of), func(i int) R { return row(of[i].Row()) })
+			addSection(r, title, meaning, "", kept, len(of), func(i int) R { return row(of[i].Row()) })
 		}
 	}
 }
 
+// risks tells the risk before and after where it is told in other words.
+func (r *comment) risks(c *Comparison) {
+	levels := c.riskLevels()
+	if levels == "" {
+		return
+	}
+	r.put("**Risk: %s**\n\n", levels)
+	if len(c.Risks) == 0 {
+		return
+	}
+	r.put("| before | after |\n|---|---|\n")
+	for _, d := range c.Risks {
+		r.put("| %s | %s |\n", riskRemark(d.Base), riskRemark(d.Head))
+	}
+	r.put("\n")
+}
+
 // files adds the section of how the configurations differ.
-func (r *comment) files(all []FileDifference) {
+func (r *comment) files(c *Comparison) {
+	all := c.Files
 	if len(all) == 0 {
 		return
 	}
@@ -108,7 +118,7 @@ func (r *comment) files(all []FileDifference) {
 	for i := range all {
 		switch f := &all[i]; {
 		case f.Concealed && len(concealed) < mostRemarks:
-			concealed = append(concealed, "- "+remark(f.Name)+" "+f.status()+": "+concealedChange)
+			concealed = append(concealed, "- "+remark(f.Name)+" "+f.status()+": "+c.concealedChange())
 		case f.Concealed, diff.Len() > longestDiff:
 			more++
 		default:

@@ -1,12 +1,17 @@
 package render
 
 import (
+	"bytes"
 	"encoding/json"
+	"fmt"
 	"io"
 	"slices"
 	"strings"
+	"unicode/utf16"
+	"unicode/utf8"
 
 	"github.com/rollcall-cli/rollcall/internal/explain"
+	"github.com/rollcall-cli/rollcall/internal/identity"
 	"github.com/rollcall-cli/rollcall/plan"
 )
 
@@ -126,16 +131,19 @@ func placeOf(a *explain.Address) string {
 // nobody has; "" for others.
 func domainText(a *explain.Address) string {
 	d := &a.Domain
-	text := d.Name + " is no domain of the configuration, and no alias of one"
+	text := d.Name + " is no domain of the configuration, and no alias of one: to have addresses in it, declare domain \"" + d.Name + "\" {} and add it to the domains of a scope"
 	switch {
 	case d.Name == "" || a.Rejections > 0 || a.Fate != string(plan.Nobody) && a.Fate != string(plan.Dormant):
 		return ""
 	case !d.Declared:
 		return text
 	case d.Public:
-		text = d.Name + " is a public domain: its addresses may be aliases of primaries in certain domains"
+		text = d.Name + " is a public domain: its addresses may be aliases of no primary, because alias_for is empty"
+		if len(d.AliasFor) > 0 {
+			text = d.Name + " is a public domain: its addresses may be aliases of primaries in " + strings.Join(d.AliasFor, ", ")
+		}
 	case len(d.Scopes) == 0:
-		text = d.Name + " is declared, and no scope takes it"
+		text = d.Name + " is declared, and no scope takes it: add it to the domains of one"
 	default:
 		text = d.Name + " is taken by " + oneOf(len(d.Scopes), "scope ", "scopes ") + strings.Join(d.Scopes, ", ")
 	}
@@ -185,11 +193,16 @@ func listings(d *explain.Document) []listedBy {
 	return all
 }
 
+// valueText tells a value with all its spaces.
+func valueText(v *explain.Value) string {
+	return v.Attribute + ": " + strings.ReplaceAll(v.Value, "  ", ` \x20`)
+}
+
 // valuesText tells a listing as the directory has it.
 func valuesText(l *explain.Listing, address string) string {
 	var parts []string
 	for _, v := range l.Values {
-		parts = append(parts, v.Attribute+": "+v.Value)
+		parts = append(parts, valueText(&v))
 	}
 	if len(parts) == 0 {
 		parts = append(parts, l.Value)
@@ -243,8 +256,8 @@ func (o *page) explainOutside(d *explain.Document) {
 			about += ", GUID " + x.GUID
 		}
 		o.prose(nested, "", plain, clean(about))
-		for _, v := range x.Values {
-			o.prose(nested, "", plain, clean(v.Attribute+": "+v.Value))
+		for i := range x.Values {
+			o.prose(nested, "", plain, clean(valueText(&x.Values[i])))
 		}
 		for _, v := range x.Verdicts {
 			for _, b := range v.Obstacles {
@@ -267,10 +280,10 @@ func accountText(a *explain.Account) string {
 	parts := []string{status + " " + a.Type}
 	if a.Directory != "" {
 		parts = append(parts, "directory "+a.Directory)
+	} else if !a.New {
+		parts = append(parts, "local: no directory owns it")
 	}
 	switch a.Standing {
-	case "local":
-		parts = append(parts, "local: no directory owns it")
 	case "unread":
 		parts = append(parts, "its directory was not read")
 	case "orphan":
@@ -289,6 +302,18 @@ func accountText(a *explain.Account) string {
 	}
 	if n := len(a.Aliases); n > 0 {
 		parts = append(parts, count(n, "alias", "aliases"))
+	}
+	if a.New || a.NewStatus == "" {
+		return strings.Join(parts, ", ")
+	}
+	if a.NewDirectory != a.Directory {
+		parts = append(parts, "passes to directory "+a.NewDirectory)
+	}
+	if a.NewPrimary != a.Primary {
+		parts = append(parts, "becomes "+a.NewPrimary)
+	}
+	if a.NewStatus != a.Status && !a.Withheld {
+		parts = append(parts, "becomes "+a.NewStatus)
 	}
 	return strings.Join(parts, ", ")
 }
@@ -351,6 +376,16 @@ func rowText(r *explain.Row) string {
 		text += ": "
 	}
 	switch {
+	case r.Category == plan.Adoption.String(), r.Category == plan.Reactivation.String():
+		text = "by the entry with GUID " + r.To
+	case r.Category == plan.Add.String() && r.To == r.Address:
+		text = "as a primary"
+	case r.Category == plan.Add.String():
+		text = "as an alias of " + r.To
+	case r.Category == plan.Inactive.String() && r.From == r.Address:
+		text = "with its account"
+	case r.Category == plan.Inactive.String():
+		text = "as an alias of " + r.From
 	case r.From != "" && r.To != "":
 		text += r.From + " becomes " + r.To
 	case r.From != "":
@@ -455,8 +490,11 @@ func (o *page) explainActions(d *explain.Document) {
 		for _, script := range scripts(a) {
 			o.line(dim, "%s%s:", strings.Repeat(" ", nested), script.name)
 			for line := range strings.Lines(script.text) {
-				// What is to be copied is neither wrapped nor shortened.
-				o.at(nested + gap)
+				// What is to be copied is neither wrapped nor shortened, and LDIF not
+				// indented: a line that begins with a space continues the one above.
+				if script.language != "ldif" {
+					o.at(nested + gap)
+				}
 				o.put(plain, Escape(strings.TrimSuffix(line, "\n")))
 				o.end()
 			}
@@ -487,8 +525,32 @@ func scripts(a *explain.Action) []script {
 
 // ExplanationJSON writes an explanation as the document of docs/explain.md.
 func ExplanationJSON(w io.Writer, d *explain.Document) error {
-	e := json.NewEncoder(w)
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
 	e.SetEscapeHTML(false)
 	e.SetIndent("", "  ")
-	return e.Encode(d)
+	if err := e.Encode(d); err != nil {
+		return err
+	}
+	_, err := io.WriteString(w, escapeStrings(b.String()))
+	return err
+}
+
+// escapeStrings escapes in the strings of a JSON text what [identity.AppendJSONString]
+// does, and encoding/json does not.
+func escapeStrings(text string) string {
+	var b strings.Builder
+	start := 0
+	for i, r := range text {
+		if r < ' ' || !identity.Unprintable(r) { // a control is layout: in strings it is escaped
+			continue
+		}
+		b.WriteString(text[start:i])
+		for _, unit := range utf16.AppendRune(nil, r) {
+			fmt.Fprintf(&b, `\u%04x`, unit)
+		}
+		start = i + utf8.RuneLen(r)
+	}
+	b.WriteString(text[start:])
+	return b.String()
 }

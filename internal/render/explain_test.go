@@ -1,6 +1,7 @@
 package render
 
 import (
+	"encoding/json"
 	"fmt"
 	"regexp"
 	"strings"
@@ -8,6 +9,7 @@ import (
 	"time"
 
 	"github.com/rollcall-cli/rollcall/internal/explain"
+	"github.com/rollcall-cli/rollcall/internal/identity"
 )
 
 // explained is an explanation with every part, and with values that would like
@@ -29,18 +31,18 @@ func explained() *explain.Document {
 		Warnings: []string{`directory "lab": not searched beside the scopes: ` + hostile},
 		Addresses: []explain.Address{
 			{
-				Address: "ann@example.com", Fate: "stays", Domain: explain.Domain{Name: "example.com", Declared: true, Scopes: []string{"staff"}},
+				Address: "ann@example.com", Fate: "stays", Domain: explain.Domain{Name: "example.com", Declared: true, Scopes: []string{"staff"}, AliasFor: []string{}},
 				Before: &explain.Holding{Primary: "ann@example.com", Role: "primary", Status: "active", Type: "user", Directory: "corp"},
 				After:  &explain.Holding{Primary: "ann@example.com", Role: "primary", Status: "active", Type: "user", Directory: "corp"},
 				Guards: []explain.Guard{{Kind: "protected", Label: "board", Reason: hostile}}, Listed: []explain.Listing{},
 			},
 			{
-				Address: "desk@example.com", Fate: "changes_role", Domain: explain.Domain{Name: "example.com", Alias: "example.net", Declared: true, Scopes: []string{"staff"}},
+				Address: "desk@example.com", Fate: "changes_role", Domain: explain.Domain{Name: "example.com", Alias: "example.net", Declared: true, Scopes: []string{"staff"}, AliasFor: []string{}},
 				Before: &explain.Holding{Primary: "ann@example.com", Role: "alias", Status: "active", Type: "user", Directory: "corp"},
 				Guards: []explain.Guard{{Kind: "legal_hold", Label: "case", Reason: "X v. Y", Until: "2026-06-30", Over: true}},
 				Listed: []explain.Listing{ann, evil}, Rejections: 1, Withheld: true,
 			},
-			{Address: "old@public.example", Fate: "nobody", Domain: explain.Domain{Name: "public.example", Declared: true, Public: true, Scopes: []string{}}, Guards: []explain.Guard{}, Listed: []explain.Listing{}},
+			{Address: "old@public.example", Fate: "nobody", Domain: explain.Domain{Name: "public.example", Declared: true, Public: true, Scopes: []string{}, AliasFor: []string{"example.com"}}, Guards: []explain.Guard{}, Listed: []explain.Listing{}},
 		},
 		Outside: []explain.Object{{
 			Directory: "corp", DN: hostile, GUID: "ef769d55-ed3c-5e3a-a781-81e72c0cc482", Values: []explain.Value{{Attribute: "mail", Value: hostile}},
@@ -52,11 +54,11 @@ func explained() *explain.Document {
 		Entries: []explain.Entry{{Directory: "corp", Scope: "staff", DN: ann.DN, GUID: ann.GUID, Username: "asmith", Type: "user", Account: "ann@example.com", Primary: "ann@example.com"}},
 		Accounts: []explain.Account{
 			{
-				Primary: "ann@example.com", NewPrimary: "ann@example.com", Aliases: []string{"desk@example.com"}, Type: "user", Status: "active", NewStatus: "active",
-				Directory: "corp", GUID: ann.GUID, Username: "asmith", DN: ann.DN, Standing: "bound", Frozen: true, Withheld: true,
+				Primary: "ann@example.com", NewPrimary: "a.smith@example.com", Aliases: []string{"desk@example.com"}, Type: "user", Status: "active", NewStatus: "active",
+				Directory: "corp", NewDirectory: "lab", GUID: ann.GUID, Username: "asmith", DN: ann.DN, Standing: "bound", Frozen: true, Withheld: true,
 			},
 			{NewPrimary: "new@example.com", Aliases: []string{}, Type: "list", NewStatus: "active", Directory: "lab", DN: hostile, Standing: "bound", New: true},
-			{Primary: "scan@example.com", Aliases: []string{}, Type: "user", Status: "inactive", Standing: "local", Hold: "case"},
+			{Primary: "scan@example.com", NewPrimary: "scan@example.com", NewStatus: "inactive", Aliases: []string{}, Type: "user", Status: "inactive", Standing: "local", Hold: "case"},
 		},
 		Steps: []explain.Step{
 			{Rule: "guid", Meaning: "by GUID", Outcome: "bound", Message: `entry "CN=Ann Smith" stands behind account ann@example.com of directory "corp", by its GUID`, DN: ann.DN, Directory: "corp", Account: "ann@example.com"},
@@ -119,6 +121,28 @@ func TestExplanationJSON(t *testing.T) {
 		t.Fatal(err)
 	}
 	golden(t, "explain.json", b.String())
+	if i := strings.IndexFunc(b.String(), func(r rune) bool { return r != '\n' && identity.Unprintable(r) }); i >= 0 {
+		t.Errorf("a character that acts: %q", b.String()[max(0, i-40):i+4])
+	}
+	var back explain.Document
+	if err := json.Unmarshal([]byte(b.String()), &back); err != nil || !strings.Contains(back.Outside[0].DN, "\u202e") {
+		t.Errorf("%v: %q", err, back.Outside[0].DN)
+	}
+}
+
+// TestEscapeStrings: what acts in a string of a JSON text is escaped, and its
+// layout and everything else left alone.
+func TestEscapeStrings(t *testing.T) {
+	for text, want := range map[string]string{
+		"{\n  \"a\": \"b\"\n}\n":        "{\n  \"a\": \"b\"\n}\n",
+		"\"M\u00fcller \U0001f600\"":    "\"M\u00fcller \U0001f600\"",
+		"\"a\u202eb\u0085\u2066c\x7f\"": `"a\u202eb\u0085\u2066c\u007f"`,
+		"\"\U000e0041\"":                `"\udb40\udc41"`,
+	} {
+		if got := escapeStrings(text); got != want {
+			t.Errorf("%q: got %q, want %q", text, got, want)
+		}
+	}
 }
 
 func TestExplanationMarkdown(t *testing.T) {

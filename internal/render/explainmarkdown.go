@@ -57,8 +57,8 @@ func ExplanationMarkdown(w io.Writer, d *explain.Document) error {
 		for i := range shown {
 			x := &shown[i]
 			var values []string
-			for _, v := range x.Values {
-				values = append(values, markdown(v.Attribute+": "+v.Value))
+			for k := range x.Values {
+				values = append(values, markdown(valueText(&x.Values[k])))
 			}
 			for _, v := range x.Verdicts {
 				for _, o := range v.Obstacles {

@@ -660,6 +660,19 @@ func browserNarrow(t *testing.T, b *servertest.Browser) {
 			t.Errorf("%s is %d pixels wide", tab, got)
 		}
 	}
+	// Columns that only help leave no gap, however the page has become as narrow.
+	const short = `const all = [...document.querySelectorAll("#table tr:not(.gap)")], edge = document.getElementById("table").getBoundingClientRect().right;
+return all.filter((row) => Math.abs([...row.children].filter((c) => c.offsetWidth > 0).at(-1).getBoundingClientRect().right - edge) > 1).length`
+	b.Look(1280, 900, false)
+	for _, width := range []int{1280, 700, 500, 900} {
+		b.Look(width, 800, false)
+		for _, tab := range []string{"rejections", "summary", "rejections"} {
+			b.Click("#tab-" + tab)
+		}
+		if n := eval[int](t, b, short); n > 0 {
+			t.Errorf("%d lines of refusals end before the table of %d pixels does", n, width)
+		}
+	}
 }
 
 // crowd is a plan in which n accounts change, by four rows each, with a refusal

@@ -4,11 +4,11 @@ import (
 	"encoding/csv"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/rollcall-cli/rollcall/internal/lint"
-	"github.com/rollcall-cli/rollcall/internal/repair"
 )
 
 // Lint is a run of lint.
@@ -39,9 +39,9 @@ func ofSeverity(n int, s lint.Severity) string {
 // signs of findings, by severity.
 var lintSigns = [...]span{lint.Info: {"!", dim}, lint.Warning: {"!", yellow}, lint.Error: {"!", red}}
 
-// lintColumns are those of findings like this one: about a value, or about a
-// whole entry.
-func lintColumns(of *lint.Finding) []column[*lint.Finding] {
+// columns are those of findings like this one: about a value, or about a whole
+// entry. Of a single directory none is named.
+func (l *Lint) columns(of *lint.Finding) []column[*lint.Finding] {
 	first := []column[*lint.Finding]{{head: "entry", cell: func(f *lint.Finding, _ bool) cell { return subject(f.DN) }}}
 	if of.Value != "" {
 		first = []column[*lint.Finding]{
@@ -49,10 +49,12 @@ func lintColumns(of *lint.Finding) []column[*lint.Finding] {
 			{head: "entry", least: 30, cell: func(f *lint.Finding, _ bool) cell { return text(f.DN) }},
 		}
 	}
+	if len(l.Directories) > 1 {
+		first = append(first, column[*lint.Finding]{head: "directory", least: 8, cell: func(f *lint.Finding, _ bool) cell { return styled(dim, f.Directory) }})
+	}
 	return append(first,
 		column[*lint.Finding]{head: "because of", wraps: true, cell: func(f *lint.Finding, _ bool) cell { return text(lintBecause(f)) }},
 		column[*lint.Finding]{head: "attribute", least: 8, helps: true, cell: func(f *lint.Finding, _ bool) cell { return styled(dim, f.Attribute) }},
-		column[*lint.Finding]{head: "directory", least: 8, helps: true, cell: func(f *lint.Finding, _ bool) cell { return styled(dim, f.Directory) }},
 	)
 }
 
@@ -85,13 +87,11 @@ const longestRepair = 1000
 
 // LintText writes findings for a person: a table for each code with what to do
 // about it, and what they come to. Repairs that need no decision stand below
-// their table: LDIF for LDAP servers, and else PowerShell.
+// their table, as they can be copied: PowerShell, or LDIF where there is none.
 func LintText(w io.Writer, l *Lint, opt TextOptions) error {
 	o := newPage(w, opt.Width, opt.Color)
-	ldif := map[string]bool{}
 	for i := range l.Directories {
 		d := &l.Directories[i]
-		ldif[d.Name] = d.Kind == "ldap"
 		o.put(bold, clean(d.Name))
 		o.next(0, margin, styled(dim, d.Kind))
 		o.next(0, margin, styled(plain, count(d.Scanned, "object", "objects")))
@@ -107,38 +107,71 @@ func LintText(w io.Writer, l *Lint, opt TextOptions) error {
 		}
 		o.title(c.String(), ofSeverity(l.Counts[c], c.Severity())+", "+c.Meaning())
 		t := table[*lint.Finding]{
-			columns: lintColumns(&found[0]), sign: lintSigns[c.Severity()], rows: opt.cut(len(found)),
+			columns: l.columns(&found[0]), sign: lintSigns[c.Severity()], rows: opt.cut(len(found)),
 			row: func(i int) *lint.Finding { return &found[i] },
 		}
 		t.all(o)
-		o.prose(nested, "hint: ", dim, c.Advice())
-		for i := range found[:t.rows] {
-			o.repair(found[i].Change(), ldif[found[i].Directory])
-		}
 		o.cut(l.Counts[c]-t.rows, opt)
+		for _, advice := range lintAdvice(found[:t.rows]) {
+			o.prose(nested, "hint: ", dim, advice)
+		}
+		o.repairs(found[:t.rows])
 	}
 	o.end()
 	if len(l.Findings) == 0 {
 		o.line(bold, "nothing found")
 		return o.flush()
 	}
-	o.prose(0, l.totals()+": ", bold, "-o json, csv or markdown has every repair as PowerShell and as LDIF")
+	repaired := 0
+	for i := range l.Findings {
+		if !l.Findings[i].Change().Empty() {
+			repaired++
+		}
+	}
+	if repaired == 0 {
+		o.line(bold, "%s", l.totals())
+	} else {
+		o.prose(0, l.totals()+": ", bold, number(repaired)+oneOf(repaired, " has", " have")+" a repair, in -o json, csv, markdown and sarif as LDIF and, for Active Directory, as PowerShell")
+	}
 	return o.flush()
 }
 
-// repair writes a change as it can be copied: unwrapped.
-func (p *page) repair(c *repair.Change, ldif bool) {
-	text := c.PowerShell()
-	if ldif || text == "" {
-		text = strings.TrimSuffix(c.LDIF(), "\n\n")
+// lintAdvice is what to do about findings of one code, each advice once.
+func lintAdvice(found []lint.Finding) (list []string) {
+	for i := range found {
+		if advice := found[i].Advice(); !slices.Contains(list, advice) {
+			list = append(list, advice)
+		}
 	}
-	if len(text) > longestRepair {
-		return
+	return list
+}
+
+// repairs writes each repair once: commands first, and then, from the first cell
+// on and between blank lines, records of LDIF, in which a line that begins with a
+// blank goes on the one before (RFC 2849).
+func (p *page) repairs(found []lint.Finding) {
+	var commands, records []string
+	for i := range found {
+		c := found[i].Change()
+		list, text := &commands, c.PowerShell()
+		if text == "" {
+			list, text = &records, c.LDIF()
+		}
+		if text != "" && len(text) <= longestRepair {
+			*list = append(*list, text)
+		}
 	}
-	for line := range strings.SplitSeq(text, "\n") {
-		if line != "" {
-			p.at(nested)
-			p.put(plain, line)
+	// Those of an entry follow each other.
+	commands, records = slices.Compact(commands), slices.Compact(records)
+	for _, command := range commands {
+		p.at(nested)
+		p.put(plain, command)
+		p.end()
+	}
+	for _, record := range records {
+		p.end()
+		for line := range strings.Lines(strings.TrimSuffix(record, "\n")) {
+			p.put(plain, strings.TrimSuffix(line, "\n"))
 			p.end()
 		}
 	}
@@ -168,14 +201,14 @@ func LintCSV(w io.Writer, l *Lint) error {
 
 // LintMarkdown writes findings for a ticket or a comment: a table of the codes,
 // and one collapsible section for each, with the repairs of its rows. What does
-// not fit is counted.
+// not fit is counted. Two runs differ only where the findings do.
 func LintMarkdown(w io.Writer, l *Lint) error {
 	var b strings.Builder
 	var names []string
 	for i := range l.Directories {
 		names = append(names, markdown(l.Directories[i].Name))
 	}
-	fmt.Fprintf(&b, "# rollcall lint: %s\n\nrollcall %s, %s: %s\n\n", strings.Join(names, ", "), markdown(l.Version), moment(l.Created), l.totals())
+	fmt.Fprintf(&b, "# rollcall lint: %s\n\n%s\n\n", strings.Join(names, ", "), l.totals())
 	var present []lint.Code
 	for _, c := range lint.Codes() {
 		if l.Counts[c] > 0 {
@@ -200,23 +233,30 @@ func LintMarkdown(w io.Writer, l *Lint) error {
 // they fit.
 func lintSection(c lint.Code, found []lint.Finding, total, room int) string {
 	head := fmt.Sprintf("\n<details><summary><code>%s</code>: %s, %s</summary>\n\n%s What to do: %s.\n\n| value | attribute | entry | directory | because of |\n|---|---|---|---|---|\n",
-		c, ofSeverity(total, c.Severity()), c.Meaning(), c.Matters(), c.Advice())
+		c, ofSeverity(total, c.Severity()), c.Meaning(), c.Matters(), markdown(strings.Join(lintAdvice(found), "; or: ")))
 	const foot = "\n</details>\n"
 	const spare = len("\n0,000,000 more: rollcall lint -o csv=FILE\n") + len("\n```powershell\n```\n\n```ldif\n```\n")
 	room -= len(head) + len(foot) + spare
 	var rows, shell, ldif strings.Builder
+	last := "" // the repair of the row before
 	n := 0
 	for ; n < len(found); n++ {
 		f := &found[n]
 		row := fmt.Sprintf("| %s | %s | %s | %s | %s |\n", remark(f.Value), markdown(f.Attribute), remark(f.DN), markdown(f.Directory), remark(lintBecause(f)))
 		change := f.Change()
 		command, record := change.PowerShell(), change.LDIF()
+		if record == last {
+			command, record = "", ""
+		}
 		if room -= len(row) + len(command) + 1 + len(record); room < 0 {
 			break
 		}
 		rows.WriteString(row)
 		if ldif.WriteString(record); command != "" {
 			shell.WriteString(command + "\n")
+		}
+		if record != "" {
+			last = record
 		}
 	}
 	section := head + rows.String()

@@ -56,7 +56,7 @@ func linted(t *testing.T, corp, lab []*listing) *Lint {
 		name, kind, server string
 		objects            []*listing
 	}{{"corp", "active_directory", "ldaps://dc1.corp.example.com", corp}, {"lab", "ldap", "ldaps://lab.example.com", lab}} {
-		l.Begin(d.name, []source.Scope{{Index: int32(i), Name: rules.Scopes[i].Name, PrimaryAttribute: "mail", AliasAttributes: []string{"proxyAddresses"}}})
+		l.Begin(d.name, d.kind, []source.Scope{{Index: int32(i), Name: rules.Scopes[i].Name, PrimaryAttribute: "mail", AliasAttributes: []string{"proxyAddresses"}}})
 		for _, o := range d.objects {
 			if err := l.Put(0, o); err != nil {
 				t.Fatal(err)
@@ -97,6 +97,9 @@ func baited(t *testing.T) *Lint {
 		corp = append(corp, &listing{"CN=" + b + ",DC=corp", 0, []string{b + "@example.com"}, []string{"SMTP:" + b, " smtp:" + b + "@example.com ", "smtp:same@example.com"}})
 		lab = append(lab, &listing{"uid=" + b, 0, []string{"ann@example.com."}, []string{"smtp:same@example.com", b}})
 	}
+	for guid := range byte(3) { // in a file that somebody put together
+		corp = append(corp, &listing{"CN=!,DC=corp", 1 + guid, []string{"twice@example.com"}, []string{"smtp:twice@example.com"}})
+	}
 	return linted(t, corp, lab)
 }
 
@@ -123,6 +126,11 @@ func TestLint(t *testing.T) {
 			if width == 80 || width == 200 {
 				golden(t, fmt.Sprintf("lint-%d%s.txt", width, map[bool]string{true: "-color"}[color]), got)
 			}
+			for i := range found.Findings {
+				if f := &found.Findings[i]; f.Directory == "lab" && !strings.Contains(got+"\n", "\n\n"+f.Change().LDIF()) {
+					t.Errorf("width %d: what is wrong with %s cannot be repaired by a copy of\n%s", width, f.DN, got)
+				}
+			}
 			if opt.Color = false; color && escapes.ReplaceAllString(got, "") != written(t, found, lintText(opt)) {
 				t.Error("colour changes more than colour")
 			}
@@ -135,6 +143,33 @@ func TestLint(t *testing.T) {
 	}{{"json", LintJSON}, {"csv", LintCSV}, {"md", LintMarkdown}, {"sarif", LintSARIF}} {
 		golden(t, "lint."+f.name, written(t, found, f.write))
 		golden(t, "lint-none."+f.name, written(t, nothing, f.write))
+	}
+}
+
+// TestLintNarrow: a page too narrow for all still names the directory, where
+// there are several.
+func TestLintNarrow(t *testing.T) {
+	people := []*listing{{"CN=" + strings.Repeat("n", 60) + ",DC=corp", 1, []string{"ann@example.com"}, []string{"smtp:" + strings.Repeat("long", 8) + "@partner.example"}}}
+	for _, width := range []int{50, 80} {
+		if got := written(t, linted(t, people, people), lintText(TextOptions{Width: width})); !regexp.MustCompile(`(?s)\bcorp\b.*\blab\b`).MatchString(got[strings.Index(got, "unknown_domain"):]) {
+			t.Errorf("width %d: the directories are not named\n%s", width, got)
+		}
+	}
+	one := linted(t, people, nil)
+	one.Directories = one.Directories[:1]
+	if got := written(t, one, lintText(TextOptions{Width: 80})); strings.Contains(got, "  directory") {
+		t.Errorf("the only directory has a column\n%s", got)
+	}
+}
+
+// TestLintMarkdownStable: another run at another time, by another release, makes
+// the same comment.
+func TestLintMarkdownStable(t *testing.T) {
+	l := faulty(t)
+	first := written(t, l, LintMarkdown)
+	l.Created, l.Version = l.Created.Add(time.Hour), "1.2.4"
+	if written(t, l, LintMarkdown) != first {
+		t.Error("the comment changes, and no finding does")
 	}
 }
 
@@ -227,6 +262,64 @@ func TestLintMarkdownCut(t *testing.T) {
 	}
 }
 
+// sarifKeys are the names that the schema of SARIF 2.1.0 knows of what is
+// written, those behind the bar only if they may be left out. No object takes
+// others but a bag of properties.
+var sarifKeys = map[string]string{
+	"":                              "version runs | $schema",
+	"runs":                          "tool results | columnKind", // without results, no scan was made
+	"runs.tool":                     "driver |",
+	"runs.tool.driver":              "name | version informationUri rules",
+	"runs.tool.driver.rules":        "id | shortDescription fullDescription help defaultConfiguration",
+	"runs.results":                  "message | ruleId ruleIndex level locations relatedLocations partialFingerprints properties",
+	"runs.results.message":          "text |",
+	"runs.results.locations":        "| id logicalLocations",
+	"runs.results.relatedLocations": "| id logicalLocations",
+	"runs.results.locations.logicalLocations":        "| name fullyQualifiedName kind",
+	"runs.results.relatedLocations.logicalLocations": "| name fullyQualifiedName kind",
+	"runs.tool.driver.rules.shortDescription":        "text |",
+	"runs.tool.driver.rules.fullDescription":         "text |",
+	"runs.tool.driver.rules.help":                    "text |",
+	"runs.tool.driver.rules.defaultConfiguration":    "| level",
+	"runs.results.partialFingerprints":               "rollcall/v1 |",
+	"runs.results.properties":                        "directory scope dn guid attribute value powershell ldif |",
+}
+
+// sarifFits checks the names in a value, and that lists have each item once
+// where the schema wants it.
+func sarifFits(t *testing.T, path string, value any) {
+	t.Helper()
+	switch value := value.(type) {
+	case []any:
+		seen := map[string]bool{}
+		unique := strings.HasSuffix(path, "ocations") && path != "runs.results.locations" || strings.HasSuffix(path, "rules")
+		for _, item := range value {
+			text, _ := json.Marshal(item)
+			if unique && seen[string(text)] {
+				t.Errorf("%s has twice %s", path, text)
+			}
+			seen[string(text)] = true
+			sarifFits(t, path, item)
+		}
+	case map[string]any:
+		required, others, known := strings.Cut(sarifKeys[path], "|")
+		if !known {
+			t.Errorf("%s is an object", path)
+		}
+		for _, name := range strings.Fields(required) {
+			if _, there := value[name]; !there {
+				t.Errorf("%s lacks %s", path, name)
+			}
+		}
+		for name, inner := range value {
+			if !slices.Contains(strings.Fields(required+others), name) {
+				t.Errorf("%s has %s", path, name)
+			}
+			sarifFits(t, strings.TrimPrefix(path+"."+name, "."), inner)
+		}
+	}
+}
+
 // TestLintSARIF checks what the schema of SARIF 2.1.0 demands.
 func TestLintSARIF(t *testing.T) {
 	type message struct{ Text *string }
@@ -261,6 +354,11 @@ func TestLintSARIF(t *testing.T) {
 	if err := json.Unmarshal([]byte(written(t, l, LintSARIF)), &document); err != nil {
 		t.Fatal(err)
 	}
+	var schemaless any
+	if err := json.Unmarshal([]byte(written(t, l, LintSARIF)), &schemaless); err != nil {
+		t.Fatal(err)
+	}
+	sarifFits(t, "", schemaless)
 	if document.Version != "2.1.0" || !strings.HasSuffix(document.Schema, "sarif-schema-2.1.0.json") || len(document.Runs) != 1 {
 		t.Fatalf("got %q, %q, %d runs", document.Version, document.Schema, len(document.Runs))
 	}

@@ -175,6 +175,8 @@ func LintSARIF(w io.Writer, l *Lint) error {
 		Kind               string   `json:"kind"`
 	}
 	type location struct {
+		// ID tells related locations apart, of which two may have one name.
+		ID               int       `json:"id,omitempty"`
 		LogicalLocations []logical `json:"logicalLocations"`
 	}
 	type properties struct {
@@ -192,8 +194,8 @@ func LintSARIF(w io.Writer, l *Lint) error {
 		PartialFingerprints map[string]string `json:"partialFingerprints"`
 		Properties          properties        `json:"properties"`
 	}
-	at := func(e *lint.Entry) location {
-		return location{[]logical{{jsonText(e.DN), jsonText(e.Directory + ": " + e.DN), "object"}}}
+	at := func(id int, e *lint.Entry) location {
+		return location{id, []logical{{jsonText(e.DN), jsonText(e.Directory + ": " + e.DN), "object"}}}
 	}
 	all := run{Tool: tool{driver{"rollcall lint", l.Version, "https://github.com/rollcall-cli/rollcall", []rule{}}}, ColumnKind: "utf16CodeUnits", Results: listHere}
 	for _, c := range lint.Codes() {
@@ -207,11 +209,11 @@ func LintSARIF(w io.Writer, l *Lint) error {
 	return writeListed(w, document, "      ", len(l.Findings), func(i int) any {
 		f := &l.Findings[i]
 		change := f.Change()
-		r := result{f.Code.String(), int(f.Code), sarifLevels[f.Severity()], text{sarifText(f.Message())}, []location{at(&f.Entry)}, []location{},
+		r := result{f.Code.String(), int(f.Code), sarifLevels[f.Severity()], text{sarifText(f.Message())}, []location{at(0, &f.Entry)}, []location{},
 			map[string]string{"rollcall/v1": f.Fingerprint()},
 			properties{jsonListing{entryJSON(&f.Entry), jsonText(f.Attribute), jsonText(f.Value)}, change.PowerShell(), change.LDIF()}}
 		for j := range f.Others {
-			r.RelatedLocations = append(r.RelatedLocations, at(&f.Others[j].Entry))
+			r.RelatedLocations = append(r.RelatedLocations, at(j+1, &f.Others[j].Entry))
 		}
 		return r
 	})

@@ -35,8 +35,9 @@ func Markdown(w io.Writer, p *plan.Plan, advice Advice) error {
 	r := comment{full: advice.full()}
 	r.verdict(p, &s)
 	r.counts(p, &s)
-	r.meaning(p)
 	r.remarks(p, &s, &advice)
+	r.meaning(p)
+	r.reading(p)
 	if pending := s.Pending(); pending > 0 {
 		r.put("**%s to make**: %s\n\n", count(pending, "change", "changes"), markdown(advice.next()))
 	}
@@ -292,12 +293,20 @@ func (r *comment) meaning(p *plan.Plan) {
 	r.put("**Risk: %s**\n\n", plan.RiskOf(risks))
 	list := make([]string, len(risks))
 	for i := range risks {
-		list[i] = remark(risks[i].Text())
-		if risks[i].Level == plan.HighRisk {
-			list[i] = "**high**: " + list[i]
-		}
+		list[i] = riskRemark(&risks[i])
 	}
 	r.list(list)
+}
+
+// riskRemark is a risk in words, "" for none.
+func riskRemark(r *plan.Risk) string {
+	switch {
+	case r == nil:
+		return ""
+	case r.Level == plan.HighRisk:
+		return "**high**: " + remark(r.Text())
+	}
+	return remark(r.Text())
 }
 
 // list writes remarks as a list, as many as there may be.
@@ -313,18 +322,26 @@ func (r *comment) list(remarks []string) {
 	}
 }
 
-// remarks tell what a reader should know before all else: warnings, what was
-// read, and what was selected.
+// remarks tell what a reader should know before all else.
 func (r *comment) remarks(p *plan.Plan, s *plan.Summary, advice *Advice) {
-	var warnings, list []string
-	for _, warning := range p.Warnings {
-		warnings = append(warnings, "**Warning**: "+remark(warning))
-	}
-	r.list(warnings)
+	var list []string
 	if s.Withheld > 0 {
 		list = append(list, "**Withheld**: "+remark(withholding(p, s))+"; every other change goes ahead. "+
 			"If so many are meant to go: "+code(advice.lifting(s.WithheldAccounts)))
 	}
+	r.list(append(list, warnings(p)...))
+}
+
+// warnings are those of a plan as remarks.
+func warnings(p *plan.Plan) (all []string) {
+	for _, warning := range p.Warnings {
+		all = append(all, "**Warning**: "+remark(warning))
+	}
+	return all
+}
+
+// reading tells what was read and what was selected.
+func (r *comment) reading(p *plan.Plan) {
 	var read []string
 	for i := range p.Directories {
 		d := &p.Directories[i]
@@ -334,15 +351,18 @@ func (r *comment) remarks(p *plan.Plan, s *plan.Summary, advice *Advice) {
 		}
 		read = append(read, told+")")
 	}
-	for _, line := range []struct {
-		label string
-		names []string
-	}{{"Read", read}, {"Not read", p.Unread}, {"Only", p.Only}, {"Except", p.Except}} {
-		if len(line.names) > 0 {
-			list = append(list, line.label+": "+remark(strings.Join(line.names, ", ")))
-		}
+	r.names("Read", read)
+	r.names("Not read", p.Unread)
+	r.names("Only", p.Only)
+	r.names("Except", p.Except)
+}
+
+// names is a paragraph of names behind a label, for an item would continue the
+// list above it.
+func (r *comment) names(label string, all []string) {
+	if len(all) > 0 {
+		r.put("%s: %s\n\n", label, remark(strings.Join(all, ", ")))
 	}
-	r.list(list)
 }
 
 // categories adds the sections of changes, with what became of each in a run.
@@ -448,6 +468,8 @@ func inert(s string) string {
 			words[i] = "→"
 		case harmless(w) && (i > 0 || !leading.MatchString(w)):
 			words[i] = strings.ReplaceAll(w, "_", `\_`)
+		case i < len(words)-1 && strings.HasSuffix(w, ",") && !strings.HasSuffix(w, `\,`):
+			words[i] = code(strings.TrimSuffix(w, ",")) + "," // which parts a list
 		default:
 			words[i] = code(w)
 		}

@@ -110,6 +110,30 @@ func checkMarkdown(t *testing.T, page string) {
 	}
 }
 
+// TestMarkdownBlocks: a plan has its warnings as a list, the risk as another, and
+// nothing else is an item of either.
+func TestMarkdownBlocks(t *testing.T) {
+	p := everything()
+	p.Only = []string{"add"}
+	program := servertest.Need(t, "cmark-gfm", "cmark-gfm")
+	c := exec.Command(program, "-e", "table")
+	c.Stdin = strings.NewReader(commentOf(t, p, Advice{}))
+	out, err := c.Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	html := string(out)
+	for _, want := range []string{"<p>Read: corp", "<p>Only: add</p>"} {
+		if !strings.Contains(html, want) {
+			t.Errorf("no %q in\n%.3000s", want, html)
+		}
+	}
+	lists := regexp.MustCompile(`(?s)<ul>.*?</ul>`).FindAllString(html, -1)
+	if len(lists) != 2 || strings.Count(lists[0], "<li>") != len(p.Warnings)+1 || strings.Count(lists[1], "<li>") != len(p.Risks()) {
+		t.Errorf("lists %q", lists)
+	}
+}
+
 // livelyPlan has a value of livelyValues in every field that takes any text.
 func livelyPlan() *plan.Plan {
 	p := &plan.Plan{Header: header()}
@@ -215,7 +239,7 @@ func TestMarkdownIsCut(t *testing.T) {
 	if shown+missing != total || !strings.Contains(page, want) || !strings.Contains(page, "`rollcall show p.json --all`") {
 		t.Errorf("%d rows are shown and %d missing, of %d; no %q", shown, missing, total, want)
 	}
-	for _, want := range []string{"<b>attribute_change</b>: 4 attributes change", "- … 481 more\n"} {
+	for _, want := range []string{"<b>attribute_change</b>: 4 attributes change", "- **Withheld**: ", "- … 482 more\n"} {
 		if !strings.Contains(page, want) {
 			t.Errorf("no %q", want)
 		}
@@ -240,6 +264,8 @@ func TestInert(t *testing.T) {
 		{"Ann Müller (Sales)", "Ann Müller (Sales)"},
 		{"CN=Ann,DC=example", "CN=Ann,DC=example"},
 		{"ask ann@example.com.", "ask `ann@example.com.`"},
+		{"ann@example.com, bob@example.com,", "`ann@example.com`, `bob@example.com,`"},
+		{",@ ,", "`,@` ,"},
 		{"legal_hold", `legal\_hold`},
 		{"a -> b", "a → b"},
 		{"- a - 1.", "`-` a - 1."},

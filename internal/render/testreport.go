@@ -5,6 +5,7 @@ import (
 	"encoding/xml"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/rollcall-cli/rollcall/internal/identity"
@@ -43,7 +44,8 @@ func failedTests(all []TestResult) (n int) {
 }
 
 // TestsText writes a line for each test, and below one that failed what was
-// expected (-) and what the plan is (+).
+// expected (-) and what the plan is (+). Of what nothing expects, which comes
+// last, it has the first rows alone.
 func TestsText(w io.Writer, all []TestResult, opt TextOptions) error {
 	o := newPage(w, opt.Width, opt.Color)
 	for i := range all {
@@ -64,7 +66,12 @@ func TestsText(w io.Writer, all []TestResult, opt TextOptions) error {
 			o.put(plain, line)
 			o.end()
 		}
-		for _, m := range r.Mismatches {
+		first := slices.IndexFunc(r.Mismatches, func(m TestMismatch) bool { return m.Line == 0 })
+		if first < 0 {
+			first = len(r.Mismatches)
+		}
+		shown := first + opt.cut(len(r.Mismatches)-first)
+		for _, m := range r.Mismatches[:shown] {
 			o.at(6)
 			o.put(plain, m.head())
 			o.end()
@@ -73,6 +80,11 @@ func TestsText(w io.Writer, all []TestResult, opt TextOptions) error {
 				o.put(line.style, line.text)
 				o.end()
 			}
+		}
+		if more := len(r.Mismatches) - shown; more > 0 {
+			o.at(6)
+			o.put(plain, ellipsis+" "+number(more)+" more not expected: -o json has them all")
+			o.end()
 		}
 	}
 	failed := failedTests(all)

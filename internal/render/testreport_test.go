@@ -3,6 +3,7 @@ package render
 import (
 	"encoding/json"
 	"encoding/xml"
+	"fmt"
 	"strings"
 	"testing"
 )
@@ -18,6 +19,25 @@ func testResults() []TestResult {
 			{Line: 13, What: "rejection of x", Expected: []string{"unknown_domain"}},
 		}},
 		{Name: "no plan", File: hostile, Line: 3, Error: hostile + "\n" + `  "quoted" <b>` + "\n" + hostile},
+	}
+}
+
+// TestTestsTextIsShort: of a plan that nobody expects, a text has some rows and
+// says how many more there are.
+func TestTestsTextIsShort(t *testing.T) {
+	r := TestResult{Name: "exact", File: "a.rollcall-test.hcl", Line: 1, Mismatches: []TestMismatch{{Line: 2, What: "add", Expected: []string{"1"}, Actual: []string{"3000"}}}}
+	for n := range 3000 {
+		r.Mismatches = append(r.Mismatches, TestMismatch{What: fmt.Sprint("change of p", n, "@example.com"), Actual: []string{"add"}})
+	}
+	var b strings.Builder
+	if err := TestsText(&b, []TestResult{r}, TextOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	if got := strings.Count(b.String(), "not expected: change"); got != defaultRows {
+		t.Errorf("%d rows", got)
+	}
+	if want := "\n      … 2,988 more not expected: -o json has them all\n"; !strings.Contains(b.String(), want) {
+		t.Errorf("no %q in\n%s", want, b.String())
 	}
 }
 

@@ -11,19 +11,26 @@ import (
 	"encoding/base64"
 	"strconv"
 	"strings"
+	"unicode"
 	"unicode/utf16"
 	"unicode/utf8"
+
+	"golang.org/x/text/unicode/norm"
 )
 
 // Change is a change of the attributes of one object. Removals come first, then
 // additions, then replacements, as Set-ADObject makes them.
 type Change struct {
-	// DN is the object's name; GUID its objectGUID in text form, or "". A
-	// PowerShell command prefers the GUID, because names change; LDIF knows
-	// names alone.
+	// DN is the object's name; GUID its objectGUID in text form, or "", and never
+	// the value of another attribute, which may be the objectGUID of another
+	// object. A PowerShell command prefers the GUID, because names change; LDIF
+	// knows names alone.
 	DN, GUID string
-	Remove   []Values
-	Add      []Values
+	// LDAP marks an object outside of Active Directory, which no PowerShell
+	// command finds.
+	LDAP   bool
+	Remove []Values
+	Add    []Values
 	// Replace puts the values in place of those that are there; without any,
 	// it clears the attribute.
 	Replace []Values
@@ -38,14 +45,97 @@ type Values struct {
 // Of is a list of one attribute's values.
 func Of(attribute string, values ...string) []Values { return []Values{{attribute, values}} }
 
+// Edit is what becomes of one value of an attribute: To stands in place of From.
+// From is "" where To is one more value, and To is "" where From goes.
+type Edit struct{ From, To string }
+
+// Edit changes values of an attribute. present are all that it has, each From
+// among them.
+//
+// Active Directory and most other servers compare addresses without letter case,
+// and remove the first value that is equal to the one to remove: smtp:a@b.example
+// may be meant and SMTP:a@b.example go. So the change names single values where
+// no other value comes close, and else replaces all.
+func (c *Change) Edit(attribute string, present []string, edits ...Edit) {
+	if after, apart := After(present, edits); !apart {
+		c.Replace = append(c.Replace, Values{attribute, after})
+		return
+	}
+	var remove, add []string
+	for _, e := range edits {
+		if e.From != "" {
+			remove = append(remove, e.From)
+		}
+		if e.To != "" {
+			add = append(add, e.To)
+		}
+	}
+	if len(remove) > 0 {
+		c.Remove = append(c.Remove, Values{attribute, remove})
+	}
+	if len(add) > 0 {
+		c.Add = append(c.Add, Values{attribute, add})
+	}
+}
+
+// After returns what an attribute with the values present has after the edits,
+// and whether any server can tell the values that come and go from the others.
+func After(present []string, edits []Edit) (after []string, apart bool) {
+	to := map[string][]string{}
+	likes := map[string]int{} // values by what a server may compare
+	for _, e := range edits {
+		if e.From != "" {
+			to[e.From] = append(to[e.From], e.To)
+		}
+		if like := folded(e.To); like != folded(e.From) {
+			likes[like]++
+		}
+	}
+	has := map[string]bool{"": true}
+	put := func(v string) {
+		if !has[v] {
+			has[v] = true
+			after = append(after, v)
+		}
+	}
+	for _, v := range present {
+		likes[folded(v)]++
+		if next := to[v]; len(next) > 0 {
+			to[v] = next[1:]
+			v = next[0]
+		}
+		put(v)
+	}
+	apart = true
+	for _, e := range edits {
+		if e.From == "" {
+			put(e.To)
+		}
+		apart = apart && (e.From == "" || likes[folded(e.From)] <= 1) && (e.To == "" || likes[folded(e.To)] <= 1)
+	}
+	return after, apart
+}
+
+// folded returns a text without what any server leaves aside when it compares:
+// letter case, spaces, widths (RFC 4518), and the accents that Active Directory
+// does not see.
+func folded(s string) string {
+	return strings.Map(func(r rune) rune {
+		if !unicode.IsGraphic(r) || unicode.IsSpace(r) || unicode.IsMark(r) {
+			return -1
+		}
+		return unicode.ToLower(unicode.ToUpper(r))
+	}, norm.NFKD.String(s))
+}
+
 // Empty reports whether nothing is to be changed.
 func (c *Change) Empty() bool { return len(c.Remove)+len(c.Add)+len(c.Replace) == 0 }
 
 // PowerShell returns the change as one command without a line end. It is ""
-// for an empty change, and for one with octets that are no UTF-8, which no
-// string of PowerShell holds.
+// for an empty change, for an object outside of Active Directory, and for octets
+// that are no UTF-8, which no string of PowerShell holds.
 func (c *Change) PowerShell() string {
-	if c.Empty() || !c.text() {
+	if c.LDAP || c.Empty() || !c.text() {
 		return ""
 	}
 	identity := c.GUID

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os/exec"
+	"reflect"
 	"slices"
 	"strconv"
 	"strings"
@@ -150,6 +151,7 @@ func TestPowerShell(t *testing.T) {
 			`Set-ADObject -Identity 'CN=O''Neil\, Ann,DC=example' -Replace @{'mail'='ann@example.com'}`},
 		{"several values and attributes", Change{GUID: guid, Remove: []Values{{"proxyAddresses", []string{"a", "b"}}, {"otherMailbox", []string{"c"}}}, Replace: []Values{{"mail", nil}, {"info", nil}}},
 			`Set-ADObject -Identity '` + guid + `' -Remove @{'proxyAddresses'='a','b'; 'otherMailbox'='c'} -Clear 'mail','info'`},
+		{"outside of Active Directory", Change{DN: "uid=a", LDAP: true, Replace: Of("mail", "a")}, ""},
 		{"no UTF-8", Change{GUID: guid, Remove: Of("mail", "a\xff")}, ""},
 		{"a name that is no UTF-8", Change{DN: "CN=\xff", Remove: Of("mail", "a")}, ""},
 		{"such a name, and a GUID", Change{DN: "CN=\xff", GUID: guid, Remove: Of("mail", "a")}, `Set-ADObject -Identity '` + guid + `' -Remove @{'mail'='a'}`},
@@ -183,6 +185,39 @@ func TestPowerShellHostile(t *testing.T) {
 		}
 		if rest != "}" {
 			t.Errorf("%.100q: the command ends with %q", value, rest)
+		}
+	}
+}
+
+// TestEdit: single values are named where no server takes them for others.
+func TestEdit(t *testing.T) {
+	for _, c := range []struct {
+		story   string
+		present []string
+		edits   []Edit
+		want    Change
+	}{
+		{"nothing", []string{"a"}, nil, Change{}},
+		{"one goes", []string{"a", "b"}, []Edit{{"a", ""}}, Change{Remove: Of("p", "a")}},
+		{"one comes", []string{"a"}, []Edit{{"", "b"}}, Change{Add: Of("p", "b")}},
+		{"one in place of another", []string{"a", "b"}, []Edit{{"a", "A"}}, Change{Remove: Of("p", "a"), Add: Of("p", "A")}},
+		{"the primary is another", []string{"SMTP:a", "smtp:b"}, []Edit{{"SMTP:a", "smtp:a"}, {"smtp:b", "SMTP:b"}},
+			Change{Remove: Of("p", "SMTP:a", "smtp:b"), Add: Of("p", "smtp:a", "SMTP:b")}},
+		{"letter case", []string{"SMTP:a", "X500:/o=x", "smtp:a"}, []Edit{{"smtp:a", ""}}, Change{Replace: Of("p", "SMTP:a", "X500:/o=x")}},
+		{"letter case, the other way round", []string{"smtp:a", "SMTP:a"}, []Edit{{"smtp:a", ""}}, Change{Replace: Of("p", "SMTP:a")}},
+		{"both go", []string{"smtp:a", "SMTP:a"}, []Edit{{"smtp:a", ""}, {"SMTP:a", ""}}, Change{Replace: Of("p")}},
+		{"letter case elsewhere", []string{"smtp:a", "X500:/o=x", "x500:/o=x"}, []Edit{{"smtp:a", ""}}, Change{Remove: Of("p", "smtp:a")}},
+		{"a space", []string{"smtp:a", "smtp: a"}, []Edit{{"smtp: a", ""}}, Change{Replace: Of("p", "smtp:a")}},
+		{"an accent and a width", []string{"müller", "mu\u0308ller", "Ｍuller"}, []Edit{{"müller", ""}}, Change{Replace: Of("p", "mu\u0308ller", "Ｍuller")}},
+		{"what comes is like one that stays", []string{"smtp:a", "b"}, []Edit{{"b", "SMTP:a"}}, Change{Replace: Of("p", "smtp:a", "SMTP:a")}},
+		{"what comes is there", []string{"a", "a ", "c"}, []Edit{{"a ", "a"}}, Change{Replace: Of("p", "a", "c")}},
+		{"twice the same in a file", []string{"a", "a"}, []Edit{{"a", ""}}, Change{Replace: Of("p", "a")}},
+	} {
+		before := slices.Clone(c.present)
+		var got Change
+		got.Edit("p", c.present, c.edits...)
+		if !reflect.DeepEqual(got, c.want) || !slices.Equal(c.present, before) {
+			t.Errorf("%s: got %+v, want %+v", c.story, got, c.want)
 		}
 	}
 }

@@ -43,7 +43,7 @@ func (s *Source) Find(ctx context.Context, q directory.Query, scopes []directory
 		defer c.close()
 		r := &reading{source: s, scopes: plan, target: t, conn: c}
 		f := finding{reading: r, judge: judge, seen: map[string]bool{}}
-		if err := f.run(q.DN); err != nil {
+		if err := f.run(&q); err != nil {
 			return directory.Findings{}, &directory.ReadError{Directory: s.options.Label, From: t.url, Err: s.cause(ctx, c, err)}
 		}
 		var cut bool
@@ -62,8 +62,11 @@ type finding struct {
 	found directory.Findings
 }
 
-func (f *finding) run(dn string) error {
-	if dn != "" {
+func (f *finding) run(q *directory.Query) error {
+	for _, dn := range append(slices.Clone(q.Entries), q.DN) {
+		if dn == "" {
+			continue
+		}
 		if _, err := f.look(dn, goldap.ScopeBaseObject, "(objectClass=*)"); err != nil {
 			return err
 		}
@@ -150,13 +153,20 @@ func (f *finding) take(e *goldap.Entry) error {
 		return err
 	}
 	values := f.judge.Values(o)
-	if len(values) == 0 {
+	wanted := f.judge.Wants([]byte(e.DN))
+	if len(values) == 0 && !wanted {
 		return nil
 	}
-	f.found.Objects = append(f.found.Objects, f.judge.Found(o, values, -1, func(part string) (holds, known bool) {
+	found := f.judge.Found(o, values, -1, func(part string) (holds, known bool) {
 		result, err := f.conn.search(e.DN, goldap.ScopeBaseObject, part, []string{"1.1"})
 		return err == nil && len(result.Entries) > 0, err == nil
-	}))
+	})
+	if wanted {
+		f.found.Entries = append(f.found.Entries, found)
+	}
+	if len(values) > 0 {
+		f.found.Objects = append(f.found.Objects, found)
+	}
 	return nil
 }
 

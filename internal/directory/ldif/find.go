@@ -28,7 +28,7 @@ func (s *Source) Find(ctx context.Context, q directory.Query, scopes []directory
 		return found, err
 	}
 	for _, path := range files {
-		if err := s.findIn(ctx, path, judge, selection, &found); err != nil {
+		if err := s.findIn(ctx, path, &q, judge, selection, &found); err != nil {
 			return found, err
 		}
 	}
@@ -38,7 +38,7 @@ func (s *Source) Find(ctx context.Context, q directory.Query, scopes []directory
 	return found, nil
 }
 
-func (s *Source) findIn(ctx context.Context, path string, judge *directory.Judge, sel *selection, found *directory.Findings) error {
+func (s *Source) findIn(ctx context.Context, path string, q *directory.Query, judge *directory.Judge, sel *selection, found *directory.Findings) error {
 	file, err := os.Open(path)
 	if err != nil {
 		return s.fail(path, 0, cause(err))
@@ -69,18 +69,27 @@ func (s *Source) findIn(ctx context.Context, path string, judge *directory.Judge
 			return s.fail(path, line, cause(err))
 		}
 		values := judge.Values(rec)
-		if len(values) == 0 {
+		wanted := judge.Wants(rec.name.text)
+		if len(values) == 0 && !wanted {
 			continue
-		}
-		if len(found.Objects) > directory.MaxFound {
-			found.Cut = true
-			return nil
 		}
 		taker := -1
 		if r.marks.recorded {
 			taker = rec.scope - 1
 		}
 		o := judge.Found(rec, values, taker, nil)
-		found.Objects = append(found.Objects, o)
+		if wanted {
+			found.Entries = append(found.Entries, o)
+		}
+		switch {
+		case len(values) == 0:
+		case len(found.Objects) > directory.MaxFound:
+			found.Cut = true
+			if len(found.Entries) == len(q.Entries) {
+				return nil
+			}
+		default:
+			found.Objects = append(found.Objects, o)
+		}
 	}
 }

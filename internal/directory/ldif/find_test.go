@@ -3,10 +3,12 @@ package ldif
 import (
 	"bytes"
 	"context"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -123,27 +125,27 @@ CN=Ann,OU=Left,DC=example 8c4ac332-975f-4717-ad7b-ba4a4e968fff
   staff: false; outside_base OU=Staff,DC=example
 CN=Ann,OU=Staff,DC=example bcd2e574-8d58-4136-a9df-8a19b145db79
   mail: Ann@Example.com
-  proxyaddresses: SMTP:ann@example.com
+  proxyAddresses: SMTP:ann@example.com
   sales: false; ` + noDepartment + `
   staff: true
 `},
 		{"an address under two domains, of which one scope takes neither", directory.Query{Addresses: []string{"a.smith@example.org", "a.smith@example.net"}, Domains: [][]string{{"example.com"}, {"example.net"}}}, `
 CN=Ann,OU=Staff,DC=example bcd2e574-8d58-4136-a9df-8a19b145db79
-  proxyaddresses: smtp:a.smith@example.net
+  proxyAddresses: smtp:a.smith@example.net
   sales: false; ` + noDepartment + `; domain example.net
   staff: true
 `},
 		{"mail is not read beside SMTP:", directory.Query{Addresses: []string{"old.bob@example.com"}, Domains: domains}, `
 CN=Bob,OU=Staff,DC=example 0000ff7d-0000-0000-0000-000000000001
   mail: old.bob@example.com
-  sales: false; filter (department=Sales) is not true: the object's department is "Support"; not_read mail, which only counts where no value begins with SMTP:
-  staff: true; not_read mail, which only counts where no value begins with SMTP:
+  sales: false; filter (department=Sales) is not true: the object's department is "Support"; beside_smtp mail is not read beside SMTP:bob@example.com
+  staff: true; beside_smtp mail is not read beside SMTP:bob@example.com
 `},
 		{"an attribute that no scope reads", directory.Query{Addresses: []string{"only@example.com"}}, `
 CN=Only,OU=Staff,DC=example
-  userprincipalname: only@example.com
+  userPrincipalName: only@example.com
   sales: false; ` + noDepartment + `; no_address mail, proxyAddresses; no_guid
-  staff: false; filter (|(mail=*)(proxyAddresses=*)) is not true; no_address mail, proxyAddresses; no_guid
+  staff: false; no_address mail, proxyAddresses; no_guid
 `},
 		{"disabled, without GUID", directory.Query{Addresses: []string{"desk@example.com"}}, `
 CN=Shared,OU=Staff,DC=example
@@ -177,7 +179,7 @@ CN=Evil\, *)(mail=*,OU=Staff,DC=example
 `},
 		{"a GUID", directory.Query{GUID: guid(t, "bcd2e574-8d58-4136-a9df-8a19b145db79")}, `
 CN=Ann,OU=Staff,DC=example bcd2e574-8d58-4136-a9df-8a19b145db79
-  objectguid: bcd2e574-8d58-4136-a9df-8a19b145db79
+  objectGUID: bcd2e574-8d58-4136-a9df-8a19b145db79
   sales: false; ` + noDepartment + `
   staff: true
 `},
@@ -193,7 +195,7 @@ CN=Ann,OU=Left,DC=example 8c4ac332-975f-4717-ad7b-ba4a4e968fff
   sales: false; outside_base OU=Staff,DC=example; ` + noDepartment + `
   staff: false; outside_base OU=Staff,DC=example
 CN=Ann,OU=Staff,DC=example bcd2e574-8d58-4136-a9df-8a19b145db79
-  samaccountname: ann
+  sAMAccountName: ann
   sales: false; ` + noDepartment + `
   staff: true
 `},
@@ -216,6 +218,22 @@ func guid(t *testing.T, text string) identity.GUID {
 		t.Fatal(err)
 	}
 	return g
+}
+
+// TestFindEntries: the values of entries are told by their DNs, every octet as it
+// is there and under the scope's spelling, whatever is looked for beside them.
+func TestFindEntries(t *testing.T) {
+	dir := write(t, map[string]string{"corp.ldif": "version: 1\n\ndn: CN=Odd,OU=Staff,DC=example\nmail: odd@example.com\nproxyaddresses:: " +
+		base64.StdEncoding.EncodeToString([]byte("smtp:  two@\xff.example ")) + "\nproxyaddresses: SMTP:odd@example.com\nuserPrincipalName: odd@example.com\n"})
+	query := directory.Query{Entries: []string{"CN=Odd,OU=Staff,DC=example", "CN=Nobody,DC=example"}, Addresses: []string{"nobody@example.com"}}
+	found, err := New("corp", []string{dir + "/*.ldif"}).Find(context.Background(), query, findScopes())
+	if err != nil || len(found.Objects) > 0 || len(found.Entries) != 1 {
+		t.Fatalf("%v, %+v", err, found)
+	}
+	want := []directory.FoundValue{{Attribute: "mail", Value: "odd@example.com"}, {Attribute: "proxyAddresses", Value: "smtp:  two@\xff.example "}, {Attribute: "proxyAddresses", Value: "SMTP:odd@example.com"}}
+	if got := found.Entries[0].Held; !slices.Equal(got, want) {
+		t.Errorf("got %q, want %q", got, want)
+	}
 }
 
 // TestFindCut: no more than MaxFound objects are told, and that there are more.
@@ -263,7 +281,7 @@ func TestFindInSnapshot(t *testing.T) {
 	found, err := write(taken.String()).Find(context.Background(), query, scopes)
 	if got, want := told(found), `CN=Ann,OU=Staff,DC=example bcd2e574-8d58-4136-a9df-8a19b145db79
   mail: Ann@Example.com
-  proxyaddresses: SMTP:ann@example.com
+  proxyAddresses: SMTP:ann@example.com
   sales: false; `+noDepartment+`
   staff: true
 `+note+"\n"; err != nil || got != want {

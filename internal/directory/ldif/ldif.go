@@ -85,6 +85,13 @@ func (s *Source) fail(from string, line int, err error) error {
 	return &directory.ReadError{Directory: s.label, From: from, Line: line, Err: err}
 }
 
+// LackingError says that a snapshot was made without an attribute that is read.
+type LackingError struct{ Attribute string }
+
+func (e *LackingError) Error() string {
+	return fmt.Sprintf("the snapshot was made without the attribute %s, which is read now; make it again", e.Attribute)
+}
+
 // cause strips the path from an error that is told with the path.
 func cause(err error) error {
 	if path := (*os.PathError)(nil); errors.As(err, &path) {
@@ -141,7 +148,7 @@ func (s *Source) readFile(ctx context.Context, path string, sel *selection, rece
 		}
 		if first {
 			if missing := r.marks.missing(sel.attributes); missing != "" {
-				return s.fail(path, 0, fmt.Errorf("the snapshot was made without the attribute %s, which is read now; make it again", missing))
+				return s.fail(path, 0, &LackingError{missing})
 			}
 			if !r.marks.recorded && sel.unsupported != nil {
 				return sel.unsupported

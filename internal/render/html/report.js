@@ -252,6 +252,8 @@
   const top = node("tr", { class: "gap", "aria-hidden": "true" }, node("td")), bottom = top.cloneNode(true);
   let current = tabs[0], active = 0, made = new Map();
 
+  // As the style has it: columns that only help are not there.
+  const narrow = matchMedia("(max-width: 52rem)");
   const view = () => Math.max(scroller.clientHeight - height, height);
   const total = () => current.lines.length * height;
   const scale = () => {
@@ -268,7 +270,7 @@
       const g = data.reasons[-1 - r];
       row.className = "head";
       const text = count(current.rows.filter((x) => within(g, x)).length, "refused", "refused") + ", " + g.meaning;
-      row.append(node("td", { colspan: current.columns.length }, node("strong", {}, g.name), text));
+      row.append(node("td", { colspan: current.columns.filter((c) => !c.helps || !narrow.matches).length }, node("strong", {}, g.name), text));
       return row;
     }
     row.tabIndex = i === active ? 0 : -1;
@@ -302,6 +304,7 @@
     if (focused && !body.contains(document.activeElement)) scroller.focus({ preventScroll: true });
   };
   const redraw = () => {
+    if (!current.all) return;
     made = new Map();
     body.replaceChildren(top, bottom);
     table.setAttribute("aria-rowcount", current.lines.length + 1);
@@ -324,6 +327,7 @@
     return true;
   };
   scroller.addEventListener("scroll", draw, { passive: true });
+  narrow.addEventListener("change", redraw);
   new ResizeObserver(draw).observe(scroller);
   scroller.addEventListener("keydown", (e) => {
     const page = Math.max(1, Math.floor(view() / height) - 1), end = current.lines.length - 1;

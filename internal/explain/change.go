@@ -1,0 +1,398 @@
+package explain
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/rollcall-cli/rollcall/internal/directory"
+	"github.com/rollcall-cli/rollcall/internal/identity"
+	"github.com/rollcall-cli/rollcall/internal/repair"
+	"github.com/rollcall-cli/rollcall/plan"
+)
+
+// object is one of a directory as a scope reads it.
+type object struct {
+	*directory.Found
+	directory *Directory
+	scope     *directory.Scope
+}
+
+// entry returns the object of an entry; its fields are nil where no search
+// found it.
+func (b *builder) entry(e plan.EntryRef) object {
+	for n := range b.c.Directories {
+		d := &b.c.Directories[n]
+		s := slices.IndexFunc(d.Scopes, func(s directory.Scope) bool { return s.Name == e.Scope })
+		if d.Name != e.Directory || s < 0 {
+			continue
+		}
+		for _, list := range [...][]directory.Found{d.Found.Entries, d.Found.Objects} {
+			for k := range list {
+				if o := &list[k]; o.DN == e.DN && (o.GUID == e.GUID || o.GUID.IsZero() || e.GUID.IsZero()) {
+					return object{o, d, &d.Scopes[s]}
+				}
+			}
+		}
+	}
+	return object{}
+}
+
+// held returns the values of an attribute, as the directory has them.
+func (o *object) held(attribute string) (values []string) {
+	for _, v := range o.Held {
+		if strings.EqualFold(v.Attribute, attribute) {
+			values = append(values, v.Value)
+		}
+	}
+	return values
+}
+
+// declared returns the values that begin with SMTP:, beside which the primary
+// attribute is not read.
+func (o *object) declared() (values []string) {
+	for _, attribute := range o.scope.AliasAttributes {
+		for _, v := range o.held(attribute) {
+			if prefix, _ := bare(v); prefix == "SMTP:" {
+				values = append(values, v)
+			}
+		}
+	}
+	return values
+}
+
+// lists returns the values by which the object lists an address, given without
+// prefix. The primary attribute has its part in them where it is read, or would
+// be once the others are gone.
+func (o *object) lists(value string, role plan.Role) (values []directory.FoundValue) {
+	if o.Found == nil {
+		return nil
+	}
+	same := func(v string) bool { return strings.EqualFold(strings.ToValidUTF8(v, "\uFFFD"), value) }
+	if role != plan.AliasRole || len(o.declared()) == 0 {
+		for _, v := range o.held(o.scope.PrimaryAttribute) {
+			if same(strings.TrimSpace(v)) {
+				values = append(values, directory.FoundValue{Attribute: o.scope.PrimaryAttribute, Value: v})
+			}
+		}
+	}
+	for _, attribute := range o.scope.AliasAttributes {
+		for _, v := range o.held(attribute) {
+			if _, address := bare(v); same(address) {
+				values = append(values, directory.FoundValue{Attribute: attribute, Value: v})
+			}
+		}
+	}
+	slices.SortFunc(values, func(v, w directory.FoundValue) int {
+		return cmp.Or(strings.Compare(strings.ToLower(v.Attribute), strings.ToLower(w.Attribute)), strings.Compare(v.Value, w.Value))
+	})
+	return values
+}
+
+// bare returns a value of an alias attribute without prefix.
+func bare(value string) (prefix, address string) {
+	value = strings.TrimSpace(value)
+	n := directory.Prefix([]byte(value))
+	if n > 0 && strings.EqualFold(value[:n], "smtp") {
+		return value[:n+1], strings.TrimSpace(value[n+1:])
+	}
+	return "", value
+}
+
+// alias returns the attribute for the aliases of a scope, and the prefix that
+// its values bear.
+func alias(s *directory.Scope) (attribute, prefix string) {
+	if len(s.AliasAttributes) == 0 {
+		return "", ""
+	}
+	if attribute = s.AliasAttributes[0]; strings.EqualFold(attribute, "proxyAddresses") {
+		prefix = "smtp:"
+	}
+	return attribute, prefix
+}
+
+// edits are what becomes of the values of an object, by attribute.
+type edits map[string][]repair.Edit
+
+func (e edits) add(attribute, from, to string) {
+	e[attribute] = append(e[attribute], repair.Edit{From: from, To: to})
+}
+
+// scripts writes the change of an object into an action.
+func (b *builder) scripts(a *Action, o *object, changed edits) {
+	change := repair.Change{DN: b.m.DN(o.DN), GUID: b.m.GUID(o.GUID.String())}
+	for _, attribute := range append([]string{o.scope.PrimaryAttribute}, o.scope.AliasAttributes...) {
+		list := changed[attribute]
+		delete(changed, attribute)
+		if len(list) == 0 {
+			continue
+		}
+		var present []string
+		for _, v := range o.held(attribute) {
+			present = append(present, b.value(attribute, v))
+		}
+		for n := range list {
+			list[n] = repair.Edit{From: b.value(attribute, list[n].From), To: b.value(attribute, list[n].To)}
+		}
+		if len(present) == 1 && len(list) == 1 && list[0].From != "" && list[0].To != "" {
+			change.Replace = append(change.Replace, repair.Of(attribute, list[0].To)...)
+			continue
+		}
+		change.Edit(attribute, present, list...)
+	}
+	a.LDIF = change.LDIF()
+	if o.directory.powershell() {
+		a.PowerShell = change.PowerShell()
+	}
+}
+
+// powershell reports whether PowerShell changes the directory: it is Active
+// Directory, or an export, which the username tells.
+func (d *Directory) powershell() bool {
+	return d.Kind == "active_directory" ||
+		d.Kind == "ldif" && slices.ContainsFunc(d.Scopes, func(s directory.Scope) bool { return strings.EqualFold(s.UsernameAttribute, "sAMAccountName") })
+}
+
+// value masks a value of an attribute, "" for none.
+func (b *builder) value(attribute, value string) string {
+	_, address := bare(value)
+	switch at := strings.LastIndex(value, address); {
+	case strings.TrimSpace(value) == "":
+		return value
+	case strings.EqualFold(attribute, "dn"):
+		return b.m.DN(value)
+	case isGUID(value):
+		return b.m.GUID(value)
+	case strings.Contains(address, "@") || at > 0:
+		return value[:at] + b.m.Address(address) + value[at+len(address):]
+	}
+	return b.m.Name(value)
+}
+
+// removal takes an address from an entry.
+func (b *builder) removal(a *Action, f *plan.Fix) {
+	o := b.entry(f.Listing.Entry)
+	changed := edits{}
+	for _, v := range o.lists(f.Listing.Value, f.Listing.Role) {
+		changed.add(v.Attribute, v.Value, "")
+	}
+	if len(changed) == 0 {
+		return
+	}
+	// Without a value that begins with SMTP:, the primary attribute is read.
+	if left := o.declared(); len(left) > 0 {
+		left = slices.DeleteFunc(left, func(v string) bool { _, address := bare(v); return strings.EqualFold(address, f.Listing.Value) })
+		for _, v := range o.held(o.scope.PrimaryAttribute) {
+			if v = strings.TrimSpace(v); len(left) == 0 && v != "" && !strings.EqualFold(v, f.Listing.Value) {
+				b.m.Address(v)
+				a.Effect += fmt.Sprintf("; %s is read then, which is %s: give the entry another SMTP: value first", o.scope.PrimaryAttribute, v)
+			}
+		}
+	}
+	b.scripts(a, &o, changed)
+}
+
+// restoration gives an address back to an entry, as an alias.
+func (b *builder) restoration(a *Action, f *plan.Fix) {
+	o := b.entry(f.Listing.Entry)
+	if o.Found == nil {
+		return
+	}
+	if attribute, prefix := alias(o.scope); attribute != "" {
+		changed := edits{}
+		changed.add(attribute, "", prefix+f.Address)
+		b.scripts(a, &o, changed)
+	}
+}
+
+// promotion makes an address the primary of an entry, and what was it an alias.
+func (b *builder) promotion(a *Action, f *plan.Fix) {
+	o := b.entry(f.Listing.Entry)
+	if o.Found == nil {
+		return
+	}
+	attribute, prefix := alias(o.scope)
+	listed, changed := o.lists(f.Address, plan.AliasRole), edits{}
+	if declared := o.declared(); len(declared) > 0 {
+		for _, v := range declared {
+			_, address := bare(v)
+			alias := "smtp:" + address
+			if len(o.lists(address, plan.AliasRole)) > 1 { // the others are aliases
+				alias = ""
+			}
+			changed.add(b.holder(&o, v), v, alias)
+		}
+		found := false
+		for _, v := range listed {
+			_, address := bare(v.Value)
+			to := "SMTP:" + address
+			if found {
+				to = ""
+			}
+			changed.add(v.Attribute, v.Value, to)
+			found = true
+		}
+		if !found {
+			changed.add(attribute, "", "SMTP:"+f.Address)
+		}
+		for _, v := range o.held(o.scope.PrimaryAttribute) {
+			if strings.EqualFold(strings.TrimSpace(v), f.Wanted) {
+				changed.add(o.scope.PrimaryAttribute, v, f.Address)
+			}
+		}
+		b.scripts(a, &o, changed)
+		return
+	}
+	before := o.held(o.scope.PrimaryAttribute)
+	if len(before) != 1 || attribute == "" {
+		return
+	}
+	changed.add(o.scope.PrimaryAttribute, before[0], f.Address)
+	for _, v := range listed {
+		if v.Attribute != o.scope.PrimaryAttribute {
+			changed.add(v.Attribute, v.Value, "")
+		}
+	}
+	if wanted := o.lists(f.Wanted, plan.AliasRole); !slices.ContainsFunc(wanted, func(v directory.FoundValue) bool { return v.Attribute != o.scope.PrimaryAttribute }) {
+		changed.add(attribute, "", prefix+f.Wanted)
+	}
+	b.scripts(a, &o, changed)
+}
+
+// holder returns the alias attribute that has a value.
+func (b *builder) holder(o *object, value string) string {
+	n := slices.IndexFunc(o.scope.AliasAttributes, func(attribute string) bool { return slices.Contains(o.held(attribute), value) })
+	return o.scope.AliasAttributes[n]
+}
+
+// mostOutside bounds the objects beside the plan for which changes are told.
+const mostOutside = 2
+
+// outsideActions are changes of objects after which a scope takes them, or their
+// address counts.
+func (b *builder) outsideActions() {
+	shown := 0
+	for n := range b.c.Directories {
+		d := &b.c.Directories[n]
+		for k := range d.Found.Objects {
+			found := &d.Found.Objects[k]
+			if shown == mostOutside || !b.isOutside(d, found) {
+				continue
+			}
+			before := len(b.d.Actions)
+			for i := range found.Verdicts {
+				o := object{found, d, &d.Scopes[i]}
+				if before == len(b.d.Actions) {
+					b.moveBack(&o, &found.Verdicts[i])
+					b.correct(&o, &found.Verdicts[i])
+				}
+			}
+			shown += min(len(b.d.Actions)-before, 1)
+		}
+	}
+}
+
+// account returns the account of an object that no entry stands for, or nil.
+func (b *builder) account(d *Directory, o *directory.Found) *identity.Account {
+	for n := range b.x.Accounts {
+		f := &b.x.Accounts[n]
+		if f.Standing == plan.Orphan && f.Before != nil && !o.GUID.IsZero() && f.Before.GUID == o.GUID && f.Before.Directory == d.Name {
+			return f.Before
+		}
+	}
+	return nil
+}
+
+// moveBack moves an object to where a scope takes it, if its place is all that
+// is wrong: to where its account had it, or else to the base of the only scope.
+func (b *builder) moveBack(o *object, v *directory.Verdict) {
+	if len(v.Obstacles) != 1 || v.Obstacles[0].Kind != directory.OutsideBase {
+		return
+	}
+	target := ""
+	if a := b.account(o.directory, o.Found); a != nil {
+		base, err := identity.ParseDN(o.scope.Base)
+		was, err2 := identity.ParseDN(identity.ParentDN(a.DN))
+		if err == nil && err2 == nil && was.Within(base) {
+			target = identity.ParentDN(a.DN)
+		}
+	}
+	switch {
+	case target != "":
+	case len(o.directory.Scopes) == 1:
+		target = o.scope.Base
+	default:
+		return
+	}
+	dn := b.m.DN(o.DN)
+	move := repair.Move{DN: dn, GUID: b.m.GUID(o.GUID.String()), Name: firstName(dn), To: b.m.DN(target)}
+	a := Action{
+		Kind: "move", Address: b.only(), Text: fmt.Sprintf("if it is to stay, move %s to %s", quoted(o.DN), quoted(target)),
+		Effect: "then scope " + quoted(v.Scope) + " takes it", LDIF: move.LDIF(),
+	}
+	if lists := func(v directory.FoundValue) bool { return !isGUID(v.Value) }; b.x.Subject.Kind == plan.AddressSubject && !slices.ContainsFunc(o.Values, lists) {
+		a.Effect += ", but it does not list " + b.x.Subject.Text
+	}
+	if o.directory.powershell() {
+		a.PowerShell = move.PowerShell()
+	}
+	b.d.Actions = append(b.d.Actions, a)
+}
+
+// firstName returns the first relative name of a DN as it is written.
+func firstName(dn string) string {
+	parent := identity.ParentDN(dn)
+	if parent == "" {
+		return dn
+	}
+	return strings.TrimSuffix(strings.TrimRight(strings.TrimSuffix(dn, parent), " "), ",")
+}
+
+// correct makes an address count that stands beside a value with SMTP:, or makes
+// the primary attribute say what that value does.
+func (b *builder) correct(o *object, v *directory.Verdict) {
+	at := func(kind directory.ObstacleKind) bool {
+		return slices.ContainsFunc(v.Obstacles, func(x directory.Obstacle) bool { return x.Kind == kind })
+	}
+	if !v.Taken || !at(directory.BesideSMTP) || b.x.Subject.Kind != plan.AddressSubject {
+		return
+	}
+	primary, declared := o.scope.PrimaryAttribute, o.declared()
+	for _, value := range o.held(primary) {
+		address := strings.TrimSpace(value)
+		if !slices.ContainsFunc(o.Values, func(v directory.FoundValue) bool {
+			return strings.EqualFold(v.Attribute, primary) && v.Value == strings.ToValidUTF8(value, "\uFFFD")
+		}) {
+			continue
+		}
+		b.m.Address(address)
+		if attribute, _ := alias(o.scope); !at(directory.OtherDomain) {
+			a := Action{Kind: "add_value", Address: b.only(), Text: fmt.Sprintf("if it is to be an alias, add %s to %s of %s", quoted("smtp:"+address), attribute, quoted(o.DN)), Effect: "then the entry lists it"}
+			changed := edits{}
+			changed.add(attribute, "", "smtp:"+address)
+			b.scripts(&a, o, changed)
+			b.d.Actions = append(b.d.Actions, a)
+		}
+		if len(declared) == 1 {
+			_, right := bare(declared[0])
+			b.m.Address(right)
+			a := Action{Kind: "correct_value", Address: b.only(), Text: fmt.Sprintf("if it is out of date, correct %s of %s to %s", primary, quoted(o.DN), right), Effect: "no address changes its place, because " + primary + " is not read there"}
+			changed := edits{}
+			changed.add(primary, value, right)
+			b.scripts(&a, o, changed)
+			b.d.Actions = append(b.d.Actions, a)
+		}
+	}
+}
+
+// only is the address that the subject is, or "".
+func (b *builder) only() string {
+	if b.x.Subject.Kind != plan.AddressSubject {
+		return ""
+	}
+	return b.m.Address(b.x.Subject.Text)
+}
+
+// quoted is a name in a sentence, as it is: renderers escape what must be.
+func quoted(s string) string { return `"` + s + `"` }
