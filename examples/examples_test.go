@@ -138,9 +138,13 @@ func TestQuickstart(t *testing.T) {
 // left out.
 func TestReadme(t *testing.T) {
 	t.Setenv("COLUMNS", "88")
+	readme, err := os.ReadFile("../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
 	shown := 0
 	const prompt = "```\n$ rollcall -C examples/quickstart "
-	for _, block := range strings.Split(read(t, "../README.md"), prompt)[1:] {
+	for _, block := range strings.Split(string(readme), prompt)[1:] {
 		block, _, _ = strings.Cut(block, "```")
 		command, block, _ := strings.Cut(block, "\n")
 		out, code := program(t)(copied(t, "quickstart"), strings.Fields(command)...)
