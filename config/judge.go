@@ -104,10 +104,24 @@ func (r *actualRow) fits(e *ExpectedRow) bool {
 // near reports whether a row is about the address of one that is expected.
 func (r *actualRow) near(e *ExpectedRow) bool { return strings.EqualFold(r.address, e.Address) }
 
+// masked is the row with masks in its fields.
+func (r *actualRow) masked(m plan.Masker) *actualRow {
+	masked := *r
+	masked.fields = plan.RedactFields(r.fields, m)
+	return &masked
+}
+
+// masked is the expectation with masks in its fields.
+func (e *ExpectedRow) masked(m plan.Masker) *ExpectedRow {
+	masked := *e
+	masked.Fields = plan.RedactFields(e.Fields, m)
+	return &masked
+}
+
 // text spells out a row: its kind and the named fields, or all that are not
 // empty.
 func (r *actualRow) text(names []plan.Field, m plan.Masker) string {
-	masked := actualRow{fields: plan.RedactFields(r.fields, m)}
+	masked := r.masked(m)
 	if names == nil {
 		return spelled(r.kind, slices.DeleteFunc(masked.fields, func(f plan.Field) bool {
 			return f.Value == "" || f.Value == "false" || f.Value == "0"
@@ -145,11 +159,15 @@ func match(what string, expected []ExpectedRow, rows []actualRow, m plan.Masker)
 			rows[at].expected = true
 			continue
 		}
-		x := Mismatch{Line: e.Line, What: what + " of " + m.Address(e.Address), Expected: []string{cmp.Or(spelled(e.Kind, plan.RedactFields(e.Fields, m)), "any")}}
+		x := Mismatch{Line: e.Line, What: what + " of " + m.Address(e.Address), Expected: []string{cmp.Or(spelled(e.Kind, e.masked(m).Fields), "any")}}
 		ofKind := slices.ContainsFunc(rows, func(r actualRow) bool { return r.near(e) && r.kind == e.Kind })
 		for k := range rows {
 			if r := &rows[k]; r.near(e) && (!ofKind || r.kind == e.Kind) {
-				x.Actual = append(x.Actual, r.text(append([]plan.Field{}, e.Fields...), m))
+				shown := r.text(append([]plan.Field{}, e.Fields...), m)
+				if !r.fits(e) && r.masked(m).fits(e.masked(m)) {
+					shown += ", which differs only in what is masked"
+				}
+				x.Actual = append(x.Actual, shown)
 			}
 		}
 		missing = append(missing, x)

@@ -185,7 +185,10 @@ func (d *testDecoder) test(b *block) Test {
 		}
 	}
 	if b.require("directories", `write directories = { corp = "corp.ldif" }`) {
-		all, _ := b.table("directories", `corp = "corp.ldif"`)
+		all, ok := b.table("directories", `corp = "corp.ldif"`)
+		if ok && len(all) == 0 {
+			d.errorf(b.rangeOf("directories"), `write directories = { corp = "corp.ldif" }`, "%q is empty: a plan of nothing is nothing", "directories")
+		}
 		for _, e := range all {
 			t.Directories = append(t.Directories, TestDirectory{e.name, d.paths(e)})
 		}
@@ -216,6 +219,9 @@ func (d *testDecoder) paths(e entry) []string {
 	if t := plain.Type(); !plain.IsNull() && (t.IsTupleType() || t.IsListType() || t.IsSetType()) {
 		values = plain.AsValueSlice()
 	}
+	if len(values) == 0 {
+		d.errorf(e.rng, `write corp = "corp.ldif"`, "the list of files of %s is empty", e.shown)
+	}
 	var paths []string
 	for _, v := range values {
 		v, _ = v.Unmark()
@@ -232,7 +238,19 @@ func (d *testDecoder) paths(e entry) []string {
 	return paths
 }
 
+// nulls reports what is set to null: of what is expected, that is no expectation.
+func (d *testDecoder) nulls(b *block, t blockType) (any bool) {
+	for _, a := range inOrder(b.Body.Attributes) {
+		if !b.has(a.Name) && slices.Contains(t.attributes, a.Name) {
+			d.errorf(a.Expr.Range(), "give it a value, or remove it", "%q is null", a.Name)
+			any = true
+		}
+	}
+	return any
+}
+
 func (d *testDecoder) expectation(b *block) Expectation {
+	null := d.nulls(b, expectType)
 	e := Expectation{Exact: b.flag("exact", false)}
 	for _, a := range inOrder(b.Body.Attributes) {
 		if a.Name != "exact" && b.has(a.Name) {
@@ -241,8 +259,10 @@ func (d *testDecoder) expectation(b *block) Expectation {
 	}
 	for _, inner := range b.blocks {
 		if inner.Type == "change" {
+			d.nulls(inner, changeType)
 			e.Changes = append(e.Changes, d.row(inner, "category", plan.CategoryNames()))
 		} else {
+			d.nulls(inner, rejectionType)
 			e.Rejections = append(e.Rejections, d.row(inner, "reason", plan.ReasonNames()))
 		}
 	}
@@ -251,7 +271,7 @@ func (d *testDecoder) expectation(b *block) Expectation {
 	if _, set := b.Body.Attributes["exact"]; set {
 		written--
 	}
-	if written == 0 && !e.Exact {
+	if written == 0 && !e.Exact && !null {
 		d.errorf(b.header(), "write add = 1, or what else the plan is to be", "the expectation is empty")
 	}
 	return e

@@ -88,6 +88,24 @@ func TestEmptyExpectation(t *testing.T) {
 	}
 }
 
+// TestNothingExpected: what would make a test pass whatever the plan is, is
+// refused.
+func TestNothingExpected(t *testing.T) {
+	for _, c := range []struct{ directories, expect, want string }{
+		{`{}`, `inactive = 0`, `"directories" is empty: a plan of nothing is nothing`},
+		{`{ corp = [] }`, `inactive = 0`, `the list of files of "corp" is empty`},
+		{`{ corp = "a.ldif" }`, `add = null`, `"add" is null`},
+		{`{ corp = "a.ldif" }`, `exact = null`, `"exact" is null`},
+		{`{ corp = "a.ldif" }`, `change "ann@example.com" { category = null }`, `"category" is null`},
+		{`{ corp = "a.ldif" }`, `rejection "ann@example.com" { guard = null }`, `"guard" is null`},
+	} {
+		_, _, diags := loadTests(t, "test \"a\" {\n  directories = "+c.directories+"\n  expect {\n    "+c.expect+"\n  }\n}\n")
+		if len(diags) != 1 || diags[0].Summary != c.want {
+			t.Errorf("%s, %s: %v, want %s", c.directories, c.expect, diags.Err(), c.want)
+		}
+	}
+}
+
 // TestLoadFor: a test has an environment of its own, in which every variable is
 // set.
 func TestLoadFor(t *testing.T) {
@@ -163,6 +181,14 @@ func TestJudgeMasked(t *testing.T) {
 		{1, "change of " + primary, []string{fmt.Sprintf("dn=%q username=%q", dn, was)}, []string{fmt.Sprintf("add dn=%q username=%q", dn, is)}},
 		{0, "change of " + primary, nil, []string{fmt.Sprintf(`add type="user" directory="corp" new_primary=%q username=%q dn=%q`, primary, is, dn)}},
 	}
+	if diff := cmp.Diff(want, e.Judge(p, mask)); diff != "" {
+		t.Errorf("-want +got:\n%s", diff)
+	}
+
+	// Letter case does not count in the mask of an address.
+	e = Expectation{Changes: []ExpectedRow{{Address: "ann.smith@example.com", Kind: "add", Fields: []plan.Field{{Name: "new_primary", Value: "Ann.Smith@example.com"}}, Line: 1}}}
+	row := fmt.Sprintf("add new_primary=%q", primary)
+	want = []Mismatch{{1, "change of " + primary, []string{row}, []string{row + ", which differs only in what is masked"}}}
 	if diff := cmp.Diff(want, e.Judge(p, mask)); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)
 	}

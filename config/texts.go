@@ -1,6 +1,7 @@
 package config
 
 import (
+	"crypto/sha256"
 	"fmt"
 	"path/filepath"
 	"slices"
@@ -17,8 +18,9 @@ type Text struct {
 	Name string
 	// Content has secrets replaced.
 	Content string
-	// Concealed marks a file that may be a secret: its Content is only good to
-	// find out whether two files are the same.
+	// Sum tells whether two files are the same, down to their secrets.
+	Sum [sha256.Size]byte
+	// Concealed marks a file that may be a secret as a whole. It has no Content.
 	Concealed bool
 }
 
@@ -35,7 +37,7 @@ func (c *Config) Texts(other *Config) ([]Text, error) {
 	named := namedFiles{lists: map[string]string{}, closed: map[string]bool{}}
 	var all []Text
 	for _, src := range sources[:len(c.Files)] {
-		all = append(all, Text{Name: c.below(src.path), Content: src.shown()})
+		all = append(all, Text{Name: c.below(src.path), Content: src.shown(), Sum: sha256.Sum256(src.text)})
 		named.find(src.tokens, secrets, c.Dir)
 	}
 	for _, path := range c.Used {
@@ -47,7 +49,11 @@ func (c *Config) Texts(other *Config) ([]Text, error) {
 		if !filepath.IsAbs(name) {
 			name = c.below(path)
 		}
-		all = append(all, Text{Name: name, Content: string(text), Concealed: !list || named.closed[path]})
+		t := Text{Name: name, Sum: sha256.Sum256(text), Concealed: !list || named.closed[path]}
+		if !t.Concealed {
+			t.Content = string(text)
+		}
+		all = append(all, t)
 	}
 	slices.SortFunc(all, func(a, b Text) int { return strings.Compare(a.Name, b.Name) })
 	return all, nil

@@ -63,7 +63,11 @@ protected "board" { addresses = concat(lines(file("lists/board.txt")), lines(fil
 			t.Errorf("%s stands behind %s", text.Name, texts[i-1].Name)
 		}
 		got[text.Name] = "concealed"
-		if !text.Concealed {
+		if text.Concealed {
+			if text.Content != "" {
+				t.Errorf("%s is concealed, and has its content", text.Name)
+			}
+		} else {
 			got[text.Name] = "shown"
 			if strings.Contains(text.Content, "hunter") {
 				t.Errorf("%s shows a secret:\n%s", text.Name, text.Content)

@@ -9,7 +9,9 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
+	"unicode/utf8"
 
 	"github.com/rollcall-cli/rollcall/internal/servertest"
 )
@@ -93,6 +95,23 @@ func (p *proposal) check(base string, env ...string) (out string, code int) {
 	return string(text), cmd.ProcessState.ExitCode()
 }
 
+// fakeGH makes what stands in for gh: it keeps the comment of the bot, and the
+// calls.
+func (p *proposal) fakeGH() {
+	p.t.Helper()
+	gh := `#!/bin/sh
+printf '%s\n' "$*" >>"$GH_CALLS"
+case "$*" in
+*--paginate*) test ! -e "$GH_COMMENT" || echo 7 ;;
+*"body=@"*) for last; do :; done; cp "${last#body=@}" "$GH_COMMENT" ;;
+*) exit 1 ;;
+esac
+`
+	if err := os.WriteFile(filepath.Join(p.bin, "gh"), []byte(gh), 0o700); err != nil {
+		p.t.Fatal(err)
+	}
+}
+
 // says checks what a comment holds, and what not.
 func says(t *testing.T, comment string, all []string, none ...string) {
 	t.Helper()
@@ -124,18 +143,7 @@ var (
 // the change does, masked.
 func TestPullRequestOnGitHub(t *testing.T) {
 	p := propose(t)
-	// What stands in for gh keeps the comment of the bot, and the calls.
-	gh := `#!/bin/sh
-printf '%s\n' "$*" >>"$GH_CALLS"
-case "$*" in
-*--paginate*) test ! -e "$GH_COMMENT" || echo 7 ;;
-*"body=@"*) for last; do :; done; cp "${last#body=@}" "$GH_COMMENT" ;;
-*) exit 1 ;;
-esac
-`
-	if err := os.WriteFile(filepath.Join(p.bin, "gh"), []byte(gh), 0o700); err != nil {
-		t.Fatal(err)
-	}
+	p.fakeGH()
 	comment, calls, summary := filepath.Join(p.bin, "comment"), filepath.Join(p.bin, "calls"), filepath.Join(p.bin, "summary")
 	env := []string{"GITHUB_REPOSITORY=example/mail", "PULL_REQUEST=12", "GITHUB_STEP_SUMMARY=" + summary, "GH_COMMENT=" + comment, "GH_CALLS=" + calls}
 	for range 2 {
@@ -205,12 +213,78 @@ esac
 	}
 }
 
+// TestPullRequestIsSafe: whatever a change has in its files, it is neither markup
+// of the comment nor a command in the log, and only what it does tells two runs
+// apart.
+func TestPullRequestIsSafe(t *testing.T) {
+	p := propose(t)
+	comment := filepath.Join(p.bin, "comment")
+	p.fakeGH()
+	env := []string{"GITHUB_REPOSITORY=example/mail", "PULL_REQUEST=12", "GH_COMMENT=" + comment, "GH_CALLS=" + filepath.Join(p.bin, "calls"), "ROLLCALL_FLAGS="}
+	hostile := "# a\r# [a](http://example.com) @everyone\x1b[2J\n::stop-commands::x\n  ::add-mask::a\n\u00a0::add-mask::a\n##[add-mask]a\n# " + strings.Repeat("\U0001F469", 700) + "\n"
+	// As a program that fails may write it.
+	rollcall := "#!/bin/sh\ncase \"$*\" in *validate*) cat \"$HOSTILE\"; echo \"in $5\"; exit 1 ;; *plan*) exec \"$ROLLCALL\" \"$@\" ;; esac\n"
+	for name, text := range map[string]string{"rollcall": rollcall, "hostile": hostile} {
+		path := filepath.Join(p.bin, name)
+		os.Remove(path)
+		if err := os.WriteFile(path, []byte(text), 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+	env = append(env, "HOSTILE="+filepath.Join(p.bin, "hostile"), "ROLLCALL="+built(t, "rollcall"))
+	out, code := p.check("main~1", env...)
+	if code != 1 {
+		t.Fatalf("exits %d\n%s", code, out)
+	}
+	for line := range strings.Lines(out) {
+		if strings.HasPrefix(strings.TrimSpace(line), "::") || strings.Contains(line, "##[") || strings.ContainsAny(line, "\r\x1b") {
+			t.Errorf("the log has %q", line)
+		}
+	}
+	page := read(t, comment)
+	failures, _, _ := strings.Cut(page, "## rollcall:")
+	if !utf8.ValidString(page) || strings.ContainsAny(page, "\r\x1b") {
+		t.Errorf("raw octets in %.300q", page)
+	}
+	_, block, found := strings.Cut(failures, "validate failed:\n\n")
+	if !found || !strings.Contains(block, "\U0001F469") {
+		t.Fatalf("no failure in %q", failures)
+	}
+	for line := range strings.Lines(strings.TrimRight(block, "\n")) {
+		if !strings.HasPrefix(line, "    ") {
+			t.Errorf("%q stands outside of code", line)
+		}
+	}
+
+	// The folder of the base is another one in each run. This base does not load.
+	os.Remove(filepath.Join(p.bin, "rollcall"))
+	if err := os.Symlink(built(t, "rollcall"), filepath.Join(p.bin, "rollcall")); err != nil {
+		t.Fatal(err)
+	}
+	p.change("rollcall.hcl", "display_name = 300", "display_name = three")
+	p.change("rollcall.hcl", "display_name = three", "display_name = 300")
+	var pages []string
+	for range 2 {
+		out, code := p.check("main~1", env...)
+		if code != 1 || !strings.Contains(out, "the configuration to compare with, in base/mail, is not valid") {
+			t.Errorf("exits %d\n%s", code, out)
+		}
+		pages = append(pages, read(t, comment))
+	}
+	if pages[0] != pages[1] {
+		t.Errorf("two runs:\n%s\n%s", pages[0], pages[1])
+	}
+}
+
 // TestPullRequestOnGitLab: the same, by the notes API.
 func TestPullRequestOnGitLab(t *testing.T) {
 	p := propose(t)
 	const marker = `<!-- rollcall-check -->`
+	var mu sync.Mutex // of what the server was told
 	note, calls := "", ""
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		mu.Lock()
+		defer mu.Unlock()
 		if r.Header.Get("PRIVATE-TOKEN") != "the token" {
 			http.Error(w, "no token", http.StatusUnauthorized)
 			return
@@ -239,10 +313,12 @@ func TestPullRequestOnGitLab(t *testing.T) {
 		if out, code := p.check("main~1", env...); code != 0 {
 			t.Fatalf("exits %d\n%s", code, out)
 		}
+		mu.Lock()
 		if !strings.Contains(calls, method+" ") {
 			t.Errorf("no %s:\n%s", method, calls)
 		}
 		says(t, note, masked, people...)
+		mu.Unlock()
 	}
 	if out, code := p.check("main~1", append(env, "GITLAB_TOKEN=another")...); code != 1 || !strings.Contains(out, "failed  comment on merge request 5") {
 		t.Errorf("with another token: exits %d\n%s", code, out)
@@ -267,6 +343,12 @@ func TestPullRequestFiles(t *testing.T) {
 		}
 		if strings.Contains(text, "\t") {
 			t.Errorf("%s has a tab", name)
+		}
+	}
+	pipeline := read(t, "pull-request/gitlab-ci.yml")
+	for _, part := range []string{` && $CI_MERGE_REQUEST_SOURCE_PROJECT_ID == $CI_PROJECT_ID` + "\n", `changes: ["mail/**/*", "ci/**/*", ".gitlab-ci.yml"]`} {
+		if !strings.Contains(pipeline, part) {
+			t.Errorf("gitlab-ci.yml has no %q", part)
 		}
 	}
 	workflow := read(t, "pull-request/github.yml")

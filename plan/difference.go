@@ -73,10 +73,10 @@ type Tally struct {
 // Compare returns the difference of two plans.
 func Compare(base, head *Plan) *Difference {
 	d := &Difference{Base: base, Head: head}
-	d.Changes = differing(pointers(base.Changes), pointers(head.Changes), func(x, y *Change) int {
+	d.Changes = Differences(base.Changes, head.Changes, func(x, y *Change) int {
 		return cmp.Or(cmp.Compare(x.Category, y.Category), x.Address.Compare(y.Address), strings.Compare(x.Attribute, y.Attribute))
 	}, func(x, y *Change) bool { return x.Row() == y.Row() })
-	d.Rejections = differing(pointers(base.Rejections), pointers(head.Rejections), func(x, y *Rejection) int {
+	d.Rejections = Differences(base.Rejections, head.Rejections, func(x, y *Rejection) int {
 		return cmp.Or(cmp.Compare(x.Reason, y.Reason), strings.Compare(x.Address, y.Address), strings.Compare(x.Directory, y.Directory),
 			compareObjects(x, y), strings.Compare(x.keyAttribute(), y.keyAttribute()))
 	}, func(x, y *Rejection) bool {
@@ -84,7 +84,7 @@ func Compare(base, head *Plan) *Difference {
 		a.Since, a.New = b.Since, b.New
 		return a == b
 	})
-	d.Risks = differing(pointers(base.Risks()), pointers(head.Risks()), func(x, y *Risk) int {
+	d.Risks = Differences(base.Risks(), head.Risks(), func(x, y *Risk) int {
 		return cmp.Or(cmp.Compare(slices.Index(riskOrder, x.Code), slices.Index(riskOrder, y.Code)), strings.Compare(x.Directory, y.Directory))
 	}, func(x, y *Risk) bool { return x.Level == y.Level && x.Text() == y.Text() })
 	return d
@@ -115,23 +115,24 @@ func pointers[T any](list []T) []*T {
 	return all
 }
 
-// differing puts together the rows that order does not tell apart, one by one,
+// Differences puts together the rows that order does not tell apart, one by one,
 // and returns those that are not the same, in that order.
-func differing[T any](base, head []*T, order func(x, y *T) int, same func(x, y *T) bool) []Differing[T] {
-	slices.SortStableFunc(base, order)
-	slices.SortStableFunc(head, order)
+func Differences[T any](base, head []T, order func(x, y *T) int, same func(x, y *T) bool) []Differing[T] {
+	before, after := pointers(base), pointers(head)
+	slices.SortStableFunc(before, order)
+	slices.SortStableFunc(after, order)
 	var all []Differing[T]
-	for len(base)+len(head) > 0 {
+	for len(before)+len(after) > 0 {
 		var d Differing[T]
-		next := len(head) - len(base) // where one list has ended, the other is next
-		if len(base) > 0 && len(head) > 0 {
-			next = order(base[0], head[0])
+		next := len(after) - len(before) // where one list has ended, the other is next
+		if len(before) > 0 && len(after) > 0 {
+			next = order(before[0], after[0])
 		}
 		if next <= 0 {
-			d.Base, base = base[0], base[1:]
+			d.Base, before = before[0], before[1:]
 		}
 		if next >= 0 {
-			d.Head, head = head[0], head[1:]
+			d.Head, after = after[0], after[1:]
 		}
 		if d.Base == nil || d.Head == nil || !same(d.Base, d.Head) {
 			all = append(all, d)

@@ -25,13 +25,12 @@ const (
 	RuleContest               // several entries claim an address that nobody keeps
 	RuleFrozen                // what cannot be decided stays as it is
 	RuleAccount               // what becomes of the account
-	RuleSelection             // which changes were asked for
 	RuleLimit                 // how many accounts may go out of service at once
 	RuleKinds     int  = iota // how many there are
 )
 
 var ruleNames = [...]string{
-	"object", "guid", "value", "guard", "declared", "incumbent", "primary", "public", "holder", "contest", "frozen", "account", "selection", "limit",
+	"object", "guid", "value", "guard", "declared", "incumbent", "primary", "public", "holder", "contest", "frozen", "account", "limit",
 }
 
 // String returns the name by which explanations speak of the rule.
@@ -116,11 +115,10 @@ type Explanation struct {
 	Accounts []AccountFacts
 	// Steps are what the rules have said, in their order.
 	Steps []Step
-	// Changes, LeftOut and Rejections are the rows of the plan that concern the
+	// Changes and Rejections are the rows of the plan that concern the
 	// subject: those of its addresses and of its accounts; of an address, also
 	// the refusals that keep an entry that lists it where it is.
 	Changes    []*Change
-	LeftOut    []*LeftOut
 	Rejections []*Rejection
 	// Near are values that are no addresses, and nearly the one that nobody has.
 	Near []Listing
@@ -128,6 +126,8 @@ type Explanation struct {
 	// that are not worked out.
 	Fixes     []Fix
 	MoreFixes int
+
+	again func(f *Fix, declared []string) error
 }
 
 // AddressFacts tell where an address is.

@@ -272,11 +272,6 @@ func (x *explainer) rows() {
 			x.out.Changes = append(x.out.Changes, &p.Changes[n])
 		}
 	}
-	for n := range p.LeftOut {
-		if own(p.LeftOut[n].change) {
-			x.out.LeftOut = append(x.out.LeftOut, &p.LeftOut[n])
-		}
-	}
 	for n := range p.Rejections {
 		r := &p.Rejections[n]
 		f := x.facted[r.Address]

@@ -1,6 +1,11 @@
 package plan
 
-import "slices"
+import (
+	"slices"
+	"strings"
+
+	"github.com/rollcall-cli/rollcall/internal/identity"
+)
 
 // Fix is one thing to do, and what the plan would be then.
 type Fix struct {
@@ -8,19 +13,26 @@ type Fix struct {
 	// Reason is the rejection that it ends; none for those that commit changes.
 	Reason  Reason
 	Address string
-	// Listing is the value to remove.
-	Listing Listing
+	// Listing is the value to remove, and Listings are all by which the object
+	// lists the address, in whatever scope and domain: they go together.
+	Listing  Listing
+	Listings []Listing
 	// Wanted is the primary that the entry has in place of the one to restore.
 	Wanted string
 	// Primary is the primary that the entry has once the value is removed, ""
 	// for none.
 	Primary string
-	// Account and GUID are those of a rebind, N the number of an allowance.
+	// Account and GUID are those of a rebind.
 	Account, GUID string
-	N             int
+	// Directory is the one to read.
+	Directory string
+	// Only are the addresses that a commit selects, With the primaries of the other
+	// accounts that it changes, and N is how many deactivations it needs to be
+	// allowed.
+	Only, With []string
+	N          int
 	// After are the addresses that have another place afterwards: for RemoveValue
-	// than under the plan as it is, of those of the entry and the address itself;
-	// for ApplyIt than before, of those that are told of and go.
+	// than under the plan as it is, for a commit than before, of those that go.
 	After []Moved
 
 	yielding bool // the entry that has the address gives it up
@@ -32,7 +44,7 @@ type Moved struct {
 	// After is nil where nobody has it then.
 	After *Holding
 	// Lost is set if it is in service now or under the plan as it is, and is not
-	// any more then.
+	// any more then, or only because a limit withholds that.
 	Lost bool
 }
 
@@ -45,8 +57,9 @@ const (
 	RestoreIt   FixKind = "add_value"    // give a protected address back to an entry
 	MakePrimary FixKind = "make_primary" // of an entry that has it as an alias, or no more
 	Rebind      FixKind = "rebind"       // rollcall state rebind
+	ReadIt      FixKind = "read"         // explain once more with a directory that was not read
 	ApplyIt     FixKind = "apply"        // commit the pending changes of an address
-	AllowIt     FixKind = "allow"        // lift the limit for this run
+	AllowIt     FixKind = "allow"        // the same past the limit
 )
 
 // mostFixes is how many fixes are worked out, for each is another plan.
@@ -72,8 +85,11 @@ func (x *explainer) fix() error {
 			if r.Wanted != "" {
 				f.Kind = MakePrimary
 			}
-			if r.Other.Kind == EntryParty {
+			switch r.Other.Kind {
+			case EntryParty:
 				x.addFix(f)
+			case AccountParty: // whose protected primary the entry lists
+				x.remove(r, r.entry(), false)
 			}
 		case GUIDChanged:
 			if r.Other.Kind == AccountParty && !r.GUID.IsZero() {
@@ -82,41 +98,38 @@ func (x *explainer) fix() error {
 		}
 	}
 	// Of what is pending, the row of an address that is told of comes first, and
-	// then that of its account.
-	withheld, own, pending := false, false, ""
-	for _, c := range x.out.Changes {
-		told := x.facted[c.Address.String()] != nil
-		switch {
-		case c.Withheld:
-			withheld = true
-		case pending == "", told && !own:
-			pending, own = c.Address.String(), told
-		}
-	}
-	if pending != "" {
-		f := Fix{Kind: ApplyIt, Address: pending}
-		for n := range x.out.Addresses {
-			if a := &x.out.Addresses[n]; a.Fate() == Goes && !a.Withheld {
-				f.After = append(f.After, Moved{a.Address, a.After, true})
+	// then that of its account. What a limit withholds is another commit.
+	for _, withheld := range [...]bool{false, true} {
+		own, pending := false, ""
+		for _, c := range x.out.Changes {
+			told := x.facted[c.Address.String()] != nil
+			if c.Withheld == withheld && (pending == "" || told && !own) {
+				pending, own = c.Address.String(), told
 			}
 		}
-		x.addFix(f)
-	}
-	if withheld {
-		s := x.out.Plan.Summary()
-		x.addFix(Fix{Kind: AllowIt, N: s.WithheldAccounts})
+		if pending != "" {
+			x.addFix(Fix{Kind: ApplyIt, Address: pending})
+		}
 	}
 	for n := range x.out.Fixes {
-		if f := &x.out.Fixes[n]; f.Kind == RemoveValue {
-			if err := x.workOut(f); err != nil {
-				return err
-			}
+		var err error
+		switch f := &x.out.Fixes[n]; f.Kind {
+		case RemoveValue:
+			err = x.workOut(f, nil)
+		case ApplyIt:
+			err = x.commit(f)
+		}
+		if err != nil {
+			return err
 		}
 	}
-	// Who has the address gives it up for somebody, or not at all.
-	x.out.Fixes = slices.DeleteFunc(x.out.Fixes, func(f Fix) bool { return f.yielding && f.Loses() })
+	x.out.Fixes = slices.DeleteFunc(x.out.Fixes, func(f Fix) bool { return f.Vain() })
+	x.out.again = x.workOut
 	return nil
 }
+
+// Vain reports whether the one who has an address would give it up for nobody.
+func (f *Fix) Vain() bool { return f.yielding && f.Loses() }
 
 // standsBehind reports whether an entry is that of the account that has an
 // address.
@@ -125,20 +138,57 @@ func (x *explainer) standsBehind(e EntryRef, h *Holding) bool {
 }
 
 // remove proposes to take the address of a rejection from an entry; yielding
-// tells that it is the one that has it.
+// tells that it is the one that has it. Where whoever has it was not looked at,
+// because its directory was not read, nobody can tell what that comes to.
 func (x *explainer) remove(r *Rejection, from EntryRef, yielding bool) {
 	f := x.facted[r.Address]
 	if f == nil {
 		return
 	}
-	if n := slices.IndexFunc(f.Listed, func(l Listing) bool { return l.Entry == from }); n >= 0 {
-		x.addFix(Fix{Kind: RemoveValue, Reason: r.Reason, Address: r.Address, Listing: f.Listed[n], yielding: yielding})
+	if unread := x.unreadHolder(r, f.Before); unread != "" {
+		x.addFix(Fix{Kind: ReadIt, Reason: r.Reason, Address: r.Address, Directory: unread})
+		return
 	}
+	fix := Fix{Kind: RemoveValue, Reason: r.Reason, Address: r.Address, yielding: yielding}
+	for _, l := range f.Listed {
+		if l.Entry == from && len(fix.Listings) == 0 {
+			fix.Listing = l
+		}
+		if l.Entry.sameObject(from) {
+			fix.Listings = append(fix.Listings, l)
+		}
+	}
+	if fix.Listing.Entry == from {
+		x.addFix(fix)
+	}
+}
+
+// sameObject reports whether two scopes make the entries of one object.
+func (e EntryRef) sameObject(other EntryRef) bool {
+	return e.Directory == other.Directory && e.DN == other.DN && e.GUID == other.GUID
+}
+
+// unreadHolder returns the directory of the account that has a refused address,
+// or else of the one that stands in the way, if it was not read; "" otherwise.
+func (x *explainer) unreadHolder(r *Rejection, h *Holding) string {
+	var names []string
+	if h != nil {
+		names = append(names, h.Account.Directory)
+	}
+	if r.Other.Kind == AccountParty {
+		names = append(names, r.Other.Directory)
+	}
+	for _, name := range names {
+		if slices.ContainsFunc(x.dirInfo, func(d dirInfo) bool { return d.name == name && d.unread() }) {
+			return name
+		}
+	}
+	return ""
 }
 
 func (x *explainer) addFix(f Fix) {
 	same := func(g Fix) bool {
-		return g.Kind == f.Kind && g.Address == f.Address && g.Listing.Entry == f.Listing.Entry && g.Account == f.Account
+		return g.Kind == f.Kind && g.Address == f.Address && g.Listing.Entry == f.Listing.Entry && g.Account == f.Account && g.Directory == f.Directory
 	}
 	switch {
 	case slices.ContainsFunc(x.out.Fixes, same):
@@ -149,83 +199,147 @@ func (x *explainer) addFix(f Fix) {
 	}
 }
 
+// Declaring works a removal out once more for an entry that has these values in
+// its primary attribute, which is read once no value with "SMTP:" is left.
+func (x *Explanation) Declaring(f *Fix, values []string) error { return x.again(f, values) }
+
 // workOut plans once more, without the value, and notes which addresses have
-// another place then.
-func (x *explainer) workOut(f *Fix) error {
+// another place then. declared are what the entry declares in its place.
+func (x *explainer) workOut(f *Fix, declared []string) error {
 	if x.without == nil {
 		x.without = slices.Clone(x.in.Entries)
 	}
 	in := x.in
 	in.Entries = x.without
 	i := int32(none)
-	for _, n := range x.entries {
-		ref := x.ref(n)
-		if ref.Directory != f.Listing.Entry.Directory || ref.DN != f.Listing.Entry.DN {
+	var changed []int
+	for n := range in.Entries {
+		e := &in.Entries[n]
+		if e.DN != f.Listing.Entry.DN || !x.ref(int32(n)).sameObject(f.Listing.Entry) {
 			continue
 		}
+		changed = append(changed, n)
 		if i == none || x.engine.entries[n].flags&dropped == 0 {
-			i = n
+			i = int32(n)
 		}
-		s := &x.engine.scopes[in.Entries[n].Scope]
+		s := &x.engine.scopes[e.Scope]
 		other := func(value string) bool { return x.normalise(s, value).text == f.Address }
-		in.Entries[n].Primaries = slices.DeleteFunc(slices.Clone(in.Entries[n].Primaries), other)
-		in.Entries[n].Aliases = slices.DeleteFunc(slices.Clone(in.Entries[n].Aliases), other)
+		e.Primaries = slices.DeleteFunc(slices.Clone(e.Primaries), other)
+		e.Aliases = slices.DeleteFunc(slices.Clone(e.Aliases), other)
+		if s.Name == f.Listing.Entry.Scope && len(e.Primaries) == 0 {
+			e.Primaries = slices.Clone(declared)
+		}
 	}
 	p, err := Compute(in)
-	for _, n := range x.entries {
+	for _, n := range changed {
 		x.without[n] = x.in.Entries[n]
 	}
 	if err != nil {
 		return err
 	}
-	then := &explainer{engine: x.engine, facted: map[string]*AddressFacts{}}
-	then.out.Plan = x.out.Plan
-	texts := []string{f.Address}
-	texts = append(texts, x.everyListing(i)...)
-	if a := x.engine.entries[i].account; a != none {
-		for id := x.engine.accounts[a].first; id < x.end(a); id++ {
-			texts = append(texts, x.text(id).String())
-		}
-	}
-	slices.Sort(texts)
-	texts = slices.Compact(texts)
-	for _, text := range texts {
-		then.facted[text] = &AddressFacts{Address: text}
-	}
-	then.holdings()
-	planned := map[string]AddressFacts{}
-	for text, facts := range then.facted {
-		planned[text] = *facts
-		*facts = AddressFacts{Address: text}
-	}
-	then.out.Plan = p
-	then.holdings()
-	for _, text := range texts {
-		h, e := then.facted[text].After, &x.in.Entries[i]
-		if h.Active() && h.Primary && h.Account.GUID == e.GUID && h.Account.Directory == f.Listing.Entry.Directory {
-			f.Primary = text
-		}
-	}
-	for _, text := range texts {
-		now, after := planned[text], then.facted[text].After
-		if !sameHolding(now.After, after) {
-			lost := !after.Active() && (now.Before.Active() || now.After.Active())
-			f.After = append(f.After, Moved{text, after, lost})
-		}
-	}
+	f.After, f.Primary = x.compare(p), x.primaryOf(i, p)
 	return nil
 }
 
-// everyListing returns the addresses that an entry lists.
-func (x *explainer) everyListing(i int32) (texts []string) {
-	in := &x.in.Entries[i]
-	s := &x.engine.scopes[in.Scope]
-	for _, values := range [...][]string{in.Primaries, in.Aliases} {
-		for _, value := range values {
-			texts = append(texts, x.normalise(s, value).text)
+// primaryOf returns the primary of the active account of an entry's GUID under a
+// plan, "" for none.
+func (x *explainer) primaryOf(i int32, p *Plan) string {
+	directory, guid := x.dirInfo[x.entryDir(i)].name, x.in.Entries[i].GUID
+	own := func(a *identity.Account) bool {
+		return a != nil && a.Active() && a.GUID == guid && a.Directory == directory
+	}
+	a := x.engine.entries[i].account
+	for n := range p.Accounts {
+		c := &p.Accounts[n]
+		if r := c.Result(); own(r) {
+			return r.Primary.String()
+		}
+		if a != none && c.Before == &x.in.Accounts[a] {
+			a = none
 		}
 	}
-	return texts
+	if a != none && own(&x.in.Accounts[a]) {
+		return x.in.Accounts[a].Primary.String()
+	}
+	return ""
+}
+
+// compare returns the addresses that have another place under another plan for
+// the same accounts, in order.
+func (x *explainer) compare(p *Plan) (all []Moved) {
+	type key struct {
+		before    *identity.Account
+		directory string
+		guid      identity.GUID
+	}
+	keyOf := func(c *AccountChange) key {
+		if c.Before != nil {
+			return key{before: c.Before}
+		}
+		return key{directory: c.After.Directory, guid: c.After.GUID}
+	}
+	others := make(map[key]*AccountChange, len(p.Accounts))
+	for n := range p.Accounts {
+		others[keyOf(&p.Accounts[n])] = &p.Accounts[n]
+	}
+	type place struct {
+		before, now, then *Holding
+		kept, withheld    bool // by a limit, now and then
+	}
+	places := map[identity.Address]*place{}
+	each := func(a *identity.Account, f func(*place, *Holding)) {
+		eachHeld(a, func(y identity.Address) {
+			if places[y] == nil {
+				places[y] = &place{}
+			}
+			f(places[y], &Holding{a, a.Primary == y})
+		})
+	}
+	differ := func(now, then *AccountChange) {
+		var before *identity.Account
+		if now != nil {
+			before = now.Before
+		} else {
+			before = then.Before
+		}
+		each(before, func(p *place, h *Holding) { p.before = h })
+		result := func(c *AccountChange) *identity.Account {
+			if c == nil {
+				return before
+			}
+			return c.Result()
+		}
+		each(result(now), func(p *place, h *Holding) { p.now, p.kept = h, now != nil && now.Withheld })
+		each(result(then), func(p *place, h *Holding) { p.then, p.withheld = h, then != nil && then.Withheld })
+	}
+	for n := range x.out.Plan.Accounts {
+		now := &x.out.Plan.Accounts[n]
+		then := others[keyOf(now)]
+		delete(others, keyOf(now))
+		if then == nil || now.Withheld != then.Withheld || !sameResult(now.Result(), then.Result()) {
+			differ(now, then)
+		}
+	}
+	for _, then := range others {
+		differ(nil, then)
+	}
+	for y, p := range places {
+		lost := p.withheld && !p.kept && p.now.Active() || !p.then.Active() && (p.before.Active() || p.now.Active())
+		if !sameHolding(p.now, p.then) || p.withheld && lost {
+			all = append(all, Moved{y.String(), p.then, lost})
+		}
+	}
+	slices.SortFunc(all, func(a, b Moved) int { return strings.Compare(a.Address, b.Address) })
+	return all
+}
+
+// sameResult reports whether two accounts have the same addresses in the same
+// places.
+func sameResult(a, b *identity.Account) bool {
+	if a == nil || b == nil {
+		return a == b
+	}
+	return a.Primary == b.Primary && a.Status == b.Status && a.Directory == b.Directory && a.GUID == b.GUID && slices.Equal(a.Aliases, b.Aliases)
 }
 
 // sameHolding reports whether an address has the same place.
@@ -235,4 +349,80 @@ func sameHolding(a, b *Holding) bool {
 	}
 	return a.Primary == b.Primary && a.Active() == b.Active() && a.Account.Directory == b.Account.Directory && a.Account.GUID == b.Account.GUID &&
 		(a.Account.Primary == b.Account.Primary || !a.Account.Local())
+}
+
+// commit selects the changes of an address, past the limits if they withhold
+// them, and notes which accounts change with it, and what goes.
+func (x *explainer) commit(f *Fix) error {
+	address, err := identity.ParseAddress(f.Address)
+	if err != nil {
+		return err
+	}
+	f.Only = []string{f.Address}
+	made := x.selecting(f.Only)
+	if !slices.ContainsFunc(made, func(c AccountChange) bool { return c.holds(address) }) {
+		// Some rows of its group do not name it: others must be selected with it.
+		s := x.newSelecting(x.out.Plan.Accounts)
+		own := slices.IndexFunc(s.changes, func(c AccountChange) bool { return c.holds(address) })
+		for n := range s.changes {
+			if c := &s.changes[n]; s.group(int32(n)) == s.group(int32(own)) && !c.holds(address) {
+				f.Only = append(f.Only, c.subject().Primary.String())
+			}
+		}
+		slices.Sort(f.Only[1:])
+		made = x.selecting(f.Only)
+	}
+	// Whose commit is it? That of who has the address in the end, or else had it.
+	own := slices.IndexFunc(made, func(c AccountChange) bool { return c.After != nil && c.After.Holds(address) })
+	if own < 0 {
+		own = slices.IndexFunc(made, func(c AccountChange) bool { return c.holds(address) })
+	}
+	served := map[identity.Address]bool{}
+	for n := range made {
+		c := &made[n]
+		if c.Withheld {
+			f.Kind = AllowIt
+			f.N++
+		}
+		if n != own {
+			f.With = append(f.With, c.subject().Primary.String())
+		}
+		if c.After != nil && c.After.Active() {
+			eachHeld(c.After, func(y identity.Address) { served[y] = true })
+		}
+	}
+	for n := range made {
+		if c := &made[n]; c.Before != nil && c.Before.Active() {
+			eachHeld(c.Before, func(y identity.Address) {
+				if !served[y] {
+					f.After = append(f.After, Moved{Address: y.String(), Lost: true})
+				}
+			})
+		}
+	}
+	slices.Sort(f.With)
+	slices.SortFunc(f.After, func(a, b Moved) int { return strings.Compare(a.Address, b.Address) })
+	return nil
+}
+
+// selecting returns the account changes that are made if these addresses alone
+// are selected.
+func (x *explainer) selecting(addresses []string) []AccountChange {
+	e := *x.engine
+	e.in.Selection, e.in.Rules.Limits.Allowed = Selection{}, 0
+	for _, text := range addresses {
+		e.in.Selection.Only = append(e.in.Selection.Only, Selector{kind: byAddress, address: identity.MustAddress(text)})
+	}
+	changes := slices.Clone(x.out.Plan.Accounts)
+	for n := range changes {
+		changes[n].Withheld, changes[n].Kept = false, nil
+	}
+	made, _, _ := e.selected(changes)
+	e.withhold(made)
+	return made
+}
+
+// holds reports whether an account has an address before or after its change.
+func (c *AccountChange) holds(y identity.Address) bool {
+	return c.Before != nil && c.Before.Holds(y) || c.After != nil && c.After.Holds(y)
 }

@@ -23,7 +23,6 @@ func (r Rule) Meaning() string {
 		"of several entries that claim an address, the only one that declares it wins, or nobody",
 		"where nobody can tell who is right, nothing moves",
 		"what becomes of the account",
-		"which changes were asked for",
 		"how many accounts may go out of service at once",
 	}[r]
 }
@@ -114,8 +113,6 @@ func (s *Step) Message() string {
 		return account + " comes back into service"
 	case Dropped:
 		return "the record of " + account + " goes: its primary was granted to another account"
-	case IsLeftOut:
-		return "the changes of " + account + " were not asked for"
 	case IsWithheld:
 		return "a limit keeps " + account + " in service"
 	}
@@ -386,12 +383,6 @@ func (x *Explanation) answer(f *AddressFacts) string {
 		l := &x.Near[n]
 		text += fmt.Sprintf(" %s lists %s, which is not the same.", upper(l.Entry.text()), quote(l.Value))
 	}
-	for _, l := range x.LeftOut {
-		if l.change.Address.String() == f.Address {
-			text += " What would change it was not asked for."
-			break
-		}
-	}
 	return text
 }
 
@@ -461,6 +452,9 @@ func (x *Explanation) whyAt(f *AddressFacts, p *AccountFacts) string {
 	case listed >= 0:
 		return ": " + p.Entry.text() + " lists it"
 	case f.After.Active():
+		if n := slices.IndexFunc(f.Guards, func(g GuardFacts) bool { return !g.Hold }); n >= 0 {
+			return ": protected " + quote(f.Guards[n].Label) + " keeps it, though " + p.Entry.text() + " does not list it"
+		}
 		return ": it stays though " + p.Entry.text() + " does not list it"
 	}
 	return ": " + p.Entry.text() + " does not list it any more"
@@ -484,33 +478,69 @@ func (f *Fix) Message() string {
 		return fmt.Sprintf("make %s the primary of %s again, and %s an alias", f.Address, f.Listing.Entry.text(), f.Wanted)
 	case Rebind:
 		return fmt.Sprintf("if it is the same person, give account %s the new GUID", f.Account)
-	case ApplyIt:
-		return fmt.Sprintf("commit what the plan does with %s, alone", f.Address)
+	case ReadIt:
+		return fmt.Sprintf("explain it with directory %s, too, which was not read: an account of it is in the way, and nobody can tell what becomes of that", quote(f.Directory))
+	case AllowIt:
+		return fmt.Sprintf("if that is meant, commit what the plan does with %s, and let %s go out of service past the limit", f.Address+f.with(), map[bool]string{true: "1 account", false: fmt.Sprintf("%d accounts", f.N)}[f.N == 1])
 	}
-	return fmt.Sprintf("if so many accounts are meant to go, let %d go out of service in this run", f.N)
+	return "commit what the plan does with " + f.Address + f.with()
+}
+
+// mostNamed is how many accounts and addresses a sentence names of those that
+// need not be told, each.
+const mostNamed = 5
+
+// with names what is committed together.
+func (f *Fix) with() string {
+	switch n := len(f.With); {
+	case n == 0:
+		return ", alone"
+	case n == 1:
+		return ", and with account " + f.With[0] + ", which goes with it"
+	case n > mostNamed:
+		return fmt.Sprintf(", and with %d other accounts, which go with it, such as %s", n, strings.Join(f.With[:mostNamed], ", "))
+	}
+	return ", and with accounts " + strings.Join(f.With, ", ") + ", which go with it"
 }
 
 // Effect says what the plan would be once an address is taken from an entry, and
 // which addresses a commit takes out of service.
 func (f *Fix) Effect() string {
-	if f.Kind != RemoveValue && len(f.After) == 0 {
+	switch {
+	case len(f.After) > 0:
+	case f.Kind == RemoveValue:
+		return "every other address stays where it is"
+	default:
 		return ""
 	}
-	if len(f.After) == 0 {
-		return "every other address stays where it is"
-	}
 	var parts []string
+	others := 0
 	for _, m := range f.After {
 		switch {
+		case m.Lost && m.After.Active():
+			parts = append(parts, m.Address+" is lost: only a limit keeps it in service")
 		case m.Lost:
 			parts = append(parts, m.Address+" is lost: it goes out of service")
-		case m.After == nil:
-			parts = append(parts, m.Address+" belongs to nobody")
+		case m.Address == f.Address:
+			parts = append(parts, m.place())
 		default:
-			parts = append(parts, m.Address+" becomes "+m.After.place())
+			if others++; others <= mostNamed {
+				parts = append(parts, m.place())
+			}
 		}
 	}
-	return "then " + strings.Join(parts, "; ")
+	text := "then " + strings.Join(parts, "; ")
+	if n := others - mostNamed; n > 0 {
+		text += fmt.Sprintf("; and %d more have another place", n)
+	}
+	return text
+}
+
+func (m *Moved) place() string {
+	if m.After == nil {
+		return m.Address + " belongs to nobody"
+	}
+	return m.Address + " becomes " + m.After.place()
 }
 
 // Loses reports whether an address goes out of service by the fix.

@@ -78,7 +78,6 @@ const (
 	Deactivated Outcome = "deactivated"
 	Reactivated Outcome = "reactivated"
 	Dropped     Outcome = "dropped"
-	IsLeftOut   Outcome = "left_out"
 	IsWithheld  Outcome = "withheld"
 )
 
@@ -358,19 +357,11 @@ func (x *explainer) ended() {
 			s.Outcome = Reactivated
 		}
 		s.Account = account
-		if x.out.leavesOut(account) {
-			s.Rule, s.Outcome = RuleSelection, IsLeftOut
-		}
 		x.say(s)
 		if f.Withheld {
 			x.say(Step{Rule: RuleLimit, Outcome: IsWithheld, Account: account})
 		}
 	}
-}
-
-// leavesOut reports whether a row that is left out is of the account.
-func (x *Explanation) leavesOut(a *identity.Account) bool {
-	return slices.ContainsFunc(x.LeftOut, func(l *LeftOut) bool { return l.change.Before == a || l.change.After == a })
 }
 
 // finish names who stands in the way, now that all is decided, and puts the

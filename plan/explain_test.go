@@ -247,6 +247,191 @@ func TestExplainShuffled(t *testing.T) {
 	}
 }
 
+// TestExplainFixes makes every removal and commit that is proposed for random
+// inputs: what is lost and what has another place is told, and nothing else.
+func TestExplainFixes(t *testing.T) {
+	t.Parallel()
+	removals, commits := 0, 0
+	for n := range uint64(*explainInputs) {
+		in := generate(*propertySeed+97, n)
+		now, err := plan.Compute(in)
+		if err != nil {
+			continue
+		}
+		for _, about := range subjects(in, now) {
+			x, err := plan.Explain(in, about)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, f := range x.Fixes {
+				then, told := in, ""
+				switch f.Kind {
+				case plan.RemoveValue:
+					removals++
+					then.Entries = withoutValue(in, &f)
+					told = judgeRemoval(in, then, &f)
+				case plan.ApplyIt, plan.AllowIt:
+					commits++
+					told = judgeCommit(in, &f)
+				}
+				if told != "" {
+					t.Fatalf("input %d: %s: %s (%s): %s\n%s", n, about.Text, f.Message(), f.Effect(), told, spelledOut(x))
+				}
+			}
+		}
+	}
+	if removals < *explainInputs/2 || commits < *explainInputs/2 {
+		t.Errorf("%d removals and %d commits of %d inputs", removals, commits, *explainInputs)
+	}
+}
+
+// withoutValue returns the entries once an object lists an address no more.
+func withoutValue(in plan.Input, f *plan.Fix) []identity.Entry {
+	entries := slices.Clone(in.Entries)
+	for n := range entries {
+		e := &entries[n]
+		s := &in.Rules.Scopes[e.Scope]
+		if at := f.Listing.Entry; s.Directory != at.Directory || e.DN != at.DN || e.GUID != at.GUID {
+			continue
+		}
+		gone := func(value string) bool {
+			return slices.ContainsFunc(f.Listings, func(l plan.Listing) bool { return l.Value == value })
+		}
+		e.Primaries, e.Aliases = slices.DeleteFunc(slices.Clone(e.Primaries), gone), slices.DeleteFunc(slices.Clone(e.Aliases), gone)
+	}
+	return entries
+}
+
+// served returns where every address in service is: the GUID and directory of its
+// account, and whether it is the primary; of a local account, its primary.
+func served(accounts []identity.Account) map[string]string {
+	all := map[string]string{}
+	for i := range accounts {
+		a := &accounts[i]
+		if !a.Active() {
+			continue
+		}
+		who := a.Directory + " " + a.GUID.String()
+		if a.Local() {
+			who = a.Primary.String()
+		}
+		all[a.Primary.String()] = who + " primary"
+		for _, y := range a.Aliases {
+			all[y.String()] = who
+		}
+	}
+	return all
+}
+
+// judgeRemoval compares what is told of a removal with the consoles with and
+// without it.
+func judgeRemoval(in, then plan.Input, f *plan.Fix) string {
+	outcome := func(in plan.Input) (map[string]string, map[string]bool, error) {
+		p, err := plan.Compute(in)
+		if err != nil {
+			return nil, nil, err
+		}
+		console, err := applied(in.Accounts, p)
+		withheld := map[string]bool{}
+		for n := range p.Accounts {
+			if c := &p.Accounts[n]; c.Withheld {
+				withheld[c.Kept.Primary.String()] = true
+				for _, y := range c.Kept.Aliases {
+					withheld[y.String()] = true
+				}
+			}
+		}
+		return served(console), withheld, err
+	}
+	now, withheldNow, err := outcome(in)
+	if err != nil {
+		return err.Error()
+	}
+	after, withheld, err := outcome(then)
+	if err != nil {
+		return err.Error()
+	}
+	told := map[string]*plan.Moved{}
+	for n := range f.After {
+		m := &f.After[n]
+		told[m.Address] = m
+		if at := after[m.Address]; (at != "") != m.After.Active() {
+			return fmt.Sprintf("%s is told as %v, and is at %q", m.Address, m.After, at)
+		}
+	}
+	for y, at := range now {
+		lost := after[y] == "" || withheld[y] && !withheldNow[y]
+		switch m := told[y]; {
+		case lost && (m == nil || !m.Lost):
+			return y + " is lost, and that is not told"
+		case !lost && m != nil && m.Lost && after[y] == at:
+			return y + " is not lost"
+		case at != after[y] && m == nil:
+			return fmt.Sprintf("%s goes from %q to %q, and that is not told", y, at, after[y])
+		}
+	}
+	for y, at := range after {
+		if now[y] == "" && told[y] == nil {
+			return fmt.Sprintf("%s comes to %q, and that is not told", y, at)
+		}
+	}
+	own := ""
+	for y, at := range after {
+		if at == f.Listing.Entry.Directory+" "+f.Listing.Entry.GUID.String()+" primary" {
+			own = y
+		}
+	}
+	if f.Primary != "" && own != f.Primary {
+		return fmt.Sprintf("the primary is %q then, told %q", own, f.Primary)
+	}
+	return ""
+}
+
+// judgeCommit compares what is told of a commit with the console after it.
+func judgeCommit(in plan.Input, f *plan.Fix) string {
+	for _, address := range f.Only {
+		s, err := plan.ParseSelector("address:"+address, nil)
+		if err != nil {
+			return err.Error()
+		}
+		in.Selection.Only = append(in.Selection.Only, s)
+	}
+	in.Rules.Limits.Allowed = f.N
+	p, err := plan.Compute(in)
+	if err != nil {
+		return err.Error()
+	}
+	if s := p.Summary(); s.WithheldAccounts > 0 || len(p.Accounts) != 1+len(f.With) {
+		return fmt.Sprintf("%d accounts change, %d are withheld", len(p.Accounts), s.WithheldAccounts)
+	}
+	var console []identity.Account
+	for i := range in.Accounts {
+		if !slices.ContainsFunc(p.Accounts, func(c plan.AccountChange) bool { return c.Before == &in.Accounts[i] }) {
+			console = append(console, in.Accounts[i])
+		}
+	}
+	for n := range p.Accounts {
+		if after := p.Accounts[n].Result(); after != nil {
+			console = append(console, *after)
+		}
+	}
+	now, after := served(in.Accounts), served(console)
+	var lost, told []string
+	for y := range now {
+		if after[y] == "" {
+			lost = append(lost, y)
+		}
+	}
+	for _, m := range f.After {
+		told = append(told, m.Address)
+	}
+	slices.Sort(lost)
+	if !slices.Equal(lost, told) {
+		return fmt.Sprintf("%v are lost, told %v", lost, told)
+	}
+	return ""
+}
+
 func TestParseSubject(t *testing.T) {
 	guid, _ := identity.ParseGUID("8c4ac332-975f-4717-ad7b-ba4a4e968fff")
 	for _, c := range []struct {

@@ -63,7 +63,8 @@ func (c *planCommand) compare(s *session, cfg *config.Config) error {
 	}
 	for _, warning := range before.plan.Warnings {
 		if !slices.Contains(head.plan.Warnings, warning) {
-			head.plan.Warnings = append(head.plan.Warnings, "with the configuration in "+c.Compare+": "+warning)
+			// Not in which folder, which may be another one in each run.
+			head.plan.Warnings = append(head.plan.Warnings, "with the other configuration: "+warning)
 		}
 	}
 	files, err := fileDifferences(base, cfg)
@@ -232,23 +233,16 @@ func fileDifferences(base, head *config.Config) ([]render.FileDifference, error)
 		return nil, err
 	}
 	var all []render.FileDifference
-	for len(before)+len(after) > 0 {
-		var f render.FileDifference
-		next := len(after) - len(before) // where one list has ended, the other is next
-		if len(before) > 0 && len(after) > 0 {
-			next = strings.Compare(before[0].Name, after[0].Name)
+	byName := func(x, y *config.Text) int { return strings.Compare(x.Name, y.Name) }
+	for _, d := range plan.Differences(before, after, byName, func(x, y *config.Text) bool { return x.Sum == y.Sum }) {
+		f := render.FileDifference{Name: d.Row().Name}
+		if d.Base != nil {
+			f.Base, f.Concealed = &d.Base.Content, d.Base.Concealed
 		}
-		if next <= 0 {
-			f.Name, f.Base, f.Concealed = before[0].Name, &before[0].Content, before[0].Concealed
-			before = before[1:]
+		if d.Head != nil {
+			f.Head, f.Concealed = &d.Head.Content, f.Concealed || d.Head.Concealed
 		}
-		if next >= 0 {
-			f.Name, f.Head, f.Concealed = after[0].Name, &after[0].Content, f.Concealed || after[0].Concealed
-			after = after[1:]
-		}
-		if f.Base == nil || f.Head == nil || *f.Base != *f.Head {
-			all = append(all, f)
-		}
+		all = append(all, f)
 	}
 	return all, nil
 }

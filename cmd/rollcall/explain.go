@@ -65,7 +65,7 @@ func (c *explainCommand) Run(s *session) error {
 		return err
 	}
 	said := explain.Context{
-		Version: release, Created: s.now(), Warnings: g.header.Warnings, Directories: found, Mask: s.mask,
+		Version: release, Created: s.now(), Warnings: g.header.Warnings, Directories: found, Mask: s.mask, Read: c.Directory, Snapshot: c.Snapshot,
 	}
 	if s.dir != "." {
 		said.Dir = s.dir
@@ -92,13 +92,13 @@ func (s *session) search(cfg *config.Config, x *plan.Explanation, snapshot strin
 			continue
 		}
 		scopes := directoryScopes(cfg, d)
-		searched := explain.Directory{Name: d.Name, Kind: d.Kind, Scopes: scopes}
+		searched := explain.Directory{Name: d.Name, Scopes: scopes}
 		finder, ok := s.source(cfg, d, snapshot).(directory.Finder)
 		if ok {
 			progress.Update("searching "+d.Name, "objects", 0)
-			found, err := await(s, func() (directory.Findings, error) {
-				return finder.Find(s.ctx, explain.Query(x, &cfg.Rules, d.Name), scopes)
-			})
+			query, notes := explain.Query(x, &cfg.Rules, d.Name, d.Kind)
+			found, err := await(s, func() (directory.Findings, error) { return finder.Find(s.ctx, query, scopes) })
+			found.Notes = append(found.Notes, notes...)
 			switch {
 			case s.ctx.Err() != nil:
 				return nil, context.Canceled

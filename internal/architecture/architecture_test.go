@@ -38,7 +38,7 @@ var may = map[string][]string{
 	"internal/render":         {"plan", "apply", "internal/identity", "internal/doctor", "internal/explain", "internal/lint", "internal/repair"},
 	"internal/corpus":         {"internal/identity"},
 	"internal/servertest":     {"internal/identity", "internal/filter"},
-	"internal/bench":          {"internal/identity", "internal/corpus", "internal/servertest", "internal/directory", "internal/directory/ldap", "state"},
+	"internal/bench":          {"internal/identity", "internal/corpus", "internal/servertest", "internal/directory", "internal/directory/ldap", "internal/directory/ldif", "state"},
 	"internal/architecture":   {},
 	"examples":                {},
 }

@@ -16,6 +16,7 @@ import (
 	"github.com/rollcall-cli/rollcall/internal/corpus"
 	"github.com/rollcall-cli/rollcall/internal/directory"
 	"github.com/rollcall-cli/rollcall/internal/directory/ldap"
+	"github.com/rollcall-cli/rollcall/internal/directory/ldif"
 	"github.com/rollcall-cli/rollcall/internal/identity"
 	"github.com/rollcall-cli/rollcall/internal/servertest"
 )
@@ -74,37 +75,51 @@ func live(dir, program string, n, runs int) error {
 	search := append([]string{"-x", "-LLL", "-E", fmt.Sprintf("pr=%d/noprompt", livePage), "-H", server.LDAPS, "-D", server.Admin, "-w", servertest.Password, "-b", scope.Base, scope.Filter},
 		directory.NewMapper(&scope).Attributes()...)
 	env := append(os.Environ(), "LDAPTLS_CACERT="+server.CA.File, "BENCH_PASSWORD="+servertest.Password, "BENCH_URL="+server.LDAPS, "BENCH_DN="+server.Admin)
-	commands := []struct {
-		title   string
-		command []string
-		samples []sample
-	}{
+	return inTurn(runs, "ldapsearch", env, []rival{
 		{title: "ldapsearch, paged", command: append([]string{"ldapsearch"}, search...)},
 		{title: "read", command: []string{self, "-read"}},
 		{title: "plan -o json, no state yet", command: []string{program, "-C", conf, "plan", "-o", "json"}},
-	}
+	})
+}
+
+// rival is a command that is measured beside others.
+type rival struct {
+	title   string
+	command []string
+	samples []sample
+}
+
+// inTurn runs commands in turn, and prints of each how many times it takes as
+// long as the first one, whose name is base.
+func inTurn(runs int, base string, env []string, rivals []rival) error {
 	for range runs {
-		for i := range commands {
-			c := &commands[i]
-			s, err := once(exec.Command(c.command[0], c.command[1:]...), env)
+		for i := range rivals {
+			r := &rivals[i]
+			s, err := once(exec.Command(r.command[0], r.command[1:]...), env)
 			if err != nil {
-				return fmt.Errorf("%s: %w", c.title, err)
+				return fmt.Errorf("%s: %w", r.title, err)
 			}
-			c.samples = append(c.samples, s)
+			r.samples = append(r.samples, s)
 		}
 	}
-	base := median(commands[0].samples).wall
-	for i := range commands {
-		m := median(commands[i].samples)
-		fmt.Printf("%-44s %12s %12s %8d MiB   %.2f times ldapsearch\n", commands[i].title, m.wall.Round(time.Millisecond), m.processor.Round(time.Millisecond), m.peak>>20,
-			float64(m.wall)/float64(base))
+	first := median(rivals[0].samples)
+	for i := range rivals {
+		m := median(rivals[i].samples)
+		fmt.Printf("%-44s %12s %12s %8d MiB   %.2f times %s, %.2f of its processor time\n", rivals[i].title, m.wall.Round(time.Millisecond), m.processor.Round(time.Millisecond), m.peak>>20,
+			float64(m.wall)/float64(first.wall), base, float64(m.processor)/float64(first.processor))
 	}
 	return nil
 }
 
-// readOnce is the command "read" of [live].
+// readOnce is the command "read": it makes entries of what a file or a server
+// has, and does nothing with them.
 func readOnce() error {
 	scopes := []directory.Scope{liveScope()}
+	if path := os.Getenv("BENCH_LDIF"); path != "" {
+		scopes[0].Filter = staffFilter
+		_, err := ldif.New("corp", []string{path}).Read(context.Background(), scopes, directory.NewCollector(scopes), nil)
+		return err
+	}
 	source := ldap.New(ldap.Options{Label: "corp", URLs: []string{os.Getenv("BENCH_URL")}, BindDN: os.Getenv("BENCH_DN"), Password: func() string { return os.Getenv("BENCH_PASSWORD") },
 		CAFile: os.Getenv("LDAPTLS_CACERT"), Timeout: time.Minute, PageSize: livePage})
 	collector := directory.NewCollector(scopes)

@@ -25,6 +25,8 @@ import (
 	"github.com/rollcall-cli/rollcall/state"
 )
 
+const staffFilter = "(|(&(objectClass=user)(!(userAccountControl:1.2.840.113556.1.4.803:=2)))(objectClass=group))"
+
 const configuration = `directory "corp" {
   kind = "ldif"
   path = "corp.ldif"
@@ -33,7 +35,7 @@ domain "` + corpus.Domain + `" {}
 scope "staff" {
   directory = directory.corp
   base_dn   = "OU=Staff,` + corpus.Base + `"
-  filter    = "(|(&(objectClass=user)(!(userAccountControl:1.2.840.113556.1.4.803:=2)))(objectClass=group))"
+  filter    = "` + staffFilter + `"
 }
 limits {
   deactivations = 1000000
@@ -43,7 +45,7 @@ limits {
 func main() {
 	sizes := flag.String("n", "100000,1000000", "company sizes, separated by commas")
 	runs := flag.Int("runs", 3, "runs of each command; the median is shown")
-	read := flag.Bool("read", false, "read the live directory that the environment names, and nothing else")
+	read := flag.Bool("read", false, "read the file or the server that the environment names, and nothing else")
 	only := flag.String("only", "files,live", "what to measure")
 	flag.Parse()
 	if *read {
@@ -144,6 +146,9 @@ func company(dir, program string, n, runs int) error {
 	if err := few(conf, program, title, runs); err != nil {
 		return err
 	}
+	if err := linting(conf, program, title, runs); err != nil {
+		return err
+	}
 	for _, name := range []string{"rollcall.state.jsonl", "rollcall.state.jsonl.backup", "rollcall.state.history"} {
 		if err := os.RemoveAll(filepath.Join(conf, name)); err != nil {
 			return err
@@ -153,6 +158,18 @@ func company(dir, program string, n, runs int) error {
 		return err
 	}
 	return measure(1, title+"apply, no state yet", program, "-C", conf, "apply", "--auto-approve")
+}
+
+// linting measures lint beside reading the same file.
+func linting(conf, program, title string, runs int) error {
+	self, err := os.Executable()
+	if err != nil {
+		return err
+	}
+	return inTurn(runs, "reading", append(os.Environ(), "BENCH_LDIF="+filepath.Join(conf, "corp.ldif")), []rival{
+		{title: title + "read", command: []string{self, "-read"}},
+		{title: title + "lint -o json", command: []string{program, "-C", conf, "lint", "-o", "json"}},
+	})
 }
 
 // few measures reading the state, and the apply of a saved plan that changes

@@ -42,6 +42,10 @@ type Query struct {
 	// Domains, unless nil, are for each scope the mail domains whose addresses
 	// it takes, aliases of domains included, in lower case.
 	Domains [][]string
+	// Declared are the domains to which their aliases are rewritten, by alias.
+	Declared map[string]string
+	// Kind is the directory's, as of [InActiveDirectory].
+	Kind string
 }
 
 // MaxFound is how many objects are looked for in one directory.
@@ -53,7 +57,7 @@ type Findings struct {
 	Objects []Found
 	// Entries are those of the query that are there.
 	Entries []Found
-	// Cut is set where there are more than MaxFound.
+	// Cut is set where there are more than MaxFound, or than a server sends.
 	Cut bool
 	// Notes say what was not looked at, and why.
 	Notes []string
@@ -64,6 +68,10 @@ type Found struct {
 	DN string
 	// GUID is as the first of the scopes reads it that finds one.
 	GUID identity.GUID
+	// LDAP is set if the object is none of Active Directory; ObjectGUID, by which
+	// commands of that find it, is zero then, or where nobody may read it.
+	LDAP       bool
+	ObjectGUID identity.GUID
 	// Values name what was looked for, as the directory has them.
 	Values []FoundValue
 	// Held are all values of the attributes from which a scope reads addresses,
@@ -77,14 +85,16 @@ type Found struct {
 
 // FoundValue is a value that names what was looked for.
 type FoundValue struct {
-	// Attribute is spelled as in the scope or a schema; Value is raw but for what
-	// is not UTF-8.
+	// Attribute is spelled as in the scope or a schema, with the options of the
+	// value, as in "mail;lang-en"; Value is raw but for what is not UTF-8.
 	Attribute, Value string
 }
 
 // Verdict says whether a scope makes an entry of an object, and why not.
 type Verdict struct {
 	Scope string
+	// GUID is as the scope reads it.
+	GUID identity.GUID
 	// Taken is set if it does. Obstacles then say why the entry is refused
 	// nevertheless; otherwise they are what keeps the object out, all of it, in
 	// the order in which it is looked at.
@@ -97,7 +107,8 @@ type Obstacle struct {
 	Kind ObstacleKind
 	// Detail is, by kind, the base DN, the clause in half a sentence, the name
 	// of the scope, the attributes that are read, what is not read beside what,
-	// the attributes that list the address, or the domain; "" for the others.
+	// the attributes that list the address, or the domain as it is declared; ""
+	// for the others.
 	Detail string
 	// Clause is the part of the filter, for FilterFalse and FilterUnknown.
 	Clause *filter.Clause
@@ -123,39 +134,6 @@ const (
 	NotRead       ObstacleKind = "not_read"       // the address is in other attributes than are read
 	OtherDomain   ObstacleKind = "domain"         // the scope does not take the address's domain
 )
-
-// Message says what stands in the way, in one sentence.
-func (x *Obstacle) Message() string {
-	switch x.Kind {
-	case Deleted:
-		return "the object is deleted"
-	case OutsideBase:
-		return "base_dn " + x.Detail + " does not contain it"
-	case FilterFalse:
-		return "the filter leaves it out: " + x.Detail
-	case FilterUnknown:
-		return "nobody can tell whether the filter takes it: " + x.Detail
-	case EarlierScope:
-		return "scope " + x.Detail + " comes first and takes it"
-	case Disabled:
-		return "it is disabled, and the scope has disabled = \"inactive\""
-	case NoAddress:
-		return "it has no mail address in " + x.Detail
-	case System:
-		return "it is a mailbox or account that the system keeps for itself"
-	case Conflict:
-		return "it lost its name to another object that was created under it at the same time (CNF)"
-	case NoGUID:
-		return "it has no GUID that can be read"
-	case BesideSMTP:
-		return x.Detail
-	case NotRead:
-		return "the scope does not read the address from " + x.Detail
-	case OtherDomain:
-		return "the scope does not take addresses in " + x.Detail
-	}
-	return ""
-}
 
 // Judge compares the objects of a directory with a query and with scopes, for
 // a [Finder].
@@ -240,10 +218,10 @@ const (
 // do not.
 var schemaNames = []string{"proxyAddresses", "mailAlternateAddress", "mailLocalAddress", "userPrincipalName", "sAMAccountName", "objectGUID", "entryUUID", "nsUniqueId"}
 
-// spelling returns the name of an attribute as it is shown.
+// spelling returns the name of an attribute as it is shown, with its options.
 func (j *Judge) spelling(name string) string {
 	if spelled := j.spelled[filter.AttributeName(name)]; spelled != "" {
-		return spelled
+		return spelled + name[len(spelled):]
 	}
 	return name
 }
@@ -350,15 +328,18 @@ func (j *Judge) Values(o Object) []FoundValue {
 // Wants reports whether the query has the object among its entries.
 func (j *Judge) Wants(dn []byte) bool { return j.entries[string(dn)] }
 
-// isAddress compares without prefix, letter case and surrounding spaces.
+// isAddress compares with the addresses of the query.
 func (j *Judge) isAddress(v []byte) bool {
+	return slices.ContainsFunc(j.query.Addresses, func(address string) bool { return lists(v, address) })
+}
+
+// lists compares without prefix, letter case and surrounding spaces.
+func lists(v []byte, address string) bool {
 	v = bytes.TrimSpace(v)
 	if n := scheme(v); n > 0 && bytes.EqualFold(v[:n], []byte("smtp")) {
 		v = bytes.TrimSpace(v[n+1:])
 	}
-	return slices.ContainsFunc(j.query.Addresses, func(address string) bool {
-		return len(v) > 0 && strings.EqualFold(strings.ToValidUTF8(string(v), "\uFFFD"), address)
-	})
+	return len(v) > 0 && strings.EqualFold(strings.ToValidUTF8(string(v), "\uFFFD"), address)
 }
 
 func (j *Judge) isUsername(v []byte) bool {
@@ -382,11 +363,9 @@ func valueText(v []byte) string {
 // is the index of the scope that is known to select it, or -1. ask, which may be
 // nil, knows what of a filter only a server does; see [filter.Filter.Explain].
 func (j *Judge) Found(o Object, values []FoundValue, taker int, ask func(part string) (holds, known bool)) Found {
-	f := Found{DN: strings.ToValidUTF8(o.DN(), "\uFFFD"), Values: values}
-	for i := range j.scopes {
-		if f.GUID.IsZero() {
-			f.GUID = j.scopes[i].mapper.GUID(o)
-		}
+	f := Found{DN: strings.ToValidUTF8(o.DN(), "\uFFFD"), Values: values, LDAP: !InActiveDirectory(j.query.Kind, o)}
+	if !f.LDAP {
+		f.ObjectGUID = guidOf(least(o, objectGUID))
 	}
 	for spelled, values := range o.Attributes() {
 		if slices.Contains(j.held, filter.AttributeName(spelled)) {
@@ -402,7 +381,10 @@ func (j *Judge) Found(o Object, values []FoundValue, taker int, ask func(part st
 	first := ""
 	for i := range j.scopes {
 		s := &j.scopes[i]
-		v := Verdict{Scope: s.Name}
+		v := Verdict{Scope: s.Name, GUID: s.mapper.GUID(o)}
+		if f.GUID.IsZero() {
+			f.GUID = v.GUID
+		}
 		add := func(kind ObstacleKind, detail string) {
 			v.Obstacles = append(v.Obstacles, Obstacle{Kind: kind, Detail: detail})
 		}
@@ -480,11 +462,11 @@ func (j *Judge) entry(n int, o Object, values []FoundValue, v *Verdict) {
 	if len(j.query.Addresses) == 0 {
 		return
 	}
-	lists := func(value string) bool { return j.isAddress([]byte(value)) }
-	if !slices.ContainsFunc(s.mapper.primaries, lists) && !slices.ContainsFunc(s.mapper.others, lists) {
+	named := func(value string) bool { return j.isAddress([]byte(value)) }
+	if !slices.ContainsFunc(s.mapper.primaries, named) && !slices.ContainsFunc(s.mapper.others, named) {
 		var others []string
 		for _, value := range values {
-			if lists(value.Value) {
+			if named(value.Value) {
 				others = append(others, value.Attribute)
 			}
 		}
@@ -502,14 +484,23 @@ func (j *Judge) entry(n int, o Object, values []FoundValue, v *Verdict) {
 	if n >= len(j.query.Domains) {
 		return
 	}
+	// Of the addresses of the query, those that the object lists count.
 	domain := ""
 	for _, address := range j.query.Addresses {
-		domain = address[strings.LastIndexByte(address, '@')+1:]
-		if slices.Contains(j.query.Domains[n], domain) {
+		if !slices.ContainsFunc(values, func(v FoundValue) bool { return lists([]byte(v.Value), address) }) {
+			continue
+		}
+		its := address[strings.LastIndexByte(address, '@')+1:]
+		if slices.Contains(j.query.Domains[n], its) {
 			return
 		}
+		if domain == "" {
+			domain = cmp.Or(j.query.Declared[its], its)
+		}
 	}
-	add(OtherDomain, domain)
+	if domain != "" {
+		add(OtherDomain, domain)
+	}
 }
 
 // SortFound orders what a [Finder] found, cuts it to [MaxFound], and reports

@@ -82,18 +82,3 @@ func FuzzFindFilter(f *testing.F) {
 		}
 	})
 }
-
-// TestObstacleMessages: every kind of obstacle has a sentence of its own.
-func TestObstacleMessages(t *testing.T) {
-	said := map[string]bool{"": true}
-	for _, kind := range []ObstacleKind{
-		Deleted, OutsideBase, FilterFalse, FilterUnknown, EarlierScope, Disabled, NoAddress, System, Conflict, NoGUID, BesideSMTP, NotRead, OtherDomain,
-	} {
-		x := Obstacle{Kind: kind, Detail: "x"}
-		if text := x.Message(); said[text] {
-			t.Errorf("%s: %q", kind, text)
-		} else {
-			said[text] = true
-		}
-	}
-}

@@ -3,6 +3,7 @@ package explain
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -30,7 +31,8 @@ func (b *builder) entry(e plan.EntryRef) object {
 		}
 		for _, list := range [...][]directory.Found{d.Found.Entries, d.Found.Objects} {
 			for k := range list {
-				if o := &list[k]; o.DN == e.DN && (o.GUID == e.GUID || o.GUID.IsZero() || e.GUID.IsZero()) {
+				o := &list[k]
+				if guid := o.Verdicts[s].GUID; o.DN == e.DN && (guid == e.GUID || guid.IsZero() || e.GUID.IsZero()) {
 					return object{o, d, &d.Scopes[s]}
 				}
 			}
@@ -39,11 +41,16 @@ func (b *builder) entry(e plan.EntryRef) object {
 	return object{}
 }
 
-// held returns the values of an attribute, as the directory has them.
-func (o *object) held(attribute string) (values []string) {
+// held returns the values of an attribute, as the directory has them, each with
+// its options.
+func (o *object) held(attribute string) (values []directory.FoundValue) {
 	for _, v := range o.Held {
-		if strings.EqualFold(v.Attribute, attribute) {
-			values = append(values, v.Value)
+		name, options, _ := strings.Cut(v.Attribute, ";")
+		if strings.EqualFold(name, attribute) {
+			if options != "" {
+				options = ";" + options
+			}
+			values = append(values, directory.FoundValue{Attribute: attribute + options, Value: v.Value})
 		}
 	}
 	return values
@@ -51,10 +58,10 @@ func (o *object) held(attribute string) (values []string) {
 
 // declared returns the values that begin with SMTP:, beside which the primary
 // attribute is not read.
-func (o *object) declared() (values []string) {
+func (o *object) declared() (values []directory.FoundValue) {
 	for _, attribute := range o.scope.AliasAttributes {
 		for _, v := range o.held(attribute) {
-			if prefix, _ := bare(v); prefix == "SMTP:" {
+			if prefix, _ := bare(v.Value); prefix == "SMTP:" {
 				values = append(values, v)
 			}
 		}
@@ -69,25 +76,35 @@ func (o *object) lists(value string, role plan.Role) (values []directory.FoundVa
 	if o.Found == nil {
 		return nil
 	}
-	same := func(v string) bool { return strings.EqualFold(strings.ToValidUTF8(v, "\uFFFD"), value) }
 	if role != plan.AliasRole || len(o.declared()) == 0 {
 		for _, v := range o.held(o.scope.PrimaryAttribute) {
-			if same(strings.TrimSpace(v)) {
-				values = append(values, directory.FoundValue{Attribute: o.scope.PrimaryAttribute, Value: v})
+			if same(strings.TrimSpace(v.Value), value) {
+				values = append(values, v)
 			}
 		}
 	}
-	for _, attribute := range o.scope.AliasAttributes {
-		for _, v := range o.held(attribute) {
-			if _, address := bare(v); same(address) {
-				values = append(values, directory.FoundValue{Attribute: attribute, Value: v})
-			}
-		}
-	}
+	values = append(values, o.aliases(value)...)
 	slices.SortFunc(values, func(v, w directory.FoundValue) int {
 		return cmp.Or(strings.Compare(strings.ToLower(v.Attribute), strings.ToLower(w.Attribute)), strings.Compare(v.Value, w.Value))
 	})
 	return values
+}
+
+// aliases are those of lists in the alias attributes.
+func (o *object) aliases(value string) (values []directory.FoundValue) {
+	for _, attribute := range o.scope.AliasAttributes {
+		for _, v := range o.held(attribute) {
+			if _, address := bare(v.Value); same(address, value) {
+				values = append(values, v)
+			}
+		}
+	}
+	return values
+}
+
+// same compares an address of the directory with one as an entry has it.
+func same(raw, value string) bool {
+	return strings.EqualFold(strings.ToValidUTF8(raw, "\uFFFD"), value)
 }
 
 // bare returns a value of an alias attribute without prefix.
@@ -112,25 +129,31 @@ func alias(s *directory.Scope) (attribute, prefix string) {
 	return attribute, prefix
 }
 
-// edits are what becomes of the values of an object, by attribute.
+// edits are what becomes of the values of an object, by attribute with options.
 type edits map[string][]repair.Edit
 
 func (e edits) add(attribute, from, to string) {
-	e[attribute] = append(e[attribute], repair.Edit{From: from, To: to})
+	if edit := (repair.Edit{From: from, To: to}); !slices.Contains(e[attribute], edit) {
+		e[attribute] = append(e[attribute], edit)
+	}
 }
 
 // scripts writes the change of an object into an action.
 func (b *builder) scripts(a *Action, o *object, changed edits) {
-	change := repair.Change{DN: b.m.DN(o.DN), GUID: b.m.GUID(o.GUID.String())}
-	for _, attribute := range append([]string{o.scope.PrimaryAttribute}, o.scope.AliasAttributes...) {
+	change := repair.Change{DN: b.m.DN(o.DN), GUID: b.identity(o), LDAP: o.LDAP}
+	order := append([]string{o.scope.PrimaryAttribute}, o.scope.AliasAttributes...)
+	rank := func(description string) int {
+		name, _, _ := strings.Cut(description, ";")
+		return (slices.Index(order, name) + len(order) + 1) % (len(order) + 1) // those of other scopes last
+	}
+	for _, attribute := range slices.SortedFunc(maps.Keys(changed), func(v, w string) int { return cmp.Or(rank(v)-rank(w), strings.Compare(v, w)) }) {
+		name, _, _ := strings.Cut(attribute, ";")
 		list := changed[attribute]
-		delete(changed, attribute)
-		if len(list) == 0 {
-			continue
-		}
 		var present []string
-		for _, v := range o.held(attribute) {
-			present = append(present, b.value(attribute, v))
+		for _, v := range o.held(name) {
+			if v.Attribute == attribute {
+				present = append(present, b.value(attribute, v.Value))
+			}
 		}
 		for n := range list {
 			list[n] = repair.Edit{From: b.value(attribute, list[n].From), To: b.value(attribute, list[n].To)}
@@ -141,17 +164,15 @@ func (b *builder) scripts(a *Action, o *object, changed edits) {
 		}
 		change.Edit(attribute, present, list...)
 	}
-	a.LDIF = change.LDIF()
-	if o.directory.powershell() {
-		a.PowerShell = change.PowerShell()
-	}
+	a.LDIF, a.PowerShell = change.LDIF(), change.PowerShell()
 }
 
-// powershell reports whether PowerShell changes the directory: it is Active
-// Directory, or an export, which the username tells.
-func (d *Directory) powershell() bool {
-	return d.Kind == "active_directory" ||
-		d.Kind == "ldif" && slices.ContainsFunc(d.Scopes, func(s directory.Scope) bool { return strings.EqualFold(s.UsernameAttribute, "sAMAccountName") })
+// identity returns the objectGUID of an object, "" for none.
+func (b *builder) identity(o *object) string {
+	if o.ObjectGUID.IsZero() {
+		return ""
+	}
+	return b.m.GUID(o.ObjectGUID.String())
 }
 
 // value masks a value of an attribute, "" for none.
@@ -170,27 +191,48 @@ func (b *builder) value(attribute, value string) string {
 	return b.m.Name(value)
 }
 
-// removal takes an address from an entry.
-func (b *builder) removal(a *Action, f *plan.Fix) {
-	o := b.entry(f.Listing.Entry)
-	changed := edits{}
-	for _, v := range o.lists(f.Listing.Value, f.Listing.Role) {
-		changed.add(v.Attribute, v.Value, "")
+// removal returns the values that go if an address is taken from an entry. Without
+// a value that begins with SMTP:, the primary attribute is read: what the plan did
+// not know of it is worked out now, and more says so.
+func (b *builder) removal(f *plan.Fix) (o object, gone edits, more string) {
+	if o = b.entry(f.Listing.Entry); o.Found == nil {
+		return o, nil, ""
 	}
-	if len(changed) == 0 {
-		return
+	gone = edits{}
+	var unknown []string
+	for _, l := range f.Listings {
+		o := b.entry(l.Entry)
+		for _, v := range o.aliases(l.Value) {
+			gone.add(v.Attribute, v.Value, "")
+		}
 	}
-	// Without a value that begins with SMTP:, the primary attribute is read.
-	if left := o.declared(); len(left) > 0 {
-		left = slices.DeleteFunc(left, func(v string) bool { _, address := bare(v); return strings.EqualFold(address, f.Listing.Value) })
+	for _, l := range f.Listings {
+		o := b.entry(l.Entry)
+		declared := o.declared()
+		if slices.ContainsFunc(declared, func(v directory.FoundValue) bool {
+			return !slices.Contains(gone[v.Attribute], repair.Edit{From: v.Value})
+		}) {
+			continue
+		}
 		for _, v := range o.held(o.scope.PrimaryAttribute) {
-			if v = strings.TrimSpace(v); len(left) == 0 && v != "" && !strings.EqualFold(v, f.Listing.Value) {
-				b.m.Address(v)
-				a.Effect += fmt.Sprintf("; %s is read then, which is %s: give the entry another SMTP: value first", o.scope.PrimaryAttribute, v)
+			address := strings.TrimSpace(v.Value)
+			switch {
+			case address == "":
+			case slices.ContainsFunc(f.Listings, func(l plan.Listing) bool { return same(address, l.Value) }):
+				gone.add(v.Attribute, v.Value, "")
+			case len(declared) > 0 && l.Entry == f.Listing.Entry && !slices.Contains(unknown, address):
+				unknown = append(unknown, strings.ToValidUTF8(address, "\uFFFD"))
+				b.m.Address(address)
 			}
 		}
 	}
-	b.scripts(a, &o, changed)
+	if len(unknown) > 0 {
+		if b.x.Declaring(f, unknown) != nil {
+			return o, nil, ""
+		}
+		more = "; " + o.scope.PrimaryAttribute + " is read then"
+	}
+	return o, gone, more
 }
 
 // restoration gives an address back to an entry, as an alias.
@@ -216,12 +258,12 @@ func (b *builder) promotion(a *Action, f *plan.Fix) {
 	listed, changed := o.lists(f.Address, plan.AliasRole), edits{}
 	if declared := o.declared(); len(declared) > 0 {
 		for _, v := range declared {
-			_, address := bare(v)
+			_, address := bare(v.Value)
 			alias := "smtp:" + address
 			if len(o.lists(address, plan.AliasRole)) > 1 { // the others are aliases
 				alias = ""
 			}
-			changed.add(b.holder(&o, v), v, alias)
+			changed.add(v.Attribute, v.Value, alias)
 		}
 		found := false
 		for _, v := range listed {
@@ -237,8 +279,8 @@ func (b *builder) promotion(a *Action, f *plan.Fix) {
 			changed.add(attribute, "", "SMTP:"+f.Address)
 		}
 		for _, v := range o.held(o.scope.PrimaryAttribute) {
-			if strings.EqualFold(strings.TrimSpace(v), f.Wanted) {
-				changed.add(o.scope.PrimaryAttribute, v, f.Address)
+			if same(strings.TrimSpace(v.Value), f.Wanted) {
+				changed.add(v.Attribute, v.Value, f.Address)
 			}
 		}
 		b.scripts(a, &o, changed)
@@ -248,22 +290,16 @@ func (b *builder) promotion(a *Action, f *plan.Fix) {
 	if len(before) != 1 || attribute == "" {
 		return
 	}
-	changed.add(o.scope.PrimaryAttribute, before[0], f.Address)
+	changed.add(before[0].Attribute, before[0].Value, f.Address)
 	for _, v := range listed {
-		if v.Attribute != o.scope.PrimaryAttribute {
+		if v.Attribute != before[0].Attribute {
 			changed.add(v.Attribute, v.Value, "")
 		}
 	}
-	if wanted := o.lists(f.Wanted, plan.AliasRole); !slices.ContainsFunc(wanted, func(v directory.FoundValue) bool { return v.Attribute != o.scope.PrimaryAttribute }) {
+	if wanted := o.lists(f.Wanted, plan.AliasRole); !slices.ContainsFunc(wanted, func(v directory.FoundValue) bool { return v.Attribute != before[0].Attribute }) {
 		changed.add(attribute, "", prefix+f.Wanted)
 	}
 	b.scripts(a, &o, changed)
-}
-
-// holder returns the alias attribute that has a value.
-func (b *builder) holder(o *object, value string) string {
-	n := slices.IndexFunc(o.scope.AliasAttributes, func(attribute string) bool { return slices.Contains(o.held(attribute), value) })
-	return o.scope.AliasAttributes[n]
 }
 
 // mostOutside bounds the objects beside the plan for which changes are told.
@@ -297,7 +333,8 @@ func (b *builder) outsideActions() {
 func (b *builder) account(d *Directory, o *directory.Found) *identity.Account {
 	for n := range b.x.Accounts {
 		f := &b.x.Accounts[n]
-		if f.Standing == plan.Orphan && f.Before != nil && !o.GUID.IsZero() && f.Before.GUID == o.GUID && f.Before.Directory == d.Name {
+		if f.Standing == plan.Orphan && f.Before != nil && f.Before.Directory == d.Name &&
+			slices.ContainsFunc(o.Verdicts, func(v directory.Verdict) bool { return !v.GUID.IsZero() && v.GUID == f.Before.GUID }) {
 			return f.Before
 		}
 	}
@@ -326,7 +363,7 @@ func (b *builder) moveBack(o *object, v *directory.Verdict) {
 		return
 	}
 	dn := b.m.DN(o.DN)
-	move := repair.Move{DN: dn, GUID: b.m.GUID(o.GUID.String()), Name: firstName(dn), To: b.m.DN(target)}
+	move := repair.Move{DN: dn, GUID: b.identity(o), Name: firstName(dn), To: b.m.DN(target)}
 	a := Action{
 		Kind: "move", Address: b.only(), Text: fmt.Sprintf("if it is to stay, move %s to %s", quoted(o.DN), quoted(target)),
 		Effect: "then scope " + quoted(v.Scope) + " takes it", LDIF: move.LDIF(),
@@ -334,7 +371,7 @@ func (b *builder) moveBack(o *object, v *directory.Verdict) {
 	if lists := func(v directory.FoundValue) bool { return !isGUID(v.Value) }; b.x.Subject.Kind == plan.AddressSubject && !slices.ContainsFunc(o.Values, lists) {
 		a.Effect += ", but it does not list " + b.x.Subject.Text
 	}
-	if o.directory.powershell() {
+	if !o.LDAP {
 		a.PowerShell = move.PowerShell()
 	}
 	b.d.Actions = append(b.d.Actions, a)
@@ -360,9 +397,9 @@ func (b *builder) correct(o *object, v *directory.Verdict) {
 	}
 	primary, declared := o.scope.PrimaryAttribute, o.declared()
 	for _, value := range o.held(primary) {
-		address := strings.TrimSpace(value)
+		address := strings.TrimSpace(value.Value)
 		if !slices.ContainsFunc(o.Values, func(v directory.FoundValue) bool {
-			return strings.EqualFold(v.Attribute, primary) && v.Value == strings.ToValidUTF8(value, "\uFFFD")
+			return strings.EqualFold(v.Attribute, value.Attribute) && v.Value == strings.ToValidUTF8(value.Value, "\uFFFD")
 		}) {
 			continue
 		}
@@ -375,11 +412,11 @@ func (b *builder) correct(o *object, v *directory.Verdict) {
 			b.d.Actions = append(b.d.Actions, a)
 		}
 		if len(declared) == 1 {
-			_, right := bare(declared[0])
+			_, right := bare(declared[0].Value)
 			b.m.Address(right)
 			a := Action{Kind: "correct_value", Address: b.only(), Text: fmt.Sprintf("if it is out of date, correct %s of %s to %s", primary, quoted(o.DN), right), Effect: "no address changes its place, because " + primary + " is not read there"}
 			changed := edits{}
-			changed.add(primary, value, right)
+			changed.add(value.Attribute, value.Value, right)
 			b.scripts(&a, o, changed)
 			b.d.Actions = append(b.d.Actions, a)
 		}

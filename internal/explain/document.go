@@ -186,7 +186,6 @@ type Row struct {
 	From      string `json:"from"`
 	To        string `json:"to"`
 	Withheld  bool   `json:"withheld"`
-	LeftOut   bool   `json:"left_out"`
 }
 
 // Rejection is a rejection of the plan.

@@ -19,8 +19,10 @@ type Context struct {
 	Version  string
 	Created  time.Time
 	Warnings []string
-	// Dir is the configuration directory for commands, "" for the working one.
-	Dir string
+	// Dir is the configuration directory for commands, "" for the working one;
+	// Read and Snapshot are the flags of those that read directories.
+	Dir, Snapshot string
+	Read          []string
 	// Directories are those that were searched.
 	Directories []Directory
 	// Mask replaces what identifies people.
@@ -30,7 +32,6 @@ type Context struct {
 // Directory is a directory of the configuration, and what was found there.
 type Directory struct {
 	Name string
-	Kind string
 	// Scopes are those of the directory.
 	Scopes []directory.Scope
 	Found  directory.Findings
@@ -42,14 +43,21 @@ const (
 	mostEntries   = 40
 )
 
-// Query says what to look for in a directory: the subject, and its addresses,
-// those first that are refused, in each of the domains that are rewritten to
-// theirs; and the entries, those first that are to be changed.
-func Query(x *plan.Explanation, rules *plan.Rules, name string) directory.Query {
-	q := directory.Query{GUID: x.Subject.GUID, Domains: domains(name, rules)}
+// Query says what to look for in a directory of a kind: the subject, and its
+// addresses, those first that are refused, in each of the domains that are
+// rewritten to theirs; and the entries, those first that are to be changed. notes
+// tell what there is too much of to look for.
+func Query(x *plan.Explanation, rules *plan.Rules, name, kind string) (q directory.Query, notes []string) {
+	q = directory.Query{GUID: x.Subject.GUID, Domains: domains(name, rules), Declared: map[string]string{}, Kind: kind}
+	for n := range rules.Domains {
+		for _, alias := range rules.Domains[n].Aliases {
+			q.Declared[alias] = rules.Domains[n].Name
+		}
+	}
+	var all []string
 	entry := func(e plan.EntryRef) {
-		if e.Directory == name && len(q.Entries) < mostEntries && !slices.Contains(q.Entries, e.DN) {
-			q.Entries = append(q.Entries, e.DN)
+		if e.Directory == name && !slices.Contains(all, e.DN) {
+			all = append(all, e.DN)
 		}
 	}
 	for n := range x.Fixes {
@@ -57,6 +65,10 @@ func Query(x *plan.Explanation, rules *plan.Rules, name string) directory.Query 
 	}
 	for n := range x.Entries {
 		entry(x.Entries[n].Ref)
+	}
+	q.Entries = all[:min(len(all), mostEntries)]
+	if n := len(all) - len(q.Entries); n > 0 {
+		notes = append(notes, fmt.Sprintf("the values of %d entries are not shown as they are there, for %d are looked up at most", n, mostEntries))
 	}
 	for n := range x.Accounts {
 		if a := &x.Accounts[n]; a.Standing == plan.Orphan && q.GUID.IsZero() && a.Before != nil && a.Before.Directory == name {
@@ -72,11 +84,13 @@ func Query(x *plan.Explanation, rules *plan.Rules, name string) directory.Query 
 	refused := slices.Clone(x.Addresses)
 	slices.SortStableFunc(refused, func(a, b plan.AddressFacts) int { return cmp.Compare(min(b.Refused, 1), min(a.Refused, 1)) })
 	for n := range refused {
-		if len(q.Addresses) < mostAddresses {
-			q.Addresses = append(q.Addresses, spellings(refused[n].Address, rules)...)
+		if len(q.Addresses) >= mostAddresses {
+			notes = append(notes, fmt.Sprintf("%d of the addresses were not looked for outside of the scopes", len(refused)-n))
+			break
 		}
+		q.Addresses = append(q.Addresses, spellings(refused[n].Address, rules)...)
 	}
-	return q
+	return q, notes
 }
 
 // spellings returns an address in each domain that is rewritten to its own.
@@ -141,7 +155,7 @@ func New(x *plan.Explanation, c Context) *Document {
 			b.d.Warnings = append(b.d.Warnings, fmt.Sprintf("directory %q: %s", d.Name, note))
 		}
 		if d.Found.Cut {
-			b.d.Warnings = append(b.d.Warnings, fmt.Sprintf("directory %q: more objects than %d name the subject; the others are not shown", d.Name, directory.MaxFound))
+			b.d.Warnings = append(b.d.Warnings, fmt.Sprintf("directory %q: more objects name the subject than the server tells or are shown here", d.Name))
 		}
 	}
 	b.d.Answer = x.Answer()
@@ -342,7 +356,7 @@ func (b *builder) outside() {
 						b.value(held.Attribute, held.Value)
 					}
 					text, remedy := sentence(v.Scope, &x)
-					declared := func(f plan.AddressFacts) bool { return f.Domain.Declared }
+					declared := func(f plan.AddressFacts) bool { return f.Domain.Declared && f.Domain.Name == x.Detail }
 					if x.Kind == directory.OtherDomain && !slices.ContainsFunc(b.x.Addresses, declared) {
 						remedy = fmt.Sprintf("declare domain %s {}, and %s", quoted(x.Detail), remedy)
 					}
@@ -460,11 +474,6 @@ func (b *builder) changes() {
 	b.d.Changes = []Row{}
 	for _, c := range b.x.Changes {
 		b.d.Changes = append(b.d.Changes, b.row(c.Row()))
-	}
-	for _, l := range b.x.LeftOut {
-		row := b.row(l.Row())
-		row.LeftOut = true
-		b.d.Changes = append(b.d.Changes, row)
 	}
 }
 
@@ -615,7 +624,15 @@ func (b *builder) actions() {
 	b.outsideActions()
 	for n := range b.x.Fixes {
 		f := &b.x.Fixes[n]
-		a := Action{Kind: string(f.Kind), Reason: f.Reason.String(), Text: f.Message(), Effect: f.Effect(), Loses: f.Loses()}
+		var o object
+		var gone edits
+		more := ""
+		if f.Kind == plan.RemoveValue {
+			if o, gone, more = b.removal(f); f.Vain() {
+				continue
+			}
+		}
+		a := Action{Kind: string(f.Kind), Reason: f.Reason.String(), Text: f.Message(), Effect: f.Effect() + more, Loses: f.Loses()}
 		if f.Address != "" {
 			a.Address = b.m.Address(f.Address)
 		}
@@ -625,9 +642,14 @@ func (b *builder) actions() {
 				b.m.Address(m.After.Account.Primary.String())
 			}
 		}
+		for _, primary := range f.With {
+			b.m.Address(primary)
+		}
 		switch f.Kind {
 		case plan.RemoveValue:
-			b.removal(&a, f)
+			if len(gone) > 0 {
+				b.scripts(&a, &o, gone)
+			}
 		case plan.RestoreIt:
 			b.restoration(&a, f)
 		case plan.MakePrimary:
@@ -635,10 +657,17 @@ func (b *builder) actions() {
 			b.promotion(&a, f)
 		case plan.Rebind:
 			a.Command = b.command("state", "rebind", b.m.Address(f.Account), b.m.GUID(f.GUID))
-		case plan.ApplyIt:
-			a.Command = b.command("apply", "--only", "address:"+b.m.Address(f.Address))
-		case plan.AllowIt:
-			a.Command = b.command("apply", "--allow-deactivations", strconv.Itoa(f.N))
+		case plan.ReadIt:
+			a.Command = b.command(b.reading(nil, "explain", b.subject())...)
+		case plan.ApplyIt, plan.AllowIt:
+			words := []string{"apply"}
+			for _, address := range f.Only {
+				words = append(words, "--only", "address:"+b.m.Address(address))
+			}
+			if f.N > 0 {
+				words = append(words, "--allow-deactivations", strconv.Itoa(f.N))
+			}
+			a.Command = b.command(b.reading(b.c.Read, words...)...)
 		}
 		if a.Command == "" && a.LDIF == "" {
 			b.d.MoreActions++ // nobody knows the values
@@ -646,6 +675,18 @@ func (b *builder) actions() {
 		}
 		b.d.Actions = append(b.d.Actions, a)
 	}
+}
+
+// reading has a command read what was read for the explanation: these directories,
+// or all.
+func (b *builder) reading(directories []string, words ...string) []string {
+	for _, name := range directories {
+		words = append(words, "--directory", name)
+	}
+	if b.c.Snapshot != "" {
+		words = append(words, "--snapshot", b.c.Snapshot)
+	}
+	return words
 }
 
 // command spells a command line for a shell.

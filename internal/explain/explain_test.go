@@ -2,7 +2,9 @@ package explain
 
 import (
 	"encoding/json"
+	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -55,13 +57,13 @@ func company() plan.Input {
 // searched is what a search finds there.
 func searched() []Directory {
 	return []Directory{{
-		Name: "corp", Kind: "active_directory",
+		Name:   "corp",
 		Scopes: []directory.Scope{{Name: "staff", PrimaryAttribute: "mail", AliasAttributes: []string{"proxyAddresses"}}},
 		Found: directory.Findings{Objects: []directory.Found{
-			{DN: "CN=Annabel,OU=Berlin", GUID: guid(1), Values: []directory.FoundValue{{Attribute: "proxyaddresses", Value: "smtp:desk@example.com"}}, Held: []directory.FoundValue{{Attribute: "proxyaddresses", Value: "smtp:desk@example.com"}}, Verdicts: []directory.Verdict{{Scope: "staff", Taken: true}}},
-			{DN: "CN=Bertram,OU=Berlin", GUID: guid(2), Values: []directory.FoundValue{{Attribute: "proxyaddresses", Value: "smtp:Desk@Example.net"}}, Held: []directory.FoundValue{{Attribute: "proxyaddresses", Value: "smtp:Desk@Example.net"}}, Verdicts: []directory.Verdict{{Scope: "staff", Taken: true}}},
+			{DN: "CN=Annabel,OU=Berlin", GUID: guid(1), ObjectGUID: guid(1), Values: []directory.FoundValue{{Attribute: "proxyaddresses", Value: "smtp:desk@example.com"}}, Held: []directory.FoundValue{{Attribute: "proxyaddresses", Value: "smtp:desk@example.com"}}, Verdicts: []directory.Verdict{{Scope: "staff", Taken: true}}},
+			{DN: "CN=Bertram,OU=Berlin", GUID: guid(2), ObjectGUID: guid(2), Values: []directory.FoundValue{{Attribute: "proxyaddresses", Value: "smtp:Desk@Example.net"}}, Held: []directory.FoundValue{{Attribute: "proxyaddresses", Value: "smtp:Desk@Example.net"}}, Verdicts: []directory.Verdict{{Scope: "staff", Taken: true}}},
 			{
-				DN: "CN=Hermione,OU=Guests", GUID: guid(7), Values: []directory.FoundValue{{Attribute: "mail", Value: "desk@example.com"}},
+				DN: "CN=Hermione,OU=Guests", GUID: guid(7), ObjectGUID: guid(7), Values: []directory.FoundValue{{Attribute: "mail", Value: "desk@example.com"}},
 				Verdicts: []directory.Verdict{{Scope: "staff", Obstacles: []directory.Obstacle{
 					{Kind: directory.FilterFalse, Clause: &filter.Clause{Text: "(department=Sales)", Attribute: "department", Values: []string{"Secretariat"}}},
 				}}},
@@ -101,8 +103,9 @@ func TestActions(t *testing.T) {
 			command: "rollcall state rebind clothilde@example.com 8c000000-0000-4200-8300-000000000009",
 		},
 		{
-			subject: "lp@example.com", text: "if so many accounts are meant to go, let 1 go out of service in this run",
-			command: "rollcall apply --allow-deactivations 1",
+			subject: "lp@example.com", text: "if that is meant, commit what the plan does with lp@example.com, alone, and let 1 account go out of service past the limit",
+			effect:  "then leopold@example.com is lost: it goes out of service; lp@example.com is lost: it goes out of service",
+			command: "rollcall apply --only address:lp@example.com --allow-deactivations 1", loses: true,
 		},
 		{
 			subject: "bertram@example.com", text: "commit what the plan does with bertram@example.com, alone",
@@ -157,6 +160,30 @@ func TestDocument(t *testing.T) {
 				t.Errorf("%s: %q pass the mask: %s", subject, found, text)
 			}
 		}
+	}
+}
+
+// What a search cannot look for all of is told.
+func TestQueryCut(t *testing.T) {
+	rules := company().Rules
+	var x plan.Explanation
+	for n := range mostEntries + 2 {
+		x.Entries = append(x.Entries, plan.EntryFacts{Ref: plan.EntryRef{Directory: "corp", DN: fmt.Sprintf("CN=%d", n)}})
+	}
+	for n := range mostAddresses {
+		x.Addresses = append(x.Addresses, plan.AddressFacts{Address: fmt.Sprintf("a%d@example.com", n), Refused: n})
+	}
+	q, notes := Query(&x, &rules, "corp", "ldif")
+	want := []string{
+		"the values of 2 entries are not shown as they are there, for 40 are looked up at most",
+		"20 of the addresses were not looked for outside of the scopes", // each is two, in the alias domain, too
+	}
+	if len(q.Entries) != mostEntries || len(q.Addresses) != mostAddresses || !slices.Equal(notes, want) {
+		t.Errorf("%d entries, %d addresses, %q", len(q.Entries), len(q.Addresses), notes)
+	}
+	x.Entries, x.Addresses = x.Entries[:mostEntries], x.Addresses[:mostAddresses/2]
+	if _, notes := Query(&x, &rules, "corp", "ldif"); notes != nil {
+		t.Errorf("%q", notes)
 	}
 }
 

@@ -21,18 +21,25 @@ func clean(s string) string {
 		return s
 	}
 	if len(s) > longest {
-		head, tail := longest/2, len(s)-longest/2
-		for head > 0 && !utf8.RuneStart(s[head]) {
-			head--
-		}
-		for tail < len(s) && !utf8.RuneStart(s[tail]) {
-			tail++
-		}
-		return clean(s[:head]) + "…" + clean(s[tail:])
+		head, tail := ends(s, longest)
+		return clean(head) + "…" + clean(tail)
 	}
 	inner := strings.Trim(s, " ")
 	left := strings.Index(s, inner)
 	return strings.Repeat(`\x20`, left) + escape(inner, invisible) + strings.Repeat(`\x20`, len(s)-left-len(inner))
+}
+
+// ends returns the head and the tail of a text that is longer than n octets,
+// each of up to n/2 and of whole characters.
+func ends(s string, n int) (head, tail string) {
+	i, j := n/2, len(s)-n/2
+	for i > 0 && !utf8.RuneStart(s[i]) {
+		i--
+	}
+	for j < len(s) && !utf8.RuneStart(s[j]) {
+		j++
+	}
+	return s[:i], s[j:]
 }
 
 // plainASCII reports whether clean has nothing to do.

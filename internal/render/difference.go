@@ -63,11 +63,16 @@ func (f *FileDifference) unified(color bool) string {
 	return b.String()
 }
 
-// concealedChange is what is told of a file that nobody may see. Beside the text
-// of a configuration, masks would tell whose they are.
-func (c *Comparison) concealedChange() string {
-	if c.Head.Redacted {
+// hidden says why nothing is shown of a file that differs, "" if something is.
+// Beside the text of a configuration, masks would tell whose they are.
+func (c *Comparison) hidden(f *FileDifference) string {
+	switch {
+	case f.Concealed && c.Head.Redacted:
 		return "its content is not shown beside masks"
+	case !f.Concealed && f.Base != nil && f.Head != nil && *f.Base == *f.Head:
+		return "it differs only in what is masked"
+	case !f.Concealed:
+		return ""
 	}
 	return "its content is not shown, for it may be a secret"
 }
@@ -227,8 +232,8 @@ func (p *page) files(c *Comparison) {
 	p.title("configuration", count(len(all), "file differs", "files differ"))
 	for i := range all {
 		f := &all[i]
-		if f.Concealed {
-			p.prose(margin, "", plain, clean(f.Name)+" "+f.status()+": "+c.concealedChange())
+		if why := c.hidden(f); why != "" {
+			p.prose(margin, "", plain, clean(f.Name)+" "+f.status()+": "+why)
 		} else {
 			p.out.WriteString(f.unified(p.color))
 		}

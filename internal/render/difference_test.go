@@ -197,6 +197,22 @@ func TestDifferenceMarkdown(t *testing.T) {
 	}
 }
 
+// TestDifferenceMarkdownIsStable: where the other configuration was is not told,
+// not even where a report is cut.
+func TestDifferenceMarkdownIsStable(t *testing.T) {
+	head := &plan.Plan{}
+	for n := range 5000 {
+		head.Accounts = append(head.Accounts, plan.AccountChange{After: person(n, "user", "A", "B", fmt.Sprintf("p%d@example.com", n))})
+	}
+	head.Changes = plan.Rows(head.Accounts)
+	c := &Comparison{With: "/tmp/one", Difference: plan.Compare(&plan.Plan{}, head)}
+	one := markdownOf(t, c)
+	c.With = "/tmp/other"
+	if two := markdownOf(t, c); one != two || !strings.Contains(one, "`rollcall plan --compare DIR --all`") {
+		t.Errorf("the reports differ:\n%.300s\n%.300s", one, two)
+	}
+}
+
 // TestDifferenceMarkdownIsShort: whatever differs, it fits in a comment, says how
 // much it has not, and every section keeps some rows.
 func TestDifferenceMarkdownIsShort(t *testing.T) {

@@ -3,6 +3,7 @@ package render
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/rollcall-cli/rollcall/plan"
@@ -16,7 +17,8 @@ const longestDiff = 16_000
 // the way of [Markdown]: the counts, and a section for the files and for what
 // appears, vanishes and differs of each category and reason.
 func DifferenceMarkdown(w io.Writer, c *Comparison) error {
-	r := comment{full: "rollcall plan --compare " + clean(c.With) + " --all"}
+	// Not the folder of the other configuration, which may be another in each run.
+	r := comment{full: "rollcall plan --compare DIR --all"}
 	verdict, what := c.verdict()
 	r.put("## rollcall: %s%s\n\n", verdict, what)
 	if c.Head.Redacted {
@@ -27,7 +29,7 @@ func DifferenceMarkdown(w io.Writer, c *Comparison) error {
 		r.put("| | before | after | |\n|---|---:|---:|---|\n")
 	}
 	for _, l := range lines {
-		r.put("| %s | %s | %s | %s |\n", markdown(l.name), number(l.Base), number(l.Head), effectsOf(l.Tally, "", ""))
+		r.put("%s", tableRow(markdown(l.name), number(l.Base), number(l.Head), effectsOf(l.Tally, "", "")))
 	}
 	if len(lines) > 0 {
 		r.put("\n")
@@ -48,8 +50,7 @@ func DifferenceMarkdown(w io.Writer, c *Comparison) error {
 		addEffects(&r, x.String(), "row", "rows", rows, plan.ChangeFields, namedChange,
 			categories[x].columns, func(c *plan.Change) *change { return &change{c, c.Row()} })
 	}
-	remedy := rejectionColumn{head: "what to do", cell: func(r *plan.Rejection, _ bool) cell { return text(r.Remedy()) }}
-	columns := append(rejectionColumns[:len(rejectionColumns):len(rejectionColumns)], remedy)
+	columns := append(slices.Clone(rejectionColumns), remedyColumn)
 	for x := plan.AliasRejected; int(x) < plan.Reasons; x++ {
 		var rows []plan.Differing[plan.Rejection]
 		for _, d := range c.Rejections {
@@ -101,7 +102,7 @@ func (r *comment) risks(c *Comparison) {
 	}
 	r.put("| before | after |\n|---|---|\n")
 	for _, d := range c.Risks {
-		r.put("| %s | %s |\n", riskRemark(d.Base), riskRemark(d.Head))
+		r.put("%s", tableRow(riskRemark(d.Base), riskRemark(d.Head)))
 	}
 	r.put("\n")
 }
@@ -116,10 +117,11 @@ func (r *comment) files(c *Comparison) {
 	var parts, concealed []string
 	more := 0
 	for i := range all {
-		switch f := &all[i]; {
-		case f.Concealed && len(concealed) < mostRemarks:
-			concealed = append(concealed, "- "+remark(f.Name)+" "+f.status()+": "+c.concealedChange())
-		case f.Concealed, diff.Len() > longestDiff:
+		f := &all[i]
+		switch why := c.hidden(f); {
+		case why != "" && len(concealed) < mostRemarks:
+			concealed = append(concealed, "- "+remark(f.Name)+" "+f.status()+": "+why)
+		case why != "", diff.Len() > longestDiff:
 			more++
 		default:
 			diff.WriteString(f.unified(false))

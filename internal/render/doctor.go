@@ -174,7 +174,7 @@ func DiagnosisMarkdown(w io.Writer, d *Diagnosis) error {
 			for _, fact := range c.Evidence {
 				finding += "<br>• " + markdown(fact)
 			}
-			fmt.Fprintf(&b, "| %s | %s | %s | %s | %s |\n", signOf(c.Status).text, markdown(c.Name), markdown(c.Subject), finding, markdown(c.Remedy))
+			b.WriteString(tableRow(signOf(c.Status).text, markdown(c.Name), markdown(c.Subject), finding, markdown(c.Remedy)))
 		}
 		b.WriteString("\n")
 	}

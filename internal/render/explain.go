@@ -396,9 +396,6 @@ func rowText(r *explain.Row) string {
 	if r.Withheld {
 		text += " (withheld)"
 	}
-	if r.LeftOut {
-		text += " (not selected)"
-	}
 	return strings.TrimSpace(text)
 }
 

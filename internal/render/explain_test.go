@@ -69,7 +69,7 @@ func explained() *explain.Document {
 		Changes: []explain.Row{
 			{Category: "add", Address: "new@example.com", To: "new@example.com", Directory: "lab", Type: "list"},
 			{Category: "inactive", Address: "desk@example.com", From: "ann@example.com", Withheld: true},
-			{Category: "attribute_change", Address: "ann@example.com", Attribute: "dn", From: hostile, To: ann.DN, LeftOut: true},
+			{Category: "attribute_change", Address: "ann@example.com", Attribute: "dn", From: hostile, To: ann.DN},
 		},
 		Rejections: []explain.Rejection{
 			{Reason: "alias_rejected", Message: `the alias is listed by entry "` + hostile + `" of directory "lab" too`, Remedy: "remove the address from all entries but one", Address: "desk@example.com", DN: ann.DN, Directory: "corp", Scope: "staff", Since: "2026-11-03T00:00:00Z"},

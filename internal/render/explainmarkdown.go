@@ -26,7 +26,7 @@ func ExplanationMarkdown(w io.Writer, d *explain.Document) error {
 		line("\n## Addresses\n\n| address | what becomes of it |\n|---|---|")
 		shown, more := told(d.Addresses)
 		for i := range shown {
-			line("| %s | %s |", markdown(shown[i].Address), markdown(placeOf(&shown[i])))
+			b.WriteString(tableRow(markdown(shown[i].Address), markdown(placeOf(&shown[i]))))
 		}
 		rest(more)
 	}
@@ -47,7 +47,7 @@ func ExplanationMarkdown(w io.Writer, d *explain.Document) error {
 			for k, l := range g.listings {
 				values = append(values, markdown(valuesText(l, g.addresses[k].Address)))
 			}
-			line("| %s | %s | %s | %s |", markdown(g.Directory), markdown(g.Scope), markdown(g.DN), strings.Join(values, "<br>"))
+			b.WriteString(tableRow(markdown(g.Directory), markdown(g.Scope), markdown(g.DN), strings.Join(values, "<br>")))
 		}
 		rest(more)
 	}
@@ -62,7 +62,7 @@ func ExplanationMarkdown(w io.Writer, d *explain.Document) error {
 			}
 			for _, v := range x.Verdicts {
 				for _, o := range v.Obstacles {
-					line("| %s | %s | %s | %s | %s | %s |", markdown(x.Directory), markdown(x.DN), strings.Join(values, "<br>"), markdown(v.Scope), markdown(o.Text), markdown(o.Remedy))
+					b.WriteString(tableRow(markdown(x.Directory), markdown(x.DN), strings.Join(values, "<br>"), markdown(v.Scope), markdown(o.Text), markdown(o.Remedy)))
 				}
 			}
 		}
@@ -72,7 +72,7 @@ func ExplanationMarkdown(w io.Writer, d *explain.Document) error {
 		line("\n## Accounts\n\n| account | what it is | DN |\n|---|---|---|")
 		shown, more := told(d.Accounts)
 		for i := range shown {
-			line("| %s | %s | %s |", markdown(nameOf(&shown[i])), markdown(accountText(&shown[i])), markdown(shown[i].DN))
+			b.WriteString(tableRow(markdown(nameOf(&shown[i])), markdown(accountText(&shown[i])), markdown(shown[i].DN)))
 		}
 		rest(more)
 	}
@@ -80,7 +80,7 @@ func ExplanationMarkdown(w io.Writer, d *explain.Document) error {
 		line("\n## Why, rule by rule\n\n| rule | says |\n|---|---|")
 		shown, more := told(d.Steps)
 		for i := range shown {
-			line("| %s | %s |", markdown(shown[i].Rule), markdown(shown[i].Message))
+			b.WriteString(tableRow(markdown(shown[i].Rule), markdown(shown[i].Message)))
 		}
 		rest(more)
 	}
@@ -92,12 +92,12 @@ func ExplanationMarkdown(w io.Writer, d *explain.Document) error {
 		rows, more := told(d.Changes)
 		for i := range rows {
 			r := &rows[i]
-			line("| %s | %s | %s | %s |", markdown(signOfRow(r).text), markdown(r.Category), markdown(r.Address), markdown(rowText(r)))
+			b.WriteString(tableRow(markdown(signOfRow(r).text), markdown(r.Category), markdown(r.Address), markdown(rowText(r))))
 		}
 		refusals, others := told(d.Rejections)
 		for i := range refusals {
 			r := &refusals[i]
-			line("| %s | %s | %s | %s |", markdown(refused.text), markdown(r.Reason), markdown(r.Address), markdown(r.Message)+markdown(standingText(r)))
+			b.WriteString(tableRow(markdown(refused.text), markdown(r.Reason), markdown(r.Address), markdown(r.Message)+markdown(standingText(r))))
 		}
 		rest(more + others)
 	}

@@ -712,6 +712,18 @@ func browserMany(t *testing.T, b *servertest.Browser) {
 	}
 	b.Eval(nil, `document.getElementById("scroller").scrollTop = 0`)
 	b.Until(`document.querySelector("#table tbody th")?.textContent === "person.000000.a@example.com"`)
+	// The active row is out of sight: in its place the keyboard reaches the table,
+	// and from there the rows.
+	stops := `const all = [...document.querySelectorAll("#scroller, #scroller [tabindex]")].filter((e) => e.tabIndex === 0); return all.map((e) => e.id || e.localName)`
+	if got := eval[[]string](t, b, stops); !slices.Equal(got, []string{"scroller"}) {
+		t.Errorf("tab stops %q with the active row out of sight", got)
+	}
+	b.Eval(nil, `document.getElementById("scroller").focus()`)
+	b.Press(servertest.Home)
+	b.Until(`document.activeElement.getAttribute("aria-rowindex") === "2"`)
+	if got := eval[[]string](t, b, stops); !slices.Equal(got, []string{"tr"}) {
+		t.Errorf("tab stops %q with the active row in sight", got)
+	}
 	search(b, "person.012345x", "changes", 4)
 	if got, want := firstCells(t, b), []string{"person.012345.a@example.com", "person.012345.b@example.com", "person.012345@example.com", "person.012345@example.com"}; !slices.Equal(got, want) {
 		t.Errorf("rows %q, want %q", got, want)

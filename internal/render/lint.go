@@ -242,7 +242,7 @@ func lintSection(c lint.Code, found []lint.Finding, total, room int) string {
 	n := 0
 	for ; n < len(found); n++ {
 		f := &found[n]
-		row := fmt.Sprintf("| %s | %s | %s | %s | %s |\n", remark(f.Value), markdown(f.Attribute), remark(f.DN), markdown(f.Directory), remark(lintBecause(f)))
+		row := tableRow(remark(f.Value), markdown(f.Attribute), remark(f.DN), markdown(f.Directory), remark(lintBecause(f)))
 		change := f.Change()
 		command, record := change.PowerShell(), change.LDIF()
 		if record == last {

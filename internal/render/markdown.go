@@ -23,6 +23,9 @@ const (
 	// longestRemark is how wide a sentence is at most, and mostRemarks how many
 	// of a kind there are.
 	longestRemark, mostRemarks = 400, 20
+	// octetsPerCell is how many octets a value has at most for each cell that it
+	// may be wide: marks that take no cell are not without end.
+	octetsPerCell = 2
 )
 
 // Markdown writes a plan as the comment of a pull request: what it comes to,
@@ -54,7 +57,7 @@ func RunMarkdown(w io.Writer, run *Run, p *plan.Plan, full string) error {
 	r.put("## Run %d: %s\n\n| | |\n|---|---|\n", run.Number, markdown(run.Outcome))
 	fact := func(name, value string) {
 		if value != "" {
-			r.put("| %s | %s |\n", name, remark(value))
+			r.put("%s", tableRow(name, remark(value)))
 		}
 	}
 	fact("reason", run.Reason)
@@ -144,11 +147,13 @@ func (r *comment) write(w io.Writer) error {
 	var body strings.Builder
 	shares := share(room, needs)
 	shown, total := 0, 0
+	left := 0 // of the shares of the sections before, too little for a row
 	for i := range r.sections {
 		s := &r.sections[i]
+		left += shares[i]
 		n := 0
-		for ; n < len(s.rows) && len(s.rows[n]) <= shares[i]; n++ {
-			shares[i] -= len(s.rows[n])
+		for ; n < len(s.rows) && len(s.rows[n]) <= left; n++ {
+			left -= len(s.rows[n])
 		}
 		before, after := s.ends(n)
 		body.WriteString(before)
@@ -202,7 +207,7 @@ func addSection[T any](r *comment, name, meaning, lead string, columns []column[
 			case columns[c].wraps:
 				limit = longestRemark
 			}
-			shown := columns[c].cell(one, false).fit(limit).plain()
+			shown := bounded(columns[c].cell(one, false), limit)
 			if cells[c] = inert(shown); c == 0 && cells[c] != shown {
 				cells[c] = code(shown)
 			}
@@ -219,13 +224,13 @@ func addSection[T any](r *comment, name, meaning, lead string, columns []column[
 	}
 	s.head = head + "\n" + line + "\n"
 	for _, cells := range rows {
-		text := "|"
+		var shown []string
 		for c := range cells {
 			if used[c] {
-				text += " " + cells[c] + " |"
+				shown = append(shown, cells[c])
 			}
 		}
-		s.rows = append(s.rows, text+"\n")
+		s.rows = append(s.rows, tableRow(shown...))
 	}
 	if n > 0 {
 		r.sections = append(r.sections, s)
@@ -451,10 +456,31 @@ func newFirst(group []plan.Rejection) []plan.Rejection {
 }
 
 // remark is a sentence of a bearable length.
-func remark(s string) string { return inert(text(s).fit(longestRemark).plain()) }
+func remark(s string) string { return inert(bounded(text(s), longestRemark)) }
 
-// markdown makes a value or a sentence fit for a line of Markdown or a cell of
-// its tables: it is shown as it is, and is no markup, link, reference or
+// bounded is the text of a cell that is so wide at most. Of one that has too many
+// octets for that, the middle is left out, too.
+func bounded(c cell, limit int) string {
+	s := c.fit(limit).plain()
+	if len(s) <= limit*octetsPerCell {
+		return s
+	}
+	head, tail := ends(s, limit*octetsPerCell)
+	return head + "…" + tail
+}
+
+// tableRow is a row of a table. Bars, which are in code spans alone, are escaped
+// in its cells, where a backslash before them would undo that.
+func tableRow(cells ...string) string {
+	row := "|"
+	for _, c := range cells {
+		row += " " + strings.NewReplacer(`\|`, `\x7c`, "|", `\|`).Replace(c) + " |"
+	}
+	return row + "\n"
+}
+
+// markdown makes a value or a sentence fit for a line of Markdown or for
+// [tableRow]: it is shown as it is, and is no markup, link, reference or
 // mention. Words that could be any of these become code, the only place where
 // GitHub and GitLab look for none.
 func markdown(s string) string { return inert(clean(s)) }
@@ -478,8 +504,8 @@ func inert(s string) string {
 }
 
 // lively finds what becomes a link, an emoji or a reference without any markup:
-// addresses of the web, :smile:, GH-1 and the names of commits.
-var lively = regexp.MustCompile(`(?i)://|www\.|:[a-z0-9_+-]*[a-z+-][a-z0-9_+-]*:|:[0-9]{3,}:|\bgh-[0-9]|[0-9a-f]{7}`)
+// addresses of the web, :smile:, GH-1, GL-1 and the names of commits.
+var lively = regexp.MustCompile(`(?i)://|www\.|:[a-z0-9_+-]*[a-z+-][a-z0-9_+-]*:|:[0-9]{3,}:|\bg[hl]-[0-9]|[0-9a-f]{7}`)
 
 // leading finds what begins a list, a heading or a rule at the head of a line.
 var leading = regexp.MustCompile(`^([-+=_]+|[0-9]+[.)])$`)
@@ -498,10 +524,8 @@ func harmless(w string) bool {
 func word(c byte) bool { return c >= '0' && c <= '9' || c|0x20 >= 'a' && c|0x20 <= 'z' }
 
 // code is a clean text as a code span, in a fence that is longer than any in the
-// text. A bar is escaped for tables, where a backslash before it would undo that.
+// text.
 func code(s string) string {
-	s = strings.ReplaceAll(s, `\|`, `\x7c`)
-	s = strings.ReplaceAll(s, "|", `\|`)
 	run, longest := 0, 0
 	for i := 0; i < len(s); i++ {
 		if s[i] != '`' {

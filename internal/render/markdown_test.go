@@ -37,7 +37,7 @@ func TestMarkdown(t *testing.T) {
 
 // lively values would like to be more than values.
 var livelyValues = []string{
-	"@octocat", "x @org/team y", "#123", "GH-7", "owner/repo#5", "!1", "~bug", "%2", "&3", "$x$", "^a", ":+1:", "a:smile:b", "deadbeef", "0123456789abcdef0123456789abcdef01234567",
+	"@octocat", "x @org/team y", "#123", "GH-7", "GL-12", "owner/repo#5", "!1", "~bug", "%2", "&3", "$x$", "^a", ":+1:", "a:smile:b", "deadbeef", "0123456789abcdef0123456789abcdef01234567",
 	"http://example.com", "see www.example.com", "ann@example.com", "mailto:ann@example.com", "<b>", "<script>alert(1)</script>", "</details>", "<!-- x", "&lt;b&gt;", "&#64;octocat",
 	"[a](http://example.com)", "![a](b)", "[^1]", "*a*", "**a**", "_a_", "__a__", "~~a~~", "`a`", "``", "`", "a`b``c", "|", "a|b", `a\|b`, `a\\|b`, `a\`, `\`, "\\`", "| a | b |",
 	"- a", "1. a", "> a", "# a", "---", "a  \nb", "\r\n\r\n| x |", "```\nx\n```", "\u202egnp", "a\u200bb", strings.Repeat("x|`@", 3000), "-> @a ->",
@@ -258,6 +258,40 @@ func TestMarkdownIsStable(t *testing.T) {
 	}
 }
 
+// TestTableRow: a bar parts cells and nothing else, whatever is before it.
+func TestTableRow(t *testing.T) {
+	if got, want := tableRow(markdown("(|(a=b)(c=d))"), markdown(`a\|b`), ""), "| `(\\|(a=b)(c=d))` | `a\\x7cb` |  |\n"; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
+// TestBarsInSentences: outside of tables a filter stays as it is.
+func TestBarsInSentences(t *testing.T) {
+	p := &plan.Plan{Header: header()}
+	p.Warnings = []string{"no entry matches (|(mail=*)(uid=*))"}
+	if page := commentOf(t, p, Advice{}); !strings.Contains(page, "- **Warning**: no entry matches `(|(mail=*)(uid=*))`\n") {
+		t.Errorf("got:\n%s", page)
+	}
+}
+
+// TestMarkdownOctets: what takes no room on the screen takes none of the comment
+// from the rest.
+func TestMarkdownOctets(t *testing.T) {
+	p := everything()
+	marks := "e" + strings.Repeat("\u0301", 3000)
+	for range 100 {
+		p.Warnings = append(p.Warnings, strings.Repeat(marks, 100))
+		p.Unread = append(p.Unread, marks)
+	}
+	if n := len(remark(marks)); n > longestRemark*octetsPerCell+len("…") {
+		t.Errorf("a remark of %d octets", n)
+	}
+	page := commentOf(t, p, Advice{})
+	if len(page) > longestReport || strings.Contains(page, "rows are not shown here") {
+		t.Errorf("%d octets, or rows are missing", len(page))
+	}
+}
+
 func TestInert(t *testing.T) {
 	for _, c := range []struct{ text, want string }{
 		{"", ""},
@@ -270,8 +304,9 @@ func TestInert(t *testing.T) {
 		{"a -> b", "a → b"},
 		{"- a - 1.", "`-` a - 1."},
 		{"1. a", "`1.` a"},
-		{"a|b", "`a\\|b`"},
-		{`a\|b`, "`a\\x7cb`"},
+		{"a|b", "`a|b`"},
+		{`a\|b`, "`a\\|b`"},
+		{"GL-12 gl-1 agl-1", "`GL-12` `gl-1` agl-1"},
 		{"a`b", "``a`b``"},
 		{"`", "`` ` ``"},
 		{"2026-11-21T08:00:00Z", "2026-11-21T08:00:00Z"},

@@ -9,6 +9,8 @@ import (
 	"unicode/utf8"
 
 	"github.com/sergi/go-diff/diffmatchpatch"
+
+	"github.com/rollcall-cli/rollcall/internal/identity"
 )
 
 // context is how many unchanged lines surround each change of a unified diff.
@@ -16,9 +18,9 @@ const context = 3
 
 // UnifiedDiff writes how old becomes new, as patch(1) understands it: three
 // lines of context, and a remark where the last line has no newline. Equal
-// texts write nothing. Without colour the lines are written octet for octet;
-// with colour they are for reading only, and what would act on a terminal is
-// written as an escape.
+// texts write nothing. What would act on a terminal is written as an escape, and
+// a line that has it applies to no file; a CR before the newline stays. With
+// colour the lines are for reading only, and so is whatever cannot be seen.
 func UnifiedDiff(w io.Writer, oldName, newName, old, new string, color bool) error {
 	if old == new {
 		return nil
@@ -253,11 +255,14 @@ func (u *unified) lines(s style, sign string, lines []string) {
 
 // put writes a line, which ends in a newline.
 func (u *unified) put(s style, line string) {
+	line = line[:len(line)-1]
 	if !u.color {
-		u.out.WriteString(line)
+		text := strings.TrimSuffix(line, "\r")
+		u.out.WriteString(escape(text, func(r, _ rune) bool { return r != '\t' && identity.Unprintable(r) }))
+		u.out.WriteString(line[len(text):] + "\n")
 		return
 	}
-	line = escape(line[:len(line)-1], func(r, _ rune) bool { return r != '\t' && invisible(r, utf8.RuneError) })
+	line = escape(line, func(r, _ rune) bool { return r != '\t' && invisible(r, utf8.RuneError) })
 	if s == plain {
 		u.out.WriteString(line)
 	} else {

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/rollcall-cli/rollcall/internal/identity"
 	"github.com/rollcall-cli/rollcall/internal/servertest"
 )
 
@@ -36,7 +37,9 @@ func TestUnifiedDiff(t *testing.T) {
 		{"newline comes", "a", "a\n", "@@ -1 +1 @@\n-a\n\\ No newline at end of file\n+a\n"},
 		{"newline goes", "a\nb\n", "a\nb", "@@ -1,2 +1,2 @@\n a\n-b\n+b\n\\ No newline at end of file\n"},
 		{"no newline stays", "a\nb", "c\nb", "@@ -1,2 +1,2 @@\n-a\n+c\n b\n\\ No newline at end of file\n"},
-		{"not UTF-8", "\xff\n", "\xfe\n", "@@ -1 +1 @@\n-\xff\n+\xfe\n"},
+		{"not UTF-8", "\xff\n", "\xfe\n", "@@ -1 +1 @@\n-\\xff\n+\\xfe\n"},
+		{"what acts on a terminal", "a\x1b[2J\n", "a\rb\u202e\n", "@@ -1 +1 @@\n-a\\x1b[2J\n+a\\x0db\\u202e\n"},
+		{"what only looks otherwise", "\ta\u00a0\u200db\r\n", "\tb\r\n", "@@ -1 +1 @@\n-\ta\u00a0\u200db\r\n+\tb\r\n"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			want := c.want
@@ -124,13 +127,26 @@ func patch(old, diff string) (string, error) {
 func checkPatch(t *testing.T, old, new string) {
 	t.Helper()
 	diff := unifiedOf(t, old, new, false)
-	got, err := patch(old, diff)
-	if err != nil || got != new {
+	if i := strings.IndexFunc(diff, func(r rune) bool { return !strings.ContainsRune("\t\r\n", r) && identity.Unprintable(r) }); i >= 0 {
+		t.Fatalf("raw character at octet %d of %q", i, diff)
+	}
+	got, err := patch(shownLines(old), diff)
+	if err != nil || got != shownLines(new) {
 		t.Fatalf("old %q, new %q: patched to %q, %v, by\n%s", old, new, got, err, diff)
 	}
 	if (diff == "") != (old == new) {
 		t.Fatalf("old %q, new %q: diff %q", old, new, diff)
 	}
+}
+
+// shownLines is a text as a diff shows its lines.
+func shownLines(text string) string {
+	lines := splitLines(text)
+	for i, line := range lines {
+		body := strings.TrimSuffix(strings.TrimSuffix(line, "\n"), "\r")
+		lines[i] = escape(body, func(r, _ rune) bool { return r != '\t' && identity.Unprintable(r) }) + line[len(body):]
+	}
+	return strings.Join(lines, "")
 }
 
 func FuzzUnifiedDiff(f *testing.F) {

@@ -231,15 +231,17 @@ func (b *Browser) Complaints() []string {
 	return all
 }
 
-// Downloaded returns a file that a page has saved, once it is whole.
+// Downloaded returns a file that a page has saved, once it is whole. It is not
+// empty.
 func (b *Browser) Downloaded(name string) []byte {
 	b.t.Helper()
 	path := filepath.Join(b.Downloads, name)
 	for range 1000 {
-		// The file has its name when it is whole.
+		// Chromium takes the name with an empty file, which the whole one
+		// replaces.
 		text, err := os.ReadFile(path)
-		if err == nil {
-			must(b.t, os.Remove(path))
+		if len(text) > 0 {
+			must(b.t, errors.Join(err, os.Remove(path)))
 			return text
 		}
 		if !errors.Is(err, os.ErrNotExist) {

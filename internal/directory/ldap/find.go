@@ -11,6 +11,7 @@ import (
 	goldap "github.com/go-ldap/ldap/v3"
 
 	"github.com/rollcall-cli/rollcall/internal/directory"
+	"github.com/rollcall-cli/rollcall/internal/filter"
 )
 
 var _ directory.Finder = (*Source)(nil)
@@ -83,7 +84,7 @@ func (f *finding) run(q *directory.Query) error {
 			return err
 		}
 		if refused != nil {
-			f.found.Notes = append(f.found.Notes, fmt.Sprintf("below %q only the scopes were searched: %v", context, explain(refused, f.source.options.ActiveDirectory)))
+			f.note("below %q only the scopes were searched: %v", context, explain(refused, f.source.options.ActiveDirectory))
 			if err := f.searchScopes(context, filter); err != nil {
 				return err
 			}
@@ -108,8 +109,12 @@ func (f *finding) searchScopes(context, filter string) error {
 			if base == context || f.conn.root.contextOf(base) != context {
 				continue
 			}
-			if _, err := f.look(base, goldap.ScopeWholeSubtree, filter); err != nil {
+			refused, err := f.look(base, goldap.ScopeWholeSubtree, filter)
+			if err != nil {
 				return err
+			}
+			if refused != nil {
+				f.note("%q was not searched: %v", base, explain(refused, f.source.options.ActiveDirectory))
 			}
 		}
 	}
@@ -133,13 +138,23 @@ func (f *finding) look(base string, scope int, filter string, controls ...goldap
 		}
 	}
 	switch {
-	case answer == nil || answer.ResultCode == goldap.LDAPResultReferral:
-		return nil, nil
+	case answer == nil:
+	case answer.ResultCode == goldap.LDAPResultReferral:
+		if scope != goldap.ScopeBaseObject { // a name may be one of another directory
+			f.note("below %q nothing was searched: the server refers to another", base)
+		}
 	case answer.ResultCode == goldap.LDAPResultSizeLimitExceeded:
-		f.found.Cut = f.found.Cut || len(result.Entries) > directory.MaxFound
-		return nil, nil
+		f.found.Cut = true
+	default:
+		return answer, nil
 	}
-	return answer, nil
+	return nil, nil
+}
+
+func (f *finding) note(format string, args ...any) {
+	if note := fmt.Sprintf(format, args...); !slices.Contains(f.found.Notes, note) {
+		f.found.Notes = append(f.found.Notes, note)
+	}
 }
 
 func (f *finding) take(e *goldap.Entry) error {
@@ -173,7 +188,7 @@ func (f *finding) take(e *goldap.Entry) error {
 // foundObject is an object as go-ldap reads it.
 type foundObject struct {
 	dn     string
-	names  []string // as the server writes them, without options
+	names  []string // as the server writes them, with options but for ranges
 	values [][][]byte
 }
 
@@ -185,7 +200,6 @@ func (f *finding) objectOf(e *goldap.Entry) (*foundObject, error) {
 	o := &foundObject{dn: e.DN}
 	fetch := &fetcher{source: f.source, conn: f.conn}
 	for _, a := range e.Attributes {
-		spelled, _, _ := strings.Cut(a.Name, ";")
 		name, _, next, _, err := attributeRange(a.Name)
 		if err != nil {
 			return nil, err
@@ -198,6 +212,9 @@ func (f *finding) objectOf(e *goldap.Entry) (*foundObject, error) {
 			}
 			values = append(values, rest.values...)
 		}
+		options := strings.Split(a.Name, ";")
+		options = slices.DeleteFunc(options, func(option string) bool { return len(option) > 6 && strings.EqualFold(option[:6], "range=") })
+		spelled := strings.Join(options, ";")
 		if i := slices.Index(o.names, spelled); i >= 0 {
 			o.values[i] = append(o.values[i], values...)
 			continue
@@ -211,13 +228,13 @@ func (f *finding) objectOf(e *goldap.Entry) (*foundObject, error) {
 func (o *foundObject) DN() string { return o.dn }
 
 // Values implements [directory.Object].
-func (o *foundObject) Values(name string) [][]byte {
+func (o *foundObject) Values(name string) (values [][]byte) {
 	for i, spelled := range o.names {
-		if strings.EqualFold(spelled, name) {
-			return o.values[i]
+		if filter.AttributeName(spelled) == strings.ToLower(name) {
+			values = append(values, o.values[i]...)
 		}
 	}
-	return nil
+	return values
 }
 
 // Attributes implements [directory.Object].

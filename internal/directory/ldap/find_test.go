@@ -244,6 +244,54 @@ func TestFindLimits(t *testing.T) {
 	}
 }
 
+// TestFindTold: a server that stops at a limit of its own, or refers to another,
+// is told of.
+func TestFindTold(t *testing.T) {
+	for name, tt := range map[string]struct {
+		result servertest.Result
+		cut    bool
+		notes  []string
+	}{
+		"limit":    {servertest.Result{Code: 4}, true, nil},
+		"referral": {servertest.Result{Code: 10}, false, []string{`below "DC=corp,DC=example,DC=com" nothing was searched: the server refers to another`}},
+	} {
+		s := servertest.NewStub(t, servertest.StubOptions{Answer: func(a *servertest.Answer) {
+			if strings.Contains(a.Filter, "mail=") && !strings.Contains(a.Filter, "isDeleted") {
+				a.Entries, a.Result = a.Entries[:5], tt.result
+			}
+		}})
+		for n := range 10 {
+			s.Put(servertest.NewEntry(fmt.Sprintf("CN=Info %02d,%s", n, staffBase), "objectClass", "user", "mail", "info@example.com"))
+		}
+		found, err := New(optionsOf(s)).Find(t.Context(), directory.Query{Addresses: []string{"info@example.com"}}, []directory.Scope{staff()})
+		if err != nil || len(found.Objects) != 5 || found.Cut != tt.cut || !slices.Equal(found.Notes, tt.notes) {
+			t.Errorf("%s: %v, %d found, cut: %t, %q", name, err, len(found.Objects), found.Cut, found.Notes)
+		}
+	}
+}
+
+// TestFindOptions: a value is told with the options of its attribute, which a
+// change of it must name.
+func TestFindOptions(t *testing.T) {
+	s := servertest.NewStub(t, servertest.StubOptions{Answer: func(a *servertest.Answer) {
+		for i := range a.Entries {
+			for k := range a.Entries[i].Attributes {
+				if x := &a.Entries[i].Attributes[k]; x.Name == "otherMailbox" {
+					x.Name = "mail;lang-de"
+				}
+			}
+		}
+	}})
+	s.Put(servertest.NewEntry("CN=Ann,"+staffBase, "objectClass", "user", "mail", "ann@example.com", "otherMailbox", "anna@example.com"))
+	scope := staff()
+	scope.AliasAttributes = []string{"proxyAddresses", "otherMailbox"}
+	found, err := New(optionsOf(s)).Find(t.Context(), directory.Query{Addresses: []string{"anna@example.com"}, Entries: []string{"CN=Ann," + staffBase}}, []directory.Scope{scope})
+	want := []directory.FoundValue{{Attribute: "mail", Value: "ann@example.com"}, {Attribute: "mail;lang-de", Value: "anna@example.com"}}
+	if err != nil || len(found.Entries) != 1 || !slices.Equal(found.Entries[0].Held, want) || !slices.Equal(found.Entries[0].Values, want[1:]) {
+		t.Errorf("%v, %+v", err, found)
+	}
+}
+
 // TestFindFails: the errors are those of a read.
 func TestFindFails(t *testing.T) {
 	refusing := servertest.NewStub(t, servertest.StubOptions{Bind: func(servertest.Bind) servertest.Result { return servertest.LoginRefused("52e") }})

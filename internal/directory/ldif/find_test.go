@@ -236,6 +236,22 @@ func TestFindEntries(t *testing.T) {
 	}
 }
 
+// TestFindOptions: a value is told with the options of its attribute, which a
+// change of it must name.
+func TestFindOptions(t *testing.T) {
+	dir := write(t, map[string]string{"corp.ldif": "version: 1\n\ndn: uid=ann,dc=example\nmail;lang-de: anna@example.com\nmail: ann@example.com\nproxyAddresses: smtp:\n"})
+	found, err := New("corp", []string{dir + "/*.ldif"}).Find(context.Background(), directory.Query{Addresses: []string{"anna@example.com"}}, []directory.Scope{everyone()})
+	if err != nil || len(found.Objects) != 1 {
+		t.Fatalf("%v, %+v", err, found)
+	}
+	if v := found.Objects[0].Values; len(v) != 1 || v[0].Attribute != "mail;lang-de" {
+		t.Errorf("%+v", v)
+	}
+	if v := found.Objects[0].Held; len(v) != 3 || v[0].Attribute != "mail;lang-de" || v[1].Attribute != "mail" {
+		t.Errorf("%+v", v)
+	}
+}
+
 // TestFindCut: no more than MaxFound objects are told, and that there are more.
 func TestFindCut(t *testing.T) {
 	for _, n := range []int{directory.MaxFound, directory.MaxFound + 1, 3 * directory.MaxFound} {

@@ -216,6 +216,9 @@ func (r *reader) attribute(at int, line []byte, colon, typ int) (err error) {
 	if err != nil {
 		return &fault{at, fmt.Errorf("%s: %w", line[:typ], err)}
 	}
+	if typ < colon {
+		r.rec.options = append(r.rec.options, optional{number, len(r.rec.values[number]), string(line[typ:colon])})
+	}
 	r.rec.values[number] = append(r.rec.values[number], value)
 	return nil
 }

@@ -23,9 +23,17 @@ type record struct {
 
 	attributes *attributes
 	values     [][][]byte // by the numbers of attributes
-	buf        []byte     // what values and the name point into
+	options    []optional
+	buf        []byte // what values and the name point into
 	dn         string
 	texts      *identity.Arena
+}
+
+// optional is a value with options, such as ";lang-en": the number of its
+// attribute, and its own there.
+type optional struct {
+	attribute, value int
+	options          string
 }
 
 var _ directory.Object = (*record)(nil)
@@ -33,6 +41,7 @@ var _ directory.Object = (*record)(nil)
 func (r *record) reset(line int) {
 	r.line, r.read, r.lines, r.dn = line, false, 0, ""
 	r.buf = r.buf[:0]
+	r.options = r.options[:0]
 	for i := range r.values {
 		r.values[i] = r.values[i][:0]
 	}

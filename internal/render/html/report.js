@@ -301,6 +301,8 @@
     const above = Math.max(0, scroller.scrollTop - (at - first * height));
     top.firstChild.style.height = above + "px";
     bottom.firstChild.style.height = Math.max(0, Math.min(total(), highest) - above - (last - first) * height) + "px";
+    // The keyboard reaches the table where the active row is out of sight, too.
+    scroller.tabIndex = made.has(active) ? -1 : 0;
     if (focused && !body.contains(document.activeElement)) scroller.focus({ preventScroll: true });
   };
   const redraw = () => {
