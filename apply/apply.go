@@ -60,6 +60,7 @@ type Result struct {
 func Run(ctx context.Context, p *plan.Plan, console Console, listen func(Event)) (Result, error) {
 	r := run{changes: p.Accounts, console: console, failed: map[int32]error{}}
 	r.moves()
+	step := context.WithoutCancel(ctx) // what has begun is finished
 	done := 0
 	err := r.groups(func(group []int32) error {
 		if err := ctx.Err(); err != nil {
@@ -69,7 +70,7 @@ func Run(ctx context.Context, p *plan.Plan, console Console, listen func(Event))
 			listen(Event{Done: done, Total: len(r.changes)})
 		}
 		done += len(group)
-		r.commit(context.WithoutCancel(ctx), group)
+		r.commit(step, group)
 		return nil
 	})
 	return r.result, err
