@@ -39,16 +39,9 @@ var (
 )
 
 func (c *doctorCommand) Run(s *session) error {
-	cfg, err := s.configuration()
+	cfg, wanted, err := s.chosen(c.Directory)
 	if err != nil {
 		return err
-	}
-	wanted, err := wantedDirectories(cfg, c.Directory)
-	if err != nil {
-		return err
-	}
-	for _, warning := range cfg.Warnings() {
-		s.warn("%s", warning)
 	}
 	progress := render.NewProgress(s.stderr, s.err, s.now)
 	defer progress.Clear()

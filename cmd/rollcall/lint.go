@@ -32,16 +32,9 @@ Exit codes: 0 done, whatever was found; 1 failed; 9 findings, with --fail-on; 10
 }
 
 func (c *lintCommand) Run(s *session) error {
-	cfg, err := s.configuration()
+	cfg, wanted, err := s.chosen(c.Directory)
 	if err != nil {
 		return err
-	}
-	wanted, err := wantedDirectories(cfg, c.Directory)
-	if err != nil {
-		return err
-	}
-	for _, warning := range cfg.Warnings() {
-		s.warn("%s", warning)
 	}
 	report, err := s.lint(cfg, wanted, c.Snapshot, c.Severity)
 	if err != nil {

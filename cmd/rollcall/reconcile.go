@@ -174,6 +174,23 @@ func undeclared(cfg *config.Config, st *state.State) []string {
 	return warnings
 }
 
+// chosen loads the configuration for a command that makes no plan, tells its
+// warnings, and returns the labels of the directories to read.
+func (s *session) chosen(directories []string) (*config.Config, []string, error) {
+	cfg, err := s.configuration()
+	if err != nil {
+		return nil, nil, err
+	}
+	wanted, err := wantedDirectories(cfg, directories)
+	if err != nil {
+		return nil, nil, err
+	}
+	for _, warning := range cfg.Warnings() {
+		s.warn("%s", warning)
+	}
+	return cfg, wanted, nil
+}
+
 // wantedDirectories returns the labels of the directories to read.
 func wantedDirectories(cfg *config.Config, flags []string) ([]string, error) {
 	var all []string

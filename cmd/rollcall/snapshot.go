@@ -32,16 +32,9 @@ Exit codes: 0 done; 1 failed; 10 a directory could not be read completely; 12 cr
 }
 
 func (c *snapshotCommand) Run(s *session) (err error) {
-	cfg, err := s.configuration()
+	cfg, wanted, err := s.chosen(c.Directory)
 	if err != nil {
 		return err
-	}
-	wanted, err := wantedDirectories(cfg, c.Directory)
-	if err != nil {
-		return err
-	}
-	for _, warning := range cfg.Warnings() {
-		s.warn("%s", warning)
 	}
 	var sources []directory.Source
 	for i := range cfg.Directories {

@@ -379,17 +379,7 @@ func (r *comment) categories(p *plan.Plan, run *Run) {
 			continue
 		}
 		rows := rowsOf(p, c, n)
-		withheld := 0
-		for i := range rows {
-			if rows[i].Withheld {
-				withheld++
-			}
-		}
-		kind := &categories[c]
-		meaning := count(n, kind.one, kind.many)
-		if withheld > 0 {
-			meaning += ", " + number(withheld) + " of them withheld"
-		}
+		meaning := meaningOf(c, rows)
 		// What tells objects apart helps nobody who cannot look at them.
 		columns := slices.DeleteFunc(slices.Clone(columnsOf(c, severalDirectories(p))), func(c changeColumn) bool { return c.head == guid.head })
 		if run != nil {

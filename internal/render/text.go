@@ -191,27 +191,31 @@ func oneOf(n int, one, many string) string {
 
 func moment(t time.Time) string { return t.UTC().Format("2006-01-02 15:04 UTC") }
 
-func (o *page) category(p *plan.Plan, c plan.Category, n int, opt TextOptions) {
-	if n == 0 {
-		return
-	}
-	rows := rowsOf(p, c, n)
+// meaningOf counts rows of a category in words, and those that are withheld.
+func meaningOf(c plan.Category, rows []plan.Change) string {
 	withheld := 0
 	for i := range rows {
 		if rows[i].Withheld {
 			withheld++
 		}
 	}
-	kind := &categories[c]
-	meaning := count(n, kind.one, kind.many)
+	meaning := count(len(rows), categories[c].one, categories[c].many)
 	if withheld > 0 {
 		meaning += ", " + number(withheld) + " of them withheld"
 	}
-	o.title(c.String(), meaning)
+	return meaning
+}
+
+func (o *page) category(p *plan.Plan, c plan.Category, n int, opt TextOptions) {
+	if n == 0 {
+		return
+	}
+	rows := rowsOf(p, c, n)
+	o.title(c.String(), meaningOf(c, rows))
 	var row change
 	t := table[*change]{
 		columns: columnsOf(c, severalDirectories(p)),
-		sign:    kind.sign,
+		sign:    categories[c].sign,
 		rows:    opt.cut(n),
 		row: func(i int) *change {
 			row = change{&rows[i], rows[i].Row()}
