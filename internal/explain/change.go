@@ -395,6 +395,8 @@ func (b *builder) correct(o *object, v *directory.Verdict) {
 	if !v.Taken || !at(directory.BesideSMTP) || b.x.Subject.Kind != plan.AddressSubject {
 		return
 	}
+	// An address that somebody has or lists could be lost to a contest.
+	free := !slices.ContainsFunc(b.x.Addresses, func(f plan.AddressFacts) bool { return f.Before != nil || f.After != nil || len(f.Listed) > 0 })
 	primary, declared := o.scope.PrimaryAttribute, o.declared()
 	for _, value := range o.held(primary) {
 		address := strings.TrimSpace(value.Value)
@@ -404,7 +406,7 @@ func (b *builder) correct(o *object, v *directory.Verdict) {
 			continue
 		}
 		b.m.Address(address)
-		if attribute, _ := alias(o.scope); !at(directory.OtherDomain) {
+		if attribute, _ := alias(o.scope); free && !at(directory.OtherDomain) {
 			a := Action{Kind: "add_value", Address: b.only(), Text: fmt.Sprintf("if it is to be an alias, add %s to %s of %s", quoted("smtp:"+address), attribute, quoted(o.DN)), Effect: "then the entry lists it"}
 			changed := edits{}
 			changed.add(attribute, "", "smtp:"+address)
