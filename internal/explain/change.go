@@ -407,7 +407,7 @@ func (b *builder) correct(o *object, v *directory.Verdict) {
 		}
 		b.m.Address(address)
 		if attribute, _ := alias(o.scope); free && !at(directory.OtherDomain) {
-			a := Action{Kind: "add_value", Address: b.only(), Text: fmt.Sprintf("if it is to be an alias, add %s to %s of %s", quoted("smtp:"+address), attribute, quoted(o.DN)), Effect: "then the entry lists it"}
+			a := Action{Kind: "add_value", Address: b.only(), Text: fmt.Sprintf("if it is to be an alias, add %s to %s of %s", quoted("smtp:"+address), attribute, quoted(o.DN)), Effect: "then the entry lists it; what else that changes is not worked out: look at the plan before you apply it"}
 			changed := edits{}
 			changed.add(attribute, "", "smtp:"+address)
 			b.scripts(&a, o, changed)
