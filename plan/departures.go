@@ -35,7 +35,7 @@ func (p *Plan) Departures(entries []identity.Entry, scopes []Scope) []string {
 	for _, name := range slices.Sorted(maps.Keys(leaving)) {
 		if all := leaving[name]; len(all) >= manyDepartures {
 			here := func(e *identity.Entry) bool { return scopes[e.Scope].Directory == name }
-			told = append(told, fmt.Sprintf("directory %q: %s accounts go out of service at once", name, thousands(len(all)))+common(all, entries, here))
+			told = append(told, fmt.Sprintf("directory %q: %s accounts go out of service at once", name, Thousands(len(all)))+common(all, entries, here))
 		}
 	}
 
@@ -56,12 +56,12 @@ func (p *Plan) Departures(entries []identity.Entry, scopes []Scope) []string {
 	for _, name := range slices.Sorted(maps.Keys(refused)) {
 		if n := len(refused[name]); n >= manyDepartures {
 			told = append(told, fmt.Sprintf("directory %q: %s accounts have entries with other GUIDs, as after a restore or a migration of the directory: "+
-				`state import repairs them from an export, or on_guid_change = "rebind" does`, name, thousands(n)))
+				`state import repairs them from an export, or on_guid_change = "rebind" does`, name, Thousands(n)))
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(rebound)) {
 		if n := rebound[name]; n >= manyDepartures {
-			told = append(told, fmt.Sprintf("directory %q: %s accounts are bound anew, to entries with other GUIDs, as after a restore or a migration of the directory", name, thousands(n)))
+			told = append(told, fmt.Sprintf("directory %q: %s accounts are bound anew, to entries with other GUIDs, as after a restore or a migration of the directory", name, Thousands(n)))
 		}
 	}
 	return told
@@ -125,7 +125,7 @@ func common(leavers []*identity.Account, entries []identity.Entry, here func(*id
 	if deepest == nil || most(deepest.left, total) {
 		return "" // those that stay have as much in common
 	}
-	left := thousands(deepest.left) + " entries are left"
+	left := Thousands(deepest.left) + " entries are left"
 	if deepest.left == 1 {
 		left = "1 entry is left"
 	}
@@ -164,10 +164,10 @@ func vanished(lines [][]*container, leavers int) string {
 		if i == 0 {
 			form = ": %s were below %s"
 		}
-		text += fmt.Sprintf(form, thousands(c.gone), c.name)
+		text += fmt.Sprintf(form, Thousands(c.gone), c.name)
 	}
 	if more := len(found) - manyVanished; more > 0 {
-		text += fmt.Sprintf(", and %s more", thousands(more))
+		text += fmt.Sprintf(", and %s more", Thousands(more))
 	}
 	return text + ", where no entry is left"
 }
@@ -189,13 +189,18 @@ func share(n, of int) string {
 	if n == of {
 		return "all"
 	}
-	return thousands(n)
+	return Thousands(n)
 }
 
-// thousands writes a number with separators.
-func thousands(n int) string {
-	if n < 1000 {
-		return strconv.Itoa(n)
+// Thousands writes an integer with separators between thousands.
+func Thousands(n int) string {
+	s := strconv.Itoa(n)
+	var b strings.Builder
+	for i, digit := range s {
+		if i > 0 && (len(s)-i)%3 == 0 && s[i-1] != '-' {
+			b.WriteByte(',')
+		}
+		b.WriteRune(digit)
 	}
-	return fmt.Sprintf("%s,%03d", thousands(n/1000), n%1000)
+	return b.String()
 }

@@ -161,6 +161,9 @@ func (s *sealed) fits() bool { return string(s.end) == ending(s.whole) }
 // which is the list of accounts as it is written, and of what binds the plan to
 // its state and configuration.
 func (p *Plan) ID() string {
+	if p.id != "" {
+		return p.id
+	}
 	sum := p.boundTo()
 	// A hash takes whatever is written.
 	identity.WriteItems(sum, len(p.Accounts), func(b []byte, i int) []byte { return p.Accounts[i].appendJSON(append(b, separator(i)...)) })
@@ -346,6 +349,7 @@ func ReadJSON(r io.Reader) (*Plan, error) {
 	if !seal.fits() || id != p.ID() {
 		return nil, errors.New("the plan was changed after it was made: its checksum does not fit")
 	}
+	p.id = id
 	return p, nil
 }
 

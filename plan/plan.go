@@ -34,6 +34,7 @@ type Plan struct {
 	Unchanged int
 
 	risks []Risk // of a redacted plan, whose addresses do not tell them
+	id    string // of a plan that was read from its document
 }
 
 // Header tells where a plan comes from and what it is bound to.

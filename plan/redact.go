@@ -27,7 +27,7 @@ type Masker interface {
 // its masks.
 func (p *Plan) Redact(m Masker) *Plan {
 	masked := *p
-	masked.Redacted, masked.Lineage, masked.ConfigDigest = true, "", m.Name(p.ConfigDigest)
+	masked.Redacted, masked.Lineage, masked.ConfigDigest, masked.id = true, "", m.Name(p.ConfigDigest), ""
 	masked.Accounts = make([]AccountChange, len(p.Accounts))
 	for i := range p.Accounts {
 		c := &p.Accounts[i]

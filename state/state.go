@@ -110,11 +110,9 @@ func Load(path string) (*State, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open the state: %w", err)
 	}
-	defer f.Close()
-	s, err := Read(f)
+	s, err := readFile(f)
 	var damage *Error
 	if errors.As(err, &damage) {
-		damage.Path = path
 		damage.Advice = "the file was changed by something other than rollcall; put back a good copy of it"
 		if noBackup == nil {
 			damage.Advice = fmt.Sprintf("the file was changed by something other than rollcall; the version before is %s: "+
@@ -131,11 +129,16 @@ func LoadOther(path string) (*State, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open the state: %w", err)
 	}
+	return readFile(f)
+}
+
+// readFile reads a state from a file, which it closes, and names it in errors.
+func readFile(f *os.File) (*State, error) {
 	defer f.Close()
 	s, err := Read(f)
 	var damage *Error
 	if errors.As(err, &damage) {
-		damage.Path = path
+		damage.Path = f.Name()
 	}
 	return s, err
 }

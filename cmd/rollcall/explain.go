@@ -21,7 +21,7 @@ type explainCommand struct {
 }
 
 func (explainCommand) Help() string {
-	return `Says why an address is where it is: which entries list it and how, who has it, what each rule says in turn, what the plan does with it and why, who stands in the way, and what to do, as commands and as changes of the directory in PowerShell and LDIF. What a change would come to is worked out by planning once more, and one that loses an address says so.
+	return `Says why an address is where it is: which entries list it and how, who has it, what each rule says in turn, what the plan does with it and why, who stands in the way, and what to do, as commands and as changes of the directory in PowerShell and LDIF. What the removal of a value or a commit would come to is worked out by planning once more, and one that loses an address says so.
 
 Of an address that nobody has, it says which scopes would take it, and what keeps the objects out that the directory has. Of a GUID, a DN or a username, it tells of all addresses of that entry or account.
 

@@ -4,8 +4,9 @@ import (
 	"bufio"
 	"fmt"
 	"io"
-	"strconv"
 	"strings"
+
+	"github.com/rollcall-cli/rollcall/plan"
 )
 
 // style is how a piece of text looks where colour is wanted.
@@ -149,18 +150,7 @@ func (p *page) title(name, meaning string) {
 	p.prose(nested, "", plain, meaning)
 }
 
-// number writes an integer with separators between thousands.
-func number(n int) string {
-	s := strconv.Itoa(n)
-	var b strings.Builder
-	for i, digit := range s {
-		if i > 0 && (len(s)-i)%3 == 0 && s[i-1] != '-' {
-			b.WriteByte(',')
-		}
-		b.WriteRune(digit)
-	}
-	return b.String()
-}
+func number(n int) string { return plan.Thousands(n) }
 
 // count is a number with its noun in the singular or plural.
 func count(n int, one, many string) string {
