@@ -51,8 +51,9 @@ func (l *lines) next() ([]byte, error) {
 			if l.pos == l.end {
 				return nil, io.EOF
 			}
-			// A line of white space or a comment holds nothing to lose.
-			if rest := bytes.TrimSpace(l.buf[l.pos:l.end]); len(rest) > 0 && rest[0] != '#' {
+			// White space holds nothing to lose; behind a comment that is cut there
+			// may have been anything.
+			if rest := bytes.TrimSpace(l.buf[l.pos:l.end]); len(rest) > 0 {
 				l.number++
 				return nil, errCut
 			}
