@@ -219,7 +219,9 @@ func appendReceipt(b []byte, r *identity.Receipt) []byte {
 		}
 		b = identity.AppendJSONString(b, url)
 	}
-	return fmt.Appendf(b, `], "scanned": %d, "entries": %d, "seconds": %.3f, "complete": %t}`, r.Scanned, r.Entries, r.Seconds, r.Complete)
+	b = fmt.Appendf(b, `], "scanned": %d, "entries": %d, "passed_over": {"deleted": %d, "conflict": %d, "system": %d, "ignored": %d}`,
+		r.Scanned, r.Entries, r.PassedOver.Deleted, r.PassedOver.Conflict, r.PassedOver.System, r.PassedOver.Ignored)
+	return fmt.Appendf(b, `, "seconds": %.3f, "complete": %t}`, r.Seconds, r.Complete)
 }
 
 func (c *Change) appendJSON(b []byte) []byte {

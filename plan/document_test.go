@@ -88,7 +88,7 @@ func TestDocumentRoundTrip(t *testing.T) {
 }
 
 var receiptKeys = []string{
-	"complete", "entries", "identity", "kind", "name", "pages", "ranged", "references",
+	"complete", "entries", "identity", "kind", "name", "pages", "passed_over", "ranged", "references",
 	"reread", "scanned", "seconds", "server", "usn_after", "usn_before",
 }
 

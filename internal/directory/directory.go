@@ -41,6 +41,25 @@ type Source interface {
 	Read(ctx context.Context, scopes []Scope, sink Sink, progress func(Progress)) (identity.Receipt, error)
 }
 
+// Locator is a source that can say what became of objects which a read did not
+// give. An answer decides nothing: it is told to whoever reads the plan.
+type Locator interface {
+	// Locate looks the GUIDs up in all of the directory, among its deleted objects
+	// too where those may be read. scopes are those that Read is given, whose GUID
+	// attributes it goes by. What is not in the answer was not found.
+	Locate(ctx context.Context, guids []identity.GUID, scopes []Scope) (map[identity.GUID]Located, error)
+}
+
+// Located is an object that a [Locator] found. The first of the flags that is
+// set says why it is no entry; without one, it is outside every scope.
+type Located struct {
+	DN string
+	// Deleted marks an object that is kept for a while after its deletion,
+	// Disabled one in a scope that skips disabled objects, and WithoutAddress one
+	// in a scope that lists no mail address by the attributes of that.
+	Deleted, Disabled, WithoutAddress bool
+}
+
 // Object is what a directory holds under one name. It is only valid during
 // the call that it is given to.
 type Object interface {

@@ -109,6 +109,10 @@ type Entry struct {
 	// without prefix, as written: the values that began with "SMTP:", or, if
 	// there were none, those of the primary attribute.
 	Primaries []string
+	// Mail are the values of the primary attribute, trimmed and in the order of
+	// the directory, where several values began with "SMTP:": one of them may say
+	// which of those is meant.
+	Mail []string
 	// Aliases are the other addresses, trimmed and without prefix, as written.
 	Aliases []string
 	// Attributes are sorted by name; none is empty.

@@ -29,9 +29,23 @@ type Receipt struct {
 	// Notes are what a reader of the plan should know of the read; the plan has
 	// them among its warnings.
 	Notes []string `json:"-"`
+	// PassedOver counts the objects that a scope selects and that are no entries.
+	PassedOver PassedOver `json:"passed_over"`
 	// Seconds is how long the read took.
 	Seconds float64
 	// Complete is true when every search ended with result code 0 on its last
 	// page, or every file was read to its end.
 	Complete bool
+}
+
+// PassedOver counts objects that are no entries, by what they are.
+type PassedOver struct {
+	// Deleted objects are kept by a server for a while after their deletion.
+	Deleted int
+	// Conflict counts the losers of replication conflicts.
+	Conflict int
+	// System counts the mailboxes and accounts of servers and tools.
+	System int
+	// Ignored counts objects all of whose addresses are in ignored domains.
+	Ignored int
 }
