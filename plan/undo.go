@@ -53,7 +53,7 @@ func Undo(done []AccountChange, in Input) (*Plan, []Kept) {
 				p.Accounts = append(p.Accounts, AccountChange{Before: r.before, After: r.after})
 			}
 		}
-		p.Allowances = u.e.withhold(p.Accounts)
+		p.Allowances = u.e.withhold(p.Accounts, func(i int) string { return in.Accounts[i].Directory })
 	}
 	sortFunc(p.Accounts, func(x, y AccountChange) int {
 		return cmp.Or(x.subject().Primary.Compare(y.subject().Primary), x.compareBefore(&y))
@@ -174,8 +174,8 @@ func (u *undo) guarded(r *reversal) (why string) {
 	return why
 }
 
-// keep stops the reversals that want what an account keeps whose deactivation is
-// withheld. It reports whether it stopped any.
+// keep stops the reversals that want what an account keeps from which a brake
+// withholds a loss. It reports whether it stopped any.
 func (u *undo) keep(changes []AccountChange) bool {
 	held, owned := map[identity.Address]*identity.Account{}, map[owner]*identity.Account{}
 	for i := range changes {

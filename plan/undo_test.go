@@ -3,6 +3,7 @@ package plan_test
 import (
 	"cmp"
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"slices"
 	"strings"
@@ -48,7 +49,7 @@ func TestUndoProperties(t *testing.T) {
 	for n := range inputs {
 		in := generate(*propertySeed+1, uint64(n))
 		in.Rules.Protected, in.Rules.Holds = nil, nil
-		in.Rules.Limits.Allowed = len(in.Accounts) + len(in.Entries)
+		allow(&in, math.MaxInt)
 		p, err := plan.Compute(in)
 		if err != nil {
 			continue
@@ -123,7 +124,7 @@ func TestUndoChain(t *testing.T) {
 			first = &now[0]
 		}
 		first.Username = "changed"
-		p, kept := plan.Undo(done, plan.Input{Accounts: now, Rules: plan.Rules{Limits: plan.Limits{Deactivations: n, Percent: 100}}})
+		p, kept := plan.Undo(done, plan.Input{Accounts: now, Rules: plan.Rules{Limits: bounded(n, 100)}})
 		if len(p.Accounts) != 0 || len(kept) != n {
 			t.Errorf("forward %t: %d accounts change, %d stay", forward, len(p.Accounts), len(kept))
 		}
@@ -143,7 +144,7 @@ func TestUndoGuarded(t *testing.T) {
 		if n%2 == 0 {
 			in.Rules.Protected, in.Rules.Holds = nil, nil
 		}
-		in.Rules.Limits.Allowed = len(in.Accounts) + len(in.Entries)
+		allow(&in, math.MaxInt)
 		p, err := plan.Compute(in)
 		if err != nil {
 			continue
@@ -234,14 +235,14 @@ func TestUndo(t *testing.T) {
 			[]*identity.Account{account(1, "ann"), account(2, "bob", "a", "b")}, "", "", "ann@x.example: a@x.example belongs to bob@x.example now; bob@x.example: it was changed since"},
 		{"a new account goes out of service", []plan.AccountChange{{After: account(1, "ann", "a")}}, []*identity.Account{account(1, "ann", "a")}, "", "inactive a@x.example, inactive ann@x.example", ""},
 		{"a new account whose primary goes back is dropped", []plan.AccountChange{{Before: account(2, "ann"), After: account(2, "bob")}, {After: account(1, "ann")}},
-			[]*identity.Account{account(2, "bob"), account(1, "ann")}, "", "inactive bob@x.example, primary_change ann@x.example, primary_switch ann@x.example", ""},
+			[]*identity.Account{account(2, "bob"), account(1, "ann")}, "", "inactive bob@x.example, primary_change ann@x.example, primary_switch ann@x.example, removal ann@x.example", ""},
 		{"changed since", []plan.AccountChange{{Before: account(1, "ann", "a"), After: account(1, "ann")}}, []*identity.Account{renamed}, "", "", "ann@x.example: it was changed since"},
 		{"not there any more", []plan.AccountChange{{Before: account(1, "ann", "a"), After: account(1, "ann")}}, nil, "", "", "ann@x.example: it is not there any more"},
 		{"dropped, and there again", []plan.AccountChange{{Before: account(1, "ann")}}, []*identity.Account{account(3, "ann")}, "", "", "ann@x.example: there is another account of that primary now"},
 		{"dropped, and its GUID has another account", []plan.AccountChange{{Before: account(1, "ann")}}, []*identity.Account{account(1, "new")}, "", "", "ann@x.example: its GUID belongs to new@x.example now"},
 		{"protected", []plan.AccountChange{{After: account(1, "ann", "a")}}, []*identity.Account{account(1, "ann", "a")}, "a", "", `ann@x.example: a@x.example is protected by "board"`},
 	} {
-		in := plan.Input{Rules: plan.Rules{Limits: plan.Limits{Deactivations: 10, Percent: 100}}}
+		in := plan.Input{Rules: plan.Rules{Limits: bounded(10, 100)}}
 		for _, a := range c.now {
 			in.Accounts = append(in.Accounts, *a)
 		}

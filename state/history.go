@@ -93,8 +93,11 @@ type Head struct {
 	// Lineage and Serial are those of the state before the run.
 	Lineage string `json:"lineage"`
 	Serial  int64  `json:"serial"`
-	// Allowed is how many deactivations were let pass for this run.
-	Allowed int `json:"allow_deactivations"`
+	// Allowed, AllowedRemovals and AllowedPrimaryChanges are how many of each were
+	// let pass for this run.
+	Allowed               int `json:"allow_deactivations"`
+	AllowedRemovals       int `json:"allow_removals"`
+	AllowedPrimaryChanges int `json:"allow_primary_changes"`
 	// Accounts counts the account changes of the plan.
 	Accounts int `json:"accounts"`
 	// Summary counts the plan's rows by category, and others by name.

@@ -48,7 +48,7 @@ func (c *explainCommand) Run(s *session) error {
 	progress := render.NewProgress(s.stderr, s.err, s.now)
 	defer progress.Clear()
 	flags := reading{Directory: c.Directory, Snapshot: c.Snapshot, AllowEmpty: true}
-	g, err := s.gather(cfg, flags, 0, progress)
+	g, err := s.gather(cfg, flags, [plan.Brakes]int{}, progress)
 	if err != nil {
 		return advised(err, cfg, flags)
 	}

@@ -22,7 +22,7 @@ type planCommand struct {
 	failing
 	comparing
 	Expires          time.Duration `default:"24h" placeholder:"DURATION" help:"How long the saved plan may be applied (default 24h)."`
-	DetailedExitcode bool          `help:"Exit 2 if changes are pending, 4 if a limit withholds some."`
+	DetailedExitcode bool          `help:"Exit 2 if changes are pending, 4 if a brake withholds some."`
 }
 
 func (planCommand) Help() string {
@@ -41,7 +41,7 @@ Examples:
   rollcall plan --quiet --fail-on-new-rejections
   rollcall plan --compare ../base --snapshot monday -o markdown=comment.md
 
-Exit codes: 0 done; 1 failed; 2 changes pending, or the plans compared differ, with --detailed-exitcode; 4 deactivations withheld, with --detailed-exitcode; 7 new rejections, with --fail-on-new-rejections; 10 a directory could not be read completely, or was empty where it had accounts; 12 a directory refused the credentials; 70 internal error; 80 wrong usage; 130 interrupted.`
+Exit codes: 0 done; 1 failed; 2 changes pending, or the plans compared differ, with --detailed-exitcode; 4 a brake withholds something, with --detailed-exitcode; 7 new rejections, with --fail-on-new-rejections; 10 a directory could not be read completely, or was empty where it had accounts; 12 a directory refused the credentials; 70 internal error; 80 wrong usage; 130 interrupted.`
 }
 
 func (c *planCommand) Validate() error { return positive("--expires", c.Expires) }
@@ -54,7 +54,7 @@ func (c *planCommand) Run(s *session) error {
 	if c.Compare != "" {
 		return c.compare(s, cfg)
 	}
-	made, err := s.plan(cfg, c.reading, 0)
+	made, err := s.plan(cfg, c.reading, [plan.Brakes]int{})
 	if err != nil {
 		return advised(err, cfg, c.reading)
 	}

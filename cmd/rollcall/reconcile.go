@@ -50,9 +50,8 @@ type made struct {
 }
 
 // plan is the whole of rollcall: directories become entries, the state becomes
-// accounts, and both become a plan. allowed lifts the limits for so many
-// deactivations.
-func (s *session) plan(cfg *config.Config, flags reading, allowed int) (*made, error) {
+// accounts, and both become a plan. allowed lifts the brakes, each by so much.
+func (s *session) plan(cfg *config.Config, flags reading, allowed [plan.Brakes]int) (*made, error) {
 	progress := render.NewProgress(s.stderr, s.err, s.now)
 	defer progress.Clear()
 	g, err := s.gather(cfg, flags, allowed, progress)
@@ -65,8 +64,21 @@ func (s *session) plan(cfg *config.Config, flags reading, allowed int) (*made, e
 	if err != nil {
 		return nil, err
 	}
+	unknown, err := s.lookUpDeparted(cfg, result, flags.Snapshot, progress)
+	progress.Clear()
+	if err != nil {
+		return nil, err
+	}
 	if departures := result.Departures(g.in.Entries, g.in.Rules.Scopes); len(departures) > 0 {
 		g.header.Warnings = slices.Concat(g.header.Warnings, departures, rescoped(cfg))
+	}
+	g.header.Warnings = append(g.header.Warnings, unknown...)
+	if text := result.Ambiguities(); text != "" {
+		g.header.Warnings = append(g.header.Warnings, text)
+	}
+	for i := range g.header.Directories {
+		r := &g.header.Directories[i]
+		r.PassedOver.Ignored = result.IgnoredObjects[r.Name]
 	}
 	for _, x := range result.Strangers {
 		g.header.Warnings = append(g.header.Warnings, fmt.Sprintf("--only or --except names %s, which no account holds and no entry lists", x))
@@ -85,7 +97,7 @@ type gathered struct {
 }
 
 // gather reads the directories and the state.
-func (s *session) gather(cfg *config.Config, flags reading, allowed int, progress *render.Progress) (*gathered, error) {
+func (s *session) gather(cfg *config.Config, flags reading, allowed [plan.Brakes]int, progress *render.Progress) (*gathered, error) {
 	now := s.now()
 	wanted, err := wantedDirectories(cfg, flags.Directory)
 	if err != nil {
@@ -97,9 +109,15 @@ func (s *session) gather(cfg *config.Config, flags reading, allowed int, progres
 	}
 
 	// The state is read while the directories are.
-	loading := begin(func() (*state.State, error) { return state.Load(cfg.StatePath) })
+	var told []string
+	loading := begin(func() (st *state.State, err error) {
+		st, told, err = loadState(cfg)
+		return st, err
+	})
 	in := plan.Input{Rules: cfg.Rules, Selection: selection, Now: now}
-	in.Rules.Limits.Allowed = allowed
+	for b, n := range allowed {
+		in.Rules.Limits[b].Allowed = n
+	}
 	p := plan.Header{ToolVersion: release, Created: s.moment(cfg), ConfigDigest: cfg.Digest(), Warnings: cfg.Warnings()}
 	p.Only, p.Except = spelled(selection.Only), spelled(selection.Except)
 	for i := range cfg.Directories {
@@ -130,7 +148,7 @@ func (s *session) gather(cfg *config.Config, flags reading, allowed int, progres
 	if err != nil {
 		return nil, err
 	}
-	p.Warnings = slices.Concat(p.Warnings, missing, undeclared(cfg, st))
+	p.Warnings = slices.Concat(p.Warnings, missing, undeclared(cfg, st), told)
 	return &gathered{in, p, st}, nil
 }
 

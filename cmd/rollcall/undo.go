@@ -44,7 +44,7 @@ func (c *undoCommand) Run(s *session) error {
 	if !run.Outcome.Changed() {
 		return hinted{fmt.Errorf("run %d changed nothing: it ended as %s", c.Number, run.Outcome), "rollcall history lists the runs"}
 	}
-	st, err := state.Load(cfg.StatePath)
+	st, _, err := loadState(cfg)
 	if err != nil {
 		return err
 	}

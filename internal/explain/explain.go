@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -664,10 +663,7 @@ func (b *builder) actions() {
 			for _, address := range f.Only {
 				words = append(words, "--only", "address:"+b.m.Address(address))
 			}
-			if f.N > 0 {
-				words = append(words, "--allow-deactivations", strconv.Itoa(f.N))
-			}
-			a.Command = b.command(b.reading(b.c.Read, words...)...)
+			a.Command = b.command(b.reading(b.c.Read, append(words, plan.Options(f.Lift)...)...)...)
 		}
 		if a.Command == "" && a.LDIF == "" {
 			b.d.MoreActions++ // nobody knows the values

@@ -37,7 +37,7 @@ func company() plan.Input {
 			Domains:     []plan.Domain{{Name: "example.com", Aliases: []string{"example.net"}}},
 			Scopes:      []plan.Scope{{Name: "staff", Directory: "corp", Domains: []string{"example.com"}, Adopt: true}},
 			Protected:   []plan.Guard{{Label: "board", Reason: "asked for", Addresses: []identity.Address{identity.MustAddress("vip@example.com")}}},
-			Limits:      plan.Limits{Deactivations: 0, Percent: 100},
+			Limits:      plan.Limits{{Most: 0, Percent: 100}, {Most: 0, Percent: 100}, {Most: 0, Percent: 100}},
 		},
 		Entries: []identity.Entry{
 			entry(1, "CN=Annabel,OU=Berlin", "annabel@example.com", "desk@example.com"),
@@ -103,7 +103,7 @@ func TestActions(t *testing.T) {
 			command: "rollcall state rebind clothilde@example.com 8c000000-0000-4200-8300-000000000009",
 		},
 		{
-			subject: "lp@example.com", text: "if that is meant, commit what the plan does with lp@example.com, alone, and let 1 account go out of service past the limit",
+			subject: "lp@example.com", text: "if that is meant, commit what the plan does with lp@example.com, alone, and lift the brake with --allow-deactivations 1",
 			effect:  "then leopold@example.com is lost: it goes out of service; lp@example.com is lost: it goes out of service",
 			command: "rollcall apply --only address:lp@example.com --allow-deactivations 1", loses: true,
 		},
