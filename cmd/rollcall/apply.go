@@ -6,6 +6,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"strings"
 	"time"
@@ -92,7 +93,9 @@ func (c *applyCommand) applyFresh(s *session, cfg *config.Config, run *record) e
 	if c.AutoApprove {
 		next = "about to be made"
 	}
-	if err := s.writePlan(m.plan, c.showing, render.Advice{Apply: s.command("apply"), Next: next}); err != nil {
+	advice := s.unmatched(m)
+	advice.Apply, advice.Next = s.command("apply"), next
+	if err := s.writePlan(m.plan, c.showing, advice); err != nil {
 		return err
 	}
 	if !pending(m.plan) {
@@ -163,7 +166,7 @@ func (c *applyCommand) applySaved(s *session, cfg *config.Config, run *record) e
 	if err := run.barred(); err != nil {
 		return fmt.Errorf("%s: %w", c.Plan, err)
 	}
-	st, err := state.Load(cfg.StatePath)
+	st, err := c.state(cfg)
 	if err != nil {
 		return err
 	}
@@ -232,6 +235,9 @@ func expired(p *plan.Plan) error {
 func readPlan(path string) (*plan.Plan, error) {
 	const hint = "rollcall plan -o json=FILE makes a plan"
 	f, err := os.Open(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, missingPlan{err, path}
+	}
 	if err != nil {
 		return nil, hinted{err, hint}
 	}

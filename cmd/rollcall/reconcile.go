@@ -28,6 +28,10 @@ func (s *session) configuration() (*config.Config, error) {
 		s.diagnose(diags)
 		return nil, silent{exitFailed}
 	}
+	if other := state.Sharing(cfg.StatePath); other != "" {
+		return nil, hinted{fmt.Errorf("%s and %s are two states, and would share the history in %s: runs of one would be taken for runs of the other", cfg.StatePath, other, state.HistoryPath(cfg.StatePath)),
+			"rename one of them, and write its new name as path into the state block of its configuration"}
+	}
 	s.keep(cfg)
 	if s.mask != nil {
 		s.keyedAs(cfg)
@@ -65,9 +69,8 @@ func (s *session) plan(cfg *config.Config, flags reading, allowed int) (*made, e
 	if err != nil {
 		return nil, err
 	}
-	if departures := result.Departures(g.in.Entries, g.in.Rules.Scopes); len(departures) > 0 {
-		g.header.Warnings = slices.Concat(g.header.Warnings, departures, rescoped(cfg))
-	}
+	departures := result.Departures(g.in.Entries, g.in.Rules.Scopes)
+	g.header.Warnings = slices.Concat(g.header.Warnings, departures, sinceApplied(cfg, &g.in, len(departures) > 0))
 	for _, x := range result.Strangers {
 		g.header.Warnings = append(g.header.Warnings, fmt.Sprintf("--only or --except names %s, which no account holds and no entry lists", x))
 	}
@@ -97,10 +100,16 @@ func (s *session) gather(cfg *config.Config, flags reading, allowed int, progres
 	}
 
 	// The state is read while the directories are.
-	loading := begin(func() (*state.State, error) { return state.Load(cfg.StatePath) })
+	if !flags.NewState {
+		// What is lost need not wait for the directories.
+		if err := state.Lost(cfg.StatePath); err != nil {
+			return nil, err
+		}
+	}
+	loading := begin(func() (*state.State, error) { return flags.state(cfg) })
 	in := plan.Input{Rules: cfg.Rules, Selection: selection, Now: now}
 	in.Rules.Limits.Allowed = allowed
-	p := plan.Header{ToolVersion: release, Created: s.moment(cfg), ConfigDigest: cfg.Digest(), Warnings: cfg.Warnings()}
+	p := plan.Header{ToolVersion: release, Created: s.moment(cfg), ConfigDigest: cfg.Digest(), Warnings: append(s.rewound(cfg), cfg.Warnings()...)}
 	p.Only, p.Except = spelled(selection.Only), spelled(selection.Except)
 	for i := range cfg.Directories {
 		d := &cfg.Directories[i]
@@ -132,6 +141,14 @@ func (s *session) gather(cfg *config.Config, flags reading, allowed int, progres
 	}
 	p.Warnings = slices.Concat(p.Warnings, missing, undeclared(cfg, st))
 	return &gathered{in, p, st}, nil
+}
+
+// state loads the state, or begins one anew.
+func (r reading) state(cfg *config.Config) (*state.State, error) {
+	if r.NewState {
+		return state.New(cfg.StatePath)
+	}
+	return state.Load(cfg.StatePath)
 }
 
 // moment returns when a plan is made, to the second. In a second in which a plan
