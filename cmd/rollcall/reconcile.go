@@ -69,8 +69,9 @@ func (s *session) plan(cfg *config.Config, flags reading, allowed int) (*made, e
 	if err != nil {
 		return nil, err
 	}
-	departures := result.Departures(g.in.Entries, g.in.Rules.Scopes)
-	g.header.Warnings = slices.Concat(g.header.Warnings, departures, sinceApplied(cfg, &g.in, len(departures) > 0))
+	if departures := result.Departures(g.in.Entries, g.in.Rules.Scopes); len(departures) > 0 {
+		g.header.Warnings = slices.Concat(g.header.Warnings, departures, rescoped(cfg))
+	}
 	for _, x := range result.Strangers {
 		g.header.Warnings = append(g.header.Warnings, fmt.Sprintf("--only or --except names %s, which no account holds and no entry lists", x))
 	}
@@ -139,7 +140,7 @@ func (s *session) gather(cfg *config.Config, flags reading, allowed int, progres
 	if err != nil {
 		return nil, err
 	}
-	p.Warnings = slices.Concat(p.Warnings, missing, undeclared(cfg, st))
+	p.Warnings = slices.Concat(p.Warnings, missing, undeclared(cfg, st), undeclaredSince(cfg, &in))
 	return &gathered{in, p, st}, nil
 }
 

@@ -60,27 +60,34 @@ func lastApplied(cfg *config.Config) (last *state.Run) {
 	return last
 }
 
-// sinceApplied tells what the configuration has of scopes and domains no more
-// that it had when it was last applied, as far as accounts depend on it; and,
-// where many go at once, which scopes read something else.
-func sinceApplied(cfg *config.Config, in *plan.Input, many bool) []string {
+// sinceApplied begins each of what has changed since the last applied run with
+// when that was.
+func sinceApplied(cfg *config.Config, changed func(last *state.Run) []string) []string {
 	last := lastApplied(cfg)
 	if last == nil {
 		return nil
 	}
-	since := fmt.Sprintf("since run %d, of %s, ", last.Number, stamp(last.Started))
-	told := slices.Concat(lostDomains(cfg, in, last.Domains), lostScopes(cfg, in, last.Scopes))
-	if many {
-		told = append(told, rescoped(cfg, last.Scopes)...)
-	}
+	told := changed(last)
 	for i := range told {
-		told[i] = since + told[i]
+		told[i] = fmt.Sprintf("since run %d, of %s, %s", last.Number, stamp(last.Started), told[i])
 	}
 	return told
 }
 
+// undeclaredSince tells which scopes and domains the configuration does not have
+// any more, as far as accounts or entries depend on them.
+func undeclaredSince(cfg *config.Config, in *plan.Input) []string {
+	return sinceApplied(cfg, func(last *state.Run) []string {
+		return append(lostDomains(cfg, in, last.Domains), lostScopes(cfg, in, last.Scopes)...)
+	})
+}
+
 // rescoped tells which scopes read something else than before.
-func rescoped(cfg *config.Config, scopes []state.Scope) (told []string) {
+func rescoped(cfg *config.Config) []string {
+	return sinceApplied(cfg, func(last *state.Run) []string { return changedScopes(cfg, last.Scopes) })
+}
+
+func changedScopes(cfg *config.Config, scopes []state.Scope) (told []string) {
 	now := map[string]state.Scope{}
 	for _, c := range scopesOf(cfg) {
 		now[c.Name] = c
@@ -106,31 +113,45 @@ func rescoped(cfg *config.Config, scopes []state.Scope) (told []string) {
 
 // lostScopes tells which scopes are not declared any more that left accounts
 // behind: active ones of a directory that was read, below the base, without an
-// entry. An account does not record its scope.
+// entry. An account does not record its scope; one below the base of a scope that
+// has entries of its type, user or list, counts for that.
 func lostScopes(cfg *config.Config, in *plan.Input, scopes []state.Scope) (told []string) {
-	now := map[string]bool{}
-	for i := range cfg.Scopes {
-		now[cfg.Scopes[i].Name] = true
+	lost := slices.DeleteFunc(slices.Clone(scopes), func(before state.Scope) bool {
+		return slices.ContainsFunc(cfg.Scopes, func(c config.Scope) bool { return c.Name == before.Name })
+	})
+	if len(lost) == 0 {
+		return nil
 	}
-	var entries map[identity.GUID]bool
-	for _, before := range scopes {
-		if now[before.Name] {
-			continue
-		}
-		if entries == nil {
-			entries = make(map[identity.GUID]bool, len(in.Entries))
-			for i := range in.Entries {
-				entries[in.Entries[i].GUID] = true
-			}
-		}
-		base, _ := identity.ParseDN(before.BaseDN) // was checked when it was read
+	entries := make(map[identity.GUID]bool, len(in.Entries))
+	types := make([]map[identity.Type]bool, len(cfg.Scopes))
+	for i := range types {
+		types[i] = map[identity.Type]bool{}
+	}
+	for i := range in.Entries {
+		e := &in.Entries[i]
+		entries[e.GUID], types[e.Scope][e.Type] = true, true
+	}
+	within := func(dn identity.DN, base string) bool {
+		at, _ := identity.ParseDN(base) // was checked when it was read
+		return dn.Within(at)
+	}
+	for _, before := range lost {
 		n := 0
 		for i := range in.Accounts {
 			a := &in.Accounts[i]
 			if !a.Active() || a.Directory != before.Directory || entries[a.GUID] || !slices.Contains(in.Read, a.Directory) {
 				continue
 			}
-			if dn, err := identity.ParseDN(a.DN); err == nil && dn.Within(base) {
+			dn, err := identity.ParseDN(a.DN)
+			if err != nil || !within(dn, before.BaseDN) {
+				continue
+			}
+			covered := false
+			for k := range cfg.Scopes {
+				c := &cfg.Scopes[k]
+				covered = covered || c.Directory == a.Directory && types[k][a.Type] && within(dn, c.BaseDN)
+			}
+			if !covered {
 				n++
 			}
 		}
