@@ -42,9 +42,9 @@ func (s *State) Rebind(a *identity.Account, directory string, guid identity.GUID
 	return nil
 }
 
-// Release makes an account local.
+// Release makes an account local. One that is local drops the GUID that it records.
 func (s *State) Release(a *identity.Account) error {
-	if a.Local() {
+	if a.Local() && a.GUID.IsZero() {
 		return fmt.Errorf("account %s is local already", a.Primary)
 	}
 	a.Directory, a.GUID = "", identity.GUID{}

@@ -139,8 +139,8 @@ func (s *session) strange(cfg *config.Config, repairs []state.Repair) error {
 			if n > 1 {
 				of = fmt.Sprintf("any of the first %d of these GUIDs", n)
 			}
-			s.warn("directory %q has no object with %s: the GUID of a mailbox is not the objectGUID of its user, "+
-				"and accounts with GUIDs that no entry has are taken for leavers", name, of)
+			s.warn("directory %q has no object with %s: they may be those of mailboxes, as ExchangeGuid is, or of Exchange Online; "+
+				"accounts with GUIDs that no entry has are taken for leavers", name, of)
 		}
 	}
 	return nil

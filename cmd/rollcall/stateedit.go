@@ -23,7 +23,7 @@ type stateImportCommand struct {
 func (stateImportCommand) Help() string {
 	return `Takes accounts that the console has already, so that a plan finds them. Only "primary" is required. CSV columns bear the names of the JSON keys; PrimarySMTPAddress and GUID of mailbox exports are understood. Everything is checked before anything is changed, and an account that is there already, the same in every field, is skipped.
 
-A file with the columns PrimarySMTPAddress and GUID alone, as mailbox exports are, repairs changed GUIDs as well: an account with that primary and another GUID gets the GUID of the file, and keeps everything else. Each of them is shown. Where accounts of a directory get another owner so, import asks before it writes, and warns if the directory does not know the GUIDs: that of a mailbox is often not the objectGUID of its user.
+A file with the columns PrimarySMTPAddress and GUID alone, as mailbox exports are, repairs changed GUIDs as well: an account with that primary and another GUID gets the GUID of the file, and keeps everything else. Each of them is shown. Where accounts of a directory get another owner so, import asks before it writes, and warns if the directory does not know the GUIDs: ExchangeGuid is not the objectGUID of the user.
 
 Examples:
   rollcall state import accounts.jsonl
@@ -180,7 +180,7 @@ type stateReleaseCommand struct {
 }
 
 func (stateReleaseCommand) Help() string {
-	return `Makes an account local: no directory owns it any more, and no plan touches it unless an entry adopts it.
+	return `Makes an account local: no directory owns it any more, and no plan touches it unless an entry adopts it. A local account that records a GUID, as an import may have given it, drops that.
 
 Example:
   rollcall state release ann@example.com
@@ -194,8 +194,14 @@ func (c *stateReleaseCommand) Run(s *session) error {
 		if err != nil {
 			return edited{}, err
 		}
-		question := fmt.Sprintf("make %s local, so that directory %q does not own it any more?", a.Primary, a.Directory)
-		return edited{done: a.Primary.String() + " is local now", question: question}, st.Release(a)
+		e := edited{
+			done:     a.Primary.String() + " is local now",
+			question: fmt.Sprintf("make %s local, so that directory %q does not own it any more?", a.Primary, a.Directory),
+		}
+		if a.Local() {
+			e = edited{done: fmt.Sprintf("%s does not record GUID %s any more", a.Primary, a.GUID)}
+		}
+		return e, st.Release(a)
 	})
 }
 
