@@ -37,6 +37,9 @@ func (s *session) lookUp(cfg *config.Config, d *config.Directory, guid identity.
 			return o, nil
 		}
 	}
+	for _, note := range found.Notes { // where it may be nevertheless
+		s.note("directory %q: %s", d.Name, note)
+	}
 	return nil, nil
 }
 
@@ -112,10 +115,11 @@ func (c *stateRebindCommand) owner(s *session, cfg *config.Config, a *identity.A
 // of its objects. What cannot be asked is told, and is in nobody's way.
 func (s *session) strange(cfg *config.Config, repairs []state.Repair) error {
 	const most = 3
-	asked, known := map[string]int{}, map[string]int{}
+	asked := map[string]int{}
+	settled := map[string]bool{} // directories that know one, or cannot be asked
 	for _, r := range repairs {
 		d := declared(cfg, r.Directory)
-		if d == nil || asked[r.Directory] == most || known[r.Directory] > 0 {
+		if d == nil || asked[r.Directory] == most || settled[r.Directory] {
 			continue
 		}
 		found, err := s.lookUp(cfg, d, r.New)
@@ -124,17 +128,13 @@ func (s *session) strange(cfg *config.Config, repairs []state.Repair) error {
 			return err
 		case err != nil:
 			s.note("not checked whether the GUIDs are there: %v", err)
-			asked[r.Directory] = most
-			known[r.Directory] = 1
-			continue
-		case found != nil:
-			known[r.Directory]++
 		}
 		asked[r.Directory]++
+		settled[r.Directory] = err != nil || found != nil
 	}
 	for i := range cfg.Directories {
 		name := cfg.Directories[i].Name
-		if n := asked[name]; n > 0 && known[name] == 0 {
+		if n := asked[name]; n > 0 && !settled[name] {
 			of := "the GUID that was looked up"
 			if n > 1 {
 				of = fmt.Sprintf("any of the first %d of these GUIDs", n)
