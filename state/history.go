@@ -104,6 +104,9 @@ type Head struct {
 	Summary map[string]int `json:"summary"`
 }
 
+// Reads reports whether the run is of a plan of the directories.
+func (h *Head) Reads() bool { return len(h.Scopes) > 0 && h.Undoes == 0 }
+
 // Scope is a scope of the configuration of a run.
 type Scope struct {
 	Name      string `json:"name"`

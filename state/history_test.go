@@ -498,6 +498,18 @@ func TestPrune(t *testing.T) {
 	if err := Prune(j.path, 90, 1000, later.Add(91*day)); err != nil || left() != "[6 9 11]" {
 		t.Errorf("after a clock in the future: %s, %v", left(), err)
 	}
+	// Edits and undone runs read nothing.
+	j.head.Scopes = []Scope{{Name: "staff"}}
+	add(Applied, later)
+	add(Applied, later)
+	j.head.Undoes = 13
+	add(Applied, later)
+	j.head.Undoes, j.head.Scopes = 0, nil
+	add(Applied, later)
+	add(Failed, later)
+	if err := Prune(j.path, 90, 1, later.Add(day)); err != nil || left() != "[13 15 16]" {
+		t.Errorf("after edits: %s, %v", left(), err)
+	}
 }
 
 // FuzzRun: no text makes the reader fall over, and what it takes for the whole

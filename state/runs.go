@@ -471,7 +471,8 @@ func headerAt(path string) (h header, err error) {
 // as there are more than most: first the oldest of runs that changed nothing, so
 // that failures on a schedule push no change out of the history. What stays in
 // any case: the newest run; the newest that changed the state, which can be
-// undone; and rejections of plans that have not expired. The caller holds the
+// undone; the newest of these that read directories, with which the configuration
+// is compared; and rejections of plans that have not expired. The caller holds the
 // lock.
 func Prune(path string, days, most int, now time.Time) error {
 	runs, err := Runs(path)
@@ -482,14 +483,17 @@ func Prune(path string, days, most int, now time.Time) error {
 	newest := runs[len(runs)-1].Number
 	// Where every account failed, nothing is there to be undone.
 	useful := func(run *Run) bool { return run.Outcome.Changed() && run.Applied+run.Withheld > 0 }
-	changed := 0
+	changed, read := 0, 0
 	for i := range runs {
-		if useful(&runs[i]) {
-			changed = runs[i].Number
+		if run := &runs[i]; useful(run) {
+			changed = run.Number
+			if run.Reads() {
+				read = run.Number
+			}
 		}
 	}
 	runs = slices.DeleteFunc(runs, func(run Run) bool {
-		return run.Number == newest || run.Number == changed || run.Outcome == Rejected && run.Expires != nil && run.Expires.After(now)
+		return run.Number == newest || run.Number == changed || run.Number == read || run.Outcome == Rejected && run.Expires != nil && run.Expires.After(now)
 	})
 	const old, idle, last = 0, 1, 2 // in the order in which they go
 	rank := func(run *Run) int {

@@ -53,7 +53,7 @@ func lastApplied(cfg *config.Config) (last *state.Run) {
 	}
 	for i := range runs {
 		run := &runs[i]
-		if run.Outcome.Changed() && run.Undoes == 0 && len(run.Scopes) > 0 && (last == nil || run.Summary["withheld"] == 0) {
+		if run.Outcome.Changed() && run.Reads() && (last == nil || run.Summary["withheld"] == 0) {
 			last = run
 		}
 	}
