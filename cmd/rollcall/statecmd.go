@@ -21,7 +21,7 @@ type stateCommand struct {
 	List    stateListCommand    `cmd:"" help:"List the accounts."`
 	Show    stateShowCommand    `cmd:"" help:"Show the account that holds an address."`
 	Import  stateImportCommand  `cmd:"" help:"Take accounts that exist already from JSON lines or CSV."`
-	Rebind  stateRebindCommand  `cmd:"" help:"Give an account the object of a directory that owns it."`
+	Rebind  stateRebindCommand  `cmd:"" help:"Bind an account to an object of a directory, by its GUID."`
 	Release stateReleaseCommand `cmd:"" help:"Make an account local."`
 	Forget  stateForgetCommand  `cmd:"" help:"Drop the record of an inactive account."`
 	Remove  stateRemoveCommand  `cmd:"" help:"Remove a local account."`
@@ -38,7 +38,7 @@ Examples:
   rollcall state show ann@example.com
   rollcall state import mailboxes.csv --dry-run
 
-Exit codes: 0 done; 1 failed, nothing was changed; 6 asked, you said no; 10 a directory could not be asked for a GUID; 11 the state is locked; 80 wrong usage; 130 interrupted. The help of each command says when.`
+Exit codes: 0 done; 1 failed, nothing was changed; 6 asked, you said no; 10 a directory could not be asked for a GUID; 11 the state is locked; 12 a directory refused the credentials; 80 wrong usage; 130 interrupted. The help of each command says when.`
 }
 
 type stateListCommand struct {
