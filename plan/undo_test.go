@@ -99,6 +99,45 @@ func TestUndoProperties(t *testing.T) {
 	}
 }
 
+// TestUndoImport: of the accounts that an import has brought, those that are local
+// still and those that were never in service go; one of a directory goes out of
+// service, and one that was changed since, as by its adoption, stays.
+func TestUndoImport(t *testing.T) {
+	account := func(primary, directory string, status identity.Status) identity.Account {
+		a := identity.Account{Primary: identity.MustAddress(primary), Directory: directory, Status: status}
+		if directory != "" {
+			a.GUID = identity.GUID{primary[0], 1}
+		}
+		return a
+	}
+	imported := []identity.Account{
+		account("adopted@x.example", "", identity.Active), account("idle@x.example", "corp", identity.Inactive),
+		account("local@x.example", "", identity.Active), account("owned@x.example", "corp", identity.Active),
+	}
+	var done []plan.AccountChange
+	for i := range imported {
+		done = append(done, plan.AccountChange{After: &imported[i]})
+	}
+	now := slices.Clone(imported)
+	now[0].Directory, now[0].GUID = "corp", identity.GUID{9}
+	p, kept := plan.Undo(done, plan.Input{Accounts: now, Rules: plan.Rules{Limits: bounded(1, 0)}})
+	end, err := applied(now, p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	gone := imported[3]
+	gone.Status = identity.Inactive
+	want := []string{string(now[0].AppendJSON(nil)), string(gone.AppendJSON(nil))}
+	var got []string
+	for i := range end {
+		got = append(got, string(end[i].AppendJSON(nil)))
+	}
+	slices.Sort(got)
+	if !slices.Equal(got, want) || len(kept) != 1 || kept[0].Account != now[0].Primary {
+		t.Errorf("got %v, kept %v", got, kept)
+	}
+}
+
 // TestUndoChain: 20,000 accounts have passed an address on to the next one, and
 // the first was changed since. All stay, whichever way the chain runs.
 func TestUndoChain(t *testing.T) {

@@ -10,10 +10,10 @@ import (
 	"github.com/rollcall-cli/rollcall/state"
 )
 
-// loadState reads the state with its addresses as the rules write them, and
-// returns what is to be told of that.
-func loadState(cfg *config.Config) (*state.State, []string, error) {
-	st, err := state.Load(cfg.StatePath)
+// known reads the state with its addresses as the rules write them, and returns
+// what is to be told of that.
+func (r reading) known(cfg *config.Config) (*state.State, []string, error) {
+	st, err := r.state(cfg)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -81,7 +81,7 @@ func canonical(rules *plan.Rules, accounts []identity.Account) ([]identity.Accou
 	var told []string
 	if n := len(rewritten); n > 0 {
 		told = append(told, fmt.Sprintf("%s addresses in alias domains, such as %s: they are read as addresses of the domain itself, and the next apply records them so",
-			oneOf(n, "1 account holds", plan.Thousands(n)+" accounts hold"), rewritten[0]))
+			oneOrMany(n, "account holds", "accounts hold"), rewritten[0]))
 	}
 	const shown = 3
 	told = append(told, kept[:min(len(kept), shown)]...)
@@ -96,11 +96,4 @@ func eachAddress(a *identity.Account, f func(identity.Address)) {
 	for _, x := range a.Aliases {
 		f(x)
 	}
-}
-
-func oneOf(n int, one, many string) string {
-	if n == 1 {
-		return one
-	}
-	return many
 }

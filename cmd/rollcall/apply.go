@@ -6,6 +6,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"slices"
 	"strings"
@@ -114,7 +115,9 @@ func (c *applyCommand) applyFresh(s *session, cfg *config.Config, run *record) e
 	if c.AutoApprove {
 		next = "about to be made"
 	}
-	if err := s.writePlan(m.plan, c.showing, render.Advice{Apply: s.command("apply"), Next: next}); err != nil {
+	advice := s.unmatched(m)
+	advice.Apply, advice.Next = s.command("apply"), next
+	if err := s.writePlan(m.plan, c.showing, advice); err != nil {
 		return err
 	}
 	if !pending(m.plan) {
@@ -178,7 +181,7 @@ func (c *applyCommand) applySaved(s *session, cfg *config.Config, run *record) e
 	if err := run.barred(); err != nil {
 		return fmt.Errorf("%s: %w", c.Plan, err)
 	}
-	st, _, err := loadState(cfg)
+	st, _, err := c.known(cfg)
 	if err != nil {
 		return err
 	}
@@ -253,6 +256,9 @@ func expired(p *plan.Plan) error {
 func readPlan(path string) (*plan.Plan, error) {
 	const hint = "rollcall plan -o json=FILE makes a plan"
 	f, err := os.Open(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, missingPlan{err, path}
+	}
 	if err != nil {
 		return nil, hinted{err, hint}
 	}
@@ -377,7 +383,7 @@ func (s *session) stale(p *plan.Plan, cfg *config.Config) error {
 	if err := s.barred(cfg, p.ID()); err != nil {
 		return err
 	}
-	st, _, err := loadState(cfg)
+	st, _, err := reading{}.known(cfg)
 	if err != nil {
 		return err
 	}

@@ -64,6 +64,9 @@ func (c *explainCommand) Run(s *session) error {
 	if err != nil {
 		return err
 	}
+	if past := s.formerly(cfg, g.in.Accounts, about); past != "" {
+		g.header.Warnings = append(g.header.Warnings, past)
+	}
 	said := explain.Context{
 		Version: release, Created: s.now(), Warnings: g.header.Warnings, Directories: found, Mask: s.mask, Read: c.Directory, Snapshot: c.Snapshot,
 	}

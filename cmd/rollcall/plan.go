@@ -60,10 +60,43 @@ func (c *planCommand) Run(s *session) error {
 	}
 	p := made.plan
 	p.Expires = s.now().UTC().Truncate(time.Second).Add(c.Expires)
-	if err := s.writePlan(p, c.showing, render.Advice{}); err != nil {
+	if err := s.writePlan(p, c.showing, c.advice(s, made)); err != nil {
 		return err
 	}
 	return c.ended(s, p)
+}
+
+// advice says which command applies the plan, and which lists the accounts that
+// no entry matched.
+func (c *planCommand) advice(s *session, m *made) render.Advice {
+	a := s.unmatched(m)
+	if !c.NewState {
+		return a
+	}
+	args := []string{"apply"}
+	for _, o := range c.Output {
+		if o.format == "json" && o.file != "" && len(args) == 1 {
+			args = append(args, o.file)
+		}
+	}
+	a.Apply = s.command(append(args, "--new-state")...)
+	return a
+}
+
+// unmatched counts the local accounts that a plan leaves local, for its report.
+func (s *session) unmatched(m *made) render.Advice {
+	n := 0
+	for i := range m.state.Accounts {
+		if m.state.Accounts[i].Local() {
+			n++
+		}
+	}
+	for i := range m.plan.Accounts {
+		if c := &m.plan.Accounts[i]; c.Before != nil && c.Before.Local() && c.After != nil && !c.After.Local() {
+			n--
+		}
+	}
+	return render.Advice{Local: n, ListLocal: s.command("state", "list", "--local")}
 }
 
 // advised adds to the advice of a failed read what else can be done.

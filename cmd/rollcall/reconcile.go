@@ -28,6 +28,10 @@ func (s *session) configuration() (*config.Config, error) {
 		s.diagnose(diags)
 		return nil, silent{exitFailed}
 	}
+	if other := state.Sharing(cfg.StatePath); other != "" {
+		return nil, hinted{fmt.Errorf("%s and %s are two states, and would share the history in %s: runs of one would be taken for runs of the other", cfg.StatePath, other, state.HistoryPath(cfg.StatePath)),
+			"rename one of them, and write its new name as path into the state block of its configuration"}
+	}
 	s.keep(cfg)
 	if s.mask != nil {
 		s.keyedAs(cfg)
@@ -109,16 +113,22 @@ func (s *session) gather(cfg *config.Config, flags reading, allowed [plan.Brakes
 	}
 
 	// The state is read while the directories are.
+	if !flags.NewState {
+		// What is lost need not wait for the directories.
+		if err := state.Lost(cfg.StatePath); err != nil {
+			return nil, err
+		}
+	}
 	var told []string
 	loading := begin(func() (st *state.State, err error) {
-		st, told, err = loadState(cfg)
+		st, told, err = flags.known(cfg)
 		return st, err
 	})
 	in := plan.Input{Rules: cfg.Rules, Selection: selection, Now: now}
 	for b, n := range allowed {
 		in.Rules.Limits[b].Allowed = n
 	}
-	p := plan.Header{ToolVersion: release, Created: s.moment(cfg), ConfigDigest: cfg.Digest(), Warnings: cfg.Warnings()}
+	p := plan.Header{ToolVersion: release, Created: s.moment(cfg), ConfigDigest: cfg.Digest(), Warnings: append(s.rewound(cfg), cfg.Warnings()...)}
 	p.Only, p.Except = spelled(selection.Only), spelled(selection.Except)
 	for i := range cfg.Directories {
 		d := &cfg.Directories[i]
@@ -148,8 +158,16 @@ func (s *session) gather(cfg *config.Config, flags reading, allowed [plan.Brakes
 	if err != nil {
 		return nil, err
 	}
-	p.Warnings = slices.Concat(p.Warnings, missing, undeclared(cfg, st), told)
+	p.Warnings = slices.Concat(p.Warnings, missing, undeclared(cfg, st), undeclaredSince(cfg, &in), told)
 	return &gathered{in, p, st}, nil
+}
+
+// state loads the state, or begins one anew.
+func (r reading) state(cfg *config.Config) (*state.State, error) {
+	if r.NewState {
+		return state.New(cfg.StatePath)
+	}
+	return state.Load(cfg.StatePath)
 }
 
 // moment returns when a plan is made, to the second. In a second in which a plan

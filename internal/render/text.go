@@ -39,6 +39,10 @@ type Advice struct {
 	// Nothing tells what it means that there are no changes; that the accounts
 	// agree with the directories if empty.
 	Nothing string
+	// Local counts the local accounts that no entry matched, and ListLocal is
+	// the command that lists them.
+	Local     int
+	ListLocal string
 }
 
 func (a *Advice) full() string { return cmp.Or(a.Full, "rollcall plan --all") }
@@ -280,6 +284,9 @@ func (o *page) summary(p *plan.Plan, s *plan.Summary, opt TextOptions) {
 		o.cell(styled(dim, l.meaning).fit(max(o.width-o.col, 8)))
 		o.end()
 	}
+	if opt.Local > 0 {
+		o.prose(margin, "local: ", dim, count(opt.Local, "account", "accounts")+" that no entry matched; "+opt.ListLocal+" shows "+oneOf(opt.Local, "it", "them"))
+	}
 	if s.Withheld > 0 {
 		o.end()
 		o.prose(0, "withheld: ", yellow, Withholding(p)+"; every other change goes ahead")
@@ -288,7 +295,7 @@ func (o *page) summary(p *plan.Plan, s *plan.Summary, opt TextOptions) {
 	o.end()
 	o.risk(p)
 	o.end()
-	o.closing(s, opt)
+	o.closing(p, s, opt)
 }
 
 // Withholding says which brakes have tripped, and what they keep.
@@ -313,9 +320,12 @@ func Withholding(p *plan.Plan) string {
 }
 
 // closing is the one line that says what to do.
-func (o *page) closing(s *plan.Summary, opt TextOptions) {
+func (o *page) closing(p *plan.Plan, s *plan.Summary, opt TextOptions) {
 	what, next := "nothing to do: ", cmp.Or(opt.Nothing, "the accounts agree with the directories")
+	records := len(p.Accounts) - s.WithheldAccounts
 	switch pending := s.Pending(); {
+	case pending == 0 && records > 0: // inactive ones make no row
+		what, next = count(records, "inactive record", "inactive records")+" to change: ", opt.next()
 	case pending > 0:
 		what, next = count(pending, "change", "changes")+" to make: ", opt.next()
 	case s.Withheld > 0:
