@@ -213,7 +213,7 @@ func (l *Linter) take(number int, o directory.Object) int32 {
 		return none
 	}
 	absent := s.mapper.Absent(o)
-	if absent == directory.System || absent == directory.Disabled {
+	if absent == directory.Deleted || absent == directory.System || absent == directory.Disabled {
 		return none
 	}
 	n := int32(len(l.objects))
@@ -231,7 +231,7 @@ func (l *Linter) take(number int, o directory.Object) int32 {
 	}
 	for _, m := range s.limits {
 		// A value has no more characters than octets.
-		if v := directory.Least(o, m.asked); len(v) > m.most {
+		if v := directory.Plainest(o, m.asked); len(v) > m.most {
 			if has := utf8.RuneCount(v); has > m.most {
 				e.find(Finding{Code: AttributeTooLong, Attribute: m.name, Value: string(v), Reason: lengths(has, m.most, "characters")})
 			}

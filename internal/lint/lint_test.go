@@ -28,7 +28,20 @@ func (o *thing) Values(name string) (list [][]byte) {
 	for _, v := range o.values[name] {
 		list = append(list, []byte(v))
 	}
+	for _, v := range o.values[name+german] {
+		list = append(list, []byte(v))
+	}
 	return list
+}
+
+// german are the only options of the tests.
+const german = ";lang-de"
+
+func (o *thing) Options(name string, n int) string {
+	if n < len(o.values[name]) {
+		return ""
+	}
+	return german
 }
 
 func (o *thing) Attributes() iter.Seq2[string, [][]byte] { panic("not asked for") }
@@ -194,7 +207,11 @@ func TestEntries(t *testing.T) {
 		{"a conflict object is nothing else", `dn=CN=Ann\0ACNF:8c4ac332-975f-4717-ad7b-ba4a4e968fff,DC=example|mail=nobody|p=a@b`, []string{"conflict_object"}},
 		{"a name with a comma", `dn=CN=Smith\, Ann,DC=example|mail=ann@example.com`, []string{"dn_escaping"}},
 		{"a parent with a comma", `dn=CN=Ann,OU=Sales\, Paris,DC=example|mail=ann@example.com`, nil},
-		{"a system mailbox", "dn=CN=SystemMailbox{1f05a927},CN=Users|mail=nobody", nil},
+		{"a system mailbox", "dn=CN=SystemMailbox{1f05a927-89c0-4725-adca-4527114196a1},CN=Users|mail=nobody", nil},
+		{"a list with the beginning of a system mailbox's name", "dn=CN=Migration.Team,CN=Users|mail=nobody", []string{"malformed nobody"}},
+		{"a deleted object", "mail=nobody|isdeleted=TRUE", nil},
+		{"a value in a language", "mail=ann@example.com|mail;lang-de=anne@example.com ", []string{"surrounding_space anne@example.com  (-anne@example.com ) (+anne@example.com)"}},
+		{"the same in both", "mail=ann@example.com|mail;lang-de=ann@example.com", []string{"repeated_address ann@example.com (-ann@example.com)"}},
 		{"a disabled entry that the scope skips", "mail=nobody|useraccountcontrol=514", nil},
 	} {
 		got := briefs(lint(t, "corp: "+c.object))
