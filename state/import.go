@@ -434,7 +434,7 @@ func (im *importer) header(head []string, line int) (set []func(*identity.Raw, s
 	likely := ""
 	for i, name := range head {
 		key := strings.ToLower(strings.TrimSpace(name))
-		if !utf8.ValidString(key) {
+		if !utf8.ValidString(name) {
 			im.encoded(line)
 			return nil, nil, false
 		}
