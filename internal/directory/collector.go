@@ -119,7 +119,7 @@ func (c *Collector) Tell(r *identity.Receipt) {
 	if values == 1 {
 		verb = "is"
 	}
-	r.Notes = append(r.Notes, fmt.Sprintf("%s of %s %s not UTF-8, and what cannot be read of them shows as \uFFFD: write them as UTF-8 in the directory, or export it so; the first is of %s",
+	r.Notes = append(r.Notes, fmt.Sprintf("%s of %s %s not UTF-8, and \uFFFD stands for what cannot be read: convert the data, or the export, to UTF-8; the first entry is %s",
 		counted(values, "value", "values"), counted(len(c.broken), "entry", "entries"), verb, c.entries[c.at[first]].DN))
 }
 

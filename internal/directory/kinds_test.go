@@ -185,7 +185,7 @@ func TestTell(t *testing.T) {
 	if got := fmt.Sprintf("%d %+v", r.Entries, r.PassedOver); got != "3 {Deleted:2 Conflict:1 System:0 Ignored:0}" {
 		t.Error(got)
 	}
-	if want := []string{"2 values of 1 entry are not UTF-8, and what cannot be read of them shows as \uFFFD: write them as UTF-8 in the directory, or export it so; the first is of CN=x,DC=example"}; !slices.Equal(r.Notes, want) {
+	if want := []string{"2 values of 1 entry are not UTF-8, and \uFFFD stands for what cannot be read: convert the data, or the export, to UTF-8; the first entry is CN=x,DC=example"}; !slices.Equal(r.Notes, want) {
 		t.Errorf("%q", r.Notes)
 	}
 	if err := c.Reset(); err != nil {

@@ -230,8 +230,12 @@ func (l *Linter) take(number int, o directory.Object) int32 {
 		e.find(Finding{Code: DNEscaping})
 	}
 	for _, m := range s.limits {
+		v := directory.Plainest(o, m.asked)
+		if !utf8.Valid(v) {
+			e.find(Finding{Code: WrongEncoding, Attribute: m.name, Value: string(v)})
+		}
 		// A value has no more characters than octets.
-		if v := directory.Plainest(o, m.asked); len(v) > m.most {
+		if len(v) > m.most {
 			if has := utf8.RuneCount(v); has > m.most {
 				e.find(Finding{Code: AttributeTooLong, Attribute: m.name, Value: string(v), Reason: lengths(has, m.most, "characters")})
 			}

@@ -203,6 +203,7 @@ func TestEntries(t *testing.T) {
 			"mixed_case_prefix  Smtp: a@example.com.  (- Smtp: a@example.com. ) (+smtp:a@example.com)"}},
 
 		{"long attributes", "mail=ann@example.com|displayname=äöüäöüäöüäö|samaccountname=" + strings.Repeat("u", 257), []string{"attribute_too_long äöüäöüäöüäö", "attribute_too_long " + strings.Repeat("u", 257)}},
+		{"texts in another encoding", "mail=ann@example.com|displayname=J\xfcrgen", []string{"wrong_encoding J\xfcrgen"}},
 		{"octets do not count", "mail=ann@example.com|displayname=äöüäöüäöüä", nil},
 		{"a conflict object is nothing else", `dn=CN=Ann\0ACNF:8c4ac332-975f-4717-ad7b-ba4a4e968fff,DC=example|mail=nobody|p=a@b`, []string{"conflict_object"}},
 		{"a name with a comma", `dn=CN=Smith\, Ann,DC=example|mail=ann@example.com`, []string{"dn_escaping"}},

@@ -143,7 +143,7 @@ func (e entry) addresses(values []value, o directory.Object) {
 	case len(candidates) == 1:
 		l.primary = candidates[0]
 	case len(candidates) == 0:
-		e.find(Finding{Code: NoPrimary, advice: e.of.declaring()})
+		e.find(Finding{Code: NoPrimary, advice: l.declaring()})
 	default:
 		l.several(candidates, among)
 	}
@@ -293,9 +293,10 @@ type listed struct {
 	named bool
 }
 
-// declaring says how an entry of the scope declares a primary.
-func (s *scope) declaring() string {
-	prefixed := slices.ContainsFunc(s.attributes, func(a attribute) bool { return a.prefixed })
+// declaring says how the entry declares a primary.
+func (l *listed) declaring() string {
+	s := l.of
+	prefixed := !l.objects[l.object].ldap && slices.ContainsFunc(s.attributes, func(a attribute) bool { return a.prefixed })
 	switch {
 	case s.primary == none:
 		return "write SMTP: before the primary"
