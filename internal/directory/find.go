@@ -106,9 +106,9 @@ type Verdict struct {
 type Obstacle struct {
 	Kind ObstacleKind
 	// Detail is, by kind, the base DN, the clause in half a sentence, the name
-	// of the scope, the attributes that are read, what is not read beside what,
-	// the attributes that list the address, or the domain as it is declared; ""
-	// for the others.
+	// of the scope, the attributes that are read, the attribute that the scope
+	// names for GUIDs, what is not read beside what, the attributes that list the
+	// address, or the domain as it is declared; "" for the others.
 	Detail string
 	// Clause is the part of the filter, for FilterFalse and FilterUnknown.
 	Clause *filter.Clause
@@ -453,7 +453,7 @@ func (j *Judge) entry(n int, o Object, values []FoundValue, v *Verdict) {
 		add(Conflict, "")
 	}
 	if s.mapper.GUID(o).IsZero() {
-		add(NoGUID, "")
+		add(NoGUID, s.GUIDAttribute)
 	}
 	if len(j.query.Addresses) == 0 {
 		return

@@ -414,7 +414,10 @@ func sentence(scope string, o *directory.Obstacle) (text, remedy string) {
 	case directory.Conflict:
 		return "it lost its name to another object in a replication conflict", "delete or rename it, and keep the one that counts"
 	case directory.NoGUID:
-		return "it has no GUID that can be read", "let the account that reads the directory see objectGUID or entryUUID"
+		if o.Detail != "" {
+			return "it has no GUID in " + o.Detail, fmt.Sprintf("give it one there, or name another attribute in guid_attribute of scope %q", scope)
+		}
+		return "it has no GUID in objectGUID or entryUUID", fmt.Sprintf("let the account that reads the directory see these, or name another attribute in guid_attribute of scope %q, such as nsUniqueId of 389 Directory Server", scope)
 	case directory.BesideSMTP:
 		return o.Detail, "make it an alias with smtp: before it, or correct the value"
 	case directory.NotRead:

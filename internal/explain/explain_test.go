@@ -206,3 +206,13 @@ func TestFirstName(t *testing.T) {
 		}
 	}
 }
+
+// TestNoGUIDSentence: advice on a missing GUID names the attribute that is read.
+func TestNoGUIDSentence(t *testing.T) {
+	for detail, want := range map[string]string{"": "nsUniqueId", "mS-DS-ConsistencyGuid": "give it one there"} {
+		text, remedy := sentence("staff", &directory.Obstacle{Kind: directory.NoGUID, Detail: detail})
+		if !strings.Contains(remedy, want) || strings.Contains(text, "objectGUID") != (detail == "") || !strings.Contains(text, detail) {
+			t.Errorf("%q: %s; %s", detail, text, remedy)
+		}
+	}
+}
