@@ -47,7 +47,7 @@ var disabledFlags = []disabledFlag{
 	{attribute: "zimbraAccountStatus", values: []string{"closed"}, servers: "Zimbra"},
 }
 
-// flagNames are the attributes, as objects are asked for them.
+// flagNames are the attributes of the flags, as objects are asked for them.
 var flagNames = func() (names []string) {
 	for _, f := range disabledFlags {
 		names = append(names, strings.ToLower(f.attribute))
@@ -66,20 +66,18 @@ func (f *disabledFlag) when() string {
 	return "`" + strings.Join(f.values, "` or `") + "`"
 }
 
-// isSet reports whether an object has the flag.
-func (f *disabledFlag) isSet(o filter.Object) bool {
-	name := strings.ToLower(f.attribute)
-	if f.bit != 0 {
-		return hasBits(o, name, f.bit)
+// isSet reports whether a value of the attribute is the flag.
+func (f *disabledFlag) isSet(value []byte) bool {
+	value = bytes.TrimSpace(value)
+	switch {
+	case f.bit != 0:
+		n, err := strconv.ParseInt(string(value), 10, 64)
+		return err == nil && n&f.bit != 0
+	case f.name != "":
+		n := len(f.name)
+		return len(value) > n && value[n] == ',' && bytes.EqualFold(value[:n], []byte(f.name))
 	}
-	return slices.ContainsFunc(o.Values(name), func(v []byte) bool {
-		v = bytes.TrimSpace(v)
-		if f.name != "" {
-			n := len(f.name)
-			return len(v) > n && v[n] == ',' && bytes.EqualFold(v[:n], []byte(f.name))
-		}
-		return slices.ContainsFunc(f.values, func(value string) bool { return bytes.EqualFold(v, []byte(value)) })
-	})
+	return slices.ContainsFunc(f.values, func(v string) bool { return bytes.EqualFold(value, []byte(v)) })
 }
 
 // recipientType is a bit of msExchRecipientTypeDetails, a number of 64 bits of
@@ -216,12 +214,16 @@ func (n *systemName) shape() string {
 	return "`" + n.before + "`" + part + strings.ReplaceAll("`"+n.behind+"`", "``", "")
 }
 
+func (n *systemName) begins(name string) bool {
+	return len(name) >= len(n.before) && strings.EqualFold(name[:len(n.before)], n.before)
+}
+
+// matches reports whether a name that begins so is one as a whole.
 func (n *systemName) matches(name string) bool {
-	k := len(n.before)
-	if len(name) < k+len(n.behind) || !strings.EqualFold(name[:k], n.before) || !strings.HasSuffix(name, n.behind) {
+	part, found := strings.CutSuffix(name[len(n.before):], n.behind)
+	if !found {
 		return false
 	}
-	part := name[k : len(name)-len(n.behind)]
 	digits := n.digits
 	if digits == 0 {
 		for _, i := range [...]int{8, 13, 18, 23} {
@@ -238,7 +240,7 @@ func (n *systemName) matches(name string) bool {
 // Active Directory (MS-ADTS section 3.1.1.5.5), whose deleted objects have a line
 // feed and DEL: in their name, and in 389 Directory Server and DSEE.
 func isDeleted(o filter.Object) bool {
-	return hasText(o, deletedMark, "TRUE") || hasClass(o, "nsTombstone") || marked(leaf(o.DN()), "DEL:")
+	return hasText(o, deletedMark, "TRUE") || hasClass(o, "nsTombstone") || marked(o.DN(), "DEL:")
 }
 
 // isConflict reports whether an object lost its name to another that was created
@@ -247,12 +249,14 @@ func isDeleted(o filter.Object) bool {
 // and DSEE name it by its nsUniqueId, and PingDS and PingDirectory by its
 // entryUUID, beside the attribute or class that says so.
 func isConflict(o filter.Object) bool {
-	name := leaf(o.DN())
-	if marked(name, "CNF:") || len(o.Values(nsConflict)) > 0 || len(o.Values(syncConflict)) > 0 || hasClass(o, "ds-sync-conflict-entry") {
+	if marked(o.DN(), "CNF:") || len(o.Values(nsConflict)) > 0 || len(o.Values(syncConflict)) > 0 || hasClass(o, "ds-sync-conflict-entry") {
 		return true
 	}
-	for part := range strings.SplitSeq(name, "+") {
-		if typ, _, _ := strings.Cut(part, "="); strings.EqualFold(typ, nsUniqueID) && hasClass(o, "ldapsubentry") {
+	if !hasClass(o, "ldapsubentry") {
+		return false
+	}
+	for part := range strings.SplitSeq(leaf(o.DN()), "+") {
+		if typ, _, _ := strings.Cut(part, "="); strings.EqualFold(typ, nsUniqueID) {
 			return true
 		}
 	}
@@ -265,16 +269,26 @@ func isSystem(o filter.Object) bool {
 	if hasBits(o, recipientDetails, systemMailboxes) {
 		return true
 	}
-	typ, name, _ := strings.Cut(leaf(o.DN()), "=")
-	if !strings.EqualFold(typ, "cn") || !slices.ContainsFunc(systemNames, func(n systemName) bool { return n.matches(name) }) {
+	dn := o.DN()
+	if len(dn) < 3 || !strings.EqualFold(dn[:3], "cn=") {
 		return false
 	}
-	return !hasClass(o, "contact") && !isList(o)
+	for i := range systemNames {
+		if n := &systemNames[i]; n.begins(dn[3:]) && n.matches(leaf(dn)[3:]) {
+			return !hasClass(o, "contact") && !isList(o)
+		}
+	}
+	return false
 }
 
 // isDisabled reports whether an object is disabled and was not meant to be.
 func isDisabled(o filter.Object) bool {
-	return slices.ContainsFunc(disabledFlags, func(f disabledFlag) bool { return f.isSet(o) }) && !hasBits(o, recipientDetails, disabledByDesign)
+	for i, name := range flagNames {
+		if slices.ContainsFunc(o.Values(name), disabledFlags[i].isSet) {
+			return !hasBits(o, recipientDetails, disabledByDesign)
+		}
+	}
+	return false
 }
 
 // isList reports whether the classes of an object are those of a list.
@@ -333,9 +347,13 @@ func leaf(dn string) string {
 	return b.String()
 }
 
-// marked reports whether a relative name has a line feed and a mark behind it.
-func marked(name, mark string) bool {
-	_, behind, found := strings.Cut(name, "\n")
+// marked reports whether the relative name of a DN has a line feed and a mark
+// behind it.
+func marked(dn, mark string) bool {
+	if !strings.Contains(dn, `\0`) && !strings.Contains(dn, "\n") {
+		return false // as almost all
+	}
+	_, behind, found := strings.Cut(leaf(dn), "\n")
 	return found && len(behind) >= len(mark) && strings.EqualFold(behind[:len(mark)], mark)
 }
 
