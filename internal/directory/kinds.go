@@ -13,7 +13,7 @@ import (
 // What an object is, beside its addresses, is told by the tables of this file,
 // and by nothing else. The page docs/entries.md has the same tables.
 //
-//	Deleted    isDeleted, nsTombstone, a relative name with DEL:
+//	Deleted    isDeleted, nsTombstone, ds-soft-delete-entry, a relative name with DEL:
 //	Conflict   nsds5ReplConflict, ds-sync-conflict, a relative name with CNF: ...
 //	System     recipient types, and whole names that nobody gives to a person
 //	Disabled   flags, unless the recipient type is disabled by design
@@ -238,9 +238,10 @@ func (n *systemName) matches(name string) bool {
 
 // isDeleted reports whether an object was deleted, and is kept for a while: in
 // Active Directory (MS-ADTS section 3.1.1.5.5), whose deleted objects have a line
-// feed and DEL: in their name, and in 389 Directory Server and DSEE.
+// feed and DEL: in their name, in 389 Directory Server and DSEE, and in
+// PingDirectory with soft deletes.
 func isDeleted(o filter.Object) bool {
-	return hasText(o, deletedMark, "TRUE") || hasClass(o, "nsTombstone") || marked(o.DN(), "DEL:")
+	return hasText(o, deletedMark, "TRUE") || hasClass(o, "nsTombstone") || hasClass(o, "ds-soft-delete-entry") || marked(o.DN(), "DEL:")
 }
 
 // isConflict reports whether an object lost its name to another that was created

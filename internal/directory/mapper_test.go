@@ -304,6 +304,7 @@ func TestNoEntries(t *testing.T) {
 		{`CN=Ann\0ADEL:` + guid + `,CN=Deleted Objects,DC=example`, Deleted, nil},
 		{`CN=Ann\0adel:` + guid + `,CN=Deleted Objects,DC=example`, Deleted, nil},
 		{"nsuniqueid=8c4ac332-975f11e4-ad7bba4a-00000007,uid=ann,dc=example", Deleted, []string{"objectClass: person", "objectClass: NSTombstone"}},
+		{"entryuuid=" + guid + "+uid=ann,dc=example", Deleted, []string{"objectClass: ds-soft-delete-entry"}},
 
 		{`CN=Ann\0ACNF:` + guid + `,DC=example`, Conflict, nil},
 		{`CN=Ann\0aCNF:` + guid + `,DC=example`, Conflict, nil},

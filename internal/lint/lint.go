@@ -6,8 +6,8 @@
 //	                            └─────> listings ── of all entries ──> duplicates
 //
 // What a plan has no entry for, it does not look at: objects without an
-// address, the server's own mailboxes, and disabled ones in a scope that skips
-// these. Of a conflict object it tells that it is one.
+// address, deleted ones, the server's own mailboxes, and disabled ones in a scope
+// that skips these. Of a conflict object it tells that it is one.
 //
 // A value has one repair at most, which puts all right that is wrong with it:
 // several findings of one value propose the same. So do all of an attribute

@@ -39,9 +39,10 @@ type trailer struct {
 	returned bool
 }
 
-// comment takes a comment line. ldapsearch ends with the number of entries of
-// all pages, ldbsearch with that of records and then that of entries.
-func (t *trailer) comment(line []byte) error {
+// comment takes a comment line. ldapsearch begins each page anew and ends with
+// the number of entries of all pages, ldbsearch with that of records and then
+// that of entries. more is set between pages.
+func (t *trailer) comment(line []byte, more bool) error {
 	if len(line) < 3 || line[1] != ' ' {
 		return nil
 	}
@@ -54,7 +55,9 @@ func (t *trailer) comment(line []byte) error {
 	}
 	switch {
 	case text == "extended LDIF", text == "record 1":
-		t.entries = 0
+		if !more {
+			t.entries = 0
+		}
 	case found:
 		n, err := strconv.Atoi(said)
 		if err == nil && n > t.entries {
@@ -125,7 +128,7 @@ func (r *reader) record() (*record, error) {
 				err = r.marks.take(string(line[len(markPrefix):]))
 			}
 		case line[0] == '#':
-			if err = r.comment(line); err == nil {
+			if err = r.comment(line, r.result.more); err == nil {
 				_, err = r.skipFold()
 			}
 		default:
