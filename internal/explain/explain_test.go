@@ -216,3 +216,26 @@ func TestNoGUIDSentence(t *testing.T) {
 		}
 	}
 }
+
+// TestAliasAttribute: an object of another server than Active Directory is given
+// no proxyAddresses, unless it has some.
+func TestAliasAttribute(t *testing.T) {
+	held := []directory.FoundValue{{Attribute: "proxyAddresses", Value: "smtp:a@example.com"}}
+	for _, c := range []struct {
+		story  string
+		found  directory.Found
+		scope  []string
+		wanted string
+	}{
+		{"Active Directory", directory.Found{}, []string{"proxyAddresses"}, "proxyAddresses smtp:"},
+		{"OpenLDAP", directory.Found{LDAP: true}, []string{"proxyAddresses"}, " "},
+		{"OpenLDAP with its own attribute", directory.Found{LDAP: true}, []string{"proxyAddresses", "mailLocalAddress"}, "mailLocalAddress "},
+		{"OpenLDAP with Exchange's schema", directory.Found{LDAP: true, Held: held}, []string{"proxyAddresses"}, "proxyAddresses smtp:"},
+		{"no alias attribute", directory.Found{}, nil, " "},
+	} {
+		o := object{Found: &c.found, scope: &directory.Scope{AliasAttributes: c.scope}}
+		if attribute, prefix := o.alias(); attribute+" "+prefix != c.wanted {
+			t.Errorf("%s: %q %q", c.story, attribute, prefix)
+		}
+	}
+}

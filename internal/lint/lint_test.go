@@ -660,3 +660,27 @@ func TestDocs(t *testing.T) {
 		t.Errorf("the page has\n%v, the code\n%v", got, want)
 	}
 }
+
+// TestAliasAdvice: no entry of another server than Active Directory is told to
+// use proxyAddresses, unless it does.
+func TestAliasAdvice(t *testing.T) {
+	for _, c := range []struct{ kind, object, want string }{
+		{"active_directory", "mail=a@example.com|mail=b@example.com", "leave one value, and move the others to proxyAddresses"},
+		{"ldap", "mail=a@example.com|mail=b@example.com", "leave one value, and move the others to an attribute for aliases, such as mailLocalAddress or mailAlternateAddress, and name it in alias_attributes"},
+		{"ldap", "mail=a@example.com|mail=b@example.com|p=smtp:c@example.com", "leave one value, and move the others to proxyAddresses"},
+		{"active_directory", "p=smtp:a@example.com", "write SMTP: before the primary, and put it into mail"},
+		{"ldap", "p=smtp:a@example.com", "write SMTP: before the primary, and put it into mail"},
+		{"ldap", "mail;lang-de=a@example.com", "put the primary into mail"},
+	} {
+		l := New(testRules(), Error)
+		l.Begin("corp", c.kind, testScopes("corp"))
+		if err := l.Put(0, parse(c.object)); err != nil {
+			t.Fatal(err)
+		}
+		l.End(identity.Receipt{Name: "corp", Complete: true})
+		found := l.Report().Findings
+		if len(found) == 0 || found[0].Advice() != c.want {
+			t.Errorf("%s, %s: %v", c.kind, c.object, found)
+		}
+	}
+}

@@ -135,6 +135,7 @@ func (e entry) addresses(values []value, o directory.Object) {
 		}
 	}
 	l := listed{entry: e, mails: len(mails)}
+	l.prefixed = slices.ContainsFunc(values, func(v value) bool { return e.of.attributes[v.attribute].prefixed })
 	candidates, among := primaries, "values with SMTP:"
 	if len(primaries) == 0 {
 		candidates, among = mails, "values"
@@ -289,6 +290,9 @@ type listed struct {
 	// nobody can tell which.
 	primary *value
 	mails   int // values of the primary attribute
+	// prefixed is set if the entry has values in an attribute whose values all
+	// bear a prefix.
+	prefixed bool
 	// named is set if one of these is the primary.
 	named bool
 }
@@ -296,7 +300,7 @@ type listed struct {
 // declaring says how the entry declares a primary.
 func (l *listed) declaring() string {
 	s := l.of
-	prefixed := !l.objects[l.object].ldap && slices.ContainsFunc(s.attributes, func(a attribute) bool { return a.prefixed })
+	prefixed := (l.prefixed || !l.objects[l.object].ldap) && slices.ContainsFunc(s.attributes, func(a attribute) bool { return a.prefixed })
 	switch {
 	case s.primary == none:
 		return "write SMTP: before the primary"
@@ -322,11 +326,11 @@ func (l *listed) several(candidates []*value, among string) {
 	}
 }
 
-// forAliases names where aliases of the entry belong. Only Active Directory has
-// proxyAddresses.
+// forAliases names where aliases of the entry belong. Few servers but Active
+// Directory have proxyAddresses.
 func (l *listed) forAliases() string {
 	for _, a := range l.of.attributes[:max(l.of.primary, 0)] {
-		if !a.prefixed || !l.objects[l.object].ldap {
+		if !a.prefixed || l.prefixed || !l.objects[l.object].ldap {
 			return a.name
 		}
 	}
