@@ -42,7 +42,7 @@ func TestLdapsearch(t *testing.T) {
 		{"two halves", export("(|(uid=u0)(uid=u1)(uid=u2))") + export("-E", "pr=2/noprompt", "(|(uid=u3)(uid=u4)(uid=u5)(uid=u6))"), ""},
 		{"one of nothing behind it", export("(mail=*)") + export("(mail=nobody)"), ""},
 		{"the size limit", export("-z", "3", "(mail=*)"), "Size limit exceeded"},
-		{"entries that are lost", without(export("-E", "pr=3/noprompt", "(mail=*)"), "u3"), "the search gave 7 entries, and in the file are 6"},
+		{"entries that are lost", without(export("-E", "pr=3/noprompt", "(mail=*)"), "u3"), "the search returned 7 entries, but the file holds 6"},
 	} {
 		path := filepath.Join(t.TempDir(), "x.ldif")
 		if err := os.WriteFile(path, []byte(c.text), 0o600); err != nil {

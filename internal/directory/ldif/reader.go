@@ -61,7 +61,7 @@ func (t *trailer) comment(line []byte, more bool) error {
 	case found:
 		n, err := strconv.Atoi(said)
 		if err == nil && n > t.entries {
-			return &advised{fmt.Sprintf("the search gave %d entries, and in the file are %d", n, t.entries), "export it again; if entries were taken out on purpose, remove this comment too"}
+			return &advised{fmt.Sprintf("the search returned %d entries, but the file holds %d", n, t.entries), "export it again; if entries were taken out on purpose, remove this comment too"}
 		}
 		t.entries = 0
 	}

@@ -129,9 +129,9 @@ func TestFaults(t *testing.T) {
 		{"cut behind a dn", "dn: cn=a\ncn: a\n\ndn: cn=b,dc=c\n", 4, "breaks off"},
 		{"a search that failed", "dn: cn=a\n\nsearch: 2\nresult: 4 Size limit exceeded\n", 4, `result "4 Size limit exceeded"`},
 		{"a search that never ended", "dn: cn=a\n\nsearch: 2\n", 3, "before the result"},
-		{"fewer entries than ldapsearch says", "# extended LDIF\n\ndn: cn=a\n\nsearch: 2\nresult: 0 Success\n\n# numResponses: 3\n# numEntries: 2\n", 9, "the search gave 2 entries, and in the file are 1"},
-		{"fewer entries of the second search", "# extended LDIF\n\ndn: cn=a\n\n# numEntries: 1\n# extended LDIF\n\ndn: cn=b\n\n# numEntries: 2\n", 10, "the search gave 2 entries, and in the file are 1"},
-		{"fewer entries than ldbsearch says", "# record 1\ndn: cn=a\n\n# returned 3 records\n# 2 entries\n# 1 referrals\n", 5, "the search gave 2 entries, and in the file are 1"},
+		{"fewer entries than ldapsearch says", "# extended LDIF\n\ndn: cn=a\n\nsearch: 2\nresult: 0 Success\n\n# numResponses: 3\n# numEntries: 2\n", 9, "the search returned 2 entries, but the file holds 1"},
+		{"fewer entries of the second search", "# extended LDIF\n\ndn: cn=a\n\n# numEntries: 1\n# extended LDIF\n\ndn: cn=b\n\n# numEntries: 2\n", 10, "the search returned 2 entries, but the file holds 1"},
+		{"fewer entries than ldbsearch says", "# record 1\ndn: cn=a\n\n# returned 3 records\n# 2 entries\n# 1 referrals\n", 5, "the search returned 2 entries, but the file holds 1"},
 		{"a reference in damaged Base64", "dn: cn=a\n\nref:: a*b\n", 3, "Base64"},
 		{"pages that are missing", "dn: cn=a\n\nsearch: 2\nresult: 0 Success\npagedresults: cookie=AAA=\n", 5, "not the last one"},
 	} {
