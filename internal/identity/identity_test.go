@@ -283,7 +283,7 @@ func FuzzAccount(f *testing.F) {
 
 func TestParentDN(t *testing.T) {
 	for text, want := range map[string]string{
-		"CN=a,OU=b,DC=c": "OU=b,DC=c", `CN=Smith\, Ann, OU=b`: "OU=b", "DC=c": "", "": "", `CN=a\`: "",
+		"CN=a,OU=b,DC=c": "OU=b,DC=c", `CN=Smith\, Ann, OU=b`: "OU=b", "DC=c": "", "": "", `CN=a\`: "", `CN="Smith, Ann",OU=b`: "OU=b", `CN="a\"b, c", OU=b`: "OU=b",
 	} {
 		if got := ParentDN(text); got != want {
 			t.Errorf("%q: got %q, want %q", text, got, want)
