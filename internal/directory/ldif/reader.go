@@ -250,7 +250,7 @@ var (
 		`read Active Directory itself, with kind = "active_directory", or export with rollcall snapshot -o DIR; or with ldapsearch -o ldif-wrap=no -E pr=1000/noprompt -H ldap://SERVER -D USER -W -b BASE "(mail=*)" > FILE`}
 	errUTF16 = &advised{"the file is UTF-16, as ldifde -u and the > of PowerShell write it; LDIF is UTF-8",
 		"export without -u; or, in PowerShell: Get-Content FILE -Encoding unicode | Set-Content NEW -Encoding utf8"}
-	errCSV      = &advised{"this is CSV, as csvde writes it, and no LDIF", `read it as a directory with kind = "csv"`}
+	errCSV      = &advised{"this is CSV, as csvde writes it, not LDIF", `read it as a directory with kind = "csv"`}
 	errExtended = &advised{"the name is an extended DN, with the GUID in front of it",
 		"export without extended names: ldbsearch without --extended-dn, ldapsearch without the control 1.2.840.113556.1.4.529"}
 )
