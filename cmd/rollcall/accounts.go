@@ -80,7 +80,7 @@ func canonical(rules *plan.Rules, accounts []identity.Account) ([]identity.Accou
 	slices.SortFunc(accounts, func(a, b identity.Account) int { return a.Primary.Compare(b.Primary) })
 	var told []string
 	if n := len(rewritten); n > 0 {
-		told = append(told, fmt.Sprintf("%s addresses in alias domains, such as %s: they are read as addresses of the domain itself, and the next apply records them so",
+		told = append(told, fmt.Sprintf("%s addresses in alias domains, such as %s: they are read as addresses of the domain itself, and the next apply that changes anything records them so",
 			oneOrMany(n, "account holds", "accounts hold"), rewritten[0]))
 	}
 	const shown = 3

@@ -294,8 +294,8 @@ func (s *session) read(cfg *config.Config, d *config.Directory, snapshot string,
 	if snapshot != "" {
 		receipt.Server = "snapshot " + filepath.Join(filepath.Base(snapshot), d.Name+".ldif")
 	}
+	collector.Tell(&receipt)
 	entries := collector.Entries()
-	receipt.Entries = len(entries)
 	return entries, receipt, nil
 }
 

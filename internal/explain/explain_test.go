@@ -206,3 +206,36 @@ func TestFirstName(t *testing.T) {
 		}
 	}
 }
+
+// TestNoGUIDSentence: advice on a missing GUID names the attribute that is read.
+func TestNoGUIDSentence(t *testing.T) {
+	for detail, want := range map[string]string{"": "nsUniqueId", "mS-DS-ConsistencyGuid": "give it one there"} {
+		text, remedy := sentence("staff", &directory.Obstacle{Kind: directory.NoGUID, Detail: detail})
+		if !strings.Contains(remedy, want) || strings.Contains(text, "objectGUID") != (detail == "") || !strings.Contains(text, detail) {
+			t.Errorf("%q: %s; %s", detail, text, remedy)
+		}
+	}
+}
+
+// TestAliasAttribute: an object of another server than Active Directory is given
+// no proxyAddresses, unless it has some.
+func TestAliasAttribute(t *testing.T) {
+	held := []directory.FoundValue{{Attribute: "proxyAddresses", Value: "smtp:a@example.com"}}
+	for _, c := range []struct {
+		story  string
+		found  directory.Found
+		scope  []string
+		wanted string
+	}{
+		{"Active Directory", directory.Found{}, []string{"proxyAddresses"}, "proxyAddresses smtp:"},
+		{"OpenLDAP", directory.Found{LDAP: true}, []string{"proxyAddresses"}, " "},
+		{"OpenLDAP with its own attribute", directory.Found{LDAP: true}, []string{"proxyAddresses", "mailLocalAddress"}, "mailLocalAddress "},
+		{"OpenLDAP with Exchange's schema", directory.Found{LDAP: true, Held: held}, []string{"proxyAddresses"}, "proxyAddresses smtp:"},
+		{"no alias attribute", directory.Found{}, nil, " "},
+	} {
+		o := object{Found: &c.found, scope: &directory.Scope{AliasAttributes: c.scope}}
+		if attribute, prefix := o.alias(); attribute+" "+prefix != c.wanted {
+			t.Errorf("%s: %q %q", c.story, attribute, prefix)
+		}
+	}
+}

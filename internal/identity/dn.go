@@ -26,7 +26,8 @@ func (e *ErrDN) Error() string {
 // ParseDN reads the string form of RFC 4514 and folds it: attribute types and
 // values in lower case, escapes resolved, runs of white space squeezed to one
 // space, and the parts of a multi-valued relative name sorted. Spaces around
-// "=", "," and "+" do not count, as in RFC 2253. "" is the root, an empty DN.
+// "=", "," and "+" do not count, and values may stand in quotes, as in RFC 2253.
+// "" is the root, an empty DN.
 func ParseDN(s string) (DN, error) {
 	if strings.TrimSpace(s) == "" {
 		return DN{}, nil
@@ -54,11 +55,14 @@ func (d DN) Within(base DN) bool {
 // ParentDN cuts the first relative name off a DN as it is written, and returns
 // "" for the last (RFC 4514 section 2).
 func ParentDN(text string) string {
+	quoted := false
 	for i := 0; i < len(text); i++ {
-		switch text[i] {
-		case '\\':
+		switch c := text[i]; {
+		case c == '\\':
 			i++
-		case ',':
+		case c == '"':
+			quoted = !quoted
+		case c == ',' && !quoted:
 			return strings.TrimLeft(text[i+1:], " ")
 		}
 	}
@@ -139,8 +143,13 @@ func typeOctet(c byte) bool {
 
 func (p *dnParser) attributeValue() (string, error) {
 	p.spaces()
-	if p.pos < len(p.text) && p.text[p.pos] == '#' {
-		return p.hexValue()
+	if p.pos < len(p.text) {
+		switch p.text[p.pos] {
+		case '#':
+			return p.hexValue()
+		case '"':
+			return p.quotedValue()
+		}
 	}
 	var b strings.Builder
 	keep := 0 // length of b up to its last octet that is not a trailing space
@@ -171,6 +180,33 @@ func (p *dnParser) attributeValue() (string, error) {
 		p.pos++
 	}
 	return fold(b.String()[:keep]), nil
+}
+
+// quotedValue reads a value in quotes, in which only quotes and backslashes are
+// escaped (RFC 2253 section 4). It is the same value as without.
+func (p *dnParser) quotedValue() (string, error) {
+	start := p.pos
+	p.pos++
+	var b strings.Builder
+	for p.pos < len(p.text) && p.text[p.pos] != '"' {
+		octet, n := p.text[p.pos], 1
+		if octet == '\\' {
+			if octet, n = unescape(p.text[p.pos:]); n == 0 {
+				return "", p.fail(p.pos, `a backslash in quotes escapes one of , + " \ < > ; = # space, or is followed by two hex digits`)
+			}
+		}
+		b.WriteByte(octet)
+		p.pos += n
+	}
+	if p.pos == len(p.text) {
+		return "", p.fail(start, `the quote that begins here has no end`)
+	}
+	p.pos++
+	p.spaces()
+	if p.pos < len(p.text) && p.text[p.pos] != ',' && p.text[p.pos] != '+' {
+		return "", p.fail(p.pos, `expected "," or "+" behind a value in quotes`)
+	}
+	return fold(b.String()), nil
 }
 
 func escapeText(c byte) string {

@@ -351,6 +351,9 @@ func (r *comment) reading(p *plan.Plan) {
 	for i := range p.Directories {
 		d := &p.Directories[i]
 		told := d.Name + " (" + d.Kind + ", " + count(d.Entries, "entry", "entries")
+		if over := passedOver(&d.PassedOver); over != "" {
+			told += ", " + over
+		}
 		if !d.Complete {
 			told += ", incomplete"
 		}

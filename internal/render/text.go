@@ -147,7 +147,25 @@ func (o *page) header(p *plan.Plan) {
 	}
 }
 
-// facts tells what a server said about a read; files say nothing.
+// passedOver tells how many objects are no entries, by what they are; "" where
+// there are none.
+func passedOver(n *identity.PassedOver) string {
+	var all []string
+	for _, kind := range []struct {
+		n    int
+		name string
+	}{{n.Deleted, "deleted"}, {n.Conflict, "conflict"}, {n.System, "system"}, {n.Ignored, "ignored"}} {
+		if kind.n > 0 {
+			all = append(all, number(kind.n)+" "+kind.name)
+		}
+	}
+	if len(all) == 0 {
+		return ""
+	}
+	return strings.Join(all, ", ") + " passed over"
+}
+
+// facts tells what is known of a read beside its entries.
 func facts(r *identity.Receipt) []string {
 	var all []string
 	if r.Pages > 0 {
@@ -167,6 +185,9 @@ func facts(r *identity.Receipt) []string {
 	}
 	if r.Reread > 0 {
 		all = append(all, count(r.Reread, "object", "objects")+" read again")
+	}
+	if over := passedOver(&r.PassedOver); over != "" {
+		all = append(all, over)
 	}
 	if r.Ranged > 0 {
 		all = append(all, count(r.Ranged, "value", "values")+" in ranges")
