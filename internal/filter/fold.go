@@ -3,6 +3,8 @@ package filter
 import (
 	"unicode"
 	"unicode/utf8"
+
+	"github.com/rollcall-cli/rollcall/internal/identity"
 )
 
 // folding says what does not count when texts are compared, beside the spaces
@@ -34,11 +36,16 @@ func isText(b []byte) bool { return utf8.Valid(b) }
 // equal octets.
 func appendFold(dst, text []byte, f folding, trim trimming) []byte {
 	start := len(dst)
-	gap := false
+	gap, prepared := false, false
 	for i := 0; i < len(text); {
 		r, n := rune(text[i]), 1
 		if r >= utf8.RuneSelf {
 			r, n = utf8.DecodeRune(text[i:])
+			if !prepared && !identity.Settled(r) {
+				text = identity.Prepare(text, f&lower != 0)
+				dst, gap, prepared, i = dst[:start], false, true, 0
+				continue
+			}
 		}
 		i += n
 		switch {
@@ -71,14 +78,10 @@ func appendFold(dst, text []byte, f folding, trim trimming) []byte {
 // Text that is not UTF-8 is equal to nothing that is.
 func foldedEqual(text []byte, want string, f folding) bool {
 	at, gap := 0, false
-	for _, c := range text {
+	for i, c := range text {
 		switch {
 		case c >= utf8.RuneSelf:
-			if !isText(text) {
-				return false
-			}
-			var buf [bufSize]byte
-			return string(appendFold(buf[:0], text, f, trimBoth)) == want
+			return foldsTo(text, want, f)
 		case c == ' ' || c >= '\t' && c <= '\r':
 			gap = at > 0 && f&unspaced == 0
 			continue
@@ -96,11 +99,29 @@ func foldedEqual(text []byte, want string, f folding) bool {
 			c = lowerASCII(c)
 		}
 		if at == len(want) || want[at] != c {
-			return false
+			// A letter and a mark behind it may be one character.
+			return at < len(want) && want[at] >= utf8.RuneSelf && !isASCII(text[i:]) && foldsTo(text, want, f)
 		}
 		at++
 	}
 	return at == len(want)
+}
+
+func foldsTo(text []byte, want string, f folding) bool {
+	if !isText(text) {
+		return false
+	}
+	var buf [bufSize]byte
+	return string(appendFold(buf[:0], text, f, trimBoth)) == want
+}
+
+func isASCII(text []byte) bool {
+	for _, c := range text {
+		if c >= utf8.RuneSelf {
+			return false
+		}
+	}
+	return true
 }
 
 func lowerASCII(c byte) byte {
