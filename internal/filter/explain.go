@@ -113,7 +113,10 @@ func (e *explanation) why(n *node, want truth) {
 	}
 	if c.Attribute != "" {
 		it := item{attribute: AttributeName(c.Attribute), options: optionsOf(c.Attribute)}
-		values := it.values(e.object)
+		values := e.object.Values(it.attribute)
+		if len(it.options) > 0 {
+			values = it.bearing(e.object, values)
+		}
 		c.More = max(len(values)-maxValues, 0)
 		for _, v := range values[:min(len(values), maxValues)] {
 			c.Values = append(c.Values, shown(v))

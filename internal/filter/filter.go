@@ -178,23 +178,24 @@ func (n *node) write(b *strings.Builder) {
 
 // item is one comparison, compiled.
 type item struct {
-	// text is the canonical form, without parentheses, which begins with the
-	// description: the attribute as it was written.
-	text, description string
-	// attribute is asked of the object, and with options of a Tagged one.
+	// attribute is asked of the object.
 	attribute string
-	options   []string
+	// test judges one value; without one, the item is undefined.
+	test test
 	// presence asks for the attribute alone; always is that of an attribute which
 	// every object has.
 	presence, always bool
 	// ownName is set for the attributes that repeat the object's name, which
 	// exports tend to leave out.
 	ownName bool
-	// test judges one value; without one, the item is undefined.
-	test test
+	// options are those of the values that count, see Tagged; none for all.
+	options []string
 	// rdn is a relative name, folded, which the object's name may contain in
 	// place of a value; "" for none.
 	rdn string
+	// text is the canonical form, without parentheses, which begins with the
+	// description: the attribute as it was written.
+	text, description string
 	// unsupported says why only a server can judge the item, and impossible why
 	// it is true for no object; "" if neither is so.
 	unsupported, impossible string
@@ -203,16 +204,23 @@ type item struct {
 type test func(value []byte) truth
 
 func (it *item) eval(o Object) truth {
-	switch {
-	case it.always:
+	if it.always {
 		return yes
-	case it.presence:
-		return is(len(it.values(o)) > 0)
-	case it.test == nil:
+	}
+	if it.test == nil && !it.presence {
 		return undefined
 	}
+	values := o.Values(it.attribute)
+	if len(it.options) > 0 {
+		values = it.bearing(o, values)
+	} else if len(values) == 0 && it.ownName {
+		values = [][]byte{[]byte(o.DN())}
+	}
+	if it.presence {
+		return is(len(values) > 0)
+	}
 	some := no
-	for _, v := range it.values(o) {
+	for _, v := range values {
 		if some = max(some, it.test(v)); some == yes {
 			return yes
 		}
@@ -223,21 +231,13 @@ func (it *item) eval(o Object) truth {
 	return some
 }
 
-// values returns what is compared: with options, the values that bear them.
-func (it *item) values(o Object) [][]byte {
-	values := o.Values(it.attribute)
-	switch {
-	case len(it.options) > 0:
-		tagged, _ := o.(Tagged)
-		var bearing [][]byte
-		for n, v := range values {
-			if tagged != nil && hasOptions(tagged.Options(it.attribute, n), it.options) {
-				bearing = append(bearing, v)
-			}
+// bearing returns those of the values that bear the item's options.
+func (it *item) bearing(o Object, values [][]byte) (bearing [][]byte) {
+	tagged, ok := o.(Tagged)
+	for n := 0; ok && n < len(values); n++ {
+		if hasOptions(tagged.Options(it.attribute, n), it.options) {
+			bearing = append(bearing, values[n])
 		}
-		return bearing
-	case len(values) == 0 && it.ownName:
-		return [][]byte{[]byte(o.DN())}
 	}
-	return values
+	return bearing
 }

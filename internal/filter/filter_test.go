@@ -2,6 +2,7 @@ package filter
 
 import (
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -571,13 +572,28 @@ func TestMatchAllocatesNothing(t *testing.T) {
 }
 
 func BenchmarkMatch(b *testing.B) {
-	f, err := Parse("(&(|(objectClass=user)(objectClass=group))(proxyAddresses=*@example.com)(!(userAccountControl:1.2.840.113556.1.4.803:=1)))")
-	if err != nil {
-		b.Fatal(err)
+	o := newObject("CN=Ann,DC=corp", "objectClass: top\nobjectClass: person\nobjectClass: user\nsn: Müller-Lüdenscheidt\nmail: ann@example.com\n"+
+		"department: Vertrieb Süd\nuserAccountControl: 512\nwhenChanged: 20260301120030.0Z\nproxyAddresses: SMTP:ann@example.com\nproxyAddresses: X500:/o=Corp/cn=ann")
+	for i := range 50 {
+		o.values["memberof"] = append(o.values["memberof"], fmt.Appendf(nil, "CN=Group %d,OU=Groups,OU=Staff,DC=corp,DC=example,DC=com", i))
 	}
-	b.ReportAllocs()
-	var o Object = ann
-	for b.Loop() {
-		f.Match(o)
+	for _, c := range []struct{ name, filter string }{
+		{"ordinary", "(&(|(objectClass=user)(objectClass=group))(proxyAddresses=*@example.com)(!(userAccountControl:1.2.840.113556.1.4.803:=1)))"},
+		{"text", "(|(mail=bob@example.com)(department=Vertrieb Nord)(department=IT))"},
+		{"umlaut", "(|(sn=Müller)(sn=*lüden*t))"},
+		{"names", "(memberOf=CN=Group 50,OU=Groups,OU=Staff,DC=corp,DC=example,DC=com)"},
+		{"order", "(&(userAccountControl>=2)(whenChanged>=20260301000000.0Z))"},
+	} {
+		b.Run(c.name, func(b *testing.B) {
+			f, err := Parse(c.filter)
+			if err != nil {
+				b.Fatal(err)
+			}
+			b.ReportAllocs()
+			var o Object = o
+			for b.Loop() {
+				f.Match(o)
+			}
+		})
 	}
 }

@@ -49,6 +49,7 @@ func appendFold(dst, text []byte, f folding, trim trimming) []byte {
 		}
 		i += n
 		switch {
+		case r > ' ' && r < utf8.RuneSelf && r != '-':
 		case unicode.IsSpace(r):
 			gap = f&unspaced == 0
 			continue
@@ -59,12 +60,16 @@ func appendFold(dst, text []byte, f folding, trim trimming) []byte {
 			dst = append(dst, ' ')
 		}
 		gap = false
-		if f&lower != 0 {
-			if r < utf8.RuneSelf {
-				r = rune(lowerASCII(byte(r)))
-			} else {
-				r = unicode.ToLower(r)
+		if r < utf8.RuneSelf {
+			c := byte(r)
+			if f&lower != 0 {
+				c = lowerASCII(c)
 			}
+			dst = append(dst, c)
+			continue
+		}
+		if f&lower != 0 {
+			r = unicode.ToLower(r)
 		}
 		dst = utf8.AppendRune(dst, r)
 	}
@@ -78,7 +83,7 @@ func appendFold(dst, text []byte, f folding, trim trimming) []byte {
 // Text that is not UTF-8 is equal to nothing that is.
 func foldedEqual(text []byte, want string, f folding) bool {
 	at, gap := 0, false
-	for i, c := range text {
+	for _, c := range text {
 		switch {
 		case c >= utf8.RuneSelf:
 			return foldsTo(text, want, f)
@@ -100,28 +105,20 @@ func foldedEqual(text []byte, want string, f folding) bool {
 		}
 		if at == len(want) || want[at] != c {
 			// A letter and a mark behind it may be one character.
-			return at < len(want) && want[at] >= utf8.RuneSelf && !isASCII(text[i:]) && foldsTo(text, want, f)
+			return at < len(want) && want[at] >= utf8.RuneSelf && foldsTo(text, want, f)
 		}
 		at++
 	}
 	return at == len(want)
 }
 
+// foldsTo is foldedEqual of text that need not be ASCII.
 func foldsTo(text []byte, want string, f folding) bool {
 	if !isText(text) {
 		return false
 	}
 	var buf [bufSize]byte
 	return string(appendFold(buf[:0], text, f, trimBoth)) == want
-}
-
-func isASCII(text []byte) bool {
-	for _, c := range text {
-		if c >= utf8.RuneSelf {
-			return false
-		}
-	}
-	return true
 }
 
 func lowerASCII(c byte) byte {

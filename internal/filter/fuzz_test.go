@@ -71,6 +71,8 @@ func FuzzFold(f *testing.F) {
 	f.Add("Ann  Smith", "ann smith", byte(1))
 	f.Add("+49 30-1", "+49301", byte(7))
 	f.Add("\u00a0K\u212a", "kk", byte(1))
+	f.Add("aH\u0331", "a\u1e96", byte(1))
+	f.Add("mu\u0308 \ufb01", "m\u00fc FI", byte(1))
 	f.Fuzz(func(t *testing.T, text, other string, bits byte) {
 		flags := folding(bits & 7)
 		if !isText([]byte(text)) || !isText([]byte(other)) {

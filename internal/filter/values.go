@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"cmp"
 	"fmt"
-	"math"
 	"time"
 
 	"github.com/rollcall-cli/rollcall/internal/identity"
@@ -41,21 +40,6 @@ func (n number) compare(m number) int {
 		return 1
 	}
 	return cmp.Or(cmp.Compare(len(n.digits), len(m.digits)), bytes.Compare(n.digits, m.digits))
-}
-
-// int64 is not ok where the number has more than 64 bits with its sign.
-func (n number) int64() (_ int64, ok bool) {
-	if len(n.digits) > 19 {
-		return 0, false
-	}
-	var u uint64
-	for _, c := range n.digits {
-		u = u*10 + uint64(c-'0')
-	}
-	if n.negative {
-		return -int64(u), u <= 1<<63
-	}
-	return int64(u), u <= math.MaxInt64
 }
 
 func (n number) String() string {
@@ -95,23 +79,38 @@ func onNumbers(value string, hold func(c int) bool) comparison {
 // groupType of 32 bits has its sign extended by that, so that the bit 2^31 is
 // found in it.
 func onBits(value string, hold func(v, mask int64) bool) comparison {
-	want, c := wholeNumber(value)
-	mask, ok := want.int64()
+	_, c := wholeNumber(value)
+	mask, ok := integer([]byte(value))
 	if !ok && c.impossible == "" {
 		c.impossible, c.remedy = fmt.Sprintf("tests the bits of %q, which has more than 64", value), "write a decimal number of at most 64 bits"
 	}
 	c.test = func(v []byte) truth {
-		n, ok := parseNumber(v)
+		n, ok := integer(v)
 		if !ok {
 			return undefined
 		}
-		bits, ok := n.int64()
-		if !ok {
-			return undefined
-		}
-		return is(hold(bits, mask))
+		return is(hold(n, mask))
 	}
 	return c
+}
+
+// integer reads a decimal integer of up to 64 bits.
+func integer(b []byte) (int64, bool) {
+	digits := bytes.TrimPrefix(b, []byte("-"))
+	if len(digits) == 0 || len(digits) > 19 {
+		return 0, false
+	}
+	var n uint64
+	for _, c := range digits {
+		if c < '0' || c > '9' {
+			return 0, false
+		}
+		n = n*10 + uint64(c-'0')
+	}
+	if len(digits) < len(b) {
+		return -int64(n), n <= 1<<63
+	}
+	return int64(n), n < 1<<63
 }
 
 // onBooleans compares TRUE and FALSE.
