@@ -126,7 +126,14 @@ func TestText(t *testing.T) {
 		{`rollcall explain "CN=Jane \"JD\" Doe,DC=corp" --redact`, `rollcall explain "` + New(key).DN(`CN=Jane "JD" Doe,DC=corp`) + `" --redact`},
 		{`"2.5.4.3=Jane Doe,2.5.4.11=Sales" or 2.5.4.3=Jane Doe`, `"2.5.4.3=` + m.Name("Jane Doe") + `,2.5.4.11=` + m.Name("Sales") + `" or 2.5.4.3=` + m.Name("Jane Doe")},
 		{`(|(cn=Jane Doe)(ou=Sales))`, `(|(cn=` + m.Name("Jane Doe") + `)(ou=` + m.Name("Sales") + `))`},
+		// With spaces before the sign, and with types of any name.
+		{`of uid =ann,dc=x`, `of uid =` + m.Name("ann") + `,dc=` + m.Name("x")},
+		{`of uid = ann, dc = x`, `of uid =` + m.Name("ann") + `, dc =` + m.Name("x")},
+		{`of employeeCode=77,ou=Sales,dc=corp`, `of ` + m.DN("employeeCode=77,ou=Sales,dc=corp")},
+		{`"employeeCode=77,ou=Sales" and cn=Ann Smith+badge=5,dc=corp`, `"` + m.DN("employeeCode=77,ou=Sales") + `" and ` + m.DN("cn=Ann Smith+badge=5,dc=corp")},
+		{`(memberOf=employeeCode=77,ou=Sales)`, `(memberOf=` + m.DN("employeeCode=77,ou=Sales") + `)`},
 		// What is none.
+		{`--output=json, --limit=5`, `--output=json, --limit=5`},
 		{`(&(mail=*)(title=*)(userAccountControl:1.2.840.113556.1.4.803:=2))`, `(&(mail=*)(title=*)(userAccountControl:1.2.840.113556.1.4.803:=2))`},
 		{`max_length = { title = 64, name = 5 }`, `max_length = { title = 64, name = 5 }`},
 		{"3 accounts changed, version 7 of the state written to rollcall.state.jsonl", "3 accounts changed, version 7 of the state written to rollcall.state.jsonl"},

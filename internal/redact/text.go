@@ -145,13 +145,41 @@ func (m *Mask) knows(address string) bool {
 	return known || isAddressMask(address)
 }
 
-// dnLike finds a DN with or without a quote before it. Without, its first type
-// stands directly before the sign, or else all of "title = 64" would be one. A
-// doubled backslash is an escape in quotes.
+// dnLike finds what may be a DN with or without a quote before it, of types of
+// any name. A doubled backslash is an escape in quotes.
 var dnLike = func() *regexp.Regexp {
-	typ, value := `(?:`+strings.Join(types, "|")+`|`+oid+`)`, `=(?:\\\\[,+;<>]|\\[\s\S]|[^\\,+;"<>\n])*`
-	return regexp.MustCompile(`(?i)(?:" *` + typ + ` *|\b` + typ + `)` + value + `(?: *[,+;] *` + typ + ` *` + value + `)*`)
+	typ, value := `(?:[a-z][a-z0-9-]*|`+oid+`)`, `=(?:\\\\[,+;<>]|\\[\s\S]|[^\\,+;"<>\n])*`
+	// Between a type and its sign, a space is a part of the name where the type is
+	// one of DNs, or else all of "title = 64" would be one.
+	shown := `(?:` + strings.Join(types, "|") + `|` + oid + `)`
+	return regexp.MustCompile(`(?i)(?:" *|\b)(?:` + shown + ` *|` + typ + `)` + value + `(?: *[,+;] *(?:` + shown + ` *|` + typ + `)` + value + `)*`)
 }()
+
+// innerDN finds the first type of a DN within the value of what is none.
+var innerDN = regexp.MustCompile(`(?i)\b(?:[a-z][a-z0-9-]*|` + oid + `)=`)
+
+// containers are the types that stand at the end of a DN.
+var containers = regexp.MustCompile(`(?i)^ *(?:dc|ou|o|c|l|st|domaincomponent|organizationalunitname|organizationname|countryname|localityname|` + oid + `) *$`)
+
+// isDN reports whether a text that dnLike found is one. Without quotes, its first
+// type stands directly before the sign and is one of DNs, or it ends as DNs do.
+func isDN(text string, quoted bool) bool {
+	last := 0
+	for next := valueEnd(text); next < len(text); next = last + valueEnd(text[last:]) {
+		last = next + 1
+	}
+	first, value, _ := strings.Cut(text, "=")
+	typ, _, _ := strings.Cut(text[last:], "=")
+	switch ends := last > 0 && containers.MatchString(typ); {
+	case !shownType.MatchString(first):
+		value = value[:valueEnd(value)]
+		return ends && !innerDN.MatchString(value)
+	case quoted:
+		return true
+	default:
+		return ends || !strings.HasSuffix(first, " ")
+	}
+}
 
 // conditionEnd returns where the condition of a filter that a text begins in
 // ends, or else its length.
@@ -179,8 +207,15 @@ func (m *Mask) dns(s string, parts int) (all []span) {
 			return all
 		}
 		start, end := from+at[0], from+at[1]
-		if s[start] == '"' {
+		quote := s[start] == '"'
+		if quote {
 			start++
+		}
+		if !isDN(s[start:end], quote) {
+			from = start + strings.IndexByte(s[start:end], '=') + 1
+			continue
+		}
+		if quote {
 			if inner, ok := quoted(s[start:]); ok {
 				from = start + len(inner)
 				all = append(all, span{start, from, m.like(unquoted(inner))})
