@@ -4,6 +4,7 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/rollcall-cli/rollcall/internal/identity"
 )
@@ -144,6 +145,27 @@ func TestText(t *testing.T) {
 		if got := m.Text(c.want); got != c.want {
 			t.Errorf("masked again, %q became\n%q", c.want, got)
 		}
+	}
+}
+
+// TestLongText: a text of many parts takes a time that grows with its length.
+func TestLongText(t *testing.T) {
+	took := func(parts int) (least time.Duration) {
+		for i := range 5 {
+			start := time.Now()
+			for _, part := range []string{"a=b,", "title = 64, ", "a=a=", "cn=a,", "a=1,cn =2,"} {
+				New(key).Text(strings.Repeat(part, parts) + "dc=x")
+				New(key).Text(strings.Repeat(part, parts) + "a=x")
+			}
+			if d := time.Since(start); i == 0 || d < least {
+				least = d
+			}
+		}
+		return least
+	}
+	// Quadratic would be 256 times as long.
+	if short, long := took(100), took(1_600); long > 100*short {
+		t.Errorf("100 parts take %v, 1,600 take %v", short, long)
 	}
 }
 

@@ -155,30 +155,40 @@ var dnLike = func() *regexp.Regexp {
 	return regexp.MustCompile(`(?i)(?:" *|\b)(?:` + shown + ` *|` + typ + `)` + value + `(?: *[,+;] *(?:` + shown + ` *|` + typ + `)` + value + `)*`)
 }()
 
-// innerDN finds the first type of a DN within the value of what is none.
-var innerDN = regexp.MustCompile(`(?i)\b(?:[a-z][a-z0-9-]*|` + oid + `)=`)
+// anyType and shownHere find types that stand directly before their sign.
+var (
+	anyType   = regexp.MustCompile(`(?i)\b(?:[a-z][a-z0-9-]*|` + oid + `)=`)
+	shownHere = regexp.MustCompile(`(?i)\b(?:` + strings.Join(types, "|") + `|` + oid + `)=`)
+)
 
 // containers are the types that stand at the end of a DN.
 var containers = regexp.MustCompile(`(?i)^ *(?:dc|ou|o|c|l|st|domaincomponent|organizationalunitname|organizationname|countryname|localityname|` + oid + `) *$`)
 
-// isDN reports whether a text that dnLike found is one. Without quotes, its first
-// type stands directly before the sign and is one of DNs, or it ends as DNs do.
-func isDN(text string, quoted bool) bool {
+// startOfDN returns where a DN begins in a text that dnLike found, or its length:
+// with a type of DNs in quotes or directly before its sign, or, if the whole ends
+// as DNs do, with whatever is no DN in the value of something else.
+func startOfDN(text string, quoted bool) int {
+	first, value, _ := strings.Cut(text, "=")
+	shown := shownType.MatchString(first)
+	if shown && (quoted || !strings.HasSuffix(first, " ")) {
+		return 0
+	}
 	last := 0
 	for next := valueEnd(text); next < len(text); next = last + valueEnd(text[last:]) {
 		last = next + 1
 	}
-	first, value, _ := strings.Cut(text, "=")
 	typ, _, _ := strings.Cut(text[last:], "=")
-	switch ends := last > 0 && containers.MatchString(typ); {
-	case !shownType.MatchString(first):
-		value = value[:valueEnd(value)]
-		return ends && !innerDN.MatchString(value)
-	case quoted:
-		return true
-	default:
-		return ends || !strings.HasSuffix(first, " ")
+	if last > 0 && containers.MatchString(typ) {
+		inner := anyType.FindAllStringIndex(value[:valueEnd(value)], -1)
+		if shown || len(inner) == 0 {
+			return 0
+		}
+		return len(first) + 1 + inner[len(inner)-1][0]
 	}
+	if at := shownHere.FindStringIndex(value); at != nil {
+		return len(first) + 1 + at[0]
+	}
+	return len(text)
 }
 
 // conditionEnd returns where the condition of a filter that a text begins in
@@ -211,8 +221,8 @@ func (m *Mask) dns(s string, parts int) (all []span) {
 		if quote {
 			start++
 		}
-		if !isDN(s[start:end], quote) {
-			from = start + strings.IndexByte(s[start:end], '=') + 1
+		if skipped := startOfDN(s[start:end], quote); skipped > 0 {
+			from = start + skipped
 			continue
 		}
 		if quote {
