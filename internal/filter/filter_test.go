@@ -325,6 +325,7 @@ func TestMatchBySyntax(t *testing.T) {
 		"(sn= )":                                             no,
 		"(memberOf=)":                                        no,
 		"(memberOf=Everybody)":                               undefined,
+		"(memberOf=cn=a+ou=,dc=x)":                           undefined,
 		"(memberOf=cn=a,)":                                   undefined,
 		"(manager=cn=x)":                                     undefined,
 		"(memberOf=<GUID=8c4ac332975f4717ad7bba4a4e968fff>)": undefined,
@@ -347,7 +348,7 @@ func TestMatchBySyntax(t *testing.T) {
 		"(2.5.4.0=1.2.840.113556.1.5.8)":       no,
 		"(objectClass=)":                       undefined,
 		"(memberOf=commonName=everybody,2.5.4.11=MÜNCHEN,DC=corp,DC=example)": yes,
-		"(memberOf=CN=#0401,DC=example)":                                      no,
+		"(memberOf=CN=#0401,DC=example)":                                      undefined,
 		"(memberOf=CN=\\5c#0401,DC=example)":                                  yes,
 
 		// Options.

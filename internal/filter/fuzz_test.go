@@ -2,6 +2,7 @@ package filter
 
 import (
 	"bytes"
+	"slices"
 	"strings"
 	"testing"
 
@@ -106,7 +107,7 @@ func FuzzName(f *testing.F) {
 		if x != y {
 			t.Fatalf("%q and %q: %v one way, %v the other", a, b, x, y)
 		}
-		if _, err := identity.ParseDN(a); err == nil && identity.EqualDN(a, b) != (x == yes) {
+		if dn, err := identity.ParseDN(a); err == nil && !slices.ContainsFunc(dn, hasNoText) && identity.EqualDN(a, b) != (x == yes) {
 			t.Fatalf("%q and %q are the same name: %v, compared as %v", a, b, identity.EqualDN(a, b), x)
 		}
 	})
