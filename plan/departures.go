@@ -82,15 +82,15 @@ func common(leavers []*identity.Account, entries []identity.Entry, here func(*id
 		parents[identity.ParentDN(a.DN)]++
 	}
 	lines := [][]*container{} // of each parent, upwards
-	all := map[string]*container{}
+	all, numbers := map[int]*container{}, tree{}
 	for _, parent := range slices.Sorted(maps.Keys(parents)) {
 		var line []*container
-		upwards(parent, func(name, key string) {
-			if all[key] == nil {
-				all[key] = &container{name: name}
+		numbers.upwards(parent, func(name string, number int) {
+			if all[number] == nil {
+				all[number] = &container{name: name}
 			}
-			all[key].gone += parents[parent]
-			line = append(line, all[key])
+			all[number].gone += parents[parent]
+			line = append(line, all[number])
 		})
 		lines = append(lines, line)
 	}
@@ -102,8 +102,8 @@ func common(leavers []*identity.Account, entries []identity.Entry, here func(*id
 		}
 	}
 	for parent, n := range parents {
-		upwards(parent, func(_, key string) {
-			if c := all[key]; c != nil {
+		numbers.upwards(parent, func(_ string, number int) {
+			if c := all[number]; c != nil {
 				c.left += n
 			}
 		})
@@ -172,15 +172,34 @@ func vanished(lines [][]*container, leavers int) string {
 	return text + ", where no entry is left"
 }
 
+// tree numbers containers, so that equal names have one number: each by that of
+// the container around it, 0 at the root, and its own relative name. It takes a
+// time that grows with the length of the names, not with its square.
+type tree map[branch]int
+
+type branch struct {
+	above int
+	rdn   string
+}
+
 // upwards calls f with a container and those that it is in, each as it is
-// written and as a key that equal names share. What is no name is in none.
-func upwards(name string, f func(name, key string)) {
+// written and by its number. What is no name is in none.
+func (t tree) upwards(name string, f func(name string, number int)) {
 	dn, err := identity.ParseDN(name)
 	if err != nil {
 		return
 	}
-	for ; len(dn) > 0; dn, name = dn[1:], identity.ParentDN(name) {
-		f(name, strings.Join(dn, "\x00"))
+	numbers := make([]int, len(dn)+1)
+	for i := len(dn) - 1; i >= 0; i-- {
+		b := branch{numbers[i+1], dn[i]}
+		if t[b] == 0 {
+			t[b] = len(t) + 1
+		}
+		numbers[i] = t[b]
+	}
+	for i := range dn {
+		f(name, numbers[i])
+		name = identity.ParentDN(name)
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/rollcall-cli/rollcall/internal/identity"
 	"github.com/rollcall-cli/rollcall/plan"
@@ -79,6 +80,34 @@ func TestDepartures(t *testing.T) {
 		if got := strings.Join(p.Departures(entries, scopes), "; "); got != want {
 			t.Errorf("%s: got %s", c.story, got)
 		}
+	}
+}
+
+// TestDeepDepartures: containers of many parts are told in a time that grows with
+// the length of their names.
+func TestDeepDepartures(t *testing.T) {
+	took := func(parts int) (least time.Duration) {
+		p := &plan.Plan{}
+		for n := range 10 {
+			before := &identity.Account{Directory: "corp", DN: fmt.Sprintf("CN=P%d,%sDC=x", n, strings.Repeat("OU=a,", parts))}
+			after := *before
+			after.Status = identity.Inactive
+			p.Accounts = append(p.Accounts, plan.AccountChange{Before: before, After: &after})
+		}
+		for i := range 5 {
+			start := time.Now()
+			if got := p.Departures(nil, []plan.Scope{{Directory: "corp"}}); len(got) != 1 {
+				t.Fatalf("got %d departures", len(got))
+			}
+			if d := time.Since(start); i == 0 || d < least {
+				least = d
+			}
+		}
+		return least
+	}
+	// Quadratic would be 256 times as long.
+	if short, long := took(500), took(8_000); long > 100*short {
+		t.Errorf("500 parts take %v, 8,000 take %v", short, long)
 	}
 }
 

@@ -41,6 +41,10 @@ func TestExplain(t *testing.T) {
 		{"(|(sn=Jones)" + inChain + ")", []string{"(|(sn=Jones)" + inChain + ") cannot be judged: " + inChain + " follows nested memberships, which only a server can do; name the groups with memberOf=, or read the directory live"}},
 		{"(|(sn=Smith)" + inChain + ")", nil},
 		{"(uSNChanged:integerMatch:=10007)", nil},
+		{"(sn;lang-de=Jones)", []string{"(sn;lang-de=Jones) is not true: the object has no sn;lang-de, or none that may be read"}},
+		{"(surname=Jones)", []string{`(surname=Jones) is not true: the object's surname is "Smith"`}},
+		{"(|(2.5.4.4=Jones)(surname=Brown))", []string{"(|(2.5.4.4=Jones)(surname=Brown)) is not true"}},
+		{"(!(userAccountControl=0x2))", []string{`(userAccountControl=0x2) compares a whole number with "0x2"`}},
 		{"(sn:integerMatch:=1)", []string{"(sn:integerMatch:=1) compares with a value of another kind"}},
 	} {
 		f, err := Parse(tt.filter)

@@ -378,3 +378,14 @@ func TestWireRefuses(t *testing.T) {
 		}
 	}
 }
+
+// TestOtherName: a server may answer with another name of an attribute than it
+// was asked for.
+func TestOtherName(t *testing.T) {
+	o := newObject([]string{"mail", "sn", "uid"}, nil, nil)
+	for name, want := range map[string]int{"mail": 0, "rfc822Mailbox": 0, "SURNAME": 1, "2.5.4.4": 1, "userid": 2, "cn": -1, "commonName": -1, "2.5.4.99": -1} {
+		if got := o.index([]byte(name)); got != want {
+			t.Errorf("%s is number %d, want %d", name, got, want)
+		}
+	}
+}

@@ -150,7 +150,7 @@ func newAttributes(names []string) *attributes {
 	}
 	// A name that is read for itself stands for nothing else.
 	for i, name := range names {
-		for _, other := range directory.OtherNames(name) {
+		for _, other := range identity.OtherNames(name) {
 			if a.find([]byte(other)) == unread {
 				a.add(other, i)
 			}
