@@ -90,10 +90,9 @@ func (f *finding) run(q *directory.Query) error {
 			}
 			continue
 		}
-		if f.source.options.ActiveDirectory {
+		if deleted := f.conn.root.showDeleted(); f.source.options.ActiveDirectory && deleted != nil {
 			// Who may not see deleted objects is shown none.
-			deleted := goldap.NewControlString(oidShowDeleted, true, "")
-			if _, err := f.look(context, goldap.ScopeWholeSubtree, "(&(isDeleted=TRUE)"+filter+")", deleted); err != nil {
+			if _, err := f.look(context, goldap.ScopeWholeSubtree, "(&(isDeleted=TRUE)"+filter+")", deleted...); err != nil {
 				return err
 			}
 		}
@@ -129,9 +128,10 @@ func (f *finding) look(base string, scope int, filter string, controls ...goldap
 	result, err := f.conn.Search(request)
 	f.conn.wire.done()
 	var answer *goldap.Error
-	if err != nil && (!errors.As(err, &answer) || answer.ResultCode >= goldap.ErrorNetwork) {
+	if err != nil && !isAnswer(err) {
 		return nil, err
 	}
+	errors.As(err, &answer)
 	for _, e := range result.Entries {
 		if err := f.take(e); err != nil {
 			return nil, err

@@ -132,7 +132,7 @@ func TestIncompleteReads(t *testing.T) {
 			if a.PageSize > 0 {
 				a.Entries, a.More = nil, true
 			}
-		}, "pages came without an entry"},
+		}, "page after page came without a new object"},
 	} {
 		t.Run(c.story, func(t *testing.T) {
 			s := company(t, 30, servertest.StubOptions{PageSize: 10, Answer: c.answer})
