@@ -21,6 +21,8 @@ import (
 	goldap "github.com/go-ldap/ldap/v3"
 	"github.com/go-ldap/ldap/v3/gssapi"
 	"github.com/jcmturner/gokrb5/v8/client"
+	"github.com/jcmturner/gokrb5/v8/credentials"
+	"github.com/jcmturner/gokrb5/v8/keytab"
 )
 
 // target is a server to speak to.
@@ -412,22 +414,31 @@ func (s *Source) bindKerberos(c *conn) error {
 	if k.Cache == "" {
 		tickets = [2]string{"kerberos keytab", k.Keytab}
 	}
-	if err := readable([2]string{"kerberos config", k.Config}, tickets); err != nil {
+	if err := readable(tickets); err != nil {
 		return err
 	}
-	var login *gssapi.Client
-	var err error
+	krb5, err := kerberosConfig(k.Config)
+	if err != nil {
+		return err
+	}
+	var login gssapi.Client
 	if k.Cache != "" {
-		login, err = gssapi.NewClientFromCCache(k.Cache, k.Config, noFAST)
+		var cache *credentials.CCache
+		if cache, err = credentials.LoadCCache(k.Cache); err == nil {
+			login.Client, err = client.NewFromCCache(cache, krb5, noFAST)
+		}
 	} else {
-		name, realm, _ := strings.Cut(k.Principal, "@")
-		login, err = gssapi.NewClientWithKeytab(name, realm, k.Keytab, k.Config, noFAST)
+		var keys *keytab.Keytab
+		if keys, err = keytab.Load(k.Keytab); err == nil {
+			name, realm, _ := strings.Cut(k.Principal, "@")
+			login.Client = client.NewWithKeytab(name, realm, keys, krb5, noFAST)
+		}
 	}
 	if err != nil {
-		return &fileError{fmt.Errorf("kerberos config %s, %s %s: %w", k.Config, tickets[0], tickets[1], err), ""}
+		return &fileError{fmt.Errorf("%s %s: %w", tickets[0], tickets[1], err), "make the file anew"}
 	}
 	defer login.Close()
-	return c.GSSAPIBind(login, cmp.Or(k.Service, "ldap/"+c.target.host), "")
+	return c.GSSAPIBind(&login, cmp.Or(k.Service, "ldap/"+c.target.host), "")
 }
 
 // loginError says that the credentials were refused, in words.

@@ -331,9 +331,20 @@ var kerberosReasons = []struct {
 	{"matching key not found in keytab", reason{"the keytab holds no key of the principal", "compare principal in the kerberos block with the list that klist -k prints"}, true},
 	{"KRB_AP_ERR_TKT_EXPIRED", reason{"the Kerberos ticket has expired", "get a new ticket for the credential cache, or use a keytab"}, true},
 	{"KRB_AP_ERR_SKEW", reason{"this machine's clock and the Kerberos server's differ by more than Kerberos allows", "set the clock: five minutes are usually allowed"}, false},
+	{"clock skew with KDC too large", reason{"this machine's clock and the Kerberos server's differ by more than Kerberos allows", "set the clock: five minutes are usually allowed"}, false},
 	{"KRB_AP_ERR_MODIFIED", reason{"the server cannot read the Kerberos ticket, which is for another account", "see that service in the kerberos block is one of this server's account"}, false},
+	{"could not find TGT session for", reason{"the credential cache holds no ticket of the realm", "get a ticket of the server's realm for the credential cache, or use a keytab"}, true},
+	{"no KDCs defined in configuration", noRealm, false},
+	{"does not have any defined KDCs", noRealm, false},
+	{"_kerberos._", reason{"krb5.conf names no Kerberos server of the realm, and DNS does not either", "check the realm in principal, which is written in upper case; or set kdc for it in [realms] of krb5.conf"}, false},
+	{"no KDC SRV records found", reason{"krb5.conf names no Kerberos server of the realm, and DNS does not either", "check the realm in principal, which is written in upper case; or set kdc for it in [realms] of krb5.conf"}, false},
+	{"error resolving KDC address", reason{"DNS knows no address of the realm's Kerberos server", "check kdc in [realms] of krb5.conf, and that this machine asks a DNS server that knows the name"}, false},
+	{"error reading response", reason{"what answers for the realm's Kerberos server does not speak Kerberos", "check host and port of kdc in [realms] of krb5.conf; 88 is usual"}, false},
 	{"Networking_Error", reason{"no Kerberos server of the realm answers", "see kdc in krb5.conf, and that port 88 can be reached"}, false},
 }
+
+// noRealm is a realm of which no server is known.
+var noRealm = reason{"krb5.conf names no Kerberos server of the realm, and forbids to ask DNS for one", "check the realm in principal, which is written in upper case; set kdc for it in [realms] of krb5.conf, or dns_lookup_kdc = true"}
 
 // kerberosFault returns the index of the error in kerberosReasons, or -1.
 func kerberosFault(err error) int {
