@@ -96,7 +96,7 @@ func TestDiagnose(t *testing.T) {
 		"changes ok: DirSync is offered",
 		"deleted ok: the account sees no deleted object, as is usual: what is deleted during a read is noticed by the next one",
 		"read ok: complete: 13 objects of the scopes",
-		"entries ok: of 12 entries, 12 with mail, 12 with proxyAddresses, 12 with a GUID",
+		"entries ok: of 12 entries, 12 with mail, 12 with proxyAddresses, 12 with sAMAccountName, 12 with a GUID",
 	}
 	r := diagnose(t, optionsOf(s))
 	got := outcomes(r)
@@ -402,12 +402,12 @@ func TestDiagnoseScopes(t *testing.T) {
 		{"no base", at("", ""), "base ok: no base_dn: the scope reads DC=corp,DC=example,DC=com", ""},
 		{"nothing there", at(staffBase, "(mail=nobody@example.com)"), "right warning: the server finds nothing there that the account may see", "filter"},
 		{"no entry", at(staffBase, "(objectClass=organizationalUnit)"), "entries warning: no entry with an address was found", "base_dn and filter"},
-		{"no GUID", func() directory.Scope { x := at(staffBase, ""); x.GUIDAttribute = "employeeID"; return x }(), "entries warning: of 4 entries, 4 with mail, 4 with proxyAddresses, 0 with a GUID", "guid_attribute"},
+		{"no GUID", func() directory.Scope { x := at(staffBase, ""); x.GUIDAttribute = "employeeID"; return x }(), "entries warning: of 4 entries, 4 with mail, 4 with proxyAddresses, 4 with sAMAccountName, 0 with a GUID", "guid_attribute"},
 		{"other attributes", func() directory.Scope {
 			x := at(staffBase, "(objectClass=user)")
 			x.AliasAttributes = []string{"otherMailbox", "info"}
 			return x
-		}(), "entries ok: of 4 entries, 4 with mail, 0 with otherMailbox or info, 4 with a GUID", ""},
+		}(), "entries warning: of 4 entries, 4 with mail, 0 with otherMailbox, 0 with info, 4 with sAMAccountName, 4 with a GUID", "no entry has otherMailbox, or info: correct the name"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			r := diagnose(t, optionsOf(s), c.scope)

@@ -230,7 +230,7 @@ func (o *foundObject) DN() string { return o.dn }
 // Values implements [directory.Object].
 func (o *foundObject) Values(name string) (values [][]byte) {
 	for i, spelled := range o.names {
-		if filter.AttributeName(spelled) == strings.ToLower(name) {
+		if filter.AttributeName(spelled) == filter.AttributeName(name) {
 			values = append(values, o.values[i]...)
 		}
 	}

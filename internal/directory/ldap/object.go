@@ -4,10 +4,12 @@ import (
 	"bytes"
 	"fmt"
 	"iter"
+	"slices"
 	"strconv"
 	"strings"
 
 	"github.com/rollcall-cli/rollcall/internal/directory"
+	"github.com/rollcall-cli/rollcall/internal/filter"
 	"github.com/rollcall-cli/rollcall/internal/identity"
 )
 
@@ -101,8 +103,17 @@ func attributeRange(description string) (name string, first, next int, last bool
 	return name, 0, 0, false, nil
 }
 
-// index returns the number of an attribute that is wanted, or -1.
+// index returns the number of an attribute that is wanted, or -1. A server may
+// call it by another of its names than the one that was asked for.
 func (o *object) index(name []byte) int {
+	if i := o.indexOf(name); i >= 0 {
+		return i
+	}
+	return slices.Index(o.wanted, filter.AttributeName(string(name)))
+}
+
+// indexOf is for the name that was asked for, in any letter case.
+func (o *object) indexOf(name []byte) int {
 wanted:
 	for i, want := range o.wanted {
 		if len(want) != len(name) {
