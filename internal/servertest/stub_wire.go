@@ -7,6 +7,7 @@ import (
 	"net"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 
 	ber "github.com/go-asn1-ber/asn1-ber"
@@ -175,6 +176,9 @@ func (c *session) bind(op *ber.Packet, controls []*ber.Packet) Result {
 	return r
 }
 
+// lineBreaks escapes those in values, which [filter.Parse] takes for layout.
+var lineBreaks = strings.NewReplacer("\n", `\0a`, "\r", `\0d`)
+
 // search answers a search, and reports whether the connection goes on.
 func (c *session) search(id int64, op *ber.Packet, controls []*ber.Packet) bool {
 	text := func(i int) string { return op.Children[i].Data.String() }
@@ -197,7 +201,7 @@ func (c *session) search(id int64, op *ber.Packet, controls []*ber.Packet) bool 
 	var err error
 	if a.Filter, err = ldap.DecompileFilter(op.Children[6]); err != nil {
 		a.Result = Result{Code: 87, Message: err.Error()}
-	} else if a.Base == "" && a.Scope == "base" {
+	} else if a.Filter = lineBreaks.Replace(a.Filter); a.Base == "" && a.Scope == "base" {
 		e, _ := c.stub.show(c.stub.root(), a.Attributes)
 		a.Entries = []Entry{e}
 	} else if !c.bound {

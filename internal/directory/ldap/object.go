@@ -4,12 +4,10 @@ import (
 	"bytes"
 	"fmt"
 	"iter"
-	"slices"
 	"strconv"
 	"strings"
 
 	"github.com/rollcall-cli/rollcall/internal/directory"
-	"github.com/rollcall-cli/rollcall/internal/filter"
 	"github.com/rollcall-cli/rollcall/internal/identity"
 )
 
@@ -103,17 +101,8 @@ func attributeRange(description string) (name string, first, next int, last bool
 	return name, 0, 0, false, nil
 }
 
-// index returns the number of an attribute that is wanted, or -1. A server may
-// call it by another of its names than the one that was asked for.
+// index returns the number of an attribute that is wanted, or -1.
 func (o *object) index(name []byte) int {
-	if i := o.indexOf(name); i >= 0 {
-		return i
-	}
-	return slices.Index(o.wanted, filter.AttributeName(string(name)))
-}
-
-// indexOf is for the name that was asked for, in any letter case.
-func (o *object) indexOf(name []byte) int {
 wanted:
 	for i, want := range o.wanted {
 		if len(want) != len(name) {
