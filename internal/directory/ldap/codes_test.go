@@ -206,7 +206,16 @@ func TestOptionalControls(t *testing.T) {
 			}
 		})
 	}
-	// Nor is that for deleted objects.
+	// What comes before the login leaves it its own time.
+	release := make(chan struct{})
+	defer close(release)
+	slow := company(t, 3, servertest.StubOptions{Bind: func(servertest.Bind) servertest.Result { <-release; return servertest.Result{} }})
+	patient := optionsOf(slow)
+	patient.ActiveDirectory, patient.Timeout = false, 300*time.Millisecond
+	if _, _, err := read(t, patient); err == nil || !strings.Contains(err.Error(), "no answer within 300ms") {
+		t.Errorf("got %v", err)
+	}
+	// The control for deleted objects is not sent either.
 	var s *servertest.Stub
 	change := once(ofScope, func() { s.Put(servertest.Person(1)) })
 	s = company(t, 3, servertest.StubOptions{RootDSE: map[string][]string{"supportedControl": {oidPaging}}, Answer: func(a *servertest.Answer) {

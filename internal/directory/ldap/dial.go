@@ -379,6 +379,7 @@ func (s *Source) bind(ctx context.Context, c *conn) error {
 			if err := c.readRoot(); err != nil && !isAnswer(err) {
 				return err
 			}
+			c.wire.await()
 			if c.root.offers(goldap.ControlTypeBeheraPasswordPolicy) {
 				request.Controls = []goldap.Control{goldap.NewControlBeheraPasswordPolicy()}
 			}
