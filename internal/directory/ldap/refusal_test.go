@@ -132,6 +132,9 @@ func TestExplain(t *testing.T) {
 		{"silence", tcp(os.ErrDeadlineExceeded), false, "192.0.2.1:636 does not answer", "firewall", false},
 		{"end", io.EOF, false, "the server, or something on the way to it, closed", "", false},
 
+		{"closed in the handshake", &handshakeError{io.EOF, &asked{}}, false, "the server, or something on the way to it, closed the connection in the TLS handshake", "a server without a certificate does so, too", false},
+		{"expired authority", x509.CertificateInvalidError{Cert: &x509.Certificate{IsCA: true, Subject: pkix.Name{CommonName: "Corp CA"}}, Reason: x509.Expired, Detail: "is after"}, false, `the certificate "CN=Corp CA" expired on `, "put the new one into ca_file", false},
+		{"suite that was not offered", errors.New("tls: server chose an unconfigured cipher suite"), false, "the server and rollcall have no cipher suite in common", "ECDHE", false},
 		{"no TLS", tls.RecordHeaderError{Msg: "first record does not look like a TLS handshake"}, false, "no TLS is spoken at this port", "start_tls", false},
 		{"old TLS", errors.New("tls: server selected unsupported protocol version 301"), false, "the server speaks no TLS 1.2", "update", false},
 		{"client certificate", &net.OpError{Op: "remote error", Err: tls.AlertError(48)}, false, "the server does not accept the client certificate", "client_cert", false},
