@@ -209,9 +209,9 @@ func TestSizeLimit(t *testing.T) {
 	d := servertest.NewSlapd(t, servertest.SlapdOptions{LDIF: staffLDIF(700), ReaderLimits: "size.soft=500 size.hard=500 size.pr=1000 size.prtotal=600"})
 	s := newSite(t, servertest.Password, servertest.Base).serve("ldap", d.LDAPS, d.CA.File, d.Admin)
 	s.apply()
-	for _, size := range []string{"page_size = 1000", "page_size = 100"} {
+	for size, words := range map[string]string{"page_size = 1000": "hint: lower page_size", "page_size = 100": "the server's size limit ended the search"} {
 		s.serve("ldap", d.LDAPS, d.CA.File, d.Reader, size)
-		s.fails(size, exitUnreachable, "limit")
+		s.fails(size, exitUnreachable, words)
 	}
 }
 

@@ -393,10 +393,24 @@ func (s *Source) bind(ctx context.Context, c *conn) error {
 		}
 		return err
 	case o.ClientCert != "":
-		return c.ExternalBind()
+		err := c.ExternalBind()
+		if err != nil && !c.asked.given {
+			return &unsentError{err, c.asked}
+		}
+		return err
 	}
 	return nil
 }
+
+// unsentError is a refused login as whom a client certificate names that was not
+// sent.
+type unsentError struct {
+	err   error
+	asked *asked
+}
+
+func (e *unsentError) Error() string { return e.err.Error() }
+func (e *unsentError) Unwrap() error { return e.err }
 
 // isAnswer reports whether an error is what a server answered, and not that it did
 // not.

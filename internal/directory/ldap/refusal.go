@@ -120,11 +120,14 @@ func resultReason(err error, ad bool) (words, hint string) {
 	}
 	said := diagnostic(e)
 	var r reason
+	var unsent *unsentError
 	switch {
 	case strings.HasPrefix(err.Error(), "StartTLS: ") && e.ResultCode < goldap.ErrorNetwork:
 		r = reason{"the server does not begin TLS on this connection (StartTLS)", "the server needs a certificate of its own; or use ldaps://"}
 	case errors.As(err, new(*cookieError)):
 		r = lostPlace
+	case errors.As(err, &unsent) && e.ResultCode < goldap.ErrorNetwork:
+		r = unsent.reason()
 	default:
 		r = resultCode(e, said, ad)
 	}
@@ -456,6 +459,14 @@ func alertReason(err error) (words, hint string) {
 		r = reason{"the server does not accept the client certificate", "see that client_cert is issued by an authority that the server trusts, and has not expired"}
 	}
 	return r.words + " (" + text + ")", r.hint
+}
+
+// reason says why a client certificate was not sent.
+func (e *unsentError) reason() reason {
+	if !e.asked.certificate {
+		return reason{"the server asks for no client certificate, so that nobody is logged in by client_cert", "let the server ask for client certificates (OpenLDAP: TLSVerifyClient try), or log in another way: bind_dn or kerberos"}
+	}
+	return reason{"the server accepts no client certificate of the authority that issued client_cert", "set client_cert to a certificate that is issued by " + either(e.asked.authorities)}
 }
 
 // either lists a few names.

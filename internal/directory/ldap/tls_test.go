@@ -90,6 +90,24 @@ func TestHandshakeFailures(t *testing.T) {
 	}
 }
 
+// A client certificate that is not sent, because the server does not ask for it or
+// not for one of its authority, logs nobody in.
+func TestUnsentClientCertificate(t *testing.T) {
+	scope := directory.Scope{Name: "all", Base: servertest.Base, PrimaryAttribute: "mail", Filter: "(objectClass=*)", Type: directory.Auto}
+	for _, c := range []struct{ ask, words, hint string }{
+		{"", "the server asks for no client certificate, so that nobody is logged in by client_cert", "TLSVerifyClient"},
+		{"try", "the server accepts no client certificate of the authority that issued client_cert", "issued by CN=Test CA "},
+	} {
+		s := servertest.NewSlapd(t, servertest.SlapdOptions{ClientCertificates: c.ask})
+		theirs := servertest.NewCA(t).Issue(t, servertest.Leaf{CommonName: "reader"})
+		o := Options{Label: "lab", URLs: []string{s.LDAPS}, CAFile: s.CA.File, ClientCert: theirs.CertFile, ClientKey: theirs.KeyFile, Timeout: 20 * time.Second, PageSize: 500}
+		_, _, err := read(t, o, scope)
+		if err == nil || !strings.Contains(err.Error(), c.words) || !strings.Contains(directory.HintOf(err), c.hint) {
+			t.Errorf("got %v\nhint: %s", err, directory.HintOf(err))
+		}
+	}
+}
+
 // OpenSSL, which most servers on Linux are built on, ends handshakes as Go does or
 // otherwise.
 func TestHandshakeFailuresOfOpenSSL(t *testing.T) {
