@@ -102,7 +102,8 @@ func remedy(reason string, it item) string {
 	return reason
 }
 
-// filter points at what keeps a text from being a search filter.
+// filter points at what keeps a text from being a search filter, or its conditions
+// from ever being true.
 func (d *decoder) filter(it item, kind string) string {
 	f, err := filter.Parse(it.text)
 	if err != nil {
@@ -113,6 +114,13 @@ func (d *decoder) filter(it item, kind string) string {
 		}
 		d.errorf(rng, hint, "%s is not a search filter", it.shown)
 		return ""
+	}
+	for _, i := range f.Impossible() {
+		what, hint := i.Text+" "+i.Reason, remedy(i.Remedy, it)
+		if !it.quoted() {
+			what, hint = "part of it compares with a value of another kind", "compare with what the attribute can hold"
+		}
+		d.errorf(it.part(i.Offset, i.Length), hint, "a condition of the filter can never hold, and nor can its negation: %s", what)
 	}
 	if why := f.Unsupported(); why != "" && kind == LDIF {
 		hint := "rewrite that part with attributes that the file has"

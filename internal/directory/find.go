@@ -221,7 +221,10 @@ var schemaNames = []string{"proxyAddresses", "mailAlternateAddress", "mailLocalA
 // spelling returns the name of an attribute as it is shown, with its options.
 func (j *Judge) spelling(name string) string {
 	if spelled := j.spelled[filter.AttributeName(name)]; spelled != "" {
-		return spelled + name[len(spelled):]
+		if _, options, tagged := strings.Cut(name, ";"); tagged {
+			spelled += ";" + options
+		}
+		return spelled
 	}
 	return name
 }

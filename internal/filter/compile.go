@@ -2,7 +2,6 @@ package filter
 
 import (
 	"bytes"
-	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -13,33 +12,47 @@ import (
 // assertion is an item as it was written.
 type assertion struct {
 	description string   // the attribute with its options
-	attribute   string   // in lower case, without options
+	attribute   string   // the name by which it is known, without options
+	options     []string // see Tagged
 	dn          bool     // ":dn" of an extensible item
 	rule        string   // the matching rule of an extensible item
 	op          string   // "=", ">=", "<=", "~=" or ":="
 	pieces      []string // the value; with "=", what stands between asterisks
 }
 
-// compile chooses the comparison. The second result says why the item cannot
-// be judged in memory, "" if it can.
-func (a *assertion) compile() (item, string) {
-	it := item{attribute: a.attribute, ownName: a.attribute == "distinguishedname" || a.attribute == "entrydn"}
+// comparison is what an assertion asks of one value. It is true for no object if
+// it has no test, and nor is its negation.
+type comparison struct {
+	test test
+	// unsupported says why only a server can judge it, "" if it can be judged.
+	unsupported string
+	// impossible says why it can never be true, and remedy what to write; "" if
+	// it can.
+	impossible, remedy string
+}
+
+// compile chooses the comparison. The second result tells of the whole item.
+func (a *assertion) compile() (item, comparison) {
+	it := item{description: a.description, attribute: a.attribute, options: a.options}
+	it.ownName = len(a.options) == 0 && (a.attribute == "distinguishedname" || a.attribute == "entrydn")
 	a.squeeze()
 	it.text = a.String()
 	if len(a.pieces) == 2 && a.pieces[0] == "" && a.pieces[1] == "" {
-		it.always = a.attribute == "objectclass"
-		return it, ""
+		it.always = a.attribute == "objectclass" && len(a.options) == 0
+		it.presence = true
+		return it, comparison{}
 	}
-	var why string
+	var c comparison
 	if a.op == ":=" {
-		it.test, it.rdn, why = a.extensible()
+		c, it.rdn = a.extensible()
 	} else {
-		it.test, why = a.plain()
+		c = a.plain()
 	}
-	if it.unsupported = why; why != "" {
-		it.test = func([]byte) truth { return undefined }
+	if c.unsupported != "" || c.impossible != "" {
+		c.test = nil
 	}
-	return it, why
+	it.test, it.unsupported, it.impossible = c.test, c.unsupported, c.impossible
+	return it, c
 }
 
 // squeeze takes asterisks in a row as one.
@@ -72,66 +85,104 @@ func (a *assertion) String() string {
 
 // plain compiles "=", ">=", "<=" and "~=". Approximate is equal, as it is for
 // Active Directory.
-func (a *assertion) plain() (test, string) {
-	octets := octetAttributes[a.attribute]
+func (a *assertion) plain() comparison {
 	if a.attribute == "anr" {
-		return nil, "searches several attributes (ambiguous name resolution), which only a server can do; name the attributes"
+		return comparison{unsupported: "searches several attributes (ambiguous name resolution), which only a server can do; name the attributes"}
 	}
-	if nameAttributes[a.attribute] && (len(a.pieces) > 1 || a.op == ">=" || a.op == "<=") {
-		return nil, fmt.Sprintf("never matches: %s holds distinguished names, which are compared whole", a.description)
-	}
+	k := kinds[a.attribute]
 	if len(a.pieces) > 1 {
-		return substrings(a.pieces, octets), ""
+		switch k {
+		case names, integers, booleans, times, uuids:
+			return comparison{unsupported: fmt.Sprintf("never matches: %s holds %s, which are compared whole", a.description, k)}
+		case phones:
+			return comparison{test: substrings(a.pieces, false, loose)}
+		}
+		return comparison{test: substrings(a.pieces, k == octets, lower)}
 	}
 	value := a.pieces[0]
-	switch a.op {
-	case ">=":
-		return ordered(value, octets, func(c int) bool { return c >= 0 }), ""
-	case "<=":
-		return ordered(value, octets, func(c int) bool { return c <= 0 }), ""
+	if ordering := a.op == ">=" || a.op == "<="; ordering {
+		hold := func(c int) bool { return c >= 0 }
+		if a.op == "<=" {
+			hold = func(c int) bool { return c <= 0 }
+		}
+		switch k {
+		case names, booleans:
+			return comparison{unsupported: fmt.Sprintf("never matches: %s holds %s, which have no order", a.description, k)}
+		case integers:
+			return onNumbers(value, hold)
+		case times:
+			return onTimes(value, hold)
+		case uuids:
+			return onUUIDs(value, hold)
+		case octets:
+			return comparison{test: octetsOrdered(value, hold)}
+		}
+		return a.onText(value, ordered(value, hold))
 	}
+	equal := func(c int) bool { return c == 0 }
 	switch {
-	case octets:
-		return octetsEqual(value), ""
+	case k == octets:
+		return comparison{test: octetsEqual(value)}
+	case k == integers:
+		return onNumbers(value, equal)
+	case k == booleans:
+		return onBooleans(value)
+	case k == times:
+		return onTimes(value, equal)
+	case k == uuids:
+		return onUUIDs(value, equal)
+	case k == phones:
+		return a.onText(value, textEqual(value, loose))
 	case a.attribute == "objectclass":
-		return classEqual(value), ""
+		return a.onText(value, classEqual(value))
 	case a.attribute == "objectcategory" && !strings.Contains(value, "="):
-		return categoryEqual(value), ""
-	case nameAttributes[a.attribute]:
-		return nameEqual(value), ""
+		return comparison{test: categoryEqual(value)}
+	case k == names:
+		return onNames(value)
 	}
-	return textEqual(value, lower), ""
+	return a.onText(value, textEqual(value, lower))
+}
+
+// loose is how telephone numbers are compared (RFC 4517 section 4.2.29).
+const loose = lower | unspaced | unhyphened
+
+// onText is a comparison of text, which is never empty (RFC 4517 section 3.3.6).
+func (a *assertion) onText(value string, t test) comparison {
+	if value == "" {
+		return comparison{impossible: "compares with nothing", remedy: fmt.Sprintf("write (!(%s=*)) for the objects without it", a.description)}
+	}
+	return comparison{test: t}
 }
 
 // extensible compiles ":=". The relative name that it returns may stand in the
 // object's name instead of among the values (":dn").
-func (a *assertion) extensible() (_ test, rdn, why string) {
+func (a *assertion) extensible() (_ comparison, rdn string) {
 	value := a.pieces[0]
+	unsupported := func(why string) (comparison, string) { return comparison{unsupported: why}, "" }
 	if a.attribute == "" {
-		return nil, "", "names no attribute, so that a server's schema is needed to choose them; name the attribute"
+		return unsupported("names no attribute, so that a server's schema is needed to choose them; name the attribute")
 	}
 	rule, known := rules[strings.ToLower(a.rule)]
 	switch {
 	case a.rule == "":
 		plain := assertion{description: a.description, attribute: a.attribute, op: "=", pieces: a.pieces}
-		rule.compile = func(string) (test, string) { return plain.plain() }
+		rule.compile = func(string) comparison { return plain.plain() }
 		rule.folds = true
 	case a.rule == inChain:
-		return nil, "", "follows nested memberships, which only a server can do; name the groups with memberOf=, or read the directory live"
+		return unsupported("follows nested memberships, which only a server can do; name the groups with memberOf=, or read the directory live")
 	case !known:
-		return nil, "", fmt.Sprintf("has the matching rule %s, which only a server knows", a.rule)
+		return unsupported(fmt.Sprintf("has the matching rule %s, which only a server knows", a.rule))
 	}
 	if a.dn {
 		if !rule.folds {
-			return nil, "", fmt.Sprintf("compares the names above the object by %s; only rules for text without letter case can be used with :dn", a.rule)
+			return unsupported(fmt.Sprintf("compares the names above the object by %s; only rules for text without letter case can be used with :dn", a.rule))
 		}
 		var err error
 		if rdn, err = foldRDN(a.attribute, value); err != nil {
-			return nil, "", "compares the names above the object with something that is no name"
+			return unsupported("compares the names above the object with something that is no name")
 		}
 	}
-	t, why := rule.compile(value)
-	return t, rdn, why
+	return rule.compile(value), rdn
 }
 
 // inChain is LDAP_MATCHING_RULE_IN_CHAIN (MS-ADTS section 3.1.1.3.4.4.3).
@@ -139,57 +190,56 @@ const inChain = "1.2.840.113556.1.4.1941"
 
 // rule is a matching rule that needs no server.
 type rule struct {
-	compile func(value string) (test, string)
+	compile func(value string) comparison
 	folds   bool // compares text without letter case, as names are compared
 }
 
 // rules are known by name and by OID (RFC 4517 section 4.2; the bit rules from
 // MS-ADTS section 3.1.1.3.4.4).
 var rules = func() map[string]rule {
-	always := func(f func(string) test) func(string) (test, string) {
-		return func(value string) (test, string) { return f(value), "" }
+	equal := func(c int) bool { return c == 0 }
+	less := func(c int) bool { return c < 0 }
+	always := func(f func(string) test) rule {
+		return rule{compile: func(value string) comparison { return comparison{test: f(value)} }}
 	}
 	text := func(f folding) rule {
-		return rule{always(func(value string) test { return textEqual(value, f) }), f == lower}
+		r := always(func(value string) test { return textEqual(value, f) })
+		r.folds = f == lower
+		return r
 	}
-	less := func(octets bool) rule {
-		return rule{compile: always(func(value string) test {
-			return ordered(value, octets, func(c int) bool { return c < 0 })
-		})}
+	by := func(f func(string, func(int) bool) comparison, hold func(int) bool) rule {
+		return rule{compile: func(value string) comparison { return f(value, hold) }}
 	}
+	textLess := always(func(value string) test { return ordered(value, less) })
 	m := map[string]rule{}
 	for _, r := range []struct {
 		name, oid string
 		rule
 	}{
 		{"objectidentifiermatch", "2.5.13.0", text(lower)},
-		{"distinguishednamematch", "2.5.13.1", rule{compile: always(nameEqual)}},
+		{"distinguishednamematch", "2.5.13.1", rule{compile: onNames}},
 		{"caseignorematch", "2.5.13.2", text(lower)},
-		{"caseignoreorderingmatch", "2.5.13.3", less(false)},
+		{"caseignoreorderingmatch", "2.5.13.3", textLess},
 		{"caseexactmatch", "2.5.13.5", text(0)},
 		{"numericstringmatch", "2.5.13.8", text(lower | unspaced)},
 		{"caseignorelistmatch", "2.5.13.11", text(lower)},
-		{"booleanmatch", "2.5.13.13", text(lower)},
-		{"integermatch", "2.5.13.14", rule{compile: func(value string) (test, string) {
-			return onIntegers(value, func(v, want int64) bool { return v == want })
-		}}},
-		{"integerorderingmatch", "2.5.13.15", rule{compile: func(value string) (test, string) {
-			return onIntegers(value, func(v, want int64) bool { return v < want })
-		}}},
-		{"octetstringmatch", "2.5.13.17", rule{compile: always(octetsEqual)}},
-		{"octetstringorderingmatch", "2.5.13.18", less(true)},
-		{"telephonenumbermatch", "2.5.13.20", text(lower | unspaced | unhyphened)},
-		{"generalizedtimematch", "2.5.13.27", text(lower)},
-		{"generalizedtimeorderingmatch", "2.5.13.28", less(false)},
+		{"booleanmatch", "2.5.13.13", rule{compile: onBooleans}},
+		{"integermatch", "2.5.13.14", by(onNumbers, equal)},
+		{"integerorderingmatch", "2.5.13.15", by(onNumbers, less)},
+		{"octetstringmatch", "2.5.13.17", always(octetsEqual)},
+		{"octetstringorderingmatch", "2.5.13.18", always(func(value string) test { return octetsOrdered(value, less) })},
+		{"telephonenumbermatch", "2.5.13.20", text(loose)},
+		{"generalizedtimematch", "2.5.13.27", by(onTimes, equal)},
+		{"generalizedtimeorderingmatch", "2.5.13.28", by(onTimes, less)},
 		{"caseexactia5match", "1.3.6.1.4.1.1466.109.114.1", text(0)},
 		{"caseignoreia5match", "1.3.6.1.4.1.1466.109.114.2", text(lower)},
-		{"uuidmatch", "1.3.6.1.1.16.2", text(lower)},
-		{"uuidorderingmatch", "1.3.6.1.1.16.3", less(false)},
-		{"", "1.2.840.113556.1.4.803", rule{compile: func(value string) (test, string) {
-			return onIntegers(value, func(v, mask int64) bool { return v&mask == mask })
+		{"uuidmatch", "1.3.6.1.1.16.2", by(onUUIDs, equal)},
+		{"uuidorderingmatch", "1.3.6.1.1.16.3", by(onUUIDs, less)},
+		{"", "1.2.840.113556.1.4.803", rule{compile: func(value string) comparison {
+			return onBits(value, func(v, mask int64) bool { return v&mask == mask })
 		}}},
-		{"", "1.2.840.113556.1.4.804", rule{compile: func(value string) (test, string) {
-			return onIntegers(value, func(v, mask int64) bool { return v&mask != 0 })
+		{"", "1.2.840.113556.1.4.804", rule{compile: func(value string) comparison {
+			return onBits(value, func(v, mask int64) bool { return v&mask != 0 })
 		}}},
 	} {
 		m[r.oid] = r.rule
@@ -200,55 +250,24 @@ var rules = func() map[string]rule {
 	return m
 }()
 
-// onIntegers compares decimal integers of up to 64 bits with sign. A negative
-// groupType of 32 bits has its sign extended by that, so that the bit 2^31 is
-// found in it.
-func onIntegers(value string, hold func(v, want int64) bool) (test, string) {
-	want, ok := integer([]byte(value))
-	if !ok {
-		return nil, "compares with something that is no integer of 64 bits; write a decimal number"
-	}
-	return func(v []byte) truth {
-		n, ok := integer(v)
-		if !ok {
-			return undefined
-		}
-		return is(hold(n, want))
-	}, ""
-}
-
-// integer reads a decimal integer of up to 64 bits.
-func integer(b []byte) (int64, bool) {
-	digits := bytes.TrimPrefix(b, []byte("-"))
-	if len(digits) == 0 || len(digits) > 19 {
-		return 0, false
-	}
-	var n uint64
-	for _, c := range digits {
-		if c < '0' || c > '9' {
-			return 0, false
-		}
-		n = n*10 + uint64(c-'0')
-	}
-	if len(digits) < len(b) {
-		return -int64(n), n <= 1<<63
-	}
-	return int64(n), n < 1<<63
-}
-
-// ordered compares integers by number, other text folded, and octets by octet.
-// Times (YYYYMMDDhhmmss.0Z) are in order as text.
-func ordered(value string, octets bool, hold func(c int) bool) test {
+// ordered compares numbers by number, times by time and other text folded.
+func ordered(value string, hold func(c int) bool) test {
 	raw := []byte(value)
-	if octets || !isText(raw) {
-		return func(v []byte) truth { return is(hold(bytes.Compare(v, raw))) }
+	if !isText(raw) {
+		return octetsOrdered(value, hold)
 	}
-	number, numeric := integer(raw)
+	wanted, numeric := parseNumber(raw)
+	at, timed := parseTime(raw)
 	folded := appendFold(nil, raw, lower, trimBoth)
 	return func(v []byte) truth {
 		if numeric {
-			if n, ok := integer(v); ok {
-				return is(hold(cmp.Compare(n, number)))
+			if n, ok := parseNumber(v); ok {
+				return is(hold(n.compare(wanted)))
+			}
+		}
+		if timed {
+			if t, ok := parseTime(v); ok {
+				return is(hold(t.compare(at)))
 			}
 		}
 		if !isText(v) {
@@ -257,6 +276,11 @@ func ordered(value string, octets bool, hold func(c int) bool) test {
 		var buf [bufSize]byte
 		return is(hold(bytes.Compare(appendFold(buf[:0], v, lower, trimBoth), folded)))
 	}
+}
+
+func octetsOrdered(value string, hold func(c int) bool) test {
+	raw := []byte(value)
+	return func(v []byte) truth { return is(hold(bytes.Compare(v, raw))) }
 }
 
 func octetsEqual(value string) test {
@@ -269,6 +293,9 @@ func octetsEqual(value string) test {
 // section 2.4.1).
 func classEqual(value string) test {
 	class := string(appendFold(nil, []byte(value), lower, trimBoth))
+	if name, ok := classOIDs[class]; ok {
+		class = name
+	}
 	if class == "top" {
 		return func([]byte) truth { return yes }
 	}
@@ -290,7 +317,7 @@ func classEqual(value string) test {
 	}
 }
 
-// derived are the structural classes of people in RFC 4519, RFC 2798 and the
+// derived are the classes below others in RFC 4519, RFC 4524, RFC 2798 and the
 // schema of Active Directory.
 var derived = []struct{ class, from string }{
 	{"organizationalperson", "person"},
@@ -299,6 +326,10 @@ var derived = []struct{ class, from string }{
 	{"user", "organizationalperson"},
 	{"contact", "organizationalperson"},
 	{"computer", "user"},
+	{"msds-managedserviceaccount", "computer"},
+	{"msds-groupmanagedserviceaccount", "computer"},
+	{"friendlycountry", "country"},
+	{"domaindns", "domain"},
 }
 
 // categoryEqual compares an objectCategory, such as
@@ -332,7 +363,7 @@ func textEqual(value string, f folding) test {
 
 // substrings finds the pieces in order: the first at the start, the last at
 // the end, the others between.
-func substrings(pieces []string, octets bool) test {
+func substrings(pieces []string, octets bool, f folding) test {
 	last := len(pieces) - 1
 	raw, folded := make([][]byte, last+1), make([][]byte, last+1)
 	for i, piece := range pieces {
@@ -345,14 +376,14 @@ func substrings(pieces []string, octets bool) test {
 		case last:
 			trim = trimRight
 		}
-		folded[i] = appendFold(nil, raw[i], lower, trim)
+		folded[i] = appendFold(nil, raw[i], f, trim)
 	}
 	return func(v []byte) truth {
 		if octets || !isText(v) {
 			return is(inOrder(v, raw))
 		}
 		var buf [bufSize]byte
-		return is(inOrder(appendFold(buf[:0], v, lower, trimBoth), folded))
+		return is(inOrder(appendFold(buf[:0], v, f, trimBoth), folded))
 	}
 }
 
@@ -372,42 +403,43 @@ func inOrder(v []byte, pieces [][]byte) bool {
 	return bytes.HasSuffix(v, pieces[last])
 }
 
-// nameEqual compares distinguished names; what is no name compares as text.
-func nameEqual(value string) test {
-	asText := textEqual(value, lower)
+// onNames compares distinguished names.
+func onNames(value string) comparison {
 	want, err := identity.ParseDN(value)
-	if err != nil {
-		return asText
+	switch {
+	case err == nil && slices.ContainsFunc(want, hasNoText):
+		return comparison{}
+	case err == nil:
+	case strings.HasPrefix(value, "<"):
+		return comparison{unsupported: "names an object by what only Active Directory knows; write its distinguished name"}
+	case !strings.Contains(value, "="):
+		return comparison{impossible: fmt.Sprintf("compares a distinguished name with %q", value), remedy: "write the whole name, as in CN=Sales,OU=Groups,DC=example,DC=com"}
+	default:
+		return comparison{}
 	}
 	raw := []byte(value)
-	plain := plainName(raw)
-	return func(v []byte) truth {
-		if plain && plainName(v) {
+	plain := identity.PlainDN(raw)
+	return comparison{test: func(v []byte) truth {
+		if plain && identity.PlainDN(v) {
 			return is(bytes.EqualFold(v, raw))
 		}
 		got, err := identity.ParseDN(string(v))
 		if err != nil {
-			return asText(v)
+			return undefined
 		}
 		return is(slices.Equal(got, want))
-	}
+	}}
 }
 
-// plainName reports whether nothing in the text but its letter case can differ
-// from an equal name: no escapes, no several-valued parts, no spaces that do
-// not count.
-func plainName(b []byte) bool {
-	before := byte(',')
-	for _, c := range b {
-		switch {
-		case c >= 0x80, c < ' ', c == '\\', c == '+', c == '#', c == '"', c == ';', c == '<', c == '>':
-			return false
-		case c == ' ' && (before == ' ' || before == ',' || before == '='), before == ' ' && (c == ',' || c == '='):
-			return false
+// hasNoText reports whether a value of a folded relative name is empty, which no
+// text is (RFC 4517 section 3.3.6), or in BER, which only a server can read.
+func hasNoText(rdn string) bool {
+	for p := range identity.Parts(rdn) {
+		if _, value, _ := strings.Cut(p, "="); value == "" || value[0] == '#' {
+			return true
 		}
-		before = c
 	}
-	return before != ' '
+	return false
 }
 
 // foldRDN returns the relative name attribute=value as identity.ParseDN folds
@@ -431,16 +463,9 @@ func hasRDN(name, rdn string) bool {
 		return false
 	}
 	for _, part := range dn {
-		start := 0
-		for i := 0; i <= len(part); i++ {
-			switch {
-			case i == len(part), part[i] == '+':
-				if part[start:i] == rdn {
-					return true
-				}
-				start = i + 1
-			case part[i] == '\\':
-				i++
+		for p := range identity.Parts(part) {
+			if p == rdn {
+				return true
 			}
 		}
 	}

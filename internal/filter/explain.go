@@ -112,7 +112,11 @@ func (e *explanation) why(n *node, want truth) {
 		return
 	}
 	if c.Attribute != "" {
-		values := e.object.Values(AttributeName(c.Attribute))
+		it := item{attribute: AttributeName(c.Attribute), options: optionsOf(c.Attribute)}
+		values := e.object.Values(it.attribute)
+		if len(it.options) > 0 {
+			values = it.bearing(e.object, values)
+		}
 		c.More = max(len(values)-maxValues, 0)
 		for _, v := range values[:min(len(values), maxValues)] {
 			c.Values = append(c.Values, shown(v))
@@ -166,8 +170,8 @@ func (e *explanation) unknown(n *node) string {
 			return why
 		}
 	}
-	if n.item.unsupported != "" {
-		return n.item.unsupported
+	if why := n.item.unsupported + n.item.impossible; why != "" {
+		return why
 	}
 	return "compares with a value of another kind"
 }
@@ -182,7 +186,7 @@ func text(n *node) string {
 // first, or "".
 func attribute(n *node) string {
 	if n.op == 0 {
-		return n.item.text[:len(n.item.attribute)]
+		return n.item.description
 	}
 	name := ""
 	for i := range n.nodes {

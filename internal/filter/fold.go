@@ -3,6 +3,8 @@ package filter
 import (
 	"unicode"
 	"unicode/utf8"
+
+	"github.com/rollcall-cli/rollcall/internal/identity"
 )
 
 // folding says what does not count when texts are compared, beside the spaces
@@ -34,14 +36,20 @@ func isText(b []byte) bool { return utf8.Valid(b) }
 // equal octets.
 func appendFold(dst, text []byte, f folding, trim trimming) []byte {
 	start := len(dst)
-	gap := false
+	gap, prepared := false, false
 	for i := 0; i < len(text); {
 		r, n := rune(text[i]), 1
 		if r >= utf8.RuneSelf {
 			r, n = utf8.DecodeRune(text[i:])
+			if !prepared && !identity.Settled(r) {
+				text = identity.Prepare(text, f&lower != 0)
+				dst, gap, prepared, i = dst[:start], false, true, 0
+				continue
+			}
 		}
 		i += n
 		switch {
+		case r > ' ' && r < utf8.RuneSelf && r != '-':
 		case unicode.IsSpace(r):
 			gap = f&unspaced == 0
 			continue
@@ -52,12 +60,16 @@ func appendFold(dst, text []byte, f folding, trim trimming) []byte {
 			dst = append(dst, ' ')
 		}
 		gap = false
-		if f&lower != 0 {
-			if r < utf8.RuneSelf {
-				r = rune(lowerASCII(byte(r)))
-			} else {
-				r = unicode.ToLower(r)
+		if r < utf8.RuneSelf {
+			c := byte(r)
+			if f&lower != 0 {
+				c = lowerASCII(c)
 			}
+			dst = append(dst, c)
+			continue
+		}
+		if f&lower != 0 {
+			r = unicode.ToLower(r)
 		}
 		dst = utf8.AppendRune(dst, r)
 	}
@@ -74,11 +86,7 @@ func foldedEqual(text []byte, want string, f folding) bool {
 	for _, c := range text {
 		switch {
 		case c >= utf8.RuneSelf:
-			if !isText(text) {
-				return false
-			}
-			var buf [bufSize]byte
-			return string(appendFold(buf[:0], text, f, trimBoth)) == want
+			return foldsTo(text, want, f)
 		case c == ' ' || c >= '\t' && c <= '\r':
 			gap = at > 0 && f&unspaced == 0
 			continue
@@ -96,11 +104,21 @@ func foldedEqual(text []byte, want string, f folding) bool {
 			c = lowerASCII(c)
 		}
 		if at == len(want) || want[at] != c {
-			return false
+			// A letter and a mark behind it may be one character.
+			return at < len(want) && want[at] >= utf8.RuneSelf && foldsTo(text, want, f)
 		}
 		at++
 	}
 	return at == len(want)
+}
+
+// foldsTo is foldedEqual of text that need not be ASCII.
+func foldsTo(text []byte, want string, f folding) bool {
+	if !isText(text) {
+		return false
+	}
+	var buf [bufSize]byte
+	return string(appendFold(buf[:0], text, f, trimBoth)) == want
 }
 
 func lowerASCII(c byte) byte {

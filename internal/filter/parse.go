@@ -53,7 +53,7 @@ func Parse(text string) (*Filter, error) {
 		return nil, p.fail(p.pos, `something follows the closing parenthesis; filters are combined as (&(...)(...)) or (|(...)(...)), and a ")" inside a value is written \29`)
 	}
 	slices.Sort(p.attributes)
-	return &Filter{root: root, attributes: slices.Compact(p.attributes), unsupported: p.unsupported}, nil
+	return &Filter{root: root, attributes: slices.Compact(p.attributes), unsupported: p.unsupported, impossible: p.impossible}, nil
 }
 
 const spaces = " \t\r\n"
@@ -63,6 +63,7 @@ type parser struct {
 	pos         int
 	attributes  []string
 	unsupported string
+	impossible  []Impossible
 }
 
 func (p *parser) fail(at int, reason string) error {
@@ -150,9 +151,10 @@ func (p *parser) close(reason string) error {
 // item reads one comparison, which extends to the end of text; text is the
 // filter up to there.
 func (p *parser) item(text string) (item, error) {
+	start := p.pos
 	desc := p.word(text, true)
 	rest := text[p.pos:]
-	a := assertion{description: desc, attribute: AttributeName(desc)}
+	a := assertion{description: desc, attribute: AttributeName(desc), options: optionsOf(desc)}
 	switch {
 	case strings.HasPrefix(rest, ":"):
 		if err := p.extensible(text, &a); err != nil {
@@ -171,9 +173,12 @@ func (p *parser) item(text string) (item, error) {
 	if err := p.value(text, &a); err != nil {
 		return item{}, err
 	}
-	it, unsupported := a.compile()
-	if unsupported != "" && p.unsupported == "" {
-		p.unsupported = "(" + it.text + ") " + unsupported
+	it, c := a.compile()
+	if c.unsupported != "" && p.unsupported == "" {
+		p.unsupported = "(" + it.text + ") " + c.unsupported
+	}
+	if c.impossible != "" {
+		p.impossible = append(p.impossible, Impossible{Text: "(" + it.text + ")", Offset: start, Length: p.pos - start, Reason: c.impossible, Remedy: c.remedy})
 	}
 	if a.attribute != "" {
 		p.attributes = append(p.attributes, a.attribute)
@@ -223,10 +228,23 @@ func (p *parser) word(text string, options bool) string {
 }
 
 // AttributeName returns the form in which objects are asked for an attribute:
-// in lower case and without options (RFC 4512 section 2.5).
+// the one name by which it is known, in lower case and without options (RFC 4512
+// section 2.5). See [identity.AttributeName].
 func AttributeName(description string) string {
 	name, _, _ := strings.Cut(description, ";")
-	return strings.ToLower(name)
+	return identity.AttributeName(name)
+}
+
+// optionsOf returns the options of an attribute description, in lower case, that
+// tell values apart; ";binary" says how they travel (RFC 4522).
+func optionsOf(description string) (options []string) {
+	_, rest, _ := strings.Cut(strings.ToLower(description), ";")
+	for option := range strings.SplitSeq(rest, ";") {
+		if option != "" && option != "binary" {
+			options = append(options, option)
+		}
+	}
+	return options
 }
 
 // value reads the assertion value. White space at its end belongs to the

@@ -2,8 +2,10 @@ package identity
 
 import (
 	"fmt"
+	"iter"
 	"slices"
 	"strings"
+	"unicode"
 	"unicode/utf8"
 )
 
@@ -23,27 +25,42 @@ func (e *ErrDN) Error() string {
 	return fmt.Sprintf("%q is not a distinguished name: %s at character %d", e.Text, e.Reason, utf8.RuneCountInString(e.Text[:e.Offset])+1)
 }
 
-// ParseDN reads the string form of RFC 4514 and folds it: attribute types and
-// values in lower case, escapes resolved, runs of white space squeezed to one
-// space, and the parts of a multi-valued relative name sorted. Spaces around
-// "=", "," and "+" do not count, as in RFC 2253. "" is the root, an empty DN.
+// ParseDN reads the string form of RFC 4514 and folds it, so that equal names
+// become equal text:
+//
+//	types     in lower case, by the one name of [AttributeName]
+//	values    without letter case, composed (RFC 4518), runs of white space as one
+//	          space, none at the ends, escapes resolved; a value that is not UTF-8
+//	          keeps its octets
+//	#04...    the hex of a BER value, which equals no value that is written as text
+//	a=1+b=2   the parts sorted
+//
+// Spaces around "=", "," and "+" do not count, as in RFC 2253. "" is the root, an
+// empty DN.
 func ParseDN(s string) (DN, error) {
 	if strings.TrimSpace(s) == "" {
 		return DN{}, nil
 	}
-	p := dnParser{text: s}
-	var dn DN
+	p := dnParser{text: s, folded: make([]byte, 0, len(s)+8)}
+	ends := make([]int, 0, 8)
 	for {
-		rdn, err := p.rdn()
-		if err != nil {
+		if err := p.rdn(); err != nil {
 			return nil, err
 		}
-		dn = append(dn, rdn)
+		ends = append(ends, len(p.folded))
 		if p.pos == len(s) {
-			return dn, nil
+			break
 		}
 		p.pos++ // the comma
 	}
+	// The names share one text.
+	text, start := string(p.folded), 0
+	dn := make(DN, len(ends))
+	for i, end := range ends {
+		dn[i] = text[start:end]
+		start = end
+	}
+	return dn, nil
 }
 
 // Within reports whether d is base or lies below it.
@@ -72,14 +89,57 @@ func EqualDN(a, b string) bool {
 	if a == b {
 		return true
 	}
+	if PlainDN(a) && PlainDN(b) {
+		return strings.EqualFold(a, b)
+	}
 	x, errX := ParseDN(a)
 	y, errY := ParseDN(b)
 	return errX == nil && errY == nil && slices.Equal(x, y)
 }
 
+// PlainDN reports whether a text is certainly a distinguished name in which
+// nothing but letter case can differ from an equal one: no escapes, no other
+// names of types, no several-valued parts, no spaces that do not count. Two such
+// names are compared by [strings.EqualFold].
+func PlainDN[T string | []byte](name T) bool {
+	for i := 0; i < len(name); i++ {
+		start := i
+		for i < len(name) && typeOctets[name[i]] {
+			i++
+		}
+		if i == len(name) || name[i] != '=' || !PlainType(name[start:i]) {
+			return false
+		}
+		before := byte(' ')
+		for i++; i < len(name) && name[i] != ','; i++ {
+			c := name[i]
+			if !plainOctets[c] || c == ' ' && before == ' ' {
+				return false
+			}
+			before = c
+		}
+		if before == ' ' || i == len(name)-1 {
+			return false
+		}
+	}
+	return len(name) > 0
+}
+
+// typeOctets may stand in an attribute type, plainOctets in a value where they
+// mean themselves.
+var typeOctets, plainOctets = func() (types, values [256]bool) {
+	for c := range 256 {
+		types[c] = c == '-' || c == '.' || c >= '0' && c <= '9' || c|0x20 >= 'a' && c|0x20 <= 'z'
+		values[c] = c >= ' ' && c < 0x7f && strings.IndexByte(`,+"\<>;#`, byte(c)) < 0
+	}
+	return types, values
+}()
+
 type dnParser struct {
-	text string
-	pos  int
+	text   string
+	pos    int
+	folded []byte
+	value  []byte // an unescaped value
 }
 
 func (p *dnParser) fail(at int, reason string) error {
@@ -92,85 +152,94 @@ func (p *dnParser) spaces() {
 	}
 }
 
-// rdn reads one relative name and stops at the comma behind it or at the end.
-func (p *dnParser) rdn() (string, error) {
-	var parts []string
+// rdn folds one relative name and stops at the comma behind it or at the end.
+func (p *dnParser) rdn() error {
+	start, several := len(p.folded), false
 	for {
-		typ, err := p.attributeType()
-		if err != nil {
-			return "", err
+		if err := p.attributeType(); err != nil {
+			return err
 		}
-		value, err := p.attributeValue()
-		if err != nil {
-			return "", err
+		if err := p.attributeValue(); err != nil {
+			return err
 		}
-		parts = append(parts, typ+"="+value)
 		if p.pos == len(p.text) || p.text[p.pos] != '+' {
 			break
 		}
+		several = true
+		p.folded = append(p.folded, '+')
 		p.pos++
 	}
-	slices.Sort(parts)
-	return strings.Join(parts, "+"), nil
+	if several {
+		parts := slices.Sorted(Parts(string(p.folded[start:])))
+		p.folded = append(p.folded[:start], strings.Join(parts, "+")...)
+	}
+	return nil
 }
 
-func (p *dnParser) attributeType() (string, error) {
+// Parts yields the parts, type=value, of a folded relative name.
+func Parts(rdn string) iter.Seq[string] {
+	return func(yield func(string) bool) {
+		start := 0
+		for i := 0; i < len(rdn); i++ {
+			switch rdn[i] {
+			case '\\':
+				i++
+			case '+':
+				if !yield(rdn[start:i]) {
+					return
+				}
+				start = i + 1
+			}
+		}
+		yield(rdn[start:])
+	}
+}
+
+func (p *dnParser) attributeType() error {
 	behind := p.pos - 1
 	p.spaces()
 	start := p.pos
-	for p.pos < len(p.text) && typeOctet(p.text[p.pos]) {
+	for p.pos < len(p.text) && typeOctets[p.text[p.pos]] {
 		p.pos++
 	}
 	typ := p.text[start:p.pos]
 	p.spaces()
 	if typ == "" || p.pos == len(p.text) || p.text[p.pos] != '=' {
 		if behind >= 0 && p.text[behind] == ',' {
-			return "", p.fail(behind, `expected an attribute type and "=" behind the comma (a comma inside a value is written "\,")`)
+			return p.fail(behind, `expected an attribute type and "=" behind the comma (a comma inside a value is written "\,")`)
 		}
-		return "", p.fail(start, `expected an attribute type and "=", as in "OU=Staff"`)
+		return p.fail(start, `expected an attribute type and "=", as in "OU=Staff"`)
 	}
 	p.pos++
-	return strings.ToLower(typ), nil
+	p.folded = append(append(p.folded, AttributeName(typ)...), '=')
+	return nil
 }
 
-func typeOctet(c byte) bool {
-	return c == '-' || c == '.' || c >= '0' && c <= '9' || c|0x20 >= 'a' && c|0x20 <= 'z'
-}
-
-func (p *dnParser) attributeValue() (string, error) {
+func (p *dnParser) attributeValue() error {
 	p.spaces()
 	if p.pos < len(p.text) && p.text[p.pos] == '#' {
 		return p.hexValue()
 	}
-	var b strings.Builder
-	keep := 0 // length of b up to its last octet that is not a trailing space
-	for p.pos < len(p.text) {
+	p.value = p.value[:0]
+	for ; p.pos < len(p.text) && p.text[p.pos] != ',' && p.text[p.pos] != '+'; p.pos++ {
 		c := p.text[p.pos]
 		switch c {
-		case ',', '+', ';':
-			if c == ';' {
-				return "", p.fail(p.pos, `";" separates nothing in a name of RFC 4514; write "," between parts, or "\;" inside a value`)
-			}
-			return fold(b.String()[:keep]), nil
+		case ';':
+			return p.fail(p.pos, `";" separates nothing in a name of RFC 4514; write "," between parts, or "\;" inside a value`)
 		case '"', '<', '>', 0:
-			return "", p.fail(p.pos, fmt.Sprintf(`%q must be escaped in a value; write "\%s"`, string(c), escapeText(c)))
+			return p.fail(p.pos, fmt.Sprintf(`%q must be escaped in a value; write "\%s"`, string(c), escapeText(c)))
 		case '\\':
 			octet, n := unescape(p.text[p.pos:])
 			if n == 0 {
-				return "", p.fail(p.pos, `a backslash escapes one of , + " \ < > ; = # space, or is followed by two hex digits; a backslash itself is written "\\"`)
+				return p.fail(p.pos, `a backslash escapes one of , + " \ < > ; = # space, or is followed by two hex digits; a backslash itself is written "\\"`)
 			}
-			b.WriteByte(octet)
-			p.pos += n
-			keep = b.Len()
-			continue
+			c = octet
+			p.pos += n - 1
 		}
-		b.WriteByte(c)
-		if c != ' ' {
-			keep = b.Len()
-		}
-		p.pos++
+		p.value = append(p.value, c)
 	}
-	return fold(b.String()[:keep]), nil
+	p.folded = appendFolded(p.folded, p.value)
+	return nil
 }
 
 func escapeText(c byte) string {
@@ -180,8 +249,8 @@ func escapeText(c byte) string {
 	return string(c)
 }
 
-// hexValue reads "#" and the hex of a BER value, which is compared as it is.
-func (p *dnParser) hexValue() (string, error) {
+// hexValue folds "#" and the hex of a BER value, which is compared as it is.
+func (p *dnParser) hexValue() error {
 	start := p.pos
 	p.pos++
 	for p.pos < len(p.text) && hexDigit(p.text[p.pos]) < 16 {
@@ -190,9 +259,10 @@ func (p *dnParser) hexValue() (string, error) {
 	value := p.text[start:p.pos]
 	p.spaces()
 	if end := p.pos == len(p.text) || p.text[p.pos] == ',' || p.text[p.pos] == '+'; !end || len(value) < 3 || len(value)%2 == 0 {
-		return "", p.fail(start, `"#" begins a hexadecimal value; write "\#" for a value that begins with it`)
+		return p.fail(start, `"#" begins a hexadecimal value; write "\#" for a value that begins with it`)
 	}
-	return strings.ToLower(value), nil
+	p.folded = append(p.folded, strings.ToLower(value)...)
+	return nil
 }
 
 // unescape reads one escape at the front of s and returns its octet and its
@@ -212,12 +282,45 @@ func unescape(s string) (byte, int) {
 	return 0, 0
 }
 
-// fold makes equal values equal text: lower case, white space squeezed, and
-// the octets that separate the parts of a name escaped again.
-func fold(s string) string {
-	s = strings.Join(strings.Fields(strings.ToLower(s)), " ")
-	if strings.ContainsAny(s, `\+,`) {
-		s = strings.NewReplacer(`\`, `\\`, `+`, `\+`, `,`, `\,`).Replace(s)
+// appendFolded makes equal values equal text. The octets that separate the parts
+// of a name, a leading "#", and those that are not UTF-8 are escaped.
+func appendFolded(dst, value []byte) []byte {
+	start := len(dst)
+	gap, prepared := false, false
+	for i := 0; i < len(value); {
+		r, n := rune(value[i]), 1
+		if r >= utf8.RuneSelf {
+			r, n = utf8.DecodeRune(value[i:])
+		}
+		if !prepared && !Settled(r) {
+			prepared = true
+			if utf8.Valid(value) {
+				value, dst, gap, i = Prepare(value, true), dst[:start], false, 0
+				continue
+			}
+		}
+		if unicode.IsSpace(r) {
+			gap = true
+			i += n
+			continue
+		}
+		if gap && len(dst) > start {
+			dst = append(dst, ' ')
+		}
+		gap = false
+		switch {
+		case r == utf8.RuneError && n == 1:
+			dst = fmt.Appendf(dst, `\%02x`, value[i])
+		case r == '\\', r == '+', r == ',', r == '#' && len(dst) == start:
+			dst = append(dst, '\\', byte(r))
+		case r >= 'A' && r <= 'Z':
+			dst = append(dst, byte(r)|0x20)
+		case r < utf8.RuneSelf:
+			dst = append(dst, byte(r))
+		default:
+			dst = utf8.AppendRune(dst, unicode.ToLower(r))
+		}
+		i += n
 	}
-	return s
+	return dst
 }

@@ -4,6 +4,7 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/rollcall-cli/rollcall/internal/identity"
 )
@@ -126,7 +127,14 @@ func TestText(t *testing.T) {
 		{`rollcall explain "CN=Jane \"JD\" Doe,DC=corp" --redact`, `rollcall explain "` + New(key).DN(`CN=Jane "JD" Doe,DC=corp`) + `" --redact`},
 		{`"2.5.4.3=Jane Doe,2.5.4.11=Sales" or 2.5.4.3=Jane Doe`, `"2.5.4.3=` + m.Name("Jane Doe") + `,2.5.4.11=` + m.Name("Sales") + `" or 2.5.4.3=` + m.Name("Jane Doe")},
 		{`(|(cn=Jane Doe)(ou=Sales))`, `(|(cn=` + m.Name("Jane Doe") + `)(ou=` + m.Name("Sales") + `))`},
+		// With spaces before the sign, and with types of any name.
+		{`of uid =ann,dc=x`, `of uid =` + m.Name("ann") + `,dc=` + m.Name("x")},
+		{`of uid = ann, dc = x`, `of uid =` + m.Name("ann") + `, dc =` + m.Name("x")},
+		{`of employeeCode=77,ou=Sales,dc=corp`, `of ` + m.DN("employeeCode=77,ou=Sales,dc=corp")},
+		{`"employeeCode=77,ou=Sales" and cn=Ann Smith+badge=5,dc=corp`, `"` + m.DN("employeeCode=77,ou=Sales") + `" and ` + m.DN("cn=Ann Smith+badge=5,dc=corp")},
+		{`(memberOf=employeeCode=77,ou=Sales)`, `(memberOf=` + m.DN("employeeCode=77,ou=Sales") + `)`},
 		// What is none.
+		{`--output=json, --limit=5`, `--output=json, --limit=5`},
 		{`(&(mail=*)(title=*)(userAccountControl:1.2.840.113556.1.4.803:=2))`, `(&(mail=*)(title=*)(userAccountControl:1.2.840.113556.1.4.803:=2))`},
 		{`max_length = { title = 64, name = 5 }`, `max_length = { title = 64, name = 5 }`},
 		{"3 accounts changed, version 7 of the state written to rollcall.state.jsonl", "3 accounts changed, version 7 of the state written to rollcall.state.jsonl"},
@@ -137,6 +145,27 @@ func TestText(t *testing.T) {
 		if got := m.Text(c.want); got != c.want {
 			t.Errorf("masked again, %q became\n%q", c.want, got)
 		}
+	}
+}
+
+// TestLongText: a text of many parts takes a time that grows with its length.
+func TestLongText(t *testing.T) {
+	took := func(parts int) (least time.Duration) {
+		for i := range 5 {
+			start := time.Now()
+			for _, part := range []string{"a=b,", "title = 64, ", "a=a=", "cn=a,", "a=1,cn =2,"} {
+				New(key).Text(strings.Repeat(part, parts) + "dc=x")
+				New(key).Text(strings.Repeat(part, parts) + "a=x")
+			}
+			if d := time.Since(start); i == 0 || d < least {
+				least = d
+			}
+		}
+		return least
+	}
+	// Quadratic would be 256 times as long.
+	if short, long := took(100), took(1_600); long > 100*short {
+		t.Errorf("100 parts take %v, 1,600 take %v", short, long)
 	}
 }
 

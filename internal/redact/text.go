@@ -145,13 +145,51 @@ func (m *Mask) knows(address string) bool {
 	return known || isAddressMask(address)
 }
 
-// dnLike finds a DN with or without a quote before it. Without, its first type
-// stands directly before the sign, or else all of "title = 64" would be one. A
-// doubled backslash is an escape in quotes.
+// dnLike finds what may be a DN with or without a quote before it, of types of
+// any name. A doubled backslash is an escape in quotes.
 var dnLike = func() *regexp.Regexp {
-	typ, value := `(?:`+strings.Join(types, "|")+`|`+oid+`)`, `=(?:\\\\[,+;<>]|\\[\s\S]|[^\\,+;"<>\n])*`
-	return regexp.MustCompile(`(?i)(?:" *` + typ + ` *|\b` + typ + `)` + value + `(?: *[,+;] *` + typ + ` *` + value + `)*`)
+	typ, value := `(?:[a-z][a-z0-9-]*|`+oid+`)`, `=(?:\\\\[,+;<>]|\\[\s\S]|[^\\,+;"<>\n])*`
+	// Between a type and its sign, a space is a part of the name where the type is
+	// one of DNs, or else all of "title = 64" would be one.
+	shown := `(?:` + strings.Join(types, "|") + `|` + oid + `)`
+	return regexp.MustCompile(`(?i)(?:" *|\b)(?:` + shown + ` *|` + typ + `)` + value + `(?: *[,+;] *(?:` + shown + ` *|` + typ + `)` + value + `)*`)
 }()
+
+// anyType and shownHere find types that stand directly before their sign.
+var (
+	anyType   = regexp.MustCompile(`(?i)\b(?:[a-z][a-z0-9-]*|` + oid + `)=`)
+	shownHere = regexp.MustCompile(`(?i)\b(?:` + strings.Join(types, "|") + `|` + oid + `)=`)
+)
+
+// containers are the types that stand at the end of a DN.
+var containers = regexp.MustCompile(`(?i)^ *(?:dc|ou|o|c|l|st|domaincomponent|organizationalunitname|organizationname|countryname|localityname|` + oid + `) *$`)
+
+// startOfDN returns where a DN begins in a text that dnLike found, or its length:
+// with a type of DNs in quotes or directly before its sign, or, if the whole ends
+// as DNs do, with whatever is no DN in the value of something else.
+func startOfDN(text string, quoted bool) int {
+	first, value, _ := strings.Cut(text, "=")
+	shown := shownType.MatchString(first)
+	if shown && (quoted || !strings.HasSuffix(first, " ")) {
+		return 0
+	}
+	last := 0
+	for next := valueEnd(text); next < len(text); next = last + valueEnd(text[last:]) {
+		last = next + 1
+	}
+	typ, _, _ := strings.Cut(text[last:], "=")
+	if last > 0 && containers.MatchString(typ) {
+		inner := anyType.FindAllStringIndex(value[:valueEnd(value)], -1)
+		if shown || len(inner) == 0 {
+			return 0
+		}
+		return len(first) + 1 + inner[len(inner)-1][0]
+	}
+	if at := shownHere.FindStringIndex(value); at != nil {
+		return len(first) + 1 + at[0]
+	}
+	return len(text)
+}
 
 // conditionEnd returns where the condition of a filter that a text begins in
 // ends, or else its length.
@@ -179,8 +217,15 @@ func (m *Mask) dns(s string, parts int) (all []span) {
 			return all
 		}
 		start, end := from+at[0], from+at[1]
-		if s[start] == '"' {
+		quote := s[start] == '"'
+		if quote {
 			start++
+		}
+		if skipped := startOfDN(s[start:end], quote); skipped > 0 {
+			from = start + skipped
+			continue
+		}
+		if quote {
 			if inner, ok := quoted(s[start:]); ok {
 				from = start + len(inner)
 				all = append(all, span{start, from, m.like(unquoted(inner))})

@@ -262,6 +262,24 @@ func (o *foundObject) Values(name string) (values [][]byte) {
 	return values
 }
 
+// Options implements [filter.Tagged].
+func (o *foundObject) Options(name string, n int) string {
+	for i, spelled := range o.names {
+		if filter.AttributeName(spelled) != strings.ToLower(name) {
+			continue
+		}
+		if n < len(o.values[i]) {
+			_, options, tagged := strings.Cut(spelled, ";")
+			if tagged {
+				options = ";" + options
+			}
+			return options
+		}
+		n -= len(o.values[i])
+	}
+	return ""
+}
+
 // Attributes implements [directory.Object].
 func (o *foundObject) Attributes() iter.Seq2[string, [][]byte] {
 	return func(yield func(string, [][]byte) bool) {

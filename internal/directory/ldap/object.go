@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"iter"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -118,7 +119,10 @@ wanted:
 		}
 		return i
 	}
-	return -1
+	if identity.PlainType(name) {
+		return -1
+	}
+	return slices.Index(o.wanted, identity.AttributeName(string(name)))
 }
 
 // DN implements [directory.Object]; the text stays valid.

@@ -56,6 +56,9 @@ func (n *name) split() bool {
 			if i == start || i == len(text) || text[i] != '=' {
 				return false
 			}
+			if !identity.PlainType(text[start:i]) {
+				p.plain = false
+			}
 			// The value.
 			before := text[i]
 			for i++; i < len(text) && text[i] != ',' && text[i] != '+'; i++ {

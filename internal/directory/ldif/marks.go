@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/rollcall-cli/rollcall/internal/identity"
 )
 
 // The comments of a snapshot begin with markPrefix and one of the names.
@@ -46,7 +48,9 @@ func (m *marks) take(text string) (err error) {
 		return nil
 	}
 	if names, ok := strings.CutPrefix(text, attributesMark); ok {
-		m.attributes = strings.Fields(names)
+		for _, name := range strings.Fields(names) {
+			m.attributes = append(m.attributes, identity.AttributeName(name))
+		}
 	} else if number, ok := strings.CutPrefix(text, scopeMark); ok {
 		m.scope, err = strconv.Atoi(number)
 	} else if number, ok := strings.CutPrefix(text, objectsMark); ok {

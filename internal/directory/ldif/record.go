@@ -65,6 +65,16 @@ func (r *record) Values(attribute string) [][]byte {
 	return nil
 }
 
+// Options implements [directory.Object].
+func (r *record) Options(attribute string, n int) string {
+	for _, o := range r.options {
+		if o.value == n && r.attributes.names[o.attribute] == attribute {
+			return o.options
+		}
+	}
+	return ""
+}
+
 // Attributes implements [directory.Object].
 func (r *record) Attributes() iter.Seq2[string, [][]byte] {
 	return func(yield func(string, [][]byte) bool) {
@@ -80,7 +90,14 @@ func (r *record) Attributes() iter.Seq2[string, [][]byte] {
 // found quickly among the many that a record has.
 type attributes struct {
 	names    []string // in lower case
-	byLength [][]int
+	byLength [][]spelling
+}
+
+// spelling is a name of an attribute in lower case; an attribute may have others
+// than the one by which it is read.
+type spelling struct {
+	name   string
+	number int
 }
 
 // Numbers of what is no such attribute.
@@ -92,11 +109,19 @@ const (
 
 func newAttributes(names []string) *attributes {
 	a := &attributes{names: names}
+	a.add("dn", dnLine)
+	a.add("changetype", changeLine)
 	for i, name := range names {
 		a.add(name, i)
 	}
-	a.add("dn", dnLine)
-	a.add("changetype", changeLine)
+	// A name that is read for itself stands for nothing else.
+	for i, name := range names {
+		for _, other := range identity.OtherNames(name) {
+			if a.find([]byte(other)) == unread {
+				a.add(other, i)
+			}
+		}
+	}
 	return a
 }
 
@@ -104,29 +129,19 @@ func (a *attributes) add(name string, number int) {
 	for len(a.byLength) <= len(name) {
 		a.byLength = append(a.byLength, nil)
 	}
-	a.byLength[len(name)] = append(a.byLength[len(name)], number)
+	a.byLength[len(name)] = append(a.byLength[len(name)], spelling{name, number})
 }
 
 func (a *attributes) find(name []byte) int {
 	if len(name) >= len(a.byLength) {
 		return unread
 	}
-	for _, number := range a.byLength[len(name)] {
-		if equalFold(name, a.spelling(number)) {
-			return number
+	for _, s := range a.byLength[len(name)] {
+		if equalFold(name, s.name) {
+			return s.number
 		}
 	}
 	return unread
-}
-
-func (a *attributes) spelling(number int) string {
-	switch number {
-	case dnLine:
-		return "dn"
-	case changeLine:
-		return "changetype"
-	}
-	return a.names[number]
 }
 
 // equalFold compares an attribute name with one of equal length in lower case.
