@@ -128,7 +128,7 @@ func TestEntry(t *testing.T) {
 	if _, err := New("corp", []string{path}).Read(context.Background(), scopes, collector, nil); err != nil {
 		t.Fatal(err)
 	}
-	want := `{00000001-0000-4000-8000-000000000001 uid=ann,ou=Staff,dc=example ann [ann@example.com] [a@example.com] [{display_name Ann Smith}] 0 user}`
+	want := `{00000001-0000-4000-8000-000000000001 uid=ann,ou=Staff,dc=example ann [ann@example.com] [] [a@example.com] [{display_name Ann Smith}] 0 user}`
 	if got := fmt.Sprint(collector.Entries()[1]); got != want {
 		t.Errorf("got %s", got)
 	}
