@@ -428,18 +428,18 @@ func (r *reading) takeLate(l *late, puts bool, o *object, take func() (bool, err
 	if err := o.set(m.body); err != nil {
 		return err
 	}
-	o.complete(l.parts)
-	for _, p := range l.parts {
-		r.receipt.Ranged += len(o.values[p.index])
-	}
 	if puts {
 		if earlier := r.earlier(o); slices.ContainsFunc(earlier, func(dn string) bool { return !slices.Contains(l.earlier, dn) }) {
 			// Another one with the GUID came meanwhile.
-			l.parts, l.earlier = nil, earlier
+			l.earlier = earlier
 			r.fetch.postpone(l)
 			return nil
 		}
 		r.moved(o, l.gone)
+	}
+	o.complete(l.parts)
+	for _, p := range l.parts {
+		r.receipt.Ranged += len(o.values[p.index])
 	}
 	return r.hand(take)
 }

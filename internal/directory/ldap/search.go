@@ -56,6 +56,7 @@ type latePart struct {
 	index     int    // into object.wanted
 	next      int    // the number of the first value that is missing
 	values    [][]byte
+	whole     bool // nothing is missing any more
 }
 
 // fetcher asks one server for everything: pages of searches, and the rest of
@@ -105,6 +106,9 @@ func (f *fetcher) run(ctx context.Context, q query) error {
 		if !ok {
 			return hinted{fmt.Errorf("search below %q, page %d: the answer does not say whether more follows (it lacks the control for paged results)", q.base, page), pagingHint}
 		}
+		if cookie = answer.Cookie; len(cookie) == 0 {
+			break
+		}
 		stale++
 		if n := f.fresh.Load(); n > fresh {
 			stale, fresh = 0, n
@@ -112,9 +116,6 @@ func (f *fetcher) run(ctx context.Context, q query) error {
 		if stale > maxStalePages {
 			return hinted{fmt.Errorf("search below %q, page %d: page after page came without a new object, and still more are to follow: the server goes round in a circle", q.base, page),
 				"set another page_size; if something stands between here and the server, name the server itself in urls"}
-		}
-		if cookie = answer.Cookie; len(cookie) == 0 {
-			break
 		}
 		if _, err := f.fetchLate(ctx); err != nil {
 			return err
@@ -171,6 +172,9 @@ func (f *fetcher) fetchLate(ctx context.Context) (some bool, err error) {
 	f.mu.Unlock()
 	for _, l := range list {
 		for i := range l.parts {
+			if l.parts[i].whole {
+				continue
+			}
 			if err := f.fetchValues(l, &l.parts[i]); err != nil {
 				return true, within(f.source.cause(ctx, f.conn, err), fmt.Sprintf("%s: values %d and following of %s", l.dn, l.parts[i].next, l.parts[i].attribute))
 			}
@@ -217,22 +221,22 @@ func (f *fetcher) fetchValues(l *late, p *latePart) error {
 		if len(result.Entries) != 1 {
 			return errors.New("the object went away while it was read")
 		}
-		whole, next := false, p.next
+		next := p.next
 		for _, a := range result.Entries[0].Attributes {
-			name, first, bounds, whole1, err := attributeRange(a.Name)
+			name, first, bounds, whole, err := attributeRange(a.Name)
 			if err != nil {
 				return err
 			}
-			if name != p.attribute || bounds == 0 && !whole1 {
+			if name != p.attribute || bounds == 0 && !whole {
 				continue
 			}
 			if first != p.next {
 				return fmt.Errorf("the server sent the values %q", a.Name)
 			}
-			whole, next = whole1, bounds
+			p.whole, next = whole, bounds
 			p.values = append(p.values, a.ByteValues...)
 		}
-		if whole {
+		if p.whole {
 			return nil
 		}
 		if next <= p.next {

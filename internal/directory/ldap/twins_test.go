@@ -112,6 +112,28 @@ func TestTwinsDuringChanges(t *testing.T) {
 	}
 }
 
+// What comes in ranges comes whole of twins, too.
+func TestTwinsInRanges(t *testing.T) {
+	s := servertest.NewStub(t, servertest.StubOptions{ValRange: 2})
+	for n := range 4 {
+		e := person(n, "A")
+		e.Set("entryUUID", twinUUID)
+		e.Set("proxyAddresses", fmt.Sprintf("SMTP:person%d@example.com", n), "smtp:a@example.com", "smtp:b@example.com", "smtp:c@example.com", "smtp:d@example.com")
+		s.Put(e)
+	}
+	o := optionsOf(s)
+	o.ActiveDirectory = false
+	got, receipt, err := read(t, o)
+	if err != nil || len(got) != 4 || receipt.Ranged != 4*(5+4) { // addresses and classes
+		t.Errorf("got %d entries, %+v, %v", len(got), receipt, err)
+	}
+	for _, e := range got {
+		if len(e.Aliases) != 4 {
+			t.Errorf("%s has %q", e.DN, e.Aliases)
+		}
+	}
+}
+
 // An object of Active Directory that is moved while another takes its name is one.
 func TestMovedAndReplaced(t *testing.T) {
 	var s *servertest.Stub
