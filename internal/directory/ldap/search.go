@@ -45,6 +45,7 @@ type late struct {
 	// it keeps when it is renamed or moved meanwhile.
 	handle string
 	parts  []latePart
+	whole  bool // nothing is missing in the parts any more
 	// guid is the object's, and earlier are the names at which objects with it
 	// were before. gone are those of them at which there is none any more.
 	guid          identity.GUID
@@ -56,7 +57,6 @@ type latePart struct {
 	index     int    // into object.wanted
 	next      int    // the number of the first value that is missing
 	values    [][]byte
-	whole     bool // nothing is missing any more
 }
 
 // fetcher asks one server for everything: pages of searches, and the rest of
@@ -172,14 +172,14 @@ func (f *fetcher) fetchLate(ctx context.Context) (some bool, err error) {
 	f.mu.Unlock()
 	for _, l := range list {
 		for i := range l.parts {
-			if l.parts[i].whole {
-				continue
+			if l.whole {
+				break
 			}
 			if err := f.fetchValues(l, &l.parts[i]); err != nil {
 				return true, within(f.source.cause(ctx, f.conn, err), fmt.Sprintf("%s: values %d and following of %s", l.dn, l.parts[i].next, l.parts[i].attribute))
 			}
 		}
-		l.gone = nil
+		l.whole, l.gone = true, nil
 		for _, dn := range l.earlier {
 			there, err := f.isThere(dn, l.guid)
 			if err != nil {
@@ -221,7 +221,7 @@ func (f *fetcher) fetchValues(l *late, p *latePart) error {
 		if len(result.Entries) != 1 {
 			return errors.New("the object went away while it was read")
 		}
-		next := p.next
+		end, next := false, p.next
 		for _, a := range result.Entries[0].Attributes {
 			name, first, bounds, whole, err := attributeRange(a.Name)
 			if err != nil {
@@ -233,10 +233,10 @@ func (f *fetcher) fetchValues(l *late, p *latePart) error {
 			if first != p.next {
 				return fmt.Errorf("the server sent the values %q", a.Name)
 			}
-			p.whole, next = whole, bounds
+			end, next = whole, bounds
 			p.values = append(p.values, a.ByteValues...)
 		}
-		if p.whole {
+		if end {
 			return nil
 		}
 		if next <= p.next {
