@@ -39,15 +39,16 @@ func TestCronConfiguration(t *testing.T) {
 	}
 }
 
-// cron runs rollcall-cron with the given program as rollcall.
-func cron(t *testing.T, dir, program string) (out string, code int) {
+// cron runs rollcall-cron with the given program as rollcall, and more in the
+// environment.
+func cron(t *testing.T, dir, program string, more ...string) (out string, code int) {
 	t.Helper()
 	bin := t.TempDir()
 	if err := os.Symlink(program, filepath.Join(bin, "rollcall")); err != nil {
 		t.Fatal(err)
 	}
 	cmd := exec.Command("/bin/sh", "cron/rollcall-cron")
-	cmd.Env = []string{"PATH=" + bin + ":/usr/bin:/bin", "ROLLCALL_CONFIG=" + dir, "ROLLCALL_STATE=" + dir, "ROLLCALL_LOG=" + filepath.Join(dir, "log")}
+	cmd.Env = append([]string{"PATH=" + bin + ":/usr/bin:/bin", "ROLLCALL_CONFIG=" + dir, "ROLLCALL_STATE=" + dir, "ROLLCALL_LOG=" + filepath.Join(dir, "log")}, more...)
 	text, err := cmd.CombinedOutput()
 	if err != nil && cmd.ProcessState == nil {
 		t.Fatal(err)
@@ -113,6 +114,71 @@ func TestCronRefusedCredentials(t *testing.T) {
 	}
 }
 
+// TestCronRefusedUnwritable: where it cannot be remembered that credentials were
+// refused, they are not tried, and a mail says so; the marker of a run that ended
+// well does not stay.
+func TestCronRefusedUnwritable(t *testing.T) {
+	dir := t.TempDir()
+	stub := filepath.Join(dir, "stub")
+	if err := os.WriteFile(stub, []byte("#!/bin/sh\necho run >&2\nexit ${CODE:-12}\n"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	for _, state := range []string{filepath.Join(dir, "nowhere"), stub, "/proc"} {
+		for range 2 {
+			out, code := cron(t, dir, stub, "ROLLCALL_STATE="+state)
+			if code != 1 || !strings.Contains(out, "no run: "+state+" cannot be written, so that refused credentials would be tried again") {
+				t.Errorf("exits %d\n%s", code, out)
+			}
+		}
+	}
+	if _, err := os.Stat(filepath.Join(dir, "log")); err == nil {
+		t.Errorf("runs: %q", read(t, filepath.Join(dir, "log")))
+	}
+
+	// The folder goes while the program runs.
+	state := filepath.Join(dir, "state")
+	if err := os.Mkdir(state, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	vanish := filepath.Join(dir, "vanish")
+	if err := os.WriteFile(vanish, []byte("#!/bin/sh\nrm -r "+state+"\nexit 12\n"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	out, code := cron(t, dir, vanish, "ROLLCALL_STATE="+state)
+	if code != 12 || !strings.Contains(out, "credentials were refused") || !strings.Contains(out, "stop the schedule now") {
+		t.Errorf("exits %d\n%s", code, out)
+	}
+	if out, code := cron(t, dir, vanish, "ROLLCALL_STATE="+state); code != 1 || !strings.Contains(out, "no run") {
+		t.Errorf("once more, exits %d\n%s", code, out)
+	}
+
+	if out, code := cron(t, dir, stub, "CODE=0"); code != 0 || out != "" {
+		t.Errorf("exits %d\n%s", code, out)
+	}
+	if left, err := filepath.Glob(filepath.Join(dir, "credentials-refused*")); err != nil || len(left) > 0 {
+		t.Errorf("left %q, %v", left, err)
+	}
+}
+
+// TestCronLog: a missing folder of the log is made, and without one the run begins
+// all the same, and the mail has its lines.
+func TestCronLog(t *testing.T) {
+	dir := t.TempDir()
+	stub := filepath.Join(dir, "stub")
+	if err := os.WriteFile(stub, []byte("#!/bin/sh\necho run >&2\nexit 3\n"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	log := filepath.Join(dir, "logs", "rollcall.jsonl")
+	if out, code := cron(t, dir, stub, "ROLLCALL_LOG="+log); code != 3 || out != "rollcall: exit code 3; see "+log+"\n" || read(t, log) != "run\n" {
+		t.Errorf("exits %d\n%s", code, out)
+	}
+	log = filepath.Join(stub, "log") // no folder can be made there
+	out, code := cron(t, dir, stub, "ROLLCALL_LOG="+log)
+	if code != 3 || !strings.HasPrefix(out, "rollcall: "+log+" cannot be written") || !strings.Contains(out, "\nrun\n") || !strings.HasSuffix(out, "rollcall: exit code 3; see above\n") {
+		t.Errorf("exits %d\n%s", code, out)
+	}
+}
+
 // TestCronService: its command line is one that the program takes, and the
 // same as that of rollcall-cron; and systemd takes the units.
 func TestCronService(t *testing.T) {
@@ -122,7 +188,7 @@ func TestCronService(t *testing.T) {
 		t.Fatal("rollcall.service does not start rollcall")
 	}
 	line, _, _ = strings.Cut(line, "\n")
-	if !strings.Contains(read(t, "cron/rollcall-cron"), "rollcall -C \"$config\" "+line+" 2>>") {
+	if !strings.Contains(read(t, "cron/rollcall-cron"), "  rollcall -C \"$config\" "+line+"\n") {
 		t.Errorf("rollcall-cron does not run rollcall %s", line)
 	}
 	if out, code := program(t)(copied(t, "quickstart"), strings.Fields(line)...); code != 0 || out == "" {

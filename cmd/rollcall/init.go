@@ -186,6 +186,8 @@ var asFlags = strings.NewReplacer(
 	"set start_tls = true", "give --start-tls", "start_tls = true", "--start-tls", "start_tls", "--start-tls",
 	"name more servers in urls", "name another server with --url", "in urls", "in --url", ", or the SRV records of domain", "",
 	", or log in with kerberos or client_cert", "", ", client_cert or kerberos", "", " (client_cert)", "",
+	"set base_dn in the scope", "write the file without --url", "lower page_size in the directory block", "write the file without --url and lower page_size there",
+	"set client_cert and client_key", "write the file without --url and set client_cert and client_key there",
 	"make base_dn and filter narrower", "write the file without --url", "index the attributes of the filter", "write the file without --url",
 	"to read base_dn and everything below it", "to read the naming context and everything below it",
 	"set timeout in the directory block if the server needs longer", "try again later, or write the file without --url and set timeout there",

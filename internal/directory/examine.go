@@ -4,16 +4,18 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/rollcall-cli/rollcall/internal/doctor"
+	"github.com/rollcall-cli/rollcall/internal/filter"
 	"github.com/rollcall-cli/rollcall/internal/identity"
 )
 
 // Examine reads a source to the end and adds what it found to the report: the
 // check of the read, whose subject is from, and of each scope's entries.
 func Examine(ctx context.Context, source Source, from string, scopes []Scope, r *doctor.Report, progress func(Progress), needs ...*doctor.Check) {
-	c := &census{scopes: scopes}
+	c := newCensus(scopes)
 	var counts []tally
 	read := r.Check(doctor.Read, from, func(k *doctor.Check) {
 		if len(scopes) == 0 {
@@ -73,37 +75,82 @@ func evidence(r *identity.Receipt) []string {
 // census is a [Sink] that counts what objects have.
 type census struct {
 	scopes  []Scope
+	names   [][]string // of the attributes that are counted, as objects are asked for them
 	mappers []*Mapper
-	objects []trait
+	// objects are numbers of traits, of which there are few.
+	objects []int32
+	traits  []trait
+	known   map[trait]int32
 }
 
-// trait is what is counted of an object. Its scope is none once it is gone.
+// trait is what is counted of an object.
 type trait struct {
-	scope                       int32
-	entry, primary, alias, guid bool
+	scope       int32
+	entry, guid bool
+	// has is an octet for each of the scope's configured attributes, 1 where the
+	// object has a value of it.
+	has string
+}
+
+// configured returns the attributes that a scope names beside that of the GUID,
+// each once.
+func (s *Scope) configured() (names []string) {
+	all := append(append([]string{s.PrimaryAttribute}, s.AliasAttributes...), s.UsernameAttribute)
+	for _, a := range s.Attributes {
+		all = append(all, a.Source)
+	}
+	for _, name := range all {
+		if name != "" && !slices.Contains(names, name) {
+			names = append(names, name)
+		}
+	}
+	return names
 }
 
 var _ Sink = (*census)(nil)
 
+func newCensus(scopes []Scope) *census {
+	c := &census{scopes: scopes, known: map[trait]int32{}}
+	for i := range scopes {
+		names := scopes[i].configured()
+		for i := range names {
+			names[i] = filter.AttributeName(names[i])
+		}
+		c.names = append(c.names, names)
+	}
+	return c
+}
+
 // Reset implements [Sink].
 func (c *census) Reset() error {
-	c.objects, c.mappers = nil, nil
+	*c = *newCensus(c.scopes)
 	return nil
 }
 
 // Put implements [Sink].
 func (c *census) Put(scope int, o Object) error {
-	c.objects = append(identity.Grown(c.objects), c.trait(scope, o))
+	c.objects = append(identity.Grown(c.objects), c.number(scope, o))
 	return nil
 }
 
 // Replace implements [Sink].
 func (c *census) Replace(n, scope int, o Object) error {
-	c.objects[n] = trait{scope: none}
+	c.objects[n] = none
 	if o != nil {
-		c.objects[n] = c.trait(scope, o)
+		c.objects[n] = c.number(scope, o)
 	}
 	return nil
+}
+
+// number returns that of the object's trait.
+func (c *census) number(scope int, o Object) int32 {
+	t := c.trait(scope, o)
+	n, known := c.known[t]
+	if !known {
+		n = int32(len(c.traits))
+		c.traits, c.known[t] = append(c.traits, t), n
+	}
+	return n
 }
 
 func (c *census) trait(scope int, o Object) trait {
@@ -118,36 +165,47 @@ func (c *census) trait(scope int, o Object) trait {
 	t := trait{scope: int32(scope)}
 	_, why := m.Entry(o)
 	t.entry = why == ""
-	t.primary = plainest(o, m.primary) != nil
-	for _, name := range m.aliases {
-		t.alias = t.alias || plainest(o, name) != nil
-	}
 	t.guid = !m.GUID(o).IsZero()
+	var has []byte
+	for _, name := range c.names[scope] {
+		if plainest(o, name) != nil {
+			has = append(has, 1)
+		} else {
+			has = append(has, 0)
+		}
+	}
+	t.has = string(has)
 	return t
 }
 
-// tally counts the objects of a scope, and the entries among them.
-type tally struct{ objects, entries, primary, alias, guid int }
+// tally counts the objects of a scope, the entries among them, and those of these
+// that have a GUID and each of the configured attributes.
+type tally struct {
+	objects, entries, guid int
+	having                 []int
+}
 
 func (c *census) counts() []tally {
 	list := make([]tally, len(c.scopes))
-	for _, t := range c.objects {
-		if t.scope == none {
+	for i := range list {
+		list[i].having = make([]int, len(c.scopes[i].configured()))
+	}
+	for _, number := range c.objects {
+		if number == none {
 			continue
 		}
+		t := &c.traits[number]
 		n := &list[t.scope]
 		n.objects++
 		if !t.entry {
 			continue
 		}
 		n.entries++
-		for _, has := range []struct {
-			it bool
-			n  *int
-		}{{t.primary, &n.primary}, {t.alias, &n.alias}, {t.guid, &n.guid}} {
-			if has.it {
-				*has.n++
-			}
+		if t.guid {
+			n.guid++
+		}
+		for i := range t.has {
+			n.having[i] += int(t.has[i])
 		}
 	}
 	return list
@@ -155,11 +213,12 @@ func (c *census) counts() []tally {
 
 func (n *tally) tell(s *Scope, k *doctor.Check) {
 	finding := "of " + counted(n.entries, "entry", "entries")
-	if s.PrimaryAttribute != "" {
-		finding += fmt.Sprintf(", %d with %s", n.primary, s.PrimaryAttribute)
-	}
-	if len(s.AliasAttributes) > 0 {
-		finding += fmt.Sprintf(", %d with %s", n.alias, strings.Join(s.AliasAttributes, " or "))
+	var nowhere []string
+	for i, name := range s.configured() {
+		finding += fmt.Sprintf(", %d with %s", n.having[i], name)
+		if n.having[i] == 0 {
+			nowhere = append(nowhere, name)
+		}
 	}
 	finding += fmt.Sprintf(", %d with a GUID", n.guid)
 	objects := fmt.Sprintf("%s, %d with an address", counted(n.objects, "object", "objects"), n.entries)
@@ -168,6 +227,8 @@ func (n *tally) tell(s *Scope, k *doctor.Check) {
 		k.Warn("no entry with an address was found", "see whether base_dn and filter fit, and whether the account may read what is below base_dn", objects)
 	case n.guid < n.entries:
 		k.Warn(finding, "set guid_attribute to an attribute that every entry has and that stays when it is renamed: without, a renamed entry counts as a new one", objects)
+	case len(nowhere) > 0:
+		k.Warn(finding, "no entry has "+strings.Join(nowhere, ", or ")+": correct the name in the scope, give the account the right to read it, or leave it out", objects)
 	default:
 		k.Pass(finding, objects)
 	}

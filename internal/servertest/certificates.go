@@ -1,15 +1,18 @@
 package servertest
 
 import (
+	"crypto"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
+	"crypto/rsa"
 	"crypto/sha256"
 	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/asn1"
 	"encoding/pem"
+	"fmt"
 	"math/big"
 	"net"
 	"os"
@@ -27,10 +30,17 @@ type CA struct {
 	key  *ecdsa.PrivateKey
 }
 
-// NewCA makes an authority whose files last as long as the test.
+// NewCA makes an authority, of a name of its own, whose files last as long as the
+// test.
 func NewCA(t T) *CA {
 	t.Helper()
-	return newCA(t, "Test CA", nil)
+	return newCA(t, fmt.Sprintf("Test CA %x", serial(t).Bytes()[:4]), nil)
+}
+
+// Renewed makes an authority of the same name with another key.
+func (ca *CA) Renewed(t T) *CA {
+	t.Helper()
+	return newCA(t, ca.cert.Subject.CommonName, nil)
 }
 
 // Intermediate makes an authority that ca has certified. Servers do not send
@@ -79,9 +89,12 @@ type Leaf struct {
 	From, Until time.Duration
 	// SelfSigned takes no authority.
 	SelfSigned bool
+	// RSA makes the key one of RSA, and SHA1 the signature one that nobody should
+	// accept any more.
+	RSA, SHA1 bool
 	// NegativeSerial makes the serial number negative, as Samba does in half
 	// of the certificates that it makes for itself. crypto/x509 refuses these.
-	// Only a [Stub] can use it.
+	// Only a [Stub] can use it, and not with SelfSigned.
 	NegativeSerial bool
 }
 
@@ -122,16 +135,26 @@ func (ca *CA) Issue(t T, leaf Leaf) *Certificate {
 			template.DNSNames = append(template.DNSNames, host)
 		}
 	}
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	var key crypto.Signer
+	var err error
+	if leaf.RSA {
+		key, err = rsa.GenerateKey(rand.Reader, 2048)
+		template.KeyUsage |= x509.KeyUsageKeyEncipherment
+	} else {
+		key, err = ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	}
 	must(t, err)
-	parent, signer := ca.cert, ca.key
+	if leaf.SHA1 {
+		template.SignatureAlgorithm = x509.ECDSAWithSHA1
+	}
+	parent, signer := ca.cert, crypto.Signer(ca.key)
 	if leaf.SelfSigned {
 		parent, signer = template, key
 	}
-	der, err := x509.CreateCertificate(rand.Reader, template, parent, &key.PublicKey, signer)
+	der, err := x509.CreateCertificate(rand.Reader, template, parent, key.Public(), signer)
 	must(t, err)
 	if leaf.NegativeSerial {
-		der = negative(t, der, template.SerialNumber, signer)
+		der = negative(t, der, template.SerialNumber, ca.key)
 	}
 	keyDER, err := x509.MarshalPKCS8PrivateKey(key)
 	must(t, err)
@@ -187,4 +210,11 @@ func negative(t T, der []byte, serial *big.Int, signer *ecdsa.PrivateKey) []byte
 func writePEM(t T, path, kind string, der []byte) {
 	t.Helper()
 	write(t, path, string(pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der})))
+}
+
+// Pool holds the authority's certificate.
+func (ca *CA) Pool() *x509.CertPool {
+	pool := x509.NewCertPool()
+	pool.AddCert(ca.cert)
+	return pool
 }

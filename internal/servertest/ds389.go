@@ -90,6 +90,19 @@ sys.exit(0 if SetupDs(verbose=True, log=log, containerised=False).create_from_in
 	return err
 }
 
+// Replicate makes the server one that others replicate from. It keeps tombstones
+// of what is deleted, then.
+func (x *DS389) Replicate(t T) {
+	t.Helper()
+	replica := ldap.NewAddRequest("cn=replica,cn="+strings.NewReplacer("=", `\3D`, ",", `\2C`).Replace(Base)+",cn=mapping tree,cn=config", nil)
+	for name, values := range map[string][]string{
+		"objectClass": {"top", "nsDS5Replica"}, "cn": {"replica"}, "nsDS5ReplicaRoot": {Base}, "nsDS5ReplicaType": {"3"}, "nsDS5Flags": {"1"}, "nsDS5ReplicaId": {"1"},
+	} {
+		replica.Attribute(name, values)
+	}
+	must(t, x.Connect(t).Add(replica))
+}
+
 // Connect returns a connection of the admin, which ends with the test.
 func (x *DS389) Connect(t T) *ldap.Conn {
 	t.Helper()

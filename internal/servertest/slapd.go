@@ -33,6 +33,9 @@ type SlapdOptions struct {
 	// slapd.conf(5). The default is the like of Active Directory's: 500
 	// entries, any number of them in pages of up to 1000.
 	ReaderLimits string
+	// Access are rules in the words of slapd.access(5), before which nobody's
+	// rights are limited.
+	Access []string
 	// NoAnonymous demands a login before anything else, with code 53.
 	NoAnonymous bool
 	// Confidential demands encryption before anything else but StartTLS,
@@ -128,6 +131,12 @@ func (s *Slapd) conf(dir string, o SlapdOptions) string {
 	}
 	if o.Confidential {
 		line("security tls=1")
+	}
+	for _, rule := range o.Access {
+		line("access %s", rule)
+	}
+	if o.Access != nil {
+		line("access to * by * read")
 	}
 	line("database mdb")
 	line("suffix %q", Base)

@@ -2,6 +2,7 @@ package servertest
 
 import (
 	"crypto/sha256"
+	"crypto/tls"
 	"fmt"
 	"slices"
 	"strconv"
@@ -18,6 +19,8 @@ type StubOptions struct {
 	// CA and Certificate replace the server's own.
 	CA          *CA
 	Certificate *Certificate
+	// TLS may change how TLS is spoken.
+	TLS func(*tls.Config)
 	// RootDSE replaces attributes of the root DSE; those without values are
 	// left out.
 	RootDSE map[string][]string
@@ -30,6 +33,8 @@ type StubOptions struct {
 	References []string
 	// Bind judges logins; nil lets everybody in.
 	Bind func(Bind) Result
+	// BindControls, by OID, come with the answer to a login.
+	BindControls map[string]string
 	// Answer may change the answer to a search before it is sent. It may also
 	// change the server's objects, for searches and pages to come.
 	Answer func(*Answer)
@@ -80,8 +85,9 @@ type Answer struct {
 	// control out.
 	More, NoPaging bool
 	// Close ends the connection where the result would come, and Silent sends
-	// nothing at all.
-	Close, Silent bool
+	// nothing at all. With Notice, the server ends the connection by a notice of
+	// disconnection (RFC 4511 section 4.4.1) that has the result.
+	Close, Silent, Notice bool
 }
 
 // Results of domain controllers.
@@ -261,7 +267,7 @@ func (s *Stub) Delete(dn string) {
 
 // Requests returns what the server was asked so far, a line a request:
 //
-//	bind NAME, or the SASL mechanism
+//	bind NAME, or the SASL mechanism, with the OIDs of controls
 //	search BASE SCOPE FILTER page N
 //	StartTLS
 func (s *Stub) Requests() []string {

@@ -3,9 +3,11 @@ package servertest
 import (
 	"bufio"
 	"crypto/tls"
+	"maps"
 	"net"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 
 	ber "github.com/go-asn1-ber/asn1-ber"
@@ -36,6 +38,9 @@ func NewStub(t T, o StubOptions) *Stub {
 	s.Put(NewEntry("CN=Deleted Objects,"+Base, "objectClass", "top", "objectClass", "container", "isDeleted", "TRUE"),
 		NewEntry(service, "objectClass", "top", "objectClass", "nTDSDSA", "invocationId", "\x03\x02\x01\x00\x05\x04\x07\x06\x08\x09\x0a\x0b\x0c\x0d\x0e\x0f"))
 	settings := &tls.Config{Certificates: []tls.Certificate{o.Certificate.TLS}}
+	if o.TLS != nil {
+		o.TLS(settings)
+	}
 	serve := func(encrypted bool) string {
 		l, err := net.Listen("tcp", "127.0.0.1:0")
 		must(t, err)
@@ -113,7 +118,7 @@ func (c *session) serve() {
 		}
 		switch op.Tag {
 		case ldap.ApplicationBindRequest:
-			c.send(id, outcome(ldap.ApplicationBindResponse, c.bind(op)))
+			c.send(id, outcome(ldap.ApplicationBindResponse, c.bind(op, controls)), bindControls(c.stub.options.BindControls)...)
 		case ldap.ApplicationSearchRequest:
 			if !c.search(id, op, controls) {
 				return
@@ -137,14 +142,28 @@ func (c *session) serve() {
 	}
 }
 
-func (c *session) bind(op *ber.Packet) Result {
+func bindControls(values map[string]string) (controls []*ber.Packet) {
+	for _, oid := range slices.Sorted(maps.Keys(values)) {
+		control := ber.NewSequence("")
+		control.AppendChild(octets(oid))
+		control.AppendChild(octets(values[oid]))
+		controls = append(controls, control)
+	}
+	return controls
+}
+
+func (c *session) bind(op *ber.Packet, controls []*ber.Packet) Result {
 	b := Bind{Name: op.Children[1].Data.String(), Encrypted: c.encrypted}
 	if auth := op.Children[2]; auth.Tag == 0 {
 		b.Password = auth.Data.String()
 	} else {
 		b.Mechanism = auth.Children[0].Data.String()
 	}
-	c.stub.note("bind %s%s", b.Name, b.Mechanism)
+	note := "bind " + b.Name + b.Mechanism
+	for _, control := range controls {
+		note += " " + control.Children[0].Data.String()
+	}
+	c.stub.note("%s", note)
 	c.bound = false
 	if b.Password == "" && b.Mechanism == "" {
 		return Result{} // anonymous
@@ -156,6 +175,9 @@ func (c *session) bind(op *ber.Packet) Result {
 	c.bound = r.Code == 0
 	return r
 }
+
+// lineBreaks escapes those in values, which [filter.Parse] takes for layout.
+var lineBreaks = strings.NewReplacer("\n", `\0a`, "\r", `\0d`)
 
 // search answers a search, and reports whether the connection goes on.
 func (c *session) search(id int64, op *ber.Packet, controls []*ber.Packet) bool {
@@ -179,7 +201,7 @@ func (c *session) search(id int64, op *ber.Packet, controls []*ber.Packet) bool 
 	var err error
 	if a.Filter, err = ldap.DecompileFilter(op.Children[6]); err != nil {
 		a.Result = Result{Code: 87, Message: err.Error()}
-	} else if a.Base == "" && a.Scope == "base" {
+	} else if a.Filter = lineBreaks.Replace(a.Filter); a.Base == "" && a.Scope == "base" {
 		e, _ := c.stub.show(c.stub.root(), a.Attributes)
 		a.Entries = []Entry{e}
 	} else if !c.bound {
@@ -212,7 +234,12 @@ func (c *session) search(id int64, op *ber.Packet, controls []*ber.Packet) bool 
 		p.AppendChild(octets(url))
 		c.queue(id, p)
 	}
-	if a.Close {
+	if a.Notice {
+		notice := outcome(ldap.ApplicationExtendedResponse, a.Result)
+		notice.AppendChild(ber.NewString(ber.ClassContext, ber.TypePrimitive, 10, "1.3.6.1.4.1.1466.20036", ""))
+		c.queue(0, notice)
+	}
+	if a.Close || a.Notice {
 		c.out.Flush()
 		return false
 	}

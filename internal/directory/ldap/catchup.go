@@ -26,15 +26,16 @@ const containerFilter = "(|(objectClass=organizationalUnit)(objectClass=containe
 func (r *reading) listContainers(ctx context.Context) error {
 	r.containers = map[identity.GUID]string{}
 	o := r.object([]string{"objectguid"})
-	return r.everywhere(ctx, query{filter: containerFilter, attributes: o.wanted}, o, func() error {
+	return r.everywhere(ctx, query{filter: containerFilter, attributes: o.wanted}, o, func() (bool, error) {
+		before := len(r.containers)
 		r.containers[o.guid()] = o.DN()
-		return nil
+		return len(r.containers) > before, nil
 	})
 }
 
 // everywhere performs a query in every naming context that the scopes lie in,
 // or, where its head may not be seen, in the scopes alone.
-func (r *reading) everywhere(ctx context.Context, q query, o *object, take func() error) error {
+func (r *reading) everywhere(ctx context.Context, q query, o *object, take func() (bool, error)) error {
 	for _, context := range r.contexts() {
 		q.base = context
 		err := r.search(ctx, q, o, take)
@@ -107,17 +108,17 @@ func (r *reading) catchUp(ctx context.Context) (settled bool, err error) {
 func (r *reading) changed(ctx context.Context, since string) (changed map[identity.GUID]bool, moved bool, err error) {
 	changed = map[identity.GUID]bool{}
 	o := r.object([]string{"objectguid"})
-	deleted := goldap.NewControlString(oidShowDeleted, true, "")
-	err = r.everywhere(ctx, query{filter: since, attributes: o.wanted, controls: []goldap.Control{deleted}}, o, func() error {
+	err = r.everywhere(ctx, query{filter: since, attributes: o.wanted, controls: r.conn.root.showDeleted()}, o, func() (bool, error) {
 		g := o.guid()
 		if g.IsZero() {
-			return nil
+			return false, nil
 		}
+		fresh := !changed[g]
 		changed[g] = true
 		if was, known := r.containers[g]; known && was != o.DN() && (r.nearScope(was) || r.nearScope(o.DN())) {
 			moved = true
 		}
-		return nil
+		return fresh, nil
 	})
 	return changed, moved, err
 }
@@ -140,23 +141,23 @@ func (r *reading) nearScope(text string) bool {
 }
 
 // readAgain replaces the objects of the scopes that changed since, and returns
-// them.
-func (r *reading) readAgain(ctx context.Context, since string) (again map[identity.GUID]bool, err error) {
-	again = map[identity.GUID]bool{}
+// their numbers.
+func (r *reading) readAgain(ctx context.Context, since string) (again map[int32]bool, err error) {
+	again = map[int32]bool{}
 	for i := range r.scopes {
 		s := &r.scopes[i]
 		o := r.object(s.attributes)
-		take := func() error {
-			g := o.guid()
-			if again[g] && !g.IsZero() {
-				return nil // an earlier scope has it
+		take := func() (bool, error) {
+			if n, known := r.find(o); known && again[n] {
+				return r.found(n), nil // an earlier scope has it
 			}
-			again[g] = true
+			n, err := r.again(int32(i), o)
+			again[n] = true
 			r.receipt.Reread++
-			return r.again(int32(i), o)
+			return true, err
 		}
 		for _, base := range r.bases(s) {
-			q := query{base: base, filter: "(&" + s.filter + since + ")", attributes: s.attributes}
+			q := query{base: base, filter: "(&" + s.filter + since + ")", attributes: s.attributes, puts: true}
 			if err := r.search(ctx, q, o, take); err != nil {
 				return nil, within(err, fmt.Sprintf("scope %q: reading again what changed during the read", s.name))
 			}
@@ -166,15 +167,16 @@ func (r *reading) readAgain(ctx context.Context, since string) (again map[identi
 }
 
 // remove takes those for gone that changed and that no scope selects any more.
-func (r *reading) remove(changed, again map[identity.GUID]bool) error {
+// Of several with one GUID it is not known which changed.
+func (r *reading) remove(changed map[identity.GUID]bool, again map[int32]bool) error {
 	for g := range changed {
-		at, known := r.byGUID[g]
-		if !known || again[g] {
+		n, known := r.byGUID[g]
+		if !known || again[n] || len(r.twins[g]) > 0 {
 			continue
 		}
 		delete(r.byGUID, g)
 		r.receipt.Reread++
-		if err := r.sink.Replace(int(at.number), int(at.scope), nil); err != nil {
+		if err := r.sink.Replace(int(n), int(r.places[n].scope), nil); err != nil {
 			return &sinkError{err}
 		}
 	}

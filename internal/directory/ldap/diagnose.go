@@ -68,12 +68,17 @@ func (d *diagnosis) all(ctx context.Context, scopes []directory.Scope, progress 
 	adCheck(doctor.Clock, d.clock)
 	adCheck(doctor.Catalog, func(k *doctor.Check) { d.catalog(ctx, t, scopes, k) })
 	needs := []*doctor.Check{server}
+	var seen *directory.Scope // the first in which the account sees something
 	for i := range scopes {
 		subject := `scope "` + scopes[i].Name + `"`
 		base := d.Check(doctor.Base, subject, func(k *doctor.Check) { d.base(ctx, &scopes[i], k) }, server)
-		needs = append(needs, base, d.Check(doctor.Right, subject, func(k *doctor.Check) { d.right(ctx, &scopes[i], k) }, base))
+		right := d.Check(doctor.Right, subject, func(k *doctor.Check) { d.right(ctx, &scopes[i], k) }, base)
+		needs = append(needs, base, right)
+		if seen == nil && right.Status == doctor.OK {
+			seen = &scopes[i]
+		}
 	}
-	needs = append(needs, d.Check(doctor.Paging, t.url, d.paging, server))
+	needs = append(needs, d.Check(doctor.Paging, t.url, func(k *doctor.Check) { d.paging(ctx, seen, k) }, server))
 	adCheck(doctor.Ranges, func(k *doctor.Check) { d.ranges(ctx, k) })
 	d.Check(doctor.Changes, t.url, d.changes, server)
 	adCheck(doctor.Deleted, func(k *doctor.Check) { d.deleted(ctx, k) })
@@ -317,6 +322,10 @@ func (d *diagnosis) server(ctx context.Context, k *doctor.Check) {
 	for _, context := range root.namingContexts {
 		evidence = append(evidence, "naming context "+context)
 	}
+	if len(root.namingContexts)+len(root.controls) == 0 {
+		k.Warn("the root entry (rootDSE) names neither naming contexts nor controls: what the server holds and can do is not known", rootHint)
+		return
+	}
 	controller := d.controller()
 	what := "a domain controller of Active Directory"
 	if !controller {
@@ -525,15 +534,78 @@ func (d *diagnosis) one(base string, scope int, filter string, controls ...golda
 	return cmp.Or(result, &goldap.SearchResult{}), err
 }
 
-func (d *diagnosis) paging(k *doctor.Check) {
-	switch controls := d.conn.root.controls; {
-	case slices.Contains(controls, oidPaging):
-		k.Pass("paged results are offered")
+// paging reads the first pages of a scope, which may be nil: what a server offers
+// an account, a backend or a proxy need not do.
+func (d *diagnosis) paging(ctx context.Context, s *directory.Scope, k *doctor.Check) {
+	controls := d.conn.root.controls
+	if len(controls) > 0 && !d.conn.root.offers(oidPaging) {
+		k.Fail(noPaging, pagingHint)
+		return
+	}
+	pages := 0
+	if s != nil {
+		var err error
+		if pages, err = d.pages(s); err != nil {
+			fail(k, d.cause(ctx, d.conn, err))
+			return
+		}
+	}
+	switch {
 	case len(controls) == 0:
 		k.Warn("the server does not tell which controls it has", "let the account read supportedControl in the root entry")
+	case pages == 0:
+		k.Pass("paged results are offered")
 	default:
-		k.Fail("the server does not offer paged results (RFC 2696), without which a complete answer cannot be told from a part", "enable paged results on the server")
+		k.Pass("paged results are offered, and a search is answered so", count(pages, "page was read", "pages were read"))
 	}
+}
+
+// pages reads two pages of a scope, or all if there are fewer.
+func (d *diagnosis) pages(s *directory.Scope) (n int, err error) {
+	f, err := s.ParseFilter()
+	if err != nil {
+		return 0, err
+	}
+	q := query{base: s.Base, filter: f.String(), attributes: []string{"1.1"}}
+	if s.Base == "" {
+		q.base = d.conn.root.contexts()[0]
+	}
+	done := make(chan struct{})
+	defer close(done)
+	go func() {
+		for {
+			select {
+			case b := <-d.conn.wire.batches:
+				d.conn.wire.reuse(b.block)
+			case <-done:
+				return
+			}
+		}
+	}()
+	fetch := &fetcher{source: d.Source, conn: d.conn}
+	var cookie []byte
+	for n < 2 {
+		paging := goldap.NewControlPaging(uint32(d.options.PageSize))
+		paging.SetCookie(cookie)
+		result, err := fetch.page(q, paging)
+		if err != nil {
+			return n, within(ofPage(err, n+1), fmt.Sprintf("page %d", n+1))
+		}
+		n++
+		answer, ok := goldap.FindControl(result.Controls, goldap.ControlTypePaging).(*goldap.ControlPaging)
+		if !ok {
+			return n, hinted{errors.New("the server ignores that a search is to be answered in pages (it lacks the control for paged results), so that a complete answer cannot be told from a part"), pagingHint}
+		}
+		if cookie = answer.Cookie; len(cookie) == 0 {
+			return n, nil
+		}
+	}
+	// A server keeps its place in a search until it is told not to (RFC 2696
+	// section 3). Whether it heeds that does not matter.
+	end := goldap.NewControlPaging(0)
+	end.SetCookie(cookie)
+	_, _ = fetch.page(q, end)
+	return n, nil
 }
 
 // ranges asks for a range of values, as a domain controller makes them of long
@@ -573,7 +645,12 @@ func (d *diagnosis) changes(k *doctor.Check) {
 // whom they do not show them.
 func (d *diagnosis) deleted(ctx context.Context, k *doctor.Check) {
 	container := "CN=Deleted Objects," + d.conn.root.defaultContext
-	result, err := d.one(container, goldap.ScopeSingleLevel, "(isDeleted=TRUE)", goldap.NewControlString(oidShowDeleted, true, ""))
+	controls := d.conn.root.showDeleted()
+	if controls == nil {
+		k.Pass("the server does not offer to show deleted objects: what is deleted during a read is noticed by the next one")
+		return
+	}
+	result, err := d.one(container, goldap.ScopeSingleLevel, "(isDeleted=TRUE)", controls...)
 	switch {
 	case err != nil && !goldap.IsErrorAnyOf(err, goldap.LDAPResultNoSuchObject, goldap.LDAPResultInsufficientAccessRights, goldap.LDAPResultSizeLimitExceeded):
 		fail(k, d.cause(ctx, d.conn, err))

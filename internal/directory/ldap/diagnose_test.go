@@ -91,12 +91,12 @@ func TestDiagnose(t *testing.T) {
 		"global-catalog ok: port * is the domain's own",
 		"base ok: DC=corp,DC=example,DC=com is there",
 		"right ok: the account may read there",
-		"paging ok: paged results are offered",
+		"paging ok: paged results are offered, and a search is answered so",
 		"ranges ok: long lists of values are given in ranges, and read to the end",
 		"changes ok: DirSync is offered",
 		"deleted ok: the account sees no deleted object, as is usual: what is deleted during a read is noticed by the next one",
 		"read ok: complete: 13 objects of the scopes",
-		"entries ok: of 12 entries, 12 with mail, 12 with proxyAddresses, 12 with a GUID",
+		"entries ok: of 12 entries, 12 with mail, 12 with proxyAddresses, 12 with sAMAccountName, 12 with a GUID",
 	}
 	r := diagnose(t, optionsOf(s))
 	got := outcomes(r)
@@ -338,7 +338,7 @@ func TestDiagnoseServer(t *testing.T) {
 		{"clock near", root("currentTime", clock(-4*time.Minute)), "clock ok: the clocks differ by 24", ""},
 		{"no clock", root("currentTime", ""), "clock skipped: not tested, because the server does not tell its time", ""},
 		{"no domain controller", root("supportedCapabilities", "", "vendorName", "389"), "server warning: this is dc1.corp.example.com, 389, and no domain controller", `kind = "ldap"`},
-		{"no paging", root("supportedControl", oidDirSync), "paging failed: the server does not offer paged results", "enable"},
+		{"no paging", root("supportedControl", oidDirSync), "paging failed: the server does not offer paged results", "export LDIF"},
 		{"silent controls", root("supportedControl", ""), "paging warning: the server does not tell which controls it has", "supportedControl"},
 		{"no DirSync", root("supportedControl", oidPaging), "changes ok: neither DirSync nor content synchronization is offered", ""},
 		{"syncrepl", root("supportedControl", oidPaging+" "+oidSyncRequest), "changes ok: content synchronization (syncrepl, RFC 4533) is offered", ""},
@@ -402,12 +402,12 @@ func TestDiagnoseScopes(t *testing.T) {
 		{"no base", at("", ""), "base ok: no base_dn: the scope reads DC=corp,DC=example,DC=com", ""},
 		{"nothing there", at(staffBase, "(mail=nobody@example.com)"), "right warning: the server finds nothing there that the account may see", "filter"},
 		{"no entry", at(staffBase, "(objectClass=organizationalUnit)"), "entries warning: no entry with an address was found", "base_dn and filter"},
-		{"no GUID", func() directory.Scope { x := at(staffBase, ""); x.GUIDAttribute = "employeeID"; return x }(), "entries warning: of 4 entries, 4 with mail, 4 with proxyAddresses, 0 with a GUID", "guid_attribute"},
+		{"no GUID", func() directory.Scope { x := at(staffBase, ""); x.GUIDAttribute = "employeeID"; return x }(), "entries warning: of 4 entries, 4 with mail, 4 with proxyAddresses, 4 with sAMAccountName, 0 with a GUID", "guid_attribute"},
 		{"other attributes", func() directory.Scope {
 			x := at(staffBase, "(objectClass=user)")
 			x.AliasAttributes = []string{"otherMailbox", "info"}
 			return x
-		}(), "entries ok: of 4 entries, 4 with mail, 0 with otherMailbox or info, 4 with a GUID", ""},
+		}(), "entries warning: of 4 entries, 4 with mail, 0 with otherMailbox, 0 with info, 4 with sAMAccountName, 4 with a GUID", "no entry has otherMailbox, or info: correct the name"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			r := diagnose(t, optionsOf(s), c.scope)

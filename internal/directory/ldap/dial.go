@@ -1,10 +1,13 @@
 package ldap
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/asn1"
 	"errors"
 	"fmt"
 	"io"
@@ -18,6 +21,8 @@ import (
 	goldap "github.com/go-ldap/ldap/v3"
 	"github.com/go-ldap/ldap/v3/gssapi"
 	"github.com/jcmturner/gokrb5/v8/client"
+	"github.com/jcmturner/gokrb5/v8/credentials"
+	"github.com/jcmturner/gokrb5/v8/keytab"
 )
 
 // target is a server to speak to.
@@ -123,6 +128,8 @@ type conn struct {
 	root   rootDSE
 	// policy is what the password policy said to the login, or nil.
 	policy *goldap.ControlBeheraPasswordPolicy
+	// asked is what the handshake asked for, or nil without TLS.
+	asked *asked
 	// stop ends the watch over the context.
 	stop func() bool
 }
@@ -152,7 +159,7 @@ func (s *Source) open(ctx context.Context, t target) (*conn, error) {
 // connect makes a connection, encrypted where it is to be, on which nobody is
 // logged in yet.
 func (s *Source) connect(ctx context.Context, t target) (*conn, error) {
-	tlsConfig, err := s.tlsConfig(t)
+	settings, err := s.tlsConfig(t)
 	if err != nil {
 		return nil, err
 	}
@@ -164,14 +171,14 @@ func (s *Source) connect(ctx context.Context, t target) (*conn, error) {
 	stop := context.AfterFunc(ctx, func() { _ = below.Close() })
 	encrypted := t.tls || s.options.StartTLS
 	if encrypted {
-		if nc, err = s.encrypt(ctx, t, nc, tlsConfig); err != nil {
+		if nc, err = s.encrypt(ctx, t, nc, settings); err != nil {
 			stop()
 			_ = below.Close()
 			return nil, cmp.Or(ctx.Err(), err)
 		}
 	}
 	w := newWire(nc, below, s.options.Timeout)
-	c := &conn{Conn: goldap.NewConn(w, encrypted), wire: w, target: t, stop: stop}
+	c := &conn{Conn: goldap.NewConn(w, encrypted), wire: w, target: t, asked: &settings.asked, stop: stop}
 	c.Start()
 	return c, nil
 }
@@ -188,7 +195,7 @@ func (s *Source) dial(ctx context.Context, t target) (net.Conn, error) {
 
 // encrypt makes a TLS connection of a TCP connection, by StartTLS where the
 // target does not begin with TLS.
-func (s *Source) encrypt(ctx context.Context, t target, nc net.Conn, config *tls.Config) (net.Conn, error) {
+func (s *Source) encrypt(ctx context.Context, t target, nc net.Conn, settings *tlsSettings) (net.Conn, error) {
 	if err := nc.SetDeadline(time.Now().Add(s.options.Timeout)); err != nil {
 		return nil, err
 	}
@@ -197,9 +204,9 @@ func (s *Source) encrypt(ctx context.Context, t target, nc net.Conn, config *tls
 			return nil, fmt.Errorf("StartTLS: %w", err)
 		}
 	}
-	secure := tls.Client(nc, config)
+	secure := tls.Client(nc, &settings.Config)
 	if err := secure.HandshakeContext(ctx); err != nil {
-		return nil, err
+		return nil, &handshakeError{err, &settings.asked}
 	}
 	return secure, nc.SetDeadline(time.Time{})
 }
@@ -223,14 +230,37 @@ func startTLS(nc net.Conn) error {
 	return goldap.GetLDAPError(answer)
 }
 
+// tlsSettings are those of one connection.
+type tlsSettings struct {
+	tls.Config
+	asked asked
+}
+
+// asked is what a server asked of the client in the handshake.
+type asked struct {
+	// certificate is set where it asked for one, given where it got it, and
+	// authorities are those whose certificates it accepts, if it says so.
+	certificate, given bool
+	authorities        []string
+}
+
+// handshakeError is what ended a handshake.
+type handshakeError struct {
+	err   error
+	asked *asked
+}
+
+func (e *handshakeError) Error() string { return e.err.Error() }
+func (e *handshakeError) Unwrap() error { return e.err }
+
 // tlsConfig verifies chain and host name. Its errors are faults of files of
 // the configuration.
-func (s *Source) tlsConfig(t target) (*tls.Config, error) {
-	config := &tls.Config{ServerName: t.host, MinVersion: tls.VersionTLS12}
+func (s *Source) tlsConfig(t target) (*tlsSettings, error) {
+	config := &tlsSettings{Config: tls.Config{ServerName: t.host, MinVersion: tls.VersionTLS12}}
 	if file := s.options.CAFile; file != "" {
-		pem, err := os.ReadFile(file)
+		pem, err := readPEM("ca_file", file)
 		if err != nil {
-			return nil, unreadable("ca_file", file, err)
+			return nil, err
 		}
 		config.RootCAs = x509.NewCertPool()
 		if !config.RootCAs.AppendCertsFromPEM(pem) {
@@ -238,16 +268,55 @@ func (s *Source) tlsConfig(t target) (*tls.Config, error) {
 		}
 	}
 	if cert, key := s.options.ClientCert, s.options.ClientKey; cert != "" {
-		if err := readable([2]string{"client_cert", cert}, [2]string{"client_key", key}); err != nil {
+		certPEM, err := readPEM("client_cert", cert)
+		if err != nil {
 			return nil, err
 		}
-		pair, err := tls.LoadX509KeyPair(cert, key)
+		keyPEM, err := readPEM("client_key", key)
+		if err != nil {
+			return nil, err
+		}
+		pair, err := tls.X509KeyPair(certPEM, keyPEM)
 		if err != nil {
 			return nil, &fileError{fmt.Errorf("client_cert %s with client_key %s: %w", cert, key, err), "name a certificate and the key that belongs to it, both in PEM"}
 		}
 		config.Certificates = []tls.Certificate{pair}
 	}
+	config.GetClientCertificate = func(r *tls.CertificateRequestInfo) (*tls.Certificate, error) {
+		config.asked = asked{certificate: true, authorities: namesOf(r.AcceptableCAs)}
+		for i := range config.Certificates {
+			if r.SupportsCertificate(&config.Certificates[i]) == nil {
+				config.asked.given = true
+				return &config.Certificates[i], nil
+			}
+		}
+		return new(tls.Certificate), nil // none
+	}
 	return config, nil
+}
+
+// namesOf reads distinguished names in DER, as certificates have them.
+func namesOf(list [][]byte) (names []string) {
+	for _, der := range list {
+		var name pkix.RDNSequence
+		if _, err := asn1.Unmarshal(der, &name); err == nil {
+			names = append(names, name.String())
+		}
+	}
+	return names
+}
+
+// readPEM reads a file that an attribute names. What editors put before its
+// first line would hide the first certificate.
+func readPEM(attribute, file string) ([]byte, error) {
+	text, err := os.ReadFile(file)
+	switch {
+	case err != nil:
+		return nil, unreadable(attribute, file, err)
+	case bytes.HasPrefix(text, []byte("\xff\xfe")), bytes.HasPrefix(text, []byte("\xfe\xff")):
+		return nil, &fileError{fmt.Errorf("%s %s: the file is UTF-16", attribute, file), "save it as ASCII or UTF-8"}
+	}
+	return bytes.TrimPrefix(text, []byte("\xef\xbb\xbf")), nil
 }
 
 // fileError is a fault of a file that the configuration names: no other server
@@ -304,9 +373,16 @@ func (s *Source) bind(ctx context.Context, c *conn) error {
 			return net.ErrClosed
 		}
 	case o.BindDN != "":
-		request := goldap.NewSimpleBindRequest(o.BindDN, o.Password(), []goldap.Control{goldap.NewControlBeheraPasswordPolicy()})
-		if o.ActiveDirectory {
-			request.Controls = nil
+		request := goldap.NewSimpleBindRequest(o.BindDN, o.Password(), nil)
+		if !o.ActiveDirectory {
+			// Some servers fall silent at a control that they do not know.
+			if err := c.readRoot(); err != nil && !isAnswer(err) {
+				return err
+			}
+			c.wire.await()
+			if c.root.offers(goldap.ControlTypeBeheraPasswordPolicy) {
+				request.Controls = []goldap.Control{goldap.NewControlBeheraPasswordPolicy()}
+			}
 		}
 		result, err := c.SimpleBind(request)
 		if result != nil {
@@ -317,9 +393,30 @@ func (s *Source) bind(ctx context.Context, c *conn) error {
 		}
 		return err
 	case o.ClientCert != "":
-		return c.ExternalBind()
+		err := c.ExternalBind()
+		if err != nil && !c.asked.given {
+			return &unsentError{err, c.asked}
+		}
+		return err
 	}
 	return nil
+}
+
+// unsentError is a refused login as whom a client certificate names that was not
+// sent.
+type unsentError struct {
+	err   error
+	asked *asked
+}
+
+func (e *unsentError) Error() string { return e.err.Error() }
+func (e *unsentError) Unwrap() error { return e.err }
+
+// isAnswer reports whether an error is what a server answered, and not that it did
+// not.
+func isAnswer(err error) bool {
+	var e *goldap.Error
+	return errors.Is(err, errNoRoot) || errors.As(err, &e) && e.ResultCode < goldap.ErrorNetwork
 }
 
 // noFAST keeps from asking for FAST (RFC 6113), which KDCs of Windows do not
@@ -332,22 +429,31 @@ func (s *Source) bindKerberos(c *conn) error {
 	if k.Cache == "" {
 		tickets = [2]string{"kerberos keytab", k.Keytab}
 	}
-	if err := readable([2]string{"kerberos config", k.Config}, tickets); err != nil {
+	if err := readable(tickets); err != nil {
 		return err
 	}
-	var login *gssapi.Client
-	var err error
+	krb5, err := kerberosConfig(k.Config)
+	if err != nil {
+		return err
+	}
+	var login gssapi.Client
 	if k.Cache != "" {
-		login, err = gssapi.NewClientFromCCache(k.Cache, k.Config, noFAST)
+		var cache *credentials.CCache
+		if cache, err = credentials.LoadCCache(k.Cache); err == nil {
+			login.Client, err = client.NewFromCCache(cache, krb5, noFAST)
+		}
 	} else {
-		name, realm, _ := strings.Cut(k.Principal, "@")
-		login, err = gssapi.NewClientWithKeytab(name, realm, k.Keytab, k.Config, noFAST)
+		var keys *keytab.Keytab
+		if keys, err = keytab.Load(k.Keytab); err == nil {
+			name, realm, _ := strings.Cut(k.Principal, "@")
+			login.Client = client.NewWithKeytab(name, realm, keys, krb5, noFAST)
+		}
 	}
 	if err != nil {
-		return &fileError{fmt.Errorf("kerberos config %s, %s %s: %w", k.Config, tickets[0], tickets[1], err), ""}
+		return &fileError{fmt.Errorf("%s %s: %w", tickets[0], tickets[1], err), "make the file anew"}
 	}
 	defer login.Close()
-	return c.GSSAPIBind(login, cmp.Or(k.Service, "ldap/"+c.target.host), "")
+	return c.GSSAPIBind(&login, cmp.Or(k.Service, "ldap/"+c.target.host), "")
 }
 
 // loginError says that the credentials were refused, in words.
@@ -392,6 +498,10 @@ func (s *Source) cause(ctx context.Context, c *conn, err error) error {
 	}
 	if file := (*fileError)(nil); errors.As(err, &file) {
 		return err
+	}
+	// In TLS 1.3 a client certificate is judged after the handshake.
+	if c != nil && c.asked != nil && c.wire.fault.Load() != nil && alertOf(*c.wire.fault.Load()) != "" {
+		return explain(&handshakeError{*c.wire.fault.Load(), c.asked}, s.options.ActiveDirectory)
 	}
 	// go-ldap keeps no more than the text of what ended the connection.
 	var result *goldap.Error

@@ -28,36 +28,57 @@ func (s *Source) Find(ctx context.Context, q directory.Query, scopes []directory
 	if err != nil {
 		return directory.Findings{}, err
 	}
-	targets, err := s.targets(ctx)
+	c, err := s.first(ctx)
 	if err != nil {
 		return directory.Findings{}, err
 	}
-	var failed error
-	for _, t := range targets {
-		c, err := s.open(ctx, t)
-		if err != nil {
-			if failed = s.failure(ctx, t, err); errors.As(err, new(*loginError)) || ctx.Err() != nil {
-				break
-			}
-			continue
-		}
-		defer c.close()
-		r := &reading{source: s, scopes: plan, target: t, conn: c}
-		f := finding{reading: r, judge: judge, seen: map[string]bool{}}
-		if err := f.run(&q); err != nil {
-			return directory.Findings{}, &directory.ReadError{Directory: s.options.Label, From: t.url, Err: s.cause(ctx, c, err)}
-		}
-		var cut bool
-		f.found.Objects, cut = directory.SortFound(f.found.Objects)
-		f.found.Cut = f.found.Cut || cut
-		return f.found, nil
+	defer c.close()
+	f := finding{judge: judge, seen: map[string]bool{}}
+	f.asking = asking{reading: &reading{source: s, scopes: plan, target: c.target, conn: c}, attributes: judge.Attributes(), limit: directory.MaxFound + 1, take: f.take}
+	if err := f.run(&q); err != nil {
+		return directory.Findings{}, &directory.ReadError{Directory: s.options.Label, From: c.target.url, Err: s.cause(ctx, c, err)}
 	}
-	return directory.Findings{}, failed
+	var cut bool
+	f.found.Objects, cut = directory.SortFound(f.found.Objects)
+	f.found.Cut, f.found.Notes = f.cut || cut, f.notes
+	return f.found, nil
+}
+
+// first logs in on the first server that can be reached.
+func (s *Source) first(ctx context.Context) (*conn, error) {
+	targets, err := s.targets(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for _, t := range targets {
+		var c *conn
+		if c, err = s.open(ctx, t); err == nil {
+			return c, nil
+		}
+		refused := errors.As(err, new(*loginError))
+		if err = s.failure(ctx, t, err); refused || ctx.Err() != nil {
+			break
+		}
+	}
+	return nil, err
+}
+
+// asking asks a server for single objects, wherever they are.
+type asking struct {
+	*reading
+	attributes []string
+	limit      int // of a search
+	take       func(*goldap.Entry) error
+
+	// cut is set where there are more than the limit, or than the server sends;
+	// notes say what was not searched, and why.
+	cut   bool
+	notes []string
 }
 
 // finding is one answer to a query.
 type finding struct {
-	*reading
+	asking
 	judge *directory.Judge
 	seen  map[string]bool
 	found directory.Findings
@@ -76,26 +97,29 @@ func (f *finding) run(q *directory.Query) error {
 	if filter == "" {
 		return nil
 	}
+	if err := f.lookEverywhere(filter); err != nil {
+		return err
+	}
+	if deleted := f.conn.root.showDeleted(); f.source.options.ActiveDirectory && deleted != nil {
+		// Who may not see deleted objects is shown none.
+		return f.lookEverywhere("(&(isDeleted=TRUE)"+filter+")", deleted...)
+	}
+	return nil
+}
+
+// lookEverywhere searches the naming contexts of the scopes and those that the
+// server names as its own.
+func (f *asking) lookEverywhere(filter string, controls ...goldap.Control) error {
 	contexts := append(f.contexts(), f.conn.root.contexts()...)
 	slices.Sort(contexts)
 	for _, context := range slices.Compact(contexts) {
-		refused, err := f.look(context, goldap.ScopeWholeSubtree, filter)
+		refused, err := f.look(context, goldap.ScopeWholeSubtree, filter, controls...)
+		if err == nil && refused != nil {
+			f.note("below %q only the scopes were searched: %v", context, explain(refused, f.source.options.ActiveDirectory))
+			err = f.searchScopes(context, filter, controls...)
+		}
 		if err != nil {
 			return err
-		}
-		if refused != nil {
-			f.note("below %q only the scopes were searched: %v", context, explain(refused, f.source.options.ActiveDirectory))
-			if err := f.searchScopes(context, filter); err != nil {
-				return err
-			}
-			continue
-		}
-		if f.source.options.ActiveDirectory {
-			// Who may not see deleted objects is shown none.
-			deleted := goldap.NewControlString(oidShowDeleted, true, "")
-			if _, err := f.look(context, goldap.ScopeWholeSubtree, "(&(isDeleted=TRUE)"+filter+")", deleted); err != nil {
-				return err
-			}
 		}
 	}
 	return nil
@@ -103,13 +127,13 @@ func (f *finding) run(q *directory.Query) error {
 
 // searchScopes searches the bases of the scopes in a naming context, whose head
 // may be hidden from who sees what is below.
-func (f *finding) searchScopes(context, filter string) error {
+func (f *asking) searchScopes(context, filter string, controls ...goldap.Control) error {
 	for i := range f.scopes {
 		for _, base := range f.bases(&f.scopes[i]) {
 			if base == context || f.conn.root.contextOf(base) != context {
 				continue
 			}
-			refused, err := f.look(base, goldap.ScopeWholeSubtree, filter)
+			refused, err := f.look(base, goldap.ScopeWholeSubtree, filter, controls...)
 			if err != nil {
 				return err
 			}
@@ -123,15 +147,16 @@ func (f *finding) searchScopes(context, filter string) error {
 
 // look takes what a search finds, and returns why the server refused it, if
 // it did.
-func (f *finding) look(base string, scope int, filter string, controls ...goldap.Control) (refused, err error) {
+func (f *asking) look(base string, scope int, filter string, controls ...goldap.Control) (refused, err error) {
 	f.conn.wire.await()
-	request := goldap.NewSearchRequest(base, scope, goldap.NeverDerefAliases, directory.MaxFound+1, 0, false, filter, f.judge.Attributes(), controls)
+	request := goldap.NewSearchRequest(base, scope, goldap.NeverDerefAliases, f.limit, 0, false, filter, f.attributes, controls)
 	result, err := f.conn.Search(request)
 	f.conn.wire.done()
 	var answer *goldap.Error
-	if err != nil && (!errors.As(err, &answer) || answer.ResultCode >= goldap.ErrorNetwork) {
+	if err != nil && !isAnswer(err) {
 		return nil, err
 	}
+	errors.As(err, &answer)
 	for _, e := range result.Entries {
 		if err := f.take(e); err != nil {
 			return nil, err
@@ -144,16 +169,16 @@ func (f *finding) look(base string, scope int, filter string, controls ...goldap
 			f.note("below %q nothing was searched: the server refers to another", base)
 		}
 	case answer.ResultCode == goldap.LDAPResultSizeLimitExceeded:
-		f.found.Cut = true
+		f.cut = true
 	default:
 		return answer, nil
 	}
 	return nil, nil
 }
 
-func (f *finding) note(format string, args ...any) {
-	if note := fmt.Sprintf(format, args...); !slices.Contains(f.found.Notes, note) {
-		f.found.Notes = append(f.found.Notes, note)
+func (f *asking) note(format string, args ...any) {
+	if note := fmt.Sprintf(format, args...); !slices.Contains(f.notes, note) {
+		f.notes = append(f.notes, note)
 	}
 }
 
@@ -196,7 +221,7 @@ var _ directory.Object = (*foundObject)(nil)
 
 // objectOf makes an object of a search result, and asks for those values of it
 // that come in ranges.
-func (f *finding) objectOf(e *goldap.Entry) (*foundObject, error) {
+func (f *asking) objectOf(e *goldap.Entry) (*foundObject, error) {
 	o := &foundObject{dn: e.DN}
 	fetch := &fetcher{source: f.source, conn: f.conn}
 	for _, a := range e.Attributes {
@@ -233,7 +258,7 @@ func (o *foundObject) DN() string { return o.dn }
 // Values implements [directory.Object].
 func (o *foundObject) Values(name string) (values [][]byte) {
 	for i, spelled := range o.names {
-		if filter.AttributeName(spelled) == strings.ToLower(name) {
+		if filter.AttributeName(spelled) == filter.AttributeName(name) {
 			values = append(values, o.values[i]...)
 		}
 	}

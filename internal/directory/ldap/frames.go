@@ -13,10 +13,12 @@ const (
 	tagSequence = 0x30
 	tagSet      = 0x31
 
-	opSearchRequest = 0x63
-	opEntry         = 0x64
-	opDone          = 0x65
-	opReference     = 0x73
+	opBindResponse     = 0x61
+	opSearchRequest    = 0x63
+	opEntry            = 0x64
+	opDone             = 0x65
+	opReference        = 0x73
+	opExtendedResponse = 0x78
 )
 
 var errMalformed = errors.New("the server sent a malformed message")

@@ -201,9 +201,11 @@ func guidAttributes(ad bool) []string {
 }
 
 // guid returns what identifies the object through renames, or zeros.
-func (o *object) guid() identity.GUID {
-	for _, name := range o.ids {
-		for _, v := range o.Values(name) {
+func (o *object) guid() identity.GUID { return idOf(o.ids, o.Values) }
+
+func idOf(ids []string, values func(name string) [][]byte) identity.GUID {
+	for _, name := range ids {
+		for _, v := range values(name) {
 			g, err := identity.WireGUID(v)
 			if len(v) != 16 {
 				g, err = identity.ParseGUID(string(v))

@@ -127,6 +127,10 @@ func (e *sinkError) Error() string { return e.err.Error() }
 
 // reading is the read of one server. An object is known by its GUID, or by its
 // DN where it has none that can be read.
+//
+// One that comes under another name than before was moved, unless its GUID is
+// still to be found at the earlier name: a database that was restored or cloned
+// may hold two objects with one entryUUID. Then both are given to the sink.
 type reading struct {
 	source   *Source
 	scopes   []scopeSearch
@@ -136,9 +140,11 @@ type reading struct {
 
 	conn    *conn
 	fetch   *fetcher
-	byGUID  map[identity.GUID]place
-	byDN    map[string]place
-	count   int32 // objects put
+	places  []place // by the number of an object
+	byGUID  map[identity.GUID]int32
+	twins   map[identity.GUID][]int32 // those after the first with the GUID
+	byDN    map[string]int32
+	round   int32 // counts the searches
 	texts   identity.Arena
 	receipt identity.Receipt
 	seen    int // entries that came
@@ -151,8 +157,12 @@ type reading struct {
 // maxReferences is how many continuation references are told.
 const maxReferences = 1000
 
-// place is where an object was put: its number and the scope that took it.
-type place struct{ number, scope int32 }
+// place is where an object was put: the scope that took it, the name that it
+// had, if it has a GUID, and the last search that found it.
+type place struct {
+	scope, round int32
+	dn           string
+}
 
 func (r *reading) read(ctx context.Context) (identity.Receipt, error) {
 	began := time.Now()
@@ -196,6 +206,9 @@ func (r *reading) read(ctx context.Context) (identity.Receipt, error) {
 	}
 	slices.Sort(r.receipt.References)
 	r.receipt.Scanned = len(r.byGUID) + len(r.byDN)
+	for _, others := range r.twins {
+		r.receipt.Scanned += len(others)
+	}
 	r.receipt.Seconds = time.Since(began).Seconds()
 	r.receipt.Complete = true
 	return r.receipt, nil
@@ -228,11 +241,13 @@ func (r *reading) bases(s *scopeSearch) []string {
 	return []string{s.base}
 }
 
+const noPaging = "the server does not offer paged results (RFC 2696), without which a complete answer cannot be told from a part"
+
 // fit checks that the server is one to be read.
 func (r *reading) fit() error {
 	root := &r.conn.root
-	if len(root.controls) > 0 && !slices.Contains(root.controls, oidPaging) {
-		return errors.New("the server does not offer paged results (RFC 2696), without which a complete answer cannot be told from a part")
+	if len(root.controls) > 0 && !root.offers(oidPaging) {
+		return hinted{errors.New(noPaging), pagingHint}
 	}
 	if warning := policyWarning(r.conn.policy); warning != "" {
 		r.receipt.Notes = append(r.receipt.Notes, r.target.url+": "+warning)
@@ -266,7 +281,8 @@ func (r *reading) fit() error {
 // attempt reads every scope once, and then what changed meanwhile. It is not
 // settled when the read must start over.
 func (r *reading) attempt(ctx context.Context) (settled bool, err error) {
-	r.byGUID, r.byDN, r.count, r.seen, r.refs = map[identity.GUID]place{}, map[string]place{}, 0, 0, map[string]bool{}
+	r.places, r.byGUID, r.twins, r.byDN = nil, map[identity.GUID]int32{}, map[identity.GUID][]int32{}, map[string]int32{}
+	r.seen, r.refs = 0, map[string]bool{}
 	if r.source.options.ActiveDirectory {
 		if err := r.listContainers(ctx); err != nil {
 			return false, within(err, "listing the containers")
@@ -277,10 +293,10 @@ func (r *reading) attempt(ctx context.Context) (settled bool, err error) {
 		o := r.object(s.attributes)
 		bases := r.bases(s)
 		if len(bases) == 0 {
-			return false, fmt.Errorf("scope %q has no base_dn, and the server names no naming context", s.name)
+			return false, hinted{fmt.Errorf("scope %q has no base_dn, and the server names no naming context", s.name), "set base_dn in the scope"}
 		}
 		for _, base := range bases {
-			err := r.search(ctx, query{base: base, filter: s.filter, attributes: s.attributes, told: true}, o, func() error { return r.take(int32(i), o) })
+			err := r.search(ctx, query{base: base, filter: s.filter, attributes: s.attributes, told: true, puts: true}, o, func() (bool, error) { return r.take(int32(i), o) })
 			if err != nil {
 				return false, within(err, fmt.Sprintf("scope %q", s.name))
 			}
@@ -296,8 +312,10 @@ func (r *reading) object(wanted []string) *object {
 	return newObject(wanted, guidAttributes(r.source.options.ActiveDirectory), &r.texts)
 }
 
-// search performs a query and calls take for each entry, which o then holds.
-func (r *reading) search(ctx context.Context, q query, o *object, take func() error) error {
+// search performs a query and calls take for each entry, which o then holds, and
+// which take reports to be new in this search or not.
+func (r *reading) search(ctx context.Context, q query, o *object, take func() (fresh bool, err error)) error {
+	r.round++
 	failed := make(chan error, 1)
 	fetched := make(chan struct{})
 	r.fetch.quit = make(chan struct{})
@@ -326,9 +344,9 @@ func (r *reading) search(ctx context.Context, q query, o *object, take func() er
 		case b.settled != nil:
 			close(b.settled)
 		case b.late != nil:
-			err = r.takeLate(b.late, o, take)
+			err = r.takeLate(b.late, q.puts, o, take)
 		default:
-			err = r.takeBlock(b.block, q.told, o, take)
+			err = r.takeBlock(b.block, &q, o, take)
 			r.conn.wire.reuse(b.block)
 			r.tell()
 		}
@@ -341,7 +359,7 @@ func (r *reading) search(ctx context.Context, q query, o *object, take func() er
 	}
 }
 
-func (r *reading) takeBlock(block []byte, told bool, o *object, take func() error) error {
+func (r *reading) takeBlock(block []byte, q *query, o *object, take func() (bool, error)) error {
 	for len(block) > 0 {
 		frame, rest, err := cut(block)
 		if err != nil {
@@ -358,7 +376,7 @@ func (r *reading) takeBlock(block []byte, told bool, o *object, take func() erro
 				return err
 			}
 			for _, u := range urls {
-				if told && len(r.refs) < maxReferences {
+				if q.told && len(r.refs) < maxReferences {
 					r.refs[u] = true
 				}
 			}
@@ -367,18 +385,31 @@ func (r *reading) takeBlock(block []byte, told bool, o *object, take func() erro
 		if err := o.set(m.body); err != nil {
 			return err
 		}
-		if told {
+		if q.told {
 			r.seen++
 		}
-		if len(o.parts) > 0 {
-			r.fetch.postpone(&late{message: bytes.Clone(frame), dn: o.DN(), handle: r.handle(o), parts: slices.Clone(o.parts)})
+		var earlier []string
+		if q.puts {
+			earlier = r.earlier(o)
+		}
+		if len(o.parts)+len(earlier) > 0 {
+			r.fetch.postpone(&late{message: bytes.Clone(frame), dn: o.DN(), handle: r.handle(o), parts: slices.Clone(o.parts), guid: o.guid(), earlier: earlier})
 			continue
 		}
-		if err := take(); err != nil {
+		if err := r.hand(take); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// hand gives an entry to take, and counts it if it is new.
+func (r *reading) hand(take func() (bool, error)) error {
+	fresh, err := take()
+	if fresh {
+		r.fetch.fresh.Add(1)
+	}
+	return err
 }
 
 // handle returns the name to ask for an object by; see [late].
@@ -389,7 +420,7 @@ func (r *reading) handle(o *object) string {
 	return o.DN()
 }
 
-func (r *reading) takeLate(l *late, o *object, take func() error) error {
+func (r *reading) takeLate(l *late, puts bool, o *object, take func() (bool, error)) error {
 	m, err := parseMessage(l.message)
 	if err != nil {
 		return err
@@ -397,67 +428,132 @@ func (r *reading) takeLate(l *late, o *object, take func() error) error {
 	if err := o.set(m.body); err != nil {
 		return err
 	}
+	if puts {
+		if earlier := r.earlier(o); slices.ContainsFunc(earlier, func(dn string) bool { return !slices.Contains(l.earlier, dn) }) {
+			// Another one with the GUID came meanwhile.
+			l.earlier = earlier
+			r.fetch.postpone(l)
+			return nil
+		}
+		r.moved(o, l.gone)
+	}
 	o.complete(l.parts)
 	for _, p := range l.parts {
 		r.receipt.Ranged += len(o.values[p.index])
 	}
-	return take()
+	return r.hand(take)
 }
 
 // take gives an object of the scope to the sink. One that came before, because
 // it was moved while it was read, replaces what was taken; one that an earlier
 // scope took stays there.
-func (r *reading) take(scope int32, o *object) error {
-	at, known := r.find(o)
-	var err error
+func (r *reading) take(scope int32, o *object) (fresh bool, err error) {
+	n, known := r.find(o)
 	switch {
 	case !known:
-		r.keep(o, place{r.count, scope})
-		r.count++
-		err = r.sink.Put(int(scope), o)
-	case at.scope == scope:
-		err = r.sink.Replace(int(at.number), int(scope), o)
+		return true, r.put(scope, o)
+	case r.places[n].scope == scope:
+		err = r.replace(n, scope, o)
 	}
-	if err != nil {
+	return r.found(n), err
+}
+
+// again gives an object that changed to the sink, whoever took it before, and
+// returns its number.
+func (r *reading) again(scope int32, o *object) (n int32, err error) {
+	n, known := r.find(o)
+	if !known {
+		return int32(len(r.places)), r.put(scope, o)
+	}
+	r.places[n].scope, r.places[n].round = scope, r.round
+	return n, r.replace(n, scope, o)
+}
+
+func (r *reading) put(scope int32, o *object) error {
+	n := int32(len(r.places))
+	at := place{scope: scope, round: r.round}
+	if g := o.guid(); g.IsZero() {
+		r.byDN[dnKey(o.DN())] = n
+	} else if at.dn = o.DN(); len(r.numbers(g)) == 0 {
+		r.byGUID[g] = n
+	} else {
+		r.twins[g] = append(r.twins[g], n)
+	}
+	r.places = append(identity.Grown(r.places), at)
+	if err := r.sink.Put(int(scope), o); err != nil {
 		return &sinkError{err}
 	}
 	return nil
 }
 
-func (r *reading) find(o *object) (place, bool) {
-	if g := o.guid(); !g.IsZero() {
-		at, ok := r.byGUID[g]
-		return at, ok
-	}
-	at, ok := r.byDN[dnKey(o.DN())]
-	return at, ok
-}
-
-func (r *reading) keep(o *object, at place) {
-	if g := o.guid(); !g.IsZero() {
-		r.byGUID[g] = at
-	} else {
-		r.byDN[dnKey(o.DN())] = at
-	}
-}
-
-// again gives an object that changed to the sink, whoever took it before.
-func (r *reading) again(scope int32, o *object) error {
-	at, known := r.find(o)
-	var err error
-	if known {
-		err = r.sink.Replace(int(at.number), int(scope), o)
-		r.keep(o, place{at.number, scope})
-	} else {
-		err = r.sink.Put(int(scope), o)
-		r.keep(o, place{r.count, scope})
-		r.count++
-	}
-	if err != nil {
+func (r *reading) replace(n, scope int32, o *object) error {
+	if err := r.sink.Replace(int(n), int(scope), o); err != nil {
 		return &sinkError{err}
 	}
 	return nil
 }
+
+// found notes that the present search found an object, and reports whether that
+// is new.
+func (r *reading) found(n int32) bool {
+	fresh := r.places[n].round != r.round
+	r.places[n].round = r.round
+	return fresh
+}
+
+// numbers returns the objects that have a GUID.
+func (r *reading) numbers(g identity.GUID) []int32 {
+	if n, known := r.byGUID[g]; known {
+		return append([]int32{n}, r.twins[g]...)
+	}
+	return nil
+}
+
+// find returns the number of the object that has the GUID and the name, or the
+// name alone where it has no GUID.
+func (r *reading) find(o *object) (n int32, known bool) {
+	g := o.guid()
+	if g.IsZero() {
+		n, known = r.byDN[dnKey(o.DN())]
+		return n, known
+	}
+	if n, known = r.byGUID[g]; known && !sameName(r.places[n].dn, o.DN()) {
+		known = false
+		for _, n = range r.twins[g] {
+			if known = sameName(r.places[n].dn, o.DN()); known {
+				break
+			}
+		}
+	}
+	return n, known
+}
+
+// earlier returns the names of the objects with the GUID of one that comes under
+// a name that none of them has.
+func (r *reading) earlier(o *object) (names []string) {
+	if _, known := r.find(o); known {
+		return nil
+	}
+	for _, n := range r.numbers(o.guid()) {
+		names = append(names, r.places[n].dn)
+	}
+	return names
+}
+
+// moved notes that an object is the one that had one of the names which are gone.
+func (r *reading) moved(o *object, gone []string) {
+	if _, known := r.find(o); known {
+		return
+	}
+	for _, n := range r.numbers(o.guid()) {
+		if slices.Contains(gone, r.places[n].dn) {
+			r.places[n].dn = o.DN()
+			return
+		}
+	}
+}
+
+func sameName(a, b string) bool { return a == b || dnKey(a) == dnKey(b) }
 
 // dnKey returns a form of a DN that is equal for equal DNs.
 func dnKey(text string) string {

@@ -132,7 +132,7 @@ func TestIncompleteReads(t *testing.T) {
 			if a.PageSize > 0 {
 				a.Entries, a.More = nil, true
 			}
-		}, "pages came without an entry"},
+		}, "page after page came without a new object"},
 	} {
 		t.Run(c.story, func(t *testing.T) {
 			s := company(t, 30, servertest.StubOptions{PageSize: 10, Answer: c.answer})
@@ -378,11 +378,13 @@ func TestChangesDuringRead(t *testing.T) {
 // An object that comes twice, because it was moved while it was read, counts
 // once, as it came last.
 func TestTwice(t *testing.T) {
-	s := company(t, 30, servertest.StubOptions{PageSize: 10, Answer: func(a *servertest.Answer) {
+	var s *servertest.Stub
+	s = company(t, 30, servertest.StubOptions{PageSize: 10, Answer: func(a *servertest.Answer) {
 		if a.Page == 3 {
 			again := a.Entries[0]
 			again.DN = "CN=Elsewhere," + servertest.Base
 			a.Entries = append(a.Entries, again)
+			s.Put(again)
 		}
 	}})
 	got, receipt, err := read(t, optionsOf(s))

@@ -105,6 +105,8 @@ const (
 	closedWords = "the server, or something on the way to it, closed the connection"
 	closedHint  = "see the server's log: it may demand a client certificate (client_cert), have too many connections, or be stopping"
 	secureHint  = "use ldaps://, or set start_tls = true"
+	logHint     = "see the server's log of this moment"
+	pagingHint  = `let this account read page by page (RFC 2696); if a proxy or a backend cannot, name the server behind it in urls, or export LDIF and read that with kind = "ldif"`
 	loginHint   = "set bind_dn and bind_password, or log in with kerberos or client_cert"
 )
 
@@ -118,10 +120,19 @@ func resultReason(err error, ad bool) (words, hint string) {
 	}
 	said := diagnostic(e)
 	var r reason
-	if strings.HasPrefix(err.Error(), "StartTLS: ") && e.ResultCode < goldap.ErrorNetwork {
+	var unsent *unsentError
+	switch {
+	case strings.HasPrefix(err.Error(), "StartTLS: ") && e.ResultCode < goldap.ErrorNetwork:
 		r = reason{"the server does not begin TLS on this connection (StartTLS)", "the server needs a certificate of its own; or use ldaps://"}
-	} else {
+	case errors.As(err, new(*cookieError)):
+		r = lostPlace
+	case errors.As(err, &unsent) && e.ResultCode < goldap.ErrorNetwork:
+		r = unsent.reason()
+	default:
 		r = resultCode(e, said, ad)
+	}
+	if errors.As(err, new(*farewellError)) {
+		r = reason{"the server ended the connection: " + r.words, cmp.Or(r.hint, closedHint)}
 	}
 	var policy *policyError
 	if errors.As(err, &policy) {
@@ -139,6 +150,25 @@ func resultReason(err error, ad bool) (words, hint string) {
 	return r.words + answer + ")", r.hint
 }
 
+// cookieError is the refusal of a page after the first.
+type cookieError struct{ err error }
+
+func (e *cookieError) Error() string { return e.err.Error() }
+func (e *cookieError) Unwrap() error { return e.err }
+
+// ofPage marks an error of a page that says that the cookie of the page before is
+// not known: servers do so in several ways.
+func ofPage(err error, page int) error {
+	if page > 1 && goldap.IsErrorAnyOf(err, goldap.LDAPResultProtocolError, goldap.LDAPResultUnavailableCriticalExtension, goldap.LDAPResultUnwillingToPerform) ||
+		page > 1 && isAnswer(err) && strings.Contains(err.Error(), "00002040") {
+		return &cookieError{err}
+	}
+	return err
+}
+
+var lostPlace = reason{"the server lost its place in the paged search",
+	"if a load balancer spreads the requests over several servers, name one server in urls; else run fewer programs that read this server at the same time"}
+
 func resultCode(e *goldap.Error, said string, ad bool) reason {
 	has := func(texts ...string) bool {
 		return slices.ContainsFunc(texts, func(text string) bool { return strings.Contains(strings.ToLower(said), strings.ToLower(text)) })
@@ -148,12 +178,20 @@ func resultCode(e *goldap.Error, said string, ad bool) reason {
 		if has("000004DC", "00002020", "successful bind", "without authentication") {
 			return reason{"the server answers only those who have logged in", loginHint}
 		}
-		return reason{"the server could not do what was asked", ""}
+		return reason{"the server could not do what was asked", logHint + "; another server may do it"}
+	case goldap.LDAPResultProtocolError:
+		return reason{"the server does not understand the request", logHint + "; a proxy may not pass on all of LDAP version 3: name the server itself in urls"}
 	case goldap.LDAPResultTimeLimitExceeded:
 		return reason{"the server's time limit ended the search before its last entry", "raise the limit for this account, or make base_dn and filter narrower"}
 	case goldap.LDAPResultSizeLimitExceeded:
 		return reason{"the server's size limit ended the search before its last entry", "let this account read any number of entries, page by page"}
 	case goldap.LDAPResultAdminLimitExceeded:
+		switch {
+		case has("page size"):
+			return reason{"the server gives this account no pages of this size", "lower page_size in the directory block"}
+		case has("paged", "paging"):
+			return reason{"the server does not let this account read page by page", pagingHint}
+		}
 		return reason{"an administrative limit of the server ended the search before its last entry", "raise the limit for this account, or index the attributes of the filter"}
 	case goldap.LDAPResultAuthMethodNotSupported:
 		return reason{"the server does not offer this way to log in", "log in another way: bind_dn, client_cert or kerberos"}
@@ -170,10 +208,13 @@ func resultCode(e *goldap.Error, said string, ad bool) reason {
 	case goldap.LDAPResultReferral:
 		return reason{"the server does not hold this part of the directory and refers to another", "correct base_dn, or name a server of its domain in urls"}
 	case goldap.LDAPResultUnavailableCriticalExtension:
-		if has("00000057") {
-			return reason{"the server lost its place in the paged search", "run fewer programs that read this server at the same time"}
+		switch {
+		case has("00000057"):
+			return lostPlace
+		case has("search filter"):
+			return reason{"the server cannot evaluate the filter", "write the filter of the scope with fewer or other tests, such as without matching rules by OID"}
 		}
-		return reason{"the server does not know a control that the search needs", ""}
+		return reason{"the server does not know a control that the search needs", pagingHint}
 	case goldap.LDAPResultConstraintViolation:
 		if loginText.MatchString(said) {
 			return reason{"the account is locked after too many failed logins", subCodes["775"].hint}
@@ -219,7 +260,9 @@ func resultCode(e *goldap.Error, said string, ad bool) reason {
 		case has("authentication required"):
 			return reason{"the server answers only those who have logged in", loginHint}
 		}
-		return reason{"the server is not willing to do this", ""}
+		return reason{"the server is not willing to do this", logHint}
+	case goldap.LDAPResultOther:
+		return reason{"the server failed for a reason that LDAP has no code for", logHint + "; its database may be damaged or a server behind it not answer"}
 	case goldap.ErrorEmptyPassword:
 		return reason{"the password is empty", "check where bind_password comes from"}
 	case goldap.ErrorNetwork:
@@ -229,7 +272,7 @@ func resultCode(e *goldap.Error, said string, ad bool) reason {
 		}
 		return reason{text, ""}
 	}
-	return reason{strings.ToLower(cmp.Or(goldap.LDAPResultCodeMap[e.ResultCode], "the server refused")), ""}
+	return reason{strings.ToLower(cmp.Or(goldap.LDAPResultCodeMap[e.ResultCode], "the server refused")), logHint}
 }
 
 // policyErrors are those of the password policy control
@@ -291,9 +334,20 @@ var kerberosReasons = []struct {
 	{"matching key not found in keytab", reason{"the keytab holds no key of the principal", "compare principal in the kerberos block with the list that klist -k prints"}, true},
 	{"KRB_AP_ERR_TKT_EXPIRED", reason{"the Kerberos ticket has expired", "get a new ticket for the credential cache, or use a keytab"}, true},
 	{"KRB_AP_ERR_SKEW", reason{"this machine's clock and the Kerberos server's differ by more than Kerberos allows", "set the clock: five minutes are usually allowed"}, false},
+	{"clock skew with KDC too large", reason{"this machine's clock and the Kerberos server's differ by more than Kerberos allows", "set the clock: five minutes are usually allowed"}, false},
 	{"KRB_AP_ERR_MODIFIED", reason{"the server cannot read the Kerberos ticket, which is for another account", "see that service in the kerberos block is one of this server's account"}, false},
+	{"could not find TGT session for", reason{"the credential cache holds no ticket of the realm", "get a ticket of the server's realm for the credential cache, or use a keytab"}, true},
+	{"no KDCs defined in configuration", noRealm, false},
+	{"does not have any defined KDCs", noRealm, false},
+	{"_kerberos._", reason{"krb5.conf names no Kerberos server of the realm, and DNS does not either", "check the realm in principal, which is written in upper case; or set kdc for it in [realms] of krb5.conf"}, false},
+	{"no KDC SRV records found", reason{"krb5.conf names no Kerberos server of the realm, and DNS does not either", "check the realm in principal, which is written in upper case; or set kdc for it in [realms] of krb5.conf"}, false},
+	{"error resolving KDC address", reason{"DNS knows no address of the realm's Kerberos server", "check kdc in [realms] of krb5.conf, and that this machine asks a DNS server that knows the name"}, false},
+	{"error reading response", reason{"what answers for the realm's Kerberos server does not speak Kerberos", "check host and port of kdc in [realms] of krb5.conf; 88 is usual"}, false},
 	{"Networking_Error", reason{"no Kerberos server of the realm answers", "see kdc in krb5.conf, and that port 88 can be reached"}, false},
 }
+
+// noRealm is a realm of which no server is known.
+var noRealm = reason{"krb5.conf names no Kerberos server of the realm, and forbids to ask DNS for one", "check the realm in principal, which is written in upper case; set kdc for it in [realms] of krb5.conf, or dns_lookup_kdc = true"}
 
 // kerberosFault returns the index of the error in kerberosReasons, or -1.
 func kerberosFault(err error) int {
@@ -322,7 +376,6 @@ func certificateReason(err error, _ bool) (words, hint string) {
 		invalid x509.CertificateInvalidError
 		verify  *tls.CertificateVerificationError
 		noTLS   tls.RecordHeaderError
-		alert   tls.AlertError
 	)
 	switch {
 	case errors.As(err, &unknown):
@@ -330,7 +383,7 @@ func certificateReason(err error, _ bool) (words, hint string) {
 		if errors.As(err, &verify) {
 			chain = verify.UnverifiedCertificates
 		}
-		return unknownAuthority(unknown.Cert, chain)
+		return unknownAuthority(unknown, chain)
 	case errors.As(err, &host):
 		return wrongHost(host)
 	case errors.As(err, &invalid):
@@ -340,19 +393,95 @@ func certificateReason(err error, _ bool) (words, hint string) {
 			"give the server a certificate of your own authority (in Samba's smb.conf: tls certfile, tls keyfile, tls cafile)"
 	case errors.As(err, &noTLS):
 		return "no TLS is spoken at this port", "ldaps:// is for port 636; for port 389 write ldap:// and set start_tls = true"
-	case errors.As(err, &alert):
-		if text := alert.Error(); strings.Contains(text, "certificate") || strings.Contains(text, "unknown certificate authority") {
-			return "the server does not accept the client certificate (" + text + ")", "see that client_cert is issued by an authority that the server trusts, and has not expired"
-		}
-		return "the server broke off the TLS handshake (" + alert.Error() + ")", "the server must speak TLS 1.2 or later"
-	case strings.Contains(err.Error(), "unsupported protocol version"):
-		return "the server speaks no TLS 1.2 or later", "update the server"
+	case alertOf(err) != "":
+		return alertReason(err)
+	case strings.Contains(err.Error(), "unsupported protocol version"): // crypto/tls's
+		return oldTLS.words, oldTLS.hint
+	case strings.Contains(err.Error(), "unconfigured cipher suite"):
+		return oldCiphers.words, oldCiphers.hint
 	}
 	return "", ""
 }
 
-// unknownAuthority names the authority whose certificate is missing.
-func unknownAuthority(cert *x509.Certificate, chain []*x509.Certificate) (words, hint string) {
+// alertOf returns the text of the TLS alert by which a server ended a
+// connection, or "". crypto/tls gives an alert that came over TCP as the cause of
+// a "remote error", of a type that it keeps to itself.
+func alertOf(err error) string {
+	var op *net.OpError
+	if errors.As(err, &op) && op.Op == "remote error" && op.Err != nil {
+		return op.Err.Error()
+	}
+	return ""
+}
+
+var (
+	oldTLS     = reason{"the server speaks no TLS 1.2 or later", "enable TLS 1.2 or 1.3 on the server, or update it"}
+	oldCiphers = reason{"the server and rollcall have no cipher suite in common",
+		"enable TLS 1.3 on the server, or for TLS 1.2 suites with ECDHE such as ECDHE-RSA-AES128-GCM-SHA256: key exchange by RSA alone is not offered, since it has no forward secrecy"}
+)
+
+// alerts are those of TLS (RFC 8446 section 6.2, RFC 5246 section 7.2.2) that
+// have a reason of their own.
+var alerts = map[tls.AlertError]reason{
+	40:  oldCiphers, // handshake_failure
+	71:  oldCiphers, // insufficient_security
+	70:  oldTLS,     // protocol_version
+	86:  oldTLS,     // inappropriate_fallback
+	80:  {"the server failed in the TLS handshake", "see the server's log: its certificate or key may be missing"},
+	112: {"the server has no certificate for the name by which it is asked", "name the server in urls as its certificate does"},
+}
+
+// aboutCertificate are the alerts that speak of the client's certificate.
+var aboutCertificate = []tls.AlertError{41, 42, 43, 44, 45, 46, 48, 49, 116}
+
+func alertReason(err error) (words, hint string) {
+	text := alertOf(err)
+	var handshake *handshakeError
+	a := &asked{}
+	if errors.As(err, &handshake) {
+		a = handshake.asked
+	}
+	r := reason{"the server broke off the TLS handshake", "see the server's log"}
+	for alert, known := range alerts {
+		if alert.Error() == text {
+			r = known
+		}
+	}
+	// A server asks for a certificate after it has chosen version and suite.
+	is := func(alert tls.AlertError) bool { return alert.Error() == text }
+	switch failed := is(40); {
+	case !slices.ContainsFunc(aboutCertificate, is) && !(failed && a.certificate):
+	case a.certificate && !a.given && len(a.authorities) > 0:
+		r = reason{"the server demands a client certificate of an authority that it knows", "set client_cert to a certificate that is issued by " + either(a.authorities)}
+	case a.certificate && !a.given:
+		r = reason{"the server demands a client certificate", "set client_cert and client_key"}
+	default:
+		r = reason{"the server does not accept the client certificate", "see that client_cert is issued by an authority that the server trusts, and has not expired"}
+	}
+	return r.words + " (" + text + ")", r.hint
+}
+
+// reason says why a client certificate was not sent.
+func (e *unsentError) reason() reason {
+	if !e.asked.certificate {
+		return reason{"the server asks for no client certificate, so that nobody is logged in by client_cert", "let the server ask for client certificates (OpenLDAP: TLSVerifyClient try), or log in another way: bind_dn or kerberos"}
+	}
+	return reason{"the server accepts no client certificate of the authority that issued client_cert", "set client_cert to a certificate that is issued by " + either(e.asked.authorities)}
+}
+
+// either lists a few names.
+func either(names []string) string {
+	const most = 3
+	if len(names) > most {
+		return strings.Join(names[:most], " or ") + " or another that the server names"
+	}
+	return strings.Join(names, " or ")
+}
+
+// unknownAuthority names the authority whose certificate is missing, or says why
+// the one of its name is of no use.
+func unknownAuthority(e x509.UnknownAuthorityError, chain []*x509.Certificate) (words, hint string) {
+	cert := e.Cert
 	if cert == nil {
 		return "the server's certificate is issued by an authority that is not trusted here", "set ca_file to the certificate of that authority, in PEM"
 	}
@@ -364,11 +493,28 @@ func unknownAuthority(cert *x509.Certificate, chain []*x509.Certificate) (words,
 		return fmt.Sprintf("the server's certificate %q is self-signed and not trusted here", nameOf(last)),
 			"set ca_file to this certificate, in PEM, or better give the server one of an authority"
 	}
+	// crypto/x509 tells what it tried in the text alone.
+	switch said := e.Error(); {
+	case strings.Contains(said, "insecure algorithm"):
+		if i := slices.IndexFunc(chain, func(c *x509.Certificate) bool { return !selfSigned(c) && outdated[c.SignatureAlgorithm] }); i >= 0 {
+			cert = chain[i]
+		}
+		return fmt.Sprintf("the certificate %q is signed with %s, which can be forged and is not accepted", nameOf(cert), cert.SignatureAlgorithm),
+			"have its authority issue it anew, signed with SHA-256 or better"
+	case strings.Contains(said, "candidate authority certificate"):
+		return fmt.Sprintf("the server's certificate is not signed by the authority %q that is trusted here, but by another of the same name: it was renewed, or is not genuine", last.Issuer.String()),
+			"ask for the authority's new certificate and add it to ca_file, in PEM; the old one may stay until no server needs it"
+	}
 	hint = fmt.Sprintf("set ca_file to the certificate of %q, in PEM", last.Issuer.String())
 	if !selfSigned(last) {
 		hint += "; if that is no root, the server should send it, too"
 	}
 	return fmt.Sprintf("the server's certificate comes from the authority %q, which is not trusted here", last.Issuer.String()), hint
+}
+
+// outdated are the signatures that crypto/x509 does not verify.
+var outdated = map[x509.SignatureAlgorithm]bool{
+	x509.MD2WithRSA: true, x509.MD5WithRSA: true, x509.SHA1WithRSA: true, x509.DSAWithSHA1: true, x509.ECDSAWithSHA1: true,
 }
 
 func selfSigned(c *x509.Certificate) bool { return string(c.RawIssuer) == string(c.RawSubject) }
@@ -405,7 +551,11 @@ func invalidCertificate(e x509.CertificateInvalidError) (words, hint string) {
 	if strings.Contains(e.Detail, "is before") {
 		return fmt.Sprintf("the certificate %q is not valid before %s", nameOf(c), c.NotBefore.UTC().Format(time.RFC3339)), "compare this machine's clock with the server's"
 	}
-	return fmt.Sprintf("the certificate %q expired on %s", nameOf(c), c.NotAfter.UTC().Format(time.RFC3339)), "renew the certificate on the server"
+	words = fmt.Sprintf("the certificate %q expired on %s", nameOf(c), c.NotAfter.UTC().Format(time.RFC3339))
+	if c.IsCA {
+		return words, "renew the authority's certificate, and put the new one into ca_file"
+	}
+	return words, "renew the certificate on the server"
 }
 
 // Error numbers of Windows that [syscall] does not map.
@@ -440,7 +590,11 @@ func networkReason(err error, _ bool) (words, hint string) {
 	case slices.Contains([]syscall.Errno{syscall.ENETUNREACH, syscall.EHOSTUNREACH, wsaNetUnreachable, wsaHostUnreachable}, errno):
 		return "no way leads to " + at, "check routes and firewalls between this machine and the server"
 	case slices.Contains([]syscall.Errno{syscall.ECONNRESET, wsaReset}, errno), errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
-		return closedWords, "check that the port speaks what the URL says: 636 is for ldaps://, 389 for ldap://"
+		hint = "check that the port speaks what the URL says: 636 is for ldaps://, 389 for ldap://"
+		if errors.As(err, new(*handshakeError)) {
+			return closedWords + " in the TLS handshake", hint + "; a server without a certificate does so, too, and one without TLS 1.2 or without a suite with ECDHE"
+		}
+		return closedWords, hint
 	case strings.HasPrefix(err.Error(), "unable to send request"): // go-ldap's
 		return closedWords, closedHint
 	case errors.As(err, &timeout) && timeout.Timeout():

@@ -3,6 +3,7 @@ package ldap
 import (
 	"cmp"
 	"errors"
+	"fmt"
 	"slices"
 	"strconv"
 	"strings"
@@ -46,16 +47,22 @@ const (
 
 var pagedResults = []byte(oidPaging)
 
+var errNoRoot = errors.New("the server does not show its root entry (rootDSE), in which it says what it holds and can do")
+
+const rootHint = `let everybody read the root entry: in OpenLDAP access to dn.base="" by * read, in 389 Directory Server an ACI of the entry ""; if a proxy hides it, name the server itself in urls`
+
 func (c *conn) readRoot() error {
 	result, err := c.search("", goldap.ScopeBaseObject, "(objectClass=*)", []string{
 		"namingContexts", "defaultNamingContext", "vendorName", "supportedControl", "supportedCapabilities",
 		"dsServiceName", "dnsHostName", "currentTime", "highestCommittedUSN", "isSynchronized",
 	})
-	if err != nil {
+	switch {
+	case goldap.IsErrorAnyOf(err, goldap.LDAPResultNoSuchObject, goldap.LDAPResultInsufficientAccessRights):
+		return hinted{fmt.Errorf("%w (%w)", errNoRoot, explain(err, false)), rootHint}
+	case err != nil:
 		return err
-	}
-	if len(result.Entries) != 1 {
-		return errors.New("the server does not show its root entry (rootDSE)")
+	case len(result.Entries) != 1:
+		return hinted{errNoRoot, rootHint}
 	}
 	e := result.Entries[0]
 	c.root = rootDSE{
@@ -71,6 +78,18 @@ func (c *conn) readRoot() error {
 	}
 	c.root.usn, _ = strconv.ParseInt(e.GetEqualFoldAttributeValue("highestCommittedUSN"), 10, 64)
 	return nil
+}
+
+// offers reports whether the server says that it knows a control.
+func (r *rootDSE) offers(oid string) bool { return slices.Contains(r.controls, oid) }
+
+// showDeleted returns what a search asks with for deleted objects, too; nothing
+// where that is not offered.
+func (r *rootDSE) showDeleted() []goldap.Control {
+	if !r.offers(oidShowDeleted) {
+		return nil
+	}
+	return []goldap.Control{goldap.NewControlString(oidShowDeleted, true, "")}
 }
 
 // contexts returns the naming contexts that a base of "" stands for: the
@@ -127,8 +146,7 @@ func (c *conn) identity(contexts []string) (string, error) {
 // show it.
 func (c *conn) told(dn, attribute string) ([][]byte, error) {
 	result, err := c.search(dn, goldap.ScopeBaseObject, "(objectClass=*)", []string{attribute})
-	var answer *goldap.Error
-	if errors.As(err, &answer) && answer.ResultCode < goldap.ErrorNetwork {
+	if isAnswer(err) {
 		return nil, nil
 	}
 	if err != nil || len(result.Entries) != 1 {

@@ -6,8 +6,11 @@ import (
 	"fmt"
 	"net"
 	"sync"
+	"sync/atomic"
 
 	goldap "github.com/go-ldap/ldap/v3"
+
+	"github.com/rollcall-cli/rollcall/internal/identity"
 )
 
 // query is a search of a subtree that is read to its end, page by page.
@@ -18,6 +21,8 @@ type query struct {
 	// told says that the receipt tells of the answer's pages and references:
 	// it is a scope's.
 	told bool
+	// puts says that the sink is given what is found.
+	puts bool
 }
 
 // batch is what comes from a server, in order: a block of messages, an object
@@ -30,7 +35,9 @@ type batch struct {
 	end     bool
 }
 
-// late is an object that came without some of its values, and later with them.
+// late is an object that came with a question, and later with the answer: which
+// are the values that it came without, and whether it was moved, or is another
+// with the same GUID.
 type late struct {
 	message []byte // the SearchResultEntry
 	dn      string
@@ -38,6 +45,11 @@ type late struct {
 	// it keeps when it is renamed or moved meanwhile.
 	handle string
 	parts  []latePart
+	whole  bool // nothing is missing in the parts any more
+	// guid is the object's, and earlier are the names at which objects with it
+	// were before. gone are those of them at which there is none any more.
+	guid          identity.GUID
+	earlier, gone []string
 }
 
 type latePart struct {
@@ -55,6 +67,9 @@ type fetcher struct {
 	conn   *conn
 	// pages counts the pages of scopes.
 	pages int
+	// fresh counts the objects that had not come before in the present search.
+	// The reader of the batches does, and may be some pages behind.
+	fresh atomic.Int64
 
 	// quit is closed when nobody reads the batches any more.
 	quit chan struct{}
@@ -63,22 +78,23 @@ type fetcher struct {
 	late []*late // to be fetched
 }
 
-// maxEmptyPages is how many pages in a row may come without an entry: a server
-// may send some while it looks for entries, but not for ever.
-const maxEmptyPages = 1000
+// maxStalePages is how many pages in a row may come without an object that is
+// new in the search. A server may send some while it looks for entries, but not
+// for ever, and one whose cookies go round in a circle never ends.
+const maxStalePages = 1000
 
 // run performs a search to its end. Only an answer that certainly is complete
 // is no error: each page ends with result code 0 and says by its control
 // whether another one follows (RFC 2696 section 3).
 func (f *fetcher) run(ctx context.Context, q query) error {
 	var cookie []byte
-	empty := 0
+	stale, fresh := 0, f.fresh.Load()
 	for page := 1; ; page++ {
 		paging := goldap.NewControlPaging(uint32(f.source.options.PageSize))
 		paging.SetCookie(cookie)
 		result, err := f.page(q, paging)
 		if err != nil {
-			return within(f.source.cause(ctx, f.conn, err), fmt.Sprintf("search below %q, page %d", q.base, page))
+			return within(f.source.cause(ctx, f.conn, ofPage(err, page)), fmt.Sprintf("search below %q, page %d", q.base, page))
 		}
 		if len(result.Entries)+len(result.Referrals) > 0 {
 			return fmt.Errorf("search below %q, page %d: %w", q.base, page, errMalformed)
@@ -88,30 +104,38 @@ func (f *fetcher) run(ctx context.Context, q query) error {
 		}
 		answer, ok := goldap.FindControl(result.Controls, goldap.ControlTypePaging).(*goldap.ControlPaging)
 		if !ok {
-			return fmt.Errorf("search below %q, page %d: the answer does not say whether more follows (it lacks the control for paged results)", q.base, page)
-		}
-		if f.conn.wire.entries.Load() > 0 {
-			empty = 0
-		} else if empty++; empty > maxEmptyPages {
-			return fmt.Errorf("search below %q: %d pages came without an entry, and still more are to follow", q.base, empty)
+			return hinted{fmt.Errorf("search below %q, page %d: the answer does not say whether more follows (it lacks the control for paged results)", q.base, page), pagingHint}
 		}
 		if cookie = answer.Cookie; len(cookie) == 0 {
 			break
 		}
-		if err := f.fetchLate(ctx); err != nil {
+		stale++
+		if n := f.fresh.Load(); n > fresh {
+			stale, fresh = 0, n
+		}
+		if stale > maxStalePages {
+			return hinted{fmt.Errorf("search below %q, page %d: page after page came without a new object, and still more are to follow: the server goes round in a circle", q.base, page),
+				"set another page_size; if something stands between here and the server, name the server itself in urls"}
+		}
+		if _, err := f.fetchLate(ctx); err != nil {
 			return err
 		}
 	}
-	settled := make(chan struct{})
-	if err := f.send(batch{settled: settled}); err != nil {
-		return err
+	// What is fetched may bring up another question.
+	for {
+		settled := make(chan struct{})
+		if err := f.send(batch{settled: settled}); err != nil {
+			return err
+		}
+		select {
+		case <-settled:
+		case <-f.quit:
+			return net.ErrClosed
+		}
+		if some, err := f.fetchLate(ctx); !some || err != nil {
+			return err
+		}
 	}
-	select {
-	case <-settled:
-	case <-f.quit:
-		return net.ErrClosed
-	}
-	return f.fetchLate(ctx)
 }
 
 // page asks for one page, whose entries go past go-ldap; see [wire].
@@ -139,23 +163,50 @@ func (f *fetcher) postpone(l *late) {
 	f.late = append(f.late, l)
 }
 
-// fetchLate asks for the missing values of the objects that are incomplete.
-func (f *fetcher) fetchLate(ctx context.Context) error {
+// fetchLate answers the questions about objects, and reports whether there were
+// some.
+func (f *fetcher) fetchLate(ctx context.Context) (some bool, err error) {
 	f.mu.Lock()
 	list := f.late
 	f.late = nil
 	f.mu.Unlock()
 	for _, l := range list {
 		for i := range l.parts {
+			if l.whole {
+				break
+			}
 			if err := f.fetchValues(l, &l.parts[i]); err != nil {
-				return within(f.source.cause(ctx, f.conn, err), fmt.Sprintf("%s: values %d and following of %s", l.dn, l.parts[i].next, l.parts[i].attribute))
+				return true, within(f.source.cause(ctx, f.conn, err), fmt.Sprintf("%s: values %d and following of %s", l.dn, l.parts[i].next, l.parts[i].attribute))
+			}
+		}
+		l.whole, l.gone = true, nil
+		for _, dn := range l.earlier {
+			there, err := f.isThere(dn, l.guid)
+			if err != nil {
+				return true, within(f.source.cause(ctx, f.conn, err), fmt.Sprintf("%s: whether %s, which has the same GUID, is still there", l.dn, dn))
+			}
+			if !there {
+				l.gone = append(l.gone, dn)
 			}
 		}
 		if err := f.send(batch{late: l}); err != nil {
-			return err
+			return true, err
 		}
 	}
-	return nil
+	return len(list) > 0, nil
+}
+
+// isThere reports whether the object of this name has the GUID.
+func (f *fetcher) isThere(dn string, guid identity.GUID) (bool, error) {
+	ids := guidAttributes(f.source.options.ActiveDirectory)
+	result, err := f.conn.search(dn, goldap.ScopeBaseObject, "(objectClass=*)", ids)
+	switch {
+	case goldap.IsErrorAnyOf(err, goldap.LDAPResultNoSuchObject, goldap.LDAPResultReferral):
+		return false, nil
+	case err != nil || len(result.Entries) != 1:
+		return false, err
+	}
+	return idOf(ids, result.Entries[0].GetEqualFoldRawAttributeValues) == guid, nil
 }
 
 // fetchValues asks for an attribute's values to the last one (MS-ADTS section
@@ -170,22 +221,22 @@ func (f *fetcher) fetchValues(l *late, p *latePart) error {
 		if len(result.Entries) != 1 {
 			return errors.New("the object went away while it was read")
 		}
-		whole, next := false, p.next
+		end, next := false, p.next
 		for _, a := range result.Entries[0].Attributes {
-			name, first, bounds, whole1, err := attributeRange(a.Name)
+			name, first, bounds, whole, err := attributeRange(a.Name)
 			if err != nil {
 				return err
 			}
-			if name != p.attribute || bounds == 0 && !whole1 {
+			if name != p.attribute || bounds == 0 && !whole {
 				continue
 			}
 			if first != p.next {
 				return fmt.Errorf("the server sent the values %q", a.Name)
 			}
-			whole, next = whole1, bounds
+			end, next = whole, bounds
 			p.values = append(p.values, a.ByteValues...)
 		}
-		if whole {
+		if end {
 			return nil
 		}
 		if next <= p.next {

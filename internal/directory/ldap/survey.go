@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/rollcall-cli/rollcall/internal/directory"
+	"github.com/rollcall-cli/rollcall/internal/filter"
 	"github.com/rollcall-cli/rollcall/internal/identity"
 )
 
@@ -123,7 +124,7 @@ func (k *surveySink) Put(_ int, o directory.Object) error {
 	}
 	k.survey.Entries++
 	for _, name := range k.attributes {
-		if len(o.Values(strings.ToLower(name))) > 0 {
+		if len(o.Values(filter.AttributeName(name))) > 0 {
 			k.survey.Having[name]++
 		}
 	}

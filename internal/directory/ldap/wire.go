@@ -10,6 +10,9 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	ber "github.com/go-asn1-ber/asn1-ber"
+	goldap "github.com/go-ldap/ldap/v3"
 )
 
 // wire is the connection that go-ldap reads and writes. It passes all messages
@@ -32,9 +35,8 @@ type wire struct {
 	buf   []byte
 
 	// tapped is the message id of the paged search, which wire sees in the
-	// request; entries counts what came for it.
+	// request.
 	tapped  atomic.Int64
-	entries atomic.Int64
 	block   []byte
 	batches chan batch
 	spare   chan []byte
@@ -116,7 +118,6 @@ func (w *wire) Close() error {
 func (w *wire) Write(p []byte) (int, error) {
 	if bytes.Contains(p, pagedResults) {
 		if m, err := parseMessage(p); err == nil && m.op == opSearchRequest {
-			w.entries.Store(0)
 			w.tapped.Store(m.id)
 		}
 	}
@@ -149,9 +150,6 @@ func (w *wire) next() error {
 	op, id := headOf(head)
 	tapped := id == w.tapped.Load() && id != 0
 	if tapped && (op == opEntry || op == opReference) {
-		if op == opEntry {
-			w.entries.Add(1)
-		}
 		if w.block == nil {
 			w.block = w.empty()
 		}
@@ -178,8 +176,61 @@ func (w *wire) next() error {
 		w.buf = make([]byte, size)
 	}
 	w.rest = w.buf[:size]
-	_, err = io.ReadFull(w.in, w.rest)
-	return unexpected(err)
+	if _, err = io.ReadFull(w.in, w.rest); err != nil {
+		return unexpected(err)
+	}
+	switch {
+	case op == opBindResponse:
+		w.rest = readableControls(w.rest)
+	case op == opExtendedResponse && id == 0:
+		return farewell(w.rest)
+	}
+	return nil
+}
+
+// readableControls leaves out of the response to a login the controls that cannot
+// be read, at which go-ldap fails: they say something about a password, and not
+// whether the login was accepted.
+func readableControls(response []byte) []byte {
+	p, err := ber.DecodePacketErr(response)
+	if err != nil || len(p.Children) < 3 {
+		return response
+	}
+	whole := ber.NewSequence("")
+	controls := ber.Encode(ber.ClassContext, ber.TypeConstructed, 0, nil, "")
+	for _, c := range p.Children[2].Children {
+		// What is read is changed by it.
+		if copied, err := ber.DecodePacketErr(c.Bytes()); err == nil {
+			if _, err = goldap.DecodeControl(copied); err == nil {
+				controls.AppendChild(c)
+			}
+		}
+	}
+	if len(controls.Children) == len(p.Children[2].Children) {
+		return response
+	}
+	for _, c := range append(p.Children[:2:2], controls) {
+		whole.AppendChild(c)
+	}
+	return whole.Bytes()
+}
+
+// farewellError is the notice by which a server ends a connection of itself (RFC
+// 4511 section 4.4.1). It wraps the result code and text.
+type farewellError struct{ err error }
+
+func (e *farewellError) Error() string { return e.err.Error() }
+func (e *farewellError) Unwrap() error { return e.err }
+
+func farewell(notice []byte) error {
+	p, err := ber.DecodePacketErr(notice)
+	if err == nil {
+		err = goldap.GetLDAPError(p)
+	}
+	if err == nil {
+		return io.EOF
+	}
+	return &farewellError{err}
 }
 
 // size returns the length of the next message with its head, in octets.
