@@ -15,9 +15,8 @@ type Difference struct {
 	// plan. Two rows are the same one when category, address and attribute are.
 	Changes []Differing[Change]
 	// Rejections are the refusals that differ, ordered by reason, address and
-	// object. Two are the same one when their [Rejection.Key] is, aside from the
-	// guard and from which attributes a legal hold keeps. Since when they stand
-	// does not count.
+	// object. Two are the same one when their reason and [Rejection.Key] are.
+	// Since when they stand does not count.
 	Rejections []Differing[Rejection]
 	// Risks are those that differ, in the order in which they are told. Two are
 	// the same one when code and directory are.

@@ -4,19 +4,58 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 )
 
-// Key identifies the rejection among those of other runs: by directory, reason,
-// address, object, attribute and guard. The object is known by its GUID, or by
-// its DN where it has none of its own. Everybody else who has a part in it, and
-// all that a rename changes, may be another in the next run.
+// Key identifies the rejection among those of other runs: by directory, object,
+// address and attribute. The object is known by its GUID, or by its DN where it
+// has none of its own. Why it is rejected, everybody else who has a part in it,
+// and all that a rename changes may be another in the next run.
 func (r *Rejection) Key() string {
 	object := r.GUID.String()
 	if r.GUID.IsZero() || r.Reason == MissingGUID {
 		object = r.DN
 	}
-	return fmt.Sprintf("%s %s %s %s %s %s", keyPart(r.Directory), r.Reason, keyPart(r.Address), keyPart(object), keyPart(r.Attribute), keyPart(r.Guard))
+	return key(r.Directory, object, r.Address, r.keyAttribute())
+}
+
+func key(directory, object, address, attribute string) string {
+	return fmt.Sprintf("%s %s %s %s", keyPart(directory), keyPart(object), keyPart(address), keyPart(attribute))
+}
+
+// Known returns keys that were saved as [Rejection.Key] makes them. In a history
+// of format 1.0 they have the reason behind the directory, the address before the
+// object, and the label of a guard at the end. What is no key is left out.
+func Known(saved map[string]time.Time) map[string]time.Time {
+	if saved == nil {
+		return nil
+	}
+	all := make(map[string]time.Time, len(saved))
+	for text, since := range saved {
+		var parts []string
+		reason := ""
+		for rest := text; rest != ""; rest = strings.TrimPrefix(rest, " ") {
+			quoted, err := strconv.QuotedPrefix(rest)
+			if err != nil {
+				reason, rest, _ = strings.Cut(rest, " ")
+				continue
+			}
+			part, _ := strconv.Unquote(quoted)
+			parts = append(parts, part)
+			rest = rest[len(quoted):]
+		}
+		switch {
+		case reason == "" && len(parts) == 4:
+			all[text] = since
+		case reason != "" && len(parts) == 5:
+			if reason == LegalHold.String() {
+				parts[3] = ""
+			}
+			all[key(parts[0], parts[2], parts[1], parts[3])] = since
+		}
+	}
+	return all
 }
 
 // keyPart quotes a text as it is read back from a saved plan, which has no

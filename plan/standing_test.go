@@ -23,12 +23,13 @@ func TestKey(t *testing.T) {
 		change func(*plan.Rejection)
 		same   bool
 	}{
-		{"reason", func(r *plan.Rejection) { r.Reason = plan.ProtectedMove }, false},
+		{"reason", func(r *plan.Rejection) { r.Reason = plan.ProtectedMove; r.Attribute = "" }, true},
 		{"address", func(r *plan.Rejection) { r.Address = "bob@example.com" }, false},
 		{"directory", func(r *plan.Rejection) { r.Directory = "lab" }, false},
 		{"GUID", func(r *plan.Rejection) { r.GUID = identity.GUID{2} }, false},
-		{"attribute", func(r *plan.Rejection) { r.Attribute = "type" }, false},
-		{"guard", func(r *plan.Rejection) { r.Guard = "other" }, false},
+		{"attribute that a hold keeps", func(r *plan.Rejection) { r.Attribute = "type" }, true},
+		{"attribute", func(r *plan.Rejection) { r.Reason, r.Attribute = plan.AttributeTooLong, "type" }, false},
+		{"guard", func(r *plan.Rejection) { r.Guard = "other" }, true},
 		{"DN beside a GUID", func(r *plan.Rejection) { r.DN = "cn=ann,ou=elsewhere" }, true},
 		{"primary", func(r *plan.Rejection) { r.Primary = "bob@example.com" }, true},
 		{"scope", func(r *plan.Rejection) { r.Scope = "all" }, true},
@@ -57,6 +58,28 @@ func TestKey(t *testing.T) {
 	y := plan.Rejection{Reason: plan.AliasMalformed, Address: "a", DN: "b"}
 	if x.Key() == y.Key() {
 		t.Error("parts of a key run together")
+	}
+}
+
+// TestKnown: keys of format 1.0, which have reason and guard, are those of the
+// same rejections now.
+func TestKnown(t *testing.T) {
+	since := time.Date(2026, 11, 1, 0, 0, 0, 0, time.UTC)
+	hold, long := refusal, refusal
+	long.Reason, long.Attribute, long.Guard = plan.AttributeTooLong, "display_name", ""
+	got := plan.Known(map[string]time.Time{
+		`"corp" legal_hold "ann@example.com" "01000000-0000-0000-0000-000000000000" "type, dn" "case"`:         since,
+		`"corp" attribute_too_long "ann@example.com" "01000000-0000-0000-0000-000000000000" "display_name" ""`: since,
+		`"lab" unknown_domain "a \"b@x.example" "cn=ann, bob" "" ""`:                                           since,
+		`no key`: since,
+	})
+	odd := plan.Rejection{Reason: plan.AliasRejected, Directory: "lab", Address: `a "b@x.example`, DN: "cn=ann, bob"}
+	want := map[string]time.Time{hold.Key(): since, long.Key(): since, odd.Key(): since}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("-want +got:\n%s", diff)
+	}
+	if again := plan.Known(got); !cmp.Equal(again, got) || plan.Known(nil) != nil {
+		t.Errorf("keys of now are read as %v", again)
 	}
 }
 

@@ -17,7 +17,7 @@ import (
 // The rejections that stand are remembered in the folder of the history, one on
 // a line and sorted by key:
 //
-//	{"key":"\"corp\" unknown_domain …","since":"2026-11-21T08:00:00Z"}
+//	{"key":"\"corp\" \"8c4ac332-…\" …","since":"2026-11-21T08:00:00Z"}
 //
 // What the keys are made of is the caller's business.
 

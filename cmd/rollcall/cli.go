@@ -43,7 +43,7 @@ type reading struct {
 	Snapshot  string   `type:"path" placeholder:"DIR" help:"Read DIR/<directory>.ldif in place of each server."`
 
 	NewState   bool `help:"Begin with an empty state although the history says that there was one."`
-	AllowEmpty bool `help:"Go on although a server has no entry left for a scope that had accounts."`
+	AllowEmpty bool `help:"Continue even if a scope that had accounts is now empty, or all its entries have lost their aliases, usernames, an attribute or their type."`
 
 	Only   []string `placeholder:"WHAT" sep:"none" help:"Only changes of these categories, scopes or addresses; repeatable, or separated by commas."`
 	Except []string `placeholder:"WHAT" sep:"none" help:"Leave out changes of these categories, scopes or addresses."`

@@ -15,19 +15,25 @@ import (
 
 // gaps tells what complete reads have left out. A server that was empty where
 // it had accounts is an error, unless that is allowed: a moved base or a lost
-// right to read looks the same as everybody's leaving. Files are written on
-// purpose, so that of them it is a warning.
+// right to read looks the same as everybody's leaving. A file may be a part, so
+// that of it an empty scope is a warning. What all entries of a scope have lost at
+// once is an error for every kind: a right was taken away, or a name misspelt, and
+// nobody emptied them all on purpose.
 func gaps(cfg *config.Config, read []identity.Receipt, in *plan.Input, allowed bool) (warnings []string, err error) {
 	for i := range read {
 		r := &read[i]
 		for _, note := range r.Notes {
 			warnings = append(warnings, fmt.Sprintf("directory %q: %s", r.Name, note))
 		}
-		empty := append(emptied(cfg.Scopes, r.Name, in), bared(cfg.Scopes, r.Name, in)...)
-		if len(empty) > 0 && r.Kind != config.LDIF && !allowed {
-			return nil, hinted{&directory.ReadError{Directory: r.Name, From: r.Server, Err: errors.New(strings.Join(empty, "; "))},
-				"check base_dn, filter and what the account that reads may see; if these accounts are meant to go, give --allow-empty"}
+		empty, lost := emptied(cfg.Scopes, r.Name, in), bared(cfg.Scopes, r.Name, in)
+		failed, hint := lost, "check the names of attributes in the scope and what the account that reads may see (rollcall doctor); if all of it is meant to go, give --allow-empty"
+		if len(empty) > 0 && r.Kind != config.LDIF {
+			failed, hint = append(empty, lost...), "check base_dn, filter and what the account that reads may see; if these accounts are meant to go, give --allow-empty"
 		}
+		if len(failed) > 0 && !allowed {
+			return nil, hinted{&directory.ReadError{Directory: r.Name, From: r.Server, Err: errors.New(strings.Join(failed, "; "))}, hint}
+		}
+		empty = append(empty, lost...)
 		for _, text := range empty {
 			warnings = append(warnings, fmt.Sprintf("directory %q: %s", r.Name, text))
 		}
@@ -137,34 +143,76 @@ func unselective(scopes []config.Scope, name string, in *plan.Input) []string {
 	return warnings
 }
 
-// fewAliases is how many accounts may lose all their aliases at once without a
-// question.
-const fewAliases = 10
+// fewLosers is how many accounts may lose a thing at once without a question.
+const fewLosers = 10
 
-// bared tells of a directory whose entries list no alias at all although its
-// accounts have some: the alias attributes may have become unreadable, which
-// the server does not tell.
-func bared(scopes []config.Scope, name string, in *plan.Input) []string {
-	listed, entries := 0, 0
-	for i := range in.Entries {
-		if e := &in.Entries[i]; scopes[e.Scope].Directory == name {
-			entries++
-			listed += len(e.Aliases)
+// thing is something that entries have and accounts record.
+type thing struct {
+	what    string // none of the entries has it any more, in words
+	entry   func(*identity.Entry) bool
+	account func(*identity.Account) bool
+}
+
+// things are those that entries of a scope may have.
+func things(s *config.Scope) []thing {
+	all := []thing{
+		{"an alias (" + strings.Join(s.AliasAttributes, ", ") + ")",
+			func(e *identity.Entry) bool { return len(e.Aliases) > 0 || len(e.Primaries) > 1 },
+			func(a *identity.Account) bool { return len(a.Aliases) > 0 }},
+		{"the type list (objectClass)",
+			func(e *identity.Entry) bool { return e.Type == identity.List },
+			func(a *identity.Account) bool { return a.Type == identity.List }},
+	}
+	if s.UsernameAttribute != "" {
+		all = append(all, thing{"a username (" + s.UsernameAttribute + ")",
+			func(e *identity.Entry) bool { return e.Username != "" },
+			func(a *identity.Account) bool { return a.Username != "" }})
+	}
+	for _, attr := range s.Attributes {
+		all = append(all, thing{"the attribute " + attr.Name + " (" + attr.Source + ")",
+			func(e *identity.Entry) bool { return identity.Lookup(e.Attributes, attr.Name) != "" },
+			func(a *identity.Account) bool { return identity.Lookup(a.Attributes, attr.Name) != "" }})
+	}
+	return all
+}
+
+// bared tells what no entry of a scope has any more that many active accounts
+// have which its entries own by GUID.
+func bared(scopes []config.Scope, name string, in *plan.Input) (told []string) {
+	for i := range scopes {
+		if scopes[i].Directory != name {
+			continue
+		}
+		for _, t := range things(&scopes[i]) {
+			has := false
+			for n := 0; n < len(in.Entries) && !has; n++ {
+				e := &in.Entries[n]
+				has = e.Scope == int32(i) && t.entry(e)
+			}
+			if has {
+				continue
+			}
+			owners := map[identity.GUID]bool{}
+			for n := range in.Accounts {
+				if a := &in.Accounts[n]; a.Active() && a.Directory == name && t.account(a) {
+					owners[a.GUID] = true
+				}
+			}
+			if len(owners) <= fewLosers {
+				continue
+			}
+			losers := 0
+			for n := range in.Entries {
+				if e := &in.Entries[n]; e.Scope == int32(i) && owners[e.GUID] {
+					losers++
+				}
+			}
+			if losers > fewLosers {
+				told = append(told, fmt.Sprintf("scope %q: no entry has %s any more, and %s have", scopes[i].Name, t.what, counted(losers, "active account")))
+			}
 		}
 	}
-	if listed > 0 || entries == 0 {
-		return nil
-	}
-	accounts := 0
-	for i := range in.Accounts {
-		if a := &in.Accounts[i]; a.Active() && a.Directory == name && len(a.Aliases) > 0 {
-			accounts++
-		}
-	}
-	if accounts <= fewAliases {
-		return nil
-	}
-	return []string{fmt.Sprintf("no entry lists an alias any more, and %s have some", counted(accounts, "active account"))}
+	return told
 }
 
 // ownPartitions begin the naming contexts that Active Directory keeps for

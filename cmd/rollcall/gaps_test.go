@@ -1,6 +1,7 @@
 package main
 
 import (
+	"slices"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -76,25 +77,48 @@ func TestEmptiedOfOneType(t *testing.T) {
 	}
 }
 
+// What more than ten active accounts have, and no entry of their scope any more,
+// was not read: aliases, usernames, each attribute, and the type list.
 func TestBared(t *testing.T) {
-	scopes := []config.Scope{{Directory: "lab"}, {Directory: "corp"}}
+	scopes := []config.Scope{
+		{Name: "other", Directory: "lab"},
+		{Name: "staff", Directory: "corp", AliasAttributes: []string{"proxyAddresses"}, UsernameAttribute: "uid", Attributes: []config.Attribute{{Name: "display_name", Source: "displayName"}}},
+		{Name: "guests", Directory: "corp"},
+	}
+	shown := []identity.Attribute{{Name: "display_name", Value: "x"}}
 	for _, c := range []struct {
+		story    string
 		accounts int
-		entries  []identity.Entry
+		account  identity.Account
+		entry    identity.Entry // of each account
+		more     []identity.Entry
 		want     []string
 	}{
-		{fewAliases + 1, []identity.Entry{{Scope: 1}, {Scope: 0, Aliases: []string{"a@x.example"}}}, []string{"no entry lists an alias any more, and 11 active accounts have some"}},
-		{fewAliases, []identity.Entry{{Scope: 1}}, nil},
-		{fewAliases + 1, []identity.Entry{{Scope: 1}, {Scope: 1, Aliases: []string{"a@x.example"}}}, nil},
-		{fewAliases + 1, nil, nil},
+		{"aliases", 11, identity.Account{Aliases: make([]identity.Address, 1)}, identity.Entry{Scope: 1}, []identity.Entry{{Aliases: []string{"a@x.example"}}, {Scope: 2, Aliases: []string{"a@x.example"}}},
+			[]string{`scope "staff": no entry has an alias (proxyAddresses) any more, and 11 active accounts have`}},
+		{"ten", 10, identity.Account{Aliases: make([]identity.Address, 1)}, identity.Entry{Scope: 1}, nil, nil},
+		{"one entry has aliases", 11, identity.Account{Aliases: make([]identity.Address, 1)}, identity.Entry{Scope: 1}, []identity.Entry{{Scope: 1, Aliases: []string{"a@ignored.example"}}}, nil},
+		{"one entry has two primaries", 11, identity.Account{Aliases: make([]identity.Address, 1)}, identity.Entry{Scope: 1}, []identity.Entry{{Scope: 1, Primaries: []string{"a@x.example", "b@x.example"}}}, nil},
+		{"the entries are gone", 11, identity.Account{Aliases: make([]identity.Address, 1)}, identity.Entry{Scope: 0}, nil, nil},
+		{"inactive accounts", 11, identity.Account{Username: "u", Status: identity.Inactive}, identity.Entry{Scope: 1}, nil, nil},
+		{"usernames", 12, identity.Account{Username: "u"}, identity.Entry{Scope: 1}, nil,
+			[]string{`scope "staff": no entry has a username (uid) any more, and 12 active accounts have`}},
+		{"usernames that nobody reads", 12, identity.Account{Username: "u"}, identity.Entry{Scope: 2}, nil, nil},
+		{"an attribute", 11, identity.Account{Attributes: shown}, identity.Entry{Scope: 1}, nil,
+			[]string{`scope "staff": no entry has the attribute display_name (displayName) any more, and 11 active accounts have`}},
+		{"an attribute that is not configured any more", 11, identity.Account{Attributes: []identity.Attribute{{Name: "department", Value: "x"}}}, identity.Entry{Scope: 1}, nil, nil},
+		{"lists", 11, identity.Account{Type: identity.List}, identity.Entry{Scope: 1}, []identity.Entry{{Scope: 0, Type: identity.List}},
+			[]string{`scope "staff": no entry has the type list (objectClass) any more, and 11 active accounts have`}},
+		{"a list is left", 11, identity.Account{Type: identity.List}, identity.Entry{Scope: 1}, []identity.Entry{{Scope: 1, Type: identity.List}}, nil},
 	} {
-		in := &plan.Input{Entries: c.entries}
+		in := &plan.Input{Entries: slices.Clone(c.more)}
 		for n := range c.accounts {
-			in.Accounts = append(in.Accounts, identity.Account{GUID: identity.GUID{byte(n)}, Directory: "corp", Aliases: make([]identity.Address, 1)})
+			a, e := c.account, c.entry
+			a.GUID, a.Directory, e.GUID = identity.GUID{byte(n), 1}, "corp", identity.GUID{byte(n), 1}
+			in.Accounts, in.Entries = append(in.Accounts, a), append(in.Entries, e)
 		}
-		in.Accounts = append(in.Accounts, identity.Account{Aliases: make([]identity.Address, 1)})
 		if diff := cmp.Diff(c.want, bared(scopes, "corp", in)); diff != "" {
-			t.Errorf("%+v (-want +got):\n%s", c, diff)
+			t.Errorf("%s (-want +got):\n%s", c.story, diff)
 		}
 	}
 }

@@ -66,6 +66,17 @@ func TestAsking(t *testing.T) {
 	}
 }
 
+// TestReasonsChange: what is rejected for another reason once the accounts are
+// there was rejected before.
+func TestReasonsChange(t *testing.T) {
+	dir := quickstart(t)
+	for _, args := range [][]string{{"apply", "--auto-approve"}, {"apply", "--auto-approve", "--fail-on-new-rejections"}} {
+		if _, talk, code := at(context.Background(), nil, false, append([]string{"-C", dir}, args...)...); code != exitOK {
+			t.Errorf("%v: exit %d, %s", args, code, talk)
+		}
+	}
+}
+
 // TestInterrupted: an interrupt changes nothing, be it while apply reads or
 // while it asks.
 func TestInterrupted(t *testing.T) {

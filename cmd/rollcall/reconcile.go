@@ -187,7 +187,7 @@ func (s *session) standing(cfg *config.Config) map[string]time.Time {
 	if err != nil {
 		s.warn("%v: every rejection counts as new", err)
 	}
-	return known
+	return plan.Known(known)
 }
 
 // undeclared warns of accounts whose directory the configuration does not
