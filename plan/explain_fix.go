@@ -73,12 +73,8 @@ func (x *explainer) fix() error {
 			x.remove(r, r.entry(), false)
 		case PreexistingAddress, OtherDirectory:
 			x.remove(r, r.entry(), false)
-			if f := x.facted[r.Address]; f != nil {
-				for _, l := range f.Listed {
-					if l.Entry != r.entry() && x.standsBehind(l.Entry, f.Before) {
-						x.remove(r, l.Entry, true)
-					}
-				}
+			if incumbent, found := x.incumbent(r.Address); found && incumbent != r.entry() {
+				x.remove(r, incumbent, true)
 			}
 		case ProtectedDeactivation, ProtectedPrimaryToAlias:
 			f := Fix{Kind: RestoreIt, Reason: r.Reason, Address: r.Address, Listing: Listing{Entry: r.entry(), Address: r.Address}, Wanted: r.Wanted}
@@ -131,10 +127,17 @@ func (x *explainer) fix() error {
 // Vain reports whether the one who has an address would give it up for nobody.
 func (f *Fix) Vain() bool { return f.yielding && f.Loses() }
 
-// standsBehind reports whether an entry is that of the account that has an
-// address.
-func (x *explainer) standsBehind(e EntryRef, h *Holding) bool {
-	return h != nil && slices.ContainsFunc(x.out.Accounts, func(f AccountFacts) bool { return f.Before == h.Account && f.Entry == e })
+// incumbent returns the entry of the account that has an address.
+func (x *explainer) incumbent(address string) (e EntryRef, found bool) {
+	f := x.facted[address]
+	if f == nil || f.Before == nil {
+		return e, false
+	}
+	holder := x.told[f.Before.Account]
+	if holder == nil || holder.Standing != Bound {
+		return e, false
+	}
+	return holder.Entry, true
 }
 
 // remove proposes to take the address of a rejection from an entry; yielding
@@ -150,17 +153,32 @@ func (x *explainer) remove(r *Rejection, from EntryRef, yielding bool) {
 		return
 	}
 	fix := Fix{Kind: RemoveValue, Reason: r.Reason, Address: r.Address, yielding: yielding}
-	for _, l := range f.Listed {
-		if l.Entry == from && len(fix.Listings) == 0 {
-			fix.Listing = l
-		}
-		if l.Entry.sameObject(from) {
-			fix.Listings = append(fix.Listings, l)
+	n, found := x.listedBy(f, from)
+	if !found {
+		return
+	}
+	fix.Listing = f.Listed[n]
+	if x.addFix(fix) {
+		kept := &x.out.Fixes[len(x.out.Fixes)-1]
+		for _, l := range f.Listed {
+			if l.Entry.sameObject(from) {
+				kept.Listings = append(kept.Listings, l)
+			}
 		}
 	}
-	if fix.Listing.Entry == from {
-		x.addFix(fix)
+}
+
+// listedBy returns the first value by which an entry lists an address.
+func (x *explainer) listedBy(f *AddressFacts, e EntryRef) (n int, found bool) {
+	if x.listed[f] == nil {
+		first := map[EntryRef]int{}
+		for n := range slices.Backward(f.Listed) {
+			first[f.Listed[n].Entry] = n
+		}
+		x.listed[f] = first
 	}
+	n, found = x.listed[f][e]
+	return n, found
 }
 
 // sameObject reports whether two scopes make the entries of one object.
@@ -186,17 +204,26 @@ func (x *explainer) unreadHolder(r *Rejection, h *Holding) string {
 	return ""
 }
 
-func (x *explainer) addFix(f Fix) {
-	same := func(g Fix) bool {
-		return g.Kind == f.Kind && g.Address == f.Address && g.Listing.Entry == f.Listing.Entry && g.Account == f.Account && g.Directory == f.Directory
+// fixKey is what tells fixes apart.
+type fixKey struct {
+	kind                        FixKind
+	address, account, directory string
+	entry                       EntryRef
+}
+
+// addFix proposes a fix once, and reports whether it is to be worked out.
+func (x *explainer) addFix(f Fix) bool {
+	key := fixKey{f.Kind, f.Address, f.Account, f.Directory, f.Listing.Entry}
+	if x.proposed[key] {
+		return false
 	}
-	switch {
-	case slices.ContainsFunc(x.out.Fixes, same):
-	case len(x.out.Fixes) < mostFixes:
-		x.out.Fixes = append(x.out.Fixes, f)
-	default:
+	x.proposed[key] = true
+	if len(x.out.Fixes) == mostFixes {
 		x.out.MoreFixes++
+		return false
 	}
+	x.out.Fixes = append(x.out.Fixes, f)
+	return true
 }
 
 // Declaring works a removal out once more for an entry that has these values in
