@@ -89,12 +89,12 @@ func BackupPath(path string) string { return path + ".backup" }
 // Load reads a state file and verifies it whole. A file that does not exist is
 // an empty state with serial 0, unless there is a backup of it: then it was lost.
 func Load(path string) (*State, error) {
-	f, err := os.Open(path)
+	f, err := open(path)
 	backup := BackupPath(resolved(path))
 	_, noBackup := os.Lstat(backup)
 	if errors.Is(err, fs.ErrNotExist) && noBackup == nil {
 		// The first two versions may have been written in between.
-		f, err = os.Open(path)
+		f, err = open(path)
 	}
 	if errors.Is(err, fs.ErrNotExist) {
 		if noBackup != nil {
@@ -110,7 +110,7 @@ func Load(path string) (*State, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open the state: %w", err)
 	}
-	s, err := readFile(f)
+	s, err := readFile(f, path)
 	var damage *Error
 	if errors.As(err, &damage) {
 		damage.Advice = "the file was changed by something other than rollcall; put back a good copy of it"
@@ -129,16 +129,16 @@ func LoadOther(path string) (*State, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open the state: %w", err)
 	}
-	return readFile(f)
+	return readFile(f, path)
 }
 
 // readFile reads a state from a file, which it closes, and names it in errors.
-func readFile(f *os.File) (*State, error) {
+func readFile(f *os.File, path string) (*State, error) {
 	defer f.Close()
 	s, err := Read(f)
 	var damage *Error
 	if errors.As(err, &damage) {
-		damage.Path = f.Name()
+		damage.Path = path
 	}
 	return s, err
 }
