@@ -334,7 +334,7 @@ func (im *importer) csv(in *bufio.Reader) {
 		for i, v := range record {
 			valid = valid && utf8.ValidString(v)
 			size += len(v)
-			set[i](&raw, plain(v))
+			set[i](&raw, identity.Original(v))
 		}
 		if size > maxLine {
 			im.fail(line, fmt.Sprintf("a line of more than %d octets", maxLine))
@@ -358,15 +358,6 @@ func separator(in *bufio.Reader) rune {
 		return ';'
 	}
 	return ','
-}
-
-// plain removes the apostrophe that rollcall puts before cells that a
-// spreadsheet would take for a formula.
-func plain(v string) string {
-	if rest, ok := strings.CutPrefix(v, "'"); ok && identity.Formula(rest) {
-		return rest
-	}
-	return v
 }
 
 // Import reads a file as [ReadImport] does and merges its accounts as
