@@ -295,6 +295,8 @@ type explainer struct {
 	contests     map[int32]contest
 	without      []identity.Entry // those of the input, for plans without a value
 	proposed     map[fixKey]bool
+	taken        map[string]bool      // addresses that somebody has or lists
+	objects      map[EntryRef][]int32 // the entries, by object
 
 	// What is known once every rule has spoken, to be found without a search:
 	// thousands may have a part in one subject.

@@ -464,6 +464,8 @@ func (x *Explanation) whyAt(f *AddressFacts, p *AccountFacts) string {
 		return ": no entry stands behind the account any more"
 	case p.Before != nil && p.Before.Local() && p.After != nil && !p.After.Local():
 		return ": " + p.Entry.text() + " adopts it by declaring its primary"
+	case listed >= 0 && f.Listed[listed].Role == DeclaredRole && f.After != nil && !f.After.Primary && x.protects(f.After.Account.Primary) != "":
+		return fmt.Sprintf(": %s declares it as its primary, but protected %s keeps %s in that place", p.Entry.text(), quote(x.protects(f.After.Account.Primary)), f.After.Account.Primary)
 	case listed >= 0 && f.Listed[listed].Role == DeclaredRole:
 		return ": " + p.Entry.text() + " declares it as its primary"
 	case listed >= 0:
@@ -475,6 +477,17 @@ func (x *Explanation) whyAt(f *AddressFacts, p *AccountFacts) string {
 		return ": it stays though " + p.Entry.text() + " does not list it"
 	}
 	return ": " + p.Entry.text() + " does not list it any more"
+}
+
+// protects returns the label of the protected block for which a primary stays in
+// its place though its entry would have another, "" for none.
+func (x *Explanation) protects(primary identity.Address) string {
+	for n := range x.Plan.Rejections {
+		if r := &x.Plan.Rejections[n]; r.Wanted != "" && r.Address == primary.String() {
+			return r.Guard
+		}
+	}
+	return ""
 }
 
 // upper begins a sentence.
@@ -489,6 +502,8 @@ func (f *Fix) Message() string {
 			text += ", which declares it: give it another primary first"
 		}
 		return text
+	case OtherValue:
+		return fmt.Sprintf("give %s another address in place of %s, such as %s, which nobody has", f.Listing.Entry.text(), f.Address, f.New)
 	case RestoreIt:
 		return fmt.Sprintf("give %s back to %s", f.Address, f.Listing.Entry.text())
 	case MakePrimary:
@@ -520,12 +535,12 @@ func (f *Fix) with() string {
 	return ", and with accounts " + strings.Join(f.With, ", ") + ", which go with it"
 }
 
-// Effect says what the plan would be once an address is taken from an entry, and
+// Effect says what the plan would be once the values of an entry are others, and
 // which addresses a commit takes out of service.
 func (f *Fix) Effect() string {
 	switch {
 	case len(f.After) > 0:
-	case f.Kind == RemoveValue:
+	case f.Kind == RemoveValue, f.Kind == OtherValue:
 		return "every other address stays where it is"
 	default:
 		return ""

@@ -158,7 +158,7 @@ func New(x *plan.Explanation, c Context) *Document {
 			b.d.Warnings = append(b.d.Warnings, fmt.Sprintf("directory %q: more objects name the subject than the server tells or are shown here", d.Name))
 		}
 	}
-	b.d.Answer = x.Answer()
+	b.d.Answer = x.Answer() + b.disabled()
 	b.mask()
 	b.shorten()
 	if n := len(b.d.Outside); n > 0 && !slices.ContainsFunc(x.Entries, func(e plan.EntryFacts) bool { return !e.Merged }) {
@@ -169,6 +169,28 @@ func New(x *plan.Explanation, c Context) *Document {
 	}
 	return &b.d
 }
+
+// disabled names the entries that are disabled and count all the same, because
+// their scope keeps such.
+func (b *builder) disabled() (text string) {
+	n := 0
+	for i := range b.x.Entries {
+		e := &b.x.Entries[i]
+		if o := b.entry(e.Ref); o.Found == nil || !o.Disabled || e.Merged {
+			continue
+		}
+		if n++; n <= mostDisabled {
+			text += fmt.Sprintf(" Entry %s of directory %s is disabled, and scope %s keeps such.", quoted(e.Ref.DN), quoted(e.Ref.Directory), quoted(e.Ref.Scope))
+		}
+	}
+	if n > mostDisabled {
+		text += fmt.Sprintf(" %d more are, too.", n-mostDisabled)
+	}
+	return text
+}
+
+// mostDisabled is how many disabled entries an answer names.
+const mostDisabled = 3
 
 // place says where an object is that the plan does not know, and what is least
 // wrong with it.
@@ -532,6 +554,16 @@ func (b *builder) rejections() {
 func (b *builder) remedy(r *plan.Rejection) string {
 	domain := func(address string) string { return address[strings.LastIndexByte(address, '@')+1:] }
 	switch r.Reason {
+	case plan.UnknownDomain:
+		if routing := r.Routing(); routing != "" {
+			return fmt.Sprintf("if addresses of %s only route mail, as in a hybrid deployment, declare domain %s { ignore = true }; leave them in the directory", quoted(domain(r.Address)), quoted(routing))
+		}
+	case plan.PreexistingAddress:
+		if r.Other.Kind == plan.AccountParty && r.Other.Directory != "" {
+			return "give the entry another address; or, if it is to have this one, give whoever has it another first"
+		}
+	case plan.AliasRejected, plan.PrimaryRejected:
+		return "give each entry an address of its own, the newcomer first: who has an account keeps theirs"
 	case plan.PublicAddress:
 		return fmt.Sprintf("add %s to alias_for of domain %s, or remove the address from the directory", quoted(domain(r.Primary)), quoted(domain(r.Address)))
 	case plan.AttributeTooLong:
@@ -646,6 +678,9 @@ func (b *builder) actions() {
 			b.m.Address(primary)
 		}
 		switch f.Kind {
+		case plan.OtherValue:
+			b.m.Address(f.New)
+			b.replacement(&a, f)
 		case plan.RemoveValue:
 			if len(gone) > 0 {
 				b.scripts(&a, &o, gone)
