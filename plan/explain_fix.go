@@ -41,6 +41,7 @@ type Fix struct {
 	yielding bool     // the entry that has the address gives it up
 	refused  EntryRef // the entry that the rejection is of
 	vain     bool     // it would not be served
+	only     bool     // the object has no other valid address, as far as is known
 }
 
 // Moved is an address that has another place after a fix.
@@ -132,14 +133,15 @@ func (x *explainer) fix() error {
 			return err
 		}
 	}
-	x.out.Fixes = slices.DeleteFunc(x.out.Fixes, func(f Fix) bool { return f.Vain() })
+	// An object may have another address that the plan does not know: see Declaring.
+	x.out.Fixes = slices.DeleteFunc(x.out.Fixes, func(f Fix) bool { return f.Vain() && !f.only })
 	x.out.again = x.workOut
 	return nil
 }
 
-// Vain reports whether the one who has an address would give it up for nobody, or
-// the rejection would only give way to another.
-func (f *Fix) Vain() bool { return f.vain || f.yielding && f.Loses() }
+// Vain reports whether an object would give up its only address, or one that it
+// has for nobody, or the rejection would only give way to another.
+func (f *Fix) Vain() bool { return f.only || f.vain || f.yielding && f.Loses() }
 
 // instead proposes another address for the entry of a rejection that wants it as
 // its primary, or has no other.
@@ -265,8 +267,7 @@ func (x *explainer) incumbent(address string) (e EntryRef, found bool) {
 	return holder.Entry, true
 }
 
-// remove proposes to take the address of a rejection from an entry, unless it has
-// no other; yielding
+// remove proposes to take the address of a rejection from an entry; yielding
 // tells that it is the one that has it. Where whoever has it was not looked at,
 // because its directory was not read, nobody can tell what that comes to.
 func (x *explainer) remove(r *Rejection, from EntryRef, yielding bool) {
@@ -278,8 +279,10 @@ func (x *explainer) remove(r *Rejection, from EntryRef, yielding bool) {
 		x.addFix(Fix{Kind: ReadIt, Reason: r.Reason, Address: r.Address, Directory: unread})
 		return
 	}
-	if n, found := x.listedBy(f, from); found && !x.only(from, r.Address) {
-		x.propose(f, Fix{Kind: RemoveValue, Reason: r.Reason, Address: r.Address, Listing: f.Listed[n], yielding: yielding, refused: r.entry()})
+	if n, found := x.listedBy(f, from); found {
+		x.propose(f, Fix{
+			Kind: RemoveValue, Reason: r.Reason, Address: r.Address, Listing: f.Listed[n], yielding: yielding, refused: r.entry(), only: x.only(from, r.Address),
+		})
 	}
 }
 
@@ -382,6 +385,7 @@ func (x *explainer) workOut(f *Fix, declared []string) error {
 	}
 	f.After, f.Primary = x.compare(p), x.primaryOf(i, p)
 	f.vain = x.spoiled(f, p)
+	f.only = f.only && (len(declared) == 0 || f.Primary == "")
 	return nil
 }
 

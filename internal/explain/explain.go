@@ -562,8 +562,6 @@ func (b *builder) remedy(r *plan.Rejection) string {
 		if r.Other.Kind == plan.AccountParty && r.Other.Directory != "" {
 			return "give the entry another address; or, if it is to have this one, give whoever has it another first"
 		}
-	case plan.AliasRejected, plan.PrimaryRejected:
-		return "give each entry an address of its own, the newcomer first: who has an account keeps theirs"
 	case plan.PublicAddress:
 		return fmt.Sprintf("add %s to alias_for of domain %s, or remove the address from the directory", quoted(domain(r.Primary)), quoted(domain(r.Address)))
 	case plan.AttributeTooLong:
