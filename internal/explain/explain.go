@@ -562,6 +562,10 @@ func (b *builder) remedy(r *plan.Rejection) string {
 		if r.Other.Kind == plan.AccountParty && r.Other.Directory != "" {
 			return "give the entry another address; or, if it is to have this one, give whoever has it another first"
 		}
+	case plan.OtherDirectory:
+		if r.Other.Kind == plan.AccountParty {
+			return "if they are two people, give the entry another address; if it is one, remove the object from one of the directories, and read both in the same run"
+		}
 	case plan.PublicAddress:
 		return fmt.Sprintf("add %s to alias_for of domain %s, or remove the address from the directory", quoted(domain(r.Primary)), quoted(domain(r.Address)))
 	case plan.AttributeTooLong:
