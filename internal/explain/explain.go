@@ -55,8 +55,10 @@ func Query(x *plan.Explanation, rules *plan.Rules, name, kind string) (q directo
 		}
 	}
 	var all []string
+	known := map[string]bool{}
 	entry := func(e plan.EntryRef) {
-		if e.Directory == name && !slices.Contains(all, e.DN) {
+		if e.Directory == name && !known[e.DN] {
+			known[e.DN] = true
 			all = append(all, e.DN)
 		}
 	}
