@@ -1,6 +1,11 @@
 # make test    everything that must hold: format, vet, staticcheck, import
 #              table, tests under the race detector, 120,000 random
 #              inputs, builds for all platforms
+# make attack  the attacks among the tests with twenty times the cases: random
+#              inputs, kills, races and secrets; takes hours
+# make vulnerabilities
+#              looks for known vulnerabilities in what the program calls, with
+#              a database of the day that is pinned below
 # make bench   measures speed and memory, with a slapd of its own; see
 #              docs/performance.md
 # make fuzz    runs every fuzz target for FUZZTIME (default 1m)
@@ -9,12 +14,16 @@
 GO         ?= go
 FUZZTIME   ?= 1m
 STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
+GOVULNCHECK = golang.org/x/vuln/cmd/govulncheck@v1.8.0
+VULNDB      = v0.0.0-20261105234957-e22db6528018
+# The toolchain that builds releases; see go.mod.
+TOOLCHAIN   = $(shell sed -n 's/^toolchain //p' go.mod)
 PACKAGES    = gcc libc6-dev slapd ldap-utils samba samba-ad-provision samba-dsdb-modules samba-vfs-modules \
               python3-samba python3-markdown ldb-tools krb5-user 389-ds-base chromium chromium-driver fonts-dejavu-core \
               cmark-gfm curl git jq patch python3-yaml shellcheck systemd
 PLATFORMS   = linux/amd64 linux/arm64 darwin/arm64 windows/amd64 windows/arm64
 
-.PHONY: build test prepare format vet staticcheck unit platforms bench fuzz
+.PHONY: build test prepare format vet staticcheck unit platforms attack vulnerabilities bench fuzz
 
 build:
 	CGO_ENABLED=0 $(GO) build -trimpath -o rollcall ./cmd/rollcall
@@ -22,6 +31,9 @@ build:
 test: prepare format vet staticcheck unit platforms
 	@echo "all checks passed; nothing was left out"
 
+# Live tests mostly wait for their servers: more of them run beside each other
+# than there are cores.
+#
 # The race detector needs a C compiler, and the tests of live directories need
 # servers. Those that the tests start listen on the loopback interface; while
 # packages are installed, policy-rc.d keeps Debian from starting others.
@@ -51,7 +63,7 @@ staticcheck:
 	GOOS=windows .tools/staticcheck ./...
 
 unit:
-	ROLLCALL_SERVERS=required CGO_ENABLED=1 $(GO) test -count=1 -race -timeout 30m ./...
+	ROLLCALL_SERVERS=required CGO_ENABLED=1 $(GO) test -count=1 -race -timeout 30m -p 4 -parallel 4 ./...
 	$(GO) test -count=1 -timeout 30m -run TestProperties ./plan
 
 platforms:
@@ -59,6 +71,23 @@ platforms:
 	  echo "build $$p"; \
 	  CGO_ENABLED=0 GOOS=$${p%/*} GOARCH=$${p#*/} $(GO) build -trimpath -o /dev/null ./cmd/rollcall || exit 1; \
 	done
+
+attack: prepare
+	ROLLCALL_ATTACK=1 ROLLCALL_SERVERS=required $(GO) test -count=1 -timeout 12h -run 'Killed|FullDisk|Raced|Safe|NothingRead' ./cmd/rollcall ./state ./internal/render ./config
+	$(GO) test -count=1 -timeout 12h -run 'TestProperties|TestExplain' ./plan -args -properties.inputs 2400000 -explain.inputs 20000
+
+# The database comes through the module proxy, and is indexed once; the scan then
+# asks nobody. The version of Go counts, too: it is that of go.mod.
+vulnerabilities: .tools/vulndb/$(VULNDB)
+	GOBIN=$(CURDIR)/.tools $(GO) install $(GOVULNCHECK)
+	GOTOOLCHAIN=$(TOOLCHAIN) .tools/govulncheck -db file://$(CURDIR)/.tools/vulndb/$(VULNDB) ./...
+
+.tools/vulndb/$(VULNDB):
+	GOBIN=$(CURDIR)/.tools $(GO) install golang.org/x/vulndb/cmd/indexdb@$(VULNDB)
+	rm -rf $@.part && mkdir -p $@.part/osv
+	cp "$$($(GO) env GOMODCACHE)/golang.org/x/vulndb@$(VULNDB)"/data/osv/*.json $@.part/osv/
+	.tools/indexdb -vulns $@.part/osv -out $@.part/db
+	mv $@.part/db $@ && rm -rf $@.part
 
 bench:
 	$(GO) test -run '^$$' -bench . -benchtime 3x ./plan ./state ./internal/directory/ldif

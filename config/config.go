@@ -168,7 +168,8 @@ func (r *reporter) load(dir string, sources []*source, now time.Time) (*Config, 
 		now:    now,
 	}
 	used := func(path string) { d.config.Used = append(d.config.Used, path) }
-	d.evaluator = &evaluator{reporter: r, functions: functionsIn(dir, used, r.environment)}
+	read := &fileLines{}
+	d.evaluator = &evaluator{reporter: r, functions: functionsIn(dir, used, read, r.environment), read: read}
 	for _, src := range sources {
 		d.config.Files = append(d.config.Files, src.path)
 	}

@@ -143,7 +143,7 @@ func (b *block) value(name string) (cty.Value, bool) {
 type item struct {
 	text string
 	// shown is how a message speaks of it: quoted, or, if it came from env or
-	// file, by its place alone.
+	// file, by its place alone: there may be a secret where an address belongs.
 	shown string
 	rng   hcl.Range
 	// within is the range of the text itself, if the source spells it octet by
@@ -151,10 +151,12 @@ type item struct {
 	within *hcl.Range
 	// literal is set for a text in quotes in the source.
 	literal bool
+	// sealed is set for one that came from env or file.
+	sealed bool
 }
 
 // quoted reports whether messages may show the text.
-func (i item) quoted() bool { return strings.Contains(i.shown, `"`) }
+func (i item) quoted() bool { return i.shown != "" && !i.sealed }
 
 // part returns the range of some octets of the text, as far as that is known.
 func (i item) part(offset, length int) hcl.Range {
@@ -176,10 +178,14 @@ func (b *block) item(v cty.Value, rng hcl.Range, expr hclsyntax.Expression, posi
 	if expr == nil && position >= 0 {
 		it.shown = fmt.Sprintf("value %d (%s)", position+1, it.shown)
 	}
-	if len(marks) > 0 {
-		it.shown = "the value"
-		if position >= 0 {
+	if it.sealed = len(marks) > 0; it.sealed {
+		switch line := b.read.name(it.text); {
+		case line != "":
+			it.shown = line
+		case position >= 0:
 			it.shown = fmt.Sprintf("value %d", position+1)
+		default:
+			it.shown = "the value"
 		}
 	}
 	if template, ok := expr.(*hclsyntax.TemplateExpr); ok && template.IsStringLiteral() {

@@ -15,6 +15,7 @@ import (
 type evaluator struct {
 	*reporter
 	functions map[string]function.Function
+	read      *fileLines
 	locals    map[string]*localValue
 	// names are the locals' names, in order.
 	names []string

@@ -39,7 +39,7 @@ var readers = map[string]bool{"env": true, "file": true}
 // directory: see functionsIn.
 var functions = map[string]function.Function{
 	"env":   envFunc(os.LookupEnv),
-	"file":  fileFunc("", func(string) {}),
+	"file":  fileFunc("", func(string) {}, &fileLines{}),
 	"lines": linesFunc,
 
 	"endswith":   textTest(strings.HasSuffix, "suffix"),
@@ -97,14 +97,14 @@ var functions = map[string]function.Function{
 	"try": tryfunc.TryFunc,
 }
 
-// functionsIn returns the functions for files of the directory and for the
-// environment of a test, or, where that is nil, of the program.
-func functionsIn(dir string, used func(path string), environment func(name string) (string, bool)) map[string]function.Function {
+// functionsIn returns the functions for files of the directory, whose lines are
+// noted, and for the environment of a test, or, where that is nil, of the program.
+func functionsIn(dir string, used func(path string), read *fileLines, environment func(name string) (string, bool)) map[string]function.Function {
 	m := make(map[string]function.Function, len(functions))
 	for name, f := range functions {
 		m[name] = f
 	}
-	m["file"] = fileFunc(dir, used)
+	m["file"] = fileFunc(dir, used, read)
 	if environment != nil {
 		m["env"] = envFunc(environment)
 	}
@@ -149,7 +149,7 @@ func envFunc(lookup func(name string) (string, bool)) function.Function {
 	})
 }
 
-func fileFunc(dir string, used func(path string)) function.Function {
+func fileFunc(dir string, used func(path string), read *fileLines) function.Function {
 	return function.New(&function.Spec{
 		Params: []function.Parameter{{Name: "path", Type: cty.String, AllowMarked: true}},
 		Type:   function.StaticReturnType(cty.String),
@@ -176,6 +176,7 @@ func fileFunc(dir string, used func(path string)) function.Function {
 			if cut, ok := bytes.CutSuffix(text, []byte("\n")); ok {
 				text = bytes.TrimSuffix(cut, []byte("\r"))
 			}
+			read.add(shown, string(text))
 			return cty.StringVal(string(text)).Mark(fromFile), nil
 		},
 	})
@@ -190,26 +191,52 @@ func resolve(dir, path string) string {
 	return filepath.Join(dir, path)
 }
 
-// linesFunc lets go of the mark of file, for a list is data to be talked about,
-// and keeps that of env.
 var linesFunc = function.New(&function.Spec{
-	Params: []function.Parameter{{Name: "text", Type: cty.String, AllowMarked: true}},
+	Params: []function.Parameter{{Name: "text", Type: cty.String}},
 	Type:   function.StaticReturnType(cty.List(cty.String)),
 	Impl: func(args []cty.Value, _ cty.Type) (cty.Value, error) {
-		text, marks := args[0].Unmark()
 		var list []cty.Value
-		for line := range strings.Lines(text.AsString()) {
+		for line := range strings.Lines(args[0].AsString()) {
 			if line = strings.TrimSpace(line); line != "" && line[0] != '#' {
 				list = append(list, cty.StringVal(line))
 			}
 		}
-		delete(marks, fromFile)
 		if len(list) == 0 {
-			return cty.ListValEmpty(cty.String).WithMarks(marks), nil
+			return cty.ListValEmpty(cty.String), nil
 		}
-		return cty.ListVal(list).WithMarks(marks), nil
+		return cty.ListVal(list), nil
 	},
 })
+
+// fileLines are the files that were read, to name a line in place of its text.
+type fileLines struct {
+	files []struct{ shown, text string }
+	at    map[string]string // a line -> its name; of the files that were looked through
+}
+
+func (l *fileLines) add(shown, text string) {
+	l.files = append(l.files, struct{ shown, text string }{shown, text})
+}
+
+// name names the line that is text but for the white space around it: line 3 of
+// "held.txt", the first one that was read; "" if there is none.
+func (l *fileLines) name(text string) string {
+	if l.at == nil {
+		l.at = map[string]string{}
+	}
+	for _, f := range l.files {
+		n := 0
+		for line := range strings.Lines(f.text) {
+			n++
+			line = strings.TrimSpace(line)
+			if _, known := l.at[line]; !known && line != "" {
+				l.at[line] = fmt.Sprintf("line %d of %s", n, strings.Replace(f.shown, "of that name", "the file", 1))
+			}
+		}
+	}
+	l.files = nil
+	return l.at[strings.TrimSpace(text)]
+}
 
 // coalesceFunc passes over empty texts, too.
 var coalesceFunc = function.New(&function.Spec{

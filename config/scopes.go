@@ -208,7 +208,9 @@ func (d *decoder) maxLength(b *block, attributes []Attribute) map[string]int {
 	for _, e := range entries {
 		if !slices.Contains(names, e.name) {
 			hint := "expected " + alternatives(names, "%s")
-			switch {
+			switch read, _ := b.value("attributes"); {
+			case read != cty.NilVal && read.ContainsMarked():
+				hint = "name one that the attribute \"attributes\" does"
 			case e.name == "dn":
 				hint = "remove it; a DN has no limit"
 			case strings.HasPrefix(e.shown, `"`):

@@ -130,8 +130,9 @@ func (r *reporter) tests(dir string, sources []*source) ([]Test, Diagnostics) {
 	if sources == nil {
 		return nil, r.finish()
 	}
+	read := &fileLines{}
 	d := &testDecoder{
-		evaluator: &evaluator{reporter: r, functions: functionsIn(dir, func(string) {}, r.environment)},
+		evaluator: &evaluator{reporter: r, functions: functionsIn(dir, func(string) {}, read, r.environment), read: read},
 		dir:       dir, first: map[string]hcl.Range{},
 	}
 	var all []Test

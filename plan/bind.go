@@ -171,9 +171,12 @@ func foldDN(dn string) string {
 // them is independent of the order in which they came.
 func (e *engine) compareEntries(a, b int32) int {
 	x, y := &e.in.Entries[a], &e.in.Entries[b]
-	return cmp.Or(
+	if c := cmp.Or(
 		strings.Compare(e.dirInfo[e.entryDir(a)].name, e.dirInfo[e.entryDir(b)].name),
-		x.GUID.Compare(y.GUID), strings.Compare(x.DN, y.DN), cmp.Compare(x.Scope, y.Scope),
+		x.GUID.Compare(y.GUID), strings.Compare(x.DN, y.DN), cmp.Compare(x.Scope, y.Scope)); c != 0 {
+		return c // what follows is sorted first, and may be long
+	}
+	return cmp.Or(
 		strings.Compare(x.Username, y.Username), cmp.Compare(x.Type, y.Type),
 		compareSets(x.Primaries, y.Primaries), compareSets(x.Aliases, y.Aliases),
 		slices.CompareFunc(x.Attributes, y.Attributes, func(p, q identity.Attribute) int {

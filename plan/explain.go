@@ -254,7 +254,7 @@ func Explain(in Input, about Subject) (*Explanation, error) {
 	}
 	x := &explainer{
 		engine: e, seenEntries: map[int32]entry{}, seenAccounts: map[int32]account{}, seenClaims: map[int32]Reason{},
-		valued: map[int32]bool{}, guarded: map[int32]bool{},
+		valued: map[int32]bool{}, guarded: map[int32]bool{}, values: map[int32]map[string]string{}, proposed: map[fixKey]bool{}, listed: map[*AddressFacts]map[EntryRef]int{},
 	}
 	x.find(about)
 	p, err := e.compute(x.look)
@@ -287,13 +287,26 @@ type explainer struct {
 	seenEntries  map[int32]entry
 	seenAccounts map[int32]account
 	seenClaims   map[int32]Reason
-	valued       map[int32]bool       // entries whose values were noted
-	guarded      map[int32]bool       // addresses whose protection was
-	refs         map[EntryRef][]int32 // the entries, once all are known
+	valued       map[int32]bool              // entries whose values were noted
+	guarded      map[int32]bool              // addresses whose protection was
+	values       map[int32]map[string]string // by entry: the value that lists an address
 	steps        []step
 	facted       map[string]*AddressFacts
 	contests     map[int32]contest
 	without      []identity.Entry // those of the input, for plans without a value
+	proposed     map[fixKey]bool
+	taken        map[string]bool      // addresses that somebody has or lists
+	objects      map[EntryRef][]int32 // the entries, by object
+
+	// What is known once every rule has spoken, to be found without a search:
+	// thousands may have a part in one subject.
+	refs      map[EntryRef][]int32       // the entries
+	primaries map[string]int32           // the accounts, by primary
+	own       map[*identity.Account]bool // the accounts before
+	newcomers map[owner]int32            // the entries that would have a new account
+	told      map[*identity.Account]*AccountFacts
+	listed    map[*AddressFacts]map[EntryRef]int // the first value of each entry
+	refusals  map[refusalKey][]*Rejection
 }
 
 // find looks for the entries and accounts that the subject names.

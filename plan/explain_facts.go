@@ -63,13 +63,15 @@ func (x *explainer) addresses() {
 func (x *explainer) listings(i int32) []Listing {
 	in, t := &x.in.Entries[i], &x.engine.entries[i]
 	s := &x.engine.scopes[in.Scope]
+	seen := map[Listing]bool{}
 	var all []Listing
 	list := func(values []string, role Role) {
 		for _, value := range values {
 			l := Listing{Entry: x.ref(i), Address: x.normalise(s, value).text, Value: value, Role: role}
-			if !x.watches(l.Address) || slices.Contains(all, l) {
+			if !x.watches(l.Address) || seen[l] {
 				continue
 			}
+			seen[l] = true
 			if role == CandidateRole && (len(values) == 1 || t.declared != none && x.text(t.declared).String() == l.Address) {
 				l.Role = DeclaredRole
 			}
@@ -172,23 +174,33 @@ func (x *explainer) holdings() {
 // ownChange reports whether an account change is of an account or entry that
 // concerns the subject.
 func (x *explainer) ownChange(c *AccountChange) bool {
-	if c.Before != nil {
-		return slices.ContainsFunc(x.accounts, func(a int32) bool { return &x.in.Accounts[a] == c.Before })
+	if c.Before == nil {
+		return x.newEntry(c.After) != none
 	}
-	return x.newEntry(c.After) != none
+	if x.own == nil {
+		x.own = map[*identity.Account]bool{}
+		for _, a := range x.accounts {
+			x.own[&x.in.Accounts[a]] = true
+		}
+	}
+	return x.own[c.Before]
 }
 
 // newEntry returns the entry that an account that is new would be of, or none.
 func (x *explainer) newEntry(after *identity.Account) int32 {
-	n := slices.IndexFunc(x.entries, func(i int32) bool {
-		t, in := &x.engine.entries[i], &x.in.Entries[i]
-		return t.account == none && t.flags&(dropped|stuck) == 0 && t.whole == noReason &&
-			in.GUID == after.GUID && x.engine.scopes[in.Scope].Directory == after.Directory
-	})
-	if n < 0 {
-		return none
+	if x.newcomers == nil {
+		x.newcomers = map[owner]int32{}
+		for _, i := range slices.Backward(x.entries) { // the first of several stands
+			t, in := &x.engine.entries[i], &x.in.Entries[i]
+			if t.account == none && t.flags&(dropped|stuck) == 0 && t.whole == noReason {
+				x.newcomers[owner{x.engine.scopes[in.Scope].Directory, in.GUID}] = i
+			}
+		}
 	}
-	return x.entries[n]
+	if i, found := x.newcomers[owner{after.Directory, after.GUID}]; found {
+		return i
+	}
+	return none
 }
 
 // facts tells of the entries and accounts.
@@ -242,6 +254,11 @@ func (x *explainer) facts() {
 	// Of an address, the accounts that have it after count, too: one that its
 	// entry does not list can get none.
 	slices.SortStableFunc(x.out.Accounts, func(a, b AccountFacts) int { return a.subject().Primary.Compare(b.subject().Primary) })
+	x.told = make(map[*identity.Account]*AccountFacts, len(x.out.Accounts))
+	for n := range x.out.Accounts {
+		f := &x.out.Accounts[n]
+		x.told[f.subject()] = f
+	}
 }
 
 // subject is the account before, or after where there was none.
@@ -256,18 +273,15 @@ func (f *AccountFacts) subject() *identity.Account {
 func (x *explainer) rows() {
 	p := x.out.Plan
 	own := func(c *Change) bool {
-		return x.facted[c.Address.String()] != nil || slices.ContainsFunc(x.out.Accounts, func(f AccountFacts) bool {
-			if x.wanted != nil && !c.Category.ofAccount() {
-				return false
-			}
-			return c.Before != nil && c.Before == f.Before || c.Before == nil && c.After == f.After
-		})
+		account := cmp.Or(c.Before, c.After)
+		return x.facted[c.Address.String()] != nil || (x.wanted == nil || c.Category.ofAccount()) && x.told[account] != nil
 	}
 	for n := range p.Changes {
 		if own(&p.Changes[n]) {
 			x.out.Changes = append(x.out.Changes, &p.Changes[n])
 		}
 	}
+	x.refusals = map[refusalKey][]*Rejection{}
 	for n := range p.Rejections {
 		r := &p.Rejections[n]
 		f := x.facted[r.Address]
@@ -276,8 +290,19 @@ func (x *explainer) rows() {
 		}
 		if f != nil || x.concerns(r) {
 			x.out.Rejections = append(x.out.Rejections, r)
+			key := refusalKey{r.Reason, r.Address, r.entry(), r.Other, r.Guard}
+			x.refusals[key] = append(x.refusals[key], r)
 		}
 	}
+}
+
+// refusalKey is what a rejection and the step that tells of it have in common.
+type refusalKey struct {
+	reason  Reason
+	address string
+	entry   EntryRef
+	other   Party
+	guard   string
 }
 
 // ofAccount reports whether rows of the category tell what becomes of an
@@ -302,6 +327,10 @@ func (x *explainer) concerns(r *Rejection) bool {
 		for _, i := range x.entries {
 			x.refs[x.ref(i)] = append(x.refs[x.ref(i)], i)
 		}
+		x.primaries = map[string]int32{}
+		for _, a := range x.accounts {
+			x.primaries[x.in.Accounts[a].Primary.String()] = a
+		}
 	}
 	for _, i := range x.refs[r.entry()] {
 		t := &x.engine.entries[i]
@@ -309,8 +338,10 @@ func (x *explainer) concerns(r *Rejection) bool {
 			return true
 		}
 	}
-	return x.wanted == nil && r.Scope == "" && slices.ContainsFunc(x.accounts, func(a int32) bool {
-		account := &x.in.Accounts[a]
-		return account.Directory == r.Directory && account.GUID == r.GUID && account.Primary.String() == r.Primary
-	})
+	a, found := x.primaries[r.Primary]
+	if !found || x.wanted != nil || r.Scope != "" {
+		return false
+	}
+	account := &x.in.Accounts[a]
+	return account.Directory == r.Directory && account.GUID == r.GUID
 }

@@ -2,6 +2,7 @@ package plan
 
 import (
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/rollcall-cli/rollcall/internal/identity"
@@ -19,6 +20,8 @@ type Fix struct {
 	Listings []Listing
 	// Wanted is the primary that the entry has in place of the one to restore.
 	Wanted string
+	// New is an address that nobody has or lists, to take the place of Address.
+	New string
 	// Primary is the primary that the entry has once the value is removed, ""
 	// for none.
 	Primary string
@@ -34,7 +37,10 @@ type Fix struct {
 	// than under the plan as it is, for a commit than before, of those that go.
 	After []Moved
 
-	yielding bool // the entry that has the address gives it up
+	yielding bool     // the entry that has the address gives it up
+	refused  EntryRef // the entry that the rejection is of
+	vain     bool     // it would not be served
+	only     bool     // the object has no other valid address, as far as is known
 }
 
 // Moved is an address that has another place after a fix.
@@ -52,13 +58,14 @@ type FixKind string
 
 // The kinds of fixes.
 const (
-	RemoveValue FixKind = "remove_value" // take the address from an entry
-	RestoreIt   FixKind = "add_value"    // give a protected address back to an entry
-	MakePrimary FixKind = "make_primary" // of an entry that has it as an alias, or no more
-	Rebind      FixKind = "rebind"       // rollcall state rebind
-	ReadIt      FixKind = "read"         // explain once more with a directory that was not read
-	ApplyIt     FixKind = "apply"        // commit the pending changes of an address
-	AllowIt     FixKind = "allow"        // the same past the limit
+	OtherValue  FixKind = "other_address" // give an entry another address in its place
+	RemoveValue FixKind = "remove_value"  // take the address from an entry
+	RestoreIt   FixKind = "add_value"     // give a protected address back to an entry
+	MakePrimary FixKind = "make_primary"  // of an entry that has it as an alias, or no more
+	Rebind      FixKind = "rebind"        // rollcall state rebind
+	ReadIt      FixKind = "read"          // explain once more with a directory that was not read
+	ApplyIt     FixKind = "apply"         // commit the pending changes of an address
+	AllowIt     FixKind = "allow"         // the same past the limit
 )
 
 // mostFixes is how many fixes are worked out, for each is another plan.
@@ -68,16 +75,19 @@ const mostFixes = 4
 func (x *explainer) fix() error {
 	for _, r := range x.out.Rejections {
 		switch r.Reason {
-		case AliasRejected, PrimaryRejected, UnknownDomain, PublicAddress, AliasMalformed, PrimaryMalformed, ProtectedMove, LocalPrimaryNotAdopted:
+		case UnknownDomain:
+			if r.Routing() == "" { // mail flows through such an address
+				x.remove(r, r.entry(), false)
+			}
+		case PublicAddress, AliasMalformed, PrimaryMalformed, ProtectedMove, LocalPrimaryNotAdopted:
 			x.remove(r, r.entry(), false)
-		case PreexistingAddress, OtherDirectory:
+		case AliasRejected, PrimaryRejected, PreexistingAddress, OtherDirectory:
+			// A newcomer is commonly given another address. Who is there already
+			// keeps theirs, and comes last.
+			x.instead(r)
 			x.remove(r, r.entry(), false)
-			if f := x.facted[r.Address]; f != nil {
-				for _, l := range f.Listed {
-					if l.Entry != r.entry() && x.standsBehind(l.Entry, f.Before) {
-						x.remove(r, l.Entry, true)
-					}
-				}
+			if incumbent, found := x.incumbent(r.Address); found && incumbent != r.entry() {
+				x.remove(r, incumbent, true)
 			}
 		case ProtectedDeactivation, ProtectedPrimaryToAlias:
 			f := Fix{Kind: RestoreIt, Reason: r.Reason, Address: r.Address, Listing: Listing{Entry: r.entry(), Address: r.Address}, Wanted: r.Wanted}
@@ -113,7 +123,7 @@ func (x *explainer) fix() error {
 	for n := range x.out.Fixes {
 		var err error
 		switch f := &x.out.Fixes[n]; f.Kind {
-		case RemoveValue:
+		case RemoveValue, OtherValue:
 			err = x.workOut(f, nil)
 		case ApplyIt:
 			err = x.commit(f)
@@ -122,18 +132,138 @@ func (x *explainer) fix() error {
 			return err
 		}
 	}
-	x.out.Fixes = slices.DeleteFunc(x.out.Fixes, func(f Fix) bool { return f.Vain() })
+	// An object may have another address that the plan does not know: see Declaring.
+	x.out.Fixes = slices.DeleteFunc(x.out.Fixes, func(f Fix) bool { return f.Vain() && !f.only })
 	x.out.again = x.workOut
 	return nil
 }
 
-// Vain reports whether the one who has an address would give it up for nobody.
-func (f *Fix) Vain() bool { return f.yielding && f.Loses() }
+// Vain reports whether an object would give up its only address, or one that it
+// has for nobody, or the rejection would only give way to another.
+func (f *Fix) Vain() bool { return f.only || f.vain || f.yielding && f.Loses() }
 
-// standsBehind reports whether an entry is that of the account that has an
-// address.
-func (x *explainer) standsBehind(e EntryRef, h *Holding) bool {
-	return h != nil && slices.ContainsFunc(x.out.Accounts, func(f AccountFacts) bool { return f.Before == h.Account && f.Entry == e })
+// instead proposes another address for the entry of a rejection that wants it as
+// its primary, or has no other.
+func (x *explainer) instead(r *Rejection) {
+	f := x.facted[r.Address]
+	if f == nil || x.unreadHolder(r, f.Before) != "" {
+		return
+	}
+	n, found := x.listedBy(f, r.entry())
+	if !found || f.Listed[n].Role == AliasRole && !x.only(r.entry(), r.Address) {
+		return
+	}
+	kept := x.propose(f, Fix{Kind: OtherValue, Reason: r.Reason, Address: r.Address, Listing: f.Listed[n], refused: r.entry()})
+	if kept == nil {
+		return
+	}
+	if kept.New = x.free(r.Address); kept.New == "" {
+		x.out.Fixes = x.out.Fixes[:len(x.out.Fixes)-1]
+	}
+}
+
+// propose adds a fix of an object's values, all of them, and returns it if it is to
+// be worked out.
+func (x *explainer) propose(f *AddressFacts, fix Fix) *Fix {
+	if !x.addFix(fix) {
+		return nil
+	}
+	kept := &x.out.Fixes[len(x.out.Fixes)-1]
+	for _, l := range f.Listed {
+		if l.Entry.sameObject(fix.Listing.Entry) {
+			kept.Listings = append(kept.Listings, l)
+		}
+	}
+	return kept
+}
+
+// only reports whether an address is the only one of an object that could be its
+// primary, whoever has it: without it, the object would be nobody.
+func (x *explainer) only(e EntryRef, address string) bool {
+	if x.objects == nil {
+		x.objects = map[EntryRef][]int32{}
+		for _, i := range x.entries {
+			o := x.ref(i).object()
+			x.objects[o] = append(x.objects[o], i)
+		}
+	}
+	listed := false
+	for _, i := range x.objects[e.object()] {
+		t := &x.engine.entries[i]
+		for c := t.first; c < t.end; c++ {
+			switch cl := &x.claims[c]; {
+			case x.claimText(c) == address:
+				listed = true
+			case !cl.public:
+				return false
+			}
+		}
+	}
+	return listed
+}
+
+// mostTried bounds the numbers that are tried behind a name.
+const mostTried = 1000
+
+// free returns an address like one that is taken, with a number behind the name,
+// that no account has, no entry lists and no block guards; "" for none.
+func (x *explainer) free(taken string) string {
+	if x.taken == nil {
+		x.taken = map[string]bool{}
+		for i := range x.in.Accounts {
+			eachHeld(&x.in.Accounts[i], func(y identity.Address) { x.taken[y.String()] = true })
+		}
+		for id := range x.newText {
+			x.taken[x.newText[id].String()] = true
+		}
+		for n := range x.refused {
+			x.taken[x.refused[n].text] = true
+		}
+		for _, guards := range [...][]Guard{x.in.Rules.Protected, x.in.Rules.Holds} {
+			for n := range guards {
+				for _, y := range guards[n].Addresses {
+					x.taken[y.String()] = true
+				}
+			}
+		}
+	}
+	at := strings.LastIndexByte(taken, '@')
+	for n := 2; at > 0 && n < mostTried; n++ {
+		text := taken[:at] + strconv.Itoa(n) + taken[at:]
+		if _, err := identity.ParseAddress(text); err == nil && !x.taken[text] {
+			x.taken[text] = true // proposed once
+			return text
+		}
+	}
+	return ""
+}
+
+// routing are domains below which clouds give every mailbox an address that only
+// they use, to route mail: of Microsoft 365, its national clouds, and Google.
+var routing = []string{"onmicrosoft.com", "onmicrosoft.us", "onmicrosoft.de", "onmschina.cn", "test-google-a.com", "gappssmtp.com"}
+
+// Routing returns what to declare with ignore = true if the address is in a domain
+// that only routes mail, such as *.onmicrosoft.com; "" if it is in another one.
+func (r *Rejection) Routing() string {
+	for _, domain := range routing {
+		if r.Reason == UnknownDomain && strings.HasSuffix(r.Address, "."+domain) {
+			return "*." + domain
+		}
+	}
+	return ""
+}
+
+// incumbent returns the entry of the account that has an address.
+func (x *explainer) incumbent(address string) (e EntryRef, found bool) {
+	f := x.facted[address]
+	if f == nil || f.Before == nil {
+		return e, false
+	}
+	holder := x.told[f.Before.Account]
+	if holder == nil || holder.Standing != Bound {
+		return e, false
+	}
+	return holder.Entry, true
 }
 
 // remove proposes to take the address of a rejection from an entry; yielding
@@ -148,24 +278,31 @@ func (x *explainer) remove(r *Rejection, from EntryRef, yielding bool) {
 		x.addFix(Fix{Kind: ReadIt, Reason: r.Reason, Address: r.Address, Directory: unread})
 		return
 	}
-	fix := Fix{Kind: RemoveValue, Reason: r.Reason, Address: r.Address, yielding: yielding}
-	for _, l := range f.Listed {
-		if l.Entry == from && len(fix.Listings) == 0 {
-			fix.Listing = l
-		}
-		if l.Entry.sameObject(from) {
-			fix.Listings = append(fix.Listings, l)
-		}
-	}
-	if fix.Listing.Entry == from {
-		x.addFix(fix)
+	if n, found := x.listedBy(f, from); found {
+		x.propose(f, Fix{
+			Kind: RemoveValue, Reason: r.Reason, Address: r.Address, Listing: f.Listed[n], yielding: yielding, refused: r.entry(), only: x.only(from, r.Address),
+		})
 	}
 }
 
-// sameObject reports whether two scopes make the entries of one object.
-func (e EntryRef) sameObject(other EntryRef) bool {
-	return e.Directory == other.Directory && e.DN == other.DN && e.GUID == other.GUID
+// listedBy returns the first value by which an entry lists an address.
+func (x *explainer) listedBy(f *AddressFacts, e EntryRef) (n int, found bool) {
+	if x.listed[f] == nil {
+		first := map[EntryRef]int{}
+		for n := range slices.Backward(f.Listed) {
+			first[f.Listed[n].Entry] = n
+		}
+		x.listed[f] = first
+	}
+	n, found = x.listed[f][e]
+	return n, found
 }
+
+// object names the object of an entry, whatever scope makes it.
+func (e EntryRef) object() EntryRef { return EntryRef{Directory: e.Directory, DN: e.DN, GUID: e.GUID} }
+
+// sameObject reports whether two scopes make the entries of one object.
+func (e EntryRef) sameObject(other EntryRef) bool { return e.object() == other.object() }
 
 // unreadHolder returns the directory of the account that has a refused address,
 // or else of the one that stands in the way, if it was not read; "" otherwise.
@@ -185,17 +322,26 @@ func (x *explainer) unreadHolder(r *Rejection, h *Holding) string {
 	return ""
 }
 
-func (x *explainer) addFix(f Fix) {
-	same := func(g Fix) bool {
-		return g.Kind == f.Kind && g.Address == f.Address && g.Listing.Entry == f.Listing.Entry && g.Account == f.Account && g.Directory == f.Directory
+// fixKey is what tells fixes apart.
+type fixKey struct {
+	kind                        FixKind
+	address, account, directory string
+	entry                       EntryRef
+}
+
+// addFix proposes a fix once, and reports whether it is to be worked out.
+func (x *explainer) addFix(f Fix) bool {
+	key := fixKey{f.Kind, f.Address, f.Account, f.Directory, f.Listing.Entry}
+	if x.proposed[key] {
+		return false
 	}
-	switch {
-	case slices.ContainsFunc(x.out.Fixes, same):
-	case len(x.out.Fixes) < mostFixes:
-		x.out.Fixes = append(x.out.Fixes, f)
-	default:
+	x.proposed[key] = true
+	if len(x.out.Fixes) == mostFixes {
 		x.out.MoreFixes++
+		return false
 	}
+	x.out.Fixes = append(x.out.Fixes, f)
+	return true
 }
 
 // Declaring works a removal out once more for an entry that has these values in
@@ -222,9 +368,9 @@ func (x *explainer) workOut(f *Fix, declared []string) error {
 			i = int32(n)
 		}
 		s := &x.engine.scopes[e.Scope]
-		other := func(value string) bool { return x.normalise(s, value).text == f.Address }
-		e.Primaries = slices.DeleteFunc(slices.Clone(e.Primaries), other)
-		e.Aliases = slices.DeleteFunc(slices.Clone(e.Aliases), other)
+		for _, values := range [...]*[]string{&e.Primaries, &e.Mail, &e.Aliases} {
+			*values = x.replaced(s, *values, f)
+		}
 		if s.Name == f.Listing.Entry.Scope && len(e.Primaries) == 0 {
 			e.Primaries = slices.Clone(declared)
 		}
@@ -237,7 +383,38 @@ func (x *explainer) workOut(f *Fix, declared []string) error {
 		return err
 	}
 	f.After, f.Primary = x.compare(p), x.primaryOf(i, p)
+	f.vain = x.spoiled(f, p)
+	f.only = f.only && (len(declared) == 0 || f.Primary == "")
 	return nil
+}
+
+// replaced returns values without the address of a fix, or with the new one in its
+// place.
+func (x *explainer) replaced(s *scope, values []string, f *Fix) (all []string) {
+	for _, value := range values {
+		if x.normalise(s, value).text != f.Address {
+			all = append(all, value)
+		} else if f.New != "" && !slices.Contains(all, f.New) {
+			all = append(all, f.New)
+		}
+	}
+	return all
+}
+
+// spoiled reports whether the entry of a rejection is not served by a fix of it:
+// it does not get what another one gives up, or the new address. Nor may any entry
+// stand then before an account whose own entry is gone.
+func (x *explainer) spoiled(f *Fix, p *Plan) bool {
+	before := map[EntryRef]bool{}
+	for n := range x.out.Plan.Rejections {
+		if r := &x.out.Plan.Rejections[n]; r.Reason == GUIDChanged {
+			before[r.entry()] = true
+		}
+	}
+	return slices.ContainsFunc(p.Rejections, func(r Rejection) bool {
+		return r.Reason == GUIDChanged && !before[r.entry()] ||
+			r.entry() == f.refused && (f.yielding && r.Address == f.Address || f.New != "" && r.Address == f.New)
+	})
 }
 
 // primaryOf returns the primary of the active account of an entry's GUID under a

@@ -179,11 +179,12 @@ func (x *Explanation) Answer() string {
 		}
 		return text
 	}
+	of := x.index()
 	var all []string
 	for n := range x.Entries {
 		switch e := &x.Entries[n]; {
 		case !e.Merged:
-			all = append(all, x.answerEntry(e))
+			all = append(all, x.answerEntry(e, of))
 		case len(e.Entry.Primaries)+len(e.Entry.Aliases) == 0:
 			all = append(all, upper(e.Ref.text())+" lists no address, so it counts as gone.")
 		default:
@@ -192,18 +193,38 @@ func (x *Explanation) Answer() string {
 	}
 	for n := range x.Accounts {
 		if f := &x.Accounts[n]; f.Standing != Bound {
-			all = append(all, upper(accountText(f.subject()))+" "+x.state(f)+".")
+			all = append(all, upper(accountText(f.subject()))+" "+f.state(of)+".")
 		}
 	}
 	return strings.Join(all, " ")
 }
 
-// answerEntry says what becomes of an entry.
-func (x *Explanation) answerEntry(e *EntryFacts) string {
-	n := 0
+// index finds what is said of entries and accounts: there may be thousands.
+type index struct {
+	refusals map[EntryRef]int             // by directory and DN alone
+	accounts map[EntryRef][]*AccountFacts // by the entry behind them
+	frozen   map[*identity.Account]*Step
+}
+
+func (x *Explanation) index() *index {
+	of := &index{map[EntryRef]int{}, map[EntryRef][]*AccountFacts{}, map[*identity.Account]*Step{}}
 	for _, r := range x.Rejections {
-		n += boolInt(r.DN == e.Ref.DN && r.Directory == e.Ref.Directory)
+		of.refusals[EntryRef{Directory: r.Directory, DN: r.DN}]++
 	}
+	for n := range x.Accounts {
+		f := &x.Accounts[n]
+		of.accounts[f.Entry] = append(of.accounts[f.Entry], f)
+	}
+	for n := range x.Steps {
+		if s := &x.Steps[n]; s.Outcome == IsFrozen && of.frozen[s.Account] == nil {
+			of.frozen[s.Account] = s
+		}
+	}
+	return of
+}
+
+// answerEntry says what becomes of an entry.
+func (x *Explanation) answerEntry(e *EntryFacts, of *index) string {
 	text := upper(e.Ref.text())
 	switch {
 	case e.Whole != noReason:
@@ -214,13 +235,11 @@ func (x *Explanation) answerEntry(e *EntryFacts) string {
 		text += " gets a new account, " + e.Primary
 	default:
 		text += " stands behind account " + e.Account
-		for i := range x.Accounts {
-			if f := &x.Accounts[i]; f.Entry == e.Ref {
-				text += ", which " + x.state(f)
-			}
+		for _, f := range of.accounts[e.Ref] {
+			text += ", which " + f.state(of)
 		}
 	}
-	return text + told(n) + "."
+	return text + told(of.refusals[EntryRef{Directory: e.Ref.Directory, DN: e.Ref.DN}]) + "."
 }
 
 // told counts refusals behind a sentence.
@@ -235,7 +254,7 @@ func told(n int) string {
 }
 
 // state says what becomes of an account.
-func (x *Explanation) state(f *AccountFacts) string {
+func (f *AccountFacts) state(of *index) string {
 	switch {
 	case f.Hold != "":
 		return "stays as it is, on legal hold " + quote(f.Hold)
@@ -258,19 +277,17 @@ func (x *Explanation) state(f *AccountFacts) string {
 	case f.Standing == Unread:
 		return "stays as it is: its directory was not read in this run"
 	case f.Frozen:
-		return "stays as it is: " + x.frozen(f.Before)
+		return "stays as it is: " + of.whyFrozen(f.Before)
 	case !f.Before.Active():
 		return "stays out of service"
 	}
 	return "stays as it is"
 }
 
-// frozen says why an account stays as it is, by the rule that wants it so.
-func (x *Explanation) frozen(a *identity.Account) string {
-	for n := range x.Steps {
-		if s := &x.Steps[n]; s.Outcome == IsFrozen && s.Account == a {
-			return s.frozen()
-		}
+// whyFrozen says why an account stays as it is, by the rule that wants it so.
+func (of *index) whyFrozen(a *identity.Account) string {
+	if s := of.frozen[a]; s != nil {
+		return s.frozen()
 	}
 	return "somebody asks for its addresses, and is refused"
 }
@@ -437,7 +454,7 @@ func (x *Explanation) whyAt(f *AddressFacts, p *AccountFacts) string {
 	case p.Standing == Unread:
 		return fmt.Sprintf(": directory %s was not read in this run", quote(p.Before.Directory))
 	case p.Frozen:
-		return ": " + x.frozen(p.Before)
+		return ": " + x.index().whyFrozen(p.Before)
 	case p.Standing == Orphan && f.After.Active():
 		if n := slices.IndexFunc(f.Guards, func(g GuardFacts) bool { return !g.Hold }); n >= 0 {
 			return ": protected " + quote(f.Guards[n].Label) + " keeps it, though no entry stands behind the account any more"
@@ -447,6 +464,8 @@ func (x *Explanation) whyAt(f *AddressFacts, p *AccountFacts) string {
 		return ": no entry stands behind the account any more"
 	case p.Before != nil && p.Before.Local() && p.After != nil && !p.After.Local():
 		return ": " + p.Entry.text() + " adopts it by declaring its primary"
+	case listed >= 0 && f.Listed[listed].Role == DeclaredRole && f.After != nil && !f.After.Primary && x.protects(f.After.Account.Primary) != "":
+		return fmt.Sprintf(": %s declares it as its primary, but protected %s keeps %s in that place", p.Entry.text(), quote(x.protects(f.After.Account.Primary)), f.After.Account.Primary)
 	case listed >= 0 && f.Listed[listed].Role == DeclaredRole:
 		return ": " + p.Entry.text() + " declares it as its primary"
 	case listed >= 0:
@@ -458,6 +477,17 @@ func (x *Explanation) whyAt(f *AddressFacts, p *AccountFacts) string {
 		return ": it stays though " + p.Entry.text() + " does not list it"
 	}
 	return ": " + p.Entry.text() + " does not list it any more"
+}
+
+// protects returns the label of the protected block for which a primary stays in
+// its place though its entry would have another, "" for none.
+func (x *Explanation) protects(primary identity.Address) string {
+	for n := range x.Plan.Rejections {
+		if r := &x.Plan.Rejections[n]; r.Wanted != "" && r.Address == primary.String() {
+			return r.Guard
+		}
+	}
+	return ""
 }
 
 // upper begins a sentence.
@@ -472,6 +502,8 @@ func (f *Fix) Message() string {
 			text += ", which declares it: give it another primary first"
 		}
 		return text
+	case OtherValue:
+		return fmt.Sprintf("give %s another address in place of %s, such as %s, which nobody has", f.Listing.Entry.text(), f.Address, f.New)
 	case RestoreIt:
 		return fmt.Sprintf("give %s back to %s", f.Address, f.Listing.Entry.text())
 	case MakePrimary:
@@ -503,12 +535,12 @@ func (f *Fix) with() string {
 	return ", and with accounts " + strings.Join(f.With, ", ") + ", which go with it"
 }
 
-// Effect says what the plan would be once an address is taken from an entry, and
+// Effect says what the plan would be once the values of an entry are others, and
 // which addresses a commit takes out of service.
 func (f *Fix) Effect() string {
 	switch {
 	case len(f.After) > 0:
-	case f.Kind == RemoveValue:
+	case f.Kind == RemoveValue, f.Kind == OtherValue:
 		return "every other address stays where it is"
 	default:
 		return ""

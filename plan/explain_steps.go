@@ -2,6 +2,7 @@ package plan
 
 import (
 	"cmp"
+	"maps"
 	"slices"
 	"strings"
 
@@ -234,23 +235,26 @@ func (x *explainer) won(c int32) bool {
 	})
 }
 
-// valueOf returns the first value of an entry, in byte order, that lists an
-// address.
+// valueOf returns the value of an entry that lists an address: of those that
+// declare it, or else of the others, the first in byte order.
 func (x *explainer) valueOf(i int32, address string) string {
-	in := &x.in.Entries[i]
-	s := &x.engine.scopes[in.Scope]
-	found := ""
-	for _, values := range [...][]string{in.Primaries, in.Aliases} {
-		for _, value := range values {
-			if x.normalise(s, value).text == address && (found == "" || value < found) {
-				found = value
+	if x.values[i] == nil {
+		in := &x.in.Entries[i]
+		s := &x.engine.scopes[in.Scope]
+		first := map[string]string{}
+		for _, values := range [...][]string{in.Aliases, in.Primaries} {
+			found := map[string]string{}
+			for _, value := range values {
+				text := x.normalise(s, value).text
+				if other, known := found[text]; x.watches(text) && (!known || value < other) {
+					found[text] = value
+				}
 			}
+			maps.Copy(first, found)
 		}
-		if found != "" {
-			break
-		}
+		x.values[i] = first
 	}
-	return found
+	return x.values[i][address]
 }
 
 func (x *explainer) lookAtEntry(rule Rule, i int32) {
@@ -368,6 +372,7 @@ func (x *explainer) ended() {
 // steps in the order of the rules.
 func (x *explainer) finish() {
 	x.contests = map[int32]contest{}
+	same := x.sameObjects()
 	for _, s := range x.steps {
 		switch s.Outcome {
 		case Refused, IsStuck:
@@ -380,7 +385,7 @@ func (x *explainer) finish() {
 		case RejectedWhole:
 			x.nameWhole(&s)
 		case SameObject:
-			if first := x.sameObject(s.entry); first != none {
+			if first, found := same[x.object(s.entry)]; found {
 				s.Other = x.entryParty(first)
 				s.Scope = x.engine.scopes[x.in.Entries[first].Scope].Name
 			}
@@ -401,16 +406,12 @@ func (x *explainer) finish() {
 
 // row returns the rejection that a step tells of.
 func (x *explainer) row(s *Step) *Rejection {
-	n := slices.IndexFunc(x.out.Rejections, func(r *Rejection) bool {
-		if s.Rejection != nil {
-			return *s.Rejection == *r
+	for _, r := range x.refusals[refusalKey{s.Reason, s.Address, s.Entry, s.Other, s.Guard}] {
+		if s.Rejection == nil || *s.Rejection == *r {
+			return r
 		}
-		return r.Reason == s.Reason && r.Address == s.Address && r.entry() == s.Entry && r.Other == s.Other && r.Guard == s.Guard
-	})
-	if n < 0 {
-		return nil
 	}
-	return x.out.Rejections[n]
+	return nil
 }
 
 // nameWhole names who is the reason of a whole rejection.
@@ -427,14 +428,35 @@ func (x *explainer) nameWhole(s *step) {
 	}
 }
 
-// sameObject returns the entry that a dropped one is the same object as.
-func (x *explainer) sameObject(i int32) int32 {
+// object is what makes two entries one.
+type object struct {
+	dir  int32
+	guid identity.GUID
+	dn   string
+}
+
+func (x *explainer) object(i int32) object {
 	in := &x.in.Entries[i]
-	for n := range x.in.Entries {
-		other := &x.in.Entries[n]
-		if x.engine.entries[n].flags&dropped == 0 && other.GUID == in.GUID && x.entryDir(int32(n)) == x.entryDir(i) && foldDN(other.DN) == foldDN(in.DN) {
-			return int32(n)
+	return object{x.entryDir(i), in.GUID, foldDN(in.DN)}
+}
+
+// sameObjects returns the entries that the dropped ones of the subject are the
+// same objects as.
+func (x *explainer) sameObjects() map[object]int32 {
+	guids := map[identity.GUID]bool{}
+	for _, i := range x.entries {
+		if x.engine.entries[i].flags&dropped != 0 {
+			guids[x.in.Entries[i].GUID] = true
 		}
 	}
-	return none
+	if len(guids) == 0 {
+		return nil
+	}
+	first := map[object]int32{}
+	for n := range slices.Backward(x.in.Entries) { // the first of several stands
+		if guids[x.in.Entries[n].GUID] && x.engine.entries[n].flags&dropped == 0 {
+			first[x.object(int32(n))] = int32(n)
+		}
+	}
+	return first
 }

@@ -142,7 +142,7 @@ func explains(in plan.Input, want *plan.Plan, x *plan.Explanation, about plan.Su
 		}
 	}
 	for _, f := range x.Fixes {
-		if f.Message() == "" || f.Kind == plan.RemoveValue && f.Effect() == "" {
+		if f.Message() == "" || (f.Kind == plan.RemoveValue || f.Kind == plan.OtherValue) && f.Effect() == "" {
 			return "a fix says nothing"
 		}
 	}
@@ -251,7 +251,7 @@ func TestExplainShuffled(t *testing.T) {
 // inputs: what is lost and what has another place is told, and nothing else.
 func TestExplainFixes(t *testing.T) {
 	t.Parallel()
-	removals, commits := 0, 0
+	removals, others, commits := 0, 0, 0
 	for n := range uint64(*explainInputs) {
 		in := generate(*propertySeed+97, n)
 		now, err := plan.Compute(in)
@@ -265,11 +265,22 @@ func TestExplainFixes(t *testing.T) {
 			}
 			for _, f := range x.Fixes {
 				then, told := in, ""
+				if f.Vain() {
+					continue // unless an attribute that is not read has another address
+				}
 				switch f.Kind {
 				case plan.RemoveValue:
 					removals++
 					then.Entries = withoutValue(in, &f)
-					told = judgeRemoval(in, then, &f)
+					if told = judgeRemoval(in, then, &f); told == "" {
+						told = judgeAdvice(in, now, then, &f)
+					}
+				case plan.OtherValue:
+					others++
+					then.Entries = withoutValue(in, &f)
+					if told = judgeRemoval(in, then, &f); told == "" {
+						told = judgeAdvice(in, now, then, &f)
+					}
 				case plan.ApplyIt, plan.AllowIt:
 					commits++
 					told = judgeCommit(in, &f)
@@ -280,12 +291,79 @@ func TestExplainFixes(t *testing.T) {
 			}
 		}
 	}
-	if removals < *explainInputs/2 || commits < *explainInputs/2 {
-		t.Errorf("%d removals and %d commits of %d inputs", removals, commits, *explainInputs)
+	if removals < *explainInputs/2 || others < *explainInputs/10 || commits < *explainInputs/2 {
+		t.Errorf("%d removals, %d other addresses and %d commits of %d inputs", removals, others, commits, *explainInputs)
 	}
 }
 
-// withoutValue returns the entries once an object lists an address no more.
+// judgeAdvice says what is wrong with following a proposal: it takes a person's
+// only valid address, gives an address that somebody has, or leaves an entry before
+// an account of a GUID that is gone.
+func judgeAdvice(in plan.Input, now *plan.Plan, then plan.Input, f *plan.Fix) string {
+	valid := func(e *identity.Entry, value string) bool {
+		y, err := identity.ParseAddress(value)
+		if err != nil {
+			return false
+		}
+		for i := range in.Rules.Domains {
+			if d := &in.Rules.Domains[i]; d.Name == y.Domain() || slices.Contains(d.Aliases, y.Domain()) {
+				return !d.Public && slices.Contains(in.Rules.Scopes[e.Scope].Domains, d.Name)
+			}
+		}
+		return false
+	}
+	count := func(entries []identity.Entry) (n int) {
+		for i := range entries {
+			e := &entries[i]
+			if at := f.Listing.Entry; in.Rules.Scopes[e.Scope].Directory != at.Directory || e.DN != at.DN || e.GUID != at.GUID {
+				continue
+			}
+			for _, value := range slices.Concat(e.Primaries, e.Aliases) {
+				n += map[bool]int{true: 1}[valid(e, value)]
+			}
+		}
+		return n
+	}
+	if count(in.Entries) > 0 && count(then.Entries) == 0 {
+		return "it takes the only valid address"
+	}
+	p, err := plan.Compute(then)
+	if err != nil {
+		return err.Error()
+	}
+	spoilt := func(p *plan.Plan) map[plan.EntryRef]bool {
+		all := map[plan.EntryRef]bool{}
+		for _, r := range p.Rejections {
+			if r.Reason == plan.GUIDChanged {
+				all[plan.EntryRef{Directory: r.Directory, Scope: r.Scope, DN: r.DN, GUID: r.GUID}] = true
+			}
+		}
+		return all
+	}
+	before := spoilt(now)
+	for e := range spoilt(p) {
+		if !before[e] {
+			return e.DN + " is left without an account: guid_changed"
+		}
+	}
+	if f.New == "" {
+		return ""
+	}
+	for _, r := range p.Rejections {
+		if r.Address == f.New {
+			return f.New + " is rejected: " + r.Message()
+		}
+	}
+	for i := range in.Accounts {
+		if in.Accounts[i].Holds(identity.MustAddress(f.New)) {
+			return f.New + " is somebody's"
+		}
+	}
+	return ""
+}
+
+// withoutValue returns the entries once an object lists an address no more, but
+// the new one of the fix, if it has one.
 func withoutValue(in plan.Input, f *plan.Fix) []identity.Entry {
 	entries := slices.Clone(in.Entries)
 	for n := range entries {
@@ -297,7 +375,13 @@ func withoutValue(in plan.Input, f *plan.Fix) []identity.Entry {
 		gone := func(value string) bool {
 			return slices.ContainsFunc(f.Listings, func(l plan.Listing) bool { return l.Value == value })
 		}
-		e.Primaries, e.Aliases = slices.DeleteFunc(slices.Clone(e.Primaries), gone), slices.DeleteFunc(slices.Clone(e.Aliases), gone)
+		for _, values := range [...]*[]string{&e.Primaries, &e.Mail, &e.Aliases} {
+			listed := slices.ContainsFunc(*values, gone)
+			*values = slices.DeleteFunc(slices.Clone(*values), gone)
+			if listed && f.New != "" {
+				*values = append(*values, f.New)
+			}
+		}
 	}
 	return entries
 }

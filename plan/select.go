@@ -180,7 +180,9 @@ func (e *engine) newSelecting(changes []AccountChange) *selecting {
 		only: e.newMatcher(e.in.Selection.Only), except: e.newMatcher(e.in.Selection.Except),
 	}
 	s.only.every = true
-	had := map[identity.Address]int32{}
+	s.only.name(changes)
+	s.except.name(changes)
+	had := make(map[identity.Address]int32, len(changes))
 	carries := make(map[identity.GUID]int32, len(changes))
 	for n := range changes {
 		c := &changes[n]
@@ -190,6 +192,9 @@ func (e *engine) newSelecting(changes []AccountChange) *selecting {
 				continue
 			}
 			s.of[a] = int32(n)
+			if a == c.After && c.Before != nil && a.GUID == c.Before.GUID {
+				continue // it carries it already
+			}
 			if other, ok := carries[a.GUID]; ok {
 				s.join(int32(n), other)
 			} else if !a.GUID.IsZero() { // a local account may record one
@@ -264,7 +269,7 @@ func (s *selecting) fits(row *Change, m *matcher, kind selectorKind) bool {
 			return slices.ContainsFunc(s.scopes[n], named) && !(m.every && slices.ContainsFunc(s.scopes[n], other))
 		})
 	case byAddress:
-		return m.addresses[row.Address] || about(func(n int32) bool { return m.names(&s.changes[n]) })
+		return m.addresses[row.Address] || about(func(n int32) bool { return m.named[n] })
 	}
 	return m.categories[row.Category]
 }
@@ -275,11 +280,12 @@ type matcher struct {
 	categories [Categories]bool
 	scopes     map[int32]bool
 	addresses  map[identity.Address]bool
-	every      bool // an account of several scopes needs all of them
+	named      []bool // by change: an address of its account is one of addresses
+	every      bool   // an account of several scopes needs all of them
 }
 
 func (e *engine) newMatcher(list []Selector) matcher {
-	m := matcher{scopes: map[int32]bool{}, addresses: map[identity.Address]bool{}}
+	m := matcher{scopes: map[int32]bool{}, addresses: make(map[identity.Address]bool, len(list))}
 	for _, s := range list {
 		m.has[s.kind] = true
 		switch s.kind {
@@ -295,23 +301,23 @@ func (e *engine) newMatcher(list []Selector) matcher {
 	return m
 }
 
-// names reports whether one of the addresses is the account's before or after.
-func (m *matcher) names(c *AccountChange) bool {
-	for x := range m.addresses {
-		if c.Before != nil && c.Before.Holds(x) || c.After != nil && c.After.Holds(x) {
-			return true
-		}
+// name notes which changes are of accounts that have one of the addresses, before
+// or after.
+func (m *matcher) name(changes []AccountChange) {
+	if !m.has[byAddress] {
+		return
 	}
-	return false
+	m.named = make([]bool, len(changes))
+	for n := range changes {
+		note := func(x identity.Address) { m.named[n] = m.named[n] || m.addresses[x] }
+		eachHeld(changes[n].Before, note)
+		eachHeld(changes[n].After, note)
+	}
 }
 
 // scopesOf returns the scopes that each change may belong to: that of its
 // account's entry, or else those of its directory with a base above its DN.
 func (e *engine) scopesOf(changes []AccountChange) [][]int32 {
-	type owner struct {
-		directory string
-		guid      identity.GUID
-	}
 	entries := make(map[owner]int32, len(changes))
 	for n := range e.entries {
 		if in := &e.in.Entries[n]; e.entries[n].flags&(dropped|noOwnGUID) == 0 {
@@ -338,16 +344,40 @@ func (e *engine) scopesOf(changes []AccountChange) [][]int32 {
 // strangers returns the addresses of selectors that no account holds and no
 // entry lists, as a mistyped one.
 func (e *engine) strangers() (all []identity.Address) {
-	for _, s := range slices.Concat(e.in.Selection.Only, e.in.Selection.Except) {
-		m := e.newMatcher([]Selector{s})
-		known := func(x identity.Address) bool { return m.addresses[x] }
-		if s.kind != byAddress || slices.Contains(all, s.address) ||
-			slices.ContainsFunc(e.in.Accounts, func(a identity.Account) bool { return known(a.Primary) || slices.ContainsFunc(a.Aliases, known) }) ||
-			slices.ContainsFunc(e.claims, func(c claim) bool { return known(e.text(c.id)) }) ||
-			slices.ContainsFunc(e.refused, func(r refusedValue) bool { return strings.EqualFold(r.text, s.address.String()) }) {
-			continue
+	named := slices.Concat(e.in.Selection.Only, e.in.Selection.Except)
+	const met, told = 1, 2
+	known := make(map[identity.Address]uint8, 2*len(named))
+	for _, s := range named {
+		if s.kind == byAddress {
+			known[s.address], known[e.domains.Canonical(s.address)] = 0, 0
 		}
-		all = append(all, s.address)
+	}
+	if len(known) == 0 {
+		return nil
+	}
+	meet := func(x identity.Address) {
+		if _, asked := known[x]; asked {
+			known[x] = met
+		}
+	}
+	for i := range e.in.Accounts {
+		eachHeld(&e.in.Accounts[i], meet)
+	}
+	for c := range e.claims {
+		if id := e.claims[c].id; id >= e.held { // the others are an account's
+			meet(e.text(id))
+		}
+	}
+	for n := range e.refused {
+		if x, err := identity.ParseAddress(e.refused[n].text); err == nil {
+			meet(x)
+		}
+	}
+	for _, s := range named {
+		if s.kind == byAddress && known[s.address] == 0 && known[e.domains.Canonical(s.address)] != met {
+			known[s.address] = told
+			all = append(all, s.address)
+		}
 	}
 	return all
 }

@@ -385,3 +385,69 @@ func TestSelectionProperties(t *testing.T) {
 		})
 	}
 }
+
+// selectingMany returns an input of n accounts that all change, and the same with
+// selectors for this many of them.
+func selectingMany(tb testing.TB, n, selectors int) (whole, selected plan.Input) {
+	whole = crowd(n, func(_ int, e *identity.Entry, _ *identity.Account) { e.Username = "new" })
+	selected = whole
+	for i := range selectors {
+		s, err := plan.ParseSelector(whole.Accounts[i*(n/selectors)].Primary.String(), nil)
+		if err != nil {
+			tb.Fatal(err)
+		}
+		selected.Selection.Only = append(selected.Selection.Only, s)
+	}
+	return whole, selected
+}
+
+// TestSelectMany: 10,000 selectors cost no more than twice what the plan itself
+// does; if each change were held against each selector, it would be a hundred
+// times as much.
+func TestSelectMany(t *testing.T) {
+	const selectors = 10_000
+	whole, selected := selectingMany(t, 5*selectors, selectors)
+	compute := func(in plan.Input, want int) func() {
+		return func() {
+			if p, err := plan.Compute(in); err != nil || len(p.Accounts) != want {
+				t.Fatal(len(p.Accounts), err)
+			}
+		}
+	}
+	var ratio float64
+	for range 3 { // others may have the machine for a moment
+		ratio = float64(fastest(3, compute(selected, selectors))) / float64(fastest(3, compute(whole, 5*selectors)))
+		if ratio < 6 {
+			return
+		}
+	}
+	t.Errorf("the plan takes %.1f times as long with a selector for each account", ratio)
+}
+
+// BenchmarkSelect measures plans without selectors and with 10,000: of as many
+// changes, of 200,000, and of 200,000 accounts of which a hundredth changes.
+func BenchmarkSelect(b *testing.B) {
+	few, fewOnly := selectingMany(b, 10_000, 10_000)
+	many, manyOnly := selectingMany(b, 200_000, 10_000)
+	usual := corpusInput(200_000)
+	usualOnly := usual
+	for i := range 10_000 {
+		s, err := plan.ParseSelector(usual.Accounts[19*i].Primary.String(), nil)
+		if err != nil {
+			b.Fatal(err)
+		}
+		usualOnly.Selection.Only = append(usualOnly.Selection.Only, s)
+	}
+	for _, c := range []struct {
+		name string
+		in   plan.Input
+	}{{"few/all", few}, {"few/only", fewOnly}, {"many/all", many}, {"many/only", manyOnly}, {"usual/all", usual}, {"usual/only", usualOnly}} {
+		b.Run(c.name, func(b *testing.B) {
+			for b.Loop() {
+				if _, err := plan.Compute(c.in); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}

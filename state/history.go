@@ -254,7 +254,7 @@ func (c *Change) appendJSON(b []byte) []byte {
 // HistoryPath returns the folder of the history of the state at path. Two states
 // would share one whose names differ in nothing but ".jsonl": see [Sharing].
 func HistoryPath(path string) string {
-	return strings.TrimSuffix(resolved(path), ".jsonl") + ".history"
+	return historyName(resolved(path))
 }
 
 // Sharing returns the other state that would have its history in the same folder
@@ -280,35 +280,66 @@ func Sharing(path string) string {
 
 // makeHistory makes the folder of the history if it is not there.
 func makeHistory(path string) error {
-	dir := HistoryPath(path)
-	err := os.Mkdir(dir, 0o700)
+	d, name, err := locate(path)
+	if err != nil {
+		return err
+	}
+	defer d.close()
+	err = d.makeFolder(historyName(name), name)
 	if errors.Is(err, fs.ErrExist) {
 		return nil
 	}
 	if err == nil {
-		if made, err := os.Open(dir); err == nil {
-			sameOwner(made, path)
-			made.Close()
-		}
-		syncDir(filepath.Dir(dir))
+		d.sync()
 	}
 	return err
 }
 
+// historyName returns the name of the folder for that of a state.
+func historyName(state string) string { return strings.TrimSuffix(state, ".jsonl") + ".history" }
+
+// history returns the folder of the history, which must be there.
+func history(path string) (*folder, error) {
+	d, name, err := locate(path)
+	if err != nil {
+		return nil, err
+	}
+	defer d.close()
+	return enter(d.path(historyName(name)))
+}
+
+// openHistory opens a file of the history.
+func openHistory(path, name string, flag int) (*os.File, error) {
+	h, err := history(path)
+	if err != nil {
+		return nil, err
+	}
+	defer h.close()
+	return h.open(name, flag)
+}
+
+// runName returns the name of the record of a run in the history.
+func runName(number int) string { return fmt.Sprintf("%06d.jsonl", number) }
+
 func runPath(path string, number int) string {
-	return filepath.Join(HistoryPath(path), fmt.Sprintf("%06d.jsonl", number))
+	return filepath.Join(HistoryPath(path), runName(number))
 }
 
 // runNumbers returns the numbers of the runs that are recorded, rising.
 func runNumbers(path string) ([]int, error) {
-	entries, err := os.ReadDir(HistoryPath(path))
+	var entries []fs.DirEntry
+	h, err := history(path)
+	if err == nil {
+		defer h.close()
+		entries, err = h.list()
+	}
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("read the history: %w", err)
 	}
 	var all []int
 	for _, e := range entries {
 		name, ok := strings.CutSuffix(e.Name(), ".jsonl")
-		if n, err := strconv.Atoi(name); ok && err == nil && n > 0 && fmt.Sprintf("%06d", n) == name {
+		if n, err := strconv.Atoi(name); ok && err == nil && n > 0 && runName(n) == e.Name() {
 			all = append(all, n)
 		}
 	}
@@ -318,7 +349,7 @@ func runNumbers(path string) ([]int, error) {
 
 // Recorder writes the record of a run.
 type Recorder struct {
-	name    string
+	folder  *folder // of the history
 	file    *os.File
 	out     *bufio.Writer
 	sum     hash.Hash // of the lines until now
@@ -352,11 +383,15 @@ func Begin(path string, head Head) (*Recorder, error) {
 	if err := makeHistory(path); err != nil {
 		return nil, recording(err)
 	}
-	r := &Recorder{name: runPath(path, head.Number), head: head, began: began, first: append(first, '\n')}
-	if r.file, err = os.OpenFile(r.name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, private); err != nil {
+	r := &Recorder{head: head, began: began, first: append(first, '\n')}
+	if r.folder, err = history(path); err != nil {
 		return nil, recording(err)
 	}
-	sameOwner(r.file, HistoryPath(path))
+	if r.file, err = r.folder.open(runName(head.Number), os.O_WRONLY|os.O_CREATE|os.O_EXCL); err != nil {
+		r.folder.close()
+		return nil, recording(err)
+	}
+	r.folder.giveAway(r.file, ".")
 	r.out = bufio.NewWriterSize(r.file, 1<<18)
 	if err := r.restart(); err != nil {
 		r.Drop()
@@ -403,7 +438,7 @@ func (r *Recorder) writeSynced(v any) error {
 	if r.err == nil {
 		r.err = r.file.Sync()
 	}
-	syncDir(filepath.Dir(r.name))
+	r.folder.sync()
 	return r.err
 }
 
@@ -471,6 +506,7 @@ func (r *Recorder) End(outcome Outcome, reason string, now time.Time) error {
 	if closeErr := r.file.Close(); err == nil {
 		err = closeErr
 	}
+	r.folder.close()
 	if err != nil {
 		return recording(err)
 	}
@@ -487,5 +523,6 @@ func (r *Recorder) end(outcome Outcome, reason string, now time.Time) error {
 // Drop removes the record.
 func (r *Recorder) Drop() {
 	r.file.Close()
-	os.Remove(r.name)
+	r.folder.remove(runName(r.head.Number))
+	r.folder.close()
 }

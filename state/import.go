@@ -410,13 +410,13 @@ func (im *importer) csv(in *bufio.Reader) {
 		raw := identity.Raw{Attributes: map[string]string{}}
 		for i, v := range record {
 			if set[i] != nil {
-				set[i](&raw, plain(v))
+				set[i](&raw, identity.Original(v))
 			} else if i != proxy && v != "" {
 				err = fmt.Errorf("column %d has a value and no name", i+1)
 			}
 		}
 		if proxy >= 0 && err == nil {
-			err = proxies(&raw, plain(record[proxy]))
+			err = proxies(&raw, identity.Original(record[proxy]))
 		}
 		var a identity.Account
 		if err == nil {
@@ -497,15 +497,6 @@ func separator(in *bufio.Reader) rune {
 		}
 	}
 	return ','
-}
-
-// plain removes the apostrophe that rollcall puts before cells that a
-// spreadsheet would take for a formula.
-func plain(v string) string {
-	if rest, ok := strings.CutPrefix(v, "'"); ok && identity.Formula(rest) {
-		return rest
-	}
-	return v
 }
 
 // Import reads a file as [ReadImport] does and merges its accounts as

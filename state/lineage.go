@@ -6,13 +6,12 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 )
 
 // Lineage returns the lineage of the state at path and reads no more than its
 // header; "" where there is no state.
 func Lineage(path string) (string, error) {
-	f, err := os.Open(path)
+	f, err := open(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return "", nil
 	}

@@ -74,11 +74,26 @@ const holderOffset = 1
 // somebody holds it, Acquire tries again for as long as wait, and then returns
 // a [LockedError]. Cancelling ctx ends the wait.
 func Acquire(ctx context.Context, path, command string, wait time.Duration) (*Lock, error) {
-	name := resolved(path) + ".lock"
-	l := flock.New(name, flock.SetPermissions(private), flock.SetFlag(os.O_CREATE|os.O_RDWR|noFollow))
+	d, base, err := locate(path)
+	if err != nil {
+		return nil, err
+	}
+	defer d.close()
+	name := d.path(base) + ".lock"
+	flag := os.O_CREATE | os.O_RDWR | noFollow
+	if d.root != nil {
+		flag &^= os.O_CREATE // it is made below
+	}
+	l := flock.New(name, flock.SetPermissions(private), flock.SetFlag(flag))
 	deadline := time.Now().Add(wait)
 	for {
+		if err := d.makeLock(base); err != nil {
+			return nil, lockFailed(name, err)
+		}
 		ok, err := l.TryLock()
+		if errors.Is(err, fs.ErrNotExist) && d.root != nil && ctx.Err() == nil {
+			continue // somebody has removed it in between
+		}
 		if err != nil {
 			return nil, lockFailed(name, err)
 		}
@@ -87,6 +102,9 @@ func Acquire(ctx context.Context, path, command string, wait time.Duration) (*Lo
 		}
 		if ok {
 			l.Unlock()
+			if err := ctx.Err(); err != nil {
+				return nil, err
+			}
 			continue
 		}
 		if !time.Now().Before(deadline) {
@@ -99,11 +117,48 @@ func Acquire(ctx context.Context, path, command string, wait time.Duration) (*Lo
 		}
 	}
 	left := readHolder(name)
-	if err := writeHolder(name, path, command); err != nil {
+	if err := writeHolder(name, command); err != nil {
 		l.Unlock()
 		return nil, lockFailed(name, err)
 	}
 	return &Lock{Left: left, file: l}, nil
+}
+
+// makeLock makes the lock file of a state if it is not there, for root: everybody
+// else makes it by locking it.
+func (d *folder) makeLock(state string) error {
+	if d.root == nil {
+		return nil
+	}
+	f, err := d.open(state+".lock", os.O_WRONLY|os.O_CREATE|os.O_EXCL)
+	if errors.Is(err, fs.ErrExist) {
+		f, err = d.open(state+".lock", os.O_RDONLY) // no link?
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil
+		}
+		if err == nil {
+			f.Close()
+		}
+		return err
+	}
+	if err != nil {
+		return err
+	}
+	d.giveAway(f, state)
+	return f.Close()
+}
+
+// openLock opens a lock file.
+func openLock(name string, flag int) (*os.File, error) {
+	d, base, err := locate(name)
+	if err != nil {
+		return nil, err
+	}
+	defer d.close()
+	if d.root == nil {
+		return os.OpenFile(name, flag|noFollow, private)
+	}
+	return d.open(base, flag)
 }
 
 // lockFailed says why the lock file could not be used.
@@ -111,6 +166,10 @@ func lockFailed(name string, err error) error {
 	if errors.Is(err, fs.ErrPermission) {
 		return &Error{Path: name, Reason: "no permission to lock the state",
 			Advice: "run rollcall as the user who owns the state, or let yours write this file and its folder"}
+	}
+	var said *Error
+	if errors.As(err, &said) {
+		return said
 	}
 	return fmt.Errorf("lock the state: %w", err)
 }
@@ -122,7 +181,12 @@ func current(l *flock.Flock, name string) bool {
 	if err != nil {
 		return false
 	}
-	there, err := os.Stat(name)
+	d, base, err := locate(name)
+	if err != nil {
+		return false
+	}
+	defer d.close()
+	there, err := d.lstat(base)
 	return err == nil && os.SameFile(locked, there)
 }
 
@@ -132,7 +196,10 @@ func current(l *flock.Flock, name string) bool {
 func (l *Lock) Release() error {
 	var err error
 	if name := l.file.Path(); current(l.file, name) {
-		err = os.Truncate(name, holderOffset)
+		var f *os.File
+		if f, err = openLock(name, os.O_WRONLY); err == nil {
+			err = errors.Join(f.Truncate(holderOffset), f.Close())
+		}
 	}
 	return errors.Join(err, l.file.Unlock())
 }
@@ -142,11 +209,16 @@ func (l *Lock) Release() error {
 // If somebody else has the lock by now, or the process of h is there on this
 // host, the error is a [LockedError].
 func Unlock(path string, h *Holder) error {
-	name := resolved(path) + ".lock"
+	d, base, err := locate(path)
+	if err != nil {
+		return err
+	}
+	defer d.close()
+	name := d.path(base) + ".lock"
 	if now := readHolder(name); now == nil || *now != *h || h.Running() {
 		return &LockedError{Path: path, Holder: now}
 	}
-	if err := os.Remove(name); err != nil {
+	if err := d.remove(base + ".lock"); err != nil {
 		return fmt.Errorf("remove the lock: %w", err)
 	}
 	return nil
@@ -168,7 +240,7 @@ func hostname() string {
 	return "unknown host"
 }
 
-func writeHolder(name, path, command string) error {
+func writeHolder(name, command string) error {
 	h := Holder{Command: command, PID: os.Getpid(), Since: time.Now().UTC().Truncate(time.Second), User: "unknown user", Host: hostname()}
 	if u, err := user.Current(); err == nil {
 		h.User = u.Username
@@ -177,11 +249,10 @@ func writeHolder(name, path, command string) error {
 	if err != nil {
 		return err
 	}
-	f, err := os.OpenFile(name, os.O_WRONLY|noFollow, private)
+	f, err := openLock(name, os.O_WRONLY)
 	if err != nil {
 		return err
 	}
-	sameOwner(f, path)
 	if err = f.Truncate(holderOffset); err == nil {
 		_, err = f.WriteAt(append(text, '\n'), holderOffset)
 	}
@@ -192,7 +263,7 @@ func writeHolder(name, path, command string) error {
 }
 
 func readHolder(name string) *Holder {
-	f, err := os.Open(name)
+	f, err := openLock(name, os.O_RDONLY)
 	if err != nil {
 		return nil
 	}

@@ -27,18 +27,21 @@ type refusal struct {
 	Since string `json:"since"`
 }
 
+// rejectionsFile is its name in the folder of the history.
+const rejectionsFile = "rejections.jsonl"
+
 // utc is the layout of RFC 3339 for a time in UTC.
 const utc = "2006-01-02T15:04:05Z"
 
 // refusalsPath returns the file of the rejections of the state at path.
-func refusalsPath(path string) string { return filepath.Join(HistoryPath(path), "rejections.jsonl") }
+func refusalsPath(path string) string { return filepath.Join(HistoryPath(path), rejectionsFile) }
 
 // Refusals returns the keys of the rejections that stand, and since when, in
 // UTC. It is nil where none were ever saved. A file that cannot be read is an
 // error, and one that is damaged an [Error].
 func Refusals(path string) (map[string]time.Time, error) {
 	name := refusalsPath(path)
-	f, err := os.Open(name)
+	f, err := openHistory(path, rejectionsFile, os.O_RDONLY)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
@@ -90,9 +93,13 @@ func SaveRefusals(path string, all map[string]time.Time) error {
 	if err := makeHistory(path); err != nil {
 		return err
 	}
-	name := refusalsPath(path)
-	removeLeftovers(name)
-	return ReplaceFile(name, func(w io.Writer) error { return writeRefusals(w, all) })
+	h, err := history(path)
+	if err != nil {
+		return err
+	}
+	defer h.close()
+	h.removeLeftovers(rejectionsFile)
+	return ReplaceFile(h.path(rejectionsFile), func(w io.Writer) error { return writeRefusals(w, all) })
 }
 
 func writeRefusals(w io.Writer, all map[string]time.Time) error {

@@ -22,22 +22,25 @@ func ReplaceFile(path string, write func(io.Writer) error) error {
 // present file as the backup if asked to, and renames the new one over it.
 // Whatever happens on the way, a whole file stands at path.
 func replace(path string, backup bool, write func(io.Writer) error, ready func() error) (err error) {
-	path = resolved(path)
-	dir := filepath.Dir(path)
-	if backup {
-		removeLeftovers(path)
+	d, name, err := locate(path)
+	if err != nil {
+		return err
 	}
-	tmp, err := os.CreateTemp(dir, "."+filepath.Base(path)+".*.tmp")
+	defer d.close()
+	if backup {
+		d.removeLeftovers(name)
+	}
+	tmp, tmpName, err := d.create("."+name+".", ".tmp")
 	if err != nil {
 		return err
 	}
 	defer func() {
 		if err != nil {
 			tmp.Close()
-			os.Remove(tmp.Name())
+			d.remove(tmpName)
 		}
 	}()
-	sameOwner(tmp, path)
+	d.giveAway(tmp, name)
 	if err := write(tmp); err != nil {
 		return err
 	}
@@ -51,14 +54,14 @@ func replace(path string, backup bool, write func(io.Writer) error, ready func()
 		return err
 	}
 	if backup {
-		if err := keepBackup(path, tmp.Name()+".backup"); err != nil {
+		if err := d.keepBackup(name, tmpName+".backup"); err != nil {
 			return err
 		}
 	}
-	if err := rename(tmp.Name(), path); err != nil {
+	if err := d.rename(tmpName, name); err != nil {
 		return err
 	}
-	syncDir(dir)
+	d.sync()
 	return nil
 }
 
@@ -84,60 +87,59 @@ func Files(path string) []string {
 	return []string{path, BackupPath(path), path + ".lock"}
 }
 
-// removeLeftovers removes what a writer of path left behind that was killed.
+// removeLeftovers removes what a writer of a file left behind that was killed.
 // The caller holds the lock, so that nobody else writes.
-func removeLeftovers(path string) {
-	dir, base := filepath.Split(path)
-	entries, err := os.ReadDir(filepath.Clean(dir + "."))
+func (d *folder) removeLeftovers(base string) {
+	entries, err := d.list()
 	if err != nil {
 		return
 	}
 	for _, e := range entries {
 		if name := e.Name(); strings.HasPrefix(name, "."+base+".") && (strings.HasSuffix(name, ".tmp") || strings.HasSuffix(name, ".tmp.backup")) {
-			os.Remove(filepath.Join(dir, name))
+			d.remove(name)
 		}
 	}
 }
 
 // keepBackup makes the present file the backup, through a second name for it,
 // or a copy where the file system has no links.
-func keepBackup(path, tmp string) error {
-	if _, err := os.Lstat(path); errors.Is(err, fs.ErrNotExist) {
+func (d *folder) keepBackup(name, tmp string) error {
+	if _, err := d.lstat(name); errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
-	if os.Link(path, tmp) != nil {
-		if err := copyFile(path, tmp); err != nil {
-			os.Remove(tmp)
+	if d.link(name, tmp) != nil {
+		if err := d.copyFile(name, tmp); err != nil {
+			d.remove(tmp)
 			return err
 		}
 	}
-	if err := os.Chmod(tmp, private); err != nil {
-		os.Remove(tmp)
+	if err := d.restrict(tmp); err != nil {
+		d.remove(tmp)
 		return err
 	}
-	if err := rename(tmp, BackupPath(path)); err != nil {
-		os.Remove(tmp)
+	if err := d.rename(tmp, BackupPath(name)); err != nil {
+		d.remove(tmp)
 		return err
 	}
 	// Renaming one name of a file to another name of the same file does
 	// nothing and leaves the first.
-	if err := os.Remove(tmp); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	if err := d.remove(tmp); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
 	return nil
 }
 
-func copyFile(from, to string) error {
-	in, err := os.Open(from)
+func (d *folder) copyFile(from, to string) error {
+	in, err := d.open(from, os.O_RDONLY)
 	if err != nil {
 		return err
 	}
 	defer in.Close()
-	out, err := os.OpenFile(to, os.O_WRONLY|os.O_CREATE|os.O_EXCL, private)
+	out, err := d.open(to, os.O_WRONLY|os.O_CREATE|os.O_EXCL)
 	if err != nil {
 		return err
 	}
-	sameOwner(out, from)
+	d.giveAway(out, from)
 	if _, err := io.Copy(out, in); err != nil {
 		out.Close()
 		return err

@@ -25,8 +25,5 @@ func rename(from, to string) error {
 // synced there.
 func syncDir(string) {}
 
-// sameOwner does nothing: access follows from the folder.
-func sameOwner(*os.File, string) {}
-
 // noFollow is nothing here.
 const noFollow = 0

@@ -12,7 +12,6 @@ import (
 	"io"
 	"io/fs"
 	"os"
-	"path/filepath"
 	"slices"
 	"time"
 
@@ -63,7 +62,7 @@ func RejectedSince(path string, at time.Time) bool {
 // peekRun reads the head of a record and how it ends. One that lost its head to
 // a crash is a run of which only the number is known, and that it is unfinished.
 func peekRun(path string, number int) (Run, error) {
-	f, err := os.Open(runPath(path, number))
+	f, err := openHistory(path, runName(number), os.O_RDONLY)
 	if err != nil {
 		return Run{}, err
 	}
@@ -188,7 +187,7 @@ func cutLast(text []byte) (before, after []byte, found bool) {
 // [Error]; one that is cut short is that of an unfinished run.
 func ReadRun(path string, number int, each func(*Change)) (*Run, error) {
 	name := runPath(path, number)
-	f, err := os.Open(name)
+	f, err := openHistory(path, runName(number), os.O_RDONLY)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("the history has no run %d", number)
 	}
@@ -314,7 +313,12 @@ func Settle(path string, now time.Time) (*Run, error) {
 	if run.Outcome != Unfinished {
 		return nil, nil
 	}
-	f, err := os.OpenFile(runPath(path, number), os.O_RDWR, private)
+	h, err := history(path)
+	if err != nil {
+		return nil, settling(err)
+	}
+	defer h.close()
+	f, err := h.open(runName(number), os.O_RDWR)
 	if err != nil {
 		return nil, settling(err)
 	}
@@ -326,10 +330,10 @@ func Settle(path string, now time.Time) (*Run, error) {
 	}
 	if !s.head {
 		f.Close() // or some systems would not remove it
-		if err := os.Remove(f.Name()); err != nil {
+		if err := h.remove(runName(number)); err != nil {
 			return nil, settling(err)
 		}
-		syncDir(filepath.Dir(f.Name()))
+		h.sync()
 		run.Outcome = Interrupted
 		return &run, nil
 	}
@@ -367,7 +371,7 @@ func Settle(path string, now time.Time) (*Run, error) {
 // checksumAt returns the checksum in the last line of the state at path, or ""
 // where there is no state.
 func checksumAt(path string) (string, error) {
-	f, err := os.Open(path)
+	f, err := open(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return "", nil
 	}
@@ -451,7 +455,7 @@ func LineageLeft(runs []Run, number int) string {
 // headerAt returns the first line of the state at path, which is empty where
 // there is no state.
 func headerAt(path string) (h header, err error) {
-	f, err := os.Open(path)
+	f, err := open(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return h, nil
 	}
@@ -507,11 +511,16 @@ func Prune(path string, days, most int, now time.Time) error {
 		return last
 	}
 	slices.SortStableFunc(runs, func(a, b Run) int { return cmp.Compare(rank(&a), rank(&b)) })
+	h, err := history(path)
+	if err != nil {
+		return fmt.Errorf("prune the history: %w", err)
+	}
+	defer h.close()
 	for i := range runs {
 		if i >= over && rank(&runs[i]) != old {
 			break
 		}
-		if err := os.Remove(runPath(path, runs[i].Number)); err != nil {
+		if err := h.remove(runName(runs[i].Number)); err != nil {
 			return fmt.Errorf("prune the history: %w", err)
 		}
 	}

@@ -90,11 +90,11 @@ func BackupPath(path string) string { return path + ".backup" }
 // an empty state with serial 0, unless it was lost: there is a backup of it, or
 // the history has a run that wrote it. Then it is an [Error].
 func Load(path string) (*State, error) {
-	f, err := os.Open(path)
+	f, err := open(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		lost := Lost(path)
 		// The first versions may have been written in between.
-		if f, err = os.Open(path); errors.Is(err, fs.ErrNotExist) {
+		if f, err = open(path); errors.Is(err, fs.ErrNotExist) {
 			return &State{}, lost
 		}
 	}
@@ -105,7 +105,7 @@ func Load(path string) (*State, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open the state: %w", err)
 	}
-	s, err := readFile(f)
+	s, err := readFile(f, path)
 	var damage *Error
 	if errors.As(err, &damage) {
 		damage.Advice = "the file was changed by something other than rollcall; put back a good copy of it"
@@ -171,16 +171,16 @@ func LoadOther(path string) (*State, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open the state: %w", err)
 	}
-	return readFile(f)
+	return readFile(f, path)
 }
 
 // readFile reads a state from a file, which it closes, and names it in errors.
-func readFile(f *os.File) (*State, error) {
+func readFile(f *os.File, path string) (*State, error) {
 	defer f.Close()
 	s, err := Read(f)
 	var damage *Error
 	if errors.As(err, &damage) {
-		damage.Path = f.Name()
+		damage.Path = path
 	}
 	return s, err
 }

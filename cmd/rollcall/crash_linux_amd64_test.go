@@ -202,6 +202,7 @@ func (a *accident) runs(t *testing.T) []state.Run {
 // TestKilledAtEachCall kills an apply before each call by which it changes a
 // file, and interrupts another one there.
 func TestKilledAtEachCall(t *testing.T) {
+	t.Parallel()
 	a := newAccident(t, "")
 	for _, sig := range []syscall.Signal{syscall.SIGKILL, syscall.SIGINT} {
 		t.Run(sig.String(), func(t *testing.T) {
@@ -307,8 +308,18 @@ func TestEditKilledAtEachCall(t *testing.T) {
 	}
 }
 
-// TestKilledAtRandom kills 200 applies at random moments.
+// cases returns how many cases to try: for make attack twenty times as many.
+func cases(n int) int {
+	if os.Getenv("ROLLCALL_ATTACK") != "" {
+		return 20 * n
+	}
+	return n
+}
+
+// TestKilledAtRandom kills applies at random moments.
 func TestKilledAtRandom(t *testing.T) {
+	t.Parallel()
+	most := cases(100)
 	a := newAccident(t, "")
 	a.reset(t)
 	start := time.Now()
@@ -316,7 +327,7 @@ func TestKilledAtRandom(t *testing.T) {
 	longest := time.Since(start)
 	random := rand.New(rand.NewPCG(1, 2))
 	killed, changed, n := 0, 0, 0
-	for ; killed < 200 && n < 1000; n++ {
+	for ; killed < most && n < 5*most; n++ {
 		a.reset(t)
 		cmd := a.command("apply", "--auto-approve")
 		if err := cmd.Start(); err != nil {
@@ -332,7 +343,7 @@ func TestKilledAtRandom(t *testing.T) {
 		}
 	}
 	t.Logf("%d of %d were killed; %d had written the state", killed, n, changed)
-	if killed < 200 {
+	if killed < most {
 		t.Errorf("only %d of %d were killed", killed, n)
 	}
 }
@@ -340,6 +351,7 @@ func TestKilledAtRandom(t *testing.T) {
 // TestFullDisk applies on a file system with ever more room, from none to
 // enough.
 func TestFullDisk(t *testing.T) {
+	t.Parallel()
 	disk := t.TempDir()
 	if err := syscall.Mount("tmpfs", disk, "tmpfs", 0, "size=1m,mode=700"); err != nil {
 		if os.Getenv("ROLLCALL_SERVERS") == "required" {

@@ -79,6 +79,8 @@ type Found struct {
 	Held []FoundValue
 	// Deleted marks an object that is kept for a while after its deletion.
 	Deleted bool
+	// Disabled marks one that nobody can sign in with, as scopes judge it.
+	Disabled bool
 	// Verdicts are those of the scopes, in their order.
 	Verdicts []Verdict
 }
@@ -376,6 +378,7 @@ func (j *Judge) Found(o Object, values []FoundValue, taker int, ask func(part st
 			}
 		}
 	}
+	f.Disabled = isDisabled(o)
 	dn, err := identity.ParseDN(o.DN())
 	first := ""
 	for i := range j.scopes {

@@ -238,6 +238,27 @@ func (b *builder) removal(f *plan.Fix) (o object, gone edits, more string) {
 	return o, gone, more
 }
 
+// replacement puts another address wherever an object lists one, also where it is
+// not read: its mail is to say the same.
+func (b *builder) replacement(a *Action, f *plan.Fix) {
+	o, changed := b.entry(f.Listing.Entry), edits{}
+	if o.Found == nil {
+		return
+	}
+	for _, l := range f.Listings {
+		o := b.entry(l.Entry)
+		for _, v := range append(o.aliases(l.Value), o.held(o.scope.PrimaryAttribute)...) {
+			_, address := bare(v.Value)
+			if at := strings.LastIndex(v.Value, address); same(address, l.Value) {
+				changed.add(v.Attribute, v.Value, v.Value[:at]+f.New+v.Value[at+len(address):])
+			}
+		}
+	}
+	if len(changed) > 0 {
+		b.scripts(a, &o, changed)
+	}
+}
+
 // restoration gives an address back to an entry, as an alias.
 func (b *builder) restoration(a *Action, f *plan.Fix) {
 	o := b.entry(f.Listing.Entry)

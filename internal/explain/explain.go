@@ -54,8 +54,10 @@ func Query(x *plan.Explanation, rules *plan.Rules, name, kind string) (q directo
 		}
 	}
 	var all []string
+	known := map[string]bool{}
 	entry := func(e plan.EntryRef) {
-		if e.Directory == name && !slices.Contains(all, e.DN) {
+		if e.Directory == name && !known[e.DN] {
+			known[e.DN] = true
 			all = append(all, e.DN)
 		}
 	}
@@ -157,7 +159,7 @@ func New(x *plan.Explanation, c Context) *Document {
 			b.d.Warnings = append(b.d.Warnings, fmt.Sprintf("directory %q: more objects name the subject than the server tells or are shown here", d.Name))
 		}
 	}
-	b.d.Answer = x.Answer()
+	b.d.Answer = x.Answer() + b.disabled()
 	b.mask()
 	b.shorten()
 	if n := len(b.d.Outside); n > 0 && !slices.ContainsFunc(x.Entries, func(e plan.EntryFacts) bool { return !e.Merged }) {
@@ -168,6 +170,28 @@ func New(x *plan.Explanation, c Context) *Document {
 	}
 	return &b.d
 }
+
+// disabled names the entries that are disabled and count all the same, because
+// their scope keeps such.
+func (b *builder) disabled() (text string) {
+	n := 0
+	for i := range b.x.Entries {
+		e := &b.x.Entries[i]
+		if o := b.entry(e.Ref); o.Found == nil || !o.Disabled || e.Merged {
+			continue
+		}
+		if n++; n <= mostDisabled {
+			text += fmt.Sprintf(" Entry %s of directory %s is disabled, and scope %s keeps such.", quoted(e.Ref.DN), quoted(e.Ref.Directory), quoted(e.Ref.Scope))
+		}
+	}
+	if n > mostDisabled {
+		text += fmt.Sprintf(" %d more are, too.", n-mostDisabled)
+	}
+	return text
+}
+
+// mostDisabled is how many disabled entries an answer names.
+const mostDisabled = 3
 
 // place says where an object is that the plan does not know, and what is least
 // wrong with it.
@@ -534,6 +558,18 @@ func (b *builder) rejections() {
 func (b *builder) remedy(r *plan.Rejection) string {
 	domain := func(address string) string { return address[strings.LastIndexByte(address, '@')+1:] }
 	switch r.Reason {
+	case plan.UnknownDomain:
+		if routing := r.Routing(); routing != "" {
+			return fmt.Sprintf("if addresses of %s only route mail, as in a hybrid deployment, declare domain %s { ignore = true }; leave them in the directory", quoted(domain(r.Address)), quoted(routing))
+		}
+	case plan.PreexistingAddress:
+		if r.Other.Kind == plan.AccountParty && r.Other.Directory != "" {
+			return "give the entry another address; or, if it is to have this one, give whoever has it another first"
+		}
+	case plan.OtherDirectory:
+		if r.Other.Kind == plan.AccountParty {
+			return "if they are two people, give the entry another address; if it is one, remove the object from one of the directories, and read both in the same run"
+		}
 	case plan.PublicAddress:
 		return fmt.Sprintf("add %s to alias_for of domain %s, or remove the address from the directory", quoted(domain(r.Primary)), quoted(domain(r.Address)))
 	case plan.AttributeTooLong:
@@ -648,6 +684,9 @@ func (b *builder) actions() {
 			b.m.Address(primary)
 		}
 		switch f.Kind {
+		case plan.OtherValue:
+			b.m.Address(f.New)
+			b.replacement(&a, f)
 		case plan.RemoveValue:
 			if len(gone) > 0 {
 				b.scripts(&a, &o, gone)

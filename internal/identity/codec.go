@@ -9,7 +9,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"unicode"
 	"unicode/utf8"
 )
 
@@ -106,14 +105,6 @@ func Unprintable(r rune) bool {
 		return true
 	}
 	return false
-}
-
-// Formula reports whether a spreadsheet could take a cell for a formula: behind
-// white space and quotes it begins with = + - or @, also in full width.
-func Formula(cell string) bool {
-	start := strings.TrimLeftFunc(cell, func(r rune) bool { return unicode.IsSpace(r) || strings.ContainsRune("'\"`‘’“”", r) })
-	first, _ := utf8.DecodeRuneInString(start)
-	return strings.ContainsRune("=+-@＝＋－＠", first)
 }
 
 // Decoder reads accounts from JSON and stores their texts compactly. Use one

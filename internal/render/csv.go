@@ -35,8 +35,9 @@ var planHeader = []string{
 //
 // The last names the change without which one that is left out cannot be made.
 //
-// A cell in which a spreadsheet would see a formula starts with an apostrophe,
-// and what would act on a terminal is written as an escape such as \x1b.
+// A cell in which a spreadsheet would see a formula starts with an apostrophe, and
+// so does what stands behind a comma, semicolon, tab or bar in it, for a spreadsheet
+// may divide the line there. What would act on a terminal is written as an escape such as \x1b.
 func CSV(w io.Writer, p *plan.Plan) error {
 	out := csv.NewWriter(w)
 	// A csv.Writer keeps its first error for Error.
@@ -174,24 +175,27 @@ func writeSafe(out *csv.Writer, row []string) {
 	out.Write(row)
 }
 
-// safe makes a value fit for a CSV cell: an apostrophe makes text of what a
-// spreadsheet would take for a formula.
+// safe makes a value fit for a CSV cell, wherever a spreadsheet divides the line.
 func safe(value string) string {
-	if c := firstOctet(value); c >= '0' && c <= '9' || c >= 'A' && c <= 'Z' || c >= 'a' && c <= 'z' {
-		if plainASCII(value) {
-			return value
-		}
+	if common(value) {
+		return value
 	}
-	value = escape(value, func(r, _ rune) bool { return identity.Unprintable(r) })
-	if identity.Formula(value) {
-		return "'" + value
-	}
-	return value
+	return identity.Inert(escape(value, func(r, _ rune) bool { return identity.Unprintable(r) }))
 }
 
-func firstOctet(s string) byte {
-	if s == "" {
-		return 0
+// common reports whether a value has nothing but letters, digits and the marks
+// of addresses and DNs in ASCII, and no formula: most have.
+func common(value string) bool {
+	start := true
+	for i := range len(value) {
+		switch c := value[i]; {
+		case c >= '0' && c <= '9', c >= 'A' && c <= 'Z', c >= 'a' && c <= 'z':
+			start = false
+		case c == ',' || c == ';':
+			start = true
+		case start, c < ' ', c >= 0x7f, c == '|':
+			return false
+		}
 	}
-	return s[0]
+	return true
 }

@@ -4,8 +4,11 @@ import (
 	"encoding/csv"
 	"fmt"
 	"io"
+	"math/rand/v2"
+	"os"
 	"strings"
 	"testing"
+	"unicode"
 	"unicode/utf8"
 
 	"github.com/rollcall-cli/rollcall/internal/identity"
@@ -40,6 +43,7 @@ func TestCSV(t *testing.T) {
 // parseCSV reads a table back and checks that each cell is safe.
 func parseCSV(t *testing.T, text string) [][]string {
 	t.Helper()
+	checkDivided(t, text)
 	if strings.Contains(text, "\r") {
 		t.Error("lines do not end in \\n alone")
 	}
@@ -79,6 +83,17 @@ func TestSafe(t *testing.T) {
 		{`"=1"`, `'"=1"`},
 		{`'=1`, `''=1`},
 		{"\u00a0=1", "'\u00a0=1"},
+		{"x;=1+1;y", "x;'=1+1;y"},
+		{"x; +1", "x;' +1"},
+		{"x,-1", "x,'-1"},
+		{"x|@a", "x|'@a"},
+		{"CN=x,OU=y;CN=z", "CN=x,OU=y;CN=z"},
+		{"a-b;c+d;e@f", "a-b;c+d;e@f"},
+		{"\u200b=1", "'\u200b=1"},
+		{"\u2060\u00ad +1", "'\u2060\u00ad +1"},
+		{"\u3164\ufe0f@a", "'\u3164\ufe0f@a"},
+		{"x;\u200b\"=1", "x;'\u200b\"=1"},
+		{"﹦1", "'﹦1"},
 		{"＝1", "'＝1"},
 		{"＋1", "'＋1"},
 		{"－1", "'－1"},
@@ -98,13 +113,59 @@ func TestSafe(t *testing.T) {
 	}
 }
 
+// divided returns the cells of a table for a spreadsheet that divides lines at
+// one character, and knows quotes only where they begin a cell; and for one that
+// knows none.
+func divided(text string, at rune) (cells []string) {
+	r := csv.NewReader(strings.NewReader(text))
+	r.Comma, r.LazyQuotes, r.FieldsPerRecord = at, true, -1
+	for {
+		row, err := r.Read()
+		if err != nil {
+			break
+		}
+		cells = append(cells, row...)
+	}
+	for line := range strings.Lines(text) {
+		cells = append(cells, strings.FieldsFunc(line, func(r rune) bool { return r == at })...)
+	}
+	return cells
+}
+
+// checkDivided checks that no spreadsheet sees a formula in a table, wherever it
+// divides the lines.
+func checkDivided(t *testing.T, text string) {
+	t.Helper()
+	for _, at := range []rune{',', ';', '\t', '|'} {
+		for _, one := range divided(text, at) {
+			bare := strings.TrimLeftFunc(one, func(r rune) bool {
+				return unicode.IsSpace(r) || unicode.IsControl(r) || r == '"' ||
+					unicode.In(r, unicode.Cf, unicode.Mn, unicode.Me, unicode.Other_Default_Ignorable_Code_Point)
+			})
+			if r, _ := utf8.DecodeRuneInString(bare); strings.ContainsRune("=+-@＝＋－＠", r) && r != utf8.RuneError {
+				t.Errorf("a spreadsheet that divides lines at %q would take %q for a formula, in\n%s", at, one, text)
+			}
+		}
+	}
+}
+
 func FuzzSafe(f *testing.F) {
 	f.Add(hostile)
 	f.Add("'\"=1")
+	f.Add("x;=1+1;y")
+	f.Add("x\"\"\",\u200b=1")
 	f.Fuzz(func(t *testing.T, value string) {
 		got := safe(value)
 		checkCell(t, got)
-		if safe(got) != got && !strings.HasPrefix(got, "'") {
+		if escaped := escape(value, func(r, _ rune) bool { return identity.Unprintable(r) }); identity.Original(got) != escaped {
+			t.Errorf("%q becomes %q, and that %q", escaped, got, identity.Original(got))
+		}
+		var b strings.Builder
+		out := csv.NewWriter(&b)
+		writeSafe(out, []string{"x", value, value, "y"})
+		out.Flush()
+		checkDivided(t, b.String())
+		if safe(got) != got && !strings.Contains(got, "'") {
 			t.Errorf("safe(%q) = %q is not safe yet", value, got)
 		}
 	})
@@ -173,6 +234,29 @@ func TestWriterErrors(t *testing.T) {
 	} {
 		if err == nil {
 			t.Errorf("%s does not tell that writing failed", name)
+		}
+	}
+}
+
+// TestSafeEverywhere puts random values of what matters into tables.
+func TestSafeEverywhere(t *testing.T) {
+	alphabet := []string{"=", "+", "-", "@", "＝", ";", ",", "\t", "|", "\"", "'", " ", "\r", "\n", "\u200b", "\u00ad", "\u2060", "\u3164", "\ufeff", "\ufe0f", "\u0301", "x", "1", "É"}
+	random := rand.New(rand.NewPCG(20261129, 3))
+	tries := 3_000
+	if os.Getenv("ROLLCALL_ATTACK") != "" {
+		tries *= 20
+	}
+	for range tries {
+		value := ""
+		for range random.IntN(8) {
+			value += alphabet[random.IntN(len(alphabet))]
+		}
+		var b strings.Builder
+		if err := AccountsCSV(&b, []identity.Account{{Primary: mail("a@example.com"), Username: value, Directory: value, DN: value}}); err != nil {
+			t.Fatal(err)
+		}
+		if parseCSV(t, b.String()); t.Failed() {
+			t.Fatalf("value %q", value)
 		}
 	}
 }

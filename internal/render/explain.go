@@ -175,16 +175,18 @@ type listedBy struct {
 }
 
 func listings(d *explain.Document) []listedBy {
+	type entry struct{ directory, scope, dn, guid string }
 	var all []listedBy
+	of := map[entry]int{}
 	for i := range d.Addresses {
 		a := &d.Addresses[i]
 		for k := range a.Listed {
 			l := &a.Listed[k]
-			n := slices.IndexFunc(all, func(g listedBy) bool {
-				return g.Directory == l.Directory && g.Scope == l.Scope && g.DN == l.DN && g.GUID == l.GUID
-			})
-			if n < 0 {
+			e := entry{l.Directory, l.Scope, l.DN, l.GUID}
+			n, known := of[e]
+			if !known {
 				n = len(all)
+				of[e] = n
 				all = append(all, listedBy{Listing: *l})
 			}
 			all[n].addresses, all[n].listings = append(all[n].addresses, a), append(all[n].listings, l)
@@ -450,9 +452,12 @@ func standingText(r *explain.Rejection) string {
 
 // remedies are what to do about the rejections, each once.
 func remedies(d *explain.Document) []explain.Rejection {
+	type advice struct{ reason, remedy string }
 	var all []explain.Rejection
+	known := map[advice]bool{}
 	for _, r := range d.Rejections {
-		if !slices.ContainsFunc(all, func(q explain.Rejection) bool { return q.Reason == r.Reason && q.Remedy == r.Remedy }) {
+		if a := (advice{r.Reason, r.Remedy}); !known[a] {
+			known[a] = true
 			all = append(all, r)
 		}
 	}
