@@ -47,8 +47,8 @@ type Failure struct {
 
 // Result is the outcome of an apply.
 type Result struct {
-	// Applied counts the account changes that were committed, Withheld those
-	// that a limit kept back.
+	// Applied counts the accounts that were changed, Withheld those from which a
+	// brake withheld a loss; some are both.
 	Applied, Withheld int
 	Failures          []Failure
 }
@@ -142,6 +142,9 @@ func (r *run) commit(ctx context.Context, group []int32) {
 	}
 	for n, i := range group {
 		c := &r.changes[i]
+		if c.Idle() {
+			continue
+		}
 		var before identity.Address
 		if c.Before != nil {
 			before = c.Before.Primary
@@ -163,7 +166,8 @@ func (r *run) commit(ctx context.Context, group []int32) {
 	for _, i := range group {
 		if r.changes[i].Withheld {
 			r.result.Withheld++
-		} else {
+		}
+		if !r.changes[i].Idle() {
 			r.result.Applied++
 		}
 	}

@@ -146,6 +146,8 @@ legal_hold "case-2026-017" {
 
 limits {
   deactivations         = 400
+  removals              = 300
+  removals_percent      = 5
   deactivations_percent = 0
 }
 
@@ -273,7 +275,7 @@ func TestLoad(t *testing.T) {
 				Label: "case-2026-017", Reason: "Contoso v. Example", Until: time.Date(2027, 6, 30, 0, 0, 0, 0, time.UTC),
 				Addresses: []identity.Address{address("ann@example.com"), address("bob@example.org")},
 			}},
-			Limits: plan.Limits{Deactivations: 400, Percent: 0},
+			Limits: plan.Limits{{Most: 400, Percent: 0}, {Most: 300, Percent: 5}, {Most: plan.DefaultMost, Percent: plan.DefaultPercent}},
 		},
 		StatePath: in("states/rollcall.state.jsonl"), HistoryDays: 30, HistoryRuns: 1000,
 	}
@@ -288,7 +290,7 @@ func TestLoad(t *testing.T) {
 
 func TestDefaults(t *testing.T) {
 	got := load(t, map[string]string{"a.hcl": small})
-	if want := (plan.Limits{Deactivations: 500, Percent: 10}); got.Rules.Limits != want {
+	if want := (plan.Limits{{Most: 500, Percent: 10}, {Most: 500, Percent: 10}, {Most: 500, Percent: 10}}); got.Rules.Limits != want {
 		t.Errorf("limits %v, want %v", got.Rules.Limits, want)
 	}
 	if want := filepath.Join(got.Dir, "rollcall.state.jsonl"); got.StatePath != want {

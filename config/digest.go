@@ -52,15 +52,15 @@ func (c *Config) Digest() string {
 		return list
 	}
 	var all struct {
-		Version        int // of this serialization
-		Directories    []directory
-		Domains        []plan.Domain
-		Scopes         []scope
-		Protected      []guard
-		Holds          []guard
-		Limit, Percent int
+		Version     int // of this serialization
+		Directories []directory
+		Domains     []plan.Domain
+		Scopes      []scope
+		Protected   []guard
+		Holds       []guard
+		Limits      plan.Limits
 	}
-	all.Version = 1
+	all.Version = 2
 	for _, d := range c.Directories {
 		paths := slices.Compact(slices.Sorted(slices.Values(d.patterns)))
 		all.Directories = append(all.Directories, directory{d.Name, d.Kind, paths, d.URLs, d.Domain, d.Site})
@@ -87,7 +87,7 @@ func (c *Config) Digest() string {
 		all.Scopes = append(all.Scopes, item)
 	}
 	all.Protected, all.Holds = guards(c.Rules.Protected), guards(c.Rules.Holds)
-	all.Limit, all.Percent = c.Rules.Limits.Deactivations, c.Rules.Limits.Percent
+	all.Limits = c.Rules.Limits
 
 	text, err := json.Marshal(&all)
 	if err != nil {

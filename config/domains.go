@@ -13,15 +13,21 @@ import (
 type domains struct {
 	declared map[string]*block // by name in lower case
 	public   map[string]bool
+	ignored  map[string]bool
 	// aliasOf leads from an alias domain to the domain it is rewritten to.
 	aliasOf map[string]string
 }
 
 func (d *decoder) readDomains(blocks []*block) {
-	d.domains = domains{map[string]*block{}, map[string]bool{}, map[string]string{}}
+	d.domains = domains{map[string]*block{}, map[string]bool{}, map[string]bool{}, map[string]string{}}
 	for _, b := range blocks {
 		name := strings.ToLower(b.label)
-		if !identity.ValidDomain(name) {
+		ignored := b.flag("ignore", false)
+		below, wild := strings.CutPrefix(name, "*.")
+		switch {
+		case wild && !ignored && identity.ValidDomain(below):
+			d.errorf(b.labelRange(), "add ignore = true, or write each domain by its name", "%q stands for many domains, whose addresses can only be ignored", b.label)
+		case !wild && !identity.ValidDomain(name), wild && !identity.ValidDomain(below):
 			d.errorf(b.labelRange(), domainHint(b.label), "%q is not a domain", b.label)
 		}
 		if first := d.declared[name]; first != nil {
@@ -29,12 +35,17 @@ func (d *decoder) readDomains(blocks []*block) {
 			continue
 		}
 		d.declared[name] = b
-		d.public[name] = b.flag("public", false)
+		d.public[name], d.ignored[name] = b.flag("public", false), ignored
+		for _, other := range []string{"public", "aliases", "alias_for"} {
+			if ignored && b.has(other) {
+				d.errorf(b.Body.Attributes[other].NameRange, "remove it, or ignore = true", "%q says nothing of a domain that is ignored", other)
+			}
+		}
 	}
 	if len(blocks) == 0 {
 		d.errorf(whole(""), `write domain "example.com" { } for each domain whose addresses are synchronized`, "the configuration declares no domain")
 	} else if len(d.ownDomains()) == 0 {
-		d.errorf(blocks[0].header(), "declare the domains of primary addresses; an address in a public domain is never one", "every declared domain is public")
+		d.errorf(blocks[0].header(), "declare the domains of primary addresses; an address in a public or ignored domain is never one", "every declared domain is public or ignored")
 	}
 
 	aliasAt := map[string]string{}
@@ -43,7 +54,7 @@ func (d *decoder) readDomains(blocks []*block) {
 		if d.declared[name] != b {
 			continue
 		}
-		rule := plan.Domain{Name: name, Public: d.public[name]}
+		rule := plan.Domain{Name: name, Public: d.public[name], Ignore: d.ignored[name]}
 		aliases, _ := b.texts("aliases")
 		for _, it := range aliases {
 			alias := strings.ToLower(it.text)
@@ -75,7 +86,7 @@ func (d *decoder) readDomains(blocks []*block) {
 	for i := range d.config.Rules.Domains {
 		rule := &d.config.Rules.Domains[i]
 		b := d.declared[rule.Name]
-		if b.has("alias_for") && !rule.Public {
+		if b.has("alias_for") && !rule.Public && !rule.Ignore {
 			d.errorf(b.Body.Attributes["alias_for"].NameRange, "set public = true, or write aliases = [...] for domains that are rewritten to this one",
 				"%q is for public domains, and %q is none", "alias_for", rule.Name)
 		}
@@ -84,11 +95,12 @@ func (d *decoder) readDomains(blocks []*block) {
 	slices.SortFunc(d.config.Rules.Domains, func(a, b plan.Domain) int { return strings.Compare(a.Name, b.Name) })
 }
 
-// ownDomains returns the declared domains that are not public, sorted.
+// ownDomains returns the declared domains that are neither public nor ignored,
+// sorted.
 func (d *domains) ownDomains() []string {
 	var names []string
 	for name := range d.declared {
-		if !d.public[name] {
+		if !d.public[name] && !d.ignored[name] {
 			names = append(names, name)
 		}
 	}
@@ -96,8 +108,8 @@ func (d *domains) ownDomains() []string {
 	return names
 }
 
-// ownOnly reads a list of declared domains that are not public, sorted, each
-// once.
+// ownOnly reads a list of declared domains that are neither public nor ignored,
+// sorted, each once.
 func (d *decoder) ownOnly(b *block, attribute string) []string {
 	items, _ := b.texts(attribute)
 	var names []string
@@ -110,6 +122,8 @@ func (d *decoder) ownOnly(b *block, attribute string) []string {
 			d.errorf(it.rng, fmt.Sprintf("write %q, which covers its aliases", target), "%s is an alias domain", it.shown)
 		case d.public[name], d.public[target]:
 			d.errorf(it.rng, "remove it; say with alias_for of the public domain for whose primaries its addresses may be aliases", "%s is a public domain", it.shown)
+		case d.ignored[name]:
+			d.errorf(it.rng, "remove it, or remove ignore = true", "%s is an ignored domain", it.shown)
 		case d.declared[name] == nil:
 			hint := "declare it in a domain block, or remove it"
 			if s := suggest(name, d.ownDomains()); s != "" && it.quoted() {
@@ -132,7 +146,7 @@ func domainHint(text string) string {
 	case strings.Contains(text, "@"):
 		return "write only what stands behind the @"
 	case strings.HasPrefix(text, "*."):
-		return "write each domain by its name; there are no wildcards"
+		return "write each domain by its name, or ignore = true for all below one"
 	case strings.HasSuffix(text, "."):
 		return "write it without the dot at the end"
 	}

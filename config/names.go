@@ -42,14 +42,14 @@ var liveAttributes = []string{
 // blockTypes are what a configuration consists of.
 var blockTypes = []blockType{
 	{"directory", true, append([]string{"kind", "path", "site"}, liveAttributes...), `directory "corp" {`},
-	{"domain", true, []string{"aliases", "public", "alias_for"}, `domain "example.com" {`},
+	{"domain", true, []string{"aliases", "public", "alias_for", "ignore"}, `domain "example.com" {`},
 	{"scope", true, []string{
 		"directory", "base_dn", "filter", "domains", "primary_attribute", "alias_attributes", "username_attribute", "guid_attribute",
 		"type", "disabled", "adopt", "on_guid_change", "attributes", "max_length",
 	}, `scope "staff" {`},
 	{"protected", true, []string{"addresses", "reason"}, `protected "executives" {`},
 	{"legal_hold", true, []string{"addresses", "reason", "until"}, `legal_hold "case-1" {`},
-	{"limits", false, []string{"deactivations", "deactivations_percent"}, `limits {`},
+	{"limits", false, []string{"deactivations", "deactivations_percent", "removals", "removals_percent", "primary_changes", "primary_changes_percent"}, `limits {`},
 	{"state", false, []string{"path", "history_days", "history_runs"}, `state {`},
 	{localsBlock, false, nil, `locals {`},
 }

@@ -8,10 +8,12 @@ import (
 )
 
 func (d *decoder) readLimits(b *block) {
-	limits := plan.Limits{Deactivations: plan.DefaultDeactivations, Percent: plan.DefaultDeactivationsPercent}
-	if b != nil {
-		limits.Deactivations = b.number("deactivations", 0, math.MaxInt32, limits.Deactivations)
-		limits.Percent = b.number("deactivations_percent", 0, 100, limits.Percent)
+	limits := plan.DefaultLimits()
+	for n := range limits {
+		if name := plan.Brake(n).String(); b != nil {
+			limits[n].Most = b.number(name, 0, math.MaxInt32, limits[n].Most)
+			limits[n].Percent = b.number(name+"_percent", 0, 100, limits[n].Percent)
+		}
 	}
 	d.config.Rules.Limits = limits
 }

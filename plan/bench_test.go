@@ -36,7 +36,7 @@ func corpusInput(n int) plan.Input {
 			Directories: []string{"corp"},
 			Domains:     []plan.Domain{{Name: corpus.Domain}},
 			Scopes:      []plan.Scope{{Name: "staff", Directory: "corp", Domains: []string{corpus.Domain}, Adopt: true}},
-			Limits:      plan.Limits{Deactivations: n, Percent: 100},
+			Limits:      bounded(n, 100),
 		},
 		Entries:  corpus.Entries(n),
 		Accounts: corpus.Accounts(n, "corp"),

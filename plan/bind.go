@@ -14,7 +14,8 @@ import (
 // their own are marked, and each entry learns which accounts its GUID owns.
 func (e *engine) mergeObjects() {
 	table := newGUIDTable(e.in.Entries)
-	e.sharedEntries, e.sharedAccounts = map[identity.GUID][]int32{}, map[identity.GUID][]int32{}
+	e.guids = table
+	e.sharedEntries, e.sharedAccounts, e.recorded = map[identity.GUID][]int32{}, map[identity.GUID][]int32{}, map[identity.GUID][]int32{}
 	var nameless []int32
 	for i := range e.in.Entries {
 		g := e.in.Entries[i].GUID
@@ -32,11 +33,15 @@ func (e *engine) mergeObjects() {
 	}
 	for i := range e.in.Accounts {
 		g := e.in.Accounts[i].GUID
-		if e.local(int32(i)) || g.IsZero() {
+		if g.IsZero() {
 			continue
 		}
 		first := table.find(g)
 		if first == none {
+			continue
+		}
+		if e.local(int32(i)) {
+			e.recorded[g] = append(e.recorded[g], int32(i))
 			continue
 		}
 		if owned := &e.entries[first].owned; *owned == none {
@@ -57,11 +62,7 @@ func (e *engine) mergeObjects() {
 	for _, group := range e.sharedEntries {
 		e.mergeSame(group)
 	}
-	for i := range e.entries {
-		if in := &e.in.Entries[i]; len(in.Primaries) == 0 && len(in.Aliases) == 0 {
-			e.entries[i].flags |= dropped
-		}
-	}
+	e.dropEmpty()
 	for g, group := range e.sharedEntries {
 		group = slices.DeleteFunc(group, func(i int32) bool { return e.entries[i].flags&dropped != 0 })
 		e.sharedEntries[g] = group
@@ -79,6 +80,29 @@ func (e *engine) mergeObjects() {
 				e.entries[group[0]].other = group[1]
 			}
 			group = group[n:]
+		}
+	}
+}
+
+// dropEmpty drops the objects that list no address, or none but ignored ones:
+// they are no entries.
+func (e *engine) dropEmpty() {
+	ignoring := slices.ContainsFunc(e.in.Rules.Domains, func(d Domain) bool { return d.Ignore })
+	for i := range e.entries {
+		in := &e.in.Entries[i]
+		switch {
+		case e.entries[i].flags&dropped != 0:
+		case len(in.Primaries)+len(in.Aliases) == 0:
+			e.entries[i].flags |= dropped | empty
+		case ignoring:
+			if only, n := e.onlyIgnored(in); only {
+				e.entries[i].flags |= dropped | empty
+				e.ignored += n
+				if e.ignoredObjects == nil {
+					e.ignoredObjects = map[string]int{}
+				}
+				e.ignoredObjects[e.dirInfo[e.entryDir(int32(i))].name]++
+			}
 		}
 	}
 }
@@ -214,6 +238,7 @@ func (e *engine) bindByGUID() {
 				continue
 			}
 		case len(owners) == 0:
+			e.adoptByGUID(i)
 			continue
 		case own >= 0:
 			e.bind(i, owners[own])
@@ -235,6 +260,42 @@ func (e *engine) bindByGUID() {
 			}
 		}
 	}
+}
+
+// adoptByGUID binds an entry whose GUID owns no account to the local account that
+// records it, as an import with GUIDs does, if nobody else carries the GUID.
+func (e *engine) adoptByGUID(i int32) {
+	locals := e.recorded[e.in.Entries[i].GUID]
+	if len(locals) == 1 && len(e.entriesOf(i)) == 1 && e.scopes[e.in.Entries[i].Scope].Adopt && !e.onHold(locals[0]) {
+		e.bind(i, locals[0])
+	}
+}
+
+// onHold reports whether an address of account a is on legal hold. It is for the
+// few that ask before addresses have numbers.
+func (e *engine) onHold(a int32) bool {
+	for b := range e.in.Rules.Holds {
+		hold := &e.in.Rules.Holds[b]
+		if !hold.Over(e.in.Now) && slices.ContainsFunc(hold.Addresses, e.in.Accounts[a].Holds) {
+			return true
+		}
+	}
+	return false
+}
+
+// recordsAnother reports whether local account a records a GUID other than that
+// of entry i which some entry carries and another account too: nobody can tell
+// whose it is.
+func (e *engine) recordsAnother(i, a int32) bool {
+	g := e.in.Accounts[a].GUID
+	if g.IsZero() || g == e.in.Entries[i].GUID {
+		return false
+	}
+	j := e.guids.find(g)
+	if j == none || len(e.recorded[g]) < 2 && len(e.accountsOf(j)) == 0 {
+		return false
+	}
+	return slices.ContainsFunc(e.entriesOf(j), func(k int32) bool { return e.entries[k].flags&dropped == 0 })
 }
 
 func (e *engine) bind(i, a int32) {
@@ -264,7 +325,7 @@ func (e *engine) bindByPrimary() {
 		s := &e.scopes[e.in.Entries[i].Scope]
 		switch {
 		case e.local(a):
-			if s.Adopt {
+			if s.Adopt && !e.recordsAnother(i, a) {
 				e.bind(i, a)
 			}
 		case s.Rebind && !e.has(t.declared, protected) && !e.accounts[a].is(frozen):

@@ -14,6 +14,7 @@ type listed struct {
 	text    string           // what a row shows
 	reason  Reason           // AliasMalformed, UnknownDomain or none
 	public  bool
+	ignored bool // in an ignored domain: nobody listed it
 }
 
 // normalise parses a value and rewrites its domain for the entry's scope.
@@ -23,15 +24,19 @@ func (e *engine) normalise(s *scope, value string) listed {
 		return listed{text: strings.ToLower(value), reason: AliasMalformed}
 	}
 	name := a.Domain()
-	d := e.domains[name]
-	if d == nil {
+	n := e.domains.index(name)
+	if n == none {
 		return listed{address: a, text: a.String(), reason: UnknownDomain}
 	}
-	if d.name != name {
-		a = a.WithDomain(d.name)
+	d := &e.in.Rules.Domains[n]
+	if d.Ignore {
+		return listed{address: a, text: a.String(), ignored: true}
 	}
-	l := listed{address: a, text: a.String(), public: d.public}
-	if !d.public && !s.domains[d.index] {
+	if d.Name != name {
+		a = a.WithDomain(d.Name)
+	}
+	l := listed{address: a, text: a.String(), public: d.Public}
+	if !d.Public && !s.domains[n] {
 		l.reason = UnknownDomain
 	}
 	return l
@@ -51,6 +56,7 @@ func (e *engine) listClaims() {
 	}
 	e.loose, e.looseText = make(map[identity.Address]int32, loose), make([]identity.Address, 0, loose)
 	var values []listed
+	var skipped []string
 	for n := range e.entries {
 		i, t, in := int32(n), &e.entries[n], &e.in.Entries[n]
 		t.first = int32(len(e.claims))
@@ -60,44 +66,145 @@ func (e *engine) listClaims() {
 		}
 		s := &e.scopes[in.Scope]
 		values = values[:0]
-		for _, text := range in.Primaries {
-			values = append(values, e.normalise(s, text))
+		skipped = skipped[:0]
+		list := func(texts []string) {
+			for _, text := range texts {
+				if v := e.normalise(s, text); v.ignored {
+					skipped = append(skipped, v.text)
+				} else {
+					values = append(values, v)
+				}
+			}
 		}
+		list(in.Primaries)
 		candidates := len(values)
-		if declared := e.declaredPrimary(t, values); declared > 0 {
+		if declared := e.declaredPrimary(i, values); declared > 0 {
 			values[0], values[declared] = values[declared], values[0]
 		}
-		for _, text := range in.Aliases {
-			values = append(values, e.normalise(s, text))
-		}
+		list(in.Aliases)
 		e.addClaims(i, values, candidates)
+		e.ignored += distinct(skipped)
 	}
 }
 
-// declaredPrimary chooses among several candidates: those that can be a
-// primary are preferred; among them the primary that the account bound by GUID
-// has, else the first in byte order.
-func (e *engine) declaredPrimary(t *entry, candidates []listed) int {
-	best := none
-	for c := range candidates {
-		if best == none || e.betterPrimary(t, &candidates[c], &candidates[best]) {
-			best = c
+// distinct counts the different texts of a list, which it sorts.
+func distinct(texts []string) int {
+	slices.Sort(texts)
+	return len(slices.Compact(texts))
+}
+
+// onlyIgnored reports whether every value of an object is an address in an
+// ignored domain, and counts them.
+func (e *engine) onlyIgnored(in *identity.Entry) (only bool, n int) {
+	s := &e.scopes[in.Scope]
+	var all []string
+	for _, texts := range [...][]string{in.Primaries, in.Aliases} {
+		for _, text := range texts {
+			v := e.normalise(s, text)
+			if !v.ignored {
+				return false, 0
+			}
+			all = append(all, v.text)
 		}
+	}
+	return true, distinct(all)
+}
+
+// Ambiguity is an entry that lists several addresses which could be its declared
+// primary.
+type Ambiguity struct {
+	DN string
+	// Chosen is the one that was taken, Others those that became aliases, in
+	// byte order.
+	Chosen identity.Address
+	Others []identity.Address
+}
+
+// declaredPrimary chooses among several candidates of entry i, by the first of
+// these that tells two apart:
+//
+//	well-formed, in a domain of the scope, not public
+//	the primary of the account that its GUID binds it to
+//	the entry's first well-formed value of the primary attribute
+//	the primary of a local account that no GUID binds
+//	the least in byte order
+func (e *engine) declaredPrimary(i int32, candidates []listed) int {
+	if len(candidates) < 2 {
+		return 0
+	}
+	c := chooser{present: e.entries[i].account, named: e.named(i)}
+	best := 0
+	for n := 1; n < len(candidates); n++ {
+		if e.betterPrimary(&c, &candidates[n], &candidates[best]) {
+			best = n
+		}
+	}
+	chosen := &candidates[best]
+	var others []identity.Address
+	for n := range candidates {
+		if x := &candidates[n]; x.reason == noReason && !x.public && x.address != chosen.address && !slices.Contains(others, x.address) {
+			others = append(others, x.address)
+		}
+	}
+	if len(others) > 0 {
+		slices.SortFunc(others, identity.Address.Compare)
+		e.ambiguous = append(e.ambiguous, Ambiguity{e.in.Entries[i].DN, chosen.address, others})
 	}
 	return best
 }
 
-func (e *engine) betterPrimary(t *entry, a, b *listed) bool {
+// chooser is what an entry says about its candidates.
+type chooser struct {
+	present int32            // the account that its GUID binds it to
+	named   identity.Address // by the primary attribute
+}
+
+// named returns the first well-formed value of the primary attribute of an entry
+// with several candidates, the zero address where there is none.
+func (e *engine) named(i int32) identity.Address {
+	in := &e.in.Entries[i]
+	for _, text := range in.Mail {
+		if v := e.normalise(&e.scopes[in.Scope], text); v.reason != AliasMalformed {
+			return v.address
+		}
+	}
+	return identity.Address{}
+}
+
+func (e *engine) betterPrimary(c *chooser, a, b *listed) bool {
 	if x, y := a.reason == noReason && !a.public, b.reason == noReason && !b.public; x != y {
 		return x
 	}
-	if t.account != none {
-		present := e.in.Accounts[t.account].Primary
+	if c.present != none {
+		present := e.in.Accounts[c.present].Primary
 		if x, y := a.address == present, b.address == present; x != y {
 			return x
 		}
 	}
+	if !c.named.IsZero() {
+		if x, y := a.address == c.named, b.address == c.named; x != y {
+			return x
+		}
+	}
+	if x, y := e.localPrimary(a.address), e.localPrimary(b.address); x != y {
+		return x
+	}
 	return a.text < b.text
+}
+
+// localPrimary reports whether an address is the primary of a local account. One
+// that is adopted by its recorded GUID is none any more, so that the entry
+// chooses as it will once the account has its owner. Few entries ask.
+func (e *engine) localPrimary(x identity.Address) bool {
+	if e.localPrimaries == nil {
+		e.localPrimaries = map[identity.Address]bool{}
+		for a := range e.in.Accounts {
+			if e.local(int32(a)) && !e.bound(int32(a)) {
+				e.localPrimaries[e.in.Accounts[a].Primary] = true
+			}
+		}
+	}
+	return e.localPrimaries[x]
 }
 
 // manyValues is the number of values from which an entry's are deduplicated by

@@ -230,85 +230,23 @@ func equalAccounts(x, y *identity.Account) bool {
 		slices.Equal(x.Attributes, y.Attributes) && slices.Equal(x.Aliases, y.Aliases)
 }
 
-// withhold marks the deactivations of each directory that loses more accounts
-// than the limits allow. What they keep is every address that nobody else was
-// granted. It returns what each directory that loses accounts may lose.
-func (e *engine) withhold(changes []AccountChange) []Allowance {
-	limits := &e.in.Rules.Limits
-	lost := map[string]int{}
-	for c := range changes {
-		if changes[c].deactivates() {
-			lost[changes[c].Before.Directory]++
-		}
-	}
-	active := map[string]int{}
-	for i := range e.in.Accounts {
-		if a := &e.in.Accounts[i]; a.Active() && lost[a.Directory] > 0 {
-			active[a.Directory]++
-		}
-	}
-	allowances := limits.allowances(lost, active)
-	over := map[string]bool{}
-	total := 0
-	for _, a := range allowances {
-		if n := lost[a.Directory]; n > a.Deactivations {
-			over[a.Directory] = true
-			total += n
-		}
-	}
-	if total <= limits.Allowed {
-		return allowances
-	}
-	var claimed map[identity.Address]bool
-	for c := range changes {
-		change := &changes[c]
-		if !change.deactivates() || !over[change.Before.Directory] {
-			continue
-		}
-		if claimed == nil {
-			claimed = gained(changes)
-		}
-		kept := *change.Before
-		kept.Aliases = slices.DeleteFunc(slices.Clone(kept.Aliases), func(x identity.Address) bool { return claimed[x] })
-		change.Withheld, change.Kept = true, &kept
-	}
-	return allowances
-}
-
-// Allow lifts the limits for this plan when they withhold no more than n
-// deactivations.
-func (p *Plan) Allow(n int) {
-	if s := p.Summary(); s.WithheldAccounts == 0 || s.WithheldAccounts > n {
-		return
-	}
-	for i := range p.Accounts {
-		p.Accounts[i].Withheld, p.Accounts[i].Kept = false, nil
-	}
-	p.Changes = Rows(p.Accounts)
-}
-
 // deactivates reports whether an account goes from active to inactive.
 func (c *AccountChange) deactivates() bool {
 	return c.Before != nil && c.Before.Active() && c.After != nil && !c.After.Active()
 }
 
-// gained returns the addresses that active accounts get which they did not
-// have before.
-func gained(changes []AccountChange) map[identity.Address]bool {
-	all := map[identity.Address]bool{}
-	for c := range changes {
-		changes[c].eachGain(func(x identity.Address) { all[x] = true })
+// countsFor returns the label of the directory that account i of the console
+// counts for, if no change is of it: that of its entry, or else of its owner. It
+// is "" for local accounts and for those of directories that were not read.
+func (e *engine) countsFor(i int) string {
+	a := int32(i)
+	switch {
+	case e.bound(a):
+		return e.dirInfo[e.entryDir(e.accounts[a].entry)].name
+	case e.orphan(a):
+		return e.in.Accounts[i].Directory
 	}
-	return all
-}
-
-// Result returns the account as an apply leaves it, or nil for a record that
-// goes.
-func (c *AccountChange) Result() *identity.Account {
-	if c.Withheld {
-		return c.Kept
-	}
-	return c.After
+	return ""
 }
 
 // noteProtectedPrimary tells that a protected primary stays the primary though

@@ -162,7 +162,7 @@ func TestDifferenceOfRisk(t *testing.T) {
 			p.Accounts = append(p.Accounts, plan.AccountChange{Before: &a, After: &b})
 		}
 		p.Changes = plan.Rows(p.Accounts)
-		p.Allowances = []plan.Allowance{{Directory: "corp", Active: 100, Deactivations: 2}}
+		p.Allowances = []plan.Allowance{{Directory: "corp", Accounts: 100, Losses: [plan.Brakes]plan.Loss{{Count: len(addresses), Bound: 2}}}}
 		return p
 	}
 	var got []string
@@ -179,7 +179,7 @@ func TestDifferenceOfRisk(t *testing.T) {
 	want := []string{
 		"low 1 address stops receiving mail; 1 account goes out of service => low 2 addresses stop receiving mail; 2 accounts go out of service",
 		"- => high 1 address stops that others write to by its role: abuse@example.com",
-		`- => high directory "corp" loses 2 of its 100 active accounts, and 2 may go at a time`,
+		`- => high 2 of 100 accounts of corp are deactivated (limit 2)`,
 	}
 	if !slices.Equal(got, want) {
 		t.Errorf("got %q\nwant %q", got, want)

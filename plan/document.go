@@ -17,8 +17,13 @@ import (
 )
 
 // FormatVersion is the version of the plan document. Its major number changes
-// when a reader of the old one could misunderstand the new.
-const FormatVersion = "1.0"
+// when a reader of the old one could misunderstand the new. A plan of version
+// 1.0, which has no removal rows and knows of deactivations alone that are
+// withheld, can be shown, and not be applied.
+const (
+	FormatVersion = "1.1"
+	firstVersion  = "1.0"
+)
 
 // utc is the layout of RFC 3339 for a time in UTC.
 const utc = "2006-01-02T15:04:05Z"
@@ -53,7 +58,7 @@ var (
 // address, type, directory and withheld.
 var fields = [Categories][]field{
 	Add:             {newPrimary, guid, username, dn},
-	Inactive:        {originalPrimary},
+	Inactive:        {originalPrimary, guid, username, dn, reason},
 	PrimaryChange:   {originalPrimary, newPrimary},
 	DirectorySwitch: {originalDirectory, newDirectory},
 	AliasSwitch:     {originalPrimary, newPrimary},
@@ -65,6 +70,7 @@ var fields = [Categories][]field{
 	Adoption:        {guid, username, dn},
 	GUIDChange:      {originalGUID, newGUID},
 	Reactivation:    {guid},
+	Removal:         {guid, originalDirectory, newPrimary},
 	AttributeChange: {attribute, original, newValue},
 }
 
@@ -77,7 +83,7 @@ func (p *Plan) WriteJSON(w io.Writer) error {
 	out := bufio.NewWriterSize(io.MultiWriter(w, whole), 1<<16)
 	b := make([]byte, 0, 4096)
 	b = append(b, "{\n"...)
-	b = appendMember(b, "  ", "format_version", FormatVersion)
+	b = appendMember(b, "  ", "format_version", p.format())
 	b = appendMember(b, ",\n  ", "rollcall_version", p.ToolVersion)
 	b = appendMember(b, ",\n  ", "created", p.Created.UTC().Format(time.RFC3339))
 	b = appendMember(b, ",\n  ", "expires", p.Expires.UTC().Format(time.RFC3339))
@@ -98,8 +104,8 @@ func (p *Plan) WriteJSON(w io.Writer) error {
 	for c := range s.Changes {
 		b = fmt.Appendf(b, "%q: %d, ", Category(c).String(), s.Changes[c])
 	}
-	b = fmt.Appendf(b, `"rejection": %d, "withheld": %d, "withheld_accounts": %d, "left_out": %d, "left_out_accounts": %d, "unchanged_accounts": %d}`,
-		s.Rejections, s.Withheld, s.WithheldAccounts, s.LeftOut, s.LeftOutAccounts, s.Unchanged)
+	b = fmt.Appendf(b, `"rejection": %d, "withheld": %d, "withheld_accounts": %d, "left_out": %d, "left_out_accounts": %d, "ignored": %d, "unchanged_accounts": %d}`,
+		s.Rejections, s.Withheld, s.WithheldAccounts, s.LeftOut, s.LeftOutAccounts, s.Ignored, s.Unchanged)
 	risks := p.Risks()
 	b = appendList(b, "risk", len(risks), func(b []byte, i int) []byte { return risks[i].appendJSON(b) })
 	b = appendList(b, "limits", len(p.Allowances), func(b []byte, i int) []byte { return p.Allowances[i].appendJSON(b) })
@@ -170,10 +176,18 @@ func (p *Plan) ID() string {
 	return digest(sum)
 }
 
+// format returns the version of the document that the plan is written to.
+func (p *Plan) format() string {
+	if p.FirstFormat {
+		return firstVersion
+	}
+	return FormatVersion
+}
+
 // boundTo returns a digest of all but the accounts.
 func (p *Plan) boundTo() hash.Hash {
 	sum := sha256.New()
-	fmt.Fprintf(sum, "%s %d %d %s %s %d %s\n", FormatVersion, p.Created.Unix(), p.Expires.Unix(), p.ConfigDigest, p.Lineage, p.Serial, p.StateSum)
+	fmt.Fprintf(sum, "%s %d %d %s %s %d %s\n", p.format(), p.Created.Unix(), p.Expires.Unix(), p.ConfigDigest, p.Lineage, p.Serial, p.StateSum)
 	return sum
 }
 
@@ -315,7 +329,7 @@ type document struct {
 		Count int
 		Text  string
 	}
-	Limits     []Allowance
+	Limits     []allowanceDocument
 	Changes    []json.RawMessage
 	LeftOut    []json.RawMessage `json:"left_out"`
 	Rejections []refusalDocument
@@ -358,7 +372,8 @@ func ReadJSON(r io.Reader) (*Plan, error) {
 // parse reads the document of a plan, and its id, and does not look at the
 // checksum. The rows of the change set are derived again from the accounts and
 // compared with those that were saved, so that a plan whose parts contradict
-// each other is refused.
+// each other is refused. Only why an address is lost is taken as it stands. The
+// rows of version 1.0 are derived as those of this one.
 func parse(r io.Reader) (*Plan, string, error) {
 	dec := json.NewDecoder(r)
 	dec.DisallowUnknownFields()
@@ -382,7 +397,11 @@ func parse(r io.Reader) (*Plan, string, error) {
 		ToolVersion: doc.RollcallVersion, Created: doc.Created.UTC(), Expires: doc.Expires.UTC(), ConfigDigest: doc.ConfigDigest,
 		Lineage: doc.State.Lineage, Serial: doc.State.Serial, StateSum: doc.State.SHA256, Redacted: doc.Redacted,
 		Undoes: doc.Undoes, Directories: doc.Directories, Unread: doc.Unread, Only: doc.Only, Except: doc.Except, Warnings: doc.Warnings,
-	}, Allowances: doc.Limits, Unchanged: doc.Summary["unchanged_accounts"], LeftOutAccounts: doc.Summary["left_out_accounts"]}
+		FirstFormat: doc.FormatVersion == firstVersion,
+	}, Unchanged: doc.Summary["unchanged_accounts"], LeftOutAccounts: doc.Summary["left_out_accounts"], Ignored: doc.Summary["ignored"]}
+	for i := range doc.Limits {
+		p.Allowances = append(p.Allowances, doc.Limits[i].allowance())
+	}
 	var accounts identity.Decoder
 	for n, c := range doc.Accounts {
 		change := AccountChange{Withheld: c.Withheld}
@@ -395,21 +414,16 @@ func parse(r io.Reader) (*Plan, string, error) {
 				return nil, "", fmt.Errorf("not a plan: account change %d: %w", n+1, err)
 			}
 		}
-		if change.Before == nil && change.After == nil || change.Withheld != (change.Kept != nil) || change.Withheld && !change.deactivates() {
+		if change.Before == nil && change.After == nil || change.Withheld != (change.Kept != nil) ||
+			change.Withheld && (change.Before == nil || !change.Before.Active() || !change.Kept.Active()) {
 			return nil, "", fmt.Errorf("the plan contradicts itself: account change %d changes nothing that it could", n+1)
 		}
 		p.Accounts = append(p.Accounts, change)
 	}
 	p.Changes = Rows(p.Accounts)
-	if len(p.Changes) != len(doc.Changes) {
-		return nil, "", fmt.Errorf("the plan contradicts itself: it lists %d changes, and its accounts make %d", len(doc.Changes), len(p.Changes))
-	}
-	var want, got bytes.Buffer
-	for i := range p.Changes {
-		want.Reset()
-		got.Reset()
-		if json.Compact(&want, p.Changes[i].appendJSON(nil)) != nil || json.Compact(&got, doc.Changes[i]) != nil || !bytes.Equal(want.Bytes(), got.Bytes()) {
-			return nil, "", fmt.Errorf("the plan contradicts itself: change %d does not follow from its accounts", i+1)
+	if !p.FirstFormat {
+		if err := p.checkRows(doc.Changes); err != nil {
+			return nil, "", err
 		}
 	}
 	for _, r := range doc.Risk {
@@ -418,7 +432,7 @@ func parse(r io.Reader) (*Plan, string, error) {
 		}
 	}
 	for n, raw := range doc.LeftOut {
-		l, err := readLeftOut(raw)
+		l, err := readLeftOut(raw, p.FirstFormat)
 		if err != nil {
 			return nil, "", fmt.Errorf("not a plan: row %d that is left out: %w", n+1, err)
 		}
@@ -434,9 +448,37 @@ func parse(r io.Reader) (*Plan, string, error) {
 	return p, doc.ID, nil
 }
 
+// checkRows compares the rows with those of a document, and takes over why
+// addresses are lost.
+func (p *Plan) checkRows(rows []json.RawMessage) error {
+	if len(p.Changes) != len(rows) {
+		return fmt.Errorf("the plan contradicts itself: it lists %d changes, and its accounts make %d", len(rows), len(p.Changes))
+	}
+	var want, got bytes.Buffer
+	for i := range p.Changes {
+		c := &p.Changes[i]
+		if c.Category == Inactive {
+			var row struct{ Reason string }
+			err := json.Unmarshal(rows[i], &row)
+			if err == nil {
+				c.Reason, err = parseLossReason(row.Reason)
+			}
+			if err != nil {
+				return fmt.Errorf("not a plan: change %d: %w", i+1, err)
+			}
+		}
+		want.Reset()
+		got.Reset()
+		if json.Compact(&want, c.appendJSON(nil)) != nil || json.Compact(&got, rows[i]) != nil || !bytes.Equal(want.Bytes(), got.Bytes()) {
+			return fmt.Errorf("the plan contradicts itself: change %d does not follow from its accounts", i+1)
+		}
+	}
+	return nil
+}
+
 // readLeftOut reads a row that is left out: all keys of its category, in their
-// order, and no other.
-func readLeftOut(raw json.RawMessage) (l LeftOut, err error) {
+// order, and no other. In version 1.0 some rows have fewer.
+func readLeftOut(raw json.RawMessage, first bool) (l LeftOut, err error) {
 	// Keys of other types than text are missed in the comparison below.
 	var keys map[string]any
 	if err := json.Unmarshal(raw, &keys); err != nil {
@@ -464,7 +506,7 @@ func readLeftOut(raw json.RawMessage) (l LeftOut, err error) {
 		}
 	}
 	var compact, again bytes.Buffer
-	if json.Compact(&compact, raw) != nil || json.Compact(&again, l.appendJSON(nil)) != nil || !bytes.Equal(compact.Bytes(), again.Bytes()) {
+	if !first && (json.Compact(&compact, raw) != nil || json.Compact(&again, l.appendJSON(nil)) != nil || !bytes.Equal(compact.Bytes(), again.Bytes())) {
 		return l, errors.New("its keys are not those of its category")
 	}
 	return l, nil

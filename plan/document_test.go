@@ -23,7 +23,7 @@ func corpusPlan(t testing.TB, n int, except ...string) *plan.Plan {
 	// A scope with a short limit and a domain too few has rejections as well.
 	in.Rules.Scopes[0].MaxLength = map[string]int{identity.DisplayName: 14}
 	in.Entries[0].Aliases = append(in.Entries[0].Aliases, "x@unknown.example", "\x1b[31m")
-	in.Rules.Limits = plan.Limits{Deactivations: 1, Percent: 10}
+	in.Rules.Limits = bounded(1, 10)
 	p, err := plan.Compute(in)
 	if err != nil {
 		t.Fatal(err)
@@ -76,7 +76,7 @@ func TestDocumentRoundTrip(t *testing.T) {
 				t.Errorf("%s is %v", key, list)
 			}
 		}
-		if n := len(doc["summary"].(map[string]any)); n != plan.Categories+6 {
+		if n := len(doc["summary"].(map[string]any)); n != plan.Categories+7 {
 			t.Errorf("the summary has %d keys", n)
 		}
 		for _, receipt := range doc["directories"].([]any) {
@@ -95,7 +95,7 @@ var receiptKeys = []string{
 // TestShortReceipts: a plan whose receipts tell less is read all the same.
 func TestShortReceipts(t *testing.T) {
 	data := written(t, corpusPlan(t, 600))
-	short := regexp.MustCompile(`, "identity": .*?\], ("scanned": \d+, "entries": \d+), "seconds": [\d.]+`).ReplaceAll(data, []byte(", $1"))
+	short := regexp.MustCompile(`, "identity": .*?\], ("scanned": \d+, "entries": \d+), "passed_over": .*?\}, "seconds": [\d.]+`).ReplaceAll(data, []byte(", $1"))
 	p, err := plan.Parse(bytes.NewReader(short))
 	if err != nil {
 		t.Fatal(err)
@@ -146,7 +146,7 @@ func TestDocumentDamage(t *testing.T) {
 	for old, new := range map[string]string{
 		`"category": "add", "address": "`: `"category": "add", "address": "x`,
 		`"withheld": true, "kept"`:        `"withheld": false, "kept"`,
-		`"format_version": "1.0"`:         `"format_version": "2.0"`,
+		`"format_version": "1.1"`:         `"format_version": "2.0"`,
 		`"reason": "unknown_domain"`:      `"reason": "unknown"`,
 		`"after": {"primary":"`:           `"after": {"primary":"x`,
 		`"status":"inactive"`:             `"status":"active"`,
@@ -178,7 +178,7 @@ func TestDocumentSealed(t *testing.T) {
 		{`"serial": `, `"serial": 1`},
 		{`"rejection": `, `"rejection": 1`},
 		{`"message": "`, `"message": "not `},
-		{`"format_version": "1.0"`, `"format_version": "1.1"`},
+		{`"format_version": "1.1"`, `"format_version": "1.2"`},
 		{`"only": [`, `"Only": [], "only": [`},
 		{`"changes": [`, `"changes": [], "Changes": [`},
 		{"{\n", "{ \n"},

@@ -1,8 +1,11 @@
 package plan
 
 import (
+	"cmp"
 	"fmt"
 	"math"
+	"slices"
+	"strings"
 
 	"github.com/rollcall-cli/rollcall/internal/identity"
 )
@@ -51,9 +54,15 @@ func (e *engine) compute(done func(Rule)) (*Plan, error) {
 	p.Unchanged = unchanged
 	p.Accounts, p.LeftOut, p.LeftOutAccounts = e.selected(changes)
 	p.Strangers = e.strangers()
-	p.Allowances = e.withhold(p.Accounts)
+	p.Allowances = e.withhold(p.Accounts, e.countsFor)
 	p.Changes = Rows(p.Accounts)
+	e.explainLosses(p.Changes)
 	p.Rejections = e.rejections()
+	p.Ignored, p.IgnoredObjects = e.ignored, e.ignoredObjects
+	slices.SortFunc(e.ambiguous, func(x, y Ambiguity) int {
+		return cmp.Or(strings.Compare(x.DN, y.DN), x.Chosen.Compare(y.Chosen), slices.CompareFunc(x.Others, y.Others, identity.Address.Compare))
+	})
+	p.Ambiguous = e.ambiguous
 	return p, nil
 }
 
@@ -66,11 +75,13 @@ type engine struct {
 	in      Input
 	dirs    map[string]int32 // label -> index of dirInfo
 	dirInfo []dirInfo
-	domains map[string]*domain
+	domains *Domains
 	scopes  []scope
 
+	guids          *guidTable
 	sharedEntries  map[identity.GUID][]int32
 	sharedAccounts map[identity.GUID][]int32
+	recorded       map[identity.GUID][]int32 // local accounts that record the GUID of an entry
 
 	ownEntries bool // in.Entries is a copy that may be written to
 	accounts   []account
@@ -95,6 +106,12 @@ type engine struct {
 
 	failed error // what makes the input impossible
 
+	ignored        int            // addresses that entries list in ignored domains
+	ignoredObjects map[string]int // objects that list no others, by directory
+	ambiguous      []Ambiguity
+	localPrimaries map[identity.Address]bool // nil until somebody asks
+	emptied        map[Departed]bool         // owners whose objects list no address; nil until somebody asks
+
 	notes []Rejection // rows found while the console was made
 	slab  identity.Slab[identity.Address]
 }
@@ -106,13 +123,6 @@ type dirInfo struct {
 
 // unread reports whether accounts of the directory are left alone.
 func (d *dirInfo) unread() bool { return d.declared && !d.read }
-
-type domain struct {
-	name     string
-	index    int
-	public   bool
-	aliasFor map[string]bool
-}
 
 type scope struct {
 	*Scope
@@ -133,6 +143,7 @@ const (
 	dropped   entryFlag = 1 << iota // the same object again, or no entry
 	noOwnGUID                       // no GUID, or one that another entry carries
 	stuck                           // lost its primary
+	empty                           // lists no address that counts
 )
 
 type entry struct {
@@ -187,30 +198,19 @@ func newEngine(in Input) (*engine, error) {
 	if len(in.Entries) > math.MaxInt32 || len(in.Accounts) > math.MaxInt32 {
 		return nil, fmt.Errorf("more than %d entries or accounts", math.MaxInt32)
 	}
-	e := &engine{in: in, dirs: map[string]int32{}, domains: map[string]*domain{}, blockers: map[int32]blockers{}}
+	e := &engine{in: in, dirs: map[string]int32{}, domains: NewDomains(in.Rules.Domains), blockers: map[int32]blockers{}}
 	for _, name := range in.Rules.Directories {
 		e.dirInfo[e.dir(name)].declared = true
 	}
 	for _, name := range in.Read {
 		e.dirInfo[e.dir(name)].read = true
 	}
-	for i := range in.Rules.Domains {
-		d := &in.Rules.Domains[i]
-		info := &domain{name: d.Name, index: i, public: d.Public, aliasFor: map[string]bool{}}
-		for _, name := range d.AliasFor {
-			info.aliasFor[name] = true
-		}
-		e.domains[d.Name] = info
-		for _, alias := range d.Aliases {
-			e.domains[alias] = info
-		}
-	}
 	for i := range in.Rules.Scopes {
 		s := &in.Rules.Scopes[i]
 		taken := make([]bool, len(in.Rules.Domains))
 		for _, name := range s.Domains {
-			if d := e.domains[name]; d != nil {
-				taken[d.index] = true
+			if n := e.domains.index(name); n != none {
+				taken[n] = true
 			}
 		}
 		e.scopes = append(e.scopes, scope{s, e.dir(s.Directory), taken})

@@ -302,9 +302,7 @@ func (x *explainer) find(about Subject) {
 		if x.subject, x.out.Subject = s, s; s.Kind == AddressSubject {
 			x.wanted = map[string]bool{s.Text: true}
 			if y, err := identity.ParseAddress(s.Text); err == nil {
-				if d := x.domains[y.Domain()]; d != nil {
-					x.wanted[y.WithDomain(d.name).String()] = true
-				}
+				x.wanted[x.domains.Canonical(y).String()] = true
 			}
 		}
 		named := x.names()

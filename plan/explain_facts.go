@@ -112,21 +112,17 @@ func (x *explainer) near() {
 
 func (x *explainer) domainFacts(address string) DomainFacts {
 	name := address[strings.LastIndexByte(address, '@')+1:]
-	d := x.domains[name]
-	if d == nil || !strings.Contains(address, "@") {
+	index := x.domains.index(name)
+	if index == none || !strings.Contains(address, "@") {
 		return DomainFacts{Name: name}
 	}
-	f := DomainFacts{Name: d.name, Declared: true, Public: d.public}
-	for n := range x.in.Rules.Domains {
-		if rule := &x.in.Rules.Domains[n]; rule.Name == d.name {
-			f.AliasFor = rule.AliasFor
-		}
-	}
-	if d.name != name {
+	d := &x.in.Rules.Domains[index]
+	f := DomainFacts{Name: d.Name, Declared: true, Public: d.Public, AliasFor: d.AliasFor}
+	if d.Name != name {
 		f.Alias = name
 	}
 	for n := range x.engine.scopes {
-		if s := &x.engine.scopes[n]; d.public || s.domains[d.index] {
+		if s := &x.engine.scopes[n]; d.Public || s.domains[index] {
 			f.Scopes = append(f.Scopes, s.Name)
 		}
 	}

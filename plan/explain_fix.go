@@ -27,10 +27,9 @@ type Fix struct {
 	// Directory is the one to read.
 	Directory string
 	// Only are the addresses that a commit selects, With the primaries of the other
-	// accounts that it changes, and N is how many deactivations it needs to be
-	// allowed.
+	// accounts that it changes, and Lift is what it needs to be allowed, by brake.
 	Only, With []string
-	N          int
+	Lift       [Brakes]int
 	// After are the addresses that have another place afterwards: for RemoveValue
 	// than under the plan as it is, for a commit than before, of those that go.
 	After []Moved
@@ -359,7 +358,7 @@ func (x *explainer) commit(f *Fix) error {
 		return err
 	}
 	f.Only = []string{f.Address}
-	made := x.selecting(f.Only)
+	made, allowances := x.selecting(f.Only)
 	if !slices.ContainsFunc(made, func(c AccountChange) bool { return c.holds(address) }) {
 		// Some rows of its group do not name it: others must be selected with it.
 		s := x.newSelecting(x.out.Plan.Accounts)
@@ -370,8 +369,9 @@ func (x *explainer) commit(f *Fix) error {
 			}
 		}
 		slices.Sort(f.Only[1:])
-		made = x.selecting(f.Only)
+		made, allowances = x.selecting(f.Only)
 	}
+	f.Lift = Tripped(allowances)
 	// Whose commit is it? That of who has the address in the end, or else had it.
 	own := slices.IndexFunc(made, func(c AccountChange) bool { return c.After != nil && c.After.Holds(address) })
 	if own < 0 {
@@ -382,7 +382,6 @@ func (x *explainer) commit(f *Fix) error {
 		c := &made[n]
 		if c.Withheld {
 			f.Kind = AllowIt
-			f.N++
 		}
 		if n != own {
 			f.With = append(f.With, c.subject().Primary.String())
@@ -406,10 +405,13 @@ func (x *explainer) commit(f *Fix) error {
 }
 
 // selecting returns the account changes that are made if these addresses alone
-// are selected.
-func (x *explainer) selecting(addresses []string) []AccountChange {
+// are selected, and what directories lose by them.
+func (x *explainer) selecting(addresses []string) ([]AccountChange, []Allowance) {
 	e := *x.engine
-	e.in.Selection, e.in.Rules.Limits.Allowed = Selection{}, 0
+	e.in.Selection = Selection{}
+	for b := range e.in.Rules.Limits {
+		e.in.Rules.Limits[b].Allowed = 0
+	}
 	for _, text := range addresses {
 		e.in.Selection.Only = append(e.in.Selection.Only, Selector{kind: byAddress, address: identity.MustAddress(text)})
 	}
@@ -418,8 +420,7 @@ func (x *explainer) selecting(addresses []string) []AccountChange {
 		changes[n].Withheld, changes[n].Kept = false, nil
 	}
 	made, _, _ := e.selected(changes)
-	e.withhold(made)
-	return made
+	return made, e.withhold(made, e.countsFor)
 }
 
 // holds reports whether an account has an address before or after its change.

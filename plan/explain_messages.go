@@ -114,7 +114,7 @@ func (s *Step) Message() string {
 	case Dropped:
 		return "the record of " + account + " goes: its primary was granted to another account"
 	case IsWithheld:
-		return "a limit keeps " + account + " in service"
+		return "a brake withholds what " + account + " would lose"
 	}
 	return ""
 }
@@ -244,7 +244,7 @@ func (x *Explanation) state(f *AccountFacts) string {
 	case f.After == nil:
 		return "goes: its primary was granted to another account"
 	case f.Withheld:
-		return "would go out of service, but a limit withholds that"
+		return "would lose addresses, its primary or all mail, but a brake withholds that"
 	case f.Before != f.After && f.Before.Active() && !f.After.Active():
 		return "goes out of service"
 	case f.Before != f.After && !f.Before.Active() && f.After.Active():
@@ -374,7 +374,7 @@ func (x *Explanation) answer(f *AddressFacts) string {
 	}
 	text += x.why(f) + "."
 	if f.Withheld {
-		text += " A limit withholds that its account goes out of service."
+		text += " A brake withholds what its account would lose."
 	}
 	if n := f.Refused; n > 0 && f.Fate() != Nobody {
 		text += fmt.Sprintf(" %s: %s.", upper(strings.TrimPrefix(told(n), "; ")), strings.Join(x.reasons(f.Address), ", "))
@@ -481,7 +481,7 @@ func (f *Fix) Message() string {
 	case ReadIt:
 		return fmt.Sprintf("explain it with directory %s, too, which was not read: an account of it is in the way, and nobody can tell what becomes of that", quote(f.Directory))
 	case AllowIt:
-		return fmt.Sprintf("if that is meant, commit what the plan does with %s, and let %s go out of service past the limit", f.Address+f.with(), map[bool]string{true: "1 account", false: fmt.Sprintf("%d accounts", f.N)}[f.N == 1])
+		return fmt.Sprintf("if that is meant, commit what the plan does with %s, and lift the brake with %s", f.Address+f.with(), strings.Join(Options(f.Lift), " "))
 	}
 	return "commit what the plan does with " + f.Address + f.with()
 }

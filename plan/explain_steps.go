@@ -351,7 +351,7 @@ func (x *explainer) ended() {
 			s.Outcome = Dropped
 		case f.Before == f.After:
 			s.Outcome = Unchanged
-		case f.Withheld, f.Before.Active() && !f.After.Active():
+		case f.Before.Active() && !f.After.Active():
 			s.Outcome = Deactivated
 		case !f.Before.Active() && f.After.Active():
 			s.Outcome = Reactivated

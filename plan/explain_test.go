@@ -396,7 +396,9 @@ func judgeCommit(in plan.Input, f *plan.Fix) string {
 		}
 		in.Selection.Only = append(in.Selection.Only, s)
 	}
-	in.Rules.Limits.Allowed = f.N
+	for b := range f.Lift {
+		in.Rules.Limits[b].Allowed = f.Lift[b]
+	}
 	p, err := plan.Compute(in)
 	if err != nil {
 		return err.Error()

@@ -20,7 +20,7 @@ var (
 	// What entries list beside the addresses of the console: alias domains,
 	// unknown ones, letter case, and what is no address. "K" is the Kelvin
 	// sign, which lower-cases to a letter.
-	poolOddDomains = []string{"example.net", "example.net", "example.biz", "googlemail.com", "unknown.com", "EXAMPLE.COM", "Example.Net", "gmail.com"}
+	poolOddDomains = []string{"example.net", "example.net", "example.biz", "googlemail.com", "unknown.com", "EXAMPLE.COM", "Example.Net", "gmail.com", "tenant.com", "Tenant.com", "a.wild.com", "b.a.wild.com", "known.wild.com"}
 	poolMalformed  = []string{
 		"x@nolabel", "X@NoLabel", "no-at-sign", "a@@example.com", ".dot@example.com", "a.@example.com", "a@-x.com",
 		"a b@example.com", "\u212a@example.com", "\u00dcb@example.com", "a@example.com.",
@@ -77,6 +77,12 @@ func (g *generator) rules() {
 		{Name: "example.org", Aliases: []string{"example.biz"}},
 		{Name: "gmail.com", Aliases: []string{"googlemail.com"}, Public: true, AliasFor: []string{"example.com"}},
 	}
+	if g.chance(0.5) {
+		r.Domains = append(r.Domains, plan.Domain{Name: "tenant.com", Ignore: true})
+	}
+	if g.chance(0.3) {
+		r.Domains = append(r.Domains, plan.Domain{Name: "*.wild.com", Ignore: true}, plan.Domain{Name: "known.wild.com"})
+	}
 	if g.chance(0.2) {
 		r.Domains[2].AliasFor = []string{"example.com", "example.org"}
 	}
@@ -128,15 +134,17 @@ func (g *generator) rules() {
 		}
 		r.Holds = append(r.Holds, guard("case", until))
 	}
-	r.Limits = plan.Limits{Deactivations: 100, Percent: 100}
-	if g.chance(0.25) {
-		r.Limits.Deactivations = g.IntN(3)
-	}
-	if g.big || g.chance(0.1) {
-		r.Limits.Percent = pick(g, []int{0, 50, 90, 95, 100})
-	}
-	if g.chance(0.1) {
-		r.Limits.Allowed = 1 + g.IntN(4)
+	for b := range r.Limits {
+		r.Limits[b] = plan.Limit{Most: 100, Percent: 100}
+		if g.chance(0.12) {
+			r.Limits[b].Most = g.IntN(4)
+		}
+		if g.big || g.chance(0.1) {
+			r.Limits[b].Percent = pick(g, []int{0, 50, 90, 95, 100})
+		}
+		if g.chance(0.1) {
+			r.Limits[b].Allowed = 1 + g.IntN(4)
+		}
 	}
 }
 
@@ -148,6 +156,8 @@ func (g *generator) address() identity.Address {
 		domain = "unknown.com"
 	case 1:
 		domain = "example.net" // as an import may have left it
+	case 2:
+		domain = "tenant.com"
 	}
 	if g.big {
 		return identity.MustAddress(pick(g, poolLocals) + pick(g, poolLocals) + pick(g, poolLocals) + "@" + domain)
@@ -220,6 +230,8 @@ func (g *generator) console() {
 				continue
 			}
 			owners[a.Directory+a.GUID.String()] = true
+		} else if g.chance(0.5) {
+			a.GUID = poolGUID(g.IntN(8)) // as an import with GUIDs has left it
 		}
 		a.Attributes = g.attributes()
 		if g.often(0.15, 0.35) {
@@ -261,7 +273,7 @@ func (g *generator) entries() {
 			continue
 		}
 		e := identity.Entry{GUID: a.GUID, DN: a.DN, Username: a.Username, Attributes: a.Attributes, Type: a.Type, Scope: pick(g, scopes)}
-		if a.Local() || g.chance(0.1) {
+		if a.Local() && (a.GUID.IsZero() || g.chance(0.5)) || g.chance(0.1) {
 			e.GUID, e.DN = poolGUID(g.IntN(20)), g.dn(g.IntN(10))
 		}
 		if g.chance(0.15) {
@@ -346,6 +358,12 @@ func (g *generator) more(e *identity.Entry, p float64) {
 			e.Aliases = append(e.Aliases, g.value())
 		}
 	}
+	if len(e.Primaries) > 1 && g.chance(0.5) {
+		e.Mail = append(e.Mail, pick(g, append([]string{g.value()}, e.Primaries...)))
+		if g.chance(0.3) {
+			e.Mail = append(e.Mail, g.value())
+		}
+	}
 	if len(e.Aliases) > 0 && g.chance(0.03) {
 		e.Primaries = append(e.Primaries, pick(g, e.Aliases))
 	}
@@ -366,4 +384,20 @@ func (g *generator) spelling(x identity.Address) string {
 		return strings.ToUpper(x.String())
 	}
 	return x.String()
+}
+
+// bounded limits deactivations, and nothing else.
+func bounded(deactivations, percent int) (l plan.Limits) {
+	for b := range l {
+		l[b] = plan.Limit{Most: 1 << 30, Percent: 100}
+	}
+	l[plan.Deactivations] = plan.Limit{Most: deactivations, Percent: percent}
+	return l
+}
+
+// allow lifts every brake by n.
+func allow(in *plan.Input, n int) {
+	for b := range in.Rules.Limits {
+		in.Rules.Limits[b].Allowed = n
+	}
 }

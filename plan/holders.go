@@ -1,5 +1,7 @@
 package plan
 
+import "slices"
+
 // markOwnClaims notes which held addresses are claimed by the entry of their
 // own holder, the incumbent.
 func (e *engine) markOwnClaims() {
@@ -150,7 +152,7 @@ func (e *engine) judgePublic() {
 		t := &e.entries[cl.entry]
 		if t.primary != none {
 			primary := e.text(e.claims[t.primary].id)
-			if e.domains[e.text(cl.id).Domain()].aliasFor[primary.Domain()] {
+			if slices.Contains(e.domains.Of(e.text(cl.id).Domain()).AliasFor, primary.Domain()) {
 				continue
 			}
 		}

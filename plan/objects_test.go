@@ -19,7 +19,7 @@ func TestObjects(t *testing.T) {
 			{Name: "first", Directory: "corp", Domains: []string{"example.com"}},
 			{Name: "second", Directory: "corp", Domains: []string{"example.com"}},
 		},
-		Limits: plan.Limits{Deactivations: 100, Percent: 100},
+		Limits: bounded(100, 100),
 	}
 	guid := func(n byte) identity.GUID { return identity.GUID{15: n} }
 	entry := func(scope int32, g byte, dn, primary string, aliases ...string) identity.Entry {

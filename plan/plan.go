@@ -28,8 +28,16 @@ type Plan struct {
 	// Strangers are the addresses of the selection that no account holds and no
 	// entry lists. They are not saved.
 	Strangers []identity.Address
-	// Allowances are those of the directories that lose accounts, sorted.
+	// Allowances are those of the directories that lose anything, sorted.
 	Allowances []Allowance
+	// Ignored counts the addresses that entries list in ignored domains, and
+	// IgnoredObjects, by directory, the objects that list no others. These are
+	// not saved.
+	Ignored        int
+	IgnoredObjects map[string]int
+	// Ambiguous are the entries that list several possible primaries, in byte
+	// order of their DNs. They are not saved.
+	Ambiguous []Ambiguity
 	// Unchanged counts the accounts that agree with the directories.
 	Unchanged int
 
@@ -61,6 +69,9 @@ type Header struct {
 	Only, Except []string
 	// Warnings are remarks for the reader of the plan.
 	Warnings []string
+	// FirstFormat marks a plan that was read from a document of version 1.0. It
+	// is there to be read, and cannot be applied.
+	FirstFormat bool
 	// Redacted marks a plan that has masks in place of what identifies people.
 	// It is there to be read, and cannot be applied.
 	Redacted bool
@@ -72,11 +83,11 @@ type AccountChange struct {
 	Before *identity.Account
 	// After is nil for a record that goes.
 	After *identity.Account
-	// Withheld marks a deactivation that a limit keeps from being done. After
-	// is then what the account would become.
+	// Withheld marks a change that takes something away which a brake withholds.
+	// After is then what the account would become.
 	Withheld bool
-	// Kept is set for a withheld deactivation: the account as it stays, with
-	// whatever addresses nobody else was granted.
+	// Kept is set for such a change: the account as this run leaves it, with
+	// what it gets, and whatever it has that nobody else was granted.
 	Kept *identity.Account
 }
 
@@ -98,13 +109,14 @@ const (
 	Adoption
 	GUIDChange
 	Reactivation
+	Removal
 	AttributeChange
 	Categories int = iota // how many there are
 )
 
 var categoryNames = [Categories]string{
 	"add", "inactive", "primary_change", "directory_switch", "alias_switch", "alias_to_primary", "primary_to_alias",
-	"primary_switch", "type_change", "username_change", "adoption", "guid_change", "reactivation", "attribute_change",
+	"primary_switch", "type_change", "username_change", "adoption", "guid_change", "reactivation", "removal", "attribute_change",
 }
 
 // String returns the name by which plans and flags speak of the category.
@@ -128,13 +140,15 @@ type Change struct {
 	// change; nil for an add to an account that is new.
 	Before *identity.Account
 	// After is the account that has the address, or the account after the
-	// change.
+	// change; nil for a record that goes and whose address nobody has.
 	After *identity.Account
+	// Reason says why an address of an inactive row is lost.
+	Reason LossReason
 	// Attribute names what changed in an attribute_change: "dn" or the name of
 	// an attribute.
 	Attribute string
 	Category  Category
-	// Withheld marks a deactivation that a limit keeps from being done.
+	// Withheld marks a loss that a brake keeps from being done.
 	Withheld bool
 }
 
@@ -169,9 +183,10 @@ type Summary struct {
 	// Changes counts by category, withheld rows included.
 	Changes [Categories]int
 	// Rejections counts the rejection rows, Withheld the change rows that a
-	// limit withholds, Unchanged the accounts that agree with the directories.
-	Rejections, Withheld, Unchanged int
-	// WithheldAccounts counts the accounts that a limit keeps active.
+	// brake withholds, Unchanged the accounts that agree with the directories,
+	// Ignored the addresses in ignored domains.
+	Rejections, Withheld, Unchanged, Ignored int
+	// WithheldAccounts counts the accounts from which a brake withholds a loss.
 	WithheldAccounts int
 	// LeftOut counts the change rows that the selection leaves out, which
 	// Changes does not count, LeftOutAccounts the account changes of them.

@@ -38,7 +38,7 @@ func (p *Plan) Redact(m Masker) *Plan {
 	sortFunc(masked.Accounts, func(x, y AccountChange) int {
 		return cmp.Or(x.subject().Primary.Compare(y.subject().Primary), x.compareBefore(&y))
 	})
-	masked.Changes = Rows(masked.Accounts)
+	masked.derive(func(x identity.Address) identity.Address { return identity.MustAddress(m.Address(x.String())) })
 
 	masked.LeftOut = make([]LeftOut, len(p.LeftOut))
 	for i := range p.LeftOut {

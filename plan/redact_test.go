@@ -140,7 +140,7 @@ func TestRedactedCounts(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		in.Rules.Limits, in.Rules.Holds = plan.Limits{Deactivations: 1, Percent: 100}, nil
+		in.Rules.Limits, in.Rules.Holds = bounded(1, 100), nil
 		other, err := plan.Compute(in)
 		if err != nil {
 			t.Fatal(err)

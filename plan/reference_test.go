@@ -35,9 +35,13 @@ type refTrace struct {
 	holderRows [holderRows]int
 	fixpoint   int // rounds of rule 6 that changed something
 	stuck      int
-	orphans    int // orphans that rule 6 froze
-	withheld   int
-	allowed    int // deactivations that Limits.Allowed let through
+	orphans    int              // orphans that rule 6 froze
+	withheld   [plan.Brakes]int // of directories that are braked by that
+	allowed    [plan.Brakes]int // that a flag let through
+	recorded   int              // adoptions by a recorded GUID
+	doubted    int              // adoptions by primary that a recorded GUID kept
+	chosen     int              // candidates that the primary attribute decided
+	ignored    int              // ignored addresses
 }
 
 // The rows of the table of rule 4, in its order.
@@ -82,9 +86,9 @@ type refAccount struct {
 	entry  *refEntry
 	held   bool
 	frozen bool
-	quiet  bool // frozen by rule 2 or 3.1: a hold has no rows
-	after  *identity.Account
-	kept   *identity.Account // where a limit withholds the deactivation
+	quiet  bool              // frozen by rule 2 or 3.1: a hold has no rows
+	after  *identity.Account // as the directories want it
+	left   *identity.Account // as the run leaves it, with what a brake withholds
 }
 
 type refModel struct {
@@ -96,6 +100,7 @@ type refModel struct {
 	protected map[identity.Address]bool
 	onHold    map[identity.Address]bool
 	rejected  []refRejection
+	braked    map[string]bool
 	trace     refTrace
 }
 
@@ -122,7 +127,7 @@ func newReference(in plan.Input) *refModel {
 	m.tellClaims()
 	m.tellHolds()
 	m.conclude()
-	m.limit()
+	m.brake()
 	return m
 }
 
@@ -223,7 +228,13 @@ func (m *refModel) readEntries() {
 	}
 	// Reading: an object belongs to its first scope even where it lists
 	// nothing by that scope's attributes, and is then no entry at all.
-	m.entries = slices.DeleteFunc(m.entries, func(e *refEntry) bool { return len(e.Primaries)+len(e.Aliases) == 0 })
+	m.entries = slices.DeleteFunc(m.entries, func(e *refEntry) bool {
+		listed := slices.DeleteFunc(slices.Concat(e.Primaries, e.Aliases), func(s string) bool { return m.value(e.scope, s).kind == kindIgnored })
+		if len(listed) == 0 {
+			m.countIgnored(e)
+		}
+		return len(listed) == 0
+	})
 	for _, e := range m.entries {
 		e.missing = e.GUID.IsZero()
 		for _, o := range m.entries {
@@ -256,6 +267,7 @@ const (
 	kindPublic
 	kindUnknown
 	kindMalformed
+	kindIgnored
 )
 
 // value judges one address by rules 2.3, 2.4 and 2.6.
@@ -265,6 +277,9 @@ func (m *refModel) value(scope *plan.Scope, s string) refValue {
 		return refValue{norm, kindMalformed}
 	}
 	local, domain, _ := strings.Cut(norm, "@")
+	if m.ignores(domain) {
+		return refValue{norm, kindIgnored}
+	}
 	for _, d := range m.in.Rules.Domains {
 		if slices.Contains(d.Aliases, domain) {
 			domain = d.Name
@@ -279,6 +294,32 @@ func (m *refModel) value(scope *plan.Scope, s string) refValue {
 		return refValue{norm, kindUnknown}
 	}
 	return refValue{norm, kindKnown}
+}
+
+// ignores: a domain that is declared exactly wins over the "*." of one above.
+func (m *refModel) ignores(domain string) bool {
+	for _, d := range m.in.Rules.Domains {
+		if d.Name == domain || slices.Contains(d.Aliases, domain) {
+			return d.Ignore
+		}
+	}
+	for _, d := range m.in.Rules.Domains {
+		if rest, wild := strings.CutPrefix(d.Name, "*"); wild && strings.HasSuffix(domain, rest) {
+			return d.Ignore
+		}
+	}
+	return false
+}
+
+// countIgnored counts the different addresses of an object that are ignored.
+func (m *refModel) countIgnored(e *refEntry) {
+	var seen []string
+	for _, s := range slices.Concat(e.Primaries, e.Aliases) {
+		if v := m.value(e.scope, s); v.kind == kindIgnored && !slices.Contains(seen, v.norm) {
+			seen = append(seen, v.norm)
+			m.trace.ignored++
+		}
+	}
 }
 
 func (m *refModel) public(domain string) *plan.Domain {
@@ -335,8 +376,12 @@ func (m *refModel) readClaims(e *refEntry) {
 	// 2.2: with several candidates the preferred ones are looked at first.
 	// Reading: where none is preferred, the same choice is made among all.
 	var candidates, preferred []refValue
+	m.countIgnored(e)
 	for _, s := range e.Primaries {
 		v := m.value(e.scope, s)
+		if v.kind == kindIgnored {
+			continue
+		}
 		candidates = append(candidates, v)
 		if v.kind == kindKnown {
 			preferred = append(preferred, v)
@@ -352,13 +397,31 @@ func (m *refModel) readClaims(e *refEntry) {
 			chosen = v
 		}
 	}
-	if e.account != nil {
-		for i := range preferred {
-			v := &preferred[i]
-			if v.kind != kindMalformed && v.norm == e.account.Primary.String() {
-				chosen = v
-			}
+	// The smallest in byte order is the last resort. What comes before is looked
+	// at from the last to the first, so that the first has the last word.
+	prefer := func(is func(norm string) bool) bool {
+		better := slices.DeleteFunc(slices.Clone(preferred), func(v refValue) bool { return v.kind == kindMalformed || !is(v.norm) })
+		if len(better) == 0 {
+			return false
 		}
+		least := slices.MinFunc(better, func(a, b refValue) int { return strings.Compare(a.norm, b.norm) })
+		chosen = &least
+		return true
+	}
+	// Reading: a local account that its recorded GUID binds is local no more.
+	prefer(func(norm string) bool {
+		return slices.ContainsFunc(m.accounts, func(a *refAccount) bool { return a.Local() && a.entry == nil && a.Primary.String() == norm })
+	})
+	for _, s := range e.Mail {
+		if v := m.value(e.scope, s); v.kind != kindMalformed {
+			if prefer(func(norm string) bool { return norm == v.norm }) {
+				m.trace.chosen++
+			}
+			break
+		}
+	}
+	if e.account != nil {
+		prefer(func(norm string) bool { return norm == e.account.Primary.String() })
 	}
 	// 2.5: the primary role is read first, so that it wins.
 	var seen []refValue
@@ -372,6 +435,7 @@ func (m *refModel) readClaims(e *refEntry) {
 			m.ruleOut(e, plan.PrimaryMalformed, v.norm)
 		case v.kind == kindMalformed:
 			m.ruleOut(e, plan.AliasMalformed, v.norm)
+		case v.kind == kindIgnored:
 		case v.kind == kindUnknown:
 			m.ruleOut(e, plan.UnknownDomain, v.norm)
 		default:
@@ -438,6 +502,25 @@ func (m *refModel) bindByGUID() {
 				carriers = append(carriers, a)
 			}
 		}
+		// Nobody owns the GUID, and one local account records it.
+		if len(carriers) == 0 && !e.missing {
+			var locals []*refAccount
+			for _, a := range m.accounts {
+				if a.GUID == e.GUID {
+					locals = append(locals, a)
+				}
+			}
+			carried := 0
+			for _, o := range m.entries {
+				if o.GUID == e.GUID {
+					carried++
+				}
+			}
+			if len(locals) == 1 && carried == 1 && !locals[0].held && e.scope.Adopt {
+				e.account, locals[0].entry = locals[0], e
+				m.trace.recorded++
+			}
+		}
 		if slices.ContainsFunc(carriers, func(a *refAccount) bool { return a.Directory == e.dir }) {
 			continue // an entry without a GUID of its own: rule 2 froze the account
 		}
@@ -480,6 +563,8 @@ func (m *refModel) bindByPrimary() {
 			continue
 		}
 		switch {
+		case a.Local() && e.scope.Adopt && m.recordsAnother(a, e):
+			m.trace.doubted++
 		case a.Local() && e.scope.Adopt:
 			e.account, a.entry = a, e
 		case a.Local():
@@ -493,6 +578,14 @@ func (m *refModel) bindByPrimary() {
 			a.frozen = true
 		}
 	}
+}
+
+// recordsAnother: the account records another GUID than the entry's, one that
+// some entry carries, and another account too.
+func (m *refModel) recordsAnother(a *refAccount, e *refEntry) bool {
+	return !a.GUID.IsZero() && a.GUID != e.GUID &&
+		slices.ContainsFunc(m.entries, func(o *refEntry) bool { return o.GUID == a.GUID }) &&
+		slices.ContainsFunc(m.accounts, func(b *refAccount) bool { return b != a && b.GUID == a.GUID })
 }
 
 // Rule 8, first half: what is on hold is frozen and its entry rejected whole.
@@ -845,14 +938,6 @@ func (m *refModel) conclude() {
 			after := a.Account
 			after.Status, after.Aliases = identity.Inactive, nil
 			a.after = &after
-			kept := a.Account
-			kept.Aliases = nil
-			for _, x := range a.Aliases {
-				if !granted[x] {
-					kept.Aliases = append(kept.Aliases, x)
-				}
-			}
-			a.kept = &kept
 		}
 	}
 	for _, e := range m.entries {
@@ -933,39 +1018,147 @@ func (m *refModel) take(e *refEntry, a *refAccount) *identity.Account {
 	return &after
 }
 
-// limit withholds deactivations, by the directory that owned the account.
-func (m *refModel) limit() {
-	limits := m.in.Rules.Limits
-	active, lost := map[string]int{}, map[string]int{}
-	for _, a := range m.accounts {
-		if a.Active() {
-			active[a.Directory]++
+// lossOf says why an address is lost, as far as the entries tell it.
+func (m *refModel) lossOf(a *refAccount, x identity.Address) string {
+	if a.entry == nil {
+		if !m.declaredDirectory(a.Directory) {
+			return "directory_undeclared"
 		}
-		if a.kept != nil {
-			lost[a.Directory]++
+		for i := range m.in.Entries {
+			e := &m.in.Entries[i]
+			if m.in.Rules.Scopes[e.Scope].Directory == a.Directory && e.GUID == a.GUID {
+				// It lists nothing that counts: else it would be bound.
+				return "entry_without_address"
+			}
+		}
+		return "entry_gone"
+	}
+	refused := slices.ContainsFunc(a.entry.ruled, func(r refRejection) bool { return r.Address == x.String() })
+	if c := a.entry.claim(x); refused || c != nil && c.reason != 0 {
+		return "refused"
+	}
+	return "value_gone"
+}
+
+// countsFor is the directory that an account counts for, "" for none.
+func (m *refModel) countsFor(a *refAccount) string {
+	switch {
+	case a.entry != nil:
+		return a.entry.dir
+	case a.Local() || m.unread(a):
+		return ""
+	}
+	return a.Directory
+}
+
+// brake: each directory loses what the bounds allow of each kind, or nothing.
+func (m *refModel) brake() {
+	all := slices.Concat(m.accounts, m.created)
+	wanted := map[identity.Address]*refAccount{} // who has it afterwards, if nothing is withheld
+	for _, a := range all {
+		if a.after != nil && a.after.Active() {
+			for _, x := range held(a.after) {
+				wanted[x] = a
+			}
 		}
 	}
-	over := func(dir string) bool {
-		n := lost[dir]
-		return n > limits.Deactivations || n > 10 && n*100 > limits.Percent*active[dir]
+	granted := func(a *refAccount, x identity.Address) bool { return wanted[x] != nil && wanted[x] != a }
+	wasActive := func(a *refAccount) bool { return !a.Primary.IsZero() && a.Active() }
+	keep := func(a *refAccount) *identity.Account {
+		if !wasActive(a) {
+			return a.after
+		}
+		var left []identity.Address
+		for _, x := range held(&a.Account) {
+			if !granted(a, x) {
+				left = append(left, x)
+			}
+		}
+		slices.SortFunc(left, identity.Address.Compare)
+		kept := a.Account
+		if a.after != nil && a.after.Active() {
+			kept = *a.after
+		}
+		switch {
+		case !granted(a, a.Primary):
+			kept.Primary = a.Primary
+		case a.after != nil && a.after.Active():
+		case len(left) == 0:
+			return nil
+		default:
+			kept.Primary = left[0]
+		}
+		var aliases []identity.Address
+		if a.after != nil && a.after.Active() {
+			left = append(left, held(a.after)...)
+		}
+		for _, x := range left {
+			if x != kept.Primary && !slices.Contains(aliases, x) {
+				aliases = append(aliases, x)
+			}
+		}
+		slices.SortFunc(aliases, identity.Address.Compare)
+		kept.Aliases = aliases
+		return &kept
 	}
-	total := 0
-	for dir, n := range lost {
-		if over(dir) {
-			total += n
+
+	counts, accounts, addresses := map[string]*[plan.Brakes]int{}, map[string]int{}, map[string]int{}
+	for _, a := range all {
+		dir := m.countsFor(a)
+		if dir == "" {
+			continue
+		}
+		if counts[dir] == nil {
+			counts[dir] = &[plan.Brakes]int{}
+		}
+		if kept := keep(a); kept != nil && kept.Active() {
+			accounts[dir]++
+			addresses[dir] += len(held(kept))
+		}
+		switch {
+		case !wasActive(a) || a.after == nil:
+		case !a.after.Active():
+			counts[dir][plan.Deactivations]++
+		default:
+			for _, x := range held(&a.Account) {
+				if wanted[x] == nil {
+					counts[dir][plan.Removals]++
+				}
+			}
+			if a.after.Primary != a.Primary && !granted(a, a.Primary) {
+				counts[dir][plan.PrimaryChanges]++
+			}
 		}
 	}
-	// Reading: the flag is held against what the limits would withhold, over
-	// all directories, and lifts all of it or nothing.
-	lifted := total <= limits.Allowed
-	if lifted {
-		m.trace.allowed += total
-	} else {
-		m.trace.withheld += total
+	m.braked = map[string]bool{}
+	for b := range plan.Brake(plan.Brakes) {
+		limit := m.in.Rules.Limits[b]
+		base := accounts
+		if b == plan.Removals {
+			base = addresses
+		}
+		over, total := []string{}, 0
+		for dir, n := range counts {
+			if n[b] > limit.Most || n[b] > 10 && n[b]*100 > limit.Percent*base[dir] {
+				over = append(over, dir)
+				total += n[b]
+			}
+		}
+		switch {
+		case total == 0:
+		case total <= limit.Allowed:
+			m.trace.allowed[b] += total
+		default:
+			m.trace.withheld[b] += total
+			for _, dir := range over {
+				m.braked[dir] = true
+			}
+		}
 	}
-	for _, a := range m.accounts {
-		if lifted || !over(a.Directory) {
-			a.kept = nil
+	for _, a := range all {
+		a.left = a.after
+		if m.braked[m.countsFor(a)] {
+			a.left = keep(a)
 		}
 	}
 }
@@ -974,19 +1167,30 @@ func (m *refModel) limit() {
 func (m *refModel) console() []identity.Account {
 	var all []identity.Account
 	for _, a := range slices.Concat(m.accounts, m.created) {
-		switch {
-		case a.kept != nil:
-			all = append(all, *a.kept)
-		case a.after != nil:
-			all = append(all, *a.after)
+		if a.left != nil {
+			all = append(all, *a.left)
 		}
 	}
 	return all
 }
 
-// Rule 9: the change set, as if no limit withheld anything; the rows of what
-// is withheld are marked.
+// Rule 9: the change set to the console that will be, and, marked, what a brake
+// withholds of the one that the directories want.
 func (m *refModel) changes() []refChange {
+	rows := m.rows(func(a *refAccount) *identity.Account { return a.left })
+	for _, r := range m.rows(func(a *refAccount) *identity.Account { return a.after }) {
+		loss := r.Category == plan.Inactive || r.Category == plan.PrimaryChange || r.Category == plan.Removal
+		if loss && !slices.ContainsFunc(rows, func(o refChange) bool {
+			return o.Category == r.Category && o.Address == r.Address && o.OriginalPrimary == r.OriginalPrimary
+		}) {
+			r.Withheld = true
+			rows = append(rows, r)
+		}
+	}
+	return rows
+}
+
+func (m *refModel) rows(end func(*refAccount) *identity.Account) []refChange {
 	type place struct {
 		a       *refAccount
 		account *identity.Account
@@ -1004,7 +1208,7 @@ func (m *refModel) changes() []refChange {
 	}
 	for _, a := range accounts {
 		fill(before, a, &a.Account)
-		fill(after, a, a.after)
+		fill(after, a, end(a))
 	}
 
 	var rows []refChange
@@ -1038,13 +1242,20 @@ func (m *refModel) changes() []refChange {
 	for x, was := range before {
 		if _, ok := after[x]; !ok {
 			r := row(plan.Inactive, x, was.account)
-			r.OriginalPrimary = was.account.Primary.String()
-			r.Withheld = was.a.kept != nil
+			r.OriginalPrimary, r.GUID, r.Username, r.DN = was.account.Primary.String(), was.account.GUID.String(), was.account.Username, was.account.DN
+			r.Reason = m.lossOf(was.a, x)
 		}
 	}
 
 	for _, a := range m.accounts {
-		was, now := &a.Account, a.after
+		was, now := &a.Account, end(a)
+		if now == nil {
+			r := row(plan.Removal, was.Primary, was)
+			r.GUID, r.OriginalDirectory = was.GUID.String(), was.Directory
+			if has, ok := after[was.Primary]; ok {
+				r.NewPrimary = has.account.Primary.String()
+			}
+		}
 		if now == nil || !now.Active() {
 			continue
 		}

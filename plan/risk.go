@@ -1,7 +1,6 @@
 package plan
 
 import (
-	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -21,6 +20,8 @@ type Risk struct {
 	// AddressesStop; Limit and Active are those of an [Allowance]. They are 0 for
 	// other codes.
 	Accounts, Limit, Active int
+	// Brake is that of a limit.
+	Brake Brake
 	// Roles counts the role addresses among those of WouldStop and LeftOutToStop.
 	Roles int
 	// Directory is that of a limit, or "".
@@ -134,14 +135,12 @@ func (p *Plan) Risks() []Risk {
 	}
 	lists, shared := Risk{Code: ListsStop, Level: LowRisk}, Risk{Code: SharedStop, Level: HighRisk}
 	hands := Risk{Code: HandsChange, Level: LowRisk}
-	lost := map[string]int{}
 	for i := range p.Accounts {
 		c := &p.Accounts[i]
 		switch {
 		case c.Withheld:
 		case c.deactivates():
 			stop.Accounts++
-			lost[c.Before.Directory]++
 			if c.Before.Type == identity.List {
 				lists.add(c.Before.Primary)
 			}
@@ -156,14 +155,20 @@ func (p *Plan) Risks() []Risk {
 		stop.Level = LowRisk
 	}
 	all := []Risk{stop, lists, role, shared}
-	for _, a := range p.Allowances {
-		r := Risk{Code: NearLimit, Level: HighRisk, Count: lost[a.Directory], Limit: a.Deactivations, Active: a.Active, Directory: a.Directory}
-		if r.Count > r.Limit {
-			r.Code = LimitLifted
-		} else if r.Count*100 < nearLimit*r.Limit {
-			continue
+	for i := range p.Allowances {
+		a := &p.Allowances[i]
+		for b, loss := range a.Losses {
+			r := Risk{Code: NearLimit, Level: HighRisk, Brake: Brake(b), Count: loss.Count, Limit: loss.Bound, Active: a.Of(Brake(b)), Directory: a.Directory}
+			switch {
+			case a.Braked():
+				continue
+			case loss.Lifted:
+				r.Code = LimitLifted
+			case r.Count*100 < nearLimit*r.Limit:
+				continue
+			}
+			all = append(all, r)
 		}
-		all = append(all, r)
 	}
 	all = append(all, move, hands, would, leftOut)
 	return slices.DeleteFunc(all, func(r Risk) bool { return r.Count == 0 && r.Code != AddressesStop })
@@ -235,15 +240,15 @@ func (r *Risk) Text() string {
 	case SharedStop:
 		return several(n, "shared, room or equipment mailbox goes", "shared, room or equipment mailboxes go") + " out of service: " + r.names(n)
 	case NearLimit:
-		return fmt.Sprintf("directory %q loses %d of its %s, and %d may go at a time", r.Directory, n, several(r.Active, "active account", "active accounts"), r.Limit)
+		return fmt.Sprintf("%s (limit %s)", r.Brake.Text(n, r.Active, r.Directory, "are"), Thousands(r.Limit))
 	case LimitLifted:
-		return fmt.Sprintf("directory %q loses %d of its %s, more than the %d that a limit lets go at a time; the limit is lifted", r.Directory, n, several(r.Active, "active account", "active accounts"), r.Limit)
+		return fmt.Sprintf("%s (limit %s, lifted for this run)", r.Brake.Text(n, r.Active, r.Directory, "are"), Thousands(r.Limit))
 	case AddressesMove:
 		return several(n, "address goes", "addresses go") + " to another account"
 	case HandsChange:
 		return several(n, "account changes hands: it has another owner than before", "accounts change hands: they have other owners than before")
 	case WouldStop:
-		return several(n, "address would stop", "addresses would stop") + " receiving mail, but a limit withholds that" + r.withRoles()
+		return several(n, "address would stop", "addresses would stop") + " receiving mail, but a brake withholds that" + r.withRoles()
 	case LeftOutToStop:
 		return several(n, "address would stop", "addresses would stop") + " receiving mail, but this plan leaves that out" + r.withRoles()
 	}
@@ -272,31 +277,6 @@ func several(n int, one, many string) string {
 		return "1 " + one
 	}
 	return fmt.Sprintf("%d %s", n, many)
-}
-
-// Allowance is how many of its accounts a directory that loses any may lose in
-// one run.
-type Allowance struct {
-	Directory string
-	// Active counts its active accounts before, Deactivations how many of them
-	// the limits let go.
-	Active, Deactivations int
-}
-
-// allowances returns those of the directories that lose accounts, sorted.
-func (l *Limits) allowances(lost, active map[string]int) []Allowance {
-	var all []Allowance
-	for name := range lost {
-		share := l.Percent * active[name] / 100
-		all = append(all, Allowance{name, active[name], min(l.Deactivations, max(percentFloor, share))})
-	}
-	slices.SortFunc(all, func(a, b Allowance) int { return cmp.Compare(a.Directory, b.Directory) })
-	return all
-}
-
-func (a *Allowance) appendJSON(b []byte) []byte {
-	b = appendMember(b, "{", "directory", a.Directory)
-	return fmt.Appendf(b, `, "active": %d, "deactivations": %d}`, a.Active, a.Deactivations)
 }
 
 func (r *Risk) appendJSON(b []byte) []byte {

@@ -20,7 +20,7 @@ func riskInput(people int) plan.Input {
 		Rules: plan.Rules{
 			Directories: []string{"corp"}, Domains: []plan.Domain{{Name: "example.com"}},
 			Scopes: []plan.Scope{{Name: "staff", Directory: "corp", Domains: []string{"example.com"}, Adopt: true, Rebind: true}},
-			Limits: plan.Limits{Deactivations: plan.DefaultDeactivations, Percent: plan.DefaultDeactivationsPercent},
+			Limits: plan.DefaultLimits(),
 		},
 		Read: []string{"corp"},
 	}
@@ -125,16 +125,16 @@ low addresses_stop: 7 addresses stop receiving mail; 7 accounts go out of servic
 			}
 		}, `
 low addresses_stop: 8 addresses stop receiving mail; 8 accounts go out of service
-high near_limit: directory "corp" loses 8 of its 108 active accounts, and 10 may go at a time
+high near_limit: 8 of 108 accounts of corp are deactivated (limit 10)
 `},
-		{"over the limit, and an alias that goes all the same", 1, func(in *plan.Input) {
+		{"over the limit, which keeps an alias too", 1, func(in *plan.Input) {
 			in.Accounts[0].Aliases = []identity.Address{identity.MustAddress("old@example.com")}
 			for n := range 12 {
 				leavers(in, riskAccount(1000+n, fmt.Sprint("leaver", n)))
 			}
 		}, `
-low addresses_stop: 1 address stops receiving mail; no account goes out of service
-none withheld: 12 addresses would stop receiving mail, but a limit withholds that
+none addresses_stop: no address stops receiving mail
+none withheld: 13 addresses would stop receiving mail, but a brake withholds that
 `},
 		{"over the limit, roles among them", 1, func(in *plan.Input) {
 			for n := range 12 {
@@ -143,16 +143,16 @@ none withheld: 12 addresses would stop receiving mail, but a limit withholds tha
 			leavers(in, riskAccount(2000, "kim", "security", "sales", "noc", "abuse"))
 		}, `
 none addresses_stop: no address stops receiving mail
-none withheld: 17 addresses would stop receiving mail, but a limit withholds that; 4 of them are role addresses: abuse@example.com, noc@example.com, sales@example.com and 1 more
+none withheld: 17 addresses would stop receiving mail, but a brake withholds that; 4 of them are role addresses: abuse@example.com, noc@example.com, sales@example.com and 1 more
 `},
 		{"over the limit, which is lifted", 1, func(in *plan.Input) {
-			in.Rules.Limits.Allowed = 12
+			in.Rules.Limits[plan.Deactivations].Allowed = 12
 			for n := range 12 {
 				leavers(in, riskAccount(1000+n, fmt.Sprint("leaver", n)))
 			}
 		}, `
 low addresses_stop: 12 addresses stop receiving mail; 12 accounts go out of service
-high limit_lifted: directory "corp" loses 12 of its 13 active accounts, more than the 10 that a limit lets go at a time; the limit is lifted
+high limit_lifted: 12 of 13 accounts of corp are deactivated (limit 10, lifted for this run)
 `},
 		{"left out", 1, func(in *plan.Input) {
 			leavers(in, riskAccount(100, "ann", "postmaster"))
@@ -243,7 +243,8 @@ func TestLimitsAreSummedUp(t *testing.T) {
 		t.Fatal(err)
 	}
 	text := string(written(t, p))
-	const limit = `{"directory": "corp", "active": 31, "deactivations": 10}`
+	const limit = `{"directory": "corp", "active": 31, "addresses": 31, "deactivations": 10, "deactivations_counted": 1, "deactivations_lifted": false, ` +
+		`"removals": 10, "removals_counted": 0, "removals_lifted": false, "primary_changes": 10, "primary_changes_counted": 0, "primary_changes_lifted": false, "braked": false}`
 	if !strings.Contains(text, "\"limits\": [\n    "+limit+"\n  ]") {
 		t.Fatalf("no limits in\n%s", text)
 	}

@@ -2,6 +2,7 @@ package plan
 
 import (
 	"cmp"
+	"slices"
 	"strings"
 
 	"github.com/rollcall-cli/rollcall/internal/identity"
@@ -11,49 +12,105 @@ import (
 const AttributeDN = "dn"
 
 // Rows spells out account changes as the rows of a change set: first what
-// becomes of each address, then what becomes of each account. The rows depend
-// on the account changes alone, so that a saved plan can be checked against
-// them.
+// becomes of each address, then what becomes of each account. What a brake
+// withholds has its rows too, marked. The rows depend on the account changes
+// alone, so that a saved plan can be checked against them; only why an address
+// is lost they do not say.
 func Rows(changes []AccountChange) []Change {
-	// lost are the addresses that an account had in service and has no more.
+	rows := rowsOf(changes, (*AccountChange).Result)
+	if slices.ContainsFunc(changes, func(c AccountChange) bool { return c.Withheld }) {
+		rows = append(rows, withheldRows(changes, rows)...)
+	}
+	sortFunc(rows, func(x, y Change) int {
+		return cmp.Or(cmp.Compare(x.Category, y.Category), x.Address.Compare(y.Address), strings.Compare(x.Attribute, y.Attribute))
+	})
+	return rows
+}
+
+// withheldRows returns the rows that tell of losses which do not happen: those of
+// the changes as the directories want them that are not among the real ones.
+func withheldRows(changes []AccountChange, real []Change) []Change {
+	type key struct {
+		category Category
+		address  identity.Address
+		before   *identity.Account
+	}
+	happens := map[key]bool{}
+	for n := range real {
+		if r := &real[n]; r.Category.loses() {
+			happens[key{r.Category, r.Address, r.Before}] = true
+		}
+	}
+	var rows []Change
+	for _, r := range rowsOf(changes, func(c *AccountChange) *identity.Account { return c.After }) {
+		if r.Category.loses() && !happens[key{r.Category, r.Address, r.Before}] {
+			r.Withheld = true
+			rows = append(rows, r)
+		}
+	}
+	return rows
+}
+
+// loses reports whether rows of the category take something away, so that a
+// brake may withhold them.
+func (c Category) loses() bool { return c == Inactive || c == PrimaryChange || c == Removal }
+
+// rowsOf returns the rows of changes that end as the function says, in no order.
+func rowsOf(changes []AccountChange, end func(*AccountChange) *identity.Account) []Change {
+	// lost are the addresses that an account had in service and has no more, and
+	// gone the primaries of records that go, with who has them now.
 	lost := map[identity.Address]*AccountChange{}
+	gone := map[identity.Address]*identity.Account{}
 	for n := range changes {
 		c := &changes[n]
+		after := end(c)
 		eachAddress(c.Before, func(x identity.Address) {
-			if c.After == nil || !c.After.Active() || !c.After.Holds(x) {
+			if after == nil || !after.Active() || !after.Holds(x) {
 				lost[x] = c
 			}
 		})
+		if after == nil && c.Before != nil {
+			gone[c.Before.Primary] = nil
+		}
 	}
 	gains := 0
 	for n := range changes {
-		changes[n].eachGain(func(identity.Address) { gains++ })
+		after := end(&changes[n])
+		eachGain(changes[n].Before, after, func(identity.Address) { gains++ })
+		if len(gone) > 0 {
+			eachHeld(after, func(x identity.Address) {
+				if _, is := gone[x]; is {
+					gone[x] = after
+				}
+			})
+		}
 	}
 	rows := make([]Change, 0, gains)
 	for n := range changes {
 		c := &changes[n]
-		c.eachGain(func(x identity.Address) {
+		after := end(c)
+		eachGain(c.Before, after, func(x identity.Address) {
 			loser, moved := lost[x]
 			if !moved {
-				rows = append(identity.Grown(rows), Change{Category: Add, Address: x, Before: c.Before, After: c.After})
+				rows = append(identity.Grown(rows), Change{Category: Add, Address: x, Before: c.Before, After: after})
 				return
 			}
 			delete(lost, x)
-			rows = append(identity.Grown(rows), Change{Category: move(loser.Before.Primary == x, c.After.Primary == x), Address: x, Before: loser.Before, After: c.After})
+			rows = append(identity.Grown(rows), Change{Category: move(loser.Before.Primary == x, after.Primary == x), Address: x, Before: loser.Before, After: after})
 		})
-		rows = c.accountRows(rows)
+		if after == nil && c.Before != nil {
+			rows = append(rows, Change{Category: Removal, Address: c.Before.Primary, Before: c.Before, After: gone[c.Before.Primary]})
+		}
+		rows = accountRows(rows, c.Before, after)
 	}
 	for n := range changes {
 		c := &changes[n]
 		eachAddress(c.Before, func(x identity.Address) {
 			if lost[x] == c {
-				rows = append(identity.Grown(rows), Change{Category: Inactive, Address: x, Before: c.Before, After: c.After, Withheld: c.Withheld})
+				rows = append(identity.Grown(rows), Change{Category: Inactive, Address: x, Before: c.Before, After: end(c)})
 			}
 		})
 	}
-	sortFunc(rows, func(x, y Change) int {
-		return cmp.Or(cmp.Compare(x.Category, y.Category), x.Address.Compare(y.Address), strings.Compare(x.Attribute, y.Attribute))
-	})
 	return rows
 }
 
@@ -68,14 +125,14 @@ func eachAddress(a *identity.Account, f func(identity.Address)) {
 	}
 }
 
-// eachGain calls f with each address that the account has in service after the
-// change and had not before. The primary of an account that comes back with it
-// is no gain: its reactivation says so.
-func (c *AccountChange) eachGain(f func(identity.Address)) {
-	eachAddress(c.After, func(x identity.Address) {
+// eachGain calls f with each address that an account has in service afterwards
+// and had not before. The primary of an account that comes back with it is no
+// gain: its reactivation says so.
+func eachGain(before, after *identity.Account, f func(identity.Address)) {
+	eachAddress(after, func(x identity.Address) {
 		switch {
-		case c.Before == nil:
-		case c.Before.Holds(x) && (c.Before.Active() || x == c.After.Primary):
+		case before == nil:
+		case before.Holds(x) && (before.Active() || x == after.Primary):
 			return
 		}
 		f(x)
@@ -94,9 +151,9 @@ func move(wasPrimary, isPrimary bool) Category {
 	return AliasSwitch
 }
 
-// accountRows appends the rows that stand at the account's primary.
-func (c *AccountChange) accountRows(rows []Change) []Change {
-	before, after := c.Before, c.After
+// accountRows appends the rows that stand at the primary of an account that
+// stays.
+func accountRows(rows []Change, before, after *identity.Account) []Change {
 	if before == nil || after == nil || !after.Active() {
 		return rows
 	}
@@ -160,7 +217,7 @@ func eachAttribute(before, after *identity.Account, f func(name, old, new string
 // Row spells out a change; fields that its category does not have are "".
 func (c *Change) Row() Row {
 	after := c.After
-	if c.Category == Inactive {
+	if c.Category == Inactive || c.Category == Removal {
 		after = c.Before
 	}
 	r := Row{
@@ -170,7 +227,15 @@ func (c *Change) Row() Row {
 	switch c.Category {
 	case Add:
 		r.NewPrimary, r.GUID, r.Username, r.DN = after.Primary.String(), after.GUID.String(), after.Username, after.DN
-	case Inactive, AliasToPrimary:
+	case Inactive:
+		r.OriginalPrimary, r.GUID, r.Username, r.DN = after.Primary.String(), after.GUID.String(), after.Username, after.DN
+		r.Reason = string(c.Reason)
+	case Removal:
+		r.GUID, r.OriginalDirectory = after.GUID.String(), after.Directory
+		if c.After != nil {
+			r.NewPrimary = c.After.Primary.String()
+		}
+	case AliasToPrimary:
 		r.OriginalPrimary = c.Before.Primary.String()
 	case PrimaryChange, AliasSwitch:
 		r.OriginalPrimary, r.NewPrimary = c.Before.Primary.String(), after.Primary.String()
@@ -202,7 +267,7 @@ func (c *Change) Row() Row {
 
 // Summary counts the rows of the plan.
 func (p *Plan) Summary() Summary {
-	s := Summary{Rejections: len(p.Rejections), Unchanged: p.Unchanged, LeftOut: len(p.LeftOut), LeftOutAccounts: p.LeftOutAccounts}
+	s := Summary{Rejections: len(p.Rejections), Unchanged: p.Unchanged, Ignored: p.Ignored, LeftOut: len(p.LeftOut), LeftOutAccounts: p.LeftOutAccounts}
 	for i := range p.Changes {
 		s.Changes[p.Changes[i].Category]++
 		s.Withheld += boolInt(p.Changes[i].Withheld)

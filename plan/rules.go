@@ -31,6 +31,10 @@ type Domain struct {
 	// primaries that they may be aliases of.
 	Public   bool
 	AliasFor []string
+	// Ignore marks a domain whose addresses are skipped as if nobody listed them,
+	// such as a routing domain. Its name may be "*." and a domain, for all below
+	// that, at any depth, which are not declared themselves.
+	Ignore bool
 }
 
 // Scope says how the entries of one part of a directory are synchronized.
@@ -59,26 +63,6 @@ type Guard struct {
 	Until     time.Time
 	Addresses []identity.Address
 }
-
-// Limits bound the deactivations of each directory in one run.
-type Limits struct {
-	// Deactivations is the most that one directory may lose.
-	Deactivations int
-	// Percent of the directory's active accounts is the most that it may lose
-	// once it loses more than percentFloor of them.
-	Percent int
-	// Allowed lifts both limits when no more deactivations than this would be
-	// withheld, over all directories.
-	Allowed int
-}
-
-// Defaults of the limits block, and the number of deactivations up to which
-// the percentage does not count.
-const (
-	DefaultDeactivations        = 500
-	DefaultDeactivationsPercent = 10
-	percentFloor                = 10
-)
 
 // Default limits of attribute values in characters; a DN has none.
 const (

@@ -131,6 +131,7 @@ func (e *engine) selected(changes []AccountChange) (made []AccountChange, left [
 	}
 	s := e.newSelecting(changes)
 	rows := Rows(changes)
+	e.explainLosses(rows)
 	// The first row that is not selected, by change and by group.
 	own, refused := make([]*Change, len(changes)), make([]*Change, len(changes))
 	selected := make([]bool, len(rows))
@@ -191,7 +192,7 @@ func (e *engine) newSelecting(changes []AccountChange) *selecting {
 			s.of[a] = int32(n)
 			if other, ok := carries[a.GUID]; ok {
 				s.join(int32(n), other)
-			} else if !a.Local() {
+			} else if !a.GUID.IsZero() { // a local account may record one
 				carries[a.GUID] = int32(n)
 			}
 		}
@@ -286,9 +287,7 @@ func (e *engine) newMatcher(list []Selector) matcher {
 			m.categories[s.category] = true
 		case byAddress:
 			m.addresses[s.address] = true
-			if d := e.domains[s.address.Domain()]; d != nil {
-				m.addresses[s.address.WithDomain(d.name)] = true
-			}
+			m.addresses[e.domains.Canonical(s.address)] = true
 		case byScope:
 			m.scopes[int32(slices.IndexFunc(e.scopes, func(x scope) bool { return x.Name == s.scope }))] = true
 		}

@@ -20,7 +20,8 @@ type Kept struct {
 //
 //	the run        the account now    becomes
 //	changed it     as the run left it what it was before
-//	created it     as the run left it inactive; or it is dropped, where its
+//	created it     as the run left it inactive; or it is dropped, where it is
+//	                                  local or inactive, as of an import, or its
 //	                                  primary goes back to another account
 //	dropped it     not there          what it was before
 //	any            otherwise          stays as it is, and the second result
@@ -53,7 +54,7 @@ func Undo(done []AccountChange, in Input) (*Plan, []Kept) {
 				p.Accounts = append(p.Accounts, AccountChange{Before: r.before, After: r.after})
 			}
 		}
-		p.Allowances = u.e.withhold(p.Accounts)
+		p.Allowances = u.e.withhold(p.Accounts, func(i int) string { return in.Accounts[i].Directory })
 	}
 	sortFunc(p.Accounts, func(x, y AccountChange) int {
 		return cmp.Or(x.subject().Primary.Compare(y.subject().Primary), x.compareBefore(&y))
@@ -174,8 +175,8 @@ func (u *undo) guarded(r *reversal) (why string) {
 	return why
 }
 
-// keep stops the reversals that want what an account keeps whose deactivation is
-// withheld. It reports whether it stopped any.
+// keep stops the reversals that want what an account keeps from which a brake
+// withholds a loss. It reports whether it stopped any.
 func (u *undo) keep(changes []AccountChange) bool {
 	held, owned := map[identity.Address]*identity.Account{}, map[owner]*identity.Account{}
 	for i := range changes {
@@ -271,11 +272,12 @@ func (u *undo) settle() {
 	}
 }
 
-// decide takes a created account out of service, or drops it, where its primary
-// goes back to another account.
+// decide takes a created account out of service, or drops it, where that would
+// leave a record behind that nobody owns, or its primary goes back to another
+// account.
 func (u *undo) decide(r *reversal) {
 	r.after = nil
-	if u.taken[r.before.Primary] == nil {
+	if u.taken[r.before.Primary] == nil && !r.before.Local() && r.before.Active() {
 		gone := *r.before
 		gone.Aliases, gone.Status = nil, identity.Inactive
 		r.after = &gone

@@ -3,6 +3,7 @@ package plan_test
 import (
 	"cmp"
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"slices"
 	"strings"
@@ -48,7 +49,7 @@ func TestUndoProperties(t *testing.T) {
 	for n := range inputs {
 		in := generate(*propertySeed+1, uint64(n))
 		in.Rules.Protected, in.Rules.Holds = nil, nil
-		in.Rules.Limits.Allowed = len(in.Accounts) + len(in.Entries)
+		allow(&in, math.MaxInt)
 		p, err := plan.Compute(in)
 		if err != nil {
 			continue
@@ -98,6 +99,45 @@ func TestUndoProperties(t *testing.T) {
 	}
 }
 
+// TestUndoImport: of the accounts that an import has brought, those that are local
+// still and those that were never in service go; one of a directory goes out of
+// service, and one that was changed since, as by its adoption, stays.
+func TestUndoImport(t *testing.T) {
+	account := func(primary, directory string, status identity.Status) identity.Account {
+		a := identity.Account{Primary: identity.MustAddress(primary), Directory: directory, Status: status}
+		if directory != "" {
+			a.GUID = identity.GUID{primary[0], 1}
+		}
+		return a
+	}
+	imported := []identity.Account{
+		account("adopted@x.example", "", identity.Active), account("idle@x.example", "corp", identity.Inactive),
+		account("local@x.example", "", identity.Active), account("owned@x.example", "corp", identity.Active),
+	}
+	var done []plan.AccountChange
+	for i := range imported {
+		done = append(done, plan.AccountChange{After: &imported[i]})
+	}
+	now := slices.Clone(imported)
+	now[0].Directory, now[0].GUID = "corp", identity.GUID{9}
+	p, kept := plan.Undo(done, plan.Input{Accounts: now, Rules: plan.Rules{Limits: bounded(1, 0)}})
+	end, err := applied(now, p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	gone := imported[3]
+	gone.Status = identity.Inactive
+	want := []string{string(now[0].AppendJSON(nil)), string(gone.AppendJSON(nil))}
+	var got []string
+	for i := range end {
+		got = append(got, string(end[i].AppendJSON(nil)))
+	}
+	slices.Sort(got)
+	if !slices.Equal(got, want) || len(kept) != 1 || kept[0].Account != now[0].Primary {
+		t.Errorf("got %v, kept %v", got, kept)
+	}
+}
+
 // TestUndoChain: 20,000 accounts have passed an address on to the next one, and
 // the first was changed since. All stay, whichever way the chain runs.
 func TestUndoChain(t *testing.T) {
@@ -123,7 +163,7 @@ func TestUndoChain(t *testing.T) {
 			first = &now[0]
 		}
 		first.Username = "changed"
-		p, kept := plan.Undo(done, plan.Input{Accounts: now, Rules: plan.Rules{Limits: plan.Limits{Deactivations: n, Percent: 100}}})
+		p, kept := plan.Undo(done, plan.Input{Accounts: now, Rules: plan.Rules{Limits: bounded(n, 100)}})
 		if len(p.Accounts) != 0 || len(kept) != n {
 			t.Errorf("forward %t: %d accounts change, %d stay", forward, len(p.Accounts), len(kept))
 		}
@@ -143,7 +183,7 @@ func TestUndoGuarded(t *testing.T) {
 		if n%2 == 0 {
 			in.Rules.Protected, in.Rules.Holds = nil, nil
 		}
-		in.Rules.Limits.Allowed = len(in.Accounts) + len(in.Entries)
+		allow(&in, math.MaxInt)
 		p, err := plan.Compute(in)
 		if err != nil {
 			continue
@@ -234,14 +274,14 @@ func TestUndo(t *testing.T) {
 			[]*identity.Account{account(1, "ann"), account(2, "bob", "a", "b")}, "", "", "ann@x.example: a@x.example belongs to bob@x.example now; bob@x.example: it was changed since"},
 		{"a new account goes out of service", []plan.AccountChange{{After: account(1, "ann", "a")}}, []*identity.Account{account(1, "ann", "a")}, "", "inactive a@x.example, inactive ann@x.example", ""},
 		{"a new account whose primary goes back is dropped", []plan.AccountChange{{Before: account(2, "ann"), After: account(2, "bob")}, {After: account(1, "ann")}},
-			[]*identity.Account{account(2, "bob"), account(1, "ann")}, "", "inactive bob@x.example, primary_change ann@x.example, primary_switch ann@x.example", ""},
+			[]*identity.Account{account(2, "bob"), account(1, "ann")}, "", "inactive bob@x.example, primary_change ann@x.example, primary_switch ann@x.example, removal ann@x.example", ""},
 		{"changed since", []plan.AccountChange{{Before: account(1, "ann", "a"), After: account(1, "ann")}}, []*identity.Account{renamed}, "", "", "ann@x.example: it was changed since"},
 		{"not there any more", []plan.AccountChange{{Before: account(1, "ann", "a"), After: account(1, "ann")}}, nil, "", "", "ann@x.example: it is not there any more"},
 		{"dropped, and there again", []plan.AccountChange{{Before: account(1, "ann")}}, []*identity.Account{account(3, "ann")}, "", "", "ann@x.example: there is another account of that primary now"},
 		{"dropped, and its GUID has another account", []plan.AccountChange{{Before: account(1, "ann")}}, []*identity.Account{account(1, "new")}, "", "", "ann@x.example: its GUID belongs to new@x.example now"},
 		{"protected", []plan.AccountChange{{After: account(1, "ann", "a")}}, []*identity.Account{account(1, "ann", "a")}, "a", "", `ann@x.example: a@x.example is protected by "board"`},
 	} {
-		in := plan.Input{Rules: plan.Rules{Limits: plan.Limits{Deactivations: 10, Percent: 100}}}
+		in := plan.Input{Rules: plan.Rules{Limits: bounded(10, 100)}}
 		for _, a := range c.now {
 			in.Accounts = append(in.Accounts, *a)
 		}

@@ -30,23 +30,21 @@ func (s *State) Find(x identity.Address) *identity.Account {
 	return nil
 }
 
-// Rebind gives an owned account its new GUID.
-func (s *State) Rebind(a *identity.Account, guid identity.GUID) error {
-	if a.Local() {
-		return fmt.Errorf("account %s is local: it has no directory in which the GUID could be", a.Primary)
-	}
+// Rebind makes the object of a directory that has a GUID the owner of an account,
+// local or not.
+func (s *State) Rebind(a *identity.Account, directory string, guid identity.GUID) error {
 	for i := range s.Accounts {
-		if b := &s.Accounts[i]; b != a && b.Directory == a.Directory && b.GUID == guid {
-			return fmt.Errorf("GUID %s of directory %q belongs to account %s", guid, a.Directory, b.Primary)
+		if b := &s.Accounts[i]; b != a && b.Directory == directory && b.GUID == guid {
+			return fmt.Errorf("GUID %s of directory %q belongs to account %s", guid, directory, b.Primary)
 		}
 	}
-	a.GUID = guid
+	a.Directory, a.GUID = directory, guid
 	return nil
 }
 
-// Release makes an account local.
+// Release makes an account local. One that is local drops the GUID that it records.
 func (s *State) Release(a *identity.Account) error {
-	if a.Local() {
+	if a.Local() && a.GUID.IsZero() {
 		return fmt.Errorf("account %s is local already", a.Primary)
 	}
 	a.Directory, a.GUID = "", identity.GUID{}
@@ -58,6 +56,19 @@ func (s *State) Forget(a *identity.Account) error {
 	if a.Active() {
 		return fmt.Errorf("account %s is active: only an inactive record can be forgotten", a.Primary)
 	}
-	s.Accounts = slices.DeleteFunc(s.Accounts, func(b identity.Account) bool { return b.Primary == a.Primary })
+	s.drop(a.Primary)
 	return nil
+}
+
+// Remove drops a local account, active or not.
+func (s *State) Remove(a *identity.Account) error {
+	if !a.Local() {
+		return fmt.Errorf("account %s belongs to directory %q: only a local account can be removed", a.Primary, a.Directory)
+	}
+	s.drop(a.Primary)
+	return nil
+}
+
+func (s *State) drop(primary identity.Address) {
+	s.Accounts = slices.DeleteFunc(s.Accounts, func(a identity.Account) bool { return a.Primary == primary })
 }

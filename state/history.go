@@ -84,7 +84,10 @@ type Head struct {
 	Expires      *time.Time `json:"expires"`
 	ConfigDigest string     `json:"config_digest"`
 	// Scopes are what was read, as far as it decides who is there.
+	// They are empty for a run that reads no directory.
 	Scopes []Scope `json:"scopes"`
+	// Domains are the declared domains, sorted by name; empty as Scopes are.
+	Domains []Domain `json:"domains"`
 	// Undoes is the run that the plan takes back, or 0.
 	Undoes int `json:"undoes"`
 	// Only and Except are the selectors that the plan was made with.
@@ -93,13 +96,19 @@ type Head struct {
 	// Lineage and Serial are those of the state before the run.
 	Lineage string `json:"lineage"`
 	Serial  int64  `json:"serial"`
-	// Allowed is how many deactivations were let pass for this run.
-	Allowed int `json:"allow_deactivations"`
+	// Allowed, AllowedRemovals and AllowedPrimaryChanges are how many of each were
+	// let pass for this run.
+	Allowed               int `json:"allow_deactivations"`
+	AllowedRemovals       int `json:"allow_removals"`
+	AllowedPrimaryChanges int `json:"allow_primary_changes"`
 	// Accounts counts the account changes of the plan.
 	Accounts int `json:"accounts"`
 	// Summary counts the plan's rows by category, and others by name.
 	Summary map[string]int `json:"summary"`
 }
+
+// Reads reports whether the run is of a plan of the directories.
+func (h *Head) Reads() bool { return len(h.Scopes) > 0 && h.Undoes == 0 }
 
 // Scope is a scope of the configuration of a run.
 type Scope struct {
@@ -109,6 +118,22 @@ type Scope struct {
 	Filter    string `json:"filter"`
 	Disabled  string `json:"disabled"`
 }
+
+// Domain is a declared domain of the configuration of a run.
+type Domain struct {
+	Name string `json:"name"`
+	// Aliases are the domains that are rewritten to it.
+	Aliases []string `json:"aliases"`
+	// Kind is [OwnDomain], [PublicDomain] or [IgnoredDomain].
+	Kind string `json:"kind"`
+}
+
+// The kinds of declared domains.
+const (
+	OwnDomain     = "own"     // its addresses are synchronized
+	PublicDomain  = "public"  // its addresses are aliases at most
+	IgnoredDomain = "ignored" // its addresses are skipped
+)
 
 // Failure is an account that the console refused to change.
 type Failure struct {
@@ -124,8 +149,11 @@ type Result struct {
 	Applied  int       `json:"applied"`
 	Withheld int       `json:"withheld"`
 	Failures []Failure `json:"failures"`
-	// SerialAfter is the state's after the run.
-	SerialAfter int64 `json:"serial_after"`
+	// SerialAfter and LineageAfter are those of the state after the run. The
+	// lineage is another one than before where the run began a state; it is ""
+	// where the record does not say which.
+	SerialAfter  int64  `json:"serial_after"`
+	LineageAfter string `json:"lineage_after"`
 }
 
 // Run is a run as it is recorded.
@@ -204,7 +232,7 @@ func marshal(v any) ([]byte, error) {
 // JSON returns the run as one JSON object, in which no list is null.
 func (run *Run) JSON() ([]byte, error) {
 	whole := *run
-	whole.Scopes, whole.Only, whole.Except = list(run.Scopes), list(run.Only), list(run.Except)
+	whole.Scopes, whole.Domains, whole.Only, whole.Except = list(run.Scopes), list(run.Domains), list(run.Only), list(run.Except)
 	return marshal(&whole)
 }
 
@@ -223,9 +251,31 @@ func (c *Change) appendJSON(b []byte) []byte {
 	return append(strconv.AppendBool(b, c.Withheld), "}\n"...)
 }
 
-// HistoryPath returns the folder of the history of the state at path.
+// HistoryPath returns the folder of the history of the state at path. Two states
+// would share one whose names differ in nothing but ".jsonl": see [Sharing].
 func HistoryPath(path string) string {
 	return strings.TrimSuffix(resolved(path), ".jsonl") + ".history"
+}
+
+// Sharing returns the other state that would have its history in the same folder
+// as the state at path; "" if there is none.
+func Sharing(path string) string {
+	path = resolved(path)
+	other, cut := strings.CutSuffix(path, ".jsonl")
+	if !cut {
+		other = path + ".jsonl"
+	}
+	its, err := os.Stat(other)
+	if err != nil {
+		return ""
+	}
+	if mine, err := os.Stat(path); err == nil && os.SameFile(mine, its) {
+		return ""
+	}
+	if h, err := headerAt(other); err != nil || h.Format != format {
+		return ""
+	}
+	return other
 }
 
 // makeHistory makes the folder of the history if it is not there.

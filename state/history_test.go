@@ -85,8 +85,8 @@ func (j *journey) begin(t *testing.T) *Recorder {
 func (j *journey) apply(t *testing.T) Outcome {
 	t.Helper()
 	r := j.begin(t)
-	err := j.next().SaveAfter(j.path, "1.0", began.Add(time.Second), func(serial int64, sum string) error {
-		return r.Intend(Result{Applied: 1, Withheld: 1, Failures: j.failures, SerialAfter: serial}, sum)
+	err := j.next().SaveAfter(j.path, "1.0", began.Add(time.Second), func(next *State) error {
+		return r.Intend(Result{Applied: 1, Withheld: 1, Failures: j.failures, SerialAfter: next.Serial, LineageAfter: next.Lineage}, next.Sum)
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -136,7 +136,7 @@ func TestHistory(t *testing.T) {
 	done.Number = 1
 	ended := began.Add(time.Second)
 	want := Run{Head: done, Outcome: Incomplete, Ended: &ended, Seconds: 1.5,
-		Result: Result{Applied: 1, Withheld: 1, Failures: j.failures, SerialAfter: 2}}
+		Result: Result{Applied: 1, Withheld: 1, Failures: j.failures, SerialAfter: 2, LineageAfter: j.head.Lineage}}
 	if !reflect.DeepEqual(runs[0], want) {
 		t.Errorf("got  %+v\nwant %+v", runs[0], want)
 	}
@@ -340,26 +340,103 @@ func TestRewound(t *testing.T) {
 		what    string
 		state   []byte
 		rewound bool
+		serial  int64
 	}{
-		{"as the run left it", now, false},
-		{"the version before", old, true},
-		{"of another lineage", text.Bytes(), false},
-		{"damaged", []byte("\x00"), false},
+		{"as the run left it", now, false, 0},
+		{"the version before", old, true, 1},
+		{"of another lineage", text.Bytes(), true, 0},
+		{"damaged", []byte("\x00"), false, 0},
 	} {
 		mustWrite(t, j.path, c.state)
 		run, serial := Rewound(j.path)
-		if (run != nil) != c.rewound || run != nil && (run.Number != 1 || run.SerialAfter != 2 || serial != 1) {
+		if (run != nil) != c.rewound || serial != c.serial || run != nil && (run.Number != 1 || run.SerialAfter != 2) {
 			t.Errorf("%s: %+v, version %d", c.what, run, serial)
 		}
 	}
-	// What the first run made of nothing is gone.
+}
+
+// TestLost: a state that a run has written, or that has a backup, and that is not
+// there, was lost; one is begun anew only where there is none.
+func TestLost(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "s")
 	r, err := Begin(path, Head{Started: began})
-	if err := errors.Join(err, r.Intend(Result{SerialAfter: 1}, "sum"), r.End(Applied, "", began)); err != nil {
+	if err := errors.Join(err, r.End(Failed, "", began)); err != nil {
 		t.Fatal(err)
 	}
-	if run, serial := Rewound(path); run == nil || serial != 0 {
-		t.Errorf("no state: %+v, version %d", run, serial)
+	if s, err := Load(path); err != nil || s.Serial != 0 {
+		t.Errorf("a run that failed has written no state: %v", err)
+	}
+	s := &State{}
+	r, err = Begin(path, Head{Started: began})
+	err = errors.Join(err, s.SaveAfter(path, "1.0", began, func(next *State) error {
+		return r.Intend(Result{SerialAfter: next.Serial, LineageAfter: next.Lineage}, next.Sum)
+	}), r.End(Applied, "", began))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var there *Error
+	if _, err := New(path); !errors.As(err, &there) {
+		t.Errorf("there is a state: %v", err)
+	}
+	if err := os.Remove(path); err != nil {
+		t.Fatal(err)
+	}
+	var lost *Error
+	if _, err := Load(path); !errors.As(err, &lost) || !strings.Contains(lost.Reason, "run 2, of 2026-") || !strings.Contains(lost.Advice, "--new-state") || strings.Contains(lost.Advice, "cp ") {
+		t.Errorf("lost: %v", err)
+	}
+	mustWrite(t, BackupPath(path), []byte("a copy"))
+	if _, err := Load(path); !errors.As(err, &lost) || !strings.Contains(lost.Advice, "cp "+BackupPath(path)+" "+path) {
+		t.Errorf("lost, with a backup: %v", err)
+	}
+	anew, err := New(path)
+	if err != nil || anew.Serial != 0 || anew.Lineage != "" {
+		t.Errorf("anew: %+v, %v", anew, err)
+	}
+	runs, err := Runs(path)
+	if err != nil || LineageLeft(runs, 2) != s.Lineage || LineageLeft(runs, 1) != "" || Begun(runs, s.Lineage).Number != 2 || Begun(runs, "another") != nil {
+		t.Errorf("%+v, %v", runs, err)
+	}
+	// The first records do not say which lineage their run left.
+	runs[1].LineageAfter = ""
+	next := Run{Head: Head{Number: 3, Lineage: s.Lineage}, Outcome: Applied}
+	if got := LineageLeft(runs, 2); got != "" {
+		t.Errorf("nothing says it, and it is %s", got)
+	}
+	if got := LineageLeft(append(runs, next), 2); got != s.Lineage {
+		t.Errorf("the next run says it, and it is %q", got)
+	}
+}
+
+// TestSharing: of two states that would share a history, each is told of the
+// other; nobody else is in the way.
+func TestSharing(t *testing.T) {
+	dir := t.TempDir()
+	plain, named := filepath.Join(dir, "st"), filepath.Join(dir, "st.jsonl")
+	if HistoryPath(plain) != HistoryPath(named) {
+		t.Fatal("they share none")
+	}
+	mustWrite(t, plain, []byte("a note\n"))
+	if other := Sharing(named); other != "" {
+		t.Errorf("%s is no state", other)
+	}
+	if err := os.Remove(plain); err != nil {
+		t.Fatal(err)
+	}
+	if err := (&State{}).Save(plain, "1.0", began); err != nil {
+		t.Fatal(err)
+	}
+	if other := Sharing(named); other != plain {
+		t.Errorf("beside %s: %q", plain, other)
+	}
+	if other := Sharing(plain); other != "" {
+		t.Errorf("it is alone, beside %s", other)
+	}
+	if err := os.Rename(plain, named); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink(named, plain); err == nil && (Sharing(plain) != "" || Sharing(named) != "") {
+		t.Error("one state, and a link to it")
 	}
 }
 
@@ -420,6 +497,18 @@ func TestPrune(t *testing.T) {
 	add(Failed, later)
 	if err := Prune(j.path, 90, 1000, later.Add(91*day)); err != nil || left() != "[6 9 11]" {
 		t.Errorf("after a clock in the future: %s, %v", left(), err)
+	}
+	// Edits and undone runs read nothing.
+	j.head.Scopes = []Scope{{Name: "staff"}}
+	add(Applied, later)
+	add(Applied, later)
+	j.head.Undoes = 13
+	add(Applied, later)
+	j.head.Undoes, j.head.Scopes = 0, nil
+	add(Applied, later)
+	add(Failed, later)
+	if err := Prune(j.path, 90, 1, later.Add(day)); err != nil || left() != "[13 15 16]" {
+		t.Errorf("after edits: %s, %v", left(), err)
 	}
 }
 

@@ -12,6 +12,9 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"golang.org/x/text/encoding/unicode"
+	"golang.org/x/text/transform"
+
 	"github.com/rollcall-cli/rollcall/internal/identity"
 )
 
@@ -51,6 +54,8 @@ type ImportError struct {
 	// Rebound is set if lines have another GUID for an account that is there, and
 	// say more than that.
 	Rebound bool
+	// Encoding is set if lines are not UTF-8.
+	Encoding bool
 }
 
 func (e *ImportError) Error() string {
@@ -66,6 +71,9 @@ func (e *ImportError) Error() string {
 
 // Hint says what to do next.
 func (e *ImportError) Hint() string {
+	if e.Encoding {
+		return "nothing was changed; the file is in another encoding, probably ANSI: save it as \"CSV UTF-8\" in Excel, with -Encoding utf8 in PowerShell, and try again"
+	}
 	if e.Rebound {
 		return "nothing was changed; correct these lines and try again. To give accounts their new GUIDs, import a file with the columns PrimarySMTPAddress and GUID alone"
 	}
@@ -76,8 +84,8 @@ func (e *ImportError) Hint() string {
 const maxLine = 1 << 20
 
 // ReadImport reads accounts as JSON lines, as a JSON array or as CSV with a
-// header, whichever the text is, and returns them with their lines. If any is
-// malformed, the error is an [ImportError] that names them all, and the others
+// header, whichever the text is, in UTF-8 or UTF-16, and returns them with their
+// lines. If any is malformed, the error is an [ImportError] that names them all, and the others
 // are returned as well; name is the file's, for messages.
 func ReadImport(name string, r io.Reader) ([]Imported, error) {
 	in := bufio.NewReaderSize(r, 1<<16)
@@ -86,12 +94,11 @@ func ReadImport(name string, r io.Reader) ([]Imported, error) {
 		return nil, fmt.Errorf("read %s: %w", name, err)
 	}
 	im := importer{name: name}
-	switch {
-	case string(start) == "\ufeff":
+	if string(start) == "\ufeff" {
 		in.Discard(3)
-	case len(start) >= 2 && (start[0] == 0xff && start[1] == 0xfe || start[0] == 0xfe && start[1] == 0xff):
-		im.fail(1, "the file is UTF-16: save it as UTF-8, in PowerShell with -Encoding utf8")
-		return nil, &ImportError{Lines: im.errs}
+	} else if order, wide := wide(start); wide {
+		decoder := unicode.UTF16(order, unicode.UseBOM).NewDecoder()
+		in = bufio.NewReaderSize(transform.NewReader(in, decoder), 1<<16)
 	}
 	switch first := firstOctet(in); first {
 	case '{':
@@ -105,9 +112,21 @@ func ReadImport(name string, r io.Reader) ([]Imported, error) {
 		return nil, im.err
 	}
 	if len(im.errs) > 0 {
-		return im.all, &ImportError{Lines: im.errs}
+		return im.all, &ImportError{Lines: im.errs, Encoding: im.foreign}
 	}
 	return im.all, nil
+}
+
+// wide reports whether a text is UTF-16, by its byte order mark or because its
+// first character is one of ASCII, as in everything that is read here.
+func wide(start []byte) (order unicode.Endianness, ok bool) {
+	switch {
+	case len(start) < 2:
+		return unicode.LittleEndian, false
+	case start[0] == 0xff && start[1] == 0xfe, start[0] != 0 && start[1] == 0:
+		return unicode.LittleEndian, true
+	}
+	return unicode.BigEndian, start[0] == 0xfe && start[1] == 0xff || start[0] == 0 && start[1] != 0
 }
 
 // firstOctet returns the first octet that is not white space, without reading
@@ -130,6 +149,8 @@ type importer struct {
 	all  []Imported
 	errs []*Error
 	err  error
+	// foreign is set if a line is not UTF-8.
+	foreign bool
 }
 
 func (im *importer) fail(line int, reason string) {
@@ -144,8 +165,18 @@ func (im *importer) take(line int, a identity.Account, err error, export bool) {
 	im.all = append(im.all, Imported{line, a, export})
 }
 
+// encoded refuses a line that is not UTF-8.
+func (im *importer) encoded(line int) {
+	im.foreign = true
+	im.fail(line, "not UTF-8")
+}
+
 // object takes an account that stands as a JSON object on a line.
 func (im *importer) object(line int, text []byte) {
+	if !utf8.Valid(text) {
+		im.encoded(line)
+		return
+	}
 	a, err := im.dec.Account(text)
 	im.take(line, a, err, err == nil && bare(&a) && keys(text) == 2)
 }
@@ -245,7 +276,8 @@ func (c *lineCounter) at(offset int64) int {
 }
 
 // columns are the CSV headers that are understood beside those of attributes,
-// in lower case. Mailbox exports have the last two.
+// in lower case and without spaces. Mailbox exports have the last three, and the
+// column of all addresses, which [proxies] reads.
 var columns = map[string]func(*identity.Raw, string){
 	"primary":            func(r *identity.Raw, v string) { r.Primary = v },
 	"aliases":            func(r *identity.Raw, v string) { r.Aliases = splitAliases(v) },
@@ -256,6 +288,57 @@ var columns = map[string]func(*identity.Raw, string){
 	"dn":                 func(r *identity.Raw, v string) { r.DN = v },
 	"guid":               func(r *identity.Raw, v string) { r.GUID = v },
 	"primarysmtpaddress": func(r *identity.Raw, v string) { r.Primary = v },
+	"displayname":        func(r *identity.Raw, v string) { r.Attributes[identity.DisplayName] = v },
+}
+
+// emailAddresses is the column of a mailbox export that holds all addresses of a
+// mailbox.
+const emailAddresses = "emailaddresses"
+
+// proxies reads all addresses of a mailbox, as Exchange writes them, into an
+// account. They are separated by commas, semicolons or spaces:
+//
+//	SMTP:ann@example.com    the primary
+//	smtp:a@example.com      an alias, as in any other letter case
+//	a@example.com           an alias
+//	X500:/o=Corp, SIP:...   no mail address, up to the next prefix
+func proxies(r *identity.Raw, v string) error {
+	primary := ""
+	seen := map[string]bool{}
+	other := false // within a value that is no mail address
+	for word := range strings.FieldsFuncSeq(v, func(c rune) bool { return strings.ContainsRune(",; \t\r\n", c) }) {
+		prefix, address, prefixed := strings.Cut(word, ":")
+		switch {
+		case prefixed && !strings.EqualFold(prefix, "smtp"):
+			other = true
+		case prefixed:
+			other = false
+		case strings.HasPrefix(word, "System.") || strings.HasPrefix(word, "Microsoft.Exchange."):
+			return fmt.Errorf("EmailAddresses has the name of a type, %s, in place of the addresses: export with @{n='EmailAddresses';e={$_.EmailAddresses -join ';'}}", word)
+		default:
+			address = word
+		}
+		if other || address == "" {
+			continue
+		}
+		if prefix == "SMTP" && prefixed {
+			if primary != "" && !strings.EqualFold(primary, address) {
+				return fmt.Errorf("EmailAddresses has two primaries, %s and %s", primary, address)
+			}
+			primary = address
+		} else if folded := strings.ToLower(address); !seen[folded] {
+			seen[folded] = true
+			r.Aliases = append(r.Aliases, address)
+		}
+	}
+	switch {
+	case r.Primary == "":
+		r.Primary = primary
+	case primary != "" && !strings.EqualFold(primary, strings.TrimSpace(r.Primary)):
+		return fmt.Errorf("the primary is %s, and in EmailAddresses %s", r.Primary, primary)
+	}
+	r.Aliases = slices.DeleteFunc(r.Aliases, func(alias string) bool { return strings.EqualFold(alias, r.Primary) })
+	return nil
 }
 
 func splitAliases(v string) []string {
@@ -273,42 +356,27 @@ func (im *importer) csv(in *bufio.Reader) {
 	if start, _ := in.Peek(5); string(start) == "#TYPE" {
 		// PowerShell's Export-Csv names the type of its objects first.
 		in.ReadString('\n')
-		skipped = 1
+		skipped++
 	}
 	r := csv.NewReader(in)
 	r.FieldsPerRecord = -1
-	r.Comma = separator(in)
+	if r.Comma = announced(in); r.Comma != 0 {
+		in.ReadString('\n')
+		skipped++
+	} else {
+		r.Comma = separator(in)
+	}
 	head, err := r.Read()
 	if err != nil {
 		im.fail(1, "expected JSON lines, or CSV with a header that has a column primary or PrimarySMTPAddress")
 		return
 	}
-	set := make([]func(*identity.Raw, string), len(head))
-	seen := map[string]int{}
-	for i, name := range head {
-		key := strings.ToLower(strings.TrimSpace(name))
-		if key == "primarysmtpaddress" {
-			key = "primary"
-		}
-		if !utf8.ValidString(key) || key == "" {
-			im.fail(1+skipped, fmt.Sprintf("column %d has no name", i+1))
-			return
-		}
-		if n, twice := seen[key]; twice {
-			im.fail(1+skipped, fmt.Sprintf("columns %d and %d are both %q", n, i+1, key))
-			return
-		}
-		seen[key] = i + 1
-		set[i] = columns[key]
-		if set[i] == nil {
-			set[i] = func(r *identity.Raw, v string) { r.Attributes[key] = v }
-		}
-	}
-	if seen["primary"] == 0 {
-		im.fail(1+skipped, "the header has no column primary or PrimarySMTPAddress")
+	set, seen, ok := im.header(head, 1+skipped)
+	if !ok {
 		return
 	}
-	export := len(seen) == 2 && seen["guid"] > 0
+	proxy := seen[emailAddresses] - 1 // the index of that column, or -1
+	export := len(seen) == 2 && seen["guid"] > 0 && seen["primary"] > 0
 	for {
 		record, err := r.Read()
 		if err == io.EOF {
@@ -325,37 +393,108 @@ func (im *importer) csv(in *bufio.Reader) {
 		}
 		line, _ := r.FieldPos(0)
 		line += skipped
-		if len(record) != len(head) {
+		text := strings.Join(record, "")
+		switch {
+		case strings.TrimSpace(text) == "":
+			continue // as spreadsheets write empty rows
+		case len(record) != len(head):
 			im.fail(line, fmt.Sprintf("%d fields, and the header has %d", len(record), len(head)))
+			continue
+		case len(text) > maxLine:
+			im.fail(line, fmt.Sprintf("a line of more than %d octets", maxLine))
+			continue
+		case !utf8.ValidString(text):
+			im.encoded(line)
 			continue
 		}
 		raw := identity.Raw{Attributes: map[string]string{}}
-		valid, size := true, 0
 		for i, v := range record {
-			valid = valid && utf8.ValidString(v)
-			size += len(v)
-			set[i](&raw, plain(v))
+			if set[i] != nil {
+				set[i](&raw, plain(v))
+			} else if i != proxy && v != "" {
+				err = fmt.Errorf("column %d has a value and no name", i+1)
+			}
 		}
-		if size > maxLine {
-			im.fail(line, fmt.Sprintf("a line of more than %d octets", maxLine))
-			continue
+		if proxy >= 0 && err == nil {
+			err = proxies(&raw, plain(record[proxy]))
 		}
-		if !valid {
-			im.fail(line, "not valid UTF-8")
-			continue
+		var a identity.Account
+		if err == nil {
+			a, err = im.dec.Raw(raw)
 		}
-		a, err := im.dec.Raw(raw)
 		im.take(line, a, err, export)
 	}
 }
 
-// separator tells what separates the columns of a header: a semicolon where
-// there is no comma, as spreadsheets write in countries with a decimal comma.
+// header reads the names of the columns: what each sets, nil for one that
+// has no name and for that of all addresses, and which there are, counted from 1.
+func (im *importer) header(head []string, line int) (set []func(*identity.Raw, string), seen map[string]int, ok bool) {
+	set = make([]func(*identity.Raw, string), len(head))
+	seen = map[string]int{}
+	likely := ""
+	for i, name := range head {
+		key := strings.ToLower(strings.TrimSpace(name))
+		if !utf8.ValidString(name) {
+			im.encoded(line)
+			return nil, nil, false
+		}
+		if key == "" {
+			continue
+		}
+		if strings.Contains(key, "mail") && likely == "" {
+			likely = name
+		}
+		known := strings.ReplaceAll(key, " ", "")
+		if set[i] = columns[known]; set[i] != nil || known == emailAddresses {
+			key = known
+		} else {
+			set[i] = func(r *identity.Raw, v string) { r.Attributes[key] = v }
+		}
+		switch key {
+		case "primarysmtpaddress":
+			key = "primary"
+		case "displayname":
+			key = identity.DisplayName
+		}
+		if n, twice := seen[key]; twice {
+			im.fail(line, fmt.Sprintf("columns %d and %d are both %q", n, i+1, key))
+			return nil, nil, false
+		}
+		seen[key] = i + 1
+	}
+	if seen["primary"] == 0 && seen[emailAddresses] == 0 {
+		reason := "the header has no column primary, PrimarySMTPAddress or EmailAddresses"
+		if likely != "" {
+			reason += fmt.Sprintf("; if %q holds the primary addresses, name it primary", likely)
+		}
+		im.fail(line, reason)
+		return nil, nil, false
+	}
+	return set, seen, true
+}
+
+// announced returns the separator that a first line "sep=;" names, as
+// spreadsheets write it; 0 where there is none.
+func announced(in *bufio.Reader) rune {
+	start, _ := in.Peek(16)
+	line, _, _ := bytes.Cut(start, []byte("\n"))
+	line = bytes.Trim(bytes.TrimRight(line, "\r"), `"`)
+	if len(line) == 5 && bytes.EqualFold(line[:4], []byte("sep=")) && line[4] != '"' {
+		return rune(line[4])
+	}
+	return 0
+}
+
+// separator tells what separates the columns of a header: where there is no
+// comma a semicolon, as spreadsheets write in countries with a decimal comma, or
+// a tab, as they copy.
 func separator(in *bufio.Reader) rune {
 	start, _ := in.Peek(1 << 10)
 	head, _, _ := bytes.Cut(start, []byte("\n"))
-	if bytes.IndexByte(head, ';') >= 0 && bytes.IndexByte(head, ',') < 0 {
-		return ';'
+	for _, c := range []byte(",;\t") {
+		if bytes.IndexByte(head, c) >= 0 {
+			return rune(c)
+		}
 	}
 	return ','
 }

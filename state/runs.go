@@ -106,13 +106,14 @@ func beheaded(line []byte, cut error) bool { return cut != nil || bytes.IndexByt
 // one that did not come so far.
 func (run *Run) finish(intent *runIntent, end *runOutcome) {
 	run.Outcome = Unfinished
-	run.Result = Result{Failures: []Failure{}, SerialAfter: run.Serial}
+	run.Result = Result{Failures: []Failure{}, SerialAfter: run.Serial, LineageAfter: run.Lineage}
 	if end == nil {
 		return
 	}
 	run.Outcome, run.Reason, run.Ended, run.Seconds, run.Settled = end.Outcome, end.Reason, &end.Ended, end.Seconds, end.Settled
 	if intent != nil && end.Outcome.Changed() {
 		run.Result = intent.Result
+		run.LineageAfter = cmp.Or(run.LineageAfter, run.Lineage) // which the first records did not say
 	}
 }
 
@@ -385,26 +386,66 @@ func checksumAt(path string) (string, error) {
 	return t.SHA256, nil
 }
 
-// Rewound returns the newest run that changed the state at path, and the serial
-// of the state, if the run left a higher one to the same lineage; nil if not, or
-// if nobody can tell.
+// Rewound returns the newest run that changed the state at path, and the state's
+// serial now, if the run left a higher one to the same lineage, or another
+// lineage, in which case the serial is 0; nil if not, or if nobody can tell.
 func Rewound(path string) (run *Run, serial int64) {
-	numbers, err := runNumbers(path)
-	if err != nil {
+	run, err := newestChange(path)
+	if err != nil || run == nil {
 		return nil, 0
 	}
-	for _, n := range slices.Backward(numbers) {
-		run, err := peekRun(path, n)
-		if err != nil || !run.Outcome.Changed() {
-			continue
-		}
-		h, err := headerAt(path)
-		if err != nil || h.Lineage != run.Lineage || h.Serial >= run.SerialAfter {
-			break
-		}
-		return &run, h.Serial
+	h, err := headerAt(path)
+	switch {
+	case err != nil || h.Lineage == "" || run.LineageAfter == "":
+	case h.Lineage != run.LineageAfter:
+		return run, 0
+	case h.Serial < run.SerialAfter:
+		return run, h.Serial
 	}
 	return nil, 0
+}
+
+// newestChange returns the newest run that changed the state at path, or nil.
+func newestChange(path string) (*Run, error) {
+	numbers, err := runNumbers(path)
+	if err != nil {
+		return nil, err
+	}
+	for _, n := range slices.Backward(numbers) {
+		// One that cannot be read says nothing.
+		if run, err := peekRun(path, n); err == nil && run.Outcome.Changed() {
+			return &run, nil
+		}
+	}
+	return nil, nil
+}
+
+// Begun returns the run that began a state of a lineage, or nil if none of these
+// did.
+func Begun(runs []Run, lineage string) *Run {
+	for i := range runs {
+		if run := &runs[i]; run.Outcome.Changed() && run.Lineage != lineage && run.LineageAfter == lineage {
+			return run
+		}
+	}
+	return nil
+}
+
+// LineageLeft returns the lineage that a run left, which is one of runs, oldest
+// first. Where its record does not say, that on which the next one was made does;
+// "" if nothing does.
+func LineageLeft(runs []Run, number int) string {
+	for i := range runs {
+		run := &runs[i]
+		switch {
+		case !run.Outcome.Changed() || run.Number < number:
+		case run.Number == number && run.LineageAfter != "":
+			return run.LineageAfter
+		case run.Number > number:
+			return run.Lineage
+		}
+	}
+	return ""
 }
 
 // headerAt returns the first line of the state at path, which is empty where
@@ -430,7 +471,8 @@ func headerAt(path string) (h header, err error) {
 // as there are more than most: first the oldest of runs that changed nothing, so
 // that failures on a schedule push no change out of the history. What stays in
 // any case: the newest run; the newest that changed the state, which can be
-// undone; and rejections of plans that have not expired. The caller holds the
+// undone; the newest of these that read directories, with which the configuration
+// is compared; and rejections of plans that have not expired. The caller holds the
 // lock.
 func Prune(path string, days, most int, now time.Time) error {
 	runs, err := Runs(path)
@@ -441,14 +483,17 @@ func Prune(path string, days, most int, now time.Time) error {
 	newest := runs[len(runs)-1].Number
 	// Where every account failed, nothing is there to be undone.
 	useful := func(run *Run) bool { return run.Outcome.Changed() && run.Applied+run.Withheld > 0 }
-	changed := 0
+	changed, read := 0, 0
 	for i := range runs {
-		if useful(&runs[i]) {
-			changed = runs[i].Number
+		if run := &runs[i]; useful(run) {
+			changed = run.Number
+			if run.Reads() {
+				read = run.Number
+			}
 		}
 	}
 	runs = slices.DeleteFunc(runs, func(run Run) bool {
-		return run.Number == newest || run.Number == changed || run.Outcome == Rejected && run.Expires != nil && run.Expires.After(now)
+		return run.Number == newest || run.Number == changed || run.Number == read || run.Outcome == Rejected && run.Expires != nil && run.Expires.After(now)
 	})
 	const old, idle, last = 0, 1, 2 // in the order in which they go
 	rank := func(run *Run) int {

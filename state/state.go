@@ -87,21 +87,16 @@ func (e *Error) Hint() string { return e.Advice }
 func BackupPath(path string) string { return path + ".backup" }
 
 // Load reads a state file and verifies it whole. A file that does not exist is
-// an empty state with serial 0, unless there is a backup of it: then it was lost.
+// an empty state with serial 0, unless it was lost: there is a backup of it, or
+// the history has a run that wrote it. Then it is an [Error].
 func Load(path string) (*State, error) {
 	f, err := os.Open(path)
-	backup := BackupPath(resolved(path))
-	_, noBackup := os.Lstat(backup)
-	if errors.Is(err, fs.ErrNotExist) && noBackup == nil {
-		// The first two versions may have been written in between.
-		f, err = os.Open(path)
-	}
 	if errors.Is(err, fs.ErrNotExist) {
-		if noBackup != nil {
-			return &State{}, nil
+		lost := Lost(path)
+		// The first versions may have been written in between.
+		if f, err = os.Open(path); errors.Is(err, fs.ErrNotExist) {
+			return &State{}, lost
 		}
-		return nil, &Error{Path: path, Reason: "the state is missing, and its backup is there",
-			Advice: fmt.Sprintf("put back the version before with cp %s %s, or remove the backup to begin with an empty state", backup, path)}
 	}
 	if errors.Is(err, fs.ErrPermission) {
 		return nil, &Error{Path: path, Reason: "no permission to read the state",
@@ -114,12 +109,59 @@ func Load(path string) (*State, error) {
 	var damage *Error
 	if errors.As(err, &damage) {
 		damage.Advice = "the file was changed by something other than rollcall; put back a good copy of it"
-		if noBackup == nil {
+		if backup := BackupPath(resolved(path)); exists(backup) {
 			damage.Advice = fmt.Sprintf("the file was changed by something other than rollcall; the version before is %s: "+
 				"compare the two, then put back the good one with cp", backup)
 		}
 	}
 	return s, err
+}
+
+// Lost is an error if there is no state at path and something shows that there
+// was one, and says what to do.
+func Lost(path string) error {
+	if _, err := os.Stat(path); !errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	backup := BackupPath(resolved(path))
+	kept := exists(backup)
+	run, err := newestChange(path)
+	switch {
+	case err != nil:
+		return err
+	case run == nil && !kept:
+		return nil
+	}
+	e := &Error{Path: path, Reason: "the state is missing"}
+	advice := "put back a copy of it"
+	if kept {
+		e.Reason += ", and its backup is there"
+		advice = fmt.Sprintf("put back the version before with cp %s %s", backup, path)
+	}
+	if run != nil {
+		e.Reason += fmt.Sprintf(", and run %d, of %s, left it at version %d", run.Number, run.Started.UTC().Format(time.RFC3339), run.SerialAfter)
+	}
+	e.Advice = advice + "; or begin anew with --new-state, as if no account had ever been there"
+	return e
+}
+
+// New returns an empty state to begin anew with, although there may have been
+// one. It is an error if there is one now.
+func New(path string) (*State, error) {
+	_, err := os.Stat(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return &State{}, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("look for the state: %w", err)
+	}
+	return nil, &Error{Path: path, Reason: "a new state was asked for, and there is one already",
+		Advice: "leave out --new-state, which is for a state that was lost; to begin anew all the same, move this file away first"}
+}
+
+func exists(path string) bool {
+	_, err := os.Lstat(path)
+	return err == nil
 }
 
 // LoadOther reads a state file that is not the one in use, such as a backup. It
@@ -297,15 +339,15 @@ func (s *State) write(w io.Writer) (checksum string, err error) {
 // a lineage is made where there is none, and the version before is kept as the
 // backup. On an error the file is as it was.
 func (s *State) Save(path, tool string, now time.Time) error {
-	return s.SaveAfter(path, tool, now, func(int64, string) error { return nil })
+	return s.SaveAfter(path, tool, now, func(*State) error { return nil })
 }
 
 // SaveAfter saves the state as [State.Save] does. When the new version is
 // written and synced, and before it takes the place of the old one, it calls
-// intend with the new serial and checksum; an error of that leaves the file as
-// it was and is returned. So is the file left if it is not the version any more
+// intend with the new version, whose lineage, serial and checksum are set; an
+// error of that leaves the file as it was and is returned. So is the file left if it is not the version any more
 // that this state is.
-func (s *State) SaveAfter(path, tool string, now time.Time, intend func(serial int64, checksum string) error) error {
+func (s *State) SaveAfter(path, tool string, now time.Time, intend func(next *State) error) error {
 	slices.SortFunc(s.Accounts, func(a, b identity.Account) int { return a.Primary.Compare(b.Primary) })
 	next := *s
 	if next.Lineage == "" {
@@ -317,21 +359,19 @@ func (s *State) SaveAfter(path, tool string, now time.Time, intend func(serial i
 	}
 	next.Serial++
 	next.Written, next.Tool = now.UTC(), tool
-	var checksum string
 	write := func(w io.Writer) (err error) {
-		checksum, err = next.write(w)
+		next.Sum, err = next.write(w)
 		return err
 	}
 	ready := func() error {
 		if err := s.unchanged(path); err != nil {
 			return err
 		}
-		return intend(next.Serial, checksum)
+		return intend(&next)
 	}
 	if err := replace(path, true, write, ready); err != nil {
 		return fmt.Errorf("write the state: %w", err)
 	}
-	next.Sum = checksum
 	*s = next
 	return nil
 }

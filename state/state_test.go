@@ -14,6 +14,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unicode/utf16"
 
 	"github.com/rollcall-cli/rollcall/internal/corpus"
 	"github.com/rollcall-cli/rollcall/internal/identity"
@@ -175,7 +176,29 @@ func TestReadImport(t *testing.T) {
 		{"apostrophes", "primary,username\na@x.example,'=1+1\n", "2 a@x.example [] user @=1+1"},
 		{"nothing", "", "f:1: expected JSON lines, or CSV with a header that has a column primary or PrimarySMTPAddress"},
 		{"every bad line", "{\"primary\":\"a\"}\n{\"primary\":\"b@x.example\"}\n{\n", "f:1: primary \"a\": an address has exactly one @; f:3: the JSON object is cut short"},
-		{"no primary column", "mail,guid\n", "f:1: the header has no column primary or PrimarySMTPAddress"},
+		{"no primary column", "mail,guid\n", "f:1: the header has no column primary, PrimarySMTPAddress or EmailAddresses; if \"mail\" holds the primary addresses, name it primary"},
+		{"no primary column, and none of mail", "name,guid\n", "f:1: the header has no column primary, PrimarySMTPAddress or EmailAddresses"},
+		{"names with spaces", "Primary Smtp Address,Display Name,Cost Center\na@x.example,Ann,7\n", "2 a@x.example [] user cost center=7 display_name=Ann"},
+		{"semicolons and a decimal comma", "sep=;\r\nPrimarySmtpAddress;DisplayName\r\na@x.example;\"Smith, Ann\"\r\n", "3 a@x.example [] user display_name=Smith, Ann"},
+		{"an announced comma behind a type", "#TYPE x\n\"SEP=,\"\nprimary,username\na@x.example,ann\n", "4 a@x.example [] user @ann"},
+		{"tabs", "primary\tusername\na@x.example\tann\n", "2 a@x.example [] user @ann"},
+		{"empty rows", "primary,username\n,\n\na@x.example,ann\n , \n,\n", "4 a@x.example [] user @ann"},
+		{"a separator at the end", "primary,username,\na@x.example,ann,\n", "2 a@x.example [] user @ann"},
+		{"a value without a name", "primary,\na@x.example,ann\n", "f:2: column 2 has a value and no name"},
+		{"UTF-16 with a mark", units("\ufeffprimary,display_name\na@x.example,Jürgen\n"), "2 a@x.example [] user display_name=Jürgen"},
+		{"UTF-16 without", units("{\"primary\":\"a@x.example\"}\n"), "1 a@x.example [] user"},
+		{"UTF-16 of the other order", swapped(units("\ufeffprimary\na@x.example\n")), "2 a@x.example [] user"},
+		{"UTF-16 of the other order, without", swapped(units("primary\na@x.example\n")), "2 a@x.example [] user"},
+		{"ANSI", "primary,display_name\na@x.example,J\xfcrgen\nb@x.example,Bob\nc@x.example,\xc4da\n", "f:2: not UTF-8; f:4: not UTF-8"},
+		{"ANSI in the header", "primary,Stra\xdfe\na@x.example,x\n", "f:1: not UTF-8"},
+		{"ANSI in JSON", "{\"primary\":\"a@x.example\",\"username\":\"J\xfcrgen\"}\n", "f:1: not UTF-8"},
+		{"all addresses", "PrimarySmtpAddress,EmailAddresses\na@x.example,\"smtp:c@x.example,SMTP:A@x.example,X500:/o=Corp One/cn=a,smtp:c@x.example;b@x.example SIP:a@x.example\"\n", "2 a@x.example [b@x.example c@x.example] user"},
+		{"all addresses, and no other column", "Email Addresses\nSMTP:a@x.example smtp:b@x.example\nsmtp:b@x.example\n", "f:3: \"primary\" is missing"},
+		{"another primary", "primary,EmailAddresses\na@x.example,SMTP:b@x.example\n", "f:2: the primary is a@x.example, and in EmailAddresses b@x.example"},
+		{"two primaries", "EmailAddresses\nSMTP:b@x.example;SMTP:a@x.example\n", "f:2: EmailAddresses has two primaries, b@x.example and a@x.example"},
+		{"a type in place of addresses", "primary,EmailAddresses\na@x.example,System.Collections.ArrayList\n",
+			"f:2: EmailAddresses has the name of a type, System.Collections.ArrayList, in place of the addresses: export with @{n='EmailAddresses';e={$_.EmailAddresses -join ';'}}"},
+		{"aliases as before, and all addresses", "primary,aliases,EmailAddresses\na@x.example,b@x.example,smtp:c@x.example\n", "2 a@x.example [b@x.example c@x.example] user"},
 		{"column twice", "primary,PrimarySMTPAddress\n", "f:1: columns 1 and 2 are both \"primary\""},
 		{"short line", "primary,type\na@x.example\n", "f:2: 1 fields, and the header has 2"},
 		{"cut array", "[{\"primary\":\"a@x.example\"}", "f:1: the array is cut short"},
@@ -203,6 +226,33 @@ func TestReadImport(t *testing.T) {
 		if text := strings.Join(got, "; "); text != c.want {
 			t.Errorf("%s:\ngot  %s\nwant %s", c.name, text, c.want)
 		}
+	}
+}
+
+// units returns a text as UTF-16, the low octet first.
+func units(text string) string {
+	var b strings.Builder
+	for _, unit := range utf16.Encode([]rune(text)) {
+		b.WriteByte(byte(unit))
+		b.WriteByte(byte(unit >> 8))
+	}
+	return b.String()
+}
+
+func swapped(units string) string {
+	b := []byte(units)
+	for i := 0; i+1 < len(b); i += 2 {
+		b[i], b[i+1] = b[i+1], b[i]
+	}
+	return string(b)
+}
+
+// TestEncodingHint: a file in another encoding comes with what to do.
+func TestEncodingHint(t *testing.T) {
+	_, err := new(State).Import("f", strings.NewReader("primary,display_name\na@x.example,J\xfcrgen\n"))
+	var failed *ImportError
+	if !errors.As(err, &failed) || !strings.Contains(failed.Hint(), "-Encoding utf8") {
+		t.Errorf("%v", err)
 	}
 }
 

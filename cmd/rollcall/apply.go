@@ -6,7 +6,9 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -25,8 +27,28 @@ type applyCommand struct {
 	locking
 	quieting
 	failing
-	AutoApprove        bool `help:"Do not ask."`
-	AllowDeactivations int  `placeholder:"N" help:"Lift the limits for up to N deactivations, this run only."`
+	lifting
+	AutoApprove bool `help:"Do not ask."`
+}
+
+// lifting are the flags that lift brakes.
+type lifting struct {
+	AllowDeactivations  int `placeholder:"N" help:"Let up to N accounts go out of service although that is over a limit, this run only."`
+	AllowRemovals       int `placeholder:"N" help:"Let up to N addresses be removed although that is over a limit, this run only."`
+	AllowPrimaryChanges int `placeholder:"N" help:"Let up to N accounts get another primary although that is over a limit, this run only."`
+}
+
+func (c *lifting) allowed() [plan.Brakes]int {
+	return [plan.Brakes]int{plan.Deactivations: c.AllowDeactivations, plan.Removals: c.AllowRemovals, plan.PrimaryChanges: c.AllowPrimaryChanges}
+}
+
+func (c *lifting) check() error {
+	for b, n := range c.allowed() {
+		if n < 0 {
+			return fmt.Errorf("%s must not be negative", plan.Brake(b).Flag())
+		}
+	}
+	return nil
 }
 
 func (applyCommand) Help() string {
@@ -38,13 +60,14 @@ Examples:
   rollcall apply --except inactive
   rollcall apply plan.json
 
-Exit codes: 0 done, or nothing to do; 1 failed, nothing was changed; 3 some changes failed, each is named; 4 deactivations were withheld by a limit, everything else was done; 5 the saved plan does not fit, or was rejected; 6 you said no; 7 done, and there are new rejections, with --fail-on-new-rejections; 10 a directory could not be read completely, or was empty where it had accounts; 11 the state is locked; 12 a directory refused the credentials; 70 internal error; 80 wrong usage; 130 interrupted.`
+Exit codes: 0 done, or nothing to do; 1 failed, nothing was changed; 3 some changes failed, each is named; 4 a brake withheld what a directory would lose, everything else was done; 5 the saved plan does not fit, or was rejected; 6 you said no; 7 done, and there are new rejections, with --fail-on-new-rejections; 10 a directory could not be read completely, or was empty where it had accounts; 11 the state is locked; 12 a directory refused the credentials; 70 internal error; 80 wrong usage; 130 interrupted.`
 }
 
 func (c *applyCommand) Validate() error {
+	if err := c.check(); err != nil {
+		return err
+	}
 	switch {
-	case c.AllowDeactivations < 0:
-		return errors.New("--allow-deactivations must not be negative")
 	case c.Plan != "" && (len(c.Directory) > 0 || c.Snapshot != "" || c.AllowEmpty):
 		return errors.New("a saved plan was read already: --directory, --snapshot and --allow-empty go with plan, or with an apply without PLAN")
 	case c.Plan != "" && len(c.Only)+len(c.Except) > 0:
@@ -68,7 +91,7 @@ func (c *applyCommand) Run(s *session) error {
 	}
 	defer lock.Release()
 	run := s.record(cfg)
-	run.head.Allowed = c.AllowDeactivations
+	run.head.Allowed, run.head.AllowedRemovals, run.head.AllowedPrimaryChanges = c.AllowDeactivations, c.AllowRemovals, c.AllowPrimaryChanges
 	if c.Plan != "" {
 		err = c.applySaved(s, cfg, run)
 	} else {
@@ -82,7 +105,7 @@ func (c *applyCommand) Run(s *session) error {
 
 // applyFresh commits a plan that it makes, shows and asks about.
 func (c *applyCommand) applyFresh(s *session, cfg *config.Config, run *record) error {
-	m, err := s.plan(cfg, c.reading, c.AllowDeactivations)
+	m, err := s.plan(cfg, c.reading, c.allowed())
 	if err != nil {
 		return advised(err, cfg, c.reading)
 	}
@@ -92,7 +115,9 @@ func (c *applyCommand) applyFresh(s *session, cfg *config.Config, run *record) e
 	if c.AutoApprove {
 		next = "about to be made"
 	}
-	if err := s.writePlan(m.plan, c.showing, render.Advice{Apply: s.command("apply"), Next: next}); err != nil {
+	advice := s.unmatched(m)
+	advice.Apply, advice.Next = s.command("apply"), next
+	if err := s.writePlan(m.plan, c.showing, advice); err != nil {
 		return err
 	}
 	if !pending(m.plan) {
@@ -107,16 +132,9 @@ func (c *applyCommand) applyFresh(s *session, cfg *config.Config, run *record) e
 	return s.commit(cfg, m, run)
 }
 
-// pending reports whether an apply of the plan would write anything, be it
-// only a record that goes without a row.
+// pending reports whether an apply of the plan would write anything.
 func pending(p *plan.Plan) bool {
-	for i := range p.Accounts {
-		c := &p.Accounts[i]
-		if !c.Withheld || len(c.Kept.Aliases) != len(c.Before.Aliases) {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(p.Accounts, func(c plan.AccountChange) bool { return !c.Idle() })
 }
 
 // ask asks whether to go on. Only "yes" is yes.
@@ -163,14 +181,14 @@ func (c *applyCommand) applySaved(s *session, cfg *config.Config, run *record) e
 	if err := run.barred(); err != nil {
 		return fmt.Errorf("%s: %w", c.Plan, err)
 	}
-	st, err := state.Load(cfg.StatePath)
+	st, _, err := c.known(cfg)
 	if err != nil {
 		return err
 	}
 	if err := fits(p, st, cfg, s.now()); err != nil {
 		return staleError{fmt.Errorf("%s: %w", c.Plan, err)}
 	}
-	p.Allow(c.AllowDeactivations)
+	p.Allow(c.allowed())
 	m := &made{p, st, s.standing(cfg)}
 	p.Compare(m.known)
 	run.plans(p)
@@ -186,7 +204,7 @@ func (c *applyCommand) applySaved(s *session, cfg *config.Config, run *record) e
 // nothing ends an apply that has nothing to do, or all of it withheld.
 func (r *record) nothing(m *made) error {
 	r.remember(m)
-	return r.s.withheld(m.plan.Summary().WithheldAccounts)
+	return r.s.withheld(m.plan)
 }
 
 // fits checks that a saved plan was made on this very state, with this very
@@ -195,6 +213,8 @@ func fits(p *plan.Plan, st *state.State, cfg *config.Config, now time.Time) erro
 	switch {
 	case p.Redacted:
 		return errRedacted
+	case p.FirstFormat:
+		return errFirstFormat
 	case p.Lineage == "" && st.Lineage != "":
 		return errors.New("the plan was made before there was a state, and there is one now")
 	case p.Lineage != st.Lineage:
@@ -225,6 +245,10 @@ func fits(p *plan.Plan, st *state.State, cfg *config.Config, now time.Time) erro
 // errRedacted keeps a plan of masks from being applied.
 var errRedacted = hinted{staleError{errors.New("the plan is redacted, and has masks in place of addresses and names")}, "take the plan that was saved without --redact"}
 
+// errFirstFormat keeps a plan from being applied that does not tell all that an
+// apply takes away.
+var errFirstFormat = hinted{staleError{errors.New("the plan has format version 1.0, which does not show every loss")}, "make a new plan: rollcall plan -o json=FILE"}
+
 func expired(p *plan.Plan) error {
 	return expiredError{fmt.Errorf("the plan expired at %s", stamp(p.Expires))}
 }
@@ -232,6 +256,9 @@ func expired(p *plan.Plan) error {
 func readPlan(path string) (*plan.Plan, error) {
 	const hint = "rollcall plan -o json=FILE makes a plan"
 	f, err := os.Open(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, missingPlan{err, path}
+	}
 	if err != nil {
 		return nil, hinted{err, hint}
 	}
@@ -285,15 +312,16 @@ func (s *session) report(cfg *config.Config, m *made, r apply.Result) error {
 	if len(r.Failures) > 0 {
 		return silent{exitIncomplete}
 	}
-	return s.withheld(r.Withheld)
+	return s.withheld(m.plan)
 }
 
-// withheld ends a run that keeps so many accounts active because of a limit.
-func (s *session) withheld(accounts int) error {
-	if accounts == 0 {
+// withheld ends a run from which a brake withheld something.
+func (s *session) withheld(p *plan.Plan) error {
+	if p.Summary().Withheld == 0 {
 		return nil
 	}
-	s.warn("withheld: %s kept active by a limit; see limits and --allow-deactivations", counted(accounts, "account"))
+	s.warn("withheld: %s", render.Withholding(p))
+	s.note("if that is meant: %s", s.command(append([]string{"apply"}, plan.Options(plan.Tripped(p.Allowances))...)...))
 	return silent{exitWithheld}
 }
 
@@ -355,7 +383,7 @@ func (s *session) stale(p *plan.Plan, cfg *config.Config) error {
 	if err := s.barred(cfg, p.ID()); err != nil {
 		return err
 	}
-	st, err := state.Load(cfg.StatePath)
+	st, _, err := reading{}.known(cfg)
 	if err != nil {
 		return err
 	}

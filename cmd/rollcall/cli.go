@@ -25,7 +25,7 @@ type commandLine struct {
 	Apply    applyCommand    `cmd:"" help:"Commit a fresh plan after asking, or a saved one."`
 	Show     showCommand     `cmd:"" help:"Show a saved plan."`
 	Explain  explainCommand  `cmd:"" help:"Say why an address is where it is, and what to do."`
-	Reject   rejectCommand   `cmd:"" help:"Refuse a saved plan, so that nobody applies it."`
+	Decline  declineCommand  `cmd:"" aliases:"reject" help:"Decline a saved plan, so that nobody applies it."`
 	History  historyCommand  `cmd:"" help:"List past runs, and show what one changed."`
 	Undo     undoCommand     `cmd:"" help:"Make a plan that takes back what a run changed."`
 	Snapshot snapshotCommand `cmd:"" help:"Save what each directory returns, for plan --snapshot."`
@@ -42,6 +42,7 @@ type reading struct {
 	Directory []string `placeholder:"NAME" sep:"none" help:"Read only this directory; repeatable. Accounts of the others are left alone."`
 	Snapshot  string   `type:"path" placeholder:"DIR" help:"Read DIR/<directory>.ldif in place of each server."`
 
+	NewState   bool `help:"Begin with an empty state although the history says that there was one."`
 	AllowEmpty bool `help:"Go on although a server has no entry left for a scope that had accounts."`
 
 	Only   []string `placeholder:"WHAT" sep:"none" help:"Only changes of these categories, scopes or addresses; repeatable, or separated by commas."`

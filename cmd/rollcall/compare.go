@@ -46,7 +46,7 @@ func (c *planCommand) compare(s *session, cfg *config.Config) error {
 	if s.copies, err = s.copySources(cfg, base, c.reading, temporary); err != nil {
 		return advised(err, cfg, c.reading)
 	}
-	head, err := s.plan(cfg, c.reading, 0)
+	head, err := s.plan(cfg, c.reading, [plan.Brakes]int{})
 	if err != nil {
 		return advised(err, cfg, c.reading)
 	}
@@ -54,7 +54,7 @@ func (c *planCommand) compare(s *session, cfg *config.Config) error {
 	if err != nil {
 		return err
 	}
-	before, err := s.plan(base, flags, 0)
+	before, err := s.plan(base, flags, [plan.Brakes]int{})
 	if err != nil {
 		return fmt.Errorf("with the configuration in %s: %w", c.Compare, advised(err, base, flags))
 	}

@@ -98,6 +98,10 @@ func (a *accident) reset(t *testing.T) {
 	if out, code := a.run(t, "state", "import", filepath.Join(a.dir, "accounts.jsonl")); code != 0 {
 		t.Fatalf("import: exit %d\n%s", code, out)
 	}
+	// The history has nothing but what the test is about.
+	if err := os.RemoveAll(state.HistoryPath(a.path)); err != nil {
+		t.Fatal(err)
+	}
 }
 
 func (a *accident) command(args ...string) *exec.Cmd {
@@ -229,6 +233,77 @@ func TestKilledAtEachCall(t *testing.T) {
 				t.Errorf("%d runs had written the state, %d had not: the calls are not those that matter", changed, unchanged)
 			}
 		})
+	}
+}
+
+// TestEditKilledAtEachCall kills an import that gives accounts other owners and
+// brings a new one, before each call by which it changes a file.
+// It has done all of it or nothing, the history says which, and what it has done
+// can be taken back.
+func TestEditKilledAtEachCall(t *testing.T) {
+	a := newAccident(t, "")
+	export := filepath.Join(a.dir, "mailboxes.csv")
+	if err := os.WriteFile(export, []byte("PrimarySMTPAddress,GUID\nann@example.com,00000002-1111-4222-8333-000000000001\n"+
+		"bob@example.com,00000001-1111-4222-8333-000000000001\nnew@example.com,00000099-1111-4222-8333-000000000001\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	edit := []string{"state", "import", export, "--auto-approve"}
+	a.reset(t)
+	if talk, code := a.run(t, edit...); code != 0 {
+		t.Fatalf("undisturbed: exit %d\n%s", code, talk)
+	}
+	edited := a.accounts(t)
+	if bytes.Equal(edited, a.before) {
+		t.Fatal("the edit changes nothing")
+	}
+	unchanged, changed := 0, 0
+	for n := 1; ; n++ {
+		a.reset(t)
+		call, _, err := traced(a.command(edit...), n, syscall.SIGKILL)
+		if errors.Is(err, syscall.EPERM) && os.Getenv("ROLLCALL_SERVERS") != "required" {
+			t.Skip("tracing is not permitted here")
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		if call == "" {
+			break
+		}
+		what := fmt.Sprintf("killed at call %d, %s", n, call)
+		now := a.accounts(t)
+		done := bytes.Equal(now, edited)
+		if !done && !bytes.Equal(now, a.before) {
+			t.Fatalf("%s: half of the edit is done:\n%s", what, now)
+		}
+		// The same edit again finds it done, or does it.
+		if talk, code := a.run(t, edit...); code != 0 || !bytes.Equal(a.accounts(t), edited) {
+			t.Fatalf("%s: again: exit %d\n%s", what, code, talk)
+		}
+		last := 0
+		for _, r := range a.runs(t) {
+			switch {
+			case r.Outcome.Changed() && last == 0:
+				last = r.Number
+			case r.Outcome != state.Interrupted:
+				t.Errorf("%s: run %d is %s", what, r.Number, r.Outcome)
+			}
+		}
+		undo := filepath.Join(a.dir, "undo.json")
+		if talk, code := a.run(t, "undo", fmt.Sprint(last), "-o", "json="+undo); code != 0 {
+			t.Fatalf("%s: undo %d: exit %d\n%s", what, last, code, talk)
+		}
+		if talk, code := a.run(t, "apply", undo); code != 0 || !bytes.Equal(a.accounts(t), a.before) {
+			t.Fatalf("%s: undone: exit %d\n%s", what, code, talk)
+		}
+		if done {
+			changed++
+		} else {
+			unchanged++
+		}
+	}
+	t.Logf("%d edits had written the state, %d had not", changed, unchanged)
+	if changed < 3 || unchanged < 5 {
+		t.Errorf("%d edits had written the state, %d had not: the calls are not those that matter", changed, unchanged)
 	}
 }
 

@@ -48,7 +48,7 @@ func (c *explainCommand) Run(s *session) error {
 	progress := render.NewProgress(s.stderr, s.err, s.now)
 	defer progress.Clear()
 	flags := reading{Directory: c.Directory, Snapshot: c.Snapshot, AllowEmpty: true}
-	g, err := s.gather(cfg, flags, 0, progress)
+	g, err := s.gather(cfg, flags, [plan.Brakes]int{}, progress)
 	if err != nil {
 		return advised(err, cfg, flags)
 	}
@@ -63,6 +63,9 @@ func (c *explainCommand) Run(s *session) error {
 	progress.Clear()
 	if err != nil {
 		return err
+	}
+	if past := s.formerly(cfg, g.in.Accounts, about); past != "" {
+		g.header.Warnings = append(g.header.Warnings, past)
 	}
 	said := explain.Context{
 		Version: release, Created: s.now(), Warnings: g.header.Warnings, Directories: found, Mask: s.mask, Read: c.Directory, Snapshot: c.Snapshot,

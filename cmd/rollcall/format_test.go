@@ -63,6 +63,9 @@ func TestFirstFormat(t *testing.T) {
 			t.Errorf("history show %s: exit %d, %s%s", number, code, out, talk)
 		}
 	}
+	if out, talk, code := in("history", "--address", "nora@example.com"); code != exitOK || !strings.Contains(out, "an alias of nora.novak@example.com") {
+		t.Errorf("history --address: exit %d, %s%s", code, out, talk)
+	}
 	if _, talk, code := in("undo", "3"); code != exitOK || strings.Contains(talk, "not taken back") {
 		t.Errorf("undo: exit %d, %s", code, talk)
 	}

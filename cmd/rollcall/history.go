@@ -24,15 +24,17 @@ type historyCommand struct {
 func (historyCommand) Help() string { return historyListCommand{}.Help() }
 
 type historyListCommand struct {
-	Output outputs `short:"o" placeholder:"FORMAT[=FILE]" sep:"none" set:"formats=text, json, csv, markdown" help:"Write as ${formats}; to standard output without =FILE; repeatable."`
+	Address string  `placeholder:"X" help:"What became of this address, in each run that changed something of it."`
+	Output  outputs `short:"o" placeholder:"FORMAT[=FILE]" sep:"none" set:"formats=text, json, csv, markdown" help:"Write as ${formats}; to standard output without =FILE; repeatable."`
 	redacting
 }
 
 func (historyListCommand) Help() string {
-	return `Lists the runs that planned to apply something, the newest last: when, who, outcome, and the rows of the plan by category. "rollcall history" alone does the same.
+	return `Lists the runs that planned to apply something or edited the state, the newest last: when, who, outcome, and the rows of the plan by category. "rollcall history" alone does the same. With --address, it lists the runs that changed who has an address, or the account behind it, with who had it before and after.
 
 Examples:
   rollcall history
+  rollcall history --address ann@example.com
   rollcall history -o json | jq '.[] | select(.outcome == "failed") | .reason'
 
 Exit codes: 0 done; 1 the history cannot be read; 80 wrong usage; 130 interrupted.`
@@ -46,6 +48,9 @@ func (c *historyListCommand) Run(s *session) error {
 	runs, err := state.Runs(cfg.StatePath)
 	if err != nil {
 		return err
+	}
+	if c.Address != "" {
+		return c.past(s, cfg, runs)
 	}
 	for i := range runs {
 		runs[i] = *s.redactedRun(&runs[i])

@@ -60,12 +60,17 @@ func TestRescoped(t *testing.T) {
 		{"as before", []past{{"dc=old", state.Applied, 0}, {"dc=now", state.Applied, 0}}, ""},
 		{"narrowed", []past{{"dc=older", state.Applied, 0}, {"dc=old", state.Incomplete, 0}, {"dc=now", state.Failed, 0}}, `run 2, of 2026-11-21T08:00:00Z, scope "staff" has base_dn "dc=now", which was "dc=old"`},
 		{"withheld since", []past{{"dc=old", state.Applied, 0}, {"dc=now", state.Applied, 3}, {"dc=now", state.Applied, 3}}, `run 1, `},
+		{"an edit and an undo read nothing", []past{{"dc=old", state.Applied, 0}, {"", state.Applied, 0}}, `run 1, `},
 		{"always something withheld", []past{{"dc=old", state.Applied, 3}, {"dc=now", state.Applied, 3}}, `run 1, `},
 	} {
 		cfg := &config.Config{StatePath: filepath.Join(t.TempDir(), "s.jsonl"), Scopes: []config.Scope{{Name: "staff", BaseDN: "dc=now"}}}
 		for _, run := range c.runs {
+			var scopes []state.Scope
+			if run.base != "" {
+				scopes = []state.Scope{{Name: "staff", BaseDN: run.base}}
+			}
 			r, err := state.Begin(cfg.StatePath, state.Head{
-				Started: time.Date(2026, 11, 21, 8, 0, 0, 0, time.UTC), Scopes: []state.Scope{{Name: "staff", BaseDN: run.base}}, Summary: map[string]int{"withheld": run.withheld},
+				Started: time.Date(2026, 11, 21, 8, 0, 0, 0, time.UTC), Scopes: scopes, Summary: map[string]int{"withheld": run.withheld},
 			})
 			if err != nil {
 				t.Fatal(err)

@@ -192,7 +192,7 @@ func oddObjects(t *testing.T, k kind, w world) {
 		at(object{primary: "disabled@example.com", disabled: true}),
 		at(object{primary: "arbitration@example.com", recipient: arbitration}),
 		at(object{primary: "system@example.com", name: "SystemMailbox{e0dc1c29-89c3-4034-b678-e6c29d823ed9}"}),
-		at(object{primary: "health@example.com", name: "HealthMailbox0659e34"}),
+		at(object{primary: "health@example.com", name: "HealthMailbox0659e34c5f3b4d3a8f6b2a1c9d8e7f60"}),
 		at(object{primary: "conflict@example.com", name: `plain\0ACNF:9c3ab2a4-3f5f-4ed6-8a0c-8e0a5d6c3c1e`}),
 	}
 	want := []string{"contact user", "group list", "hidden user", "linked user", "plain user", "remote user", "room user", "security list", "shared user"}

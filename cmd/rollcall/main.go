@@ -51,6 +51,7 @@ type session struct {
 	logJSON     bool // standard error is JSON lines
 	quiet       bool // a plan with nothing to tell is not shown
 	lockTimeout time.Duration
+	warned      bool                        // of a state that the history has not left
 	locked      *state.Lock                 // of the state, once it is taken
 	mask        *redact.Mask                // of --redact; nil without
 	inputs      []string                    // files that no output may replace
@@ -113,7 +114,7 @@ func run(ctx context.Context, args []string, s *session) (code exitCode) {
 	}
 	s.ctx, s.args, s.dir = ctx, args, cli.Dir
 	s.quiet = cli.Plan.Quiet || cli.Apply.Quiet
-	s.lockTimeout = max(cli.Apply.LockTimeout, cli.Reject.LockTimeout, cli.State.LockTimeout)
+	s.lockTimeout = max(cli.Apply.LockTimeout, cli.Decline.LockTimeout, cli.State.LockTimeout)
 	if err := s.redacts(parsed); err != nil {
 		return s.fail(err)
 	}

@@ -48,7 +48,7 @@ func TestAsking(t *testing.T) {
 	}
 	for _, answer := range []string{"no\n", "", "y\n", "YES\n"} {
 		out, talk, code := at(context.Background(), strings.NewReader(answer), true, "-C", dir, "apply")
-		if code != exitDeclined || !strings.Contains(talk, "apply these 25 changes?") || !strings.Contains(talk, "declined: nothing was changed") || !strings.Contains(out, "Summary") {
+		if code != exitDeclined || !strings.Contains(talk, "apply these 26 changes?") || !strings.Contains(talk, "declined: nothing was changed") || !strings.Contains(out, "Summary") {
 			t.Errorf("%q: exit %d, %s", answer, code, talk)
 		}
 	}

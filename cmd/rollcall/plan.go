@@ -22,7 +22,7 @@ type planCommand struct {
 	failing
 	comparing
 	Expires          time.Duration `default:"24h" placeholder:"DURATION" help:"How long the saved plan may be applied (default 24h)."`
-	DetailedExitcode bool          `help:"Exit 2 if changes are pending, 4 if a limit withholds some."`
+	DetailedExitcode bool          `help:"Exit 2 if changes are pending, 4 if a brake withholds some."`
 }
 
 func (planCommand) Help() string {
@@ -41,7 +41,7 @@ Examples:
   rollcall plan --quiet --fail-on-new-rejections
   rollcall plan --compare ../base --snapshot monday -o markdown=comment.md
 
-Exit codes: 0 done; 1 failed; 2 changes pending, or the plans compared differ, with --detailed-exitcode; 4 deactivations withheld, with --detailed-exitcode; 7 new rejections, with --fail-on-new-rejections; 10 a directory could not be read completely, or was empty where it had accounts; 12 a directory refused the credentials; 70 internal error; 80 wrong usage; 130 interrupted.`
+Exit codes: 0 done; 1 failed; 2 changes pending, or the plans compared differ, with --detailed-exitcode; 4 a brake withholds something, with --detailed-exitcode; 7 new rejections, with --fail-on-new-rejections; 10 a directory could not be read completely, or was empty where it had accounts; 12 a directory refused the credentials; 70 internal error; 80 wrong usage; 130 interrupted.`
 }
 
 func (c *planCommand) Validate() error { return positive("--expires", c.Expires) }
@@ -54,16 +54,49 @@ func (c *planCommand) Run(s *session) error {
 	if c.Compare != "" {
 		return c.compare(s, cfg)
 	}
-	made, err := s.plan(cfg, c.reading, 0)
+	made, err := s.plan(cfg, c.reading, [plan.Brakes]int{})
 	if err != nil {
 		return advised(err, cfg, c.reading)
 	}
 	p := made.plan
 	p.Expires = s.now().UTC().Truncate(time.Second).Add(c.Expires)
-	if err := s.writePlan(p, c.showing, render.Advice{}); err != nil {
+	if err := s.writePlan(p, c.showing, c.advice(s, made)); err != nil {
 		return err
 	}
 	return c.ended(s, p)
+}
+
+// advice says which command applies the plan, and which lists the accounts that
+// no entry matched.
+func (c *planCommand) advice(s *session, m *made) render.Advice {
+	a := s.unmatched(m)
+	if !c.NewState {
+		return a
+	}
+	args := []string{"apply"}
+	for _, o := range c.Output {
+		if o.format == "json" && o.file != "" && len(args) == 1 {
+			args = append(args, o.file)
+		}
+	}
+	a.Apply = s.command(append(args, "--new-state")...)
+	return a
+}
+
+// unmatched counts the local accounts that a plan leaves local, for its report.
+func (s *session) unmatched(m *made) render.Advice {
+	n := 0
+	for i := range m.state.Accounts {
+		if m.state.Accounts[i].Local() {
+			n++
+		}
+	}
+	for i := range m.plan.Accounts {
+		if c := &m.plan.Accounts[i]; c.Before != nil && c.Before.Local() && c.After != nil && !c.After.Local() {
+			n--
+		}
+	}
+	return render.Advice{Local: n, ListLocal: s.command("state", "list", "--local")}
 }
 
 // advised adds to the advice of a failed read what else can be done.

@@ -28,6 +28,10 @@ func (s *session) configuration() (*config.Config, error) {
 		s.diagnose(diags)
 		return nil, silent{exitFailed}
 	}
+	if other := state.Sharing(cfg.StatePath); other != "" {
+		return nil, hinted{fmt.Errorf("%s and %s are two states, and would share the history in %s: runs of one would be taken for runs of the other", cfg.StatePath, other, state.HistoryPath(cfg.StatePath)),
+			"rename one of them, and write its new name as path into the state block of its configuration"}
+	}
 	s.keep(cfg)
 	if s.mask != nil {
 		s.keyedAs(cfg)
@@ -50,9 +54,8 @@ type made struct {
 }
 
 // plan is the whole of rollcall: directories become entries, the state becomes
-// accounts, and both become a plan. allowed lifts the limits for so many
-// deactivations.
-func (s *session) plan(cfg *config.Config, flags reading, allowed int) (*made, error) {
+// accounts, and both become a plan. allowed lifts the brakes, each by so much.
+func (s *session) plan(cfg *config.Config, flags reading, allowed [plan.Brakes]int) (*made, error) {
 	progress := render.NewProgress(s.stderr, s.err, s.now)
 	defer progress.Clear()
 	g, err := s.gather(cfg, flags, allowed, progress)
@@ -65,8 +68,21 @@ func (s *session) plan(cfg *config.Config, flags reading, allowed int) (*made, e
 	if err != nil {
 		return nil, err
 	}
+	unknown, err := s.lookUpDeparted(cfg, result, flags.Snapshot, progress)
+	progress.Clear()
+	if err != nil {
+		return nil, err
+	}
 	if departures := result.Departures(g.in.Entries, g.in.Rules.Scopes); len(departures) > 0 {
 		g.header.Warnings = slices.Concat(g.header.Warnings, departures, rescoped(cfg))
+	}
+	g.header.Warnings = append(g.header.Warnings, unknown...)
+	if text := result.Ambiguities(); text != "" {
+		g.header.Warnings = append(g.header.Warnings, text)
+	}
+	for i := range g.header.Directories {
+		r := &g.header.Directories[i]
+		r.PassedOver.Ignored = result.IgnoredObjects[r.Name]
 	}
 	for _, x := range result.Strangers {
 		g.header.Warnings = append(g.header.Warnings, fmt.Sprintf("--only or --except names %s, which no account holds and no entry lists", x))
@@ -85,7 +101,7 @@ type gathered struct {
 }
 
 // gather reads the directories and the state.
-func (s *session) gather(cfg *config.Config, flags reading, allowed int, progress *render.Progress) (*gathered, error) {
+func (s *session) gather(cfg *config.Config, flags reading, allowed [plan.Brakes]int, progress *render.Progress) (*gathered, error) {
 	now := s.now()
 	wanted, err := wantedDirectories(cfg, flags.Directory)
 	if err != nil {
@@ -97,10 +113,22 @@ func (s *session) gather(cfg *config.Config, flags reading, allowed int, progres
 	}
 
 	// The state is read while the directories are.
-	loading := begin(func() (*state.State, error) { return state.Load(cfg.StatePath) })
+	if !flags.NewState {
+		// What is lost need not wait for the directories.
+		if err := state.Lost(cfg.StatePath); err != nil {
+			return nil, err
+		}
+	}
+	var told []string
+	loading := begin(func() (st *state.State, err error) {
+		st, told, err = flags.known(cfg)
+		return st, err
+	})
 	in := plan.Input{Rules: cfg.Rules, Selection: selection, Now: now}
-	in.Rules.Limits.Allowed = allowed
-	p := plan.Header{ToolVersion: release, Created: s.moment(cfg), ConfigDigest: cfg.Digest(), Warnings: cfg.Warnings()}
+	for b, n := range allowed {
+		in.Rules.Limits[b].Allowed = n
+	}
+	p := plan.Header{ToolVersion: release, Created: s.moment(cfg), ConfigDigest: cfg.Digest(), Warnings: append(s.rewound(cfg), cfg.Warnings()...)}
 	p.Only, p.Except = spelled(selection.Only), spelled(selection.Except)
 	for i := range cfg.Directories {
 		d := &cfg.Directories[i]
@@ -130,8 +158,16 @@ func (s *session) gather(cfg *config.Config, flags reading, allowed int, progres
 	if err != nil {
 		return nil, err
 	}
-	p.Warnings = slices.Concat(p.Warnings, missing, undeclared(cfg, st))
+	p.Warnings = slices.Concat(p.Warnings, missing, undeclared(cfg, st), undeclaredSince(cfg, &in), told)
 	return &gathered{in, p, st}, nil
+}
+
+// state loads the state, or begins one anew.
+func (r reading) state(cfg *config.Config) (*state.State, error) {
+	if r.NewState {
+		return state.New(cfg.StatePath)
+	}
+	return state.Load(cfg.StatePath)
 }
 
 // moment returns when a plan is made, to the second. In a second in which a plan
@@ -258,8 +294,8 @@ func (s *session) read(cfg *config.Config, d *config.Directory, snapshot string,
 	if snapshot != "" {
 		receipt.Server = "snapshot " + filepath.Join(filepath.Base(snapshot), d.Name+".ldif")
 	}
+	collector.Tell(&receipt)
 	entries := collector.Entries()
-	receipt.Entries = len(entries)
 	return entries, receipt, nil
 }
 

@@ -34,7 +34,7 @@ func (s *session) record(cfg *config.Config) *record {
 	r := &record{s: s, cfg: cfg, head: state.Head{
 		Started: s.now(), User: "unknown user", Host: "unknown host", Automatic: !s.in.Interactive, Command: commandOf(s.args),
 		Tool: release, ConfigDigest: cfg.Digest(), Summary: counts(&plan.Summary{}),
-		Scopes: scopesOf(cfg),
+		Scopes: scopesOf(cfg), Domains: domainsOf(cfg),
 	}}
 	if u, err := user.Current(); err == nil {
 		r.head.User = u.Username
@@ -43,58 +43,6 @@ func (s *session) record(cfg *config.Config) *record {
 		r.head.Host = host
 	}
 	return r
-}
-
-func scopesOf(cfg *config.Config) []state.Scope {
-	all := []state.Scope{}
-	for i := range cfg.Scopes {
-		c := &cfg.Scopes[i]
-		all = append(all, state.Scope{Name: c.Name, Directory: c.Directory, BaseDN: c.BaseDN, Filter: c.Filter, Disabled: c.Disabled})
-	}
-	return all
-}
-
-// rescoped tells which scopes read something else than in the last run that
-// changed the state and withheld nothing: what was withheld since has the same
-// cause. Where there is none, the first that changed the state counts.
-func rescoped(cfg *config.Config) []string {
-	runs, err := state.Runs(cfg.StatePath)
-	if err != nil {
-		return nil
-	}
-	var last *state.Run
-	for i := range runs {
-		if run := &runs[i]; run.Outcome.Changed() && (last == nil || run.Summary["withheld"] == 0) {
-			last = run
-		}
-	}
-	if last == nil {
-		return nil
-	}
-	now := map[string]state.Scope{}
-	for _, c := range scopesOf(cfg) {
-		now[c.Name] = c
-	}
-	var told []string
-	for _, before := range last.Scopes {
-		after, there := now[before.Name]
-		since := fmt.Sprintf("since run %d, of %s, scope %q", last.Number, stamp(last.Started), before.Name)
-		if !there {
-			told = append(told, since+" is not declared any more")
-			continue
-		}
-		for _, setting := range []struct{ name, before, after string }{
-			{"directory", before.Directory, after.Directory},
-			{"base_dn", before.BaseDN, after.BaseDN},
-			{"filter", before.Filter, after.Filter},
-			{"disabled", before.Disabled, after.Disabled},
-		} {
-			if setting.before != setting.after {
-				told = append(told, fmt.Sprintf("%s has %s %q, which was %q", since, setting.name, setting.after, setting.before))
-			}
-		}
-	}
-	return told
 }
 
 // commandOf is a command line as one text; arguments with spaces and the like
@@ -121,8 +69,8 @@ func commandIn(dir string, args ...string) string {
 	return commandOf(args)
 }
 
-// settle finds out how a run ended that was killed, and whether the state is
-// older than the history, and tells.
+// settle finds out how a run ended that was killed, and whether the state is the
+// one that the history has left, and tells.
 func (s *session) settle(cfg *config.Config) error {
 	run, err := state.Settle(cfg.StatePath, s.now())
 	switch {
@@ -138,12 +86,26 @@ func (s *session) settle(cfg *config.Config) error {
 		}
 		s.note("run %d, of %s at %s, was ended from outside %s; the history has it as %s", run.Number, by(s.mask.Name(run.User), s.mask.Name(run.Host)), stamp(run.Started), what, run.Outcome)
 	}
-	if run, serial := state.Rewound(cfg.StatePath); run != nil {
-		s.warn("the state is at version %d, and run %d, of %s, left it at version %d: an older copy was put back, it was removed, or the disk lost what was written; "+
-			"changes that were made in between are not in the state, and a plan makes again those that the directories want",
-			serial, run.Number, stamp(run.Started), run.SerialAfter)
+	for _, warning := range s.rewound(cfg) {
+		s.warn("%s", warning)
 	}
 	return nil
+}
+
+// rewound warns, once in a session, of a state that is not the one that the
+// history has left.
+func (s *session) rewound(cfg *config.Config) []string {
+	run, serial := state.Rewound(cfg.StatePath)
+	if run == nil || s.warned {
+		return nil
+	}
+	s.warned = true
+	what := fmt.Sprintf("the state is not the one that run %d, of %s, left: another one was put in its place", run.Number, stamp(run.Started))
+	if serial > 0 {
+		what = fmt.Sprintf("the state is at version %d, and run %d, of %s, left it at version %d: an older copy was put back, or the disk lost what was written",
+			serial, run.Number, stamp(run.Started), run.SerialAfter)
+	}
+	return []string{what + "; changes that were made in between are not in the state, and a plan makes again those that the directories want"}
 }
 
 func by(user, host string) string { return user + " on " + host }
@@ -166,6 +128,9 @@ func (r *record) identify(p *plan.Plan) {
 	r.head.Plan, r.head.Expires = p.ID(), &expires
 	r.head.Lineage, r.head.Serial = p.Lineage, p.Serial
 	r.head.Undoes, r.head.Only, r.head.Except = p.Undoes, p.Only, p.Except
+	if p.Undoes > 0 {
+		r.head.Scopes, r.head.Domains = nil, nil // nothing was read
+	}
 	r.plans(p)
 }
 
@@ -224,15 +189,15 @@ func (r *record) save(st *state.State, result apply.Result) error {
 	if err := r.begin(); err != nil {
 		return err
 	}
-	err := st.SaveAfter(r.cfg.StatePath, release, r.s.now(), func(serial int64, checksum string) error {
+	err := st.SaveAfter(r.cfg.StatePath, release, r.s.now(), func(next *state.State) error {
 		if err := r.s.locked.Held(); err != nil {
 			return err
 		}
-		intended := state.Result{Applied: result.Applied, Withheld: result.Withheld, SerialAfter: serial}
+		intended := state.Result{Applied: result.Applied, Withheld: result.Withheld, SerialAfter: next.Serial, LineageAfter: next.Lineage}
 		for _, f := range result.Failures {
 			intended.Failures = append(intended.Failures, state.Failure{Account: f.Account.String(), Error: f.Err.Error()})
 		}
-		return r.recorder.Intend(intended, checksum)
+		return r.recorder.Intend(intended, next.Sum)
 	})
 	if err != nil {
 		return err
@@ -301,7 +266,10 @@ func (r *record) outcomeOf(err error) (outcome state.Outcome, reason string) {
 		reason = strings.ReplaceAll(err.Error(), "\n", "; ")
 	}
 	var expired expiredError
+	var missing missingPlan
 	switch code := codeOf(err); {
+	case errors.As(err, &missing):
+		return "", "" // of which there is nothing to record
 	case errors.Is(err, context.Canceled):
 		return state.Interrupted, "interrupted by its user"
 	case errors.As(err, &expired):

@@ -117,7 +117,8 @@ func (s *session) redactedRun(run *state.Run) *state.Run {
 	}
 	masked := *run
 	masked.User, masked.Host, masked.Command, masked.Reason = m.Name(run.User), m.Name(run.Host), m.Text(run.Command), m.Text(run.Reason)
-	masked.Plan, masked.ConfigDigest, masked.Lineage = m.Name(run.Plan), m.Name(run.ConfigDigest), ""
+	masked.Plan, masked.ConfigDigest = m.Name(run.Plan), m.Name(run.ConfigDigest)
+	masked.Lineage, masked.LineageAfter = "", ""
 	masked.Scopes = slices.Clone(run.Scopes)
 	for i := range masked.Scopes {
 		c := &masked.Scopes[i]

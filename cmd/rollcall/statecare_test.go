@@ -70,6 +70,67 @@ func TestUnlock(t *testing.T) {
 	}
 }
 
+// TestEditsAsk: on a terminal, what changes owners or removes an account asks, and
+// a no is on record and changes nothing.
+func TestEditsAsk(t *testing.T) {
+	dir := quickstart(t)
+	path := filepath.Join(dir, "rollcall.state.jsonl")
+	before, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	export := filepath.Join(t.TempDir(), "mailboxes.csv")
+	if err := os.WriteFile(export, []byte("PrimarySMTPAddress,GUID\nanna.adler@example.com,00000009-1111-4222-8333-000000000009\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	local := ""
+	st, err := state.Load(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range st.Accounts {
+		if a := &st.Accounts[i]; a.Local() {
+			local = a.Primary.String()
+		}
+	}
+	run := func(answer string, args ...string) (string, string, exitCode) {
+		return at(context.Background(), strings.NewReader(answer), true, append([]string{"-C", dir, "state"}, args...)...)
+	}
+	declined := 0
+	for _, c := range []struct {
+		args     []string
+		question string
+	}{
+		{[]string{"import", export}, "give 1 account another owner?"},
+		{[]string{"rebind", "anna.adler@example.com", "00000009-1111-4222-8333-000000000009", "--unchecked"}, `make GUID 00000009-1111-4222-8333-000000000009 of directory "corp" the owner of anna.adler@example.com?`},
+		{[]string{"release", "anna.adler@example.com"}, `make anna.adler@example.com local, so that directory "corp" does not own it any more?`},
+		{[]string{"remove", local}, "remove " + local},
+	} {
+		if out, talk, code := run("no\n", c.args...); code != exitDeclined || !strings.Contains(talk, c.question) || strings.Contains(out, "is now") || strings.Contains(out, "removed") {
+			t.Errorf("%v: no: exit %d, %s%s", c.args, code, out, talk)
+		}
+		declined++
+		if after, err := os.ReadFile(path); err != nil || !bytes.Equal(before, after) {
+			t.Errorf("%v: declined, and the state has changed", c.args)
+		}
+	}
+	runs, err := state.Runs(path)
+	if err != nil || len(runs) != declined {
+		t.Fatalf("%d runs, %v", len(runs), err)
+	}
+	for _, r := range runs {
+		if r.Outcome != state.Declined || r.Accounts != 1 {
+			t.Errorf("%+v", r)
+		}
+	}
+	if _, talk, code := run("yes\n", "remove", local); code != exitOK || !strings.Contains(talk, "rollcall -C "+dir+" undo 5 takes it back") {
+		t.Errorf("yes: exit %d, %s", code, talk)
+	}
+	if _, talk, code := run("", "release", "anna.adler@example.com", "--auto-approve"); code != exitOK || strings.Contains(talk, "?") {
+		t.Errorf("approved: exit %d, %s", code, talk)
+	}
+}
+
 // TestReadersDuringApply: plan and state list read on while applies write, wait
 // for none of them, and see each state whole.
 func TestReadersDuringApply(t *testing.T) {
@@ -158,7 +219,7 @@ func TestJSONTalk(t *testing.T) {
 		code exitCode
 		want string
 	}{
-		{"apply", exitDeclined, `info: apply these 25 changes? only "yes" is taken:`},
+		{"apply", exitDeclined, `info: apply these 26 changes? only "yes" is taken:`},
 		{"plan --nonsense", exitUsage, "error: unknown flag --nonsense"},
 		{"state show nobody@example.com", exitFailed, "error: no account holds nobody@example.com"},
 		{"apply --auto-approve", exitOK, "info: applied: "},

@@ -1,12 +1,12 @@
 package main
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
 	"os"
+	"slices"
 	"time"
 
 	"github.com/rollcall-cli/rollcall/config"
@@ -21,26 +21,28 @@ type stateCommand struct {
 	List    stateListCommand    `cmd:"" help:"List the accounts."`
 	Show    stateShowCommand    `cmd:"" help:"Show the account that holds an address."`
 	Import  stateImportCommand  `cmd:"" help:"Take accounts that exist already from JSON lines or CSV."`
-	Rebind  stateRebindCommand  `cmd:"" help:"Give an account its new GUID."`
+	Rebind  stateRebindCommand  `cmd:"" help:"Bind an account to an object of a directory, by its GUID."`
 	Release stateReleaseCommand `cmd:"" help:"Make an account local."`
 	Forget  stateForgetCommand  `cmd:"" help:"Drop the record of an inactive account."`
+	Remove  stateRemoveCommand  `cmd:"" help:"Remove a local account."`
 	Diff    stateDiffCommand    `cmd:"" help:"Show what differs from the version before."`
 	Verify  stateVerifyCommand  `cmd:"" help:"Check the state file."`
 	Unlock  stateUnlockCommand  `cmd:"" help:"Remove a lock that outlived its run."`
 }
 
 func (stateCommand) Help() string {
-	return `Shows the accounts as they are recorded, and changes what no directory can. A command that changes them does so whole or not at all, under the lock that apply takes.
+	return `Shows the accounts as they are recorded, and changes what no directory can. A command that changes them does so whole or not at all, under the lock that apply takes. It is a run in the history, and rollcall undo takes it back.
 
 Examples:
   rollcall state list
   rollcall state show ann@example.com
   rollcall state import mailboxes.csv --dry-run
 
-Exit codes: 0 done; 1 failed, nothing was changed; 6 asked by unlock, you said no; 11 the state is locked; 80 wrong usage; 130 interrupted. The help of each command says when.`
+Exit codes: 0 done; 1 failed, nothing was changed; 6 asked, you said no; 10 a directory could not be asked for a GUID; 11 the state is locked; 12 a directory refused the credentials; 80 wrong usage; 130 interrupted. The help of each command says when.`
 }
 
 type stateListCommand struct {
+	Local  bool    `help:"Only local accounts, which no entry has matched."`
 	Output outputs `short:"o" placeholder:"FORMAT[=FILE]" sep:"none" set:"formats=text, json, csv, markdown" help:"Write as ${formats}; to standard output without =FILE; repeatable."`
 	redacting
 }
@@ -50,6 +52,7 @@ func (stateListCommand) Help() string {
 
 Examples:
   rollcall state list
+  rollcall state list --local
   rollcall state list -o json | jq -r '.[] | select(.status == "inactive") | .primary'
 
 Exit codes: 0 done; 1 the state cannot be read; 80 wrong usage; 130 interrupted.`
@@ -60,7 +63,11 @@ func (c *stateListCommand) Run(s *session) error {
 	if err != nil {
 		return err
 	}
-	accounts := s.redactedAccounts(st.Accounts)
+	accounts := st.Accounts
+	if c.Local {
+		accounts = slices.DeleteFunc(slices.Clone(accounts), func(a identity.Account) bool { return !a.Local() })
+	}
+	accounts = s.redactedAccounts(accounts)
 	return s.writeOutputs(c.Output, func(w io.Writer, format string, t render.Terminal) error {
 		switch format {
 		case "json":
@@ -173,206 +180,6 @@ func (s *session) lock(cfg *config.Config, command string) (*state.Lock, error) 
 	return lock, err
 }
 
-// edit changes the state under its lock, and says what change says once it is
-// written. Unless change reports that it did something, nothing is written.
-func (s *session) edit(command string, change func(*state.State) (done string, changed bool, err error)) error {
-	cfg, err := s.configuration()
-	if err != nil {
-		return err
-	}
-	lock, err := s.lock(cfg, command)
-	if err != nil {
-		return err
-	}
-	defer lock.Release()
-	st, err := state.Load(cfg.StatePath)
-	if err != nil {
-		return err
-	}
-	done, changed, err := change(st)
-	if err != nil {
-		return err
-	}
-	if err := s.ctx.Err(); err != nil {
-		return err
-	}
-	if changed {
-		if err := st.SaveAfter(cfg.StatePath, release, s.now(), func(int64, string) error { return lock.Held() }); err != nil {
-			return err
-		}
-		s.note("version %d of the state written to %s", st.Serial, cfg.StatePath)
-	}
-	if _, err := fmt.Fprintln(s.stdout, done); err != nil {
-		// What is done stays done, whoever could not be told.
-		s.note("%s (and standard output: %v)", done, err)
-	}
-	return nil
-}
-
-type stateImportCommand struct {
-	File   string `arg:"" help:"JSON lines, a JSON array, or CSV with a header."`
-	DryRun bool   `help:"Show what would be done, and change nothing."`
-}
-
-func (stateImportCommand) Help() string {
-	return `Takes accounts that the console has already, so that a plan finds them. Only "primary" is required. CSV columns bear the names of the JSON keys; PrimarySMTPAddress and GUID of mailbox exports are understood. Everything is checked before anything is changed, and an account that is there already, the same in every field, is skipped.
-
-A file with the columns PrimarySMTPAddress and GUID alone, as mailbox exports are, repairs changed GUIDs as well: an account with that primary and another GUID gets the GUID of the file, and keeps everything else. Each of them is shown before anything is written.
-
-Examples:
-  rollcall state import accounts.jsonl
-  rollcall state import mailboxes.csv --dry-run
-  rollcall state import mailboxes.csv
-
-Exit codes: 0 done; 1 the file or the state cannot be read, or a line cannot be taken, nothing was changed; 11 the state is locked; 80 wrong usage; 130 interrupted.`
-}
-
-func (c *stateImportCommand) Run(s *session) error {
-	f, err := os.Open(c.File)
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	if !c.DryRun {
-		return s.edit("rollcall state import", func(st *state.State) (string, bool, error) {
-			m, err := c.merge(s, st, f)
-			if err != nil {
-				return "", false, err
-			}
-			done := fmt.Sprintf("imported %s; ", counted(len(m.Added), "account"))
-			if n := len(m.Repaired); n > 0 {
-				done += counted(n, "GUID") + " repaired; "
-			}
-			return fmt.Sprintf("%s%d there already", done, m.Same), m.Changes(), nil
-		})
-	}
-	_, st, err := s.state()
-	if err != nil {
-		return err
-	}
-	m, err := c.merge(s, st, f)
-	if err != nil {
-		return err
-	}
-	if err := render.Accounts(s.stdout, m.Added, render.TextOptions{Width: s.out.Width, Color: s.out.Color}); err != nil {
-		return err
-	}
-	_, err = fmt.Fprintf(s.stdout, "would import %s and repair %s; %d there already; nothing was changed\n",
-		counted(len(m.Added), "account"), counted(len(m.Repaired), "GUID"), m.Same)
-	return err
-}
-
-// merge imports into a state that is not written yet, and shows the repairs.
-func (c *stateImportCommand) merge(s *session, st *state.State, f io.Reader) (*state.Merged, error) {
-	m, err := st.Import(c.File, interruptible{s.ctx, f})
-	if err != nil {
-		return nil, err
-	}
-	repaired := make([]render.Binding, len(m.Repaired))
-	for i, r := range m.Repaired {
-		repaired[i] = render.Binding(r)
-	}
-	return m, render.Bindings(s.stdout, repaired, render.TextOptions{Width: s.out.Width, Color: s.out.Color})
-}
-
-// interruptible is a reader that ends with its context.
-type interruptible struct {
-	ctx context.Context
-	io.Reader
-}
-
-func (r interruptible) Read(p []byte) (int, error) {
-	if err := r.ctx.Err(); err != nil {
-		return 0, err
-	}
-	return r.Reader.Read(p)
-}
-
-type stateRebindCommand struct {
-	Address string `arg:"" help:"A primary or an alias of the account."`
-	GUID    string `arg:"" name:"guid" help:"The new GUID in any spelling: with hyphens, in braces, 32 hex digits, or Base64 (an immutable ID)."`
-}
-
-func (stateRebindCommand) Help() string {
-	return `Gives an account the GUID that its person has now, after a mailbox or an object was made anew. The next plan then finds the two together.
-
-Example:
-  rollcall state rebind ann@example.com MsNKjF+XF0ete7pKTpaP/w==
-
-Exit codes: 0 done; 1 no such account, or another one has the GUID, nothing was changed; 11 the state is locked; 80 wrong usage; 130 interrupted.`
-}
-
-func (c *stateRebindCommand) Run(s *session) error {
-	guid, err := identity.ParseGUID(c.GUID)
-	if err != nil {
-		return usageError{fmt.Errorf("%q: %w", c.GUID, err)}
-	}
-	return s.edit("rollcall state rebind", func(st *state.State) (string, bool, error) {
-		a, err := find(st, c.Address)
-		if err != nil {
-			return "", false, err
-		}
-		old := a.GUID
-		if err := st.Rebind(a, guid); err != nil {
-			return "", false, err
-		}
-		if old == guid {
-			return fmt.Sprintf("%s has GUID %s already", a.Primary, guid), false, nil
-		}
-		return fmt.Sprintf("%s: GUID %s is now %s", a.Primary, old, guid), true, nil
-	})
-}
-
-type stateReleaseCommand struct {
-	Address string `arg:"" help:"A primary or an alias of the account."`
-}
-
-func (stateReleaseCommand) Help() string {
-	return `Makes an account local: no directory owns it any more, and no plan touches it unless an entry adopts it.
-
-Example:
-  rollcall state release ann@example.com
-
-Exit codes: 0 done; 1 no such account, or it is local, nothing was changed; 11 the state is locked; 80 wrong usage; 130 interrupted.`
-}
-
-func (c *stateReleaseCommand) Run(s *session) error {
-	return s.edit("rollcall state release", func(st *state.State) (string, bool, error) {
-		a, err := find(st, c.Address)
-		if err == nil {
-			err = st.Release(a)
-		}
-		if err != nil {
-			return "", false, err
-		}
-		return a.Primary.String() + " is local now", true, nil
-	})
-}
-
-type stateForgetCommand struct {
-	Address string `arg:"" help:"The primary of the account."`
-}
-
-func (stateForgetCommand) Help() string {
-	return `Drops the record of an inactive account, so that its address is free for everybody.
-
-Example:
-  rollcall state forget ann@example.com
-
-Exit codes: 0 done; 1 no such account, or it is active, nothing was changed; 11 the state is locked; 80 wrong usage; 130 interrupted.`
-}
-
-func (c *stateForgetCommand) Run(s *session) error {
-	return s.edit("rollcall state forget", func(st *state.State) (string, bool, error) {
-		a, err := find(st, c.Address)
-		if err != nil {
-			return "", false, err
-		}
-		primary := a.Primary
-		return primary.String() + " is forgotten", true, st.Forget(a)
-	})
-}
-
 type stateVerifyCommand struct{}
 
 func (stateVerifyCommand) Help() string {
@@ -465,7 +272,7 @@ func versionOf(path string, st *state.State) string {
 }
 
 type stateUnlockCommand struct {
-	AutoApprove bool `help:"Do not ask."`
+	approving
 }
 
 func (stateUnlockCommand) Help() string {

@@ -140,8 +140,8 @@ func (s *session) planOf(t *config.Test) (*plan.Plan, error) {
 		if err != nil {
 			return nil, err
 		}
+		collector.Tell(&receipt)
 		entries := collector.Entries()
-		receipt.Entries = len(entries)
 		in.Entries = append(in.Entries, entries...)
 		in.Read = append(in.Read, fixture.Name)
 		header.Directories = append(header.Directories, receipt)

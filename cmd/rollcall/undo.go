@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/rollcall-cli/rollcall/config"
 	"github.com/rollcall-cli/rollcall/internal/render"
 	"github.com/rollcall-cli/rollcall/plan"
 	"github.com/rollcall-cli/rollcall/state"
@@ -44,12 +45,15 @@ func (c *undoCommand) Run(s *session) error {
 	if !run.Outcome.Changed() {
 		return hinted{fmt.Errorf("run %d changed nothing: it ended as %s", c.Number, run.Outcome), "rollcall history lists the runs"}
 	}
-	st, err := state.Load(cfg.StatePath)
+	st, _, err := reading{}.known(cfg)
 	if err != nil {
 		return err
 	}
-	if st.Lineage != run.Lineage && run.Lineage != "" {
-		return fmt.Errorf("run %d changed another state: this one has begun anew since", c.Number)
+	if err := sameLineage(cfg, run, st); err != nil {
+		return err
+	}
+	for _, warning := range s.rewound(cfg) {
+		s.warn("%s", warning)
 	}
 	var kept []plan.Kept
 	p, err := await(s, func() (p *plan.Plan, err error) {
@@ -70,6 +74,24 @@ func (c *undoCommand) Run(s *session) error {
 		advice.Apply, advice.Next = s.command("apply", "FILE"), "save the plan with "+again+" -o json=FILE, and run "+s.command("apply", "FILE")
 	}
 	return s.writePlan(p, c.showing, advice)
+}
+
+// sameLineage is an error if a run has left another state than this one, which
+// was begun anew since.
+func sameLineage(cfg *config.Config, run *state.Run, st *state.State) error {
+	runs, err := state.Runs(cfg.StatePath)
+	if err != nil {
+		return err
+	}
+	left := state.LineageLeft(runs, run.Number)
+	if left == "" || left == st.Lineage {
+		return nil
+	}
+	since := "since"
+	if begun := state.Begun(runs, st.Lineage); begun != nil {
+		since = fmt.Sprintf("by run %d, of %s", begun.Number, stamp(begun.Started))
+	}
+	return hinted{fmt.Errorf("run %d changed another state: this one was begun anew %s", run.Number, since), "rollcall history lists the runs; those of this state can be undone"}
 }
 
 // succeeded returns the account changes of a run but those that the console

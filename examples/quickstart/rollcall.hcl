@@ -27,6 +27,10 @@ domain "gmail.com" {
   alias_for = ["example.com"]
 }
 
+domain "*.onmicrosoft.com" {
+  ignore = true # routing addresses, which every mailbox of a tenant has
+}
+
 scope "staff" {
   directory  = directory.corp
   base_dn    = "OU=Staff,DC=corp,DC=example,DC=com"

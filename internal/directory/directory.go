@@ -65,8 +65,12 @@ type Located struct {
 type Object interface {
 	filter.Object
 	// Attributes yields the attributes that were read, by name as the source
-	// writes it, without options, in the order of the source.
+	// writes it, in the order of the source. Values with options come under a name
+	// with these, as in "mail;lang-de".
 	Attributes() iter.Seq2[string, [][]byte]
+	// Options returns the options of value n of an attribute, which is named as
+	// for Values; "" for a value without. They are what [Options] keeps.
+	Options(attribute string, n int) string
 }
 
 // Sink takes what a source reads. Its calls do not overlap, and the order of

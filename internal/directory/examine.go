@@ -116,10 +116,11 @@ func (c *census) trait(scope int, o Object) trait {
 	}
 	m := c.mappers[scope]
 	t := trait{scope: int32(scope)}
-	_, t.entry = m.Entry(o)
-	t.primary = least(o, m.primary) != nil
+	_, why := m.Entry(o)
+	t.entry = why == ""
+	t.primary = plainest(o, m.primary) != nil
 	for _, name := range m.aliases {
-		t.alias = t.alias || least(o, name) != nil
+		t.alias = t.alias || plainest(o, name) != nil
 	}
 	t.guid = !m.GUID(o).IsZero()
 	return t

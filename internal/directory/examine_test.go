@@ -29,6 +29,7 @@ func (v values) Values(name string) [][]byte {
 	}
 	return [][]byte{[]byte(v[name])}
 }
+func (values) Options(string, int) string              { return "" }
 func (values) Attributes() iter.Seq2[string, [][]byte] { return func(func(string, [][]byte) bool) {} }
 
 // hinting is an error with advice.

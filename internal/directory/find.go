@@ -106,9 +106,9 @@ type Verdict struct {
 type Obstacle struct {
 	Kind ObstacleKind
 	// Detail is, by kind, the base DN, the clause in half a sentence, the name
-	// of the scope, the attributes that are read, what is not read beside what,
-	// the attributes that list the address, or the domain as it is declared; ""
-	// for the others.
+	// of the scope, the attributes that are read, the attribute that the scope
+	// names for GUIDs, what is not read beside what, the attributes that list the
+	// address, or the domain as it is declared; "" for the others.
 	Detail string
 	// Clause is the part of the filter, for FilterFalse and FilterUnknown.
 	Clause *filter.Clause
@@ -208,11 +208,7 @@ func NewJudge(q Query, scopes []Scope) (*Judge, error) {
 
 // Attributes of objects that are read in a search for one, beside those of
 // [Mapper.Attributes].
-const (
-	userPrincipalName = "userprincipalname"
-	isDeleted         = "isdeleted"
-	nsUniqueID        = "nsuniqueid"
-)
+const userPrincipalName = "userprincipalname"
 
 // schemaNames are attributes as schemas spell them, for files and servers that
 // do not.
@@ -232,7 +228,7 @@ func (j *Judge) spelling(name string) string {
 // Attributes returns the names of the attributes that the judge reads, in
 // lower case, sorted.
 func (j *Judge) Attributes() []string {
-	names := slices.Concat(j.listing, j.login, j.ids, []string{isDeleted, recipientType, accountControl, accountLock, lockedTime})
+	names := slices.Concat(j.listing, j.login, j.ids, flagNames, []string{objectClass, recipientDetails, deletedMark, nsConflict, syncConflict})
 	for i := range j.scopes {
 		s := &j.scopes[i]
 		names = append(append(names, s.mapper.Attributes()...), s.filter.Attributes()...)
@@ -275,7 +271,7 @@ func (j *Judge) Filter() string {
 				item(name, fmt.Sprintf("%x-%x-%x-%x", g[:4], g[4:8], g[8:12], g[12:])) // as 389 Directory Server writes it
 			}
 			if name != entryUUID && name != nsUniqueID {
-				item(name, octets(g))
+				item(name, octets(name, g))
 			}
 		}
 	}
@@ -285,11 +281,14 @@ func (j *Judge) Filter() string {
 	return "(|" + b.String() + ")"
 }
 
-// octets writes a GUID as objectGUID has it, for a filter.
-func octets(g identity.GUID) string {
+// octets writes a GUID as an attribute has it that holds octets, for a filter.
+func octets(attribute string, g identity.GUID) string {
+	if littleEndian(attribute) {
+		g, _ = identity.WireGUID(g[:]) // which swaps the same octets back
+	}
 	var b strings.Builder
-	for _, i := range [...]int{3, 2, 1, 0, 5, 4, 7, 6, 8, 9, 10, 11, 12, 13, 14, 15} {
-		fmt.Fprintf(&b, `\%02x`, g[i])
+	for _, c := range g {
+		fmt.Fprintf(&b, `\%02x`, c)
 	}
 	return b.String()
 }
@@ -308,7 +307,7 @@ func (j *Judge) Values(o Object) []FoundValue {
 		for _, test := range [...]struct {
 			attributes []string
 			names      func(value []byte) bool
-		}{{j.listing, j.isAddress}, {j.login, j.isUsername}, {j.ids, j.isGUID}} {
+		}{{j.listing, j.isAddress}, {j.login, j.isUsername}, {j.ids, func(v []byte) bool { return j.isGUID(name, v) }}} {
 			if !slices.Contains(test.attributes, name) {
 				continue
 			}
@@ -316,7 +315,7 @@ func (j *Judge) Values(o Object) []FoundValue {
 				if !test.names(v) {
 					continue
 				}
-				if value := (FoundValue{j.spelling(spelled), valueText(v)}); !slices.Contains(found, value) {
+				if value := (FoundValue{j.spelling(spelled), valueText(name, v)}); !slices.Contains(found, value) {
 					found = append(found, value)
 				}
 			}
@@ -349,15 +348,15 @@ func (j *Judge) isUsername(v []byte) bool {
 	return j.query.Username != "" && strings.EqualFold(string(v), j.query.Username)
 }
 
-func (j *Judge) isGUID(v []byte) bool {
-	g := guidOf(v)
+func (j *Judge) isGUID(attribute string, v []byte) bool {
+	g := guidOf(attribute, v)
 	return !g.IsZero() && g == j.query.GUID
 }
 
-// valueText is a value as text; one that is a GUID's wire octets as a GUID.
-func valueText(v []byte) string {
+// valueText is a value as text; one that is a GUID's octets as a GUID.
+func valueText(attribute string, v []byte) string {
 	if len(v) == 16 && !utf8.Valid(v) {
-		return guidOf(v).String()
+		return guidOf(attribute, v).String()
 	}
 	return strings.ToValidUTF8(string(v), "\uFFFD")
 }
@@ -366,9 +365,9 @@ func valueText(v []byte) string {
 // is the index of the scope that is known to select it, or -1. ask, which may be
 // nil, knows what of a filter only a server does; see [filter.Filter.Explain].
 func (j *Judge) Found(o Object, values []FoundValue, taker int, ask func(part string) (holds, known bool)) Found {
-	f := Found{DN: strings.ToValidUTF8(o.DN(), "\uFFFD"), Values: values, LDAP: !InActiveDirectory(j.query.Kind, o)}
+	f := Found{DN: strings.ToValidUTF8(o.DN(), "\uFFFD"), Values: values, LDAP: !InActiveDirectory(j.query.Kind, o), Deleted: isDeleted(o)}
 	if !f.LDAP {
-		f.ObjectGUID = guidOf(least(o, objectGUID))
+		f.ObjectGUID = guidOf(objectGUID, plainest(o, objectGUID))
 	}
 	for spelled, values := range o.Attributes() {
 		if slices.Contains(j.held, filter.AttributeName(spelled)) {
@@ -376,9 +375,6 @@ func (j *Judge) Found(o Object, values []FoundValue, taker int, ask func(part st
 				f.Held = append(f.Held, FoundValue{j.spelling(spelled), string(v)})
 			}
 		}
-	}
-	for _, v := range o.Values(isDeleted) {
-		f.Deleted = f.Deleted || bytes.EqualFold(v, []byte("TRUE"))
 	}
 	dn, err := identity.ParseDN(o.DN())
 	first := ""
@@ -456,11 +452,11 @@ func (j *Judge) entry(n int, o Object, values []FoundValue, v *Verdict) {
 	if isSystem(o) {
 		add(System, "")
 	}
-	if isConflict(o.DN()) {
+	if isConflict(o) {
 		add(Conflict, "")
 	}
 	if s.mapper.GUID(o).IsZero() {
-		add(NoGUID, "")
+		add(NoGUID, s.GUIDAttribute)
 	}
 	if len(j.query.Addresses) == 0 {
 		return

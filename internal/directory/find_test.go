@@ -1,6 +1,9 @@
 package directory
 
 import (
+	"fmt"
+	"iter"
+	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -53,6 +56,48 @@ func TestFindFilter(t *testing.T) {
 		if got := j.Filter(); got != want {
 			t.Errorf("%+v\n got %s\nwant %s", tt.query, got, want)
 		}
+	}
+	// The GUID of eDirectory is in the order of its text.
+	s.GUIDAttribute = "GUID"
+	j, err := NewJudge(Query{GUID: g}, []Scope{s})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := `(guid=\8c\4a\c3\32\97\5f\47\17\ad\7b\ba\4a\4e\96\8f\ff)`; !strings.Contains(j.Filter(), want) {
+		t.Errorf("%s has no %s", j.Filter(), want)
+	}
+	o := found{newObject("mail: a@example.com", "GUID: \x8c\x4a\xc3\x32\x97\x5f\x47\x17\xad\x7b\xba\x4a\x4e\x96\x8f\xff")}
+	if got := j.Values(o); fmt.Sprint(got) != "[{GUID 8c4ac332-975f-4717-ad7b-ba4a4e968fff}]" {
+		t.Errorf("%v", got)
+	}
+}
+
+// found is an object whose attributes are told.
+type found struct{ object }
+
+func (f found) Attributes() iter.Seq2[string, [][]byte] { return maps.All(f.object) }
+
+// TestFindKinds: what is no entry says why, and a value in a language is told
+// with its language.
+func TestFindKinds(t *testing.T) {
+	s := staff()
+	j, err := NewJudge(Query{Addresses: []string{"a@example.com"}}, []Scope{s})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for want, o := range map[ObstacleKind]found{
+		Deleted:  {newObject("mail: a@example.com", "objectClass: nsTombstone")},
+		Conflict: {newObject("mail: a@example.com", "ds-sync-conflict: x")},
+		System:   {newObject("mail: a@example.com", "msExchRecipientTypeDetails: 549755813888")},
+	} {
+		f := j.Found(o, j.Values(o), -1, nil)
+		if v := f.Verdicts[0]; v.Taken || len(v.Obstacles) == 0 || v.Obstacles[0].Kind != want || f.Deleted != (want == Deleted) {
+			t.Errorf("%s: %+v", want, v)
+		}
+	}
+	o := found{newObject("mail: b@example.com", "mail;lang-de: a@example.com")}
+	if got := fmt.Sprint(j.Values(o)); got != "[{mail;lang-de a@example.com}]" {
+		t.Error(got)
 	}
 }
 

@@ -3,7 +3,6 @@ package directory
 import (
 	"bytes"
 	"slices"
-	"strconv"
 	"strings"
 	"unicode/utf8"
 
@@ -23,7 +22,9 @@ import (
 //	ann@example.com         an alias
 //	X500:/o=..., SIP:...    no mail address
 //
-// The primary attribute is only read where no value begins with "SMTP:".
+// The primary attribute is only read where no value begins with "SMTP:", or
+// where several do, so that it can say which of them is meant. A value with a
+// language option is an alias at most.
 type Mapper struct {
 	scope      int32
 	typ        EntryType
@@ -34,10 +35,15 @@ type Mapper struct {
 	attributes []Attribute // Source as asked of objects
 	disabled   bool
 
+	// Broken counts the values of the last entry that are not UTF-8, of which
+	// only a part can be read.
+	Broken int
+
 	arena     identity.Arena
 	texts     identity.Slab[string]
 	attrs     identity.Slab[identity.Attribute]
 	primaries []string
+	mail      []string
 	others    []string
 	read      []identity.Attribute
 }
@@ -64,27 +70,25 @@ func NewMapper(s *Scope) *Mapper {
 // The attributes that are read whatever a scope names, in the form in which
 // objects are asked for them.
 const (
-	objectClass    = "objectclass"
-	objectGUID     = "objectguid"
-	entryUUID      = "entryuuid"
-	accountControl = "useraccountcontrol"
-	accountLock    = "nsaccountlock"
-	lockedTime     = "pwdaccountlockedtime"
-	recipientType  = "msexchrecipienttypedetails"
+	objectClass      = "objectclass"
+	objectGUID       = "objectguid"
+	entryUUID        = "entryuuid"
+	nsUniqueID       = "nsuniqueid"
+	recipientDetails = "msexchrecipienttypedetails"
+	deletedMark      = "isdeleted"
+	nsConflict       = "nsds5replconflict"
+	syncConflict     = "ds-sync-conflict"
 )
 
 // Attributes returns the names of the attributes that the mapper reads, as
 // [AttributeName] writes them, sorted.
 func (m *Mapper) Attributes() []string {
-	names := append([]string{m.primary, m.username, m.guid, recipientType}, m.aliases...)
+	names := append([]string{m.primary, m.username, m.guid, objectClass, recipientDetails, deletedMark, nsConflict, syncConflict}, m.aliases...)
 	if m.guid == "" {
 		names = append(names, objectGUID, entryUUID)
 	}
-	if m.typ == Auto {
-		names = append(names, objectClass)
-	}
 	if m.disabled {
-		names = append(names, accountControl, accountLock, lockedTime)
+		names = append(names, flagNames...)
 	}
 	for _, a := range m.attributes {
 		names = append(names, a.Source)
@@ -93,46 +97,50 @@ func (m *Mapper) Attributes() []string {
 	return slices.DeleteFunc(slices.Compact(names), func(name string) bool { return name == "" })
 }
 
-// Entry reads an object. It is not ok if the object is no entry of the scope:
-// it lists no mail address, is the server's own or the loser of a replication
-// conflict, or is disabled in a scope that skips such objects.
+// Entry reads an object of the scope, or says why it is no entry: NoAddress,
+// Deleted, Conflict, System or Disabled.
 //
-// Of several values where an entry has one, the least in byte order is taken,
-// because servers keep no order.
-func (m *Mapper) Entry(o filter.Object) (e identity.Entry, ok bool) {
-	if m.disabled && isDisabled(o) || !m.addresses(o) || isSystem(o) || isConflict(o.DN()) {
-		return identity.Entry{}, false
+// Of several values where an entry has one, those in no language come first (RFC
+// 3866), and then the least in byte order, because servers keep no order.
+func (m *Mapper) Entry(o Object) (e identity.Entry, why ObstacleKind) {
+	m.Broken = 0
+	if !m.addresses(o) {
+		return identity.Entry{}, NoAddress
+	}
+	if why := m.Absent(o); why != "" {
+		return identity.Entry{}, why
 	}
 	e = identity.Entry{
 		GUID:      m.GUID(o),
-		DN:        strings.ToValidUTF8(o.DN(), "\uFFFD"),
-		Username:  m.text(least(o, m.username)),
+		DN:        m.name(o.DN()),
+		Username:  m.text(plainest(o, m.username)),
 		Primaries: m.texts.Copy(m.primaries),
+		Mail:      m.texts.Copy(m.mail),
 		Aliases:   m.texts.Copy(m.others),
 		Scope:     m.scope,
 		Type:      m.entryType(o),
 	}
 	m.read = m.read[:0]
 	for _, a := range m.attributes {
-		if v := least(o, a.Source); len(v) > 0 {
+		if v := plainest(o, a.Source); len(v) > 0 {
 			m.read = append(m.read, identity.Attribute{Name: a.Name, Value: m.text(v)})
 		}
 	}
 	e.Attributes = m.attrs.Copy(m.read)
-	return e, true
+	return e, ""
 }
 
 // addresses collects the addresses of an object and reports whether there are
 // any.
-func (m *Mapper) addresses(o filter.Object) bool {
-	m.primaries, m.others = m.primaries[:0], m.others[:0]
+func (m *Mapper) addresses(o Object) bool {
+	m.primaries, m.mail, m.others = m.primaries[:0], m.mail[:0], m.others[:0]
 	for _, name := range m.aliases {
-		for _, v := range o.Values(name) {
+		for i, v := range o.Values(name) {
 			v = bytes.TrimSpace(v)
 			n := scheme(v)
-			primary := string(v[:n]) == "SMTP"
+			primary := string(v[:n]) == "SMTP" && !InLanguage(o.Options(name, i))
 			if n > 0 {
-				if !primary && !bytes.EqualFold(v[:n], []byte("smtp")) {
+				if !bytes.EqualFold(v[:n], []byte("smtp")) {
 					continue
 				}
 				v = bytes.TrimSpace(v[n+1:])
@@ -146,14 +154,31 @@ func (m *Mapper) addresses(o filter.Object) bool {
 			}
 		}
 	}
-	if len(m.primaries) == 0 && m.primary != "" {
-		for _, v := range o.Values(m.primary) {
-			if v = bytes.TrimSpace(v); len(v) > 0 {
-				m.primaries = append(m.primaries, m.text(v))
+	if m.primary != "" && (len(m.primaries) == 0 || m.several()) {
+		declared := len(m.primaries) == 0
+		for i, v := range o.Values(m.primary) {
+			if v = bytes.TrimSpace(v); len(v) == 0 {
+				continue
 			}
+			switch language := InLanguage(o.Options(m.primary, i)); {
+			case declared && language:
+				m.others = append(m.others, m.text(v))
+			case declared:
+				m.primaries = append(m.primaries, m.text(v))
+			case !language:
+				m.mail = append(m.mail, m.text(v))
+			}
+		}
+		if declared && len(m.primaries) > 1 && m.several() {
+			m.mail = append(m.mail, m.primaries...)
 		}
 	}
 	return len(m.primaries)+len(m.others) > 0
+}
+
+// several reports whether the primaries are more than one address.
+func (m *Mapper) several() bool {
+	return slices.ContainsFunc(m.primaries[1:], func(p string) bool { return !strings.EqualFold(p, m.primaries[0]) })
 }
 
 // scheme returns the length of the prefix before a colon, 0 where there is
@@ -173,141 +198,82 @@ func scheme(v []byte) int {
 
 // GUID returns the object's GUID, or the zero GUID where it has none that
 // can be read.
-func (m *Mapper) GUID(o filter.Object) identity.GUID {
-	var value []byte
-	switch {
-	case m.guid != "":
-		value = least(o, m.guid)
-	default:
-		if value = least(o, objectGUID); value == nil {
-			value = least(o, entryUUID)
-		}
+func (m *Mapper) GUID(o Object) identity.GUID {
+	if m.guid != "" {
+		return guidOf(m.guid, plainest(o, m.guid))
 	}
-	return guidOf(value)
+	if value := plainest(o, objectGUID); value != nil {
+		return guidOf(objectGUID, value)
+	}
+	return guidOf(entryUUID, plainest(o, entryUUID))
 }
 
-// guidOf reads a GUID, the zero GUID where there is none.
-func guidOf(value []byte) identity.GUID {
+// guidOf reads a GUID of an attribute, the zero GUID where there is none.
+func guidOf(attribute string, value []byte) identity.GUID {
+	var g identity.GUID
+	switch {
 	// No text form of a GUID has sixteen octets.
-	if len(value) == 16 {
-		g, _ := identity.WireGUID(value)
-		return g
+	case len(value) != 16:
+		g, _ = identity.ParseGUID(string(value))
+	case littleEndian(attribute):
+		g, _ = identity.WireGUID(value)
+	default:
+		copy(g[:], value)
 	}
-	g, _ := identity.ParseGUID(string(value))
 	return g
 }
 
-// groupClasses are the object classes of lists, in lower case: those of Active
-// Directory and Exchange, of RFC 2256, RFC 2307 with its successor, and of the
-// mail schemas of Netscape, 389 Directory Server and sendmail.
-var groupClasses = []string{
-	"group", "groupofnames", "groupofuniquenames", "posixgroup", "groupofurls", "msexchdynamicdistributionlist", "mailgroup",
-	"inetmailgroup", "rfc822mailgroup", "nismailalias", "groupofmembers", "groupofentries", "dynamicgroup",
+// littleEndian reports whether an attribute, in lower case, holds GUIDs as
+// Windows has them in memory, the first three fields little-endian (MS-DTYP
+// section 2.3.4.2). All others have them in the order of their text (RFC 9562),
+// such as the GUID of eDirectory.
+func littleEndian(attribute string) bool {
+	return attribute == objectGUID || attribute == "ms-ds-consistencyguid" ||
+		strings.HasPrefix(attribute, "msexch") && strings.HasSuffix(attribute, "guid")
 }
 
 func (m *Mapper) entryType(o filter.Object) identity.Type {
-	switch m.typ {
-	case Users:
-		return identity.User
-	case Lists:
+	if m.typ == Lists || m.typ == Auto && isList(o) {
 		return identity.List
-	}
-	for _, v := range o.Values(objectClass) {
-		for _, class := range groupClasses {
-			if len(v) == len(class) && strings.EqualFold(string(v), class) {
-				return identity.List
-			}
-		}
 	}
 	return identity.User
 }
 
-// userAccountControl and msExchRecipientTypeDetails are sets of bits.
-const (
-	accountDisable = 1 << 1 // MS-ADTS section 2.2.16
-
-	linkedMailbox   = 1 << 1
-	sharedMailbox   = 1 << 2
-	roomMailbox     = 1 << 4
-	equipment       = 1 << 5
-	remoteRoom      = 1 << 33
-	remoteEquipment = 1 << 34
-	remoteShared    = 1 << 35
-
-	// disabledByDesign are mailboxes whose accounts nobody signs in with.
-	disabledByDesign = linkedMailbox | sharedMailbox | roomMailbox | equipment | remoteRoom | remoteEquipment | remoteShared
-)
-
-// systemMailboxes are mailboxes that Exchange keeps for itself: system
-// attendant, system mailbox, Exchange's own, arbitration, plan and discovery.
-const systemMailboxes = 1<<13 | 1<<14 | 1<<22 | 1<<23 | 1<<24 | 1<<29
-
-// systemNames begin the names of such mailboxes, and of the accounts of
-// synchronization tools, where the recipient type is not there to tell.
-var systemNames = []string{"cn=systemmailbox{", "cn=discoverysearchmailbox ", "cn=healthmailbox", "cn=migration.", "cn=federatedemail.", "cn=cas_{", "cn=aad_", "cn=msol_"}
-
-func isSystem(o filter.Object) bool {
-	if hasBits(o, recipientType, systemMailboxes) {
-		return true
-	}
-	dn := o.DN()
-	for _, name := range systemNames {
-		if len(dn) >= len(name) && strings.EqualFold(dn[:len(name)], name) {
-			return true
-		}
-	}
-	return false
-}
-
-// isConflict reports whether an object lost its name to another that was
-// created under it on another domain controller: its relative name has a line
-// feed and CNF: with its GUID (MS-ADTS section 3.1.1.5.1.2).
-func isConflict(dn string) bool {
-	end := 0
-	for end < len(dn) && dn[end] != ',' {
-		if dn[end] == '\\' {
-			end++
-		}
-		end++
-	}
-	return strings.Contains(dn[:min(end, len(dn))], `\0ACNF:`)
-}
-
-func isDisabled(o filter.Object) bool {
-	off := hasBits(o, accountControl, accountDisable) || len(o.Values(lockedTime)) > 0
-	for _, v := range o.Values(accountLock) {
-		off = off || bytes.EqualFold(bytes.TrimSpace(v), []byte("true"))
-	}
-	return off && !hasBits(o, recipientType, disabledByDesign)
-}
-
-func hasBits(o filter.Object, name string, mask int64) bool {
-	for _, v := range o.Values(name) {
-		if n, err := strconv.ParseInt(string(v), 10, 64); err == nil && n&mask != 0 {
-			return true
-		}
-	}
-	return false
-}
-
-// least returns the least value of an attribute that is not empty, or nil.
-func least(o filter.Object, name string) []byte {
+// plainest returns the value of an attribute that counts where an entry has one:
+// the least that is not empty, of those in no language if there are any; nil
+// where there is none.
+func plainest(o Object, name string) []byte {
 	if name == "" {
 		return nil
 	}
-	var min []byte
-	for _, v := range o.Values(name) {
-		if len(v) > 0 && (min == nil || bytes.Compare(v, min) < 0) {
-			min = v
+	var best []byte
+	foreign := false
+	for i, v := range o.Values(name) {
+		if len(v) == 0 {
+			continue
+		}
+		language := InLanguage(o.Options(name, i))
+		if best == nil || foreign && !language || foreign == language && bytes.Compare(v, best) < 0 {
+			best, foreign = v, language
 		}
 	}
-	return min
+	return best
 }
 
 // text stores a copy of a value, as valid UTF-8.
 func (m *Mapper) text(b []byte) string {
 	if !utf8.Valid(b) {
+		m.Broken++
 		b = bytes.ToValidUTF8(b, []byte("\uFFFD"))
 	}
 	return m.arena.String(b)
+}
+
+// name returns a DN as valid UTF-8.
+func (m *Mapper) name(dn string) string {
+	if utf8.ValidString(dn) {
+		return dn
+	}
+	m.Broken++
+	return strings.ToValidUTF8(dn, "\uFFFD")
 }

@@ -10,11 +10,38 @@ import (
 	"github.com/rollcall-cli/rollcall/internal/identity"
 )
 
-// object is an object for tests, made of "attribute: value" lines.
+// object is an object for tests, made of "attribute;options: value" lines.
 type object map[string][][]byte
 
-func (o object) DN() string                  { return "CN=x,DC=example" }
-func (o object) Values(name string) [][]byte { return o[name] }
+func (o object) DN() string { return "CN=x,DC=example" }
+
+func (o object) Values(name string) (all [][]byte) {
+	for _, v := range o.described(name) {
+		all = append(all, o[v]...)
+	}
+	return all
+}
+
+func (o object) Options(name string, n int) string {
+	for _, v := range o.described(name) {
+		if n < len(o[v]) {
+			return v[len(name):]
+		}
+		n -= len(o[v])
+	}
+	return ""
+}
+
+// described returns the descriptions of an attribute, sorted.
+func (o object) described(name string) (all []string) {
+	for v := range o {
+		if v == name || strings.HasPrefix(v, name+";") {
+			all = append(all, v)
+		}
+	}
+	slices.Sort(all)
+	return all
+}
 
 func newObject(lines ...string) object {
 	o := object{}
@@ -53,6 +80,11 @@ func TestAddresses(t *testing.T) {
 		{"trimmed before and after the prefix", newObject("proxyAddresses:  \tSMTP: a@b.example ", "proxyAddresses:  smtp:\u00a0c@b.example\u00a0"), []string{"a@b.example"}, []string{"c@b.example"}},
 		{"the primary attribute has no prefix", newObject("mail:  SMTP:a@example.com "), []string{"SMTP:a@example.com"}, nil},
 		{"empty values are skipped", newObject("mail: a@example.com", "proxyAddresses: SMTP: ", "proxyAddresses: smtp:", "proxyAddresses:  "), []string{"a@example.com"}, nil},
+		{"a language is an alias at most", newObject("mail: ann@example.com", "mail;lang-de: anne@example.com"), []string{"ann@example.com"}, []string{"anne@example.com"}},
+		{"a language alone", newObject("mail;lang-de: anne@example.com"), nil, []string{"anne@example.com"}},
+		{"a primary in a language", newObject("mail: ann@example.com", "proxyAddresses;x-y;LANG-de: SMTP:anne@example.com"), []string{"ann@example.com"}, []string{"anne@example.com"}},
+		{"a language beside SMTP:", newObject("mail;lang-de: old@example.com", "proxyAddresses: SMTP:ann@example.com"), []string{"ann@example.com"}, nil},
+		{"an option that is no language", newObject("mail;x-work: ann@example.com"), []string{"ann@example.com"}, nil},
 		{"malformed is still listed", newObject("mail: nobody"), []string{"nobody"}, nil},
 		{"octets that are no UTF-8", newObject("mail: a\xff\xfe@example.com"), []string{"a\ufffd@example.com"}, nil},
 
@@ -61,9 +93,9 @@ func TestAddresses(t *testing.T) {
 		{"nothing is no entry", newObject("cn: x"), nil, nil},
 	} {
 		s := staff()
-		e, ok := NewMapper(&s).Entry(c.object)
-		if ok != (len(c.primaries)+len(c.aliases) > 0) || !slices.Equal(e.Primaries, c.primaries) || !slices.Equal(e.Aliases, c.aliases) {
-			t.Errorf("%s: got %v, primaries %q, aliases %q", c.story, ok, e.Primaries, e.Aliases)
+		e, why := NewMapper(&s).Entry(c.object)
+		if ok := why == ""; ok != (len(c.primaries)+len(c.aliases) > 0) || !slices.Equal(e.Primaries, c.primaries) || !slices.Equal(e.Aliases, c.aliases) {
+			t.Errorf("%s: got %q, primaries %q, aliases %q", c.story, why, e.Primaries, e.Aliases)
 		}
 	}
 }
@@ -90,8 +122,48 @@ func TestValues(t *testing.T) {
 	if e.Username != "ann" || e.Primaries[0] != "a@example.com" || e.DN != "CN=x,DC=example" || e.Scope != 3 || fmt.Sprint(e.Attributes) != "[{display_name Ann}]" {
 		t.Errorf("got %+v", e)
 	}
-	if got := strings.Join(m.Attributes(), " "); got != "department displayname entryuuid mail msexchrecipienttypedetails objectclass objectguid proxyaddresses samaccountname" {
+	if got := strings.Join(m.Attributes(), " "); got != "department displayname ds-sync-conflict entryuuid isdeleted mail msexchrecipienttypedetails nsds5replconflict objectclass objectguid proxyaddresses samaccountname" {
 		t.Errorf("reads %s", got)
+	}
+}
+
+// TestTexts: a value in no language goes before one in a language, and of two
+// alike the least counts, because servers keep no order.
+func TestTexts(t *testing.T) {
+	s := staff()
+	for _, c := range []struct {
+		object object
+		want   string
+	}{
+		{newObject("displayName: Zoe", "displayName;lang-en: Ann"), "Zoe"},
+		{newObject("displayName;lang-en: Zoe", "displayName;lang-de: Ann"), "Ann"},
+		{newObject("displayName: ", "displayName;lang-de: Ann"), "Ann"},
+		{newObject("displayName: Zoe", "displayName;x-y: Ann"), "Ann"},
+	} {
+		c.object["mail"] = [][]byte{[]byte("a@example.com")}
+		if e, _ := NewMapper(&s).Entry(c.object); identity.Lookup(e.Attributes, identity.DisplayName) != c.want {
+			t.Errorf("%s: got %v, want %q", c.object, e.Attributes, c.want)
+		}
+	}
+}
+
+// TestMail: the primary attribute of an entry with several addresses that begin
+// with SMTP: is kept, in the directory's order.
+func TestMail(t *testing.T) {
+	s := staff()
+	for _, c := range []struct {
+		object object
+		want   string
+	}{
+		{newObject("mail: two@x.example", "proxyAddresses: SMTP:abc@x.example", "proxyAddresses: SMTP:two@x.example"), "[two@x.example]"},
+		{newObject("mail:  z@x.example ", "mail: ", "mail: a@x.example", "mail;lang-de: b@x.example", "proxyAddresses: SMTP:abc@x.example", "proxyAddresses: SMTP:two@x.example"), "[z@x.example a@x.example]"},
+		{newObject("mail: two@x.example", "proxyAddresses: SMTP:abc@x.example", "proxyAddresses: SMTP:ABC@x.example"), "[]"},
+		{newObject("mail: two@x.example", "proxyAddresses: SMTP:abc@x.example"), "[]"},
+		{newObject("mail: two@x.example", "mail: abc@x.example"), "[two@x.example abc@x.example]"},
+	} {
+		if e, _ := NewMapper(&s).Entry(c.object); fmt.Sprint(e.Mail) != c.want {
+			t.Errorf("%s: got %v, want %s", c.object, e.Mail, c.want)
+		}
 	}
 }
 
@@ -130,6 +202,8 @@ func TestGUID(t *testing.T) {
 		{"an unreadable one is none", "", newObject("objectGUID: x", "entryUUID: "+guid), ""},
 		{"all zeros is none", "", newObject("objectGUID: 00000000-0000-0000-0000-000000000000"), ""},
 		{"a named attribute alone, octets", "mS-DS-ConsistencyGuid", newObject("mS-DS-ConsistencyGuid: "+wire, "objectGUID: "+other), guid},
+		{"an Exchange GUID, octets", "msExchMailboxGuid", newObject("msExchMailboxGuid: " + wire), guid},
+		{"octets of any other attribute", "GUID", newObject("GUID: " + wire), "33221100-5544-7766-8899-aabbccddeeff"},
 		{"a named attribute alone, text", "nsUniqueId", newObject("nsUniqueId: 00112233-44556677-8899aabb-ccddeeff", "entryUUID: "+other), guid},
 		{"a named attribute that is not there", "mS-DS-ConsistencyGuid", newObject("objectGUID: " + other), ""},
 		{"several values: the least", "", newObject("objectGUID: "+other, "objectGUID: "+guid), guid},
@@ -196,50 +270,93 @@ func TestDisabled(t *testing.T) {
 		{newObject("nsAccountLock: TRUE"), true},
 		{newObject("nsAccountLock: false"), false},
 		{newObject("pwdAccountLockedTime: 000001010000Z"), true},
+		{newObject("pwdAccountLockedTime: 20261129101500Z"), false}, // after wrong passwords, for minutes
+		{newObject("nsRoleDN: cn=nsManagedDisabledRole,dc=example"), true},
+		{newObject("nsRoleDN: cn=nsManagedDisabledRoles,dc=example"), false},
+		{newObject("zimbraAccountStatus: locked"), false}, // no login, but mail
+		{newObject("inetUserStatus: active"), false},
 		{newObject(), false},
 	} {
 		c.object["mail"] = [][]byte{[]byte("a@example.com")}
 		s := staff()
-		if _, ok := NewMapper(&s).Entry(c.object); !ok {
-			t.Errorf("%s: not kept", c.object)
+		if _, why := NewMapper(&s).Entry(c.object); why != "" {
+			t.Errorf("%s: %s", c.object, why)
 		}
 		s.SkipDisabled = true
-		if _, ok := NewMapper(&s).Entry(c.object); ok == c.disabled {
-			t.Errorf("%s: kept %v", c.object, ok)
+		if _, why := NewMapper(&s).Entry(c.object); (why == Disabled) != c.disabled {
+			t.Errorf("%s: %q", c.object, why)
 		}
 	}
 }
 
-// What Exchange and replication keep for themselves is no entry, though it may
-// list addresses.
-func TestSystemObjects(t *testing.T) {
+// TestNoEntries: what is deleted, lost its name to another, or belongs to a
+// server is no entry, though it may list addresses.
+func TestNoEntries(t *testing.T) {
+	const guid = "8c4ac332-975f-4717-ad7b-ba4a4e968fff"
 	for _, c := range []struct {
-		dn    string
-		lines []string
-		taken bool
+		dn   string
+		want ObstacleKind
+		has  []string
 	}{
-		{"CN=Ann,DC=example", nil, true},
-		{"CN=SystemMailbox{1f05a927-89c0-4725-adca-4527114196a1},CN=Users,DC=example", nil, false},
-		{"CN=DiscoverySearchMailbox {D919BA05-46A6-415f-80AD-7E09334BB852},CN=Users,DC=example", nil, false},
-		{"cn=HealthMailbox0a1,DC=example", nil, false},
-		{"CN=Migration.8f3e7716-2011-43e4-96b1-aba62d229136,DC=example", nil, false},
-		{"CN=FederatedEmail.4c1f4d8b-8179-4148-93bf-00a95fa1e042,DC=example", nil, false},
-		{"CN=Migration team,DC=example", nil, true},
-		{"CN=Team,OU=AAD_x,DC=example", nil, true},
-		{"CN=x,DC=example", []string{"msExchRecipientTypeDetails: 8388608"}, false},
-		{"CN=x,DC=example", []string{"msExchRecipientTypeDetails: 536870912"}, false},
-		{"CN=public folder,DC=example", []string{"msExchRecipientTypeDetails: 4096"}, true},
-		{"CN=room list,DC=example", []string{"msExchRecipientTypeDetails: 268435456"}, true},
-		{`CN=Ann\0ACNF:8c4ac332-975f-4717-ad7b-ba4a4e968fff,DC=example`, nil, false},
-		{`CN=Smith\, Ann\0ACNF:8c4ac332-975f-4717-ad7b-ba4a4e968fff,DC=example`, nil, false},
-		{`CN=Ann,OU=x\0ACNF:8c4ac332-975f-4717-ad7b-ba4a4e968fff,DC=example`, nil, true},
-		{`CN=Ann\`, nil, true},
-		{`CN=Administrator,DC=example`, []string{"isCriticalSystemObject: TRUE"}, true},
+		{"CN=Ann,DC=example", "", nil},
+		{"CN=Ann,DC=example", Deleted, []string{"isDeleted: TRUE"}},
+		{"CN=Ann,DC=example", "", []string{"isDeleted: FALSE"}},
+		{`CN=Ann\0ADEL:` + guid + `,CN=Deleted Objects,DC=example`, Deleted, nil},
+		{`CN=Ann\0adel:` + guid + `,CN=Deleted Objects,DC=example`, Deleted, nil},
+		{"nsuniqueid=8c4ac332-975f11e4-ad7bba4a-00000007,uid=ann,dc=example", Deleted, []string{"objectClass: person", "objectClass: NSTombstone"}},
+		{"entryuuid=" + guid + "+uid=ann,dc=example", Deleted, []string{"objectClass: ds-soft-delete-entry"}},
+
+		{`CN=Ann\0ACNF:` + guid + `,DC=example`, Conflict, nil},
+		{`CN=Ann\0aCNF:` + guid + `,DC=example`, Conflict, nil},
+		{`CN=Ann\0Acnf:` + guid + `,DC=example`, Conflict, nil},
+		{"CN=Ann\nCNF:" + guid + ",DC=example", Conflict, nil},
+		{"CN=Ann\\\nCNF:" + guid + ",DC=example", Conflict, nil},
+		{"CN=\"Ann\nCNF:" + guid + "\",DC=example", Conflict, nil},
+		{`CN=Smith\, Ann\0ACNF:` + guid + `,DC=example`, Conflict, nil},
+		{`CN=Ann,OU=x\0ACNF:` + guid + `,DC=example`, "", nil},
+		{`CN=Ann CNF:x,DC=example`, "", nil},
+		{`CN=Ann\`, "", nil},
+		{"uid=ann,dc=example", Conflict, []string{"nsds5ReplConflict: namingConflict (ADD) uid=ann,dc=example"}},
+		{"nsuniqueid=8c4ac332-975f11e4-ad7bba4a-00000009+uid=ann,dc=example", Conflict, []string{"objectClass: ldapSubEntry"}},
+		{"uid=ann+nsUniqueId=8c4ac332-975f11e4-ad7bba4a-00000009,dc=example", Conflict, []string{"objectClass: ldapSubEntry"}},
+		{"nsuniqueid=8c4ac332-975f11e4-ad7bba4a-00000009,dc=example", "", []string{"objectClass: person"}},
+		{"cn=policy,dc=example", "", []string{"objectClass: ldapSubEntry"}},
+		{"entryuuid=" + guid + "+uid=ann,dc=example", Conflict, []string{"ds-sync-conflict: uid=ann,dc=example"}},
+		{"entryuuid=" + guid + "+uid=ann,dc=example", Conflict, []string{"objectClass: ds-sync-conflict-entry"}},
+
+		{"CN=SystemMailbox{1f05a927-89c0-4725-adca-4527114196a1},CN=Users,DC=example", System, nil},
+		{"CN=DiscoverySearchMailbox {D919BA05-46A6-415f-80AD-7E09334BB852},CN=Users,DC=example", System, nil},
+		{"cn=HealthMailboxc3d7722415ad41a5b19e3e00e165edbe,DC=example", System, nil},
+		{"CN=Migration.8f3e7716-2011-43e4-96b1-aba62d229136,DC=example", System, nil},
+		{"CN=FederatedEmail.4c1f4d8b-8179-4148-93bf-00a95fa1e042,DC=example", System, nil},
+		{"CN=CAS_{0123456789abcdef},DC=example", System, nil},
+		{"CN=AAD_0123456789ab,DC=example", System, []string{"objectClass: user"}},
+		{"CN=MSOL_0123456789AB,DC=example", System, []string{"objectClass: user"}},
+		{"CN=MSOL_0123456789AB,DC=example", "", []string{"objectClass: group"}},
+		{"CN=MSOL_0123456789AB,DC=example", "", []string{"objectClass: contact"}},
+		{"CN=MSOL_0123456789AB2,DC=example", "", nil},
+		{"OU=MSOL_0123456789AB,DC=example", "", nil},
+		{"CN=HealthMailbox0a1,DC=example", "", nil},
+		{"CN=HealthMailbox Owners,DC=example", "", nil},
+		{"CN=Migration.Helpdesk,DC=example", "", nil},
+		{"CN=Migration.8f3e7716-2011-43e4-96b1-aba62d22913x,DC=example", "", nil},
+		{"CN=SystemMailbox{x},DC=example", "", nil},
+		{"CN=Team,OU=AAD_x,DC=example", "", nil},
+		{"CN=x,DC=example", System, []string{"msExchRecipientTypeDetails: 8388608"}},
+		{"CN=x,DC=example", System, []string{"msExchRecipientTypeDetails: 536870912"}},
+		{"CN=monitoring,DC=example", System, []string{"msExchRecipientTypeDetails: 549755813888"}},
+		{"CN=audit log,DC=example", System, []string{"msExchRecipientTypeDetails: 4398046511104"}},
+		{"CN=public folder,DC=example", "", []string{"msExchRecipientTypeDetails: 4096"}},
+		{"CN=room list,DC=example", "", []string{"msExchRecipientTypeDetails: 268435456"}},
+		{`CN=Administrator,DC=example`, "", []string{"isCriticalSystemObject: TRUE"}},
 	} {
 		s := staff()
-		o := named{newObject(append(c.lines, "mail: a@example.com")...), c.dn}
-		if _, taken := NewMapper(&s).Entry(o); taken != c.taken {
-			t.Errorf("%s %s: taken %v", c.dn, c.lines, taken)
+		o := named{newObject(append(c.has, "mail: a@example.com")...), c.dn}
+		if _, why := NewMapper(&s).Entry(o); why != c.want {
+			t.Errorf("%q %s: got %q, want %q", c.dn, c.has, why, c.want)
+		}
+		if _, why := NewMapper(&s).Entry(named{newObject(c.has...), c.dn}); why != NoAddress {
+			t.Errorf("%q %s without an address: %q", c.dn, c.has, why)
 		}
 	}
 }
@@ -292,7 +409,8 @@ func FuzzAddresses(f *testing.F) {
 	f.Fuzz(func(t *testing.T, proxy, mail string) {
 		o := object{"proxyaddresses": {[]byte(proxy)}, "mail": {[]byte(mail)}}
 		s := staff()
-		e, ok := NewMapper(&s).Entry(o)
+		e, why := NewMapper(&s).Entry(o)
+		ok := why == ""
 		if ok != (len(e.Primaries)+len(e.Aliases) > 0) {
 			t.Fatalf("%q", e)
 		}

@@ -117,16 +117,19 @@ func bare(value string) (prefix, address string) {
 	return "", value
 }
 
-// alias returns the attribute for the aliases of a scope, and the prefix that
-// its values bear.
-func alias(s *directory.Scope) (attribute, prefix string) {
-	if len(s.AliasAttributes) == 0 {
-		return "", ""
+// alias returns the attribute for the aliases of the object, and the prefix that
+// its values bear. Few servers but Active Directory have proxyAddresses: elsewhere
+// it is one where the object has values in it.
+func (o *object) alias() (attribute, prefix string) {
+	for _, attribute := range o.scope.AliasAttributes {
+		switch {
+		case !strings.EqualFold(attribute, "proxyAddresses"):
+			return attribute, ""
+		case !o.LDAP || len(o.held(attribute)) > 0:
+			return attribute, "smtp:"
+		}
 	}
-	if attribute = s.AliasAttributes[0]; strings.EqualFold(attribute, "proxyAddresses") {
-		prefix = "smtp:"
-	}
-	return attribute, prefix
+	return "", ""
 }
 
 // edits are what becomes of the values of an object, by attribute with options.
@@ -241,7 +244,7 @@ func (b *builder) restoration(a *Action, f *plan.Fix) {
 	if o.Found == nil {
 		return
 	}
-	if attribute, prefix := alias(o.scope); attribute != "" {
+	if attribute, prefix := o.alias(); attribute != "" {
 		changed := edits{}
 		changed.add(attribute, "", prefix+f.Address)
 		b.scripts(a, &o, changed)
@@ -254,7 +257,7 @@ func (b *builder) promotion(a *Action, f *plan.Fix) {
 	if o.Found == nil {
 		return
 	}
-	attribute, prefix := alias(o.scope)
+	attribute, prefix := o.alias()
 	listed, changed := o.lists(f.Address, plan.AliasRole), edits{}
 	if declared := o.declared(); len(declared) > 0 {
 		for _, v := range declared {
@@ -406,7 +409,7 @@ func (b *builder) correct(o *object, v *directory.Verdict) {
 			continue
 		}
 		b.m.Address(address)
-		if attribute, _ := alias(o.scope); free && !at(directory.OtherDomain) {
+		if attribute, _ := o.alias(); free && !at(directory.OtherDomain) {
 			a := Action{Kind: "add_value", Address: b.only(), Text: fmt.Sprintf("if it is to be an alias, add %s to %s of %s", quoted("smtp:"+address), attribute, quoted(o.DN)), Effect: "then the entry lists it; what else that changes is not worked out: look at the plan before you apply it"}
 			changed := edits{}
 			changed.add(attribute, "", "smtp:"+address)

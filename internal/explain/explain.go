@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -93,16 +92,16 @@ func Query(x *plan.Explanation, rules *plan.Rules, name, kind string) (q directo
 	return q, notes
 }
 
-// spellings returns an address in each domain that is rewritten to its own.
-func spellings(address string, rules *plan.Rules) []string {
-	all := []string{address}
-	at := strings.LastIndexByte(address, '@')
-	for n := range rules.Domains {
-		if d := &rules.Domains[n]; at >= 0 && d.Name == address[at+1:] {
-			for _, alias := range d.Aliases {
-				all = append(all, address[:at+1]+alias)
-			}
-		}
+// spellings returns an address, or a text that is none, in each domain that is
+// rewritten to its own.
+func spellings(text string, rules *plan.Rules) []string {
+	x, err := identity.ParseAddress(text)
+	if err != nil {
+		return []string{text}
+	}
+	var all []string
+	for _, y := range plan.NewDomains(rules.Domains).Spellings(x) {
+		all = append(all, y.String())
 	}
 	return all
 }
@@ -414,7 +413,10 @@ func sentence(scope string, o *directory.Obstacle) (text, remedy string) {
 	case directory.Conflict:
 		return "it lost its name to another object in a replication conflict", "delete or rename it, and keep the one that counts"
 	case directory.NoGUID:
-		return "it has no GUID that can be read", "let the account that reads the directory see objectGUID or entryUUID"
+		if o.Detail != "" {
+			return "it has no GUID in " + o.Detail, fmt.Sprintf("give it one there, or name another attribute in guid_attribute of scope %q", scope)
+		}
+		return "it has no GUID in objectGUID or entryUUID", fmt.Sprintf("let the account that reads the directory see these, or name another attribute in guid_attribute of scope %q, such as nsUniqueId of 389 Directory Server", scope)
 	case directory.BesideSMTP:
 		return o.Detail, "make it an alias with smtp: before it, or correct the value"
 	case directory.NotRead:
@@ -664,10 +666,7 @@ func (b *builder) actions() {
 			for _, address := range f.Only {
 				words = append(words, "--only", "address:"+b.m.Address(address))
 			}
-			if f.N > 0 {
-				words = append(words, "--allow-deactivations", strconv.Itoa(f.N))
-			}
-			a.Command = b.command(b.reading(b.c.Read, words...)...)
+			a.Command = b.command(b.reading(b.c.Read, append(words, plan.Options(f.Lift)...)...)...)
 		}
 		if a.Command == "" && a.LDIF == "" {
 			b.d.MoreActions++ // nobody knows the values

@@ -37,7 +37,7 @@ func company() plan.Input {
 			Domains:     []plan.Domain{{Name: "example.com", Aliases: []string{"example.net"}}},
 			Scopes:      []plan.Scope{{Name: "staff", Directory: "corp", Domains: []string{"example.com"}, Adopt: true}},
 			Protected:   []plan.Guard{{Label: "board", Reason: "asked for", Addresses: []identity.Address{identity.MustAddress("vip@example.com")}}},
-			Limits:      plan.Limits{Deactivations: 0, Percent: 100},
+			Limits:      plan.Limits{{Most: 0, Percent: 100}, {Most: 0, Percent: 100}, {Most: 0, Percent: 100}},
 		},
 		Entries: []identity.Entry{
 			entry(1, "CN=Annabel,OU=Berlin", "annabel@example.com", "desk@example.com"),
@@ -103,7 +103,7 @@ func TestActions(t *testing.T) {
 			command: "rollcall state rebind clothilde@example.com 8c000000-0000-4200-8300-000000000009",
 		},
 		{
-			subject: "lp@example.com", text: "if that is meant, commit what the plan does with lp@example.com, alone, and let 1 account go out of service past the limit",
+			subject: "lp@example.com", text: "if that is meant, commit what the plan does with lp@example.com, alone, and lift the brake with --allow-deactivations 1",
 			effect:  "then leopold@example.com is lost: it goes out of service; lp@example.com is lost: it goes out of service",
 			command: "rollcall apply --only address:lp@example.com --allow-deactivations 1", loses: true,
 		},
@@ -203,6 +203,39 @@ func TestFirstName(t *testing.T) {
 	} {
 		if got := firstName(dn); got != want {
 			t.Errorf("%q is %q, want %q", dn, got, want)
+		}
+	}
+}
+
+// TestNoGUIDSentence: advice on a missing GUID names the attribute that is read.
+func TestNoGUIDSentence(t *testing.T) {
+	for detail, want := range map[string]string{"": "nsUniqueId", "mS-DS-ConsistencyGuid": "give it one there"} {
+		text, remedy := sentence("staff", &directory.Obstacle{Kind: directory.NoGUID, Detail: detail})
+		if !strings.Contains(remedy, want) || strings.Contains(text, "objectGUID") != (detail == "") || !strings.Contains(text, detail) {
+			t.Errorf("%q: %s; %s", detail, text, remedy)
+		}
+	}
+}
+
+// TestAliasAttribute: an object of another server than Active Directory is given
+// no proxyAddresses, unless it has some.
+func TestAliasAttribute(t *testing.T) {
+	held := []directory.FoundValue{{Attribute: "proxyAddresses", Value: "smtp:a@example.com"}}
+	for _, c := range []struct {
+		story  string
+		found  directory.Found
+		scope  []string
+		wanted string
+	}{
+		{"Active Directory", directory.Found{}, []string{"proxyAddresses"}, "proxyAddresses smtp:"},
+		{"OpenLDAP", directory.Found{LDAP: true}, []string{"proxyAddresses"}, " "},
+		{"OpenLDAP with its own attribute", directory.Found{LDAP: true}, []string{"proxyAddresses", "mailLocalAddress"}, "mailLocalAddress "},
+		{"OpenLDAP with Exchange's schema", directory.Found{LDAP: true, Held: held}, []string{"proxyAddresses"}, "proxyAddresses smtp:"},
+		{"no alias attribute", directory.Found{}, nil, " "},
+	} {
+		o := object{Found: &c.found, scope: &directory.Scope{AliasAttributes: c.scope}}
+		if attribute, prefix := o.alias(); attribute+" "+prefix != c.wanted {
+			t.Errorf("%s: %q %q", c.story, attribute, prefix)
 		}
 	}
 }

@@ -35,8 +35,8 @@ func (e *ErrDN) Error() string {
 //	#04...    the hex of a BER value, which equals no value that is written as text
 //	a=1+b=2   the parts sorted
 //
-// Spaces around "=", "," and "+" do not count, as in RFC 2253. "" is the root, an
-// empty DN.
+// Spaces around "=", "," and "+" do not count, and values may stand in quotes, as
+// in RFC 2253. "" is the root, an empty DN.
 func ParseDN(s string) (DN, error) {
 	if strings.TrimSpace(s) == "" {
 		return DN{}, nil
@@ -71,11 +71,14 @@ func (d DN) Within(base DN) bool {
 // ParentDN cuts the first relative name off a DN as it is written, and returns
 // "" for the last (RFC 4514 section 2).
 func ParentDN(text string) string {
+	quoted := false
 	for i := 0; i < len(text); i++ {
-		switch text[i] {
-		case '\\':
+		switch c := text[i]; {
+		case c == '\\':
 			i++
-		case ',':
+		case c == '"':
+			quoted = !quoted
+		case c == ',' && !quoted:
 			return strings.TrimLeft(text[i+1:], " ")
 		}
 	}
@@ -217,8 +220,13 @@ func (p *dnParser) attributeType() error {
 
 func (p *dnParser) attributeValue() error {
 	p.spaces()
-	if p.pos < len(p.text) && p.text[p.pos] == '#' {
-		return p.hexValue()
+	if p.pos < len(p.text) {
+		switch p.text[p.pos] {
+		case '#':
+			return p.hexValue()
+		case '"':
+			return p.quotedValue()
+		}
 	}
 	p.value = p.value[:0]
 	for ; p.pos < len(p.text) && p.text[p.pos] != ',' && p.text[p.pos] != '+'; p.pos++ {
@@ -237,6 +245,34 @@ func (p *dnParser) attributeValue() error {
 			p.pos += n - 1
 		}
 		p.value = append(p.value, c)
+	}
+	p.folded = appendFolded(p.folded, p.value)
+	return nil
+}
+
+// quotedValue reads a value in quotes, in which only quotes and backslashes are
+// escaped (RFC 2253 section 4). It is the same value as without.
+func (p *dnParser) quotedValue() error {
+	start := p.pos
+	p.pos++
+	p.value = p.value[:0]
+	for p.pos < len(p.text) && p.text[p.pos] != '"' {
+		octet, n := p.text[p.pos], 1
+		if octet == '\\' {
+			if octet, n = unescape(p.text[p.pos:]); n == 0 {
+				return p.fail(p.pos, `a backslash in quotes escapes one of , + " \ < > ; = # space, or is followed by two hex digits`)
+			}
+		}
+		p.value = append(p.value, octet)
+		p.pos += n
+	}
+	if p.pos == len(p.text) {
+		return p.fail(start, `the quote that begins here has no end`)
+	}
+	p.pos++
+	p.spaces()
+	if p.pos < len(p.text) && p.text[p.pos] != ',' && p.text[p.pos] != '+' {
+		return p.fail(p.pos, `expected "," or "+" behind a value in quotes`)
 	}
 	p.folded = appendFolded(p.folded, p.value)
 	return nil

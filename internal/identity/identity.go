@@ -110,8 +110,8 @@ type Entry struct {
 	// there were none, those of the primary attribute.
 	Primaries []string
 	// Mail are the values of the primary attribute, trimmed and in the order of
-	// the directory, where several values began with "SMTP:": one of them may say
-	// which of those is meant.
+	// the directory, where there are several candidates: the first that is
+	// well-formed may say which of them is meant.
 	Mail []string
 	// Aliases are the other addresses, trimmed and without prefix, as written.
 	Aliases []string

@@ -96,6 +96,10 @@ func TestEqualDN(t *testing.T) {
 		{`CN=a\,OU=b,DC=corp`, `CN=a,OU=b,DC=corp`, false},
 		{`CN=a\+uid\=b,DC=corp`, `CN=a+UID=b,DC=corp`, false},
 		{`CN=J\c3\bcrgen,DC=corp`, `CN=Jürgen,DC=corp`, true},
+		{`CN="Smith, Ann",DC=corp`, `CN=Smith\, Ann,DC=corp`, true},
+		{`CN = "a\"b\2cc;<>=#+" + UID="x",DC="corp"`, `UID=x+CN=a\"b\,c\;\<\>\=\#\+,DC=corp`, true},
+		{`CN="Ann",DC=corp`, `CN="Bob",DC=corp`, false},
+		{`CN="",DC=corp`, `CN=,DC=corp`, true},
 		{"CN=Ann,DC=corp", "CN=Ann,DC=corp,DC=com", false},
 		{"CN=Ann,DC=corp", "OU=Ann,DC=corp", false},
 		{"no name", "no name", true},
@@ -116,6 +120,9 @@ func TestDNAdvice(t *testing.T) {
 		"OU=Staff, Berlin,DC=corp": `"OU=Staff, Berlin,DC=corp" is not a distinguished name: expected an attribute type and "=" behind the comma (a comma inside a value is written "\,") at character 9`,
 		"Staff":                    `"Staff" is not a distinguished name: expected an attribute type and "=", as in "OU=Staff" at character 1`,
 		`OU=a"b,DC=corp`:           `"OU=a\"b,DC=corp" is not a distinguished name: "\"" must be escaped in a value; write "\"" at character 5`,
+		`OU="a,DC=corp`:            `"OU=\"a,DC=corp" is not a distinguished name: the quote that begins here has no end at character 4`,
+		`OU="a"b,DC=corp`:          `"OU=\"a\"b,DC=corp" is not a distinguished name: expected "," or "+" behind a value in quotes at character 7`,
+		`OU="a\z",DC=corp`:         `"OU=\"a\\z\",DC=corp" is not a distinguished name: a backslash in quotes escapes one of , + " \ < > ; = # space, or is followed by two hex digits at character 6`,
 		"OU=Staff;DC=corp":         `"OU=Staff;DC=corp" is not a distinguished name: ";" separates nothing in a name of RFC 4514; write "," between parts, or "\;" inside a value at character 9`,
 		"OU=#x,DC=corp":            `"OU=#x,DC=corp" is not a distinguished name: "#" begins a hexadecimal value; write "\#" for a value that begins with it at character 4`,
 		`OU=a\,`:                   "",
@@ -259,7 +266,7 @@ func FuzzAccount(f *testing.F) {
 
 func TestParentDN(t *testing.T) {
 	for text, want := range map[string]string{
-		"CN=a,OU=b,DC=c": "OU=b,DC=c", `CN=Smith\, Ann, OU=b`: "OU=b", "DC=c": "", "": "", `CN=a\`: "",
+		"CN=a,OU=b,DC=c": "OU=b,DC=c", `CN=Smith\, Ann, OU=b`: "OU=b", "DC=c": "", "": "", `CN=a\`: "", `CN="Smith, Ann",OU=b`: "OU=b", `CN="a\"b, c", OU=b`: "OU=b",
 	} {
 		if got := ParentDN(text); got != want {
 			t.Errorf("%q: got %q, want %q", text, got, want)

@@ -54,6 +54,7 @@ const (
 	MissingPrefix
 	MixedCasePrefix
 	AttributeTooLong
+	WrongEncoding
 	ConflictObject
 	CaseVariant
 	DNEscaping
@@ -146,9 +147,12 @@ var rules = [codes]rule{
 	AttributeTooLong: {"attribute_too_long", Warning, "is longer than the console takes",
 		"A plan keeps the old value, and refuses the new one.",
 		"shorten the value, or raise max_length of the scope if the console takes more"},
+	WrongEncoding: {"wrong_encoding", Warning, "is not UTF-8",
+		"LDAP and LDIF know no other encoding (RFC 4517, RFC 2849). A plan shows U+FFFD where it cannot read the value, and the console gets that.",
+		"write the value again, or export the directory as UTF-8"},
 	ConflictObject: {"conflict_object", Warning, "lost its name in a replication conflict",
-		"Two domain controllers created an object of this name, and one of the two was renamed. A plan passes over it, and no address of it is served unless the other object has it too.",
-		"compare it with the object whose name it has without CNF:, and delete or rename one"},
+		"Two servers created an object of this name, and one of the two was renamed. A plan passes over it, and no address of it is served unless the other object has it too.",
+		"compare it with the object whose name it had, and delete or rename one"},
 	CaseVariant: {"case_variant", Info, "differs from another value of its entry in letter case alone",
 		"Addresses compare without letter case, so that these are one address. Programs that compare octets take them for two.",
 		"keep one spelling"},

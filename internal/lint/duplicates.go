@@ -56,7 +56,7 @@ func (l *Linter) address(x *listing) identity.Address {
 		text = strings.TrimSpace(text[n+1:])
 	}
 	a, _ := identity.ParseAddress(text)
-	return l.canonical(&l.scopes[l.objects[x.object].scope], a)
+	return l.domains.Canonical(a)
 }
 
 // duplicate takes the findings of an address that these listings have.

@@ -178,7 +178,7 @@ func (r *Report) Redacted(m *redact.Mask) *Report {
 		f := &masked.Findings[i]
 		f.Entry = f.masked(m)
 		mask := func(v string) string { return maskValue(m, v) }
-		if f.Code == AttributeTooLong {
+		if f.Code == AttributeTooLong || f.Code == WrongEncoding {
 			mask = m.Name
 		}
 		f.Value, f.Other, f.key = mask(f.Value), mask(f.Other), m.Address(f.key)

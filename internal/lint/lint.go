@@ -6,8 +6,8 @@
 //	                            └─────> listings ── of all entries ──> duplicates
 //
 // What a plan has no entry for, it does not look at: objects without an
-// address, the server's own mailboxes, and disabled ones in a scope that skips
-// these. Of a conflict object it tells that it is one.
+// address, deleted ones, the server's own mailboxes, and disabled ones in a scope
+// that skips these. Of a conflict object it tells that it is one.
 //
 // A value has one repair at most, which puts all right that is wrong with it:
 // several findings of one value propose the same. So do all of an attribute
@@ -36,7 +36,7 @@ const mostFindings = 100_000
 type Linter struct {
 	rules   *plan.Rules
 	least   Severity
-	domains map[string]*domain
+	domains *plan.Domains
 	seed    maphash.Seed
 	texts   identity.Arena
 
@@ -62,27 +62,20 @@ const none = -1
 // mark is where the directory that is read begins.
 type mark struct{ objects, listings, dropped int }
 
-type domain struct {
-	name     string
-	number   int
-	public   bool
-	aliasFor []string
-}
-
 // scope is how the objects of a scope are looked at.
 type scope struct {
 	directory.Scope
 	mapper    *directory.Mapper
 	directory int32
 	kind      string
-	takes     []bool // by the number of a domain
+	takes     map[*plan.Domain]bool // by the number of a domain
 	// attributes are those of addresses: first the alias attributes, and last
 	// the primary attribute, if there is one.
 	attributes []attribute
 	primary    int // the index of the primary attribute, or none
 	limits     []limit
 	// last is the domain of the last address: most have the same.
-	last  *domain
+	last  *plan.Domain
 	named string
 }
 
@@ -125,16 +118,7 @@ var _ directory.Sink = (*Linter)(nil)
 
 // New returns a linter for findings of a severity or worse.
 func New(rules *plan.Rules, least Severity) *Linter {
-	l := &Linter{rules: rules, least: least, domains: map[string]*domain{}, seed: maphash.MakeSeed()}
-	for i := range rules.Domains {
-		d := &rules.Domains[i]
-		own := &domain{d.Name, i, d.Public, d.AliasFor}
-		l.domains[d.Name] = own
-		for _, alias := range d.Aliases {
-			l.domains[alias] = own
-		}
-	}
-	return l
+	return &Linter{rules: rules, least: least, domains: plan.NewDomains(rules.Domains), seed: maphash.MakeSeed()}
 }
 
 // Begin says of which directory the next objects are, its kind, and by which
@@ -144,10 +128,10 @@ func (l *Linter) Begin(name, kind string, scopes []directory.Scope) {
 	l.first, l.at = len(l.scopes), nil
 	l.start = mark{len(l.objects), len(l.listings), len(l.dropped)}
 	for i := range scopes {
-		s := scope{Scope: scopes[i], mapper: directory.NewMapper(&scopes[i]), directory: int32(len(l.directories) - 1), kind: kind, primary: none, takes: make([]bool, len(l.rules.Domains))}
+		s := scope{Scope: scopes[i], mapper: directory.NewMapper(&scopes[i]), directory: int32(len(l.directories) - 1), kind: kind, primary: none, takes: map[*plan.Domain]bool{}}
 		of := &l.rules.Scopes[s.Index]
 		for _, name := range of.Domains {
-			s.takes[l.domains[name].number] = true
+			s.takes[l.domains.Of(name)] = true
 		}
 		for _, name := range s.AliasAttributes {
 			s.attributes = append(s.attributes, attribute{written(name), filter.AttributeName(name), strings.EqualFold(written(name), "proxyAddresses")})
@@ -213,7 +197,7 @@ func (l *Linter) take(number int, o directory.Object) int32 {
 		return none
 	}
 	absent := s.mapper.Absent(o)
-	if absent == directory.System || absent == directory.Disabled {
+	if absent == directory.Deleted || absent == directory.System || absent == directory.Disabled {
 		return none
 	}
 	n := int32(len(l.objects))
@@ -230,8 +214,12 @@ func (l *Linter) take(number int, o directory.Object) int32 {
 		e.find(Finding{Code: DNEscaping})
 	}
 	for _, m := range s.limits {
+		v := directory.Plainest(o, m.asked)
+		if !utf8.Valid(v) {
+			e.find(Finding{Code: WrongEncoding, Attribute: m.name, Value: string(v)})
+		}
 		// A value has no more characters than octets.
-		if v := directory.Least(o, m.asked); len(v) > m.most {
+		if len(v) > m.most {
 			if has := utf8.RuneCount(v); has > m.most {
 				e.find(Finding{Code: AttributeTooLong, Attribute: m.name, Value: string(v), Reason: lengths(has, m.most, "characters")})
 			}
@@ -328,19 +316,11 @@ func (l *Linter) Report() *Report {
 }
 
 // known returns the declared domain of an address, or nil.
-func (l *Linter) known(s *scope, name string) *domain {
+func (l *Linter) known(s *scope, name string) *plan.Domain {
 	if s.named != name {
-		s.last, s.named = l.domains[name], name
+		s.last, s.named = l.domains.Of(name), name
 	}
 	return s.last
-}
-
-// canonical returns an address in the domain that its own is rewritten to.
-func (l *Linter) canonical(s *scope, a identity.Address) identity.Address {
-	if d := l.known(s, a.Domain()); d != nil && d.name != a.Domain() {
-		return a.WithDomain(d.name)
-	}
-	return a
 }
 
 // overlong reports whether a text is no address because it, or a part of it,

@@ -28,7 +28,20 @@ func (o *thing) Values(name string) (list [][]byte) {
 	for _, v := range o.values[name] {
 		list = append(list, []byte(v))
 	}
+	for _, v := range o.values[name+german] {
+		list = append(list, []byte(v))
+	}
 	return list
+}
+
+// german are the only options of the tests.
+const german = ";lang-de"
+
+func (o *thing) Options(name string, n int) string {
+	if n < len(o.values[name]) {
+		return ""
+	}
+	return german
 }
 
 func (o *thing) Attributes() iter.Seq2[string, [][]byte] { panic("not asked for") }
@@ -190,11 +203,16 @@ func TestEntries(t *testing.T) {
 			"mixed_case_prefix  Smtp: a@example.com.  (- Smtp: a@example.com. ) (+smtp:a@example.com)"}},
 
 		{"long attributes", "mail=ann@example.com|displayname=äöüäöüäöüäö|samaccountname=" + strings.Repeat("u", 257), []string{"attribute_too_long äöüäöüäöüäö", "attribute_too_long " + strings.Repeat("u", 257)}},
+		{"texts in another encoding", "mail=ann@example.com|displayname=J\xfcrgen", []string{"wrong_encoding J\xfcrgen"}},
 		{"octets do not count", "mail=ann@example.com|displayname=äöüäöüäöüä", nil},
 		{"a conflict object is nothing else", `dn=CN=Ann\0ACNF:8c4ac332-975f-4717-ad7b-ba4a4e968fff,DC=example|mail=nobody|p=a@b`, []string{"conflict_object"}},
 		{"a name with a comma", `dn=CN=Smith\, Ann,DC=example|mail=ann@example.com`, []string{"dn_escaping"}},
 		{"a parent with a comma", `dn=CN=Ann,OU=Sales\, Paris,DC=example|mail=ann@example.com`, nil},
-		{"a system mailbox", "dn=CN=SystemMailbox{1f05a927},CN=Users|mail=nobody", nil},
+		{"a system mailbox", "dn=CN=SystemMailbox{1f05a927-89c0-4725-adca-4527114196a1},CN=Users|mail=nobody", nil},
+		{"a list with the beginning of a system mailbox's name", "dn=CN=Migration.Team,CN=Users|mail=nobody", []string{"malformed nobody"}},
+		{"a deleted object", "mail=nobody|isdeleted=TRUE", nil},
+		{"a value in a language", "mail=ann@example.com|mail;lang-de=anne@example.com ", []string{"surrounding_space anne@example.com  (-anne@example.com ) (+anne@example.com)"}},
+		{"the same in both", "mail=ann@example.com|mail;lang-de=ann@example.com", []string{"repeated_address ann@example.com (-ann@example.com)"}},
 		{"a disabled entry that the scope skips", "mail=nobody|useraccountcontrol=514", nil},
 	} {
 		got := briefs(lint(t, "corp: "+c.object))
@@ -640,5 +658,29 @@ func TestDocs(t *testing.T) {
 	}
 	if !slices.Equal(got, want) {
 		t.Errorf("the page has\n%v, the code\n%v", got, want)
+	}
+}
+
+// TestAliasAdvice: no entry of another server than Active Directory is told to
+// use proxyAddresses, unless it does.
+func TestAliasAdvice(t *testing.T) {
+	for _, c := range []struct{ kind, object, want string }{
+		{"active_directory", "mail=a@example.com|mail=b@example.com", "leave one value, and move the others to proxyAddresses"},
+		{"ldap", "mail=a@example.com|mail=b@example.com", "leave one value, and move the others to an attribute for aliases, such as mailLocalAddress or mailAlternateAddress, and name it in alias_attributes"},
+		{"ldap", "mail=a@example.com|mail=b@example.com|p=smtp:c@example.com", "leave one value, and move the others to proxyAddresses"},
+		{"active_directory", "p=smtp:a@example.com", "write SMTP: before the primary, and put it into mail"},
+		{"ldap", "p=smtp:a@example.com", "write SMTP: before the primary, and put it into mail"},
+		{"ldap", "mail;lang-de=a@example.com", "put the primary into mail"},
+	} {
+		l := New(testRules(), Error)
+		l.Begin("corp", c.kind, testScopes("corp"))
+		if err := l.Put(0, parse(c.object)); err != nil {
+			t.Fatal(err)
+		}
+		l.End(identity.Receipt{Name: "corp", Complete: true})
+		found := l.Report().Findings
+		if len(found) == 0 || found[0].Advice() != c.want {
+			t.Errorf("%s, %s: %v", c.kind, c.object, found)
+		}
 	}
 }

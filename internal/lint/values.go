@@ -18,6 +18,7 @@ type value struct {
 	prefix    string // before the colon, or ""
 	text      string // the address, trimmed and without prefix
 	attribute int
+	options   string // of the attribute's name where this value stands, such as ";lang-de"
 	role      role
 	address   identity.Address // without dots at its end
 	err       error            // why it is none
@@ -43,14 +44,14 @@ const (
 // of the primary attribute, those that are not read beside SMTP:.
 func (s *scope) read(values []value, texts *identity.Arena, o directory.Object) []value {
 	for i, a := range s.attributes {
-		for _, octets := range o.Values(a.asked) {
+		for k, octets := range o.Values(a.asked) {
 			trimmed := bytes.TrimSpace(octets)
 			n := directory.Prefix(trimmed)
 			smtp := n == 4 && bytes.EqualFold(trimmed[:n], []byte("smtp"))
 			if n > 0 && !smtp && i != s.primary {
 				continue
 			}
-			v := value{raw: texts.String(octets), attribute: i}
+			v := value{raw: texts.String(octets), attribute: i, options: o.Options(a.asked, k)}
 			v.text = strings.TrimSpace(v.raw)
 			if smtp {
 				v.prefix, v.text = v.text[:n], strings.TrimSpace(v.text[n+1:])
@@ -59,6 +60,7 @@ func (s *scope) read(values []value, texts *identity.Arena, o directory.Object) 
 				continue
 			}
 			switch {
+			case directory.InLanguage(v.options): // an alias at most
 			case i == s.primary:
 				v.role = declared
 			case v.prefix == "SMTP":
@@ -133,6 +135,7 @@ func (e entry) addresses(values []value, o directory.Object) {
 		}
 	}
 	l := listed{entry: e, mails: len(mails)}
+	l.prefixed = slices.ContainsFunc(values, func(v value) bool { return e.of.attributes[v.attribute].prefixed })
 	candidates, among := primaries, "values with SMTP:"
 	if len(primaries) == 0 {
 		candidates, among = mails, "values"
@@ -141,7 +144,7 @@ func (e entry) addresses(values []value, o directory.Object) {
 	case len(candidates) == 1:
 		l.primary = candidates[0]
 	case len(candidates) == 0:
-		e.find(Finding{Code: NoPrimary, advice: e.of.declaring()})
+		e.find(Finding{Code: NoPrimary, advice: l.declaring()})
 	default:
 		l.several(candidates, among)
 	}
@@ -163,42 +166,61 @@ func (e entry) addresses(values []value, o directory.Object) {
 const mostReplaced = 200
 
 // settle looks at the repairs of each attribute together: those of the entry's
-// findings. If one replaces all values, or if a
-// server cannot tell the values apart that others name, all become the one that
-// puts the whole attribute right.
+// findings. If one replaces all values, or if a server cannot tell the values
+// apart that others name, all become the one that puts the whole attribute right.
 func (l *listed) settle(values []value, o directory.Object) {
 	for i, a := range l.of.attributes {
-		var edits []repair.Edit
-		var all []string
-		for n := range values {
-			if v := &values[n]; v.attribute == i && v.fix != undecided {
-				edits = append(edits, repair.Edit{From: v.raw, To: v.to})
-				if v.fix == set {
-					all = []string{v.to}
-				}
+		for _, options := range optionsOf(values, i) {
+			l.settleOne(values, o, i, a.asked, options)
+		}
+	}
+}
+
+// optionsOf returns the options with which an attribute has values, each once.
+func optionsOf(values []value, attribute int) (all []string) {
+	for i := range values {
+		if v := &values[i]; v.attribute == attribute && !slices.Contains(all, v.options) {
+			all = append(all, v.options)
+		}
+	}
+	return all
+}
+
+// settleOne looks at the values of an attribute with the same options, which a
+// server changes apart from the others (RFC 4511 section 4.6).
+func (l *listed) settleOne(values []value, o directory.Object, attribute int, asked, options string) {
+	var edits []repair.Edit
+	var all []string
+	for n := range values {
+		if v := &values[n]; v.attribute == attribute && v.options == options && v.fix != undecided {
+			edits = append(edits, repair.Edit{From: v.raw, To: v.to})
+			if v.fix == set {
+				all = []string{v.to}
 			}
 		}
-		if len(edits) == 0 {
-			continue
-		}
-		fix := set
-		if all == nil {
-			var present []string
-			for _, octets := range o.Values(a.asked) {
+	}
+	if len(edits) == 0 {
+		return
+	}
+	fix := set
+	if all == nil {
+		var present []string
+		for k, octets := range o.Values(asked) {
+			if o.Options(asked, k) == options {
 				present = append(present, string(octets))
 			}
-			var apart bool
-			if all, apart = repair.After(present, edits); apart {
-				continue
-			}
-			if len(all) > mostReplaced {
-				fix, all = undecided, nil
-			}
 		}
-		for n := range l.fresh {
-			if f := &l.fresh[n]; f.fix != undecided && f.Attribute == a.name {
-				f.fix, f.to = fix, all
-			}
+		var apart bool
+		if all, apart = repair.After(present, edits); apart {
+			return
+		}
+		if len(all) > mostReplaced {
+			fix, all = undecided, nil
+		}
+	}
+	for n := range l.fresh {
+		if f := &l.fresh[n]; f.fix != undecided && f.Attribute == l.of.attributes[attribute].name+options {
+			f.fix, f.to = fix, all
 		}
 	}
 }
@@ -268,13 +290,17 @@ type listed struct {
 	// nobody can tell which.
 	primary *value
 	mails   int // values of the primary attribute
+	// prefixed is set if the entry has values in an attribute whose values all
+	// bear a prefix.
+	prefixed bool
 	// named is set if one of these is the primary.
 	named bool
 }
 
-// declaring says how an entry of the scope declares a primary.
-func (s *scope) declaring() string {
-	prefixed := slices.ContainsFunc(s.attributes, func(a attribute) bool { return a.prefixed })
+// declaring says how the entry declares a primary.
+func (l *listed) declaring() string {
+	s := l.of
+	prefixed := (l.prefixed || !l.objects[l.object].ldap) && slices.ContainsFunc(s.attributes, func(a attribute) bool { return a.prefixed })
 	switch {
 	case s.primary == none:
 		return "write SMTP: before the primary"
@@ -290,17 +316,25 @@ func (s *scope) declaring() string {
 func (l *listed) several(candidates []*value, among string) {
 	for _, v := range candidates {
 		f := Finding{Code: SeveralPrimaries, Reason: fmt.Sprintf("one of %d %s", len(candidates), among)}
-		f.Attribute, f.Value = l.of.attributes[v.attribute].name, v.raw
+		f.Attribute, f.Value = l.of.attributes[v.attribute].name+v.options, v.raw
 		if v.role == declared {
-			f.advice = "leave one value, and move the others to an attribute for aliases"
-			if l.of.primary > 0 {
-				f.advice = "leave one value, and move the others to " + l.of.attributes[0].name
-			}
+			f.advice = "leave one value, and move the others to " + l.forAliases()
 		} else {
 			f.advice = "leave SMTP: on one value and write smtp: before the others"
 		}
 		l.find(f)
 	}
+}
+
+// forAliases names where aliases of the entry belong. Few servers but Active
+// Directory have proxyAddresses.
+func (l *listed) forAliases() string {
+	for _, a := range l.of.attributes[:max(l.of.primary, 0)] {
+		if !a.prefixed || l.prefixed || !l.objects[l.object].ldap {
+			return a.name
+		}
+	}
+	return "an attribute for aliases, such as mailLocalAddress or mailAlternateAddress, and name it in alias_attributes"
 }
 
 // beside looks at a value of the primary attribute of an entry that declares
@@ -336,7 +370,7 @@ func (l *listed) set(v *value, f Finding) {
 // primaries.
 func (l *listed) takes(v *value) bool {
 	d := l.known(l.of, v.address.Domain())
-	return d != nil && !d.public && l.of.takes[d.number]
+	return d != nil && !d.Public && l.of.takes[d]
 }
 
 // value looks at a value that a plan reads.
@@ -363,12 +397,14 @@ func (l *listed) value(v *value) {
 	}
 	d := l.known(l.of, v.address.Domain())
 	switch {
-	case d == nil || !d.public && !l.of.takes[d.number]:
+	case d != nil && d.Ignore:
+		return
+	case d == nil || !d.Public && !l.of.takes[d]:
 		l.found(v, Finding{Code: UnknownDomain})
-	case !d.public:
+	case !d.Public:
 	case v == l.primary:
 		l.found(v, Finding{Code: PublicAddress, Reason: "it is the primary"})
-	case l.primary != nil && l.primary.fits() && !slices.Contains(d.aliasFor, l.canonical(l.of, l.primary.address).Domain()):
+	case l.primary != nil && l.primary.fits() && !slices.Contains(d.AliasFor, l.domains.Canonical(l.primary.address).Domain()):
 		l.found(v, Finding{Code: PublicAddress, Other: l.primary.raw})
 	}
 	l.list(v)
@@ -436,7 +472,7 @@ func (l *listed) found(v *value, f Finding) {
 
 // report takes a finding of a value, with its repair.
 func (l *listed) report(v *value, f Finding) {
-	f.Attribute, f.Value, f.fix = l.of.attributes[v.attribute].name, v.raw, v.fix
+	f.Attribute, f.Value, f.fix = l.of.attributes[v.attribute].name+v.options, v.raw, v.fix
 	if v.to != "" {
 		f.to = []string{v.to}
 	}
@@ -445,6 +481,6 @@ func (l *listed) report(v *value, f Finding) {
 
 // list keeps an address for the comparison of all entries.
 func (l *listed) list(v *value) {
-	text := l.canonical(l.of, v.address).String()
+	text := l.domains.Canonical(v.address).String()
 	l.listings = append(identity.Grown(l.listings), listing{maphash.String(l.seed, text), v.raw, l.object, int32(v.attribute)})
 }

@@ -70,10 +70,12 @@ var categories = [plan.Categories]category{
 		addressColumn,
 		{cell: withheldCell},
 		{head: "was", least: leastAddress, address: true, cell: wasRole},
+		{head: "because", least: 15, cell: func(r *change, _ bool) cell { return text(r.Change.Reason.Text()) }},
 		usernameBefore, entryBefore,
 	}},
 	plan.PrimaryChange: {alters, "account gets another primary address", "accounts get another primary address", []changeColumn{
 		{head: "new primary", cell: func(r *change, _ bool) cell { return becomes(r.OriginalPrimary, r.NewPrimary) }},
+		{cell: withheldCell},
 		{head: "was", least: leastAddress, address: true, cell: func(r *change, _ bool) cell { return was(r.OriginalPrimary, r.NewPrimary) }},
 		usernameAfter, entryAfter,
 	}},
@@ -125,6 +127,14 @@ var categories = [plan.Categories]category{
 	plan.Reactivation: {comes, "inactive account comes back", "inactive accounts come back", []changeColumn{
 		addressColumn, usernameAfter, entryAfter, guid,
 	}},
+	plan.Removal: {goes, "record of an account goes", "records of accounts go", []changeColumn{
+		addressColumn,
+		{cell: withheldCell},
+		{head: "address now of", least: leastAddress, address: true, cell: func(r *change, short bool) cell {
+			return text(shortAddress(r.NewPrimary, r.Row.Address, short))
+		}},
+		usernameBefore, entryBefore, guid,
+	}},
 	plan.AttributeChange: {alters, "attribute changes", "attributes change", []changeColumn{
 		addressColumn,
 		{head: "attribute", least: 12, cell: func(r *change, _ bool) cell { return text(r.Row.Attribute) }},
@@ -143,11 +153,11 @@ func owned(by string) span {
 // order is that of the tables: what takes something away comes last.
 var order = func() (o []plan.Category) {
 	for c := range plan.Category(plan.Categories) {
-		if c != plan.Inactive {
+		if c != plan.Inactive && c != plan.Removal {
 			o = append(o, c)
 		}
 	}
-	return append(o, plan.Inactive)
+	return append(o, plan.Removal, plan.Inactive)
 }()
 
 func renamed(head string, c changeColumn) changeColumn {

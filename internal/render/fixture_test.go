@@ -139,6 +139,17 @@ func everything() *plan.Plan {
 		c.Withheld, c.Kept = true, a
 	}
 	p.Changes = plan.Rows(p.Accounts)
+	lost := 0
+	for i := range p.Changes {
+		if c := &p.Changes[i]; c.Category == plan.Inactive {
+			c.Reason = plan.LossReasons()[lost%len(plan.LossReasons())]
+			lost++
+		}
+	}
+	p.Allowances = []plan.Allowance{
+		{Directory: "corp", Accounts: 12_410, Addresses: 20_117, Losses: [plan.Brakes]plan.Loss{{Count: 3, Bound: 500}, {Count: 1, Bound: 500}, {Count: 1, Bound: 500}}},
+		{Directory: "lab", Accounts: 110, Addresses: 150, Losses: [plan.Brakes]plan.Loss{{Count: 20, Bound: 11}, {Bound: 15}, {Bound: 11}}},
+	}
 	p.Rejections = refusals()
 	return p
 }
@@ -199,7 +210,7 @@ func part(t testing.TB) *plan.Plan {
 			Directories: []string{"corp", "lab"},
 			Domains:     []plan.Domain{{Name: "example.com"}, {Name: "example.org"}},
 			Scopes:      []plan.Scope{{Name: "staff", Directory: "corp", Domains: []string{"example.com", "example.org"}, Adopt: true, Rebind: true}},
-			Limits:      plan.Limits{Deactivations: 100, Percent: 100},
+			Limits:      plan.Limits{{Most: 100, Percent: 100}, {Most: 100, Percent: 100}, {Most: 100, Percent: 100}},
 		},
 		Read: []string{"corp", "lab"},
 	}

@@ -73,6 +73,9 @@ func (r *Run) counts() string {
 	add("withheld")
 	add("left_out")
 	add("rejection")
+	if len(parts) == 0 && r.Accounts > 0 { // which make no row
+		return count(r.Accounts, "inactive record", "inactive records")
+	}
 	return strings.Join(parts, ", ")
 }
 

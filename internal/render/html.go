@@ -179,7 +179,7 @@ func (r *reportPage) notices(p *plan.Plan, s *plan.Summary) {
 		notice("Warning", clean(warning))
 	}
 	if s.Withheld > 0 {
-		notice("Withheld", withholding(p, s)+"; every other change goes ahead")
+		notice("Withheld", Withholding(p)+"; every other change goes ahead")
 	}
 }
 

@@ -136,8 +136,8 @@ type dataColumn struct {
 	value func(i int) string
 }
 
-// accounts writes the accounts before and after, and, where a limit withholds
-// one, as they stay.
+// accounts writes the accounts before and after, and, where a brake withholds
+// anything, as the directories want them.
 func (d *dataWriter) accounts(all []plan.AccountChange) {
 	names := map[string]bool{}
 	kept := false
@@ -159,8 +159,8 @@ func (d *dataWriter) accounts(all []plan.AccountChange) {
 	d.list(len(fields), func(i int) { d.text(fields[i].name) })
 	sides := []func(*plan.AccountChange) *identity.Account{
 		func(c *plan.AccountChange) *identity.Account { return c.Before },
+		(*plan.AccountChange).Result,
 		func(c *plan.AccountChange) *identity.Account { return c.After },
-		func(c *plan.AccountChange) *identity.Account { return c.Kept },
 	}
 	if !kept {
 		sides = sides[:2]
@@ -204,7 +204,8 @@ func (d *dataWriter) accounts(all []plan.AccountChange) {
 func (d *dataWriter) changes(p *plan.Plan) {
 	number := make(map[*identity.Account]int32, 2*len(p.Accounts))
 	for i := range p.Accounts {
-		number[p.Accounts[i].Before], number[p.Accounts[i].After] = int32(i), int32(i)
+		c := &p.Accounts[i]
+		number[c.Before], number[c.After], number[c.Kept] = int32(i), int32(i), int32(i)
 	}
 	number[nil] = -1
 	s := p.Summary()
@@ -227,10 +228,29 @@ func (d *dataWriter) changes(p *plan.Plan) {
 	d.numbers(n, func(i int) int { return int(number[p.Changes[i].Before]) })
 	d.put(",\n\"after\": ")
 	d.numbers(n, func(i int) int { return int(number[p.Changes[i].After]) })
+	d.put(",\n\"kept_back\": ")
+	d.numbers(n, func(i int) int {
+		if p.Changes[i].Withheld {
+			return 1
+		}
+		return 0
+	})
 	attributes := p.Changes[first[plan.AttributeChange]:][:s.Changes[plan.AttributeChange]]
 	types := p.Changes[first[plan.TypeChange]:][:s.Changes[plan.TypeChange]]
 	d.table("only", len(attributes), dataColumn{"attribute_change", func(i int) string { return attributes[i].Attribute }})
+	lost := p.Changes[first[plan.Inactive]:][:s.Changes[plan.Inactive]]
 	d.table("because", len(types), dataColumn{"type_change", func(i int) string { return types[i].Row().Reason }})
+	d.table("lost", len(lost), dataColumn{"inactive", func(i int) string { return lost[i].Row().Reason }})
+	d.put(",\n\"meanings\": {")
+	for i, r := range plan.LossReasons() {
+		if i > 0 {
+			d.put(",")
+		}
+		d.text(string(r))
+		d.put(": ")
+		d.text(r.Text())
+	}
+	d.put("}")
 }
 
 // group writes what a range of rows has in common.

@@ -27,6 +27,7 @@ type listing struct {
 
 func (o *listing) DN() string                              { return o.dn }
 func (o *listing) Attributes() iter.Seq2[string, [][]byte] { panic("not asked for") }
+func (o *listing) Options(string, int) string              { return "" }
 
 func (o *listing) Values(name string) (list [][]byte) {
 	switch name {

@@ -283,7 +283,7 @@ func (r *comment) counts(p *plan.Plan, s *plan.Summary) {
 		k := &categories[c]
 		line(k.sign.text, c.String(), s.Changes[c], k.one, k.many)
 	}
-	line("", "withheld", s.Withheld, "of these changes is not made: over a limit", "of these changes are not made: over a limit")
+	line("", "withheld", s.Withheld, "of these changes is withheld by a brake", "of these changes are withheld by a brake")
 	line(skipped.text, "left_out", s.LeftOut, "further change is not made: not selected", "further changes are not made: not selected")
 	line(refused.text, "rejected", s.Rejections, "refusal, told below with what to do", "refusals, told below with what to do")
 	r.put("| | unchanged | %s | %s |\n\n", number(s.Unchanged), oneOf(s.Unchanged, "account stays as it is", "accounts stay as they are"))
@@ -331,8 +331,8 @@ func (r *comment) list(remarks []string) {
 func (r *comment) remarks(p *plan.Plan, s *plan.Summary, advice *Advice) {
 	var list []string
 	if s.Withheld > 0 {
-		list = append(list, "**Withheld**: "+remark(withholding(p, s))+"; every other change goes ahead. "+
-			"If so many are meant to go: "+code(advice.lifting(s.WithheldAccounts)))
+		list = append(list, "**Withheld**: "+remark(Withholding(p))+"; every other change goes ahead. "+
+			"If that is meant: "+code(advice.lifting(p)))
 	}
 	r.list(append(list, warnings(p)...))
 }
@@ -351,6 +351,9 @@ func (r *comment) reading(p *plan.Plan) {
 	for i := range p.Directories {
 		d := &p.Directories[i]
 		told := d.Name + " (" + d.Kind + ", " + count(d.Entries, "entry", "entries")
+		if over := passedOver(&d.PassedOver); over != "" {
+			told += ", " + over
+		}
 		if !d.Complete {
 			told += ", incomplete"
 		}

@@ -32,7 +32,7 @@ func risky(t testing.TB) *plan.Plan {
 	add(nil, person(8, "kim", "Kim Lee", "Sales", "kim@example.com", "sales.eu@example.com"))
 	p.Changes = plan.Rows(p.Accounts)
 	p.LeftOut = part(t).LeftOut
-	p.Allowances = []plan.Allowance{{Directory: "corp", Active: 1204, Deactivations: 3}, {Directory: "lab", Active: 3, Deactivations: 0}}
+	p.Allowances = []plan.Allowance{{Directory: "corp", Accounts: 1204, Losses: [plan.Brakes]plan.Loss{{Count: 3, Bound: 3}}}, {Directory: "lab", Accounts: 3, Losses: [plan.Brakes]plan.Loss{{Count: 1, Lifted: true}}}}
 	return p
 }
 
@@ -68,6 +68,6 @@ func TestRiskIsCalm(t *testing.T) {
 func TestHostileRisk(t *testing.T) {
 	p := risky(t)
 	p.Accounts[0].Before.Directory = hostile
-	p.Allowances = []plan.Allowance{{Directory: hostile, Active: 1, Deactivations: 1}}
+	p.Allowances = []plan.Allowance{{Directory: hostile, Accounts: 1, Losses: [plan.Brakes]plan.Loss{{Count: 1, Bound: 1}}}}
 	checkText(t, textOf(t, p, TextOptions{Width: 80}), 80, false)
 }

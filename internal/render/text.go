@@ -2,6 +2,7 @@ package render
 
 import (
 	"cmp"
+	"fmt"
 	"io"
 	"regexp"
 	"slices"
@@ -38,14 +39,18 @@ type Advice struct {
 	// Nothing tells what it means that there are no changes; that the accounts
 	// agree with the directories if empty.
 	Nothing string
+	// Local counts the local accounts that no entry matched, and ListLocal is
+	// the command that lists them.
+	Local     int
+	ListLocal string
 }
 
 func (a *Advice) full() string { return cmp.Or(a.Full, "rollcall plan --all") }
 func (a *Advice) next() string { return cmp.Or(a.Next, "run "+cmp.Or(a.Apply, "rollcall apply")) }
 
-// lifting is the command that commits a plan with so many deactivations.
-func (a *Advice) lifting(accounts int) string {
-	return cmp.Or(a.Apply, "rollcall apply") + " --allow-deactivations " + strconv.Itoa(accounts)
+// lifting is the command that commits a plan past its brakes.
+func (a *Advice) lifting(p *plan.Plan) string {
+	return strings.Join(append([]string{cmp.Or(a.Apply, "rollcall apply")}, plan.Options(plan.Tripped(p.Allowances))...), " ")
 }
 
 const defaultRows = 12
@@ -142,7 +147,25 @@ func (o *page) header(p *plan.Plan) {
 	}
 }
 
-// facts tells what a server said about a read; files say nothing.
+// passedOver tells how many objects are no entries, by what they are; "" where
+// there are none.
+func passedOver(n *identity.PassedOver) string {
+	var all []string
+	for _, kind := range []struct {
+		n    int
+		name string
+	}{{n.Deleted, "deleted"}, {n.Conflict, "conflict"}, {n.System, "system"}, {n.Ignored, "ignored"}} {
+		if kind.n > 0 {
+			all = append(all, number(kind.n)+" "+kind.name)
+		}
+	}
+	if len(all) == 0 {
+		return ""
+	}
+	return strings.Join(all, ", ") + " passed over"
+}
+
+// facts tells what is known of a read beside its entries.
 func facts(r *identity.Receipt) []string {
 	var all []string
 	if r.Pages > 0 {
@@ -162,6 +185,9 @@ func facts(r *identity.Receipt) []string {
 	}
 	if r.Reread > 0 {
 		all = append(all, count(r.Reread, "object", "objects")+" read again")
+	}
+	if over := passedOver(&r.PassedOver); over != "" {
+		all = append(all, over)
 	}
 	if r.Ranged > 0 {
 		all = append(all, count(r.Ranged, "value", "values")+" in ranges")
@@ -249,7 +275,7 @@ func (o *page) summary(p *plan.Plan, s *plan.Summary, opt TextOptions) {
 		}
 	}
 	if s.Withheld > 0 {
-		lines = append(lines, line{span{}, "withheld", s.Withheld, oneOf(s.Withheld, "of these changes is not made: over a limit", "of these changes are not made: over a limit")})
+		lines = append(lines, line{span{}, "withheld", s.Withheld, oneOf(s.Withheld, "of these changes is withheld by a brake", "of these changes are withheld by a brake")})
 	}
 	if s.LeftOut > 0 {
 		lines = append(lines, line{skipped, "left_out", s.LeftOut, oneOf(s.LeftOut, "further change is not made: not selected", "further changes are not made: not selected")})
@@ -279,42 +305,48 @@ func (o *page) summary(p *plan.Plan, s *plan.Summary, opt TextOptions) {
 		o.cell(styled(dim, l.meaning).fit(max(o.width-o.col, 8)))
 		o.end()
 	}
+	if opt.Local > 0 {
+		o.prose(margin, "local: ", dim, count(opt.Local, "account", "accounts")+" that no entry matched; "+opt.ListLocal+" shows "+oneOf(opt.Local, "it", "them"))
+	}
 	if s.Withheld > 0 {
 		o.end()
-		o.prose(0, "withheld: ", yellow, withholding(p, s)+"; every other change goes ahead")
-		o.prose(0, "hint: ", dim, "if so many are meant to go, run "+opt.lifting(s.WithheldAccounts)+", or raise deactivations and deactivations_percent in the limits block")
+		o.prose(0, "withheld: ", yellow, Withholding(p)+"; every other change goes ahead")
+		o.prose(0, "hint: ", dim, "if that is meant, run "+opt.lifting(p)+", or raise the bound in the limits block")
 	}
 	o.end()
 	o.risk(p)
 	o.end()
-	o.closing(s, opt)
+	o.closing(p, s, opt)
 }
 
-// withholding tells how many accounts are kept in service, and by which limits.
-func withholding(p *plan.Plan, s *plan.Summary) string {
-	var over []string
-	for _, a := range p.Allowances {
-		n := 0
-		for i := range p.Accounts {
-			if c := &p.Accounts[i]; c.Withheld && c.Before.Directory == a.Directory {
-				n++
+// Withholding says which brakes have tripped, and what they keep.
+func Withholding(p *plan.Plan) string {
+	var over, kept []string
+	for i := range p.Allowances {
+		a := &p.Allowances[i]
+		if !a.Braked() {
+			continue
+		}
+		kept = append(kept, clean(a.Directory))
+		for b, loss := range a.Losses {
+			if loss.Over() && !loss.Lifted {
+				over = append(over, fmt.Sprintf("%s (limit %s)", plan.Brake(b).Text(loss.Count, a.Of(plan.Brake(b)), clean(a.Directory), "would be"), number(loss.Bound)))
 			}
 		}
-		if n > 0 {
-			over = append(over, clean(a.Directory)+" would lose "+number(n)+" of "+count(a.Active, "active account", "active accounts")+", and "+number(a.Deactivations)+" may go at a time")
-		}
 	}
-	text := "a limit keeps " + count(s.WithheldAccounts, "account", "accounts") + " in service"
-	if len(over) > 0 {
-		text += " (" + strings.Join(over, "; ") + ")"
+	if len(kept) == 0 { // of a plan that does not say
+		return "a brake withholds what accounts would lose"
 	}
-	return text
+	return strings.Join(over, "; ") + ": nothing that accounts of " + strings.Join(kept, " and ") + " would lose is taken away"
 }
 
 // closing is the one line that says what to do.
-func (o *page) closing(s *plan.Summary, opt TextOptions) {
+func (o *page) closing(p *plan.Plan, s *plan.Summary, opt TextOptions) {
 	what, next := "nothing to do: ", cmp.Or(opt.Nothing, "the accounts agree with the directories")
+	records := len(p.Accounts) - s.WithheldAccounts
 	switch pending := s.Pending(); {
+	case pending == 0 && records > 0: // inactive ones make no row
+		what, next = count(records, "inactive record", "inactive records")+" to change: ", opt.next()
 	case pending > 0:
 		what, next = count(pending, "change", "changes")+" to make: ", opt.next()
 	case s.Withheld > 0:

@@ -188,7 +188,7 @@ func (f *finding) take(e *goldap.Entry) error {
 // foundObject is an object as go-ldap reads it.
 type foundObject struct {
 	dn     string
-	names  []string // as the server writes them, with options but for ranges
+	names  []string // as the server writes them, with the options of [directory.Options]
 	values [][][]byte
 }
 
@@ -212,9 +212,12 @@ func (f *finding) objectOf(e *goldap.Entry) (*foundObject, error) {
 			}
 			values = append(values, rest.values...)
 		}
-		options := strings.Split(a.Name, ";")
-		options = slices.DeleteFunc(options, func(option string) bool { return len(option) > 6 && strings.EqualFold(option[:6], "range=") })
-		spelled := strings.Join(options, ";")
+		base, tail, _ := strings.Cut(a.Name, ";")
+		options, deleted := directory.Options(tail)
+		if deleted {
+			continue
+		}
+		spelled := base + options
 		if i := slices.Index(o.names, spelled); i >= 0 {
 			o.values[i] = append(o.values[i], values...)
 			continue
@@ -237,7 +240,7 @@ func (o *foundObject) Values(name string) (values [][]byte) {
 	return values
 }
 
-// Options implements [filter.Tagged].
+// Options implements [directory.Object].
 func (o *foundObject) Options(name string, n int) string {
 	for i, spelled := range o.names {
 		if filter.AttributeName(spelled) != strings.ToLower(name) {

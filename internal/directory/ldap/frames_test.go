@@ -279,11 +279,14 @@ func TestObject(t *testing.T) {
 		return fmt.Sprintf("%s: %s%v", o.DN(), b.String(), o.parts)
 	}
 	set(entryFrame(1, "cn=a", "Mail: a@example.com", "mail;lang-en: b@example.com", "sn: x", "proxyAddresses: ", "proxyAddresses;range=0-1: smtp:c", "proxyAddresses;range=0-1: smtp:d"))
-	if got := shown(); got != "cn=a: Mail=[a@example.com b@example.com] proxyAddresses=[ smtp:c smtp:d] [{proxyaddresses 3 2 []}]" {
+	if got := shown(); got != "cn=a: Mail=[a@example.com] Mail;lang-en=[b@example.com] proxyAddresses=[ smtp:c smtp:d] [{proxyaddresses 3 2 []}]" {
 		t.Error(got)
 	}
 	o.complete([]latePart{{attribute: "proxyaddresses", index: 3, values: [][]byte{[]byte("smtp:e")}}})
-	if got := shown(); got != "cn=a: Mail=[a@example.com b@example.com] proxyAddresses=[ smtp:c smtp:d smtp:e] []" {
+	if got := shown(); got != "cn=a: Mail=[a@example.com] Mail;lang-en=[b@example.com] proxyAddresses=[ smtp:c smtp:d smtp:e] []" {
+		t.Error(got)
+	}
+	if got := fmt.Sprintf("%s %q %q", o.Values("mail"), o.Options("mail", 0), o.Options("mail", 1)); got != `[a@example.com b@example.com] "" ";lang-en"` {
 		t.Error(got)
 	}
 	if !o.guid().IsZero() {

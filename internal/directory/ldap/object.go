@@ -24,6 +24,14 @@ type object struct {
 	texts  *identity.Arena
 	// parts are the attributes of which only a range has come.
 	parts []latePart
+	// tags are the runs of values that have options.
+	tags []tag
+}
+
+// tag says which options the values first to end of an attribute have.
+type tag struct {
+	attribute, first, end int
+	options               string
 }
 
 var _ directory.Object = (*object)(nil)
@@ -37,7 +45,7 @@ func (o *object) set(body []byte) error {
 	for i := range o.values {
 		o.values[i] = o.values[i][:0]
 	}
-	o.dn, o.parts = "", o.parts[:0]
+	o.dn, o.parts, o.tags = "", o.parts[:0], o.tags[:0]
 	var err error
 	o.raw, err = parseEntry(body, o.attribute)
 	return err
@@ -60,7 +68,11 @@ func (o *object) attribute(description, values []byte) error {
 	if len(o.values[i]) == 0 && o.names[i] != string(name) {
 		o.names[i] = string(name)
 	}
+	kept, deleted := "", false
 	if len(options) > 0 {
+		if kept, deleted = directory.Options(string(options)); deleted {
+			return nil
+		}
 		_, first, next, _, err := attributeRange(string(description))
 		if err != nil {
 			return err
@@ -73,7 +85,10 @@ func (o *object) attribute(description, values []byte) error {
 		}
 	}
 	var err error
-	o.values[i], err = appendOctets(o.values[i], values)
+	before := len(o.values[i])
+	if o.values[i], err = appendOctets(o.values[i], values); kept != "" {
+		o.tags = append(o.tags, tag{i, before, len(o.values[i]), kept})
+	}
 	return err
 }
 
@@ -143,11 +158,31 @@ func (o *object) Values(name string) [][]byte {
 	return nil
 }
 
+// Options implements [directory.Object].
+func (o *object) Options(name string, n int) string {
+	for _, t := range o.tags {
+		if n >= t.first && n < t.end && o.wanted[t.attribute] == name {
+			return t.options
+		}
+	}
+	return ""
+}
+
 // Attributes implements [directory.Object].
 func (o *object) Attributes() iter.Seq2[string, [][]byte] {
 	return func(yield func(string, [][]byte) bool) {
 		for i, values := range o.values {
-			if len(values) > 0 && !yield(o.names[i], values) {
+			at := 0
+			for _, t := range o.tags {
+				if t.attribute != i {
+					continue
+				}
+				if at < t.first && !yield(o.names[i], values[at:t.first]) || !yield(o.names[i]+t.options, values[t.first:t.end]) {
+					return
+				}
+				at = t.end
+			}
+			if at < len(values) && !yield(o.names[i], values[at:]) {
 				return
 			}
 		}

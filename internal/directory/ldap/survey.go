@@ -117,8 +117,8 @@ type surveySink struct {
 
 // Put implements [directory.Sink].
 func (k *surveySink) Put(_ int, o directory.Object) error {
-	e, ok := k.mapper.Entry(o)
-	if !ok {
+	e, why := k.mapper.Entry(o)
+	if why != "" {
 		return nil
 	}
 	k.survey.Entries++

@@ -38,7 +38,7 @@ func TestDiagnose(t *testing.T) {
 		}},
 		{"???.ldif", []string{
 			"files ok: all 4 files can be opened",
-			"read failed: DIR/bad.ldif:7: a change record",
+			"read failed: DIR/bad.ldif:7: a change record, as ldifde and Novell ice write them",
 			"entries skipped: not tested, because read of DIR/???.ldif failed",
 		}},
 		{"[ot][nw][eo].ldif", []string{

@@ -5,10 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"iter"
 	"os"
 	"path/filepath"
-	"slices"
 
 	"github.com/rollcall-cli/rollcall/internal/directory"
 )
@@ -38,30 +36,6 @@ func (s *Source) Find(ctx context.Context, q directory.Query, scopes []directory
 	found.Objects, cut = directory.SortFound(found.Objects)
 	found.Cut = found.Cut || cut
 	return found, nil
-}
-
-// described is a record whose attributes are told with their options.
-type described struct{ *record }
-
-// Attributes implements [directory.Object].
-func (d described) Attributes() iter.Seq2[string, [][]byte] {
-	return func(yield func(string, [][]byte) bool) {
-		for i, name := range d.attributes.names {
-			rest := slices.Clone(d.values[i])
-			for _, o := range d.options {
-				if o.attribute != i {
-					continue
-				}
-				if rest[o.value] = nil; !yield(name+o.options, d.values[i][o.value:o.value+1]) {
-					return
-				}
-			}
-			rest = slices.DeleteFunc(rest, func(v []byte) bool { return v == nil })
-			if len(rest) > 0 && !yield(name, rest) {
-				return
-			}
-		}
-	}
 }
 
 func (s *Source) findIn(ctx context.Context, path string, q *directory.Query, judge *directory.Judge, sel *selection, found *directory.Findings) error {
@@ -94,8 +68,7 @@ func (s *Source) findIn(ctx context.Context, path string, q *directory.Query, ju
 			}
 			return s.fail(path, line, cause(err))
 		}
-		described := described{rec}
-		values := judge.Values(described)
+		values := judge.Values(rec)
 		wanted := judge.Wants(rec.name.text)
 		if len(values) == 0 && !wanted {
 			continue
@@ -104,7 +77,7 @@ func (s *Source) findIn(ctx context.Context, path string, q *directory.Query, ju
 		if r.marks.recorded {
 			taker = rec.scope - 1
 		}
-		o := judge.Found(described, values, taker, nil)
+		o := judge.Found(rec, values, taker, nil)
 		if wanted {
 			found.Entries = append(found.Entries, o)
 		}

@@ -51,7 +51,7 @@ mail: conflict@example.com
 department: Sales
 objectGUID:: ff8AAAAAAAAAAAAAAAAAAg==
 
-dn: CN=SystemMailbox{1f05a927},OU=Staff,DC=example
+dn: CN=SystemMailbox{1f05a927-89c0-4725-adca-4527114196a1},OU=Staff,DC=example
 objectClass: user
 mail: system@example.com
 objectGUID:: ff8AAAAAAAAAAAAAAAAAAw==
@@ -160,7 +160,7 @@ CN=Ann\0ACNF:8c4ac332-975f-4717-ad7b-ba4a4e968fff,OU=Sales,OU=Staff,DC=example 0
   staff: false; earlier_scope sales
 `},
 		{"a system mailbox", directory.Query{Addresses: []string{"system@example.com"}}, `
-CN=SystemMailbox{1f05a927},OU=Staff,DC=example 0000ff7d-0000-0000-0000-000000000003
+CN=SystemMailbox{1f05a927-89c0-4725-adca-4527114196a1},OU=Staff,DC=example 0000ff7d-0000-0000-0000-000000000003
   mail: system@example.com
   sales: false; ` + noDepartment + `; system
   staff: false; system
@@ -247,7 +247,7 @@ func TestFindOptions(t *testing.T) {
 	if v := found.Objects[0].Values; len(v) != 1 || v[0].Attribute != "mail;lang-de" {
 		t.Errorf("%+v", v)
 	}
-	if v := found.Objects[0].Held; len(v) != 3 || v[0].Attribute != "mail;lang-de" || v[1].Attribute != "mail" {
+	if v := found.Objects[0].Held; len(v) != 3 || v[0].Attribute != "mail" || v[1].Attribute != "mail;lang-de" {
 		t.Errorf("%+v", v)
 	}
 }

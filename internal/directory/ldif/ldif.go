@@ -118,6 +118,8 @@ func (s *Source) Read(ctx context.Context, scopes []directory.Scope, sink direct
 			return receipt, err
 		}
 	}
+	slices.Sort(receipt.References)
+	receipt.References = slices.Compact(receipt.References)
 	receipt.Server = strings.Join(names, ", ")
 	receipt.Complete = true
 	return receipt, nil
@@ -159,6 +161,7 @@ func (s *Source) readFile(ctx context.Context, path string, sel *selection, rece
 			}
 		}
 		if err == io.EOF {
+			receipt.References = append(receipt.References, r.references...)
 			return nil
 		}
 		receipt.Scanned++

@@ -103,14 +103,14 @@ func TestRead(t *testing.T) {
 		want   []string
 	}{
 		{"the default filter", []directory.Scope{scope(0, "dc=example", "")},
-			[]string{"0 user [ou@example.com] []", "0 user [ann@example.com] [a@example.com]", "0 list [team@example.com] []", "0 user [off@example.com] []"}},
+			[]string{"0 user [] [ou@example.com]", "0 user [ann@example.com] [a@example.com]", "0 list [team@example.com] []", "0 user [off@example.com] []"}},
 		{"a base", []directory.Scope{scope(0, "OU=groups, DC=example", "")}, []string{"0 list [team@example.com] []"}},
 		{"a filter", []directory.Scope{scope(0, "", "(|(sn=smith)(uid=e*)(mail=else@*))")}, []string{"0 user [ann@example.com] [a@example.com]", "0 user [else@example.com] []"}},
 		{"a filter on the name", []directory.Scope{scope(0, "", "(ou:dn:=groups)")}, []string{"0 list [team@example.com] []"}},
 		{"the first scope that matches", []directory.Scope{scope(2, "ou=Staff,dc=example", "(uid=*)"), scope(4, "dc=example", "")},
-			[]string{"4 user [ou@example.com] []", "2 user [ann@example.com] [a@example.com]", "4 list [team@example.com] []", "4 user [off@example.com] []"}},
+			[]string{"4 user [] [ou@example.com]", "2 user [ann@example.com] [a@example.com]", "4 list [team@example.com] []", "4 user [off@example.com] []"}},
 		{"also where it finds no address", []directory.Scope{noAddress, scope(1, "dc=example", "(|(uid=ann)(objectClass=groupOfNames))")}, []string{"1 list [team@example.com] []"}},
-		{"without disabled ones", []directory.Scope{skipping}, []string{"0 user [ou@example.com] []", "0 user [ann@example.com] [a@example.com]"}},
+		{"without disabled ones", []directory.Scope{skipping}, []string{"0 user [] [ou@example.com]", "0 user [ann@example.com] [a@example.com]"}},
 		{"no scope", nil, nil},
 	} {
 		got, receipt, err := read(source, c.scopes...)
@@ -128,7 +128,7 @@ func TestEntry(t *testing.T) {
 	if _, err := New("corp", []string{path}).Read(context.Background(), scopes, collector, nil); err != nil {
 		t.Fatal(err)
 	}
-	want := `{00000001-0000-4000-8000-000000000001 uid=ann,ou=Staff,dc=example ann [ann@example.com] [a@example.com] [{display_name Ann Smith}] 0 user}`
+	want := `{00000001-0000-4000-8000-000000000001 uid=ann,ou=Staff,dc=example ann [ann@example.com] [] [a@example.com] [{display_name Ann Smith}] 0 user}`
 	if got := fmt.Sprint(collector.Entries()[1]); got != want {
 		t.Errorf("got %s", got)
 	}
@@ -190,6 +190,30 @@ func TestReadError(t *testing.T) {
 	want := fmt.Sprintf(`directory "corp": %s:5: expected "attribute: value", but there is no colon in the line`, filepath.Join(dir, "b.ldif"))
 	if err == nil || err.Error() != want || receipt.Complete || len(got) != 2 {
 		t.Errorf("got %q, %+v, %v", got, receipt, err)
+	}
+}
+
+// TestAdvice: what other tools write is refused with what to do instead.
+func TestAdvice(t *testing.T) {
+	for text, hint := range map[string]string{
+		"dn: cn=a\nchangetype: add\nmail: a@b\n":                                "rollcall snapshot -o DIR",
+		"dn: cn=a\nmail: a@b\n\ndn: cn=a\nchangetype: modify\nadd: member\n-\n": "rollcall snapshot -o DIR",
+		"\xff\xfed\x00n\x00": "Set-Content NEW -Encoding utf8",
+		"DN,mail\n":          `kind = "csv"`,
+		"# extended LDIF\n\ndn: cn=a\n\n# numEntries: 2\n": "export it again",
+	} {
+		_, _, err := read(file(t, text), everyone())
+		if got := directory.HintOf(err); !strings.Contains(got, hint) {
+			t.Errorf("%q: %v, hint %q", text, err, got)
+		}
+	}
+}
+
+// TestReferences: references are told, sorted, each once.
+func TestReferences(t *testing.T) {
+	_, receipt, err := read(file(t, "dn: cn=a\n\nref: ldap://b.example/dc=b,dc=e\n xample\n\nref:: bGRhcDovL2EuZXhhbXBsZS9kYz1h\n\nref: ldap://b.example/dc=b,dc=example\n"), everyone())
+	if want := []string{"ldap://a.example/dc=a", "ldap://b.example/dc=b,dc=example"}; err != nil || !slices.Equal(receipt.References, want) {
+		t.Errorf("%q, %v", receipt.References, err)
 	}
 }
 
@@ -319,7 +343,7 @@ func BenchmarkRead(b *testing.B) {
 			if sel.scope(rec) != 0 {
 				b.Fatal("no object of the scope")
 			}
-			if _, ok := mapper.Entry(rec); !ok {
+			if _, why := mapper.Entry(rec); why != "" {
 				b.Fatal("no entry")
 			}
 		}

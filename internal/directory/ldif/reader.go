@@ -7,8 +7,10 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strconv"
 	"strings"
 
+	"github.com/rollcall-cli/rollcall/internal/directory"
 	"github.com/rollcall-cli/rollcall/internal/identity"
 )
 
@@ -24,7 +26,55 @@ type reader struct {
 	found  bool
 	result result
 	marks  marks
+	trailer
+	// references are the URLs of other servers that a search gave.
+	references []string
 }
+
+// trailer is what the comments of ldapsearch and ldbsearch say about a search.
+type trailer struct {
+	// entries counts the objects since the search began.
+	entries int
+	// returned is set between the two comments that end one of ldbsearch.
+	returned bool
+}
+
+// comment takes a comment line. ldapsearch begins each page anew and ends with
+// the number of entries of all pages, ldbsearch with that of records and then
+// that of entries. more is set between pages.
+func (t *trailer) comment(line []byte, more bool) error {
+	if len(line) < 3 || line[1] != ' ' {
+		return nil
+	}
+	text := string(line[2:min(len(line), 60)])
+	returned := t.returned
+	t.returned = strings.HasPrefix(text, "returned ") && strings.HasSuffix(text, " records")
+	said, found := strings.CutPrefix(text, "numEntries: ")
+	if !found && returned {
+		said, found = strings.CutSuffix(text, " entries")
+	}
+	switch {
+	case text == "extended LDIF", text == "record 1":
+		if !more {
+			t.entries = 0
+		}
+	case found:
+		n, err := strconv.Atoi(said)
+		if err == nil && n > t.entries {
+			return &advised{fmt.Sprintf("the search returned %d entries, but the file holds %d", n, t.entries), "export it again; if entries were taken out on purpose, remove this comment too"}
+		}
+		t.entries = 0
+	}
+	return nil
+}
+
+// advised is an error with what to do next.
+type advised struct{ text, hint string }
+
+func (e *advised) Error() string { return e.text }
+
+// Hint says what to do next.
+func (e *advised) Hint() string { return e.hint }
 
 // result is what ldapsearch says about a search, between records: lines such
 // as "search: 2" and "result: 0 Success".
@@ -78,7 +128,9 @@ func (r *reader) record() (*record, error) {
 				err = r.marks.take(string(line[len(markPrefix):]))
 			}
 		case line[0] == '#':
-			_, err = r.skipFold()
+			if err = r.comment(line, r.result.more); err == nil {
+				_, err = r.skipFold()
+			}
 		default:
 			r.found = true
 			err = r.line(at, line)
@@ -103,8 +155,8 @@ func (r *reader) mark() error {
 	switch {
 	case bytes.HasPrefix(start, []byte("\xef\xbb\xbf")):
 		r.pos, r.searched = 3, 3
-	case bytes.HasPrefix(start, []byte("\xff\xfe")), bytes.HasPrefix(start, []byte("\xfe\xff")):
-		return &fault{1, errors.New("the file is UTF-16; save it as UTF-8")}
+	case bytes.HasPrefix(start, []byte("\xff\xfe")), bytes.HasPrefix(start, []byte("\xfe\xff")), len(start) > 1 && (start[0] == 0) != (start[1] == 0):
+		return &fault{1, errUTF16}
 	}
 	return nil
 }
@@ -147,6 +199,9 @@ func (r *reader) line(at int, line []byte) (err error) {
 		if len(line) == 1 && line[0] == '-' {
 			return errChange
 		}
+		if at == 1 && bytes.HasPrefix(line, []byte("DN,")) {
+			return errCSV
+		}
 		return errors.New(`expected "attribute: value", but there is no colon in the line`)
 	}
 	typ, ok := describe(line[:colon])
@@ -168,12 +223,15 @@ func (r *reader) line(at int, line []byte) (err error) {
 		r.rec.reset(at)
 		dn, err := r.value(line[colon+1:])
 		if err == nil {
-			err = r.rec.name.set(dn)
+			if err = r.rec.name.set(dn); err != nil && bytes.HasPrefix(dn, []byte("<GUID=")) {
+				err = errExtended
+			}
 		}
 		if err != nil {
 			return &fault{at, err}
 		}
 		r.marks.count++
+		r.entries++
 		r.rec.scope = r.marks.scope
 		r.rec.read = r.marks.recorded || r.below(&r.rec.name)
 		return nil
@@ -186,7 +244,16 @@ func (r *reader) line(at int, line []byte) (err error) {
 	return fmt.Errorf(`a record begins with "dn:", not with %s`, excerpt(line[:colon+1]))
 }
 
-var errChange = errors.New("a change record; an export of objects is needed, as from ldapsearch or slapcat (in one of ldifde, remove the lines \"changetype: add\")")
+// What other tools write, and which command to run instead.
+var (
+	errChange = &advised{"a change record, as ldifde and Novell ice write them; an export of objects is needed",
+		`read Active Directory itself, with kind = "active_directory", or export with rollcall snapshot -o DIR; or with ldapsearch -o ldif-wrap=no -E pr=1000/noprompt -H ldap://SERVER -D USER -W -b BASE "(mail=*)" > FILE`}
+	errUTF16 = &advised{"the file is UTF-16, as ldifde -u and the > of PowerShell write it; LDIF is UTF-8",
+		"export without -u; or, in PowerShell: Get-Content FILE -Encoding unicode | Set-Content NEW -Encoding utf8"}
+	errCSV      = &advised{"this is CSV, as csvde writes it, not LDIF", `read it as a directory with kind = "csv"`}
+	errExtended = &advised{"the name is an extended DN, with the GUID in front of it",
+		"export without extended names: ldbsearch without --extended-dn, ldapsearch without the control 1.2.840.113556.1.4.529"}
+)
 
 // attribute takes a line of a record: a type of typ octets, options, a colon,
 // and a value.
@@ -207,17 +274,21 @@ func (r *reader) attribute(at int, line []byte, colon, typ int) (err error) {
 			return err
 		}
 	}
+	options, deleted := "", false
 	if typ < colon {
 		if part := partial(string(line[typ:colon])); part != "" {
 			return &fault{at, fmt.Errorf("%s: the export holds a part of the values only (%s); export them all, or on the server raise MaxValRange", line[:typ], part)}
+		}
+		if options, deleted = directory.Options(string(line[typ:colon])); deleted {
+			return nil
 		}
 	}
 	value, err := r.value(line[colon+1:])
 	if err != nil {
 		return &fault{at, fmt.Errorf("%s: %w", line[:typ], err)}
 	}
-	if typ < colon {
-		r.rec.options = append(r.rec.options, optional{number, len(r.rec.values[number]), string(line[typ:colon])})
+	if options != "" {
+		r.rec.options = append(r.rec.options, optional{number, len(r.rec.values[number]), options})
 	}
 	r.rec.values[number] = append(r.rec.values[number], value)
 	return nil
@@ -242,8 +313,6 @@ func (r *reader) pass(at int, rest []byte) error {
 	switch {
 	case err != nil:
 		return err
-	case kind == '<':
-		return &fault{at, errURL}
 	case kind == ':' && (n+folded)%4 != 0:
 		return &fault{at, errBase64}
 	}
@@ -279,6 +348,12 @@ func (r *reader) aboutSearch(at int, key string, rest []byte) error {
 	r.result.reading = true
 	text := strings.TrimSpace(string(rest))
 	switch key {
+	case "ref":
+		url, err := r.value(rest)
+		if err != nil {
+			return &fault{at, err}
+		}
+		r.references = append(r.references, string(url))
 	case "search":
 		r.result.begun, r.result.more = at, false
 	case "result":

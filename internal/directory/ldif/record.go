@@ -2,6 +2,7 @@ package ldif
 
 import (
 	"iter"
+	"slices"
 	"strings"
 
 	"github.com/rollcall-cli/rollcall/internal/directory"
@@ -79,11 +80,44 @@ func (r *record) Options(attribute string, n int) string {
 func (r *record) Attributes() iter.Seq2[string, [][]byte] {
 	return func(yield func(string, [][]byte) bool) {
 		for i, name := range r.attributes.names {
-			if len(r.values[i]) > 0 && !yield(name, r.values[i]) {
+			plain, tagged := r.values[i], r.tagged(i)
+			if len(tagged) > 0 {
+				plain = nil
+				for n, v := range r.values[i] {
+					if !slices.ContainsFunc(tagged, func(o optional) bool { return o.value == n }) {
+						plain = append(plain, v)
+					}
+				}
+			}
+			if len(plain) > 0 && !yield(name, plain) {
 				return
+			}
+			for len(tagged) > 0 {
+				var values [][]byte
+				options := tagged[0].options
+				for _, o := range tagged {
+					if o.options == options {
+						values = append(values, r.values[i][o.value])
+					}
+				}
+				tagged = slices.DeleteFunc(tagged, func(o optional) bool { return o.options == options })
+				if !yield(name+options, values) {
+					return
+				}
 			}
 		}
 	}
+}
+
+// tagged returns a copy of what is known of the values of an attribute that have
+// options.
+func (r *record) tagged(attribute int) (list []optional) {
+	for _, o := range r.options {
+		if o.attribute == attribute {
+			list = append(list, o)
+		}
+	}
+	return list
 }
 
 // attributes numbers the attributes that something reads, so that they are

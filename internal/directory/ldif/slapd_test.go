@@ -124,7 +124,7 @@ func TestAsSlapd(t *testing.T) {
 		slices.Sort(q.asked)
 		slices.Sort(q.read)
 		if !slices.Equal(q.asked, q.read) {
-			t.Errorf("base %q, filter %s\nserver %q\nfile   %q", q.base, q.filter, without(q.asked, q.read), without(q.read, q.asked))
+			t.Errorf("base %q, filter %s\nserver %q\nfile   %q", q.base, q.filter, lacking(q.asked, q.read), lacking(q.read, q.asked))
 		}
 		if impossible := q.parsed.Impossible(); len(impossible) > 0 {
 			for _, text := range []string{impossible[0].Text, "(!" + impossible[0].Text + ")"} {
@@ -139,7 +139,7 @@ func TestAsSlapd(t *testing.T) {
 	}
 }
 
-func without(all, others []string) []string {
+func lacking(all, others []string) []string {
 	return slices.DeleteFunc(slices.Clone(all), func(s string) bool { return slices.Contains(others, s) })
 }
 

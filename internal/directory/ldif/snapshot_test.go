@@ -58,7 +58,7 @@ func TestSnapshot(t *testing.T) {
 		return err
 	})
 	head, body, _ := strings.Cut(text, "\n\n")
-	if !regexp.MustCompile(`^# rollcall-scopes: sha256:[0-9a-f]{64}\n# rollcall-attributes: (\w+ )+useraccountcontrol\nversion: 1$`).MatchString(head) {
+	if !regexp.MustCompile(`^# rollcall-scopes: sha256:[0-9a-f]{64}\n# rollcall-attributes: ([\w-]+ )+zimbraaccountstatus\nversion: 1$`).MatchString(head) {
 		t.Errorf("the head is %s", head)
 	}
 	want := `# rollcall-scope: 1
@@ -77,7 +77,7 @@ nsaccountlock: true
 objectclass: inetOrgPerson
 
 dn: ou=Staff,dc=example
-mail: ou@example.com
+mail;lang-en: ou@example.com
 objectclass: organizationalUnit
 
 dn: cn=team,ou=Groups,dc=example

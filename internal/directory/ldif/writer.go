@@ -31,7 +31,7 @@ func (w *writer) appendRecord(b []byte, o directory.Object) ([]byte, error) {
 		return b, err
 	}
 	for name, values := range o.Attributes() {
-		if n, ok := describe([]byte(name)); !ok || n < len(name) || strings.EqualFold(name, "dn") || strings.EqualFold(name, "changetype") {
+		if n, ok := describe([]byte(name)); !ok || strings.EqualFold(name[:n], "dn") || strings.EqualFold(name[:n], "changetype") {
 			return b, fmt.Errorf("%q: %q is not the name of an attribute", w.dn, name)
 		}
 		w.values = append(w.values[:0], values...)

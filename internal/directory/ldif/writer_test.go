@@ -29,6 +29,8 @@ func (o object) Values(name string) [][]byte {
 	return nil
 }
 
+func (object) Options(string, int) string { return "" }
+
 func (o object) Attributes() iter.Seq2[string, [][]byte] {
 	return func(yield func(string, [][]byte) bool) {
 		if o.attribute != "" {
@@ -58,6 +60,7 @@ func TestWriter(t *testing.T) {
 		{"line ends, NUL, escape sequences", object{"cn=a", "cn", octets("a\nb", "a\r", "\x00", "\x1b[1m", "\x7f", "a\tb")},
 			"dn: cn=a\ncn:: AA==\ncn:: G1sxbQ==\ncn:: YQli\ncn:: YQpi\ncn:: YQ0=\ncn:: fw==\n\n"},
 		{"what would be taken for something else", object{"cn=a", "cn", octets(":a", "<a", " a", "a ", "#a", "a:b")}, "dn: cn=a\ncn:: IGE=\ncn: #a\ncn:: OmE=\ncn:: PGE=\ncn:: YSA=\ncn: a:b\n\n"},
+		{"options", object{"cn=a", "cn;lang-en", octets("Ann")}, "dn: cn=a\ncn;lang-en: Ann\n\n"},
 		{"an empty value", object{"cn=a", "cn", octets("")}, "dn: cn=a\ncn:\n\n"},
 		{"the root", object{"", "cn", octets("a")}, "dn:\ncn: a\n\n"},
 		{"no attribute", object{"cn=a", "", nil}, "dn: cn=a\n\n"},
@@ -74,7 +77,8 @@ func TestWriter(t *testing.T) {
 	}{
 		{object{"cn", "cn", nil}, `"cn" is not a distinguished name`},
 		{object{"cn=a", "c n", octets("a")}, `"cn=a": "c n" is not the name of an attribute`},
-		{object{"cn=a", "cn;lang-en", octets("a")}, `"cn;lang-en" is not the name of an attribute`},
+		{object{"cn=a", "cn;lang en", octets("a")}, `"cn;lang en" is not the name of an attribute`},
+		{object{"cn=a", "DN;lang-en", octets("a")}, `"DN;lang-en" is not the name of an attribute`},
 		{object{"cn=a", "changeType", octets("add")}, `"changeType" is not the name of an attribute`},
 		{object{"cn=a", "DN", octets("cn=b")}, `"DN" is not the name of an attribute`},
 		{object{"cn=a", "photo", [][]byte{make([]byte, maxLine)}}, `"cn=a": photo: a value of 16777216 octets is too long`},

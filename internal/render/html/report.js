@@ -14,14 +14,17 @@
     }
   };
   data.sides.forEach((side) => side.forEach((column, f) => fill(column, data.sides[0][f])));
-  for (const table of [data.changes, data.only, data.because, data.left_out, data.rejections]) {
+  for (const table of [data.changes, data.only, data.because, data.lost, data.left_out, data.rejections]) {
     for (const name of Object.keys(table)) fill(table[name]);
   }
   const PRIMARY = 0, ALIASES = 1, TYPE = 2, STATUS = 3, DIRECTORY = 4, GUID = 5, USERNAME = 6, DN = 7;
-  const BEFORE = 0, AFTER = 1;
+  // The account as it is, as it will be, and, where a brake withholds anything,
+  // as the directories want it.
+  const BEFORE = 0, AFTER = 1, WANTED = 2;
   const value = (side, field, account) => account < 0 ? "" : data.sides[side][field][account];
   const before = (r, field) => value(BEFORE, field, data.before[r]);
-  const after = (r, field) => value(AFTER, field, data.after[r]);
+  const withheld = (r) => data.kept_back[r] === 1;
+  const after = (r, field) => value(withheld(r) ? WANTED : AFTER, field, data.after[r]);
   const rejections = data.rejections, leftOut = data.left_out;
   const count = (n, one, many) => n.toLocaleString("en-US") + " " + (n === 1 ? one : many);
 
@@ -83,7 +86,8 @@
   const entry = (side, head = "entry") => aids(head, side, DN, 3);
 
   const attributeOf = (r) => data.only.attribute_change[r - groupOf("attribute_change").first];
-  const reasonOf = (r) => data.because.type_change[r - groupOf("type_change").first];
+  const reasons = { ...data.because, ...data.lost };
+  const reasonOf = (r) => reasons[categoryOf(r).name][r - categoryOf(r).first];
   const fieldOf = (r) => {
     const name = attributeOf(r);
     return name === "dn" ? DN : data.fields.indexOf(name, DN + 1);
@@ -98,12 +102,12 @@
     return after(r, STATUS) === "active" ? "primary, now " + after(r, PRIMARY) : before(r, TYPE) + " account";
   };
 
-  const limit = data.withheld.includes(1) ? [column("limit", (r) => withheld(r) ? "withheld" : "", 1)] : [];
+  const limit = data.kept_back.includes(1) ? [column("brake", (r) => withheld(r) ? "withheld" : "", 1)] : [];
 
   const columns = {
     add: [address(), column("as", addedAs), username(after), entry(after), aids("guid", after, GUID)],
-    inactive: [address(), ...limit, column("was", wasRole), username(before), entry(before)],
-    primary_change: [address("new primary"), was("was", PRIMARY), username(after), entry(after)],
+    inactive: [address(), ...limit, column("was", wasRole), helping("because", (r) => data.meanings[reasonOf(r)] ?? ""), username(before), entry(before)],
+    primary_change: [address("new primary"), ...limit, was("was", PRIMARY), username(after), entry(after)],
     directory_switch: [address(), was("from directory", DIRECTORY, 1), now("to directory", DIRECTORY, 1), username(after), entry(after)],
     alias_switch: [address(), was("from account", PRIMARY), now("to account", PRIMARY)],
     alias_to_primary: [address(), was("was alias of", PRIMARY), username(after, "goes to"), entry(after)],
@@ -113,6 +117,7 @@
     username_change: [address(), was("username before", USERNAME), now("username after", USERNAME)],
     adoption: [address(), username(after), entry(after, "owner"), aids("guid", after, GUID)],
     guid_change: [address(), was("guid before", GUID), now("guid after", GUID), username(after)],
+    removal: [address(), ...limit, now("address now of", PRIMARY), username(before), entry(before), aids("guid", before, GUID)],
     reactivation: [address(), username(after), entry(after), aids("guid", after, GUID)],
     attribute_change: [
       address(), column("attribute", attributeOf, 1),
@@ -134,8 +139,7 @@
   const within = (g, r) => r >= g.first && r < g.first + g.rows;
   const groupOf = (name) => data.categories.find((g) => g.name === name);
   const categoryOf = (r) => data.categories.find((g) => within(g, r));
-  const selfOf = (r) => categoryOf(r).name === "inactive" ? before : after;
-  const withheld = (r) => categoryOf(r).name === "inactive" && data.withheld[data.before[r]] === 1;
+  const selfOf = (r) => ["inactive", "removal"].includes(categoryOf(r).name) ? before : after;
   const directoryColumn = helping("directory", (r) => selfOf(r)(r, DIRECTORY), 1);
   const primaryOf = (r) => {
     switch (categoryOf(r).name) {
@@ -173,13 +177,14 @@
       const lists = Object.values(table);
       return Array.from({ length: n }, (_, i) => lists.map((list) => list[i]).join("\n").toLowerCase());
     };
-    const [old, young] = data.sides;
+    const [old, young, wanted] = data.sides;
     index = {
       accounts: Array.from({ length: data.withheld.length }, (_, i) => {
         const texts = [];
         for (let f = 0; f < data.fields.length; f++) {
           texts.push(old[f][i]);
           if (young[f][i] !== old[f][i]) texts.push(young[f][i]);
+          if (wanted && wanted[f][i] !== young[f][i]) texts.push(wanted[f][i]);
         }
         if (data.withheld[i]) texts.push("withheld");
         return texts.join("\n").toLowerCase();
@@ -477,8 +482,8 @@
   // sides shows an account before and after, value by value.
   const sides = (account) => {
     const there = data.sides.map((side) => side[PRIMARY][account] !== "");
-    const names = ["before", data.withheld[account] ? "after, which is withheld" : "after", "stays as"];
-    const columns = data.sides.map((_, side) => side).filter((side) => side < 2 || there[side]);
+    const names = ["before", "after", "wanted, which a brake withholds"];
+    const columns = data.sides.map((_, side) => side).filter((side) => side < WANTED || data.withheld[account]);
     const mark = (text, other, tag) => !other.includes(text) ? node(tag, {}, parts(text)) : parts(text);
     const values = (side, f) => value(side, f, account) === "" ? [] : f === ALIASES ? value(side, f, account).split(" ") : [value(side, f, account)];
     const rows = [];
@@ -502,7 +507,7 @@
   const details = {
     change: (r) => {
       const g = categoryOf(r), b = data.before[r], a = data.after[r];
-      const what = g.name + (g.name === "attribute_change" ? ": " + attributeOf(r) : "") + (withheld(r) ? ", withheld by a limit" : "");
+      const what = g.name + (g.name === "attribute_change" ? ": " + attributeOf(r) : "") + (withheld(r) ? ", withheld by a brake" : "");
       return [data.changes.address[r], node("p", { class: "soft" }, visible(what)), ...[...new Set([b, a])].filter((n) => n >= 0).flatMap(sides)];
     },
     rejection: (r) => {
@@ -539,17 +544,17 @@
   // --- CSV, as rollcall show -o csv writes it ----------------------------
 
   // The values of a row beside those that each category has: of the account
-  // before the change, or, where the name begins with new_ or has no such
-  // beginning, after it.
+  // before the change, or after it, or, where the name does not say, of the one
+  // that the row is about.
   const spelled = {
-    add: ["new_primary", "guid", "username", "dn"], inactive: ["original_primary"], primary_change: ["original_primary", "new_primary"],
+    add: ["new_primary", "guid", "username", "dn"], inactive: ["original_primary", "guid", "username", "dn"], removal: ["guid", "original_directory", "new_primary"], primary_change: ["original_primary", "new_primary"],
     directory_switch: ["original_directory", "new_directory"], alias_switch: ["original_primary", "new_primary"], alias_to_primary: ["original_primary"],
     primary_to_alias: ["new_primary"], username_change: ["original_username"], adoption: ["guid", "username", "dn"], reactivation: ["guid"],
   };
   const fields = { primary: PRIMARY, type: TYPE, directory: DIRECTORY, guid: GUID, username: USERNAME, dn: DN };
   const spell = (r, name) => {
     if (name.startsWith("original_")) return before(r, fields[name.slice(9)]);
-    return after(r, fields[name.replace(/^new_/, "")]);
+    return name.startsWith("new_") ? after(r, fields[name.slice(4)]) : selfOf(r)(r, fields[name]);
   };
   const named = { 7: "\\a", 8: "\\b", 9: "\\t", 10: "\\n", 11: "\\v", 12: "\\f", 13: "\\r", 34: "\\\"", 92: "\\\\" };
   const quote = (text) => {
@@ -574,7 +579,7 @@
       const row = { category: name, address: data.changes.address[r], type: self(r, TYPE), primary: primaryOf(r), directory: self(r, DIRECTORY) };
       for (const key of spelled[name] ?? []) row[key] = spell(r, key);
       if (name === "username_change") row.username = after(r, USERNAME);
-      if (name === "type_change") row.reason = reasonOf(r);
+      if (name in reasons) row.reason = reasonOf(r);
       row.detail = name in detail ? detail[name](r) : withheld(r) ? "withheld" : "";
       return data.header.map((key) => row[key] ?? "");
     },

@@ -8,29 +8,29 @@ import (
 	"github.com/rollcall-cli/rollcall/state"
 )
 
-type rejectCommand struct {
+type declineCommand struct {
 	Plan   string `arg:"" help:"A saved plan, made by plan -o json=PLAN."`
 	Reason string `required:"" placeholder:"TEXT" help:"Why, for whoever looks at the history."`
 	locking
 }
 
-func (rejectCommand) Help() string {
-	return `Records in the history that a saved plan was refused. apply then refuses it too, and says who rejected it and why.
+func (declineCommand) Help() string {
+	return `Records in the history that a person said no to a saved plan. apply then refuses it too, and says who declined it and why. The outcome in the history is "rejected"; rollcall reject is the same command.
 
 Example:
-  rollcall reject plan.json --reason "the whole sales team would go"
+  rollcall decline plan.json --reason "the whole sales team would go"
 
-Exit codes: 0 done; 1 the plan cannot be read, or the history not written; 5 the plan was applied or rejected already; 11 the state is locked; 80 wrong usage; 130 interrupted.`
+Exit codes: 0 done; 1 the plan cannot be read, or the history not written; 5 the plan was applied or declined already; 11 the state is locked; 80 wrong usage; 130 interrupted.`
 }
 
-func (c *rejectCommand) Validate() error {
+func (c *declineCommand) Validate() error {
 	if strings.TrimSpace(c.Reason) == "" {
 		return errors.New("--reason must say why")
 	}
 	return nil
 }
 
-func (c *rejectCommand) Run(s *session) error {
+func (c *declineCommand) Run(s *session) error {
 	cfg, err := s.configuration()
 	if err != nil {
 		return err
@@ -42,7 +42,7 @@ func (c *rejectCommand) Run(s *session) error {
 	if p.Redacted {
 		return fmt.Errorf("%s: %w", c.Plan, errRedacted)
 	}
-	lock, err := s.lock(cfg, "rollcall reject")
+	lock, err := s.lock(cfg, "rollcall decline")
 	if err != nil {
 		return err
 	}
@@ -62,6 +62,6 @@ func (c *rejectCommand) Run(s *session) error {
 	if err := run.recorder.End(state.Rejected, strings.TrimSpace(c.Reason), s.now()); err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(s.stdout, "%s is rejected and cannot be applied any more, as run %d of the history tells\n", c.Plan, run.recorder.Number())
+	_, err = fmt.Fprintf(s.stdout, "%s is declined and cannot be applied any more; run %d of the history has it as rejected\n", c.Plan, run.recorder.Number())
 	return err
 }

@@ -1,0 +1,151 @@
+package main
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/rollcall-cli/rollcall/apply"
+	"github.com/rollcall-cli/rollcall/config"
+	"github.com/rollcall-cli/rollcall/internal/identity"
+	"github.com/rollcall-cli/rollcall/plan"
+	"github.com/rollcall-cli/rollcall/state"
+)
+
+// approving is the flag of commands that ask.
+type approving struct {
+	AutoApprove bool `help:"Do not ask."`
+}
+
+// editing says how the state is edited.
+type editing struct {
+	command        string // in the lock
+	approved, anew bool   // as by --auto-approve and --new-state
+}
+
+// edited is what an edit has done to a state that is not written yet.
+type edited struct {
+	done string // what to say once it is written
+	// question is asked before, "" for none. Where nobody can be asked, refusal,
+	// if it is set, ends the edit.
+	question string
+	refusal  error
+}
+
+// edit changes the state under its lock, as a run of the history that can be
+// undone. change changes what it is given, and an error of it leaves no run.
+// What changes nothing leaves none either.
+func (s *session) edit(how editing, change func(*config.Config, *state.State) (edited, error)) error {
+	cfg, err := s.configuration()
+	if err != nil {
+		return err
+	}
+	lock, err := s.lock(cfg, how.command)
+	if err != nil {
+		return err
+	}
+	defer lock.Release()
+	st, err := reading{NewState: how.anew}.state(cfg)
+	if err != nil {
+		return err
+	}
+	before := slices.Clone(st.Accounts)
+	e, err := change(cfg, st)
+	if err != nil {
+		return err
+	}
+	if changes := differences(before, st.Accounts); len(changes) > 0 {
+		if how.approved {
+			e.question = ""
+		}
+		if e.question != "" && !s.in.Interactive {
+			if e.refusal != nil {
+				return e.refusal
+			}
+			e.question = ""
+		}
+		run := s.record(cfg)
+		run.edits(st, changes)
+		if err := run.end(run.edit(st, e.question)); err != nil {
+			return err
+		}
+		number := run.recorder.Number()
+		s.note("version %d of the state written to %s, as run %d: %s takes it back", st.Serial, cfg.StatePath, number, s.command("undo", fmt.Sprint(number)))
+	}
+	if _, err := fmt.Fprintln(s.stdout, e.done); err != nil {
+		// What is done stays done, whoever could not be told.
+		s.note("%s (and standard output: %v)", e.done, err)
+	}
+	return nil
+}
+
+// edits binds the record to account changes that no plan has.
+func (r *record) edits(st *state.State, changes []plan.AccountChange) {
+	r.head.Scopes, r.head.Domains = nil, nil // which were not read
+	r.head.Lineage, r.head.Serial = st.Lineage, st.Serial
+	r.plans(&plan.Plan{Accounts: changes, Changes: plan.Rows(changes)})
+}
+
+// edit asks and writes the state.
+func (r *record) edit(st *state.State, question string) error {
+	if question != "" {
+		if err := r.s.ask(question); err != nil {
+			return err
+		}
+	}
+	if err := r.s.ctx.Err(); err != nil {
+		return err
+	}
+	return r.save(st, apply.Result{Applied: len(r.accounts)})
+}
+
+// differences returns what an edit has changed, by primary, which no edit
+// changes. The accounts before are in order of their primaries.
+func differences(before, after []identity.Account) (changes []plan.AccountChange) {
+	after = slices.Clone(after)
+	slices.SortFunc(after, func(a, b identity.Account) int { return a.Primary.Compare(b.Primary) })
+	for len(before) > 0 || len(after) > 0 {
+		order := -1
+		switch {
+		case len(before) == 0:
+			order = 1
+		case len(after) > 0:
+			order = before[0].Primary.Compare(after[0].Primary)
+		}
+		c := plan.AccountChange{}
+		if order <= 0 {
+			c.Before, before = &before[0], before[1:]
+		}
+		if order >= 0 {
+			c.After, after = &after[0], after[1:]
+		}
+		if order != 0 || string(c.Before.AppendJSON(nil)) != string(c.After.AppendJSON(nil)) {
+			changes = append(identity.Grown(changes), c)
+		}
+	}
+	return changes
+}
+
+// onHold is an error if an account that is to go is on legal hold.
+func (s *session) onHold(cfg *config.Config, a *identity.Account) error {
+	return s.guarded(a, cfg.Rules.Holds, "on legal hold by")
+}
+
+// protected is an error if an account that is to go has a protected address.
+func (s *session) protected(cfg *config.Config, a *identity.Account) error {
+	return s.guarded(a, cfg.Rules.Protected, "protected by")
+}
+
+func (s *session) guarded(a *identity.Account, blocks []plan.Guard, words string) error {
+	for i := range blocks {
+		b := &blocks[i]
+		if b.Over(s.now()) {
+			continue
+		}
+		for _, x := range b.Addresses {
+			if a.Holds(x) {
+				return hinted{fmt.Errorf("account %s stays: %s is %s %q", a.Primary, x, words, b.Label), "take it out of that block if the account is meant to go"}
+			}
+		}
+	}
+	return nil
+}

@@ -1,0 +1,147 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/rollcall-cli/rollcall/config"
+	"github.com/rollcall-cli/rollcall/internal/directory"
+	"github.com/rollcall-cli/rollcall/internal/identity"
+	"github.com/rollcall-cli/rollcall/state"
+)
+
+// lookUp returns the object of a directory that scopes read a GUID of, or nil if
+// there is none. One that was deleted is none.
+func (s *session) lookUp(cfg *config.Config, d *config.Directory, guid identity.GUID) (*directory.Found, error) {
+	finder, ok := s.source(cfg, d, "").(directory.Finder)
+	if !ok {
+		return nil, fmt.Errorf("directory %q cannot be asked for one object", d.Name)
+	}
+	scopes := directoryScopes(cfg, d)
+	found, err := await(s, func() (directory.Findings, error) {
+		return finder.Find(s.ctx, directory.Query{GUID: guid, Kind: d.Kind}, scopes)
+	})
+	if s.ctx.Err() != nil {
+		return nil, context.Canceled
+	}
+	if err != nil {
+		return nil, err
+	}
+	for i := range found.Objects {
+		o := &found.Objects[i]
+		reads := func(v directory.Verdict) bool { return v.GUID == guid }
+		if !o.Deleted && (len(scopes) == 0 || slices.ContainsFunc(o.Verdicts, reads)) {
+			return o, nil
+		}
+	}
+	for _, note := range found.Notes { // where it may be nevertheless
+		s.note("directory %q: %s", d.Name, note)
+	}
+	return nil, nil
+}
+
+// declared returns a directory of the configuration, or nil.
+func declared(cfg *config.Config, name string) *config.Directory {
+	for i := range cfg.Directories {
+		if cfg.Directories[i].Name == name {
+			return &cfg.Directories[i]
+		}
+	}
+	return nil
+}
+
+const unchecked = "check the GUID, or give --unchecked if the directory will have it"
+
+// owner finds out which directory has the GUID that an account is to get:
+//
+//	--directory  the account      asked
+//	given        any              that directory
+//	             of a directory   its own
+//	             local            all that are declared; one of them must have it
+func (c *stateRebindCommand) owner(s *session, cfg *config.Config, a *identity.Account, guid identity.GUID) (string, error) {
+	var names []string
+	switch {
+	case c.Directory != "":
+		if _, err := wantedDirectories(cfg, []string{c.Directory}); err != nil {
+			return "", err
+		}
+		names = []string{c.Directory}
+	case !a.Local():
+		names = []string{a.Directory}
+	default:
+		names, _ = wantedDirectories(cfg, nil)
+	}
+	if c.Unchecked {
+		if len(names) > 1 {
+			return "", usageError{fmt.Errorf("account %s is local: say with --directory which has the GUID: %s", a.Primary, strings.Join(names, ", "))}
+		}
+		return names[0], nil
+	}
+	var having []string
+	for _, name := range names {
+		d := declared(cfg, name)
+		if d == nil {
+			return "", hinted{fmt.Errorf("directory %q is not declared and cannot be asked for the GUID", name), "give --directory with the one that has it, or --unchecked"}
+		}
+		found, err := s.lookUp(cfg, d, guid)
+		if err != nil {
+			return "", hinted{fmt.Errorf("ask for the GUID: %w", err), strings.TrimPrefix(directory.HintOf(err)+"; or give --unchecked", "; or ")}
+		}
+		if found == nil {
+			continue
+		}
+		having = append(having, name)
+		if !slices.ContainsFunc(found.Verdicts, func(v directory.Verdict) bool { return v.Taken }) {
+			s.warn("directory %q has this GUID as %s, of which no scope makes an entry: no entry will stand behind %s", name, found.DN, a.Primary)
+		}
+	}
+	switch len(having) {
+	case 1:
+		return having[0], nil
+	case 0:
+		if len(names) == 1 {
+			return "", hinted{fmt.Errorf("directory %q has no object with GUID %s", names[0], guid), unchecked}
+		}
+		return "", hinted{fmt.Errorf("no directory has an object with GUID %s: %s were asked", guid, strings.Join(names, ", ")), unchecked}
+	}
+	return "", usageError{fmt.Errorf("several directories have GUID %s: say with --directory which: %s", guid, strings.Join(having, ", "))}
+}
+
+// strange warns of a directory that does not know the GUIDs by which it is to own
+// accounts, as far as a few of them show: then they are likely others than those
+// of its objects. What cannot be asked is told, and is in nobody's way.
+func (s *session) strange(cfg *config.Config, repairs []state.Repair) error {
+	const most = 3
+	asked := map[string]int{}
+	settled := map[string]bool{} // directories that know one, or cannot be asked
+	for _, r := range repairs {
+		d := declared(cfg, r.Directory)
+		if d == nil || asked[r.Directory] == most || settled[r.Directory] {
+			continue
+		}
+		found, err := s.lookUp(cfg, d, r.New)
+		switch {
+		case errors.Is(err, context.Canceled):
+			return err
+		case err != nil:
+			s.note("not checked whether the GUIDs are there: %v", err)
+		}
+		asked[r.Directory]++
+		settled[r.Directory] = err != nil || found != nil
+	}
+	for i := range cfg.Directories {
+		name := cfg.Directories[i].Name
+		if n := asked[name]; n > 0 && !settled[name] {
+			of := "the GUID that was looked up"
+			if n > 1 {
+				of = fmt.Sprintf("any of the first %d of these GUIDs", n)
+			}
+			s.warn("directory %q has no object with %s: they may be those of mailboxes, as ExchangeGuid is, or of Exchange Online; "+
+				"accounts with GUIDs that no entry has are taken for leavers", name, of)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,230 @@
+package plan
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/rollcall-cli/rollcall/internal/identity"
+)
+
+// LossReason says why an address that was in service is in service nowhere any
+// more. Its text is a stable code.
+type LossReason string
+
+const (
+	// EntryGone: no entry stands behind the account, and more is not known.
+	EntryGone LossReason = "entry_gone"
+	// EntryDeleted: the object is among the deleted ones.
+	EntryDeleted LossReason = "entry_deleted"
+	// EntryMoved: the object exists outside every scope.
+	EntryMoved LossReason = "entry_moved"
+	// EntryDisabled: the object is disabled, in a scope that skips such.
+	EntryDisabled LossReason = "entry_disabled"
+	// EntryWithoutAddress: the object lists no address any more.
+	EntryWithoutAddress LossReason = "entry_without_address"
+	// ValueGone: the entry is there, and does not list the address.
+	ValueGone LossReason = "value_gone"
+	// NotGranted: the entry lists the address, and a rejection says why it is not
+	// granted.
+	NotGranted LossReason = "refused"
+	// DirectoryUndeclared: the configuration does not declare the directory.
+	DirectoryUndeclared LossReason = "directory_undeclared"
+)
+
+var lossReasons = []LossReason{
+	EntryGone, EntryDeleted, EntryMoved, EntryDisabled, EntryWithoutAddress, ValueGone, NotGranted, DirectoryUndeclared,
+}
+
+// LossReasons returns all reasons in a fixed order.
+func LossReasons() []LossReason { return slices.Clone(lossReasons) }
+
+// Text is the reason in a few words.
+func (r LossReason) Text() string {
+	switch r {
+	case EntryGone:
+		return "object gone"
+	case EntryDeleted:
+		return "object deleted"
+	case EntryMoved:
+		return "object outside the scopes"
+	case EntryDisabled:
+		return "object disabled"
+	case EntryWithoutAddress:
+		return "object lists no address"
+	case ValueGone:
+		return "entry no longer lists it"
+	case NotGranted:
+		return "rejected"
+	case DirectoryUndeclared:
+		return "directory not declared"
+	}
+	return ""
+}
+
+// parseLossReason reads a code; "" is none.
+func parseLossReason(text string) (LossReason, error) {
+	if r := LossReason(text); text == "" || slices.Contains(lossReasons, r) {
+		return r, nil
+	}
+	return "", fmt.Errorf("unknown reason %q of an inactive address", text)
+}
+
+// explainLosses gives inactive rows their reasons, as far as the entries tell
+// them.
+func (e *engine) explainLosses(rows []Change) {
+	of := map[*identity.Account]int32{}
+	for n := range rows {
+		if rows[n].Category == Inactive {
+			of[rows[n].Before] = none
+		}
+	}
+	if len(of) == 0 {
+		return
+	}
+	type value struct {
+		entry int32
+		text  string
+	}
+	refused := map[value]bool{}
+	for i := range e.in.Accounts {
+		if _, asked := of[&e.in.Accounts[i]]; !asked {
+			continue
+		}
+		of[&e.in.Accounts[i]] = int32(i)
+		if t := &e.accounts[i]; t.entry != none {
+			for _, c := range e.claims[e.entries[t.entry].first:e.entries[t.entry].end] {
+				if c.reason != noReason {
+					refused[value{t.entry, e.text(c.id).String()}] = true
+				}
+			}
+		}
+	}
+	for _, v := range e.refused {
+		if e.entries[v.entry].account != none {
+			refused[value{v.entry, v.text}] = true
+		}
+	}
+	for n := range rows {
+		r := &rows[n]
+		if r.Category != Inactive {
+			continue
+		}
+		a := of[r.Before]
+		switch {
+		case !e.bound(a):
+			r.Reason = e.departure(a)
+		case refused[value{e.accounts[a].entry, r.Address.String()}]:
+			r.Reason = NotGranted
+		default:
+			r.Reason = ValueGone
+		}
+	}
+}
+
+// departure says why no entry stands behind account a.
+func (e *engine) departure(a int32) LossReason {
+	if !e.dirInfo[e.accounts[a].dir].declared {
+		return DirectoryUndeclared
+	}
+	if e.emptied == nil {
+		e.emptied = map[Departed]bool{}
+		for i := range e.entries {
+			if e.entries[i].flags&empty != 0 {
+				e.emptied[Departed{e.dirInfo[e.entryDir(int32(i))].name, e.in.Entries[i].GUID}] = true
+			}
+		}
+	}
+	if account := &e.in.Accounts[a]; e.emptied[Departed{account.Directory, account.GUID}] {
+		return EntryWithoutAddress
+	}
+	return EntryGone
+}
+
+// Departed is the owner of an account behind which no entry stands.
+type Departed struct {
+	Directory string
+	GUID      identity.GUID
+}
+
+// Departed returns the owners of the accounts of which the plan knows no more
+// than that their entries are gone, each once, in the order of the rows.
+func (p *Plan) Departed() []Departed {
+	var all []Departed
+	seen := map[Departed]bool{}
+	p.eachLoss(func(r *Change) {
+		d := Departed{r.Before.Directory, r.Before.GUID}
+		if r.Reason == EntryGone && !seen[d] {
+			seen[d] = true
+			all = append(all, d)
+		}
+	})
+	return all
+}
+
+// TellDepartures says of inactive rows what became of the objects, where that is
+// known. It decides nothing.
+func (p *Plan) TellDepartures(known map[Departed]LossReason) {
+	p.eachLoss(func(r *Change) {
+		if why := known[Departed{r.Before.Directory, r.Before.GUID}]; r.Reason == EntryGone && why != "" {
+			r.Reason = why
+		}
+	})
+}
+
+func (p *Plan) eachLoss(f func(*Change)) {
+	for i := range p.Changes {
+		if p.Changes[i].Category == Inactive {
+			f(&p.Changes[i])
+		}
+	}
+	for i := range p.LeftOut {
+		if c := p.LeftOut[i].change; c != nil && c.Category == Inactive {
+			f(c)
+		}
+	}
+}
+
+// derive makes the rows anew from the accounts. Each address that is lost is so
+// for the reason that it was, before the function renamed it.
+func (p *Plan) derive(rename func(identity.Address) identity.Address) {
+	reasons := map[identity.Address]LossReason{}
+	for i := range p.Changes {
+		if c := &p.Changes[i]; c.Category == Inactive {
+			reasons[rename(c.Address)] = c.Reason
+		}
+	}
+	p.Changes = Rows(p.Accounts)
+	for i := range p.Changes {
+		if c := &p.Changes[i]; c.Category == Inactive {
+			c.Reason = reasons[c.Address]
+		}
+	}
+}
+
+// Ambiguities says which entries list several possible primaries, "" where none
+// does.
+func (p *Plan) Ambiguities() string {
+	const named = 3
+	n := len(p.Ambiguous)
+	if n == 0 {
+		return ""
+	}
+	text := fmt.Sprintf("%s several addresses as their primary:", several(n, "entry lists", "entries list"))
+	if n == 1 {
+		text = "1 entry lists several addresses as its primary:"
+	}
+	for i := range p.Ambiguous[:min(n, named)] {
+		a := &p.Ambiguous[i]
+		var others []string
+		for _, x := range a.Others {
+			others = append(others, x.String())
+		}
+		text += fmt.Sprintf(" %s: %s is taken, not %s;", a.DN, a.Chosen, strings.Join(others, ", "))
+	}
+	text = strings.TrimSuffix(text, ";")
+	if n > named {
+		text += fmt.Sprintf("; and %s more", Thousands(n-named))
+	}
+	return text
+}
