@@ -34,10 +34,9 @@ func (e *ErrDN) Error() string {
 //	          keeps its octets
 //	#04...    the hex of a BER value, which equals no value that is written as text
 //	a=1+b=2   the parts sorted
-//	"1,2"     a value in quotes, which is the same as 1\,2 without (RFC 2253)
 //
-// Spaces around "=", "," and "+" do not count, as in RFC 2253. "" is the root, an
-// empty DN.
+// Spaces around "=", "," and "+" do not count, and values may stand in quotes, as
+// in RFC 2253. "" is the root, an empty DN.
 func ParseDN(s string) (DN, error) {
 	if strings.TrimSpace(s) == "" {
 		return DN{}, nil
