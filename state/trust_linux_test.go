@@ -62,10 +62,18 @@ func TestRootIsNotRaced(t *testing.T) {
 		return func(at string) { _ = os.Symlink(target, at) }
 	}
 	swap(dir, linkTo(victim))
-	swap(filepath.Join(dir, "s.history"), linkTo(victim))
+	var mineIsHistory sync.Mutex // else the test would remove it with that
 	swap(filepath.Join(dir, "s.history"), func(at string) {
+		if rand.IntN(2) == 0 {
+			linkTo(victim)(at)
+			return
+		}
+		mineIsHistory.Lock()
+		defer mineIsHistory.Unlock()
 		if os.Rename(mine, at) == nil {
-			os.Rename(at, mine)
+			for os.Rename(at, mine) != nil { // dir is swapped, too
+				time.Sleep(time.Millisecond)
+			}
 		}
 	})
 	swap(filepath.Join(dir, "s.history", "rejections.jsonl"), linkTo(filepath.Join(victim, "victim")))
@@ -81,7 +89,9 @@ func TestRootIsNotRaced(t *testing.T) {
 			done++
 		}
 		if runs%8 == 0 {
+			mineIsHistory.Lock()
 			os.RemoveAll(filepath.Join(dir, "s.history"))
+			mineIsHistory.Unlock()
 		}
 	}
 	close(stop)
