@@ -260,7 +260,7 @@ func TestLoad(t *testing.T) {
 				{Name: "gmail.com", Public: true, AliasFor: []string{"example.com", "example.org"}},
 			},
 			Scopes: []plan.Scope{
-				{Name: "staff", Directory: "corp", Base: identity.DN{"ou=staff", "dc=corp", "dc=example", "dc=com"}, Domains: []string{"example.com"}, Adopt: true, MaxLength: map[string]int{"department": 32, "display_name": 64}},
+				{Name: "staff", Directory: "corp", GUIDAttribute: "objectGUID", Base: identity.DN{"ou=staff", "dc=corp", "dc=example", "dc=com"}, Domains: []string{"example.com"}, Adopt: true, MaxLength: map[string]int{"department": 32, "display_name": 64}},
 				{Name: "people", Directory: "people", Domains: []string{"example.com", "example.org"}, Rebind: true},
 				{Name: "lab", Directory: "lab-1", Domains: []string{"example.com", "example.org"}, Adopt: true},
 				{Name: "found", Directory: "found", Domains: []string{"example.com", "example.org"}, Adopt: true},

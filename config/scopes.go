@@ -57,7 +57,7 @@ func (d *decoder) readScopes(blocks []*block) {
 		scope.Attributes = d.attributes(b)
 		d.config.Scopes = append(d.config.Scopes, scope)
 
-		rule := plan.Scope{Name: b.label, Directory: scope.Directory, Domains: d.ownDomains(), Adopt: b.flag("adopt", true)}
+		rule := plan.Scope{Name: b.label, Directory: scope.Directory, GUIDAttribute: scope.GUIDAttribute, Domains: d.ownDomains(), Adopt: b.flag("adopt", true)}
 		rule.Base, _ = identity.ParseDN(scope.BaseDN) // is checked where it is read
 		rule.Rebind = b.oneOf("on_guid_change", "reject", "rebind") == "rebind"
 		if b.has("domains") {

@@ -90,9 +90,10 @@ func Compare(base, head *Plan) *Difference {
 }
 
 // keyAttribute is the attribute that tells the refusal from others. A legal hold
-// has one row for all that it keeps of an object.
+// has one row for all that it keeps of an object, and a missing GUID is missing by
+// whatever name.
 func (r *Rejection) keyAttribute() string {
-	if r.Reason == LegalHold {
+	if r.Reason == LegalHold || r.Reason == MissingGUID {
 		return ""
 	}
 	return r.Attribute

@@ -10,15 +10,18 @@
 // domain of the scope, is a claim. A claim either stands or has one reason why
 // it does not. The phases run in this order, each in a file of its own:
 //
-//	claims.go    values become addresses, addresses become claims
+//	claims.go    values become addresses, addresses become claims; domains.go
+//	             reads their domains
 //	bind.go      entries and accounts find each other, by GUID, then by primary
 //	holders.go   what an account holds already may keep a claim from an entry;
 //	             each entry gets its primary
 //	contest.go   claims of several entries on one address; who loses is stuck,
 //	             and what is stuck or frozen keeps its addresses
-//	console.go   the accounts afterwards; protected and held ones; limits
+//	console.go   the accounts afterwards; protected and held ones
 //	select.go    the part of that which is wanted, where that is not all
+//	brakes.go    what each directory would lose, and what of it is withheld
 //	rows.go      the difference, address by address, then account by account
+//	losses.go    why an address is in service nowhere any more
 //
 // Nothing that a phase has refused is given back by a later one, so that the
 // outcome does not depend on the order in which entries are looked at.
@@ -30,11 +33,33 @@
 //	an account, other directory       that was read or is undeclared, and   bound (directory switch)
 //	                                  nobody else carries the GUID
 //	                                  otherwise                             other_directory, whole
-//	no account                        its declared primary is that of
+//	no account                        a local account records it, nobody
+//	                                  else carries it, scope adopts         bound (adoption)
+//	                                  its declared primary is that of
 //	                                  a local account, scope adopts         bound (adoption)
 //	                                  an orphan, scope rebinds              bound (GUID change)
 //	                                  an orphan                             guid_changed, whole
 //	                                  none of these                         new account
+//
+// No local account is adopted by its primary that records the GUID of another
+// entry which somebody else has, too, and none that is on hold.
+//
+// # Brakes
+//
+// A directory with one count over its limit loses nothing in this run but what
+// others were granted:
+//
+//	of an account that was active          while its directory is braked
+//	an address that nobody was granted     stays with it
+//	its status                             stays
+//	its primary, if nobody was granted it  stays; the entry's joins as an alias
+//	its record, if its primary went        stays, with the least address that is
+//	to somebody else                       left as its primary, if there is one
+//
+// Additions, moves and all else go ahead, so that a second plan changes nothing and
+// the run that is allowed ends as if there had been no brake, but for the inactive
+// records of accounts whose primary went to somebody else, and for accounts that an
+// address on legal hold or a protected one has joined meanwhile.
 //
 // # What the holder of an address answers to a claim
 //

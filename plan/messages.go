@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 
@@ -113,7 +114,7 @@ func (r *Rejection) Message() string {
 		return fmt.Sprintf("%s is bound to a GUID that the directory no longer has; the entry's is %s", other, r.GUID)
 	case MissingGUID:
 		if r.Other.Kind == NoParty {
-			return "the entry has no GUID that can be read, so that nothing can be bound to it"
+			return "the entry has no GUID in " + cmp.Or(r.Attribute, "objectGUID or entryUUID") + ", so nothing can be bound to it"
 		}
 		return "the entry shares its GUID with " + other
 	}
@@ -137,7 +138,7 @@ func (r *Rejection) holdMessage(other string) string {
 func (r *Rejection) Remedy() string {
 	switch r.Reason {
 	case AliasRejected:
-		return "remove the address from all entries but one"
+		return "leave the alias with one of the entries"
 	case PrimaryRejected:
 		return "leave the primary with one entry and give the others their own"
 	case AliasMalformed, PrimaryMalformed:
@@ -145,19 +146,22 @@ func (r *Rejection) Remedy() string {
 	case ProtectedDeactivation, ProtectedPrimaryToAlias, ProtectedMove:
 		return fmt.Sprintf("restore it in the directory, or take it out of protected %s if the change is wanted", quote(r.Guard))
 	case UnknownDomain:
+		if routing := r.Routing(); routing != "" {
+			return fmt.Sprintf("it only routes mail: declare domain %s { ignore = true }, and no such address is looked at", quote(routing))
+		}
 		domain := r.Address[strings.LastIndexByte(r.Address, '@')+1:]
 		return fmt.Sprintf("declare domain %s and add it to the domains of scope %s, or remove the address from the directory", quote(domain), quote(r.Scope))
 	case PreexistingAddress:
 		if r.Other.Kind == AccountParty && r.Other.Directory == "" {
 			return "remove it from the local account, or let an entry declare the account's primary in a scope with adopt = true"
 		}
-		return "remove it first from the entry of the account that has it"
+		return fmt.Sprintf("give the entry another address; or, if the address is to move, remove it first from the entry of %s", r.Other.Name)
 	case LocalPrimaryNotAdopted:
 		return fmt.Sprintf("let an entry declare %s as its primary in a scope with adopt = true, or remove the alias from the local account", r.Other.Name)
 	case NoValidPrimary:
 		return "give the entry a primary of its own in a domain of its scope"
 	case OtherDirectory:
-		return "remove the address or object from one of the directories, and read both in the same run"
+		return "give the entry another address; or, if both are one person, remove the object from one of the directories, and read both in the same run"
 	case PublicAddress:
 		return "add the primary's domain to alias_for of the public domain, or remove the address from the directory"
 	case LegalHold:
@@ -167,10 +171,13 @@ func (r *Rejection) Remedy() string {
 	case GUIDChanged:
 		return fmt.Sprintf("if it is the same person: rollcall state rebind %s %s, or on_guid_change = \"rebind\" in scope %s for all of them", r.Other.Name, r.GUID, quote(r.Scope))
 	case MissingGUID:
-		if r.Other.Kind == NoParty {
-			return "let the account that reads the directory see objectGUID or entryUUID, or set guid_attribute to an attribute that holds a GUID"
+		switch {
+		case r.Other.Kind != NoParty:
+			return "remove one of the two objects, or set guid_attribute to an attribute that is unique"
+		case r.Attribute != "":
+			return fmt.Sprintf("give the entry a value in %s, or name another attribute in guid_attribute of scope %s", r.Attribute, quote(r.Scope))
 		}
-		return "remove one of the two objects, or set guid_attribute to an attribute that is unique"
+		return fmt.Sprintf("let the account that reads the directory see objectGUID or entryUUID, or name another attribute in guid_attribute of scope %s: 389 Directory Server has nsUniqueId", quote(r.Scope))
 	}
 	return ""
 }

@@ -46,6 +46,9 @@ func (e *engine) entryRow(i int32, reason Reason, address string) Rejection {
 		Reason: reason, Address: address, Type: in.Type, GUID: in.GUID, DN: in.DN,
 		Directory: e.dirInfo[e.entryDir(i)].name, Scope: e.scopes[in.Scope].Name,
 	}
+	if reason == MissingGUID {
+		r.Attribute = e.scopes[in.Scope].GUIDAttribute
+	}
 	switch {
 	case t.primary != none:
 		r.Primary = e.text(e.claims[t.primary].id).String()

@@ -80,7 +80,7 @@ type Rejection struct {
 	Guard string
 	// Attribute, Limit and Length belong to attribute_too_long; Limit and
 	// Length are in characters. Attribute names the values that a legal hold
-	// keeps, too.
+	// keeps, too, and the attribute in which missing_guid found no GUID.
 	Attribute     string
 	Limit, Length int
 	// Wanted is the primary that the entry would have in place of a protected

@@ -44,6 +44,9 @@ type Scope struct {
 	// Base is the name that all its entries are below. It decides nothing but
 	// to which scopes a [Selection] counts an account that has no entry.
 	Base identity.DN
+	// GUIDAttribute is the attribute of GUIDs that it reads, "" for objectGUID or
+	// else entryUUID. It decides nothing, and is there to be named.
+	GUIDAttribute string
 	// Domains are the names of the declared domains whose addresses it takes.
 	Domains []string
 	// Adopt lets an entry take over a local account with its primary.

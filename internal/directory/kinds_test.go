@@ -123,7 +123,7 @@ func TestSystemNamesPage(t *testing.T) {
 		want = append(want, []string{n.shape(), n.of})
 	}
 	s := staff()
-	count := regexp.MustCompile("(\\d+) hex digits")
+	count := regexp.MustCompile(`(\d+) hex digits`)
 	for _, row := range same(t, "### System mailboxes", want) {
 		name := strings.ReplaceAll(row[0], "GUID", "8c4ac332-975f-4717-ad7b-ba4a4e968fff")
 		name = count.ReplaceAllStringFunc(name, func(text string) string {
