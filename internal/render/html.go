@@ -158,6 +158,7 @@ func (r *reportPage) facts(p *plan.Plan, s *plan.Summary) {
 	fact(s.LeftOut, "change left out", "changes left out", "skipped")
 	fact(s.Rejections, "refusal", "refusals", "refused")
 	fact(newOnes(p.Rejections), "of them new", "of them new", "refused")
+	fact(s.Ignored, ignoredOne, ignoredMany, "")
 	fact(s.Unchanged, "account stays as it is", "accounts stay as they are", "")
 }
 

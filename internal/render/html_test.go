@@ -364,7 +364,7 @@ func browserFilters(t *testing.T, b *servertest.Browser) {
 	b.Until(`document.querySelector("#tab-adoption .n").textContent === "1" && document.querySelector("#tab-add .n").textContent === "0"`)
 	choose(b, "directory", "")
 	choose(b, "type", "=list")
-	b.Until(`document.getElementById("status").textContent === "2 of 71 rows"`)
+	b.Until(`document.getElementById("status").textContent === "2 of 72 rows"`)
 	if got, want := firstCells(t, b), []string{"all@example.com", "team@example.com"}; !slices.Equal(got, want) {
 		t.Errorf("lists %q, want %q", got, want)
 	}

@@ -286,6 +286,7 @@ func (r *comment) counts(p *plan.Plan, s *plan.Summary) {
 	line("", "withheld", s.Withheld, "of these changes is withheld by a brake", "of these changes are withheld by a brake")
 	line(skipped.text, "left_out", s.LeftOut, "further change is not made: not selected", "further changes are not made: not selected")
 	line(refused.text, "rejected", s.Rejections, "refusal, told below with what to do", "refusals, told below with what to do")
+	line("", "ignored", s.Ignored, ignoredOne, ignoredMany)
 	r.put("| | unchanged | %s | %s |\n\n", number(s.Unchanged), oneOf(s.Unchanged, "account stays as it is", "accounts stay as they are"))
 }
 

@@ -259,6 +259,8 @@ func (o *page) cut(n int, opt TextOptions) {
 	}
 }
 
+const ignoredOne, ignoredMany = "address in an ignored domain", "addresses in ignored domains"
+
 // summary counts everything once more and says what to do.
 func (o *page) summary(p *plan.Plan, s *plan.Summary, opt TextOptions) {
 	type line struct {
@@ -286,6 +288,9 @@ func (o *page) summary(p *plan.Plan, s *plan.Summary, opt TextOptions) {
 			refusals += oneOf(s.Rejections, ", new", ", "+number(n)+" of them new")
 		}
 		lines = append(lines, line{refused, "rejected", s.Rejections, refusals + ", told above with what to do"})
+	}
+	if s.Ignored > 0 {
+		lines = append(lines, line{span{}, "ignored", s.Ignored, oneOf(s.Ignored, ignoredOne, ignoredMany)})
 	}
 	lines = append(lines, line{span{}, "unchanged", s.Unchanged, oneOf(s.Unchanged, "account stays as it is", "accounts stay as they are")})
 	names, digits := 0, 0

@@ -278,14 +278,22 @@ func TestWithheld(t *testing.T) {
 	before := identity.Account{Primary: numbered(1), Aliases: []identity.Address{numbered(2), numbered(3)}}
 	kept := identity.Account{Primary: numbered(1), Aliases: []identity.Address{numbered(2)}}
 	after := identity.Account{Primary: numbered(1), Status: identity.Inactive}
-	p := &plan.Plan{Accounts: []plan.AccountChange{{Before: &before, After: &after, Kept: &kept, Withheld: true}}}
-	console := New([]identity.Account{before}, 1)
+	idle, gone := identity.Account{Primary: numbered(4)}, identity.Account{Primary: numbered(4), Status: identity.Inactive}
+	same := idle
+	p := &plan.Plan{Accounts: []plan.AccountChange{
+		{Before: &before, After: &after, Kept: &kept, Withheld: true},
+		{Before: &idle, After: &gone, Kept: &same, Withheld: true},
+	}}
+	console := New([]identity.Account{before, idle}, 2)
 	result, err := apply.Run(context.Background(), p, console, nil)
-	if err != nil || result.Withheld != 1 || result.Applied != 0 {
+	if err != nil || result.Withheld != 2 || result.Applied != 1 {
 		t.Fatalf("%+v, %v", result, err)
 	}
-	if got, err := console.Accounts(); err != nil || !reflect.DeepEqual(got, []identity.Account{kept}) {
+	if got, err := console.Accounts(); err != nil || !reflect.DeepEqual(got, []identity.Account{kept, idle}) {
 		t.Errorf("%v, %v", got, err)
+	}
+	if len(console.touched) != 1 {
+		t.Errorf("%d accounts were touched, and one changes", len(console.touched))
 	}
 }
 
