@@ -26,6 +26,9 @@ func (r reading) known(cfg *config.Config) (*state.State, []string, error) {
 // entries have them in, so that an import or an earlier configuration doubles
 // nobody. An account whose address somebody else has there stays as it is.
 func canonical(rules *plan.Rules, accounts []identity.Account) ([]identity.Account, []string) {
+	if !slices.ContainsFunc(rules.Domains, func(d plan.Domain) bool { return len(d.Aliases) > 0 }) {
+		return accounts, nil
+	}
 	domains := plan.NewDomains(rules.Domains)
 	other := func(x identity.Address) bool { return domains.Canonical(x) != x }
 	var odd []int

@@ -38,7 +38,9 @@ scope "staff" {
   filter    = "` + staffFilter + `"
 }
 limits {
-  deactivations = 1000000
+  deactivations   = 1000000
+  removals        = 1000000
+  primary_changes = 1000000
 }
 `
 
