@@ -14,20 +14,21 @@ type domains struct {
 	declared map[string]*block // by name in lower case
 	public   map[string]bool
 	ignored  map[string]bool
+	reader   *plan.Domains // once an address was asked about
 	// aliasOf leads from an alias domain to the domain it is rewritten to.
 	aliasOf map[string]string
 }
 
 func (d *decoder) readDomains(blocks []*block) {
-	d.domains = domains{map[string]*block{}, map[string]bool{}, map[string]bool{}, map[string]string{}}
+	d.domains = domains{declared: map[string]*block{}, public: map[string]bool{}, ignored: map[string]bool{}, aliasOf: map[string]string{}}
 	for _, b := range blocks {
 		name := strings.ToLower(b.label)
 		ignored := b.flag("ignore", false)
 		below, wild := strings.CutPrefix(name, "*.")
 		switch {
-		case wild && !ignored && identity.ValidDomain(below):
+		case wild && !ignored && identity.ValidDomain("x."+below):
 			d.errorf(b.labelRange(), "add ignore = true, or write each domain by its name", "%q stands for many domains, whose addresses can only be ignored", b.label)
-		case !wild && !identity.ValidDomain(name), wild && !identity.ValidDomain(below):
+		case !wild && !identity.ValidDomain(name), wild && !identity.ValidDomain("x."+below):
 			d.errorf(b.labelRange(), domainHint(b.label), "%q is not a domain", b.label)
 		}
 		if first := d.declared[name]; first != nil {

@@ -65,7 +65,10 @@ func (d *decoder) guarded(it item) []identity.Address {
 	if target, ok := d.aliasOf[a.Domain()]; ok {
 		return []identity.Address{a, a.WithDomain(target)}
 	}
-	if d.declared[a.Domain()] == nil {
+	if d.reader == nil {
+		d.reader = plan.NewDomains(d.config.Rules.Domains)
+	}
+	if d.reader.Of(a.Domain()) == nil {
 		hint := "check its spelling; what is in no declared domain is not synchronized in the first place"
 		if s := d.similarDomain(a.Domain()); s != "" && it.quoted() {
 			hint = "did you mean " + a.Local() + "@" + s + "?"
@@ -87,6 +90,7 @@ func (d *decoder) similarDomain(domain string) string {
 	}
 	if len(d.similar) < mostSuggestions {
 		names := slices.AppendSeq(slices.Collect(maps.Keys(d.declared)), maps.Keys(d.aliasOf))
+		names = slices.DeleteFunc(names, func(name string) bool { return strings.HasPrefix(name, "*.") })
 		s = suggest(domain, names)
 		d.similar[domain] = s
 	}

@@ -87,22 +87,20 @@ func (e *engine) mergeObjects() {
 // dropEmpty drops the objects that list no address, or none but ignored ones:
 // they are no entries.
 func (e *engine) dropEmpty() {
-	ignoring := slices.ContainsFunc(e.in.Rules.Domains, func(d Domain) bool { return d.Ignore })
+	ignoring := e.domains.Ignoring()
 	for i := range e.entries {
 		in := &e.in.Entries[i]
 		switch {
 		case e.entries[i].flags&dropped != 0:
 		case len(in.Primaries)+len(in.Aliases) == 0:
 			e.entries[i].flags |= dropped | empty
-		case ignoring:
-			if only, n := e.onlyIgnored(in); only {
-				e.entries[i].flags |= dropped | empty
-				e.ignored += n
-				if e.ignoredObjects == nil {
-					e.ignoredObjects = map[string]int{}
-				}
-				e.ignoredObjects[e.dirInfo[e.entryDir(int32(i))].name]++
+		case ignoring && e.domains.OnlyIgnored(*in):
+			e.entries[i].flags |= dropped | empty
+			e.ignored += addressesOf(in)
+			if e.ignoredObjects == nil {
+				e.ignoredObjects = map[string]int{}
 			}
+			e.ignoredObjects[e.dirInfo[e.entryDir(int32(i))].name]++
 		}
 	}
 }
@@ -150,8 +148,9 @@ func (e *engine) unite(results []int32) {
 	if !e.ownEntries {
 		e.in.Entries, e.ownEntries = slices.Clone(e.in.Entries), true
 	}
-	first.Primaries, first.Aliases = nil, nil
+	first.Primaries, first.Aliases, first.Mail = nil, nil, nil
 	for _, i := range results {
+		first.Mail = append(first.Mail, e.in.Entries[i].Mail...)
 		first.Primaries = append(first.Primaries, e.in.Entries[i].Primaries...)
 		first.Aliases = append(first.Aliases, e.in.Entries[i].Aliases...)
 	}
@@ -177,7 +176,7 @@ func (e *engine) compareEntries(a, b int32) int {
 		return c // what follows is sorted first, and may be long
 	}
 	return cmp.Or(
-		strings.Compare(x.Username, y.Username), cmp.Compare(x.Type, y.Type),
+		strings.Compare(x.Username, y.Username), cmp.Compare(x.Type, y.Type), slices.Compare(x.Mail, y.Mail),
 		compareSets(x.Primaries, y.Primaries), compareSets(x.Aliases, y.Aliases),
 		slices.CompareFunc(x.Attributes, y.Attributes, func(p, q identity.Attribute) int {
 			return cmp.Or(strings.Compare(p.Name, q.Name), strings.Compare(p.Value, q.Value))

@@ -119,11 +119,14 @@ func (a *Allowance) Of(b Brake) int {
 }
 
 // Tripped returns what must be allowed of each kind for no brake to withhold
-// anything: 0 where none has tripped.
+// anything, that which is allowed already included; nothing where none withholds.
 func Tripped(all []Allowance) (lift [Brakes]int) {
+	if !slices.ContainsFunc(all, func(a Allowance) bool { return a.Braked() }) {
+		return lift
+	}
 	for b := range lift {
 		for i := range all {
-			if loss := all[i].Losses[b]; loss.Over() && !loss.Lifted {
+			if loss := all[i].Losses[b]; loss.Over() {
 				lift[b] += loss.Count
 			}
 		}

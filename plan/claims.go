@@ -93,21 +93,14 @@ func distinct(texts []string) int {
 	return len(slices.Compact(texts))
 }
 
-// onlyIgnored reports whether every value of an object is an address in an
-// ignored domain, and counts them.
-func (e *engine) onlyIgnored(in *identity.Entry) (only bool, n int) {
-	s := &e.scopes[in.Scope]
+// addressesOf counts the different addresses of an object that lists no others
+// than well-formed ones.
+func addressesOf(in *identity.Entry) int {
 	var all []string
-	for _, texts := range [...][]string{in.Primaries, in.Aliases} {
-		for _, text := range texts {
-			v := e.normalise(s, text)
-			if !v.ignored {
-				return false, 0
-			}
-			all = append(all, v.text)
-		}
+	for _, text := range slices.Concat(in.Primaries, in.Aliases) {
+		all = append(all, strings.ToLower(text))
 	}
-	return true, distinct(all)
+	return distinct(all)
 }
 
 // Ambiguity is an entry that lists several addresses which could be its declared
@@ -142,13 +135,13 @@ func (e *engine) declaredPrimary(i int32, candidates []listed) int {
 	chosen := &candidates[best]
 	var others []identity.Address
 	for n := range candidates {
-		if x := &candidates[n]; x.reason == noReason && !x.public && x.address != chosen.address && !slices.Contains(others, x.address) {
+		if x := &candidates[n]; x.reason == noReason && !x.public && x.address != chosen.address {
 			others = append(others, x.address)
 		}
 	}
 	if len(others) > 0 {
 		slices.SortFunc(others, identity.Address.Compare)
-		e.ambiguous = append(e.ambiguous, Ambiguity{e.in.Entries[i].DN, chosen.address, others})
+		e.ambiguous = append(e.ambiguous, Ambiguity{e.in.Entries[i].DN, chosen.address, slices.Compact(others)})
 	}
 	return best
 }

@@ -241,6 +241,7 @@ func (c *AccountChange) deactivates() bool {
 func (e *engine) countsFor(i int) string {
 	a := int32(i)
 	switch {
+	case e.local(a):
 	case e.bound(a):
 		return e.dirInfo[e.entryDir(e.accounts[a].entry)].name
 	case e.orphan(a):

@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/rollcall-cli/rollcall/internal/identity"
@@ -48,6 +49,32 @@ func (d *Domains) index(name string) int {
 		}
 	}
 	return none
+}
+
+// Ignoring reports whether any domain is ignored.
+func (d *Domains) Ignoring() bool {
+	return slices.ContainsFunc(d.list, func(x Domain) bool { return x.Ignore })
+}
+
+// OnlyIgnored reports whether an object lists addresses, and each is well-formed
+// and in an ignored domain. Such an object is no entry.
+func (d *Domains) OnlyIgnored(e identity.Entry) bool {
+	ignored := func(text string) bool {
+		x, err := identity.ParseAddress(text)
+		if err != nil {
+			return false
+		}
+		own := d.Of(x.Domain())
+		return own != nil && own.Ignore
+	}
+	for _, texts := range [...][]string{e.Primaries, e.Aliases} {
+		for _, text := range texts {
+			if !ignored(text) {
+				return false
+			}
+		}
+	}
+	return len(e.Primaries)+len(e.Aliases) > 0
 }
 
 // Of returns the declared domain that a name in lower case belongs to, or nil.

@@ -152,8 +152,8 @@ type DomainFacts struct {
 	// Name is the declared domain, or the address's own if none is.
 	Name string
 	// Alias is the domain that was asked about, if it is rewritten to Name.
-	Alias            string
-	Declared, Public bool
+	Alias                     string
+	Declared, Public, Ignored bool
 	// AliasFor are the domains of the primaries that addresses of a public domain
 	// may be aliases of.
 	AliasFor []string

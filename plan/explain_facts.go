@@ -119,8 +119,8 @@ func (x *explainer) domainFacts(address string) DomainFacts {
 		return DomainFacts{Name: name}
 	}
 	d := &x.in.Rules.Domains[index]
-	f := DomainFacts{Name: d.Name, Declared: true, Public: d.Public, AliasFor: d.AliasFor}
-	if d.Name != name {
+	f := DomainFacts{Name: d.Name, Declared: true, Public: d.Public, Ignored: d.Ignore, AliasFor: d.AliasFor}
+	if d.Name != name && !d.Ignore {
 		f.Alias = name
 	}
 	for n := range x.engine.scopes {

@@ -69,6 +69,8 @@ func (s *Step) Message() string {
 		return fmt.Sprintf("%s is on legal hold %s, and stays as it is", account, quote(s.Guard))
 	case Adopted:
 		return fmt.Sprintf("%s adopts %s: it declares its primary", entry, account)
+	case Recorded:
+		return fmt.Sprintf("%s adopts %s: the account records its GUID", entry, account)
 	case Rebound:
 		return fmt.Sprintf("%s takes over %s: it declares its primary, whose GUID the directory has no more, and the scope rebinds", entry, account)
 	case NewEntry:
@@ -416,6 +418,9 @@ func (x *Explanation) reasons(address string) (names []string) {
 // why gives the reason of an answer, from the colon on.
 func (x *Explanation) why(f *AddressFacts) string {
 	if f.Fate() == Nobody {
+		if f.Domain.Ignored {
+			return ": its domain is ignored, so that it is skipped as if nobody listed it"
+		}
 		if f.Refused == 0 {
 			return ": no entry of a scope lists it, and no account has it"
 		}
@@ -463,6 +468,9 @@ func (x *Explanation) whyAt(f *AddressFacts, p *AccountFacts) string {
 	case p.Standing == Orphan:
 		return ": no entry stands behind the account any more"
 	case p.Before != nil && p.Before.Local() && p.After != nil && !p.After.Local():
+		if p.Before.GUID == p.After.GUID {
+			return ": " + p.Entry.text() + " adopts its account, which records its GUID"
+		}
 		return ": " + p.Entry.text() + " adopts it by declaring its primary"
 	case listed >= 0 && f.Listed[listed].Role == DeclaredRole && f.After != nil && !f.After.Primary && x.protects(f.After.Account.Primary) != "":
 		return fmt.Sprintf(": %s declares it as its primary, but protected %s keeps %s in that place", p.Entry.text(), quote(x.protects(f.After.Account.Primary)), f.After.Account.Primary)

@@ -52,6 +52,7 @@ const (
 	OnHold    Outcome = "on_hold"
 
 	Adopted   Outcome = "adopted"
+	Recorded  Outcome = "recorded"
 	Rebound   Outcome = "guid_change"
 	NewEntry  Outcome = "new"
 	IsLocal   Outcome = "local"
@@ -291,6 +292,8 @@ func (x *explainer) lookAtEntry(rule Rule, i int32) {
 			outcome = Adopted
 		case rule == RuleDeclared:
 			outcome = Rebound
+		case x.local(t.account):
+			outcome = Recorded
 		case x.engine.accounts[t.account].dir != x.entryDir(i):
 			outcome = Switched
 		}

@@ -319,7 +319,7 @@ func (g *generator) entries() {
 		if again := pick(g, g.readScopes(g.in.Rules.Scopes[e.Scope].Directory)); again != e.Scope {
 			e.Scope, e.DN = again, strings.ToUpper(e.DN)
 			if g.chance(0.5) {
-				e.Primaries, e.Aliases = nil, nil
+				e.Primaries, e.Aliases, e.Mail = nil, nil, nil
 				g.more(&e, 0.7)
 			}
 		}
@@ -333,7 +333,7 @@ func (g *generator) entries() {
 func consistent(in plan.Input) (entries []identity.Entry) {
 	same := func(a, b *identity.Entry) bool {
 		return a.Username == b.Username && a.Type == b.Type && a.DN == b.DN && slices.Equal(a.Primaries, b.Primaries) &&
-			slices.Equal(a.Aliases, b.Aliases) && slices.Equal(a.Attributes, b.Attributes)
+			slices.Equal(a.Aliases, b.Aliases) && slices.Equal(a.Attributes, b.Attributes) && slices.Equal(a.Mail, b.Mail)
 	}
 	for _, e := range in.Entries {
 		if !slices.ContainsFunc(entries, func(o identity.Entry) bool {

@@ -114,7 +114,7 @@ func (e *engine) explainLosses(rows []Change) {
 		switch {
 		case !e.bound(a):
 			r.Reason = e.departure(a)
-		case refused[value{e.accounts[a].entry, r.Address.String()}]:
+		case refused[value{e.accounts[a].entry, e.domains.Canonical(r.Address).String()}]:
 			r.Reason = NotGranted
 		default:
 			r.Reason = ValueGone
@@ -217,8 +217,11 @@ func (p *Plan) Ambiguities() string {
 	for i := range p.Ambiguous[:min(n, named)] {
 		a := &p.Ambiguous[i]
 		var others []string
-		for _, x := range a.Others {
+		for _, x := range a.Others[:min(len(a.Others), named)] {
 			others = append(others, x.String())
+		}
+		if more := len(a.Others) - named; more > 0 {
+			others = append(others, Thousands(more)+" more")
 		}
 		text += fmt.Sprintf(" %s: %s is taken, not %s;", a.DN, a.Chosen, strings.Join(others, ", "))
 	}

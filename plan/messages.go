@@ -153,7 +153,7 @@ func (r *Rejection) Remedy() string {
 		return fmt.Sprintf("declare domain %s and add it to the domains of scope %s, or remove the address from the directory", quote(domain), quote(r.Scope))
 	case PreexistingAddress:
 		if r.Other.Kind == AccountParty && r.Other.Directory == "" {
-			return "remove it from the local account, or let an entry declare the account's primary in a scope with adopt = true"
+			return "give the entry another address; or remove this one from the local account, or let an entry that has no account yet declare the account's primary in a scope with adopt = true"
 		}
 		return fmt.Sprintf("give the entry another address; or, if the address is to move, remove it first from the entry of %s", r.Other.Name)
 	case LocalPrimaryNotAdopted:

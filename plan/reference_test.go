@@ -1033,6 +1033,7 @@ func (m *refModel) lossOf(a *refAccount, x identity.Address) string {
 		}
 		return "entry_gone"
 	}
+	x = address(m.value(a.entry.scope, x.String()).norm) // as the entry's are written
 	refused := slices.ContainsFunc(a.entry.ruled, func(r refRejection) bool { return r.Address == x.String() })
 	if c := a.entry.claim(x); refused || c != nil && c.reason != 0 {
 		return "refused"
@@ -1043,6 +1044,8 @@ func (m *refModel) lossOf(a *refAccount, x identity.Address) string {
 // countsFor is the directory that an account counts for, "" for none.
 func (m *refModel) countsFor(a *refAccount) string {
 	switch {
+	case a.after != nil && a.Local() && a.after.Local():
+		return "" // Reading: also if an entry is bound to it that cannot move
 	case a.entry != nil:
 		return a.entry.dir
 	case a.Local() || m.unread(a):

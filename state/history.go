@@ -88,6 +88,8 @@ type Head struct {
 	Scopes []Scope `json:"scopes"`
 	// Domains are the declared domains, sorted by name; empty as Scopes are.
 	Domains []Domain `json:"domains"`
+	// Unread are the declared directories that were not read.
+	Unread []string `json:"unread"`
 	// Undoes is the run that the plan takes back, or 0.
 	Undoes int `json:"undoes"`
 	// Only and Except are the selectors that the plan was made with.

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"fmt"
 	"slices"
 
@@ -10,24 +11,49 @@ import (
 	"github.com/rollcall-cli/rollcall/state"
 )
 
+// recorded is a state whose accounts are read as the rules write addresses.
+type recorded struct {
+	*state.State
+	originals map[identity.Address]original
+}
+
+// original is an account that is recorded otherwise than it is read.
+type original struct{ recorded, read identity.Account }
+
 // known reads the state with its addresses as the rules write them, and returns
 // what is to be told of that.
-func (r reading) known(cfg *config.Config) (*state.State, []string, error) {
+func (r reading) known(cfg *config.Config) (*recorded, []string, error) {
 	st, err := r.state(cfg)
 	if err != nil {
 		return nil, nil, err
 	}
+	known := &recorded{State: st}
 	var told []string
-	st.Accounts, told = canonical(&cfg.Rules, st.Accounts)
-	return st, told, nil
+	st.Accounts, known.originals, told = canonical(&cfg.Rules, st.Accounts)
+	return known, told, nil
+}
+
+// keep takes over accounts as they are read. Those that were not changed stay as
+// they are recorded.
+func (r *recorded) keep(accounts []identity.Account) {
+	r.Accounts = accounts
+	if len(r.originals) == 0 {
+		return
+	}
+	for i := range accounts {
+		if o, other := r.originals[accounts[i].Primary]; other && bytes.Equal(accounts[i].AppendJSON(nil), o.read.AppendJSON(nil)) {
+			accounts[i] = o.recorded
+		}
+	}
+	slices.SortFunc(accounts, func(a, b identity.Account) int { return a.Primary.Compare(b.Primary) })
 }
 
 // canonical rewrites addresses of accounts in alias domains to the domains that
 // entries have them in, so that an import or an earlier configuration doubles
 // nobody. An account whose address somebody else has there stays as it is.
-func canonical(rules *plan.Rules, accounts []identity.Account) ([]identity.Account, []string) {
+func canonical(rules *plan.Rules, accounts []identity.Account) ([]identity.Account, map[identity.Address]original, []string) {
 	if !slices.ContainsFunc(rules.Domains, func(d plan.Domain) bool { return len(d.Aliases) > 0 }) {
-		return accounts, nil
+		return accounts, nil, nil
 	}
 	domains := plan.NewDomains(rules.Domains)
 	other := func(x identity.Address) bool { return domains.Canonical(x) != x }
@@ -38,7 +64,7 @@ func canonical(rules *plan.Rules, accounts []identity.Account) ([]identity.Accou
 		}
 	}
 	if len(odd) == 0 {
-		return accounts, nil
+		return accounts, nil, nil
 	}
 	holder := map[identity.Address]int{}
 	for _, i := range odd {
@@ -52,6 +78,7 @@ func canonical(rules *plan.Rules, accounts []identity.Account) ([]identity.Accou
 		})
 	}
 	accounts = slices.Clone(accounts)
+	originals := map[identity.Address]original{}
 	var rewritten, kept []string
 	for _, i := range odd {
 		a := &accounts[i]
@@ -63,27 +90,24 @@ func canonical(rules *plan.Rules, accounts []identity.Account) ([]identity.Accou
 		})
 		if !taken.IsZero() {
 			y := domains.Canonical(taken)
-			kept = append(kept, fmt.Sprintf("account %s holds %s, which is %s, and account %s has that: take it away from one of them in the console, and import both again (state import)",
-				a.Primary, taken, y, accounts[holder[y]].Primary))
+			remedy := "rollcall state remove " + a.Primary.String()
+			if !a.Local() {
+				remedy = "rollcall state release " + a.Primary.String() + ", and then state remove"
+			}
+			kept = append(kept, fmt.Sprintf("account %s holds %s, which is %s, and account %s has that: if both are one person, %s",
+				a.Primary, taken, y, accounts[holder[y]].Primary, remedy))
 			continue
 		}
-		was := a.Primary
-		a.Primary = domains.Canonical(a.Primary)
-		var aliases []identity.Address
-		for _, x := range a.Aliases {
-			if x = domains.Canonical(x); x != a.Primary {
-				aliases = append(aliases, x)
-			}
-		}
-		slices.SortFunc(aliases, identity.Address.Compare)
-		a.Aliases = slices.Compact(aliases)
+		was := *a
+		*a = *canonicalAccount(domains, a)
+		originals[a.Primary] = original{was, *a}
 		eachAddress(a, func(x identity.Address) { holder[x] = i })
-		rewritten = append(rewritten, was.String())
+		rewritten = append(rewritten, was.Primary.String())
 	}
 	slices.SortFunc(accounts, func(a, b identity.Account) int { return a.Primary.Compare(b.Primary) })
 	var told []string
 	if n := len(rewritten); n > 0 {
-		told = append(told, fmt.Sprintf("%s addresses in alias domains, such as %s: they are read as addresses of the domain itself, and the next apply that changes anything records them so",
+		told = append(told, fmt.Sprintf("%s addresses in alias domains, such as %s: they are read as addresses of the domain itself",
 			oneOrMany(n, "account holds", "accounts hold"), rewritten[0]))
 	}
 	const shown = 3
@@ -91,7 +115,26 @@ func canonical(rules *plan.Rules, accounts []identity.Account) ([]identity.Accou
 	if more := len(kept) - shown; more > 0 {
 		told = append(told, fmt.Sprintf("%s more accounts hold addresses in alias domains that others have", plan.Thousands(more)))
 	}
-	return accounts, told
+	return accounts, originals, told
+}
+
+// canonicalAccount returns an account with its addresses in the domains that
+// theirs are rewritten to; nil for nil.
+func canonicalAccount(domains *plan.Domains, a *identity.Account) *identity.Account {
+	if a == nil {
+		return nil
+	}
+	read := *a
+	read.Primary = domains.Canonical(a.Primary)
+	read.Aliases = nil
+	for _, x := range a.Aliases {
+		if x = domains.Canonical(x); x != read.Primary {
+			read.Aliases = append(read.Aliases, x)
+		}
+	}
+	slices.SortFunc(read.Aliases, identity.Address.Compare)
+	read.Aliases = slices.Compact(read.Aliases)
+	return &read
 }
 
 func eachAddress(a *identity.Account, f func(identity.Address)) {

@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"os"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -185,11 +186,11 @@ func (c *applyCommand) applySaved(s *session, cfg *config.Config, run *record) e
 	if err != nil {
 		return err
 	}
-	if err := fits(p, st, cfg, s.now()); err != nil {
+	if err := fits(p, st.State, cfg, s.now()); err != nil {
 		return staleError{fmt.Errorf("%s: %w", c.Plan, err)}
 	}
 	p.Allow(c.allowed())
-	m := &made{p, st, s.standing(cfg)}
+	m := &made{plan: p, state: st, known: s.standing(cfg), again: s.command("apply", c.Plan), saved: true}
 	p.Compare(m.known)
 	run.plans(p)
 	if err := s.writePlan(p, c.showing, render.Advice{Full: s.command("show", c.Plan, "--all"), Apply: s.command("apply", c.Plan), Next: "about to be made"}); err != nil {
@@ -204,7 +205,7 @@ func (c *applyCommand) applySaved(s *session, cfg *config.Config, run *record) e
 // nothing ends an apply that has nothing to do, or all of it withheld.
 func (r *record) nothing(m *made) error {
 	r.remember(m)
-	return r.s.withheld(m.plan)
+	return r.s.withheld(m, false)
 }
 
 // fits checks that a saved plan was made on this very state, with this very
@@ -284,9 +285,9 @@ func (s *session) commit(cfg *config.Config, m *made, run *record) error {
 	if err != nil {
 		return fmt.Errorf("apply the plan: %w", errors.Join(err, failures(result)))
 	}
-	m.state.Accounts = accounts
+	m.state.keep(accounts)
 	progress.Update("writing the state", "accounts", len(accounts))
-	if err := run.save(m.state, result); err != nil {
+	if err := run.save(m.state.State, result); err != nil {
 		return err
 	}
 	progress.Clear()
@@ -312,16 +313,26 @@ func (s *session) report(cfg *config.Config, m *made, r apply.Result) error {
 	if len(r.Failures) > 0 {
 		return silent{exitIncomplete}
 	}
-	return s.withheld(m.plan)
+	return s.withheld(m, true)
 }
 
-// withheld ends a run from which a brake withheld something.
-func (s *session) withheld(p *plan.Plan) error {
+// withheld ends a run from which a brake withheld something, and that has written
+// the state or not.
+func (s *session) withheld(m *made, written bool) error {
+	p := m.plan
 	if p.Summary().Withheld == 0 {
 		return nil
 	}
 	s.warn("withheld: %s", render.Withholding(p))
-	s.note("if that is meant: %s", s.command(append([]string{"apply"}, plan.Options(plan.Tripped(p.Allowances))...)...))
+	options := strings.Join(plan.Options(plan.Tripped(p.Allowances)), " ")
+	switch saved := m.saved; {
+	case saved && written && p.Undoes > 0:
+		s.note("if that is meant, take this run back first (rollcall history), and apply the plan of %s with %s", s.command("undo", strconv.Itoa(p.Undoes)), options)
+	case saved && written:
+		s.note("if that is meant, make a new plan of the rest, and apply it with %s", options)
+	default:
+		s.note("if that is meant: %s %s", m.again, options)
+	}
 	return silent{exitWithheld}
 }
 
@@ -387,5 +398,5 @@ func (s *session) stale(p *plan.Plan, cfg *config.Config) error {
 	if err != nil {
 		return err
 	}
-	return fits(p, st, cfg, s.now())
+	return fits(p, st.State, cfg, s.now())
 }

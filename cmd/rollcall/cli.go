@@ -49,6 +49,28 @@ type reading struct {
 	Except []string `placeholder:"WHAT" sep:"none" help:"Leave out changes of these categories, scopes or addresses."`
 }
 
+// args returns the flags as they are given on a command line.
+func (r reading) args() (args []string) {
+	for _, list := range [...]struct {
+		flag   string
+		values []string
+	}{{"--directory", r.Directory}, {"--only", r.Only}, {"--except", r.Except}} {
+		for _, value := range list.values {
+			args = append(args, list.flag, value)
+		}
+	}
+	if r.Snapshot != "" {
+		args = append(args, "--snapshot", r.Snapshot)
+	}
+	if r.NewState {
+		args = append(args, "--new-state")
+	}
+	if r.AllowEmpty {
+		args = append(args, "--allow-empty")
+	}
+	return args
+}
+
 // showing are the flags of commands that show a plan.
 type showing struct {
 	Output outputs `short:"o" placeholder:"FORMAT[=FILE]" sep:"none" set:"formats=text, json, csv, markdown, html" help:"Write as ${formats}; to standard output without =FILE; repeatable."`

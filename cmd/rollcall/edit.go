@@ -125,25 +125,26 @@ func differences(before, after []identity.Account) (changes []plan.AccountChange
 	return changes
 }
 
-// onHold is an error if an account that is to go is on legal hold.
+// onHold is an error if an account that is to change or to go is on legal hold.
 func (s *session) onHold(cfg *config.Config, a *identity.Account) error {
-	return s.guarded(a, cfg.Rules.Holds, "on legal hold by")
+	return s.guarded(cfg, a, cfg.Rules.Holds, "on legal hold by")
 }
 
 // protected is an error if an account that is to go has a protected address.
 func (s *session) protected(cfg *config.Config, a *identity.Account) error {
-	return s.guarded(a, cfg.Rules.Protected, "protected by")
+	return s.guarded(cfg, a, cfg.Rules.Protected, "protected by")
 }
 
-func (s *session) guarded(a *identity.Account, blocks []plan.Guard, words string) error {
+func (s *session) guarded(cfg *config.Config, a *identity.Account, blocks []plan.Guard, words string) error {
+	read := canonicalAccount(plan.NewDomains(cfg.Rules.Domains), a)
 	for i := range blocks {
 		b := &blocks[i]
 		if b.Over(s.now()) {
 			continue
 		}
 		for _, x := range b.Addresses {
-			if a.Holds(x) {
-				return hinted{fmt.Errorf("account %s stays: %s is %s %q", a.Primary, x, words, b.Label), "take it out of that block if the account is meant to go"}
+			if a.Holds(x) || read.Holds(x) {
+				return hinted{fmt.Errorf("account %s stays as it is: %s is %s %q", a.Primary, x, words, b.Label), "take it out of that block if this is meant"}
 			}
 		}
 	}

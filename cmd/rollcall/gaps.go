@@ -20,6 +20,7 @@ import (
 // once is an error for every kind: a right was taken away, or a name misspelt, and
 // nobody emptied them all on purpose.
 func gaps(cfg *config.Config, read []identity.Receipt, in *plan.Input, allowed bool) (warnings []string, err error) {
+	in = counting(in)
 	for i := range read {
 		r := &read[i]
 		for _, note := range r.Notes {
@@ -45,6 +46,20 @@ func gaps(cfg *config.Config, read []identity.Receipt, in *plan.Input, allowed b
 		}
 	}
 	return warnings, nil
+}
+
+// counting returns the input without the objects that list nothing but addresses
+// in ignored domains: they are no entries.
+func counting(in *plan.Input) *plan.Input {
+	domains := plan.NewDomains(in.Rules.Domains)
+	if !domains.Ignoring() {
+		return in
+	}
+	counting := *in
+	if i := slices.IndexFunc(in.Entries, domains.OnlyIgnored); i >= 0 {
+		counting.Entries = slices.DeleteFunc(slices.Clone(in.Entries), domains.OnlyIgnored)
+	}
+	return &counting
 }
 
 // emptied tells of each scope of a directory that found no entry although
@@ -148,30 +163,41 @@ const fewLosers = 10
 
 // thing is something that entries have and accounts record.
 type thing struct {
-	what    string // none of the entries has it any more, in words
-	entry   func(*identity.Entry) bool
-	account func(*identity.Account) bool
+	what string // none of the entries has it any more, in words
+	has  func(*identity.Entry) bool
+	// lost reports whether an account has the thing, which its entry has not.
+	lost func(*identity.Account, *identity.Entry) bool
 }
 
-// things are those that entries of a scope may have.
-func things(s *config.Scope) []thing {
+// things are those that entries of a scope may have. An alias that is the primary
+// now, as in a migration that a brake has stopped halfway, is none that was lost.
+func things(s *config.Scope, domains *plan.Domains) []thing {
 	all := []thing{
 		{"an alias (" + strings.Join(s.AliasAttributes, ", ") + ")",
 			func(e *identity.Entry) bool { return len(e.Aliases) > 0 || len(e.Primaries) > 1 },
-			func(a *identity.Account) bool { return len(a.Aliases) > 0 }},
+			func(a *identity.Account, e *identity.Entry) bool {
+				return slices.ContainsFunc(a.Aliases, func(x identity.Address) bool {
+					return !slices.ContainsFunc(e.Primaries, func(text string) bool {
+						y, err := identity.ParseAddress(text)
+						return err == nil && domains.Canonical(y) == x
+					})
+				})
+			}},
 		{"the type list (objectClass)",
 			func(e *identity.Entry) bool { return e.Type == identity.List },
-			func(a *identity.Account) bool { return a.Type == identity.List }},
+			func(a *identity.Account, _ *identity.Entry) bool { return a.Type == identity.List }},
 	}
 	if s.UsernameAttribute != "" {
 		all = append(all, thing{"a username (" + s.UsernameAttribute + ")",
 			func(e *identity.Entry) bool { return e.Username != "" },
-			func(a *identity.Account) bool { return a.Username != "" }})
+			func(a *identity.Account, _ *identity.Entry) bool { return a.Username != "" }})
 	}
 	for _, attr := range s.Attributes {
 		all = append(all, thing{"the attribute " + attr.Name + " (" + attr.Source + ")",
 			func(e *identity.Entry) bool { return identity.Lookup(e.Attributes, attr.Name) != "" },
-			func(a *identity.Account) bool { return identity.Lookup(a.Attributes, attr.Name) != "" }})
+			func(a *identity.Account, _ *identity.Entry) bool {
+				return identity.Lookup(a.Attributes, attr.Name) != ""
+			}})
 	}
 	return all
 }
@@ -179,36 +205,53 @@ func things(s *config.Scope) []thing {
 // bared tells what no entry of a scope has any more that many active accounts
 // have which its entries own by GUID.
 func bared(scopes []config.Scope, name string, in *plan.Input) (told []string) {
+	domains := plan.NewDomains(in.Rules.Domains)
+	missing := make([][]thing, len(scopes)) // of each scope, what no entry was seen to have yet
 	for i := range scopes {
-		if scopes[i].Directory != name {
-			continue
+		if scopes[i].Directory == name {
+			missing[i] = things(&scopes[i], domains)
 		}
-		for _, t := range things(&scopes[i]) {
-			has := false
-			for n := 0; n < len(in.Entries) && !has; n++ {
-				e := &in.Entries[n]
-				has = e.Scope == int32(i) && t.entry(e)
+	}
+	for n := range in.Entries {
+		e := &in.Entries[n]
+		if all := missing[e.Scope]; len(all) > 0 {
+			missing[e.Scope] = slices.DeleteFunc(all, func(t thing) bool { return t.has(e) })
+		}
+	}
+	var losable []thing // each once: scopes mostly read the same attributes
+	for _, t := range slices.Concat(missing...) {
+		if !slices.ContainsFunc(losable, func(u thing) bool { return u.what == t.what }) {
+			losable = append(losable, t)
+		}
+	}
+	owners := map[identity.GUID]*identity.Account{}
+	nothing := &identity.Entry{}
+	for n := range in.Accounts {
+		a := &in.Accounts[n]
+		if a.Active() && a.Directory == name && slices.ContainsFunc(losable, func(t thing) bool { return t.lost(a, nothing) }) {
+			owners[a.GUID] = a
+		}
+	}
+	if len(owners) <= fewLosers {
+		return nil
+	}
+	losers := make([][]int, len(scopes))
+	for i := range losers {
+		losers[i] = make([]int, len(missing[i]))
+	}
+	for n := range in.Entries {
+		e := &in.Entries[n]
+		a := owners[e.GUID]
+		for k, t := range missing[e.Scope] {
+			if a != nil && t.lost(a, e) {
+				losers[e.Scope][k]++
 			}
-			if has {
-				continue
-			}
-			owners := map[identity.GUID]bool{}
-			for n := range in.Accounts {
-				if a := &in.Accounts[n]; a.Active() && a.Directory == name && t.account(a) {
-					owners[a.GUID] = true
-				}
-			}
-			if len(owners) <= fewLosers {
-				continue
-			}
-			losers := 0
-			for n := range in.Entries {
-				if e := &in.Entries[n]; e.Scope == int32(i) && owners[e.GUID] {
-					losers++
-				}
-			}
-			if losers > fewLosers {
-				told = append(told, fmt.Sprintf("scope %q: no entry has %s any more, and %s have", scopes[i].Name, t.what, counted(losers, "active account")))
+		}
+	}
+	for i := range scopes {
+		for k, t := range missing[i] {
+			if losers[i][k] > fewLosers {
+				told = append(told, fmt.Sprintf("scope %q: no entry has %s any more, and %s have", scopes[i].Name, t.what, counted(losers[i][k], "active account")))
 			}
 		}
 	}

@@ -108,7 +108,7 @@ func run(ctx context.Context, args []string, s *session) (code exitCode) {
 	if len(words) == 0 {
 		words = []string{"--help"}
 	}
-	parsed, err := parser.Parse(words)
+	parsed, err := parser.Parse(joined(words))
 	if err != nil {
 		return s.fail(usageError{err})
 	}
@@ -119,6 +119,39 @@ func run(ctx context.Context, args []string, s *session) (code exitCode) {
 		return s.fail(err)
 	}
 	return s.fail(parsed.Run(s, parser))
+}
+
+// joined returns arguments with one --only and one --except in place of very many,
+// whose values are lists: the parser takes a time that grows with the square of
+// its flags.
+func joined(args []string) []string {
+	const many = 100
+	if len(args) < many {
+		return args
+	}
+	var rest []string
+	lists := map[string][]string{"--only": nil, "--except": nil}
+	for i := 0; i < len(args); i++ {
+		name, value, given := strings.Cut(args[i], "=")
+		list, is := lists[name]
+		switch {
+		case args[i] == "--":
+			return args
+		case is && !given && i+1 < len(args):
+			i++
+			value = args[i]
+		case !is || !given:
+			rest = append(rest, args[i])
+			continue
+		}
+		lists[name] = append(list, value)
+	}
+	for _, name := range [...]string{"--only", "--except"} {
+		if list := lists[name]; len(list) > 0 {
+			rest = append(rest, name+"="+strings.Join(list, ","))
+		}
+	}
+	return rest
 }
 
 // crash is a panic of another goroutine, with its stack.

@@ -125,6 +125,27 @@ func TestLocked(t *testing.T) {
 	}
 }
 
+// TestJoined: many --only and --except are one of each.
+func TestJoined(t *testing.T) {
+	args, want := []string{"plan", "--only=add", "-o", "json"}, "plan -o json --only=add"
+	for range 60 {
+		args = append(args, "--only", "u@x.example")
+		want += ",u@x.example"
+	}
+	if got := strings.Join(joined(append(args, "--except", "a,b", "--except=c")), " "); got != want+" --except=a,b,c" {
+		t.Errorf("got %s", got)
+	}
+	for _, same := range [][]string{{"plan", "--only", "add", "--only", "b"}, append(args, "--", "x")} {
+		if got := joined(same); !slices.Equal(got, same) {
+			t.Errorf("got %q", got)
+		}
+	}
+	// What lacks its value is left to the parser.
+	if got := joined(append(args, "--only")); got[len(got)-2] != "--only" {
+		t.Errorf("got %q", got)
+	}
+}
+
 // TestWrapped: errors and hints are wrapped where a person reads them on a
 // terminal, and nowhere else.
 func TestWrapped(t *testing.T) {

@@ -20,7 +20,7 @@ func (c *historyListCommand) past(s *session, cfg *config.Config, runs []state.R
 	if err != nil {
 		return usageError{fmt.Errorf("%q is no mail address: %w", c.Address, err)}
 	}
-	x = rewritten(cfg, x)
+	x = plan.NewDomains(cfg.Rules.Domains).Canonical(x)
 	var all []render.Past
 	for i := range runs {
 		if err := s.ctx.Err(); err != nil {
@@ -58,26 +58,18 @@ func (c *historyListCommand) past(s *session, cfg *config.Config, runs []state.R
 	})
 }
 
-// rewritten returns an address in the domain to which its own is rewritten.
-func rewritten(cfg *config.Config, x identity.Address) identity.Address {
-	for i := range cfg.Rules.Domains {
-		if d := &cfg.Rules.Domains[i]; slices.Contains(d.Aliases, x.Domain()) {
-			return x.WithDomain(d.Name)
-		}
-	}
-	return x
-}
-
 // changesOf returns those account changes of a run before or after which an
-// account has an address.
+// account has an address, in whichever spelling of its domain.
 func changesOf(cfg *config.Config, number int, x identity.Address) (*plan.Plan, error) {
 	p := &plan.Plan{}
-	holds := func(a *identity.Account) bool { return a != nil && a.Holds(x) }
+	spellings := plan.NewDomains(cfg.Rules.Domains).Spellings(x)
+	holds := func(a *identity.Account) bool { return a != nil && slices.ContainsFunc(spellings, a.Holds) }
 	_, err := state.ReadRun(cfg.StatePath, number, func(c *state.Change) {
 		if holds(c.Before) || holds(c.After) || holds(c.Kept) {
 			p.Accounts = append(p.Accounts, plan.AccountChange{Before: c.Before, After: c.After, Kept: c.Kept, Withheld: c.Withheld})
 		}
 	})
+	p.Accounts = readAs(&cfg.Rules, p.Accounts)
 	return p, err
 }
 
@@ -148,7 +140,7 @@ func (s *session) formerly(cfg *config.Config, accounts []identity.Account, abou
 	if err != nil || about.Kind != plan.AddressSubject {
 		return ""
 	}
-	x = rewritten(cfg, x)
+	x = plan.NewDomains(cfg.Rules.Domains).Canonical(x)
 	if slices.ContainsFunc(accounts, func(a identity.Account) bool { return a.Holds(x) }) {
 		return ""
 	}

@@ -70,6 +70,7 @@ func (c *planCommand) Run(s *session) error {
 // no entry matched.
 func (c *planCommand) advice(s *session, m *made) render.Advice {
 	a := s.unmatched(m)
+	a.Again = m.again
 	if !c.NewState {
 		return a
 	}

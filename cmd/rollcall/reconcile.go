@@ -49,8 +49,10 @@ func (s *session) keep(cfg *config.Config) {
 // known from earlier runs, by their keys; nil where nothing is known.
 type made struct {
 	plan  *plan.Plan
-	state *state.State
+	state *recorded
 	known map[string]time.Time
+	again string // the command that applies the same again, without what lifts brakes
+	saved bool   // the plan was saved, and is good for one apply
 }
 
 // plan is the whole of rollcall: directories become entries, the state becomes
@@ -83,6 +85,7 @@ func (s *session) plan(cfg *config.Config, flags reading, allowed [plan.Brakes]i
 	for i := range g.header.Directories {
 		r := &g.header.Directories[i]
 		r.PassedOver.Ignored = result.IgnoredObjects[r.Name]
+		r.Entries -= r.PassedOver.Ignored
 	}
 	for _, x := range result.Strangers {
 		g.header.Warnings = append(g.header.Warnings, fmt.Sprintf("--only or --except names %s, which no account holds and no entry lists", x))
@@ -90,14 +93,14 @@ func (s *session) plan(cfg *config.Config, flags reading, allowed [plan.Brakes]i
 	result.Header = g.header
 	known := s.standing(cfg)
 	result.Compare(known)
-	return &made{result, g.state, known}, nil
+	return &made{plan: result, state: g.state, known: known, again: s.command(append([]string{"apply"}, flags.args()...)...)}, nil
 }
 
 // gathered is what a plan is made of.
 type gathered struct {
 	in     plan.Input
 	header plan.Header
-	state  *state.State
+	state  *recorded
 }
 
 // gather reads the directories and the state.
@@ -120,7 +123,7 @@ func (s *session) gather(cfg *config.Config, flags reading, allowed [plan.Brakes
 		}
 	}
 	var told []string
-	loading := begin(func() (st *state.State, err error) {
+	loading := begin(func() (st *recorded, err error) {
 		st, told, err = flags.known(cfg)
 		return st, err
 	})
@@ -158,7 +161,7 @@ func (s *session) gather(cfg *config.Config, flags reading, allowed [plan.Brakes
 	if err != nil {
 		return nil, err
 	}
-	p.Warnings = slices.Concat(p.Warnings, missing, undeclared(cfg, st), undeclaredSince(cfg, &in), told)
+	p.Warnings = slices.Concat(p.Warnings, missing, undeclared(cfg, st.State), undeclaredSince(cfg, &in), told)
 	return &gathered{in, p, st}, nil
 }
 

@@ -48,14 +48,15 @@ func (s *session) record(cfg *config.Config) *record {
 // commandOf is a command line as one text; arguments with spaces and the like
 // are quoted.
 func commandOf(args []string) string {
-	text := "rollcall"
+	var text strings.Builder
+	text.WriteString("rollcall")
 	for _, arg := range args {
 		if arg == "" || strings.ContainsFunc(arg, func(r rune) bool { return r <= ' ' || r == '"' || r == '\'' || r == '\\' || r >= 0x7f }) {
 			arg = strconv.Quote(arg)
 		}
-		text += " " + arg
+		text.WriteString(" " + arg)
 	}
-	return text
+	return text.String()
 }
 
 // command returns a command line of rollcall on this configuration.
@@ -127,7 +128,7 @@ func (r *record) identify(p *plan.Plan) {
 	expires := p.Expires.UTC()
 	r.head.Plan, r.head.Expires = p.ID(), &expires
 	r.head.Lineage, r.head.Serial = p.Lineage, p.Serial
-	r.head.Undoes, r.head.Only, r.head.Except = p.Undoes, p.Only, p.Except
+	r.head.Undoes, r.head.Only, r.head.Except, r.head.Unread = p.Undoes, p.Only, p.Except, p.Unread
 	if p.Undoes > 0 {
 		r.head.Scopes, r.head.Domains = nil, nil // nothing was read
 	}

@@ -45,9 +45,9 @@ func domainKind(d *plan.Domain) string {
 	return state.OwnDomain
 }
 
-// lastApplied returns the last run that read directories, changed the state and
-// withheld nothing: what was withheld since has the same cause. Where there is
-// none, the first that changed the state counts; nil if there is none at all, or
+// lastApplied returns the last run that read all directories, changed the state,
+// withheld nothing and left nothing out: what has not happened since has the same
+// cause. Where there is none, the first that changed the state counts; nil if there is none at all, or
 // nobody can tell.
 func lastApplied(cfg *config.Config) (last *state.Run) {
 	runs, err := state.Runs(cfg.StatePath)
@@ -56,7 +56,8 @@ func lastApplied(cfg *config.Config) (last *state.Run) {
 	}
 	for i := range runs {
 		run := &runs[i]
-		if run.Outcome.Changed() && run.Reads() && (last == nil || run.Summary["withheld"] == 0) {
+		whole := run.Summary["withheld"]+run.Summary["left_out"] == 0 && len(run.Unread) == 0
+		if run.Outcome.Changed() && run.Reads() && (last == nil || whole) {
 			last = run
 		}
 	}

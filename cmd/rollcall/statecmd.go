@@ -12,6 +12,7 @@ import (
 	"github.com/rollcall-cli/rollcall/config"
 	"github.com/rollcall-cli/rollcall/internal/identity"
 	"github.com/rollcall-cli/rollcall/internal/render"
+	"github.com/rollcall-cli/rollcall/plan"
 	"github.com/rollcall-cli/rollcall/state"
 )
 
@@ -117,11 +118,11 @@ Exit codes: 0 done; 1 no account holds the address, or the state cannot be read;
 }
 
 func (c *stateShowCommand) Run(s *session) error {
-	_, st, err := s.state()
+	cfg, st, err := s.state()
 	if err != nil {
 		return err
 	}
-	a, err := find(st, c.Address)
+	a, err := find(cfg, st, c.Address)
 	if err != nil {
 		return err
 	}
@@ -139,13 +140,16 @@ func (c *stateShowCommand) Run(s *session) error {
 }
 
 // find returns the account that holds the address that a user has typed.
-func find(st *state.State, text string) (*identity.Account, error) {
+func find(cfg *config.Config, st *state.State, text string) (*identity.Account, error) {
 	x, err := identity.ParseAddress(text)
 	if err != nil {
 		return nil, usageError{fmt.Errorf("%q is no mail address: %w", text, err)}
 	}
-	if a := st.Find(x); a != nil {
-		return a, nil
+	// It may be recorded in an alias domain.
+	for _, y := range append([]identity.Address{x}, plan.NewDomains(cfg.Rules.Domains).Spellings(x)...) {
+		if a := st.Find(y); a != nil {
+			return a, nil
+		}
 	}
 	return nil, hinted{fmt.Errorf("no account holds %s", x), "rollcall state list shows all accounts"}
 }

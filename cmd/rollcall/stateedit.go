@@ -137,7 +137,7 @@ Examples:
   rollcall state rebind ann@example.com MsNKjF+XF0ete7pKTpaP/w==
   rollcall state rebind ann@example.com 8c4ac332-975f-4717-ad7b-ba4a4e968fff --directory corp
 
-Exit codes: 0 done; 1 no such account, another one has the GUID, or no directory has it, nothing was changed; 6 you said no; 10 the directory could not be asked; 11 the state is locked; 12 the directory refused the credentials; 80 wrong usage; 130 interrupted.`
+Exit codes: 0 done; 1 no such account, it is on legal hold, another one has the GUID, or no directory has it, nothing was changed; 6 you said no; 10 the directory could not be asked; 11 the state is locked; 12 the directory refused the credentials; 80 wrong usage; 130 interrupted.`
 }
 
 func (c *stateRebindCommand) Run(s *session) error {
@@ -146,8 +146,11 @@ func (c *stateRebindCommand) Run(s *session) error {
 		return usageError{fmt.Errorf("%q: %w", c.GUID, err)}
 	}
 	return s.edit(editing{"rollcall state rebind", c.AutoApprove, false}, func(cfg *config.Config, st *state.State) (edited, error) {
-		a, err := find(st, c.Address)
+		a, err := find(cfg, st, c.Address)
 		if err != nil {
+			return edited{}, err
+		}
+		if err := s.onHold(cfg, a); err != nil {
 			return edited{}, err
 		}
 		was, old := a.Directory, a.GUID
@@ -185,12 +188,15 @@ func (stateReleaseCommand) Help() string {
 Example:
   rollcall state release ann@example.com
 
-Exit codes: 0 done; 1 no such account, or it is local, nothing was changed; 6 you said no; 11 the state is locked; 80 wrong usage; 130 interrupted.`
+Exit codes: 0 done; 1 no such account, or it is local or on legal hold, nothing was changed; 6 you said no; 11 the state is locked; 80 wrong usage; 130 interrupted.`
 }
 
 func (c *stateReleaseCommand) Run(s *session) error {
-	return s.edit(editing{"rollcall state release", c.AutoApprove, false}, func(_ *config.Config, st *state.State) (edited, error) {
-		a, err := find(st, c.Address)
+	return s.edit(editing{"rollcall state release", c.AutoApprove, false}, func(cfg *config.Config, st *state.State) (edited, error) {
+		a, err := find(cfg, st, c.Address)
+		if err == nil {
+			err = s.onHold(cfg, a)
+		}
 		if err != nil {
 			return edited{}, err
 		}
@@ -220,7 +226,7 @@ Exit codes: 0 done; 1 no such account, or it is active or on legal hold, nothing
 
 func (c *stateForgetCommand) Run(s *session) error {
 	return s.edit(editing{command: "rollcall state forget"}, func(cfg *config.Config, st *state.State) (edited, error) {
-		a, err := find(st, c.Address)
+		a, err := find(cfg, st, c.Address)
 		if err == nil {
 			err = s.onHold(cfg, a)
 		}
@@ -252,7 +258,7 @@ Exit codes: 0 done; 1 no such account, or a directory owns it, or it is on legal
 
 func (c *stateRemoveCommand) Run(s *session) error {
 	return s.edit(editing{"rollcall state remove", c.AutoApprove, false}, func(cfg *config.Config, st *state.State) (edited, error) {
-		a, err := find(st, c.Address)
+		a, err := find(cfg, st, c.Address)
 		if err == nil {
 			err = errors.Join(s.onHold(cfg, a), s.protected(cfg, a))
 		}

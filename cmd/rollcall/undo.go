@@ -49,7 +49,7 @@ func (c *undoCommand) Run(s *session) error {
 	if err != nil {
 		return err
 	}
-	if err := sameLineage(cfg, run, st); err != nil {
+	if err := sameLineage(cfg, run, st.State); err != nil {
 		return err
 	}
 	for _, warning := range s.rewound(cfg) {
@@ -57,7 +57,7 @@ func (c *undoCommand) Run(s *session) error {
 	}
 	var kept []plan.Kept
 	p, err := await(s, func() (p *plan.Plan, err error) {
-		p, kept = plan.Undo(succeeded(run, past.Accounts), plan.Input{Accounts: st.Accounts, Rules: cfg.Rules, Now: s.now()})
+		p, kept = plan.Undo(readAs(&cfg.Rules, succeeded(run, past.Accounts)), plan.Input{Accounts: st.Accounts, Rules: cfg.Rules, Now: s.now()})
 		return p, nil
 	})
 	if err != nil {
@@ -115,4 +115,14 @@ func succeeded(run *state.Run, changes []plan.AccountChange) []plan.AccountChang
 		}
 	}
 	return all
+}
+
+// readAs returns account changes with the accounts as the rules write addresses.
+func readAs(rules *plan.Rules, changes []plan.AccountChange) []plan.AccountChange {
+	domains := plan.NewDomains(rules.Domains)
+	for i := range changes {
+		c := &changes[i]
+		c.Before, c.After, c.Kept = canonicalAccount(domains, c.Before), canonicalAccount(domains, c.After), canonicalAccount(domains, c.Kept)
+	}
+	return changes
 }

@@ -54,6 +54,7 @@ type Domain struct {
 	Alias    string   `json:"alias"`
 	Declared bool     `json:"declared"`
 	Public   bool     `json:"public"`
+	Ignored  bool     `json:"ignored"`
 	Scopes   []string `json:"scopes"`
 	// AliasFor are the domains of the primaries that a public domain goes with.
 	AliasFor []string `json:"alias_for"`

@@ -303,7 +303,7 @@ func (b *builder) addresses() {
 		f := &b.x.Addresses[n]
 		a := Address{
 			Address: b.m.Address(f.Address), Fate: string(f.Fate()),
-			Domain: Domain{f.Domain.Name, f.Domain.Alias, f.Domain.Declared, f.Domain.Public, append([]string{}, f.Domain.Scopes...), []string{}},
+			Domain: Domain{f.Domain.Name, f.Domain.Alias, f.Domain.Declared, f.Domain.Public, f.Domain.Ignored, append([]string{}, f.Domain.Scopes...), []string{}},
 			Before: b.holding(f.Before), After: b.holding(f.After), Withheld: f.Withheld,
 			Guards: []Guard{}, Listed: []Listing{}, Rejections: f.Refused,
 		}

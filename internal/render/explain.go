@@ -137,6 +137,8 @@ func domainText(a *explain.Address) string {
 		return ""
 	case !d.Declared:
 		return text
+	case d.Ignored:
+		return "addresses in " + d.Name + " are ignored: ignore = true of its domain block says so"
 	case d.Public:
 		text = d.Name + " is a public domain: its addresses may be aliases of no primary, because alias_for is empty"
 		if len(d.AliasFor) > 0 {

@@ -180,7 +180,11 @@ func (r *reportPage) notices(p *plan.Plan, s *plan.Summary) {
 		notice("Warning", clean(warning))
 	}
 	if s.Withheld > 0 {
-		notice("Withheld", Withholding(p)+"; every other change goes ahead")
+		text := Withholding(p) + "; every other change goes ahead"
+		if options := plan.Options(plan.Tripped(p.Allowances)); len(options) > 0 {
+			text += "; if that is meant: apply with " + strings.Join(options, " ")
+		}
+		notice("Withheld", text)
 	}
 }
 

@@ -33,6 +33,9 @@ type Advice struct {
 	Full string
 	// Apply is the command that commits the plan; "rollcall apply" if empty.
 	Apply string
+	// Again is the command that commits a fresh plan of the same; "rollcall apply"
+	// if empty.
+	Again string
 	// Next tells how the changes are committed, as the end of a sentence; that
 	// Apply is to be run if empty.
 	Next string
@@ -50,7 +53,7 @@ func (a *Advice) next() string { return cmp.Or(a.Next, "run "+cmp.Or(a.Apply, "r
 
 // lifting is the command that commits a plan past its brakes.
 func (a *Advice) lifting(p *plan.Plan) string {
-	return strings.Join(append([]string{cmp.Or(a.Apply, "rollcall apply")}, plan.Options(plan.Tripped(p.Allowances))...), " ")
+	return strings.Join(append([]string{cmp.Or(a.Apply, a.Again, "rollcall apply")}, plan.Options(plan.Tripped(p.Allowances))...), " ")
 }
 
 const defaultRows = 12
@@ -316,7 +319,9 @@ func (o *page) summary(p *plan.Plan, s *plan.Summary, opt TextOptions) {
 	if s.Withheld > 0 {
 		o.end()
 		o.prose(0, "withheld: ", yellow, Withholding(p)+"; every other change goes ahead")
-		o.prose(0, "hint: ", dim, "if that is meant, run "+opt.lifting(p)+", or raise the bound in the limits block")
+		if plan.Tripped(p.Allowances) != [plan.Brakes]int{} { // else the plan does not say
+			o.prose(0, "hint: ", dim, "if that is meant, run "+opt.lifting(p)+", or raise the bound in the limits block")
+		}
 	}
 	o.end()
 	o.risk(p)
