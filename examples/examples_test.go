@@ -3,11 +3,13 @@ package examples
 
 import (
 	"encoding/json"
+	"fmt"
 	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 )
 
@@ -21,14 +23,48 @@ func copied(t *testing.T, name string) string {
 	return dir
 }
 
-// built returns the path of the program, made from the sources.
-func built(t *testing.T, name string) string {
-	t.Helper()
-	path := filepath.Join(t.TempDir(), name)
+// folder is where the program is built once for all tests.
+var folder string
+
+func TestMain(m *testing.M) {
+	os.Exit(func() int {
+		var err error
+		if folder, err = os.MkdirTemp("", "rollcall-test-"); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			return 1
+		}
+		defer os.RemoveAll(folder)
+		return m.Run()
+	}())
+}
+
+var build = sync.OnceValues(func() (string, error) {
+	path := filepath.Join(folder, "rollcall")
 	build := exec.Command("go", "build", "-o", path, "../cmd/rollcall")
 	build.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("%v\n%s", err, out)
+	out, err := build.CombinedOutput()
+	if err != nil {
+		err = fmt.Errorf("%w\n%s", err, out)
+	}
+	return path, err
+})
+
+// built returns the path of a copy of the program, made from the sources.
+func built(t *testing.T, name string) string {
+	t.Helper()
+	made, err := build()
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(t.TempDir(), name)
+	if os.Link(made, path) != nil {
+		text, err := os.ReadFile(made)
+		if err == nil {
+			err = os.WriteFile(path, text, 0o755)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
 	}
 	return path
 }

@@ -16,7 +16,7 @@ import (
 var update = flag.Bool("update", false, "refresh the golden files and the expectations of scripts")
 
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"rollcall": main})
+	testscript.Main(tidy{m}, map[string]func(){"rollcall": main})
 }
 
 // TestScripts runs testdata/*.txtar: command lines, what they print and what
