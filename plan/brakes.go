@@ -182,7 +182,7 @@ func countLosses(changes []AccountChange) *losses {
 	from := map[identity.Address]int{}
 	for n := range changes {
 		c := &changes[n]
-		eachAddress(c.Before, func(x identity.Address) {
+		eachInService(c.Before, func(x identity.Address) {
 			if c.After == nil || !c.After.Active() || !c.After.Holds(x) {
 				from[x] = n
 			}
@@ -190,7 +190,7 @@ func countLosses(changes []AccountChange) *losses {
 	}
 	if len(from) > 0 {
 		for n := range changes {
-			eachAddress(changes[n].After, func(x identity.Address) {
+			eachInService(changes[n].After, func(x identity.Address) {
 				if loser, lost := from[x]; lost && loser != n {
 					l.given[x] = true
 				}
@@ -213,7 +213,7 @@ func countLosses(changes []AccountChange) *losses {
 			count(Deactivations)
 			continue
 		}
-		eachAddress(c.Before, func(x identity.Address) {
+		eachInService(c.Before, func(x identity.Address) {
 			if !c.After.Holds(x) && !l.given[x] {
 				count(Removals)
 			}
@@ -237,7 +237,7 @@ func (l *losses) keep(c *AccountChange) *identity.Account {
 		kept = *c.After
 	}
 	var all []identity.Address
-	eachAddress(c.Before, func(x identity.Address) {
+	eachInService(c.Before, func(x identity.Address) {
 		if !l.given[x] {
 			all = append(all, x)
 		}
@@ -251,7 +251,7 @@ func (l *losses) keep(c *AccountChange) *identity.Account {
 	default:
 		kept.Primary = all[0] // the least: those that are left are aliases
 	}
-	eachAddress(c.After, func(x identity.Address) { all = append(all, x) })
+	eachInService(c.After, func(x identity.Address) { all = append(all, x) })
 	slices.SortFunc(all, identity.Address.Compare)
 	all = slices.DeleteFunc(slices.Compact(all), func(x identity.Address) bool { return x == kept.Primary })
 	kept.Aliases = slices.Clip(all)

@@ -26,11 +26,11 @@ func (x *explainer) addresses() {
 		}
 		add := func(y identity.Address) { texts[y.String()] = true }
 		for _, a := range x.accounts {
-			eachHeld(&x.in.Accounts[a], add)
+			x.in.Accounts[a].EachAddress(add)
 		}
 		for n := range x.out.Plan.Accounts {
 			if c := &x.out.Plan.Accounts[n]; x.ownChange(c) {
-				eachHeld(c.Result(), add)
+				c.Result().EachAddress(add)
 			}
 		}
 	}
@@ -149,7 +149,7 @@ func (x *explainer) guardFacts(address string) (facts []GuardFacts) {
 // holdings finds who has the addresses before and after.
 func (x *explainer) holdings() {
 	each := func(a *identity.Account, f func(*AddressFacts, *Holding)) {
-		eachHeld(a, func(y identity.Address) {
+		a.EachAddress(func(y identity.Address) {
 			if facts := x.facted[y.String()]; facts != nil {
 				f(facts, &Holding{a, a.Primary == y})
 			}

@@ -211,7 +211,7 @@ func (x *explainer) free(taken string) string {
 	if x.taken == nil {
 		x.taken = map[string]bool{}
 		for i := range x.in.Accounts {
-			eachHeld(&x.in.Accounts[i], func(y identity.Address) { x.taken[y.String()] = true })
+			x.in.Accounts[i].EachAddress(func(y identity.Address) { x.taken[y.String()] = true })
 		}
 		for id := range x.newText {
 			x.taken[x.newText[id].String()] = true
@@ -464,7 +464,7 @@ func (x *explainer) compare(p *Plan) (all []Moved) {
 	}
 	places := map[identity.Address]*place{}
 	each := func(a *identity.Account, f func(*place, *Holding)) {
-		eachHeld(a, func(y identity.Address) {
+		a.EachAddress(func(y identity.Address) {
 			if places[y] == nil {
 				places[y] = &place{}
 			}
@@ -564,12 +564,12 @@ func (x *explainer) commit(f *Fix) error {
 			f.With = append(f.With, c.subject().Primary.String())
 		}
 		if c.After != nil && c.After.Active() {
-			eachHeld(c.After, func(y identity.Address) { served[y] = true })
+			c.After.EachAddress(func(y identity.Address) { served[y] = true })
 		}
 	}
 	for n := range made {
 		if c := &made[n]; c.Before != nil && c.Before.Active() {
-			eachHeld(c.Before, func(y identity.Address) {
+			c.Before.EachAddress(func(y identity.Address) {
 				if !served[y] {
 					f.After = append(f.After, Moved{Address: y.String(), Lost: true})
 				}

@@ -64,7 +64,7 @@ func rowsOf(changes []AccountChange, end func(*AccountChange) *identity.Account)
 	for n := range changes {
 		c := &changes[n]
 		after := end(c)
-		eachAddress(c.Before, func(x identity.Address) {
+		eachInService(c.Before, func(x identity.Address) {
 			if after == nil || !after.Active() || !after.Holds(x) {
 				lost[x] = c
 			}
@@ -78,7 +78,7 @@ func rowsOf(changes []AccountChange, end func(*AccountChange) *identity.Account)
 		after := end(&changes[n])
 		eachGain(changes[n].Before, after, func(identity.Address) { gains++ })
 		if len(gone) > 0 {
-			eachHeld(after, func(x identity.Address) {
+			after.EachAddress(func(x identity.Address) {
 				if _, is := gone[x]; is {
 					gone[x] = after
 				}
@@ -105,7 +105,7 @@ func rowsOf(changes []AccountChange, end func(*AccountChange) *identity.Account)
 	}
 	for n := range changes {
 		c := &changes[n]
-		eachAddress(c.Before, func(x identity.Address) {
+		eachInService(c.Before, func(x identity.Address) {
 			if lost[x] == c {
 				rows = append(identity.Grown(rows), Change{Category: Inactive, Address: x, Before: c.Before, After: end(c)})
 			}
@@ -114,14 +114,10 @@ func rowsOf(changes []AccountChange, end func(*AccountChange) *identity.Account)
 	return rows
 }
 
-// eachAddress calls f with each address that an account has in service.
-func eachAddress(a *identity.Account, f func(identity.Address)) {
-	if a == nil || !a.Active() {
-		return
-	}
-	f(a.Primary)
-	for _, x := range a.Aliases {
-		f(x)
+// eachInService calls f with each address that an account has in service.
+func eachInService(a *identity.Account, f func(identity.Address)) {
+	if a != nil && a.Active() {
+		a.EachAddress(f)
 	}
 }
 
@@ -129,7 +125,7 @@ func eachAddress(a *identity.Account, f func(identity.Address)) {
 // and had not before. The primary of an account that comes back with it is no
 // gain: its reactivation says so.
 func eachGain(before, after *identity.Account, f func(identity.Address)) {
-	eachAddress(after, func(x identity.Address) {
+	eachInService(after, func(x identity.Address) {
 		switch {
 		case before == nil:
 		case before.Holds(x) && (before.Active() || x == after.Primary):

@@ -201,10 +201,10 @@ func (e *engine) newSelecting(changes []AccountChange) *selecting {
 				carries[a.GUID] = int32(n)
 			}
 		}
-		eachHeld(c.Before, func(x identity.Address) { had[x] = int32(n) })
+		c.Before.EachAddress(func(x identity.Address) { had[x] = int32(n) })
 	}
 	for n := range changes {
-		eachHeld(changes[n].After, func(x identity.Address) {
+		changes[n].After.EachAddress(func(x identity.Address) {
 			if from, ok := had[x]; ok {
 				s.join(int32(n), from)
 			}
@@ -214,17 +214,6 @@ func (e *engine) newSelecting(changes []AccountChange) *selecting {
 		s.scopes = e.scopesOf(changes)
 	}
 	return s
-}
-
-// eachHeld calls f with each address that an account holds, in service or not.
-func eachHeld(a *identity.Account, f func(identity.Address)) {
-	if a == nil {
-		return
-	}
-	f(a.Primary)
-	for _, x := range a.Aliases {
-		f(x)
-	}
 }
 
 // group returns the root of a change's group.
@@ -310,8 +299,8 @@ func (m *matcher) name(changes []AccountChange) {
 	m.named = make([]bool, len(changes))
 	for n := range changes {
 		note := func(x identity.Address) { m.named[n] = m.named[n] || m.addresses[x] }
-		eachHeld(changes[n].Before, note)
-		eachHeld(changes[n].After, note)
+		changes[n].Before.EachAddress(note)
+		changes[n].After.EachAddress(note)
 	}
 }
 
@@ -361,7 +350,7 @@ func (e *engine) strangers() (all []identity.Address) {
 		}
 	}
 	for i := range e.in.Accounts {
-		eachHeld(&e.in.Accounts[i], meet)
+		e.in.Accounts[i].EachAddress(meet)
 	}
 	for c := range e.claims {
 		if id := e.claims[c].id; id >= e.held { // the others are an account's

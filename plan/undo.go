@@ -165,7 +165,7 @@ func (u *undo) guarded(r *reversal) (why string) {
 	if r.before == nil || len(u.guards) == 0 {
 		return ""
 	}
-	eachHeld(r.before, func(x identity.Address) {
+	r.before.EachAddress(func(x identity.Address) {
 		g, guarded := u.guards[x]
 		lost := r.after == nil || !r.after.Holds(x) || r.before.Active() && (!r.after.Active() || x == r.before.Primary && x != r.after.Primary)
 		if guarded && why == "" && (g.hold || lost) {
@@ -181,7 +181,7 @@ func (u *undo) keep(changes []AccountChange) bool {
 	held, owned := map[identity.Address]*identity.Account{}, map[owner]*identity.Account{}
 	for i := range changes {
 		if c := &changes[i]; c.Withheld {
-			eachHeld(c.Kept, func(x identity.Address) { held[x] = c.Before })
+			c.Kept.EachAddress(func(x identity.Address) { held[x] = c.Before })
 			owned[owner{c.Kept.Directory, c.Kept.GUID}] = c.Before
 		}
 	}
@@ -195,7 +195,7 @@ func (u *undo) keep(changes []AccountChange) bool {
 				r.why, stopped = fmt.Sprintf("a limit keeps %s in service, with %s", h.Primary, what), true
 			}
 		}
-		eachHeld(r.after, func(x identity.Address) { stop(held[x], x.String()) })
+		r.after.EachAddress(func(x identity.Address) { stop(held[x], x.String()) })
 		if !r.after.Local() {
 			stop(owned[owner{r.after.Directory, r.after.GUID}], "its GUID")
 		}
@@ -209,12 +209,12 @@ func (u *undo) find() {
 		if r.after == nil {
 			continue
 		}
-		eachHeld(r.after, func(x identity.Address) { u.holders[x] = nil })
+		r.after.EachAddress(func(x identity.Address) { u.holders[x] = nil })
 		u.owners[owner{r.after.Directory, r.after.GUID}] = nil
 	}
 	for i := range u.e.in.Accounts {
 		a := &u.e.in.Accounts[i]
-		eachHeld(a, func(x identity.Address) {
+		a.EachAddress(func(x identity.Address) {
 			if _, wanted := u.holders[x]; wanted {
 				u.holders[x] = a
 			}
@@ -234,7 +234,7 @@ func (u *undo) find() {
 				u.wants[h] = append(u.wants[h], r)
 			}
 		}
-		eachHeld(r.after, func(x identity.Address) { want(u.holders[x]) })
+		r.after.EachAddress(func(x identity.Address) { want(u.holders[x]) })
 		want(u.owners[owner{r.after.Directory, r.after.GUID}])
 	}
 }
@@ -252,7 +252,7 @@ func (u *undo) settle() {
 			u.by[r.before] = r
 		}
 		if !r.created {
-			eachHeld(r.after, func(x identity.Address) { u.taken[x] = r })
+			r.after.EachAddress(func(x identity.Address) { u.taken[x] = r })
 		}
 	}
 	for _, r := range u.list {
@@ -288,7 +288,7 @@ func (u *undo) decide(r *reversal) {
 // stopped returns the reversals that may stop because r has.
 func (u *undo) stopped(r *reversal) []*reversal {
 	open := u.wants[r.before]
-	eachHeld(r.after, func(x identity.Address) {
+	r.after.EachAddress(func(x identity.Address) {
 		if u.taken[x] != r {
 			return
 		}
@@ -311,7 +311,7 @@ func (u *undo) gives(a *identity.Account, rid func(after *identity.Account) bool
 
 // lacks says what a reversal wants that is not given back, or "".
 func (u *undo) lacks(r *reversal) (why string) {
-	eachHeld(r.after, func(x identity.Address) {
+	r.after.EachAddress(func(x identity.Address) {
 		h := u.holders[x]
 		if why == "" && h != nil && h != r.before && !u.gives(h, func(after *identity.Account) bool { return !after.Holds(x) }) {
 			why = fmt.Sprintf("%s belongs to %s now", x, h.Primary)

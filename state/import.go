@@ -37,9 +37,6 @@ type Merged struct {
 	Same int
 }
 
-// Changes reports whether the state becomes another one.
-func (m *Merged) Changes() bool { return len(m.Added) > 0 || len(m.Repaired) > 0 }
-
 // Repair is an account that gets the GUID that a mailbox export has for its
 // primary. Everything else stays as it is.
 type Repair struct {

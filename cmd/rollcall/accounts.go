@@ -68,10 +68,10 @@ func canonical(rules *plan.Rules, accounts []identity.Account) ([]identity.Accou
 	}
 	holder := map[identity.Address]int{}
 	for _, i := range odd {
-		eachAddress(&accounts[i], func(x identity.Address) { holder[domains.Canonical(x)] = -1 })
+		accounts[i].EachAddress(func(x identity.Address) { holder[domains.Canonical(x)] = -1 })
 	}
 	for i := range accounts {
-		eachAddress(&accounts[i], func(x identity.Address) {
+		accounts[i].EachAddress(func(x identity.Address) {
 			if _, wanted := holder[x]; wanted {
 				holder[x] = i
 			}
@@ -83,7 +83,7 @@ func canonical(rules *plan.Rules, accounts []identity.Account) ([]identity.Accou
 	for _, i := range odd {
 		a := &accounts[i]
 		taken := identity.Address{}
-		eachAddress(a, func(x identity.Address) {
+		a.EachAddress(func(x identity.Address) {
 			if h := holder[domains.Canonical(x)]; h >= 0 && h != i {
 				taken = x
 			}
@@ -101,7 +101,7 @@ func canonical(rules *plan.Rules, accounts []identity.Account) ([]identity.Accou
 		was := *a
 		*a = *canonicalAccount(domains, a)
 		originals[a.Primary] = original{was, *a}
-		eachAddress(a, func(x identity.Address) { holder[x] = i })
+		a.EachAddress(func(x identity.Address) { holder[x] = i })
 		rewritten = append(rewritten, was.Primary.String())
 	}
 	slices.SortFunc(accounts, func(a, b identity.Account) int { return a.Primary.Compare(b.Primary) })
@@ -135,11 +135,4 @@ func canonicalAccount(domains *plan.Domains, a *identity.Account) *identity.Acco
 	slices.SortFunc(read.Aliases, identity.Address.Compare)
 	read.Aliases = slices.Compact(read.Aliases)
 	return &read
-}
-
-func eachAddress(a *identity.Account, f func(identity.Address)) {
-	f(a.Primary)
-	for _, x := range a.Aliases {
-		f(x)
-	}
 }

@@ -158,3 +158,15 @@ func (a *Account) Holds(x Address) bool {
 	_, alias := slices.BinarySearchFunc(a.Aliases, x, Address.Compare)
 	return alias
 }
+
+// EachAddress calls f with the account's primary and its aliases, in service or
+// not; with none for no account.
+func (a *Account) EachAddress(f func(Address)) {
+	if a == nil {
+		return
+	}
+	f(a.Primary)
+	for _, x := range a.Aliases {
+		f(x)
+	}
+}
