@@ -30,6 +30,9 @@ type Plan struct {
 	Strangers []identity.Address
 	// Allowances are those of the directories that lose anything, sorted.
 	Allowances []Allowance
+	// Drift is what was changed in the console otherwise, by kind, primary and
+	// field.
+	Drift []Drift
 	// Ignored counts the addresses that entries list in ignored domains, and
 	// IgnoredObjects, by directory, the objects that list no others. These are
 	// not saved.
@@ -62,6 +65,8 @@ type Header struct {
 	Directories []identity.Receipt
 	// Unread are the declared directories that were not read in this run.
 	Unread []string
+	// Console is the receipt of the console; nil in plans of older versions.
+	Console *ConsoleReceipt
 	// Undoes is the number of the run that the plan takes back, 0 for a plan of
 	// the directories.
 	Undoes int
@@ -150,6 +155,8 @@ type Change struct {
 	Category  Category
 	// Withheld marks a loss that a brake keeps from being done.
 	Withheld bool
+	// Drift marks what takes drift back.
+	Drift bool
 }
 
 // Row is a change spelled out. Fields that its category does not have are "".

@@ -1,0 +1,122 @@
+package apply
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/rollcall-cli/rollcall/internal/identity"
+	"github.com/rollcall-cli/rollcall/plan"
+)
+
+// Target is a console that plans are applied to.
+type Target interface {
+	// Facts are what it can do.
+	Facts() plan.Facts
+	// Apply makes changes in their order, no two of them of one account, and
+	// calls answer for each that the console has answered, by index of steps. An
+	// error means that nobody knows of the others whether they were made; it is an
+	// [*Error] where the console said why.
+	Apply(ctx context.Context, steps []Step, answer func(i int, a Answer)) error
+	// Get returns the accounts that have one of the refs or hold one of the
+	// addresses, each once.
+	Get(ctx context.Context, refs []string, addresses []identity.Address) ([]identity.Live, error)
+	// Publish makes what was applied take effect, in a console that publishes as a
+	// whole. In others it does nothing.
+	Publish(ctx context.Context) error
+}
+
+// Trier is a console that can say what changes would come to without making them.
+type Trier interface {
+	Try(ctx context.Context, steps []Step, answer func(i int, a Answer)) error
+}
+
+// Step is one change of one account, as a console is asked to make it.
+type Step struct {
+	// Key is new for each step of a run. A console that is given the same again
+	// answers as it did, and makes nothing.
+	Key string
+	// Group numbers what is made all or none, where the console can do that.
+	Group int
+	// Live is the account as it was read; nil for one that is to be created.
+	Live *identity.Live
+	// After is what the account becomes; nil removes it. It has an owner, which
+	// By completes to the account's mark.
+	After *identity.Account
+	By    string
+	// Clear are the names of attributes that the account loses.
+	Clear []string
+	// Initial are attributes that an account is created with.
+	Initial []identity.Attribute
+	// Moves tell which of its addresses come from other accounts.
+	Moves []Move
+}
+
+// Move is an address that comes from an account, which has the ref.
+type Move struct {
+	Address identity.Address
+	From    string
+}
+
+// Answer is what a console says to a step.
+type Answer struct {
+	// Ref and Rev are those of the account afterwards.
+	Ref, Rev string
+	// Found is the account as it is now, where the console says; nil elsewhere.
+	Found *identity.Live
+	// Err says why the step was not made; nil if it was.
+	Err *Error
+}
+
+// Code says of what kind an error of a console is.
+type Code string
+
+// The codes of the protocol rollcall-console/1.
+const (
+	Taken       Code = "taken"       // somebody else has the address
+	Changed     Code = "changed"     // the account is not what the plan saw
+	Gone        Code = "gone"        // there is no such account
+	Throttled   Code = "throttled"   // too many requests
+	Temporary   Code = "temporary"   // it may work later
+	Refused     Code = "refused"     // the console will not
+	Cancelled   Code = "cancelled"   // it was not begun
+	Unsupported Code = "unsupported" // the console cannot
+	Auth        Code = "auth"        // the credentials are not taken
+	Misused     Code = "config"      // the configuration is wrong
+	Internal    Code = "internal"    // the console has failed
+)
+
+// Error is what a console says went wrong.
+type Error struct {
+	Code    Code
+	Message string
+	// Address is the one that Holder, a ref, has already, for [Taken].
+	Address, Holder string
+	// RetryAfter is how long to wait, for [Throttled].
+	RetryAfter time.Duration
+}
+
+func (e *Error) Error() string {
+	text := e.Message
+	if text == "" {
+		text = string(e.Code)
+	}
+	if e.Address != "" {
+		text += fmt.Sprintf(" (%s", e.Address)
+		if e.Holder != "" {
+			text += ", which " + e.Holder + " has"
+		}
+		text += ")"
+	}
+	return text
+}
+
+// CodeOf returns the code of an error of a console, or "".
+func CodeOf(err error) Code {
+	var e *Error
+	if errors.As(err, &e) {
+		return e.Code
+	}
+	return ""
+}
