@@ -45,13 +45,24 @@ type Step struct {
 	// By completes to the account's mark.
 	After *identity.Account
 	By    string
-	// Clear are the names of attributes that the account loses.
+	// Fields are the names of what changes of an account that is there: "primary"
+	// and the fields and attributes that the console stores. Nothing else is
+	// written. It is nil for one that is created or removed.
+	Fields []string
+	// Clear are the names of attributes that the account loses, which are among
+	// Fields.
 	Clear []string
 	// Initial are attributes that an account is created with.
 	Initial []identity.Attribute
 	// Moves tell which of its addresses come from other accounts.
 	Moves []Move
 }
+
+// Removes reports whether the step takes the account out of the console.
+func (s *Step) Removes() bool { return s.After == nil }
+
+// Creates reports whether the step makes an account.
+func (s *Step) Creates() bool { return s.Live == nil }
 
 // Move is an address that comes from an account, which has the ref.
 type Move struct {
