@@ -10,14 +10,17 @@ import (
 	"github.com/rollcall-cli/rollcall/plan"
 )
 
-// Target is a console that plans are applied to.
-type Target interface {
+// Console is a target that plans are applied to.
+type Console interface {
 	// Facts are what it can do.
 	Facts() plan.Facts
 	// Apply makes changes in their order, no two of them of one account, and
-	// calls answer for each that the console has answered, by index of steps. An
-	// error means that nobody knows of the others whether they were made; it is an
-	// [*Error] where the console said why.
+	// calls answer for each that the console has answered, by index of steps. When
+	// ctx ends, the change at hand is finished, and the others are answered with
+	// [Cancelled]. An error means that nobody knows of those without an answer
+	// whether they were made; it is an [*Error] where the console said why. After
+	// one that says that the console is not reachable, see [Unusable], it cannot be
+	// used any more.
 	Apply(ctx context.Context, steps []Step, answer func(i int, a Answer)) error
 	// Get returns the accounts that have one of the refs or hold one of the
 	// addresses, each once.
@@ -121,6 +124,12 @@ func (e *Error) Error() string {
 		text += ")"
 	}
 	return text
+}
+
+// Unusable is an error of a console that cannot be used any more in this run.
+type Unusable interface {
+	error
+	Unusable()
 }
 
 // CodeOf returns the code of an error of a console, or "".

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -16,6 +17,7 @@ import (
 	"github.com/rollcall-cli/rollcall/apply"
 	"github.com/rollcall-cli/rollcall/config"
 	"github.com/rollcall-cli/rollcall/internal/console/local"
+	"github.com/rollcall-cli/rollcall/internal/identity"
 	"github.com/rollcall-cli/rollcall/internal/render"
 	"github.com/rollcall-cli/rollcall/plan"
 	"github.com/rollcall-cli/rollcall/state"
@@ -276,15 +278,25 @@ func readPlan(path string) (*plan.Plan, error) {
 func (s *session) commit(cfg *config.Config, m *made, run *record) error {
 	progress := render.NewProgress(s.stderr, s.err, s.now)
 	defer progress.Clear()
-	console := local.New(m.state.Accounts, len(m.plan.Accounts))
-	result, err := apply.Run(s.ctx, m.plan, console, func(e apply.Event) { progress.Update("applying", "accounts", e.Done) })
-	if err != nil {
+	ledger := apply.NewLedger(m.state.Accounts, nil)
+	result, err := apply.Run(s.ctx, apply.Job{
+		Changes: m.plan.Accounts, Console: local.New(m.state.Accounts), Ledger: ledger,
+		Known: func(before *identity.Account) apply.Known {
+			return apply.Known{Live: &identity.Live{Account: *before}, Recorded: before.Primary}
+		},
+		Listen: func(e apply.Event) {
+			if p, is := e.(apply.Progress); is {
+				progress.Update("applying", "accounts", p.Done)
+			}
+		},
+	})
+	if errors.Is(err, context.Canceled) {
 		return err
 	}
-	accounts, err := console.Accounts()
 	if err != nil {
 		return fmt.Errorf("apply the plan: %w", errors.Join(err, failures(result)))
 	}
+	accounts, _ := ledger.Accounts()
 	m.state.keep(accounts)
 	progress.Update("writing the state", "accounts", len(accounts))
 	if err := run.save(m.state.State, result); err != nil {

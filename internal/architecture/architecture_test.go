@@ -35,7 +35,7 @@ var may = map[string][]string{
 	"internal/repair":         {},
 	"internal/lint":           {"internal/identity", "internal/filter", "internal/directory", "internal/redact", "internal/repair", "plan"},
 	"internal/console":        {"internal/identity", "plan", "apply"},
-	"internal/console/local":  {"internal/identity", "plan", "apply"},
+	"internal/console/local":  {"internal/console", "internal/identity", "plan", "apply"},
 	"internal/render":         {"plan", "apply", "internal/identity", "internal/doctor", "internal/explain", "internal/lint", "internal/repair"},
 	"internal/corpus":         {"internal/identity"},
 	"internal/servertest":     {"internal/identity", "internal/filter"},
