@@ -21,6 +21,7 @@ import (
 	"unicode/utf16"
 	"unicode/utf8"
 
+	"github.com/rollcall-cli/rollcall/internal/atomicfile"
 	"github.com/rollcall-cli/rollcall/internal/identity"
 )
 
@@ -256,13 +257,13 @@ func (c *Change) appendJSON(b []byte) []byte {
 // HistoryPath returns the folder of the history of the state at path. Two states
 // would share one whose names differ in nothing but ".jsonl": see [Sharing].
 func HistoryPath(path string) string {
-	return historyName(resolved(path))
+	return historyName(atomicfile.Resolve(path))
 }
 
 // Sharing returns the other state that would have its history in the same folder
 // as the state at path; "" if there is none.
 func Sharing(path string) string {
-	path = resolved(path)
+	path = atomicfile.Resolve(path)
 	other, cut := strings.CutSuffix(path, ".jsonl")
 	if !cut {
 		other = path + ".jsonl"
@@ -282,17 +283,17 @@ func Sharing(path string) string {
 
 // makeHistory makes the folder of the history if it is not there.
 func makeHistory(path string) error {
-	d, name, err := locate(path)
+	d, name, err := atomicfile.Locate(path)
 	if err != nil {
 		return err
 	}
-	defer d.close()
-	err = d.makeFolder(historyName(name), name)
+	defer d.Close()
+	err = d.Mkdir(historyName(name), name)
 	if errors.Is(err, fs.ErrExist) {
 		return nil
 	}
 	if err == nil {
-		d.sync()
+		d.Sync()
 	}
 	return err
 }
@@ -301,13 +302,13 @@ func makeHistory(path string) error {
 func historyName(state string) string { return strings.TrimSuffix(state, ".jsonl") + ".history" }
 
 // history returns the folder of the history, which must be there.
-func history(path string) (*folder, error) {
-	d, name, err := locate(path)
+func history(path string) (*atomicfile.Folder, error) {
+	d, name, err := atomicfile.Locate(path)
 	if err != nil {
 		return nil, err
 	}
-	defer d.close()
-	return enter(d.path(historyName(name)))
+	defer d.Close()
+	return atomicfile.Enter(d.Path(historyName(name)))
 }
 
 // openHistory opens a file of the history.
@@ -316,8 +317,8 @@ func openHistory(path, name string, flag int) (*os.File, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer h.close()
-	return h.open(name, flag)
+	defer h.Close()
+	return h.Open(name, flag)
 }
 
 // runName returns the name of the record of a run in the history.
@@ -332,8 +333,8 @@ func runNumbers(path string) ([]int, error) {
 	var entries []fs.DirEntry
 	h, err := history(path)
 	if err == nil {
-		defer h.close()
-		entries, err = h.list()
+		defer h.Close()
+		entries, err = h.List()
 	}
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("read the history: %w", err)
@@ -351,7 +352,7 @@ func runNumbers(path string) ([]int, error) {
 
 // Recorder writes the record of a run.
 type Recorder struct {
-	folder  *folder // of the history
+	folder  *atomicfile.Folder // of the history
 	file    *os.File
 	out     *bufio.Writer
 	sum     hash.Hash // of the lines until now
@@ -389,11 +390,11 @@ func Begin(path string, head Head) (*Recorder, error) {
 	if r.folder, err = history(path); err != nil {
 		return nil, recording(err)
 	}
-	if r.file, err = r.folder.open(runName(head.Number), os.O_WRONLY|os.O_CREATE|os.O_EXCL); err != nil {
-		r.folder.close()
+	if r.file, err = r.folder.Open(runName(head.Number), os.O_WRONLY|os.O_CREATE|os.O_EXCL); err != nil {
+		r.folder.Close()
 		return nil, recording(err)
 	}
-	r.folder.giveAway(r.file, ".")
+	r.folder.GiveAway(r.file, ".")
 	r.out = bufio.NewWriterSize(r.file, 1<<18)
 	if err := r.restart(); err != nil {
 		r.Drop()
@@ -440,7 +441,7 @@ func (r *Recorder) writeSynced(v any) error {
 	if r.err == nil {
 		r.err = r.file.Sync()
 	}
-	r.folder.sync()
+	r.folder.Sync()
 	return r.err
 }
 
@@ -508,7 +509,7 @@ func (r *Recorder) End(outcome Outcome, reason string, now time.Time) error {
 	if closeErr := r.file.Close(); err == nil {
 		err = closeErr
 	}
-	r.folder.close()
+	r.folder.Close()
 	if err != nil {
 		return recording(err)
 	}
@@ -525,6 +526,6 @@ func (r *Recorder) end(outcome Outcome, reason string, now time.Time) error {
 // Drop removes the record.
 func (r *Recorder) Drop() {
 	r.file.Close()
-	r.folder.remove(runName(r.head.Number))
-	r.folder.close()
+	r.folder.Remove(runName(r.head.Number))
+	r.folder.Close()
 }

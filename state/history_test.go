@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/rollcall-cli/rollcall/internal/atomicfile"
 	"github.com/rollcall-cli/rollcall/internal/identity"
 )
 
@@ -112,7 +113,7 @@ func mustRead(t *testing.T, path string) []byte {
 
 func mustWrite(t *testing.T, path string, raw []byte) {
 	t.Helper()
-	if err := os.WriteFile(path, raw, private); err != nil {
+	if err := os.WriteFile(path, raw, atomicfile.Mode); err != nil {
 		t.Fatal(err)
 	}
 }

@@ -12,6 +12,8 @@ import (
 	"path/filepath"
 	"slices"
 	"time"
+
+	"github.com/rollcall-cli/rollcall/internal/atomicfile"
 )
 
 // The rejections that stand are remembered in the folder of the history, one on
@@ -97,9 +99,9 @@ func SaveRefusals(path string, all map[string]time.Time) error {
 	if err != nil {
 		return err
 	}
-	defer h.close()
-	h.removeLeftovers(rejectionsFile)
-	return ReplaceFile(h.path(rejectionsFile), func(w io.Writer) error { return writeRefusals(w, all) })
+	defer h.Close()
+	h.RemoveLeftovers(rejectionsFile)
+	return atomicfile.Write(h.Path(rejectionsFile), func(w io.Writer) error { return writeRefusals(w, all) })
 }
 
 func writeRefusals(w io.Writer, all map[string]time.Time) error {

@@ -15,6 +15,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/rollcall-cli/rollcall/internal/atomicfile"
 	"github.com/rollcall-cli/rollcall/internal/identity"
 )
 
@@ -317,8 +318,8 @@ func Settle(path string, now time.Time) (*Run, error) {
 	if err != nil {
 		return nil, settling(err)
 	}
-	defer h.close()
-	f, err := h.open(runName(number), os.O_RDWR)
+	defer h.Close()
+	f, err := h.Open(runName(number), os.O_RDWR)
 	if err != nil {
 		return nil, settling(err)
 	}
@@ -330,10 +331,10 @@ func Settle(path string, now time.Time) (*Run, error) {
 	}
 	if !s.head {
 		f.Close() // or some systems would not remove it
-		if err := h.remove(runName(number)); err != nil {
+		if err := h.Remove(runName(number)); err != nil {
 			return nil, settling(err)
 		}
-		h.sync()
+		h.Sync()
 		run.Outcome = Interrupted
 		return &run, nil
 	}
@@ -371,7 +372,7 @@ func Settle(path string, now time.Time) (*Run, error) {
 // checksumAt returns the checksum in the last line of the state at path, or ""
 // where there is no state.
 func checksumAt(path string) (string, error) {
-	f, err := open(path)
+	f, err := atomicfile.Open(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return "", nil
 	}
@@ -455,7 +456,7 @@ func LineageLeft(runs []Run, number int) string {
 // headerAt returns the first line of the state at path, which is empty where
 // there is no state.
 func headerAt(path string) (h header, err error) {
-	f, err := open(path)
+	f, err := atomicfile.Open(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return h, nil
 	}
@@ -515,12 +516,12 @@ func Prune(path string, days, most int, now time.Time) error {
 	if err != nil {
 		return fmt.Errorf("prune the history: %w", err)
 	}
-	defer h.close()
+	defer h.Close()
 	for i := range runs {
 		if i >= over && rank(&runs[i]) != old {
 			break
 		}
-		if err := h.remove(runName(runs[i].Number)); err != nil {
+		if err := h.Remove(runName(runs[i].Number)); err != nil {
 			return fmt.Errorf("prune the history: %w", err)
 		}
 	}

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -98,7 +99,7 @@ func untouched(t *testing.T) (dir string, check func()) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if uid := owner(info).Uid; uid != 0 {
+			if uid := info.Sys().(*syscall.Stat_t).Uid; uid != 0 {
 				t.Errorf("%s belongs to %d now", path, uid)
 			}
 		}
@@ -206,7 +207,7 @@ func TestRootFollowsTrustedLinks(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				if uid := owner(info).Uid; int(uid) != c.target {
+				if uid := info.Sys().(*syscall.Stat_t).Uid; int(uid) != c.target {
 					t.Errorf("%s belongs to %d", name, uid)
 				}
 			}

@@ -21,11 +21,12 @@ const module = "github.com/rollcall-cli/rollcall/"
 // "/..." covers everything below it. Packages under cmd may import all.
 var may = map[string][]string{
 	"internal/identity":       {},
+	"internal/atomicfile":     {},
 	"internal/filter":         {"internal/identity"},
 	"plan":                    {"internal/identity"},
 	"config":                  {"plan", "internal/identity", "internal/filter"},
 	"apply":                   {"plan", "internal/identity"},
-	"state":                   {"internal/identity"},
+	"state":                   {"internal/identity", "internal/atomicfile"},
 	"internal/directory":      {"internal/identity", "internal/filter", "internal/doctor"},
 	"internal/directory/ldif": {"internal/identity", "internal/filter", "internal/directory", "internal/doctor"},
 	"internal/directory/ldap": {"internal/identity", "internal/filter", "internal/directory", "internal/doctor"},
