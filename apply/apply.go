@@ -15,6 +15,7 @@ import (
 	"fmt"
 
 	"github.com/rollcall-cli/rollcall/internal/identity"
+	"github.com/rollcall-cli/rollcall/internal/run"
 	"github.com/rollcall-cli/rollcall/plan"
 )
 
@@ -39,26 +40,12 @@ type Event struct {
 // every is how many account changes lie between two events.
 const every = 1000
 
-// Failure is an account change that the console refused.
-type Failure struct {
-	Account identity.Address
-	Err     error
-}
-
-// Result is the outcome of an apply.
-type Result struct {
-	// Applied counts the accounts that were changed, Withheld those from which a
-	// brake withheld a loss; some are both.
-	Applied, Withheld int
-	Failures          []Failure
-}
-
 // Run applies the account changes of a plan. An account that the console
 // refuses is listed in the result and stays as it is, with those that would get
 // its addresses or swap with it; the rest goes on. Cancelling ctx ends the run
 // between two groups, with the error of the context.
-func Run(ctx context.Context, p *plan.Plan, console Console, listen func(Event)) (Result, error) {
-	r := run{changes: p.Accounts, console: console, failed: map[int32]error{}}
+func Run(ctx context.Context, p *plan.Plan, console Console, listen func(Event)) (run.Result, error) {
+	r := engine{changes: p.Accounts, console: console, failed: map[int32]error{}}
 	r.moves()
 	step := context.WithoutCancel(ctx) // what has begun is finished
 	done := 0
@@ -76,18 +63,18 @@ func Run(ctx context.Context, p *plan.Plan, console Console, listen func(Event))
 	return r.result, err
 }
 
-// run is an apply that goes on. Changes are named by their index.
-type run struct {
+// engine is an apply that goes on. Changes are named by their index.
+type engine struct {
 	changes []plan.AccountChange
 	console Console
 	giver   map[identity.Address]int32 // who gives an address up
 	taker   map[identity.Address]int32 // who gets one that was given up
 	failed  map[int32]error
-	result  Result
+	result  run.Result
 }
 
 // moves finds out which addresses are given up, and who gets them.
-func (r *run) moves() {
+func (r *engine) moves() {
 	r.giver, r.taker = map[identity.Address]int32{}, map[identity.Address]int32{}
 	for i := range r.changes {
 		for _, x := range lacking(r.changes[i].Before, r.changes[i].Result()) {
@@ -125,7 +112,7 @@ func lacking(x, y *identity.Account) []identity.Address {
 
 // commit makes the changes of a group. Of one that fails it takes back what was
 // done.
-func (r *run) commit(ctx context.Context, group []int32) {
+func (r *engine) commit(ctx context.Context, group []int32) {
 	if i, x, waits := r.waiting(group); waits {
 		r.fail(group, i, fmt.Errorf("%s stays with %s, which failed", x, r.name(r.giver[x])))
 		return
@@ -175,7 +162,7 @@ func (r *run) commit(ctx context.Context, group []int32) {
 
 // waiting finds a change of the group, and an address, that waits for another
 // change which has failed.
-func (r *run) waiting(group []int32) (int32, identity.Address, bool) {
+func (r *engine) waiting(group []int32) (int32, identity.Address, bool) {
 	if len(r.failed) == 0 {
 		return 0, identity.Address{}, false
 	}
@@ -192,7 +179,7 @@ func (r *run) waiting(group []int32) (int32, identity.Address, bool) {
 
 // restore gives the accounts of a ring back what they had; those that were put
 // let go first of what they got.
-func (r *run) restore(ctx context.Context, group, put []int32) error {
+func (r *engine) restore(ctx context.Context, group, put []int32) error {
 	var failed []error
 	for _, i := range put {
 		c := &r.changes[i]
@@ -207,19 +194,19 @@ func (r *run) restore(ctx context.Context, group, put []int32) error {
 }
 
 // fail lists the changes of a group as failed, because of one of them.
-func (r *run) fail(group []int32, because int32, err error) {
+func (r *engine) fail(group []int32, because int32, err error) {
 	for _, i := range group {
 		why := err
 		if i != because {
 			why = fmt.Errorf("it swaps addresses with %s, which failed", r.name(because))
 		}
 		r.failed[i] = why
-		r.result.Failures = append(r.result.Failures, Failure{r.name(i), why})
+		r.result.Failures = append(r.result.Failures, run.Failure{Account: r.name(i).String(), Error: why.Error()})
 	}
 }
 
 // name returns the address by which people know the account of a change.
-func (r *run) name(i int32) identity.Address {
+func (r *engine) name(i int32) identity.Address {
 	c := &r.changes[i]
 	if after := c.Result(); after != nil {
 		return after.Primary

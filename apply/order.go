@@ -9,8 +9,8 @@ import (
 
 // groups yields the changes in the order in which they are made: those among
 // whom addresses move one after the other, and those together who form a ring.
-func (r *run) groups(yield func(group []int32) error) error {
-	s := search{run: r, yield: yield, found: make([]int32, len(r.changes))}
+func (r *engine) groups(yield func(group []int32) error) error {
+	s := search{engine: r, yield: yield, found: make([]int32, len(r.changes))}
 	seen := make([]bool, len(r.changes))
 	var family []int32
 	for i := range seen {
@@ -38,7 +38,7 @@ func (r *run) groups(yield func(group []int32) error) error {
 
 // others calls join with those of a list who have an address that x has and y
 // has not.
-func (r *run) others(list map[identity.Address]int32, x, y *identity.Account, join func(int32)) {
+func (r *engine) others(list map[identity.Address]int32, x, y *identity.Account, join func(int32)) {
 	if len(list) == 0 {
 		return
 	}
@@ -54,7 +54,7 @@ func (r *run) others(list map[identity.Address]int32, x, y *identity.Account, jo
 // graph algorithms, 1972), which finds each component after those that it
 // depends on. Its path is no recursion, since a chain may be as long as the plan.
 type search struct {
-	*run
+	*engine
 	yield func([]int32) error
 	// found tells when each change was found, counted from 1: 0 not yet, closed
 	// once it is yielded.

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/rollcall-cli/rollcall/internal/atomicfile"
+	"github.com/rollcall-cli/rollcall/internal/identity"
 )
 
 // The rejections that stand are remembered in the folder of the history, one on
@@ -107,7 +108,7 @@ func SaveRefusals(path string, all map[string]time.Time) error {
 func writeRefusals(w io.Writer, all map[string]time.Time) error {
 	out := bufio.NewWriter(w)
 	for _, key := range slices.Sorted(maps.Keys(all)) {
-		line, err := marshal(refusal{key, all[key].UTC().Format(utc)})
+		line, err := identity.MarshalLine(refusal{key, all[key].UTC().Format(utc)})
 		if err != nil {
 			return err
 		}

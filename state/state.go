@@ -111,11 +111,11 @@ func Lost(path string) error {
 	}
 	backup := BackupPath(atomicfile.Resolve(path))
 	kept := exists(backup)
-	run, err := newestChange(path)
+	past, err := newestChange(path)
 	switch {
 	case err != nil:
 		return err
-	case run == nil && !kept:
+	case past == nil && !kept:
 		return nil
 	}
 	e := &Error{Path: path, Reason: "the state is missing"}
@@ -124,8 +124,8 @@ func Lost(path string) error {
 		e.Reason += ", and its backup is there"
 		advice = fmt.Sprintf("put back the version before with cp %s %s", backup, path)
 	}
-	if run != nil {
-		e.Reason += fmt.Sprintf(", and run %d, of %s, left it at version %d", run.Number, run.Started.UTC().Format(time.RFC3339), run.SerialAfter)
+	if past != nil {
+		e.Reason += fmt.Sprintf(", and run %d, of %s, left it at version %d", past.Number, past.Started.UTC().Format(time.RFC3339), past.SerialAfter)
 	}
 	e.Advice = advice + "; or begin anew with --new-state, as if no account had ever been there"
 	return e

@@ -11,6 +11,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/rollcall-cli/rollcall/internal/run"
 )
 
 // bob is somebody less trusted than root.
@@ -65,12 +67,12 @@ func work(path string) error {
 	if err != nil {
 		return err
 	}
-	record, err := Begin(path, Head{Started: time.Now()})
+	record, err := Begin(path, run.Head{Started: time.Now()})
 	if err != nil {
 		return err
 	}
 	_, err = Runs(path)
-	return errors.Join(err, s.Save(path, "test", time.Now()), record.End(Failed, "", time.Now()),
+	return errors.Join(err, s.Save(path, "test", time.Now()), record.End(run.Failed, "", time.Now()),
 		SaveRefusals(path, map[string]time.Time{`"corp"`: time.Now()}), Prune(path, 1, 2, time.Now()))
 }
 

@@ -17,6 +17,7 @@ import (
 	"github.com/rollcall-cli/rollcall/config"
 	"github.com/rollcall-cli/rollcall/internal/console/local"
 	"github.com/rollcall-cli/rollcall/internal/render"
+	"github.com/rollcall-cli/rollcall/internal/run"
 	"github.com/rollcall-cli/rollcall/plan"
 	"github.com/rollcall-cli/rollcall/state"
 )
@@ -295,18 +296,18 @@ func (s *session) commit(cfg *config.Config, m *made, run *record) error {
 	return s.report(cfg, m, result)
 }
 
-func failures(r apply.Result) error {
+func failures(r run.Result) error {
 	var all []error
 	for _, f := range r.Failures {
-		all = append(all, fmt.Errorf("account %s: %w", f.Account, f.Err))
+		all = append(all, fmt.Errorf("account %s: %s", f.Account, f.Error))
 	}
 	return errors.Join(all...)
 }
 
 // report tells what was done.
-func (s *session) report(cfg *config.Config, m *made, r apply.Result) error {
+func (s *session) report(cfg *config.Config, m *made, r run.Result) error {
 	for _, f := range r.Failures {
-		s.say(levelError, fmt.Sprintf("account %s failed: %v", f.Account, f.Err), "", exitIncomplete)
+		s.say(levelError, fmt.Sprintf("account %s failed: %s", f.Account, f.Error), "", exitIncomplete)
 	}
 	s.note("applied: %s changed, version %d of the state written to %s",
 		counted(r.Applied, "account"), m.state.Serial, cfg.StatePath)

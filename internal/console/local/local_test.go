@@ -179,7 +179,7 @@ func TestDealingRefused(t *testing.T) {
 		if err != nil || result.Applied+len(result.Failures) != len(p.Accounts) {
 			t.Fatalf("seed %d: %+v, %v", seed, result, err)
 		}
-		failed := map[identity.Address]bool{}
+		failed := map[string]bool{}
 		for _, f := range result.Failures {
 			failed[f.Account] = true
 		}
@@ -187,7 +187,7 @@ func TestDealingRefused(t *testing.T) {
 		for i := range p.Accounts {
 			a := &p.Accounts[i]
 			then := a.After
-			if failed[named(a)] {
+			if failed[named(a).String()] {
 				then = a.Before
 			}
 			if then != nil {
@@ -312,8 +312,8 @@ func TestRefusals(t *testing.T) {
 		t.Fatalf("%+v, %v", result, err)
 	}
 	for i, want := range []string{"a3@example.com: a3@example.com is held by a3@example.com", "a9@example.com: the console has no account a9@example.com"} {
-		if f := result.Failures[i]; fmt.Sprintf("%s: %v", f.Account, f.Err) != want {
-			t.Errorf("%s: %v, want %s", f.Account, f.Err, want)
+		if f := result.Failures[i]; f.Account+": "+f.Error != want {
+			t.Errorf("%s: %s, want %s", f.Account, f.Error, want)
 		}
 	}
 
