@@ -34,6 +34,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/rollcall-cli/rollcall/internal/identity"
+	"github.com/rollcall-cli/rollcall/internal/run"
 	"github.com/rollcall-cli/rollcall/plan"
 )
 
@@ -91,12 +92,6 @@ type Options struct {
 // DefaultAttempts is how often a change is tried if nothing else is said.
 const DefaultAttempts = 5
 
-// Failure is an account change that was not made.
-type Failure struct {
-	Account identity.Address
-	Err     error
-}
-
 // Difference is a field of an account that is not what was asked for.
 type Difference struct {
 	Account       identity.Address
@@ -106,11 +101,7 @@ type Difference struct {
 
 // Result is the outcome of an apply.
 type Result struct {
-	// Applied counts the accounts that were changed, Withheld those from which a
-	// brake withheld a loss; some are both.
-	Applied, Withheld int
-	// Failures are in the order of the changes.
-	Failures []Failure
+	run.Result
 	// Undecided are accounts of which nobody can tell whether they were made.
 	Undecided []identity.Address
 	// Unknown counts the steps that were sent and of which is not known what became
@@ -170,8 +161,8 @@ func Run(ctx context.Context, job Job) (Result, error) {
 	return r.finish(), err
 }
 
-// run is an apply that goes on. Changes are named by their index.
-type run struct {
+// runner is an apply that goes on. Changes are named by their index.
+type runner struct {
 	job      Job
 	facts    plan.Facts
 	changes  []plan.AccountChange
@@ -199,7 +190,7 @@ type staged struct {
 	answer   Answer
 }
 
-func newRun(job Job) *run {
+func newRun(job Job) *runner {
 	if job.Journal == nil {
 		job.Journal = unrecorded{}
 	}
@@ -218,13 +209,13 @@ func newRun(job Job) *run {
 	if job.Listen == nil {
 		job.Listen = func(Event) {}
 	}
-	r := &run{job: job, facts: job.Console.Facts(), changes: job.Changes, failed: map[int32]error{}}
+	r := &runner{job: job, facts: job.Console.Facts(), changes: job.Changes, failed: map[int32]error{}}
 	r.moves()
 	return r
 }
 
 // all makes the changes: those of the canary first, if there is one.
-func (r *run) all(ctx context.Context) error {
+func (r *runner) all(ctx context.Context) error {
 	families := r.families()
 	if r.job.Canary <= 0 || r.job.Canary >= len(r.changes) {
 		return r.make(ctx, families)
@@ -246,7 +237,7 @@ func (r *run) all(ctx context.Context) error {
 // make makes families of changes, as many at a time as the console takes. One
 // that is alone shares a request with others of its kind; of the others each has
 // its turn, so that no address is nobody's while strangers are changed.
-func (r *run) make(ctx context.Context, families []family) error {
+func (r *runner) make(ctx context.Context, families []family) error {
 	var units []family
 	var alone family
 	for _, f := range families {
@@ -268,7 +259,7 @@ func (r *run) make(ctx context.Context, families []family) error {
 }
 
 // work makes families by as many workers as the console takes.
-func (r *run) work(ctx context.Context, units []family) error {
+func (r *runner) work(ctx context.Context, units []family) error {
 	workers := min(r.job.Concurrency, len(units))
 	if workers < 2 {
 		for _, f := range units {
@@ -288,7 +279,7 @@ func (r *run) work(ctx context.Context, units []family) error {
 
 // makeFamily makes groups of changes, round by round: what is made in one waits
 // for nothing but the rounds before.
-func (r *run) makeFamily(ctx context.Context, f family) error {
+func (r *runner) makeFamily(ctx context.Context, f family) error {
 	for _, round := range r.rounds(f) {
 		for _, b := range r.batches(round) {
 			if err := cause(ctx); err != nil {
@@ -304,7 +295,7 @@ func (r *run) makeFamily(ctx context.Context, f family) error {
 
 // rounds sorts the groups of a family into rounds. A group is in the one after the
 // last that it waits for.
-func (r *run) rounds(f family) (rounds []family) {
+func (r *runner) rounds(f family) (rounds []family) {
 	if len(r.giver) == 0 || len(f) == 1 {
 		return []family{f}
 	}
@@ -339,7 +330,7 @@ func cause(ctx context.Context) error {
 }
 
 // publish has the console publish what it was given, which is then made.
-func (r *run) publish(ctx context.Context) error {
+func (r *runner) publish(ctx context.Context) error {
 	if !r.facts.Publishes {
 		return nil
 	}
@@ -361,12 +352,12 @@ func (r *run) publish(ctx context.Context) error {
 }
 
 // finish completes the result.
-func (r *run) finish() Result {
+func (r *runner) finish() Result {
 	for i, err := range r.failed {
-		r.result.Failures = append(r.result.Failures, Failure{r.name(i), err})
+		r.result.Failures = append(r.result.Failures, run.Failure{Account: r.name(i).String(), Error: err.Error()})
 	}
-	slices.SortFunc(r.result.Failures, func(a, b Failure) int {
-		return cmp.Or(a.Account.Compare(b.Account), cmp.Compare(a.Err.Error(), b.Err.Error()))
+	slices.SortFunc(r.result.Failures, func(a, b run.Failure) int {
+		return cmp.Or(cmp.Compare(a.Account, b.Account), cmp.Compare(a.Error, b.Error))
 	})
 	r.result.Undecided = r.unsure
 	slices.SortFunc(r.result.Undecided, identity.Address.Compare)
@@ -374,7 +365,7 @@ func (r *run) finish() Result {
 }
 
 // moves finds out which addresses are given up, and who gets them.
-func (r *run) moves() {
+func (r *runner) moves() {
 	r.giver, r.taker = map[identity.Address]int32{}, map[identity.Address]int32{}
 	for i := range r.changes {
 		for _, x := range lacking(r.changes[i].Before, r.changes[i].Result()) {
@@ -411,7 +402,7 @@ func lacking(x, y *identity.Account) []identity.Address {
 }
 
 // goes reports whether a change takes an account out of the console.
-func (r *run) goes(i int32) bool {
+func (r *runner) goes(i int32) bool {
 	c := &r.changes[i]
 	after := c.Result()
 	return c.Before != nil && (after == nil || r.facts.Removes && !after.Active())
@@ -419,7 +410,7 @@ func (r *run) goes(i int32) bool {
 
 // waiting finds a change of the group, and an address, that waits for another
 // change which has failed.
-func (r *run) waiting(group []int32) (int32, identity.Address, bool) {
+func (r *runner) waiting(group []int32) (int32, identity.Address, bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if len(r.failed) == 0 {
@@ -437,7 +428,7 @@ func (r *run) waiting(group []int32) (int32, identity.Address, bool) {
 }
 
 // fail lists the changes of a group as failed, because of one of them.
-func (r *run) fail(group []int32, because int32, err error) {
+func (r *runner) fail(group []int32, because int32, err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for _, i := range group {
@@ -451,7 +442,7 @@ func (r *run) fail(group []int32, because int32, err error) {
 }
 
 // count tells how many changes more are through. The caller holds the lock.
-func (r *run) count(n int) {
+func (r *runner) count(n int) {
 	if r.done/every != (r.done+n)/every {
 		r.job.Listen(Progress{Done: r.done + n, Total: len(r.changes)})
 	}
@@ -459,7 +450,7 @@ func (r *run) count(n int) {
 }
 
 // name returns the address by which people know the account of a change.
-func (r *run) name(i int32) identity.Address {
+func (r *runner) name(i int32) identity.Address {
 	c := &r.changes[i]
 	if after := c.Result(); after != nil {
 		return after.Primary
@@ -468,7 +459,7 @@ func (r *run) name(i int32) identity.Address {
 }
 
 // knownOf returns what is known of the account before a change.
-func (r *run) knownOf(i int32) Known {
+func (r *runner) knownOf(i int32) Known {
 	if before := r.changes[i].Before; before != nil {
 		return r.job.Known(before)
 	}
@@ -476,7 +467,7 @@ func (r *run) knownOf(i int32) Known {
 }
 
 // made tells that a change was made: now, or once it is published.
-func (r *run) made(i int32, known Known, key string, a Answer) {
+func (r *runner) made(i int32, known Known, key string, a Answer) {
 	if a.Ref == "" && known.Live != nil && !r.goes(i) {
 		a.Ref = known.Live.Ref
 	}
@@ -491,7 +482,7 @@ func (r *run) made(i int32, known Known, key string, a Answer) {
 
 // record writes into the ledger that a change was made to the account that has
 // the primary recorded there. The caller holds the lock, or is alone.
-func (r *run) record(i int32, recorded identity.Address, a Answer) {
+func (r *runner) record(i int32, recorded identity.Address, a Answer) {
 	c := &r.changes[i]
 	r.count(1)
 	after := c.Result()
@@ -517,7 +508,7 @@ func (r *run) record(i int32, recorded identity.Address, a Answer) {
 }
 
 // placed is what the ledger knows of an account that was changed.
-func (r *run) placed(i int32, a Answer) identity.Placed {
+func (r *runner) placed(i int32, a Answer) identity.Placed {
 	p := identity.Placed{Ref: a.Ref, Applied: r.job.Now().UTC().Truncate(time.Second)}
 	if r.goes(i) {
 		p.Ref = ""

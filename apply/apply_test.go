@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/rollcall-cli/rollcall/internal/identity"
+	"github.com/rollcall-cli/rollcall/internal/run"
 	"github.com/rollcall-cli/rollcall/plan"
 )
 
@@ -66,10 +67,10 @@ func TestDealingRefused(t *testing.T) {
 			if err != nil || result.Applied+len(result.Failures) != len(changes) {
 				t.Fatalf("seed %d: %+v, %v", seed, result, err)
 			}
-			if slices.ContainsFunc(result.Failures, func(f Failure) bool { return strings.Contains(f.Err.Error(), "taking back") }) {
+			if slices.ContainsFunc(result.Failures, func(f run.Failure) bool { return strings.Contains(f.Error, "taking back") }) {
 				continue // what was is refused, too
 			}
-			failed := map[identity.Address]bool{}
+			failed := map[string]bool{}
 			for _, f := range result.Failures {
 				failed[f.Account] = true
 			}
@@ -77,7 +78,7 @@ func TestDealingRefused(t *testing.T) {
 			for i := range changes {
 				c := &changes[i]
 				then := c.After
-				if failed[subject(c).Primary] {
+				if failed[subject(c).Primary.String()] {
 					then = c.Before
 				}
 				if then != nil {

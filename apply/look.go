@@ -228,7 +228,7 @@ func foundAs(f *plan.Facts, l *identity.Live, want *identity.Account) *identity.
 }
 
 // get reads the accounts of steps.
-func (r *run) get(ctx context.Context, tasks []*task) ([]identity.Live, error) {
+func (r *runner) get(ctx context.Context, tasks []*task) ([]identity.Live, error) {
 	refs, addresses := map[string]bool{}, map[identity.Address]bool{}
 	for _, t := range tasks {
 		if t.Live != nil {

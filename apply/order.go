@@ -13,7 +13,7 @@ import (
 type family [][]int32
 
 // families sorts the changes into families.
-func (r *run) families() (all []family) {
+func (r *runner) families() (all []family) {
 	if len(r.giver) == 0 {
 		each := make([]int32, len(r.changes))
 		groups := make([][]int32, len(r.changes))
@@ -26,7 +26,7 @@ func (r *run) families() (all []family) {
 		return all
 	}
 	var found family
-	s := search{run: r, found: make([]int32, len(r.changes)), yield: func(group []int32) {
+	s := search{runner: r, found: make([]int32, len(r.changes)), yield: func(group []int32) {
 		group = slices.Clone(group)
 		slices.SortFunc(group, func(a, b int32) int {
 			return cmp.Or(-compareBool(r.goes(a), r.goes(b)), cmp.Compare(a, b))
@@ -72,7 +72,7 @@ func compareBool(a, b bool) int {
 
 // others calls join with those of a list who have an address that x has and y
 // has not.
-func (r *run) others(list map[identity.Address]int32, x, y *identity.Account, join func(int32)) {
+func (r *runner) others(list map[identity.Address]int32, x, y *identity.Account, join func(int32)) {
 	if len(list) == 0 {
 		return
 	}
@@ -88,7 +88,7 @@ func (r *run) others(list map[identity.Address]int32, x, y *identity.Account, jo
 // graph algorithms, 1972), which finds each component after those that it
 // depends on. Its path is no recursion, since a chain may be as long as the plan.
 type search struct {
-	*run
+	*runner
 	yield func([]int32)
 	// found tells when each change was found, counted from 1: 0 not yet, closed
 	// once it is yielded.

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/rollcall-cli/rollcall/internal/identity"
+	"github.com/rollcall-cli/rollcall/internal/run"
 	"github.com/rollcall-cli/rollcall/plan"
 )
 
@@ -27,7 +28,7 @@ type Recovered struct {
 	// Applied counts the changes that the run has made, Failures are those that it
 	// began and has not made.
 	Applied  int
-	Failures []Failure
+	Failures []run.Failure
 	// Undecided are the accounts that were to be created, and of which nobody can
 	// tell whether they were.
 	Undecided []identity.Address
@@ -46,17 +47,17 @@ type Recovered struct {
 //	                        else                                     it was not; what else
 //	                                                                 happened is drift
 //	removes                 the account is not there                 it was made
-func Recover(run Interrupted, l *Ledger, live []identity.Live, facts plan.Facts, now time.Time) (Recovered, error) {
+func Recover(of Interrupted, l *Ledger, live []identity.Live, facts plan.Facts, now time.Time) (Recovered, error) {
 	seen := indexed(live, l)
 	owned := l.owners()
 	answers := map[string]Answer{}
-	for key, a := range run.Answers {
+	for key, a := range of.Answers {
 		answers[key] = a
 	}
 	var out Recovered
 	unsure := map[int]bool{}
-	for i := range run.Sent {
-		s := &run.Sent[i]
+	for i := range of.Sent {
+		s := &of.Sent[i]
 		if _, answered := answers[s.Key]; answered {
 			continue
 		}
@@ -81,18 +82,18 @@ func Recover(run Interrupted, l *Ledger, live []identity.Live, facts plan.Facts,
 	}
 	last := map[int]*Sent{} // the last step of each change that was made
 	begun := map[int]bool{}
-	for i := range run.Sent {
-		s := &run.Sent[i]
+	for i := range of.Sent {
+		s := &of.Sent[i]
 		begun[s.Change] = true
 		if answers[s.Key].Err == nil {
 			last[s.Change] = s
 		}
 	}
-	for i := range run.Changes {
+	for i := range of.Changes {
 		if !begun[i] {
 			continue
 		}
-		c := &run.Changes[i]
+		c := &of.Changes[i]
 		s := last[i]
 		made := s != nil && s.Final
 		if made {
@@ -103,7 +104,7 @@ func Recover(run Interrupted, l *Ledger, live []identity.Live, facts plan.Facts,
 				why = &Error{Code: undecidedCode, Message: "nobody can tell whether it was made: an account that does not say whose it is has an address of it"}
 				out.Undecided = append(out.Undecided, subject(c).Primary)
 			}
-			out.Failures = append(out.Failures, Failure{subject(c).Primary, why})
+			out.Failures = append(out.Failures, run.Failure{Account: subject(c).Primary.String(), Error: why.Error()})
 		}
 		var after *identity.Account
 		var placed identity.Placed

@@ -42,7 +42,7 @@ const (
 // or one that a look at the account gives. What the console cannot make now is
 // tried again. An error ends the run: the console cannot be used any more, or the
 // journal cannot be written.
-func (r *run) send(ctx context.Context, tasks []*task) error {
+func (r *runner) send(ctx context.Context, tasks []*task) error {
 	for i := range tasks {
 		tasks[i].At = r.job.Now().UTC().Truncate(time.Second)
 	}
@@ -104,7 +104,7 @@ func (r *run) send(ctx context.Context, tasks []*task) error {
 }
 
 // unknown counts the steps of which is not known what became of them.
-func (r *run) unknown(tasks []*task) {
+func (r *runner) unknown(tasks []*task) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for _, t := range tasks {
@@ -132,7 +132,7 @@ func cancelled(tasks []*task) {
 }
 
 // request sends steps once.
-func (r *run) request(ctx context.Context, tasks []*task) error {
+func (r *runner) request(ctx context.Context, tasks []*task) error {
 	steps := make([]Step, len(tasks))
 	for i, t := range tasks {
 		steps[i] = t.Step
@@ -145,7 +145,7 @@ func (r *run) request(ctx context.Context, tasks []*task) error {
 }
 
 // intend writes steps into the journal.
-func (r *run) intend(ctx context.Context, tasks []*task) error {
+func (r *runner) intend(ctx context.Context, tasks []*task) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	sent := make([]Sent, len(tasks))
@@ -159,7 +159,7 @@ func (r *run) intend(ctx context.Context, tasks []*task) error {
 
 // answers writes what is known of steps into the journal. What waits to be
 // published is not known yet.
-func (r *run) answers(tasks []*task) error {
+func (r *runner) answers(tasks []*task) error {
 	var all []Received
 	for _, t := range tasks {
 		if t.answered && (!r.facts.Publishes || t.answer.Err != nil) {
@@ -210,7 +210,7 @@ func jittered(attempt int) time.Duration {
 }
 
 // pace waits until so many more changes may be sent.
-func (r *run) pace(ctx context.Context, n int) error {
+func (r *runner) pace(ctx context.Context, n int) error {
 	if r.job.Rate <= 0 {
 		return cause(ctx)
 	}
@@ -230,7 +230,7 @@ func (r *run) pace(ctx context.Context, n int) error {
 
 // lookUp finds out what became of the steps that have no answer. Those that were
 // not made have none afterwards either.
-func (r *run) lookUp(ctx context.Context, tasks []*task) error {
+func (r *runner) lookUp(ctx context.Context, tasks []*task) error {
 	ctx = context.WithoutCancel(ctx) // what was sent must be known
 	tasks = slices.DeleteFunc(slices.Clone(tasks), func(t *task) bool { return t.answered })
 	r.job.Listen(LookingUp{Steps: len(tasks)})
@@ -271,7 +271,7 @@ func (r *run) lookUp(ctx context.Context, tasks []*task) error {
 }
 
 // judge says what became of steps, by what the console has now.
-func (r *run) judge(tasks []*task, live []identity.Live) (verdicts []verdict, found []*identity.Live) {
+func (r *runner) judge(tasks []*task, live []identity.Live) (verdicts []verdict, found []*identity.Live) {
 	r.mu.Lock() // of the ledger
 	defer r.mu.Unlock()
 	seen := indexed(live, r.job.Ledger)

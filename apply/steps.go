@@ -13,7 +13,7 @@ import (
 
 // batches puts groups together that are sent in one request. One whose accounts
 // let go of addresses first stands alone.
-func (r *run) batches(groups family) (all []family) {
+func (r *runner) batches(groups family) (all []family) {
 	var b family
 	n := 0
 	flush := func() {
@@ -39,7 +39,7 @@ func (r *run) batches(groups family) (all []family) {
 }
 
 // makeBatch makes the changes of groups.
-func (r *run) makeBatch(ctx context.Context, b family) error {
+func (r *runner) makeBatch(ctx context.Context, b family) error {
 	b = slices.DeleteFunc(b, func(group []int32) bool {
 		i, x, waits := r.waiting(group)
 		if waits {
@@ -63,7 +63,7 @@ func (r *run) makeBatch(ctx context.Context, b family) error {
 }
 
 // makeAtOnce makes the changes of groups in one request.
-func (r *run) makeAtOnce(ctx context.Context, b family) error {
+func (r *runner) makeAtOnce(ctx context.Context, b family) error {
 	var tasks []*task
 	of := map[int32]*task{} // nil for a change that needs no step
 	for _, group := range b {
@@ -90,7 +90,7 @@ func (r *run) makeAtOnce(ctx context.Context, b family) error {
 
 // settle records what became of a group whose steps were sent. Where the run has
 // ended, what was not begun has not failed.
-func (r *run) settle(group []int32, of map[int32]*task, ended bool) {
+func (r *runner) settle(group []int32, of map[int32]*task, ended bool) {
 	failed, cut := none, none
 	for _, i := range group {
 		switch t := of[i]; {
@@ -130,7 +130,7 @@ func (t *task) cut() bool {
 }
 
 // failAs lists changes as failed because of a step of one of them.
-func (r *run) failAs(group []int32, because int32, t *task) {
+func (r *runner) failAs(group []int32, because int32, t *task) {
 	if t.answer.Err != nil && t.answer.Err.Code == undecidedCode {
 		r.mu.Lock()
 		r.unsure = append(r.unsure, r.name(because))
@@ -140,7 +140,7 @@ func (r *run) failAs(group []int32, because int32, t *task) {
 }
 
 // idle counts a change that a brake withholds wholly.
-func (r *run) idle() {
+func (r *runner) idle() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.result.Withheld++
@@ -148,7 +148,7 @@ func (r *run) idle() {
 }
 
 // number returns the number of another group.
-func (r *run) number() int {
+func (r *runner) number() int {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.numbers++
@@ -157,7 +157,7 @@ func (r *run) number() int {
 
 // final returns the step by which a change is made, or nil if the console has
 // nothing to do: what it stores is so already, or the account is not in it.
-func (r *run) final(i int32, group int) *task {
+func (r *runner) final(i int32, group int) *task {
 	c := &r.changes[i]
 	known := r.knownOf(i)
 	t := &task{Sent: Sent{Step: Step{Group: group, Live: known.Live, By: r.job.By}, Change: int(i), Final: true}, known: known}
@@ -188,7 +188,7 @@ func (r *run) final(i int32, group int) *task {
 }
 
 // movesTo returns which addresses of a change come from other accounts.
-func (r *run) movesTo(i int32) (moves []Move) {
+func (r *runner) movesTo(i int32) (moves []Move) {
 	if len(r.giver) == 0 {
 		return nil
 	}
@@ -207,7 +207,7 @@ func (r *run) movesTo(i int32) (moves []Move) {
 // what the console stores, and which attributes go. Before is the account as the
 // plan has it: a text that a product has normalised counts there as it was asked
 // for.
-func (r *run) changed(before, after *identity.Account, live *identity.Live) (fields, clear []string) {
+func (r *runner) changed(before, after *identity.Account, live *identity.Live) (fields, clear []string) {
 	f := &r.facts
 	add := func(name string, differs bool) {
 		if differs && (name == "primary" || f.Keeps(name)) {
@@ -241,7 +241,7 @@ func (r *run) changed(before, after *identity.Account, live *identity.Live) (fie
 //	last     those go that are to go
 //
 // Of a group that fails, what was done is taken back in reverse.
-func (r *run) makePhases(ctx context.Context, group []int32) error {
+func (r *runner) makePhases(ctx context.Context, group []int32) error {
 	var done []*task
 	number := r.number()
 	live := map[int32]*identity.Live{} // as accounts are by now
@@ -331,7 +331,7 @@ func left(t *task) *identity.Live {
 }
 
 // phases returns the steps of a group, phase by phase.
-func (r *run) phases(group []int32, number int) [][]*task {
+func (r *runner) phases(group []int32, number int) [][]*task {
 	var release, become, leave []*task
 	inside := map[int32]bool{}
 	for _, i := range group {
@@ -379,7 +379,7 @@ func (t *task) primary() identity.Address {
 }
 
 // given calls f for each address that a change gives up and somebody gets.
-func (r *run) given(i int32, f func(x identity.Address, taker int32)) {
+func (r *runner) given(i int32, f func(x identity.Address, taker int32)) {
 	c := &r.changes[i]
 	for _, x := range lacking(c.Before, c.Result()) {
 		if t, taken := r.taker[x]; taken && t != i {
@@ -389,7 +389,7 @@ func (r *run) given(i int32, f func(x identity.Address, taker int32)) {
 }
 
 // released returns the step by which an account lets go of addresses.
-func (r *run) released(i int32, number int, given map[identity.Address]bool, primary bool) *task {
+func (r *runner) released(i int32, number int, given map[identity.Address]bool, primary bool) *task {
 	c := &r.changes[i]
 	known := r.knownOf(i)
 	a := *c.Before
@@ -406,7 +406,7 @@ func (r *run) released(i int32, number int, given map[identity.Address]bool, pri
 }
 
 // temporary returns an address that nobody has.
-func (r *run) temporary(domain string) identity.Address {
+func (r *runner) temporary(domain string) identity.Address {
 	x, err := identity.ParseAddress("rollcall-" + r.job.Random() + "@" + domain)
 	if err != nil {
 		panic(err) // the domain is that of an address
@@ -416,7 +416,7 @@ func (r *run) temporary(domain string) identity.Address {
 
 // takeBack undoes the steps of a group that were made, the last one first, because
 // of one that failed.
-func (r *run) takeBack(ctx context.Context, group []int32, failed *task, done []*task) error {
+func (r *runner) takeBack(ctx context.Context, group []int32, failed *task, done []*task) error {
 	because := int32(failed.Change)
 	why := failed.why()
 	ended := failed.answer.Err == nil || failed.answer.Err.Code == Cancelled && cause(ctx) != nil
@@ -463,7 +463,7 @@ func (r *run) takeBack(ctx context.Context, group []int32, failed *task, done []
 
 // remember writes into the ledger what the last step of a change that was not made
 // has left of its account.
-func (r *run) remember(t *task) error {
+func (r *runner) remember(t *task) error {
 	if t == nil || t.After == nil || t.After.Local() {
 		return nil // the console has no account that is ours, as before
 	}
@@ -473,7 +473,7 @@ func (r *run) remember(t *task) error {
 }
 
 // reverse returns the step that takes another back, which left the account as now.
-func (r *run) reverse(t *task, now *identity.Live) *task {
+func (r *runner) reverse(t *task, now *identity.Live) *task {
 	back := &task{Sent: Sent{Step: Step{Group: r.number(), Live: now, By: r.job.By}, Change: t.Change, Back: true}, known: t.known}
 	if t.Creates() {
 		return back

@@ -10,7 +10,7 @@ import (
 // verify reads again what was changed and was not verified yet, and compares it
 // with what was asked for. What the console has made of texts is written into the
 // ledger.
-func (r *run) verify(ctx context.Context) error {
+func (r *runner) verify(ctx context.Context) error {
 	all := r.toVerify
 	r.toVerify = nil
 	most := r.facts.BatchSize()
@@ -27,7 +27,7 @@ func (r *run) verify(ctx context.Context) error {
 	return nil
 }
 
-func (r *run) verifyBatch(ctx context.Context, changes []int32) error {
+func (r *runner) verifyBatch(ctx context.Context, changes []int32) error {
 	tasks := make([]*task, len(changes))
 	for n, i := range changes {
 		// The account is looked for by what it is now.
@@ -58,7 +58,7 @@ func (r *run) verifyBatch(ctx context.Context, changes []int32) error {
 }
 
 // compare counts an account as verified, or tells what differs.
-func (r *run) compare(t *task, seen *index) {
+func (r *runner) compare(t *task, seen *index) {
 	name := r.name(int32(t.Change))
 	differ := func(all ...Difference) {
 		r.result.Differ++
@@ -99,7 +99,7 @@ func (r *run) compare(t *task, seen *index) {
 // split returns what a canary makes of families, and the rest of them. There is one
 // change of each category, if that many may be made, and no group waits for one
 // that comes later.
-func (r *run) split(families []family) (first, rest []family) {
+func (r *runner) split(families []family) (first, rest []family) {
 	var groups [][]int32
 	for _, f := range families {
 		groups = append(groups, f...)

@@ -19,6 +19,7 @@ import (
 	"github.com/rollcall-cli/rollcall/internal/console/local"
 	"github.com/rollcall-cli/rollcall/internal/identity"
 	"github.com/rollcall-cli/rollcall/internal/render"
+	"github.com/rollcall-cli/rollcall/internal/run"
 	"github.com/rollcall-cli/rollcall/plan"
 	"github.com/rollcall-cli/rollcall/state"
 )
@@ -294,31 +295,31 @@ func (s *session) commit(cfg *config.Config, m *made, run *record) error {
 		return err
 	}
 	if err != nil {
-		return fmt.Errorf("apply the plan: %w", errors.Join(err, failures(result)))
+		return fmt.Errorf("apply the plan: %w", errors.Join(err, failures(result.Result)))
 	}
 	accounts, _ := ledger.Accounts()
 	m.state.keep(accounts)
 	progress.Update("writing the state", "accounts", len(accounts))
-	if err := run.save(m.state.State, result); err != nil {
+	if err := run.save(m.state.State, result.Result); err != nil {
 		return err
 	}
 	progress.Clear()
 	run.remember(m)
-	return s.report(cfg, m, result)
+	return s.report(cfg, m, result.Result)
 }
 
-func failures(r apply.Result) error {
+func failures(r run.Result) error {
 	var all []error
 	for _, f := range r.Failures {
-		all = append(all, fmt.Errorf("account %s: %w", f.Account, f.Err))
+		all = append(all, fmt.Errorf("account %s: %s", f.Account, f.Error))
 	}
 	return errors.Join(all...)
 }
 
 // report tells what was done.
-func (s *session) report(cfg *config.Config, m *made, r apply.Result) error {
+func (s *session) report(cfg *config.Config, m *made, r run.Result) error {
 	for _, f := range r.Failures {
-		s.say(levelError, fmt.Sprintf("account %s failed: %v", f.Account, f.Err), "", exitIncomplete)
+		s.say(levelError, fmt.Sprintf("account %s failed: %s", f.Account, f.Error), "", exitIncomplete)
 	}
 	s.note("applied: %s changed, version %d of the state written to %s",
 		counted(r.Applied, "account"), m.state.Serial, cfg.StatePath)

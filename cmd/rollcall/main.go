@@ -32,7 +32,7 @@ func main() {
 	// A second interrupt ends the program at once. A terminal that closes says so
 	// more than once.
 	context.AfterFunc(ctx, func() { signal.Reset(os.Interrupt, syscall.SIGTERM) })
-	os.Exit(int(run(ctx, os.Args[1:], system())))
+	os.Exit(int(execute(ctx, os.Args[1:], system())))
 }
 
 // session is what a command has of the world.
@@ -70,9 +70,9 @@ func system() *session {
 // exited is the panic by which kong's help ends the parsing.
 type exited struct{ code exitCode }
 
-// run parses the command line, runs the command and returns the exit code. A
+// execute parses the command line, runs the command and returns the exit code. A
 // panic is reported and becomes an exit code too.
-func run(ctx context.Context, args []string, s *session) (code exitCode) {
+func execute(ctx context.Context, args []string, s *session) (code exitCode) {
 	defer func() {
 		switch r := recover().(type) {
 		case nil:

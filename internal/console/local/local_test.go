@@ -93,8 +93,8 @@ func TestRefusals(t *testing.T) {
 		t.Fatalf("%+v, %v", result, err)
 	}
 	for i, want := range []string{"a3@example.com: a3@example.com is held by a3@example.com", "a9@example.com: the console has no account a9@example.com"} {
-		if f := result.Failures[i]; fmt.Sprintf("%s: %v", f.Account, f.Err) != want {
-			t.Errorf("%s: %v, want %s", f.Account, f.Err, want)
+		if f := result.Failures[i]; f.Account+": "+f.Error != want {
+			t.Errorf("%s: %s, want %s", f.Account, f.Error, want)
 		}
 	}
 	_, _, _, err = run(context.Background(), start, plan.AccountChange{After: account(3, 1)})

@@ -1,4 +1,4 @@
-package state
+package atomicfile
 
 import (
 	"errors"
@@ -25,5 +25,5 @@ func rename(from, to string) error {
 // synced there.
 func syncDir(string) {}
 
-// noFollow is nothing here.
-const noFollow = 0
+// NoFollow is a flag that means nothing here.
+const NoFollow = 0

@@ -1,6 +1,6 @@
 //go:build !windows
 
-package state
+package atomicfile
 
 import (
 	"errors"
@@ -18,24 +18,24 @@ import (
 // mostLinks is how many links a path may lead through, as in Linux.
 const mostLinks = 40
 
-// locate returns the folder of a file and the file's name there. A link at its
+// Locate returns the folder of a file and the file's name there. A link at its
 // path is followed. For root, a symbolic link on the way is an [Error] unless
 //
 //	root owns it             whoever could make it could do everything
 //	its folder's owner does  and it leads into a folder that is theirs, too: so
 //	                         root does for them what they could do themselves
-func locate(path string) (*folder, string, error) {
+func Locate(path string) (*Folder, string, error) {
 	if os.Geteuid() != 0 {
-		path = resolved(path)
-		return &folder{dir: filepath.Dir(path)}, filepath.Base(path), nil
+		path = Resolve(path)
+		return &Folder{dir: filepath.Dir(path)}, filepath.Base(path), nil
 	}
 	return walk(path, false)
 }
 
-// enter returns the folder at a path, by the rule of [locate].
-func enter(path string) (*folder, error) {
+// Enter returns the folder at a path, by the rule of [Locate].
+func Enter(path string) (*Folder, error) {
 	if os.Geteuid() != 0 {
-		return &folder{dir: path}, nil
+		return &Folder{dir: path}, nil
 	}
 	d, _, err := walk(path, true)
 	return d, err
@@ -43,7 +43,7 @@ func enter(path string) (*folder, error) {
 
 // walk opens one folder after the other. What it has opened is what it has
 // looked at, or it fails.
-func walk(path string, whole bool) (d *folder, name string, err error) {
+func walk(path string, whole bool) (d *Folder, name string, err error) {
 	if !filepath.IsAbs(path) {
 		wd, err := os.Getwd()
 		if err != nil {
@@ -58,11 +58,11 @@ func walk(path string, whole bool) (d *folder, name string, err error) {
 	if err != nil {
 		return nil, "", err
 	}
-	way := []*folder{{"/", top}} // from the top, for ".."
+	way := []*Folder{{"/", top}} // from the top, for ".."
 	defer func() {
 		for _, passed := range way {
 			if passed != d {
-				passed.close()
+				passed.Close()
 			}
 		}
 	}()
@@ -71,7 +71,7 @@ func walk(path string, whole bool) (d *folder, name string, err error) {
 		owner *syscall.Stat_t
 	}
 	var led []lead // by links that are not root's
-	arrive := func(at *folder) error {
+	arrive := func(at *Folder) error {
 		info, err := at.root.Stat(".")
 		if err != nil {
 			return err
@@ -93,12 +93,12 @@ func walk(path string, whole bool) (d *folder, name string, err error) {
 			continue
 		case "..":
 			if len(way) > 1 {
-				at.close()
+				at.Close()
 				way = way[:len(way)-1]
 			}
 			continue
 		}
-		info, err := at.lstat(name)
+		info, err := at.Lstat(name)
 		if last && (errors.Is(err, fs.ErrNotExist) || err == nil && info.Mode()&fs.ModeSymlink == 0) {
 			if err := arrive(at); err != nil {
 				return nil, "", err
@@ -110,7 +110,7 @@ func walk(path string, whole bool) (d *folder, name string, err error) {
 		}
 		if info.Mode()&fs.ModeSymlink != 0 {
 			if links++; links > mostLinks {
-				return nil, "", &fs.PathError{Op: "open", Path: at.path(name), Err: syscall.ELOOP}
+				return nil, "", &fs.PathError{Op: "open", Path: at.Path(name), Err: syscall.ELOOP}
 			}
 			of, err := at.root.Stat(".")
 			if err != nil {
@@ -119,9 +119,9 @@ func walk(path string, whole bool) (d *folder, name string, err error) {
 			switch by := owner(info); by.Uid {
 			case 0:
 			case owner(of).Uid:
-				led = append(led, lead{at.path(name), by})
+				led = append(led, lead{at.Path(name), by})
 			default:
-				return nil, "", distrusted(at.path(name), by, "and its folder belongs to somebody else")
+				return nil, "", distrusted(at.Path(name), by, "and its folder belongs to somebody else")
 			}
 			target, err := at.root.Readlink(name)
 			if err != nil {
@@ -129,7 +129,7 @@ func walk(path string, whole bool) (d *folder, name string, err error) {
 			}
 			if filepath.IsAbs(target) {
 				for _, passed := range way[1:] {
-					passed.close()
+					passed.Close()
 				}
 				way = way[:1]
 			}
@@ -137,13 +137,13 @@ func walk(path string, whole bool) (d *folder, name string, err error) {
 			continue
 		}
 		if !info.IsDir() {
-			return nil, "", &fs.PathError{Op: "open", Path: at.path(name), Err: syscall.ENOTDIR}
+			return nil, "", &fs.PathError{Op: "open", Path: at.Path(name), Err: syscall.ENOTDIR}
 		}
 		root, err := at.root.OpenRoot(name)
 		if err != nil {
 			return nil, "", at.named(name, err)
 		}
-		next := &folder{at.path(name), root}
+		next := &Folder{at.Path(name), root}
 		way = append(way, next)
 		if opened, err := root.Stat("."); err != nil || !os.SameFile(info, opened) {
 			return nil, "", replaced(next.dir)
@@ -174,10 +174,10 @@ func owner(info fs.FileInfo) *syscall.Stat_t { return info.Sys().(*syscall.Stat_
 // names returns how many names a file has.
 func names(info fs.FileInfo) uint64 { return uint64(owner(info).Nlink) }
 
-// giveAway gives a file that root has just made to the owner of another one of
+// GiveAway gives a file that root has just made to the owner of another one of
 // the folder, or of the folder where that is not there, so that a command of root
-// leaves the state to who works with it.
-func (d *folder) giveAway(f *os.File, like string) {
+// leaves files to who works with them.
+func (d *Folder) GiveAway(f *os.File, like string) {
 	if d.root == nil {
 		return
 	}
@@ -190,19 +190,19 @@ func (d *folder) giveAway(f *os.File, like string) {
 	}
 }
 
-// makeFolder makes a folder for its owner alone, who is that of a file beside it.
+// Mkdir makes a folder for its owner alone, who is that of a file beside it.
 // What root gives away is a folder of its own that is empty, even if somebody has
 // put another one in its place.
-func (d *folder) makeFolder(name, like string) error {
+func (d *Folder) Mkdir(name, like string) error {
 	if d.root == nil {
-		return os.Mkdir(d.path(name), 0o700)
+		return os.Mkdir(d.Path(name), 0o700)
 	}
 	if err := d.root.Mkdir(name, 0o700); err != nil {
 		return d.named(name, err)
 	}
 	made, err := d.root.Lstat(name)
 	if err != nil || !made.IsDir() {
-		return replaced(d.path(name))
+		return replaced(d.Path(name))
 	}
 	root, err := d.root.OpenRoot(name)
 	if err != nil {
@@ -217,8 +217,8 @@ func (d *folder) makeFolder(name, like string) error {
 	opened, err := f.Stat()
 	within, listErr := f.ReadDir(1)
 	if err != nil || !os.SameFile(made, opened) || owner(opened).Uid != 0 || len(within) > 0 || listErr == nil {
-		return replaced(d.path(name))
+		return replaced(d.Path(name))
 	}
-	d.giveAway(f, like)
+	d.GiveAway(f, like)
 	return nil
 }

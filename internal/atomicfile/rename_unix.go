@@ -1,6 +1,6 @@
 //go:build !windows
 
-package state
+package atomicfile
 
 import (
 	"os"
@@ -9,8 +9,8 @@ import (
 
 func rename(from, to string) error { return os.Rename(from, to) }
 
-// noFollow opens no symbolic link.
-const noFollow = syscall.O_NOFOLLOW
+// NoFollow is a flag that opens no symbolic link.
+const NoFollow = syscall.O_NOFOLLOW
 
 // syncDir makes a rename in dir durable where the file system can. Whether it
 // does or not, one of two whole versions is there.
