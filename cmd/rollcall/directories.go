@@ -52,6 +52,14 @@ func (s *session) open(cfg *config.Config, d *config.Directory, snapshot string)
 	return opened, nil
 }
 
+// directories returns all directories that are declared, unopened.
+func directories(cfg *config.Config) (declared []directory.Directory) {
+	for i := range cfg.Directories {
+		declared = append(declared, directoryOf(cfg, &cfg.Directories[i]))
+	}
+	return declared
+}
+
 func directoryOf(cfg *config.Config, d *config.Directory) directory.Directory {
 	return directory.Directory{Name: d.Name, Kind: all.Kind(d.Kind), Scopes: directoryScopes(cfg, d)}
 }
