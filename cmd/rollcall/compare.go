@@ -144,54 +144,48 @@ func (s *session) copySources(cfg, base *config.Config, flags reading, folder st
 	}
 	progress := render.NewProgress(s.stderr, s.err, s.now)
 	defer progress.Clear()
-	for i := range cfg.Directories {
-		d := &cfg.Directories[i]
-		at := slices.IndexFunc(base.Directories, func(b config.Directory) bool { return b.Name == d.Name })
+	reader, err := s.reader(cfg, wanted, "", progress)
+	if err != nil {
+		return nil, err
+	}
+	var once []directory.Directory // to be copied
+	for _, d := range reader.Directories {
+		mine, other := declared(cfg, d.Name), declared(base, d.Name)
 		switch {
-		case at < 0 || !slices.Contains(wanted, d.Name):
-		case !d.SameSource(&base.Directories[at]):
+		case other == nil:
+		case !mine.SameSource(other):
 			s.warn("directory %q is read from another place with the configuration to compare with", d.Name)
-		case d.Kind == config.LDIF:
-			copies[d.Name] = s.source(cfg, d, "")
+		case d.Kind.Files:
+			copies[d.Name] = d.Source
 		default:
-			scopes, ok := bothScopes(directoryScopes(cfg, d), directoryScopes(base, d))
+			scopes, ok := bothScopes(d.Scopes, directoryScopes(base, mine))
 			if !ok {
 				s.warn("directory %q is read twice, because only the server can judge a filter: what changes meanwhile looks like a difference", d.Name)
 				continue
 			}
-			if copies[d.Name], err = s.copySource(cfg, d, scopes, folder, progress); err != nil {
-				return nil, err
-			}
+			d.Scopes = scopes
+			once = append(once, d)
 		}
+	}
+	reader.Directories = once
+	all, err := s.save(reader, folder)
+	defer closeAll(all)
+	if err != nil {
+		return nil, err
+	}
+	for _, f := range all {
+		if err := writeFile(f.path, func(w io.Writer) error { return f.Write(interruptibleWriter{s.ctx, w}) }); err != nil {
+			return nil, fmt.Errorf("write %s: %w", f.path, err)
+		}
+		copies[f.receipt.Name] = copied{ldif.New(f.receipt.Name, []string{f.path}), f.receipt}
 	}
 	return copies, nil
 }
 
-// copySource copies what a server has for the scopes into a folder.
-func (s *session) copySource(cfg *config.Config, d *config.Directory, scopes []directory.Scope, folder string, progress *render.Progress) (directory.Source, error) {
-	snapshot, err := ldif.NewSnapshot(folder, scopes)
-	if err != nil {
-		return nil, err
-	}
-	defer snapshot.Close()
-	receipt, err := s.source(cfg, d, "").Read(s.ctx, scopes, snapshot, func(p directory.Progress) {
-		progress.Update("reading "+p.Directory+" from "+p.From, "objects", p.Objects)
-	})
-	if err != nil {
-		return nil, err
-	}
-	path := snapshotPath(folder, d.Name)
-	if err := writeFile(path, func(w io.Writer) error { return snapshot.Write(interruptibleWriter{s.ctx, w}) }); err != nil {
-		return nil, fmt.Errorf("write %s: %w", path, err)
-	}
-	return copied{ldif.New(d.Name, []string{path}), receipt}, nil
-}
-
-// bothScopes returns the scopes of a read that serves two lists of them, each
-// whole. Where both select the same objects it is one of them, with the
-// attributes of the other: the copy then tells which scope took an object, and
-// no filter is judged again. Otherwise it is not ok if only a server can judge
-// one of the filters.
+// bothScopes returns the scopes of a read that serves two lists of them. Where
+// both select the same objects it is one of them, with the attributes of the
+// other: the copy then tells which scope took an object, and no filter is judged
+// again. Otherwise it is not ok if only a server can judge one of the filters.
 func bothScopes(scopes, others []directory.Scope) (both []directory.Scope, ok bool) {
 	same, judged := len(scopes) == len(others), true
 	for i, s := range slices.Concat(scopes, others) {
@@ -211,9 +205,8 @@ func bothScopes(scopes, others []directory.Scope) (both []directory.Scope, ok bo
 	if !same {
 		scopes = append(scopes, others...)
 	}
-	for i := range scopes {
-		scopes[i].Whole = true
-		if same {
+	if same {
+		for i := range scopes {
 			for _, name := range directory.NewMapper(&others[i]).Attributes() {
 				scopes[i].Attributes = append(scopes[i].Attributes, directory.Attribute{Name: name, Source: name})
 			}

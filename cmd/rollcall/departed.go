@@ -23,22 +23,26 @@ func (s *session) lookUpDeparted(cfg *config.Config, p *plan.Plan, snapshot stri
 		warnings = append(warnings, fmt.Sprintf("%s objects are gone; what became of them was asked of the first %s", plan.Thousands(n), plan.Thousands(mostDeparted)))
 		departed = departed[:mostDeparted]
 	}
+	labels, _ := wantedDirectories(cfg, nil)
+	reader, err := s.reader(cfg, labels, snapshot, progress)
+	if err != nil {
+		return nil, err
+	}
 	known := map[plan.Departed]plan.LossReason{}
-	for i := range cfg.Directories {
-		d := &cfg.Directories[i]
+	for _, d := range reader.Directories {
 		var guids []identity.GUID
 		for _, one := range departed {
 			if one.Directory == d.Name && !one.GUID.IsZero() {
 				guids = append(guids, one.GUID)
 			}
 		}
-		locator, able := s.source(cfg, d, snapshot).(directory.Locator)
+		locator, able := d.Source.(directory.Locator)
 		if len(guids) == 0 || !able {
 			continue
 		}
 		progress.Update("looking for departed objects in "+d.Name, "objects", len(guids))
 		located, err := await(s, func() (map[identity.GUID]directory.Located, error) {
-			return locator.Locate(s.ctx, guids, directoryScopes(cfg, d))
+			return locator.Locate(s.ctx, guids, d.Scopes)
 		})
 		switch {
 		case s.ctx.Err() != nil:

@@ -1,14 +1,8 @@
 package main
 
 import (
-	"context"
 	"io"
-	"slices"
-	"time"
 
-	"github.com/rollcall-cli/rollcall/internal/directory"
-	"github.com/rollcall-cli/rollcall/internal/directory/ldap"
-	"github.com/rollcall-cli/rollcall/internal/directory/ldif"
 	"github.com/rollcall-cli/rollcall/internal/doctor"
 	"github.com/rollcall-cli/rollcall/internal/render"
 )
@@ -28,16 +22,6 @@ Examples:
 Exit codes: 0 no check failed, though some may warn; 1 failed; 10 a check failed; 12 one failed because credentials were refused; 70 internal error; 80 wrong usage; 130 interrupted.`
 }
 
-// patient is a directory that can be tested.
-type patient interface {
-	Diagnose(context.Context, []directory.Scope, func() time.Time, func(directory.Progress)) (*doctor.Report, error)
-}
-
-var (
-	_ patient = (*ldap.Source)(nil)
-	_ patient = (*ldif.Source)(nil)
-)
-
 func (c *doctorCommand) Run(s *session) error {
 	cfg, wanted, err := s.chosen(c.Directory)
 	if err != nil {
@@ -45,20 +29,16 @@ func (c *doctorCommand) Run(s *session) error {
 	}
 	progress := render.NewProgress(s.stderr, s.err, s.now)
 	defer progress.Clear()
+	reader, err := s.reader(cfg, wanted, "", progress)
+	if err != nil {
+		return err
+	}
 	found := render.Diagnosis{Version: release, Created: s.now()}
+	if found.Reports, err = reader.Diagnose(s.ctx, s.now); err != nil {
+		return err
+	}
 	code := exitOK
-	for i := range cfg.Directories {
-		d := &cfg.Directories[i]
-		if !slices.Contains(wanted, d.Name) {
-			continue
-		}
-		report, err := s.source(cfg, d, "").(patient).Diagnose(s.ctx, directoryScopes(cfg, d), s.now, func(p directory.Progress) {
-			progress.Update("reading "+p.Directory+" from "+p.From, "objects", p.Objects)
-		})
-		if err != nil {
-			return err
-		}
-		found.Reports = append(found.Reports, report)
+	for _, report := range found.Reports {
 		switch {
 		case report.Refused:
 			code = exitRefused

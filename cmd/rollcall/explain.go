@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"io"
-	"slices"
 
 	"github.com/rollcall-cli/rollcall/config"
 	"github.com/rollcall-cli/rollcall/internal/directory"
@@ -89,18 +88,17 @@ func (c *explainCommand) Run(s *session) error {
 // in and outside of scopes. One that cannot be searched is a warning.
 func (s *session) search(cfg *config.Config, x *plan.Explanation, snapshot string, read []string, progress *render.Progress) ([]explain.Directory, error) {
 	var all []explain.Directory
-	for i := range cfg.Directories {
-		d := &cfg.Directories[i]
-		if !slices.Contains(read, d.Name) {
-			continue
-		}
-		scopes := directoryScopes(cfg, d)
-		searched := explain.Directory{Name: d.Name, Scopes: scopes}
-		finder, ok := s.source(cfg, d, snapshot).(directory.Finder)
+	reader, err := s.reader(cfg, read, snapshot, progress)
+	if err != nil {
+		return nil, err
+	}
+	for _, d := range reader.Directories {
+		searched := explain.Directory{Name: d.Name, Scopes: d.Scopes}
+		finder, ok := d.Source.(directory.Finder)
 		if ok {
 			progress.Update("searching "+d.Name, "objects", 0)
-			query, notes := explain.Query(x, &cfg.Rules, d.Name, d.Kind)
-			found, err := await(s, func() (directory.Findings, error) { return finder.Find(s.ctx, query, scopes) })
+			query, notes := explain.Query(x, &cfg.Rules, d.Name, d.Kind.Name)
+			found, err := await(s, func() (directory.Findings, error) { return finder.Find(s.ctx, query, d.Scopes) })
 			found.Notes = append(found.Notes, notes...)
 			switch {
 			case s.ctx.Err() != nil:

@@ -126,7 +126,11 @@ func (c *initCommand) survey(s *session) (*config.Survey, error) {
 	}
 	progress := render.NewProgress(s.stderr, s.err, s.now)
 	defer progress.Clear()
-	found, err := ldap.New(serverOptions(&cfg.Directories[0])).Survey(s.ctx, ldap.SurveyOptions{
+	server, err := s.open(cfg, &cfg.Directories[0], "")
+	if err != nil {
+		return nil, err
+	}
+	found, err := server.Source.(*ldap.Source).Survey(s.ctx, ldap.SurveyOptions{
 		FindKind: c.Kind == "", Aliases: config.SurveyAliases(), Attributes: append(config.SurveyAliases(), config.SurveyAttributes()...),
 	}, func(p directory.Progress) {
 		progress.Update("reading from "+p.From, "objects", p.Objects)

@@ -6,6 +6,7 @@ import (
 
 	"github.com/rollcall-cli/rollcall/config"
 	"github.com/rollcall-cli/rollcall/internal/directory"
+	"github.com/rollcall-cli/rollcall/internal/identity"
 	"github.com/rollcall-cli/rollcall/internal/lint"
 	"github.com/rollcall-cli/rollcall/internal/render"
 )
@@ -66,22 +67,19 @@ func (c *lintCommand) Run(s *session) error {
 func (s *session) lint(cfg *config.Config, wanted []string, snapshot string, least lint.Severity) (*lint.Report, error) {
 	progress := render.NewProgress(s.stderr, s.err, s.now)
 	defer progress.Clear()
+	reader, err := s.reader(cfg, wanted, snapshot, progress)
+	if err != nil {
+		return nil, err
+	}
 	linter := lint.New(&cfg.Rules, least)
-	for i := range cfg.Directories {
-		d := &cfg.Directories[i]
-		if !slices.Contains(wanted, d.Name) {
-			continue
-		}
-		scopes := directoryScopes(cfg, d)
-		linter.Begin(d.Name, d.Kind, scopes)
-		receipt, err := s.source(cfg, d, snapshot).Read(s.ctx, scopes, linter, func(p directory.Progress) {
-			progress.Update("reading "+p.Directory+" from "+p.From, "objects", p.Objects)
-		})
-		if err != nil {
-			return nil, err
-		}
-		receipt.Kind = d.Kind
+	if err := reader.Objects(s.ctx, func(d *directory.Directory) (directory.Sink, error) {
+		linter.Begin(d.Name, d.Kind.Name, d.Scopes)
+		return linter, nil
+	}, func(_ *directory.Directory, receipt identity.Receipt) error {
 		linter.End(receipt)
+		return nil
+	}); err != nil {
+		return nil, err
 	}
 	progress.Update("comparing", "directories", len(wanted))
 	return await(s, func() (*lint.Report, error) { return linter.Report(), nil })

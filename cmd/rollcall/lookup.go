@@ -15,14 +15,17 @@ import (
 
 // lookUp returns the object of a directory that scopes read a GUID of, or nil if
 // there is none. One that was deleted is none.
-func (s *session) lookUp(cfg *config.Config, d *config.Directory, guid identity.GUID) (*directory.Found, error) {
-	finder, ok := s.source(cfg, d, "").(directory.Finder)
+func (s *session) lookUp(cfg *config.Config, of *config.Directory, guid identity.GUID) (*directory.Found, error) {
+	d, err := s.open(cfg, of, "")
+	if err != nil {
+		return nil, err
+	}
+	finder, ok := d.Source.(directory.Finder)
 	if !ok {
 		return nil, fmt.Errorf("directory %q cannot be asked for one object", d.Name)
 	}
-	scopes := directoryScopes(cfg, d)
 	found, err := await(s, func() (directory.Findings, error) {
-		return finder.Find(s.ctx, directory.Query{GUID: guid, Kind: d.Kind}, scopes)
+		return finder.Find(s.ctx, directory.Query{GUID: guid, Kind: d.Kind.Name}, d.Scopes)
 	})
 	if s.ctx.Err() != nil {
 		return nil, context.Canceled
@@ -33,7 +36,7 @@ func (s *session) lookUp(cfg *config.Config, d *config.Directory, guid identity.
 	for i := range found.Objects {
 		o := &found.Objects[i]
 		reads := func(v directory.Verdict) bool { return v.GUID == guid }
-		if !o.Deleted && (len(scopes) == 0 || slices.ContainsFunc(o.Verdicts, reads)) {
+		if !o.Deleted && (len(d.Scopes) == 0 || slices.ContainsFunc(o.Verdicts, reads)) {
 			return o, nil
 		}
 	}

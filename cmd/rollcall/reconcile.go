@@ -1,20 +1,13 @@
 package main
 
 import (
-	"context"
-	"errors"
 	"fmt"
 	"maps"
-	"path/filepath"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/rollcall-cli/rollcall/config"
-	"github.com/rollcall-cli/rollcall/internal/directory"
-	"github.com/rollcall-cli/rollcall/internal/directory/ldap"
-	"github.com/rollcall-cli/rollcall/internal/directory/ldif"
-	"github.com/rollcall-cli/rollcall/internal/identity"
 	"github.com/rollcall-cli/rollcall/internal/render"
 	"github.com/rollcall-cli/rollcall/plan"
 	"github.com/rollcall-cli/rollcall/state"
@@ -133,23 +126,19 @@ func (s *session) gather(cfg *config.Config, flags reading, allowed [plan.Brakes
 	}
 	p := plan.Header{ToolVersion: release, Created: s.moment(cfg), ConfigDigest: cfg.Digest(), Warnings: append(s.rewound(cfg), cfg.Warnings()...)}
 	p.Only, p.Except = spelled(selection.Only), spelled(selection.Except)
+	reader, err := s.reader(cfg, wanted, flags.Snapshot, progress)
+	if err != nil {
+		return nil, err
+	}
+	if in.Entries, p.Directories, err = reader.Entries(s.ctx); err != nil {
+		return nil, err
+	}
 	for i := range cfg.Directories {
-		d := &cfg.Directories[i]
-		if !slices.Contains(wanted, d.Name) {
-			p.Unread = append(p.Unread, d.Name)
-			continue
-		}
-		entries, receipt, err := s.read(cfg, d, flags.Snapshot, progress)
-		if err != nil {
-			return nil, err
-		}
-		if in.Entries == nil {
-			in.Entries = entries
+		if name := cfg.Directories[i].Name; slices.Contains(wanted, name) {
+			in.Read = append(in.Read, name)
 		} else {
-			in.Entries = append(in.Entries, entries...)
+			p.Unread = append(p.Unread, name)
 		}
-		p.Directories = append(p.Directories, receipt)
-		in.Read = append(in.Read, d.Name)
 	}
 	st, err := (<-loading).get()
 	if err != nil {
@@ -278,86 +267,6 @@ func spelled(selectors []plan.Selector) (texts []string) {
 		texts = append(texts, s.String())
 	}
 	return texts
-}
-
-// read reads the entries of one directory.
-func (s *session) read(cfg *config.Config, d *config.Directory, snapshot string, progress *render.Progress) ([]identity.Entry, identity.Receipt, error) {
-	scopes := directoryScopes(cfg, d)
-	collector := directory.NewCollector(scopes)
-	receipt, err := s.source(cfg, d, snapshot).Read(s.ctx, scopes, collector, func(p directory.Progress) {
-		progress.Update("reading "+p.Directory+" from "+p.From, "objects", p.Objects)
-	})
-	receipt.Kind = d.Kind
-	if errors.Is(err, context.Canceled) {
-		return nil, receipt, context.Canceled
-	}
-	if err != nil {
-		return nil, receipt, err
-	}
-	if snapshot != "" {
-		receipt.Server = "snapshot " + filepath.Join(filepath.Base(snapshot), d.Name+".ldif")
-	}
-	collector.Tell(&receipt)
-	entries := collector.Entries()
-	return entries, receipt, nil
-}
-
-// source returns a directory, or the files of it in a snapshot.
-func (s *session) source(cfg *config.Config, d *config.Directory, snapshot string) directory.Source {
-	if c := s.copies[d.Name]; c != nil && snapshot == "" {
-		return c
-	}
-	patterns := d.Paths
-	if snapshot != "" {
-		patterns = []string{filepath.Join(snapshot, d.Name+".ldif")}
-	}
-	if snapshot == "" && d.Kind != config.LDIF {
-		return ldap.New(serverOptions(d))
-	}
-	files := ldif.New(d.Name, patterns)
-	if paths, err := files.Files(); err == nil {
-		s.inputs = append(s.inputs, paths...)
-	}
-	return files
-}
-
-// serverOptions says how to reach a directory of servers.
-func serverOptions(d *config.Directory) ldap.Options {
-	o := ldap.Options{
-		Label: d.Name, ActiveDirectory: d.Kind == config.ActiveDirectory,
-		URLs: d.URLs, Domain: d.Domain, Site: d.Site,
-		BindDN: d.BindDN, Password: d.BindPassword.Reveal,
-		CAFile: d.CAFile, ClientCert: d.ClientCert, ClientKey: d.ClientKey,
-		StartTLS: d.StartTLS, Timeout: d.Timeout, PageSize: d.PageSize,
-	}
-	if k := d.Kerberos; k != nil {
-		o.Kerberos = &ldap.Kerberos{Principal: k.Principal, Keytab: k.Keytab, Cache: k.Cache, Config: k.Config, Service: k.Service}
-	}
-	return o
-}
-
-// directoryScopes returns the scopes of a directory in declared order.
-func directoryScopes(cfg *config.Config, d *config.Directory) []directory.Scope {
-	var scopes []directory.Scope
-	for i := range cfg.Scopes {
-		if c := &cfg.Scopes[i]; c.Directory == d.Name {
-			scopes = append(scopes, directoryScope(c, int32(i)))
-		}
-	}
-	return scopes
-}
-
-func directoryScope(c *config.Scope, index int32) directory.Scope {
-	scope := directory.Scope{
-		Index: index, Name: c.Name, Base: c.BaseDN, Filter: c.Filter,
-		PrimaryAttribute: c.PrimaryAttribute, AliasAttributes: c.AliasAttributes,
-		UsernameAttribute: c.UsernameAttribute, GUIDAttribute: c.GUIDAttribute,
-		Type: directory.EntryType(c.Type), SkipDisabled: c.Disabled == config.DisabledInactive,
-	}
-	for _, a := range c.Attributes {
-		scope.Attributes = append(scope.Attributes, directory.Attribute{Name: a.Name, Source: a.Source})
-	}
-	return scope
 }
 
 // positive checks a duration flag.

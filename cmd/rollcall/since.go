@@ -170,28 +170,28 @@ func lostScopes(cfg *config.Config, in *plan.Input, scopes []state.Scope) (told 
 // directories have addresses in, and which domains are no aliases any more that
 // entries list addresses in.
 func lostDomains(cfg *config.Config, in *plan.Input, domains []state.Domain) (told []string) {
-	now, target := map[string]*plan.Domain{}, map[string]string{}
-	for i := range cfg.Rules.Domains {
-		d := &cfg.Rules.Domains[i]
-		now[d.Name] = d
-		for _, alias := range d.Aliases {
-			target[alias] = d.Name
+	known := plan.NewDomains(cfg.Rules.Domains)
+	// now returns the domain of this name or alias.
+	now := func(name string) *plan.Domain {
+		if d := known.Of(name); d != nil && !strings.HasPrefix(d.Name, "*.") {
+			return d
 		}
+		return nil
 	}
 	gone, unaliased := map[string]string{}, map[string]string{}
 	for _, before := range domains {
-		d := now[before.Name]
+		d := now(before.Name)
 		switch {
 		case before.Kind != state.OwnDomain:
-		case d == nil && target[before.Name] != "":
-			gone[before.Name] = fmt.Sprintf("domain %q is an alias of %q", before.Name, target[before.Name])
 		case d == nil:
 			gone[before.Name] = fmt.Sprintf("domain %q is not declared any more", before.Name)
+		case d.Name != before.Name:
+			gone[before.Name] = fmt.Sprintf("domain %q is an alias of %q", before.Name, d.Name)
 		case domainKind(d) != state.OwnDomain:
 			gone[before.Name] = fmt.Sprintf("domain %q is %s", before.Name, domainKind(d))
 		}
 		for _, alias := range before.Aliases {
-			if target[alias] != before.Name && now[alias] == nil {
+			if d := now(alias); d == nil || d.Name != before.Name && d.Name != alias {
 				unaliased[alias] = before.Name
 			}
 		}

@@ -12,6 +12,7 @@ import (
 	"github.com/rollcall-cli/rollcall/config"
 	"github.com/rollcall-cli/rollcall/internal/directory"
 	"github.com/rollcall-cli/rollcall/internal/directory/ldif"
+	"github.com/rollcall-cli/rollcall/internal/identity"
 	"github.com/rollcall-cli/rollcall/internal/render"
 	"github.com/rollcall-cli/rollcall/state"
 )
@@ -36,10 +37,14 @@ func (c *snapshotCommand) Run(s *session) (err error) {
 	if err != nil {
 		return err
 	}
-	var sources []directory.Source
-	for i := range cfg.Directories {
-		sources = append(sources, s.source(cfg, &cfg.Directories[i], ""))
+	progress := render.NewProgress(s.stderr, s.err, s.now)
+	defer progress.Clear()
+	labels, _ := wantedDirectories(cfg, nil)
+	reader, err := s.reader(cfg, labels, "", progress) // all, so that none is replaced
+	if err != nil {
+		return err
 	}
+	reader.Directories = slices.DeleteFunc(reader.Directories, func(d directory.Directory) bool { return !slices.Contains(wanted, d.Name) })
 	for _, name := range wanted {
 		if err := s.guard(cfg, snapshotPath(c.Output, name)); err != nil {
 			return err
@@ -57,20 +62,10 @@ func (c *snapshotCommand) Run(s *session) (err error) {
 		return err
 	}
 	removeLeftovers(c.Output)
-	progress := render.NewProgress(s.stderr, s.err, s.now)
-	defer progress.Clear()
-	var all []saved
-	for i := range cfg.Directories {
-		d := &cfg.Directories[i]
-		if !slices.Contains(wanted, d.Name) {
-			continue
-		}
-		f, err := s.save(d.Name, sources[i], directoryScopes(cfg, d), c.Output, progress)
-		if err != nil {
-			return err
-		}
-		defer f.Close()
-		all = append(all, f)
+	all, err := s.save(reader, c.Output)
+	defer closeAll(all)
+	if err != nil {
+		return err
 	}
 	progress.Update("writing", "directories", len(all))
 	if err := s.replaceAll(all); err != nil {
@@ -78,38 +73,45 @@ func (c *snapshotCommand) Run(s *session) (err error) {
 	}
 	progress.Clear()
 	for _, f := range all {
-		if _, err := fmt.Fprintln(s.stdout, render.Escape(f.result)); err != nil {
+		result := fmt.Sprintf("%s: %s from %s written to %s", f.receipt.Name, counted(f.Objects(), "object"), f.receipt.Server, f.path)
+		if _, err := fmt.Fprintln(s.stdout, render.Escape(result)); err != nil {
 			return fmt.Errorf("write to standard output: %w", err)
 		}
 	}
 	return nil
 }
 
-// saved is the snapshot of a directory, which is to be put at path, and what
-// to say of it then.
+// saved is the snapshot of a directory, which is to be put at path.
 type saved struct {
 	*ldif.Snapshot
-	path, result string
+	path    string
+	receipt identity.Receipt
 }
 
-// save reads a directory into a snapshot, which is to be closed.
-func (s *session) save(name string, source directory.Source, scopes []directory.Scope, dir string, progress *render.Progress) (saved, error) {
-	for i := range scopes {
-		scopes[i].Whole = true
-	}
-	snapshot, err := ldif.NewSnapshot(dir, scopes)
-	if err != nil {
-		return saved{}, err
-	}
-	receipt, err := source.Read(s.ctx, scopes, snapshot, func(p directory.Progress) {
-		progress.Update("reading "+p.Directory+" from "+p.From, "objects", p.Objects)
+// save reads directories into snapshots in a folder, each with all that other
+// scopes would read too. They are to be closed, also where there is an error.
+func (s *session) save(reader *directory.Reader, folder string) (all []saved, err error) {
+	err = reader.Objects(s.ctx, func(d *directory.Directory) (directory.Sink, error) {
+		for i := range d.Scopes {
+			d.Scopes[i].Whole = true
+		}
+		snapshot, err := ldif.NewSnapshot(folder, d.Scopes)
+		if err == nil {
+			all = append(all, saved{Snapshot: snapshot, path: snapshotPath(folder, d.Name)})
+		}
+		return snapshot, err
+	}, func(_ *directory.Directory, receipt identity.Receipt) error {
+		all[len(all)-1].receipt = receipt
+		return nil
 	})
-	if err != nil {
-		snapshot.Close()
-		return saved{}, err
+	return all, err
+}
+
+// closeAll removes the temporary files of snapshots.
+func closeAll(all []saved) {
+	for _, f := range all {
+		f.Close()
 	}
-	path := snapshotPath(dir, name)
-	return saved{snapshot, path, fmt.Sprintf("%s: %s from %s written to %s", name, counted(snapshot.Objects(), "object"), receipt.Server, path)}, nil
 }
 
 // snapshotPath is where the snapshot of a directory is in a folder.

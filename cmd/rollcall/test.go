@@ -125,30 +125,27 @@ func (s *session) planOf(t *config.Test) (*plan.Plan, error) {
 	s.inputs = slices.Concat(s.inputs, cfg.Files, cfg.Used, []string{t.File, t.Accounts})
 	in := plan.Input{Rules: cfg.Rules, Now: now}
 	header := plan.Header{Created: now.UTC().Truncate(time.Second), Warnings: cfg.Warnings()}
+	reader := directory.Reader{}
 	for _, fixture := range t.Directories {
 		at := slices.IndexFunc(cfg.Directories, func(d config.Directory) bool { return d.Name == fixture.Name })
 		if at < 0 {
 			return nil, fmt.Errorf("the configuration declares no directory %q, but %s", fixture.Name, strings.Join(cfg.Rules.Directories, ", "))
 		}
-		scopes := directoryScopes(cfg, &cfg.Directories[at])
-		collector := directory.NewCollector(scopes)
 		files := ldif.New(fixture.Name, fixture.Paths)
 		if paths, err := files.Files(); err == nil {
 			s.inputs = append(s.inputs, paths...)
 		}
-		receipt, err := files.Read(s.ctx, scopes, collector, nil)
-		if err != nil {
-			return nil, err
-		}
-		collector.Tell(&receipt)
-		entries := collector.Entries()
-		in.Entries = append(in.Entries, entries...)
 		in.Read = append(in.Read, fixture.Name)
-		header.Directories = append(header.Directories, receipt)
+		reader.Directories = append(reader.Directories, directory.Directory{
+			Name: fixture.Name, Kind: ldif.Kind, Source: files, Scopes: directoryScopes(cfg, &cfg.Directories[at]),
+		})
+	}
+	var err error
+	if in.Entries, header.Directories, err = reader.Entries(s.ctx); err != nil {
+		return nil, err
 	}
 	st := &state.State{}
 	if t.Accounts != "" {
-		var err error
 		if st, err = fixtureAccounts(t.Accounts); err != nil {
 			return nil, err
 		}

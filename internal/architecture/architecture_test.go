@@ -29,6 +29,7 @@ var may = map[string][]string{
 	"internal/directory":      {"internal/identity", "internal/filter", "internal/doctor"},
 	"internal/directory/ldif": {"internal/identity", "internal/filter", "internal/directory", "internal/doctor"},
 	"internal/directory/ldap": {"internal/identity", "internal/filter", "internal/directory", "internal/doctor"},
+	"internal/directory/all":  {"internal/directory", "internal/directory/ldif", "internal/directory/ldap"},
 	"internal/doctor":         {},
 	"internal/explain":        {"plan", "internal/identity", "internal/directory", "internal/repair"},
 	"internal/redact":         {"internal/identity"},

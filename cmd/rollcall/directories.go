@@ -1,0 +1,104 @@
+package main
+
+import (
+	"path/filepath"
+	"slices"
+
+	"github.com/rollcall-cli/rollcall/config"
+	"github.com/rollcall-cli/rollcall/internal/directory"
+	"github.com/rollcall-cli/rollcall/internal/directory/all"
+	"github.com/rollcall-cli/rollcall/internal/directory/ldif"
+	"github.com/rollcall-cli/rollcall/internal/render"
+)
+
+// reader returns what reads the directories of these labels, or a snapshot of
+// them unless that is "".
+func (s *session) reader(cfg *config.Config, labels []string, snapshot string, progress *render.Progress) (*directory.Reader, error) {
+	r := &directory.Reader{Progress: func(p directory.Progress) {
+		progress.Update("reading "+p.Directory+" from "+p.From, "objects", p.Objects)
+	}}
+	for i := range cfg.Directories {
+		if d := &cfg.Directories[i]; slices.Contains(labels, d.Name) {
+			opened, err := s.open(cfg, d, snapshot)
+			if err != nil {
+				return nil, err
+			}
+			r.Directories = append(r.Directories, opened)
+		}
+	}
+	return r, nil
+}
+
+// open returns a directory that can be read, or its snapshot. Its files are kept
+// from outputs.
+func (s *session) open(cfg *config.Config, d *config.Directory, snapshot string) (opened directory.Directory, err error) {
+	opened = directoryOf(cfg, d)
+	switch copied := s.copies[d.Name]; {
+	case snapshot != "":
+		path := snapshotPath(snapshot, d.Name)
+		opened.Source, opened.Snapshot = ldif.New(d.Name, []string{path}), filepath.Join(filepath.Base(snapshot), filepath.Base(path))
+	case copied != nil:
+		opened.Source = copied
+	default:
+		if opened.Source, err = opened.Kind.Open(d.Name, settings(d)); err != nil {
+			return opened, err
+		}
+	}
+	if filed, ok := opened.Source.(directory.Filed); ok {
+		if paths, err := filed.Files(); err == nil {
+			s.inputs = append(s.inputs, paths...)
+		}
+	}
+	return opened, nil
+}
+
+// directories returns all directories that are declared, unopened.
+func directories(cfg *config.Config) (declared []directory.Directory) {
+	for i := range cfg.Directories {
+		declared = append(declared, directoryOf(cfg, &cfg.Directories[i]))
+	}
+	return declared
+}
+
+func directoryOf(cfg *config.Config, d *config.Directory) directory.Directory {
+	return directory.Directory{Name: d.Name, Kind: all.Kind(d.Kind), Scopes: directoryScopes(cfg, d)}
+}
+
+// settings returns what a directory block says, by the names of its arguments.
+func settings(d *config.Directory) directory.Settings {
+	s := directory.Settings{
+		"path": d.Paths,
+		"urls": d.URLs, "domain": d.Domain, "site": d.Site,
+		"bind_dn": d.BindDN, "bind_password": d.BindPassword.Reveal,
+		"ca_file": d.CAFile, "client_cert": d.ClientCert, "client_key": d.ClientKey,
+		"start_tls": d.StartTLS, "timeout": d.Timeout, "page_size": d.PageSize,
+	}
+	if k := d.Kerberos; k != nil {
+		s["kerberos"] = directory.Settings{"principal": k.Principal, "keytab": k.Keytab, "cache": k.Cache, "config": k.Config, "service": k.Service}
+	}
+	return s
+}
+
+// directoryScopes returns the scopes of a directory in declared order.
+func directoryScopes(cfg *config.Config, d *config.Directory) []directory.Scope {
+	var scopes []directory.Scope
+	for i := range cfg.Scopes {
+		if c := &cfg.Scopes[i]; c.Directory == d.Name {
+			scopes = append(scopes, directoryScope(c, int32(i)))
+		}
+	}
+	return scopes
+}
+
+func directoryScope(c *config.Scope, index int32) directory.Scope {
+	scope := directory.Scope{
+		Index: index, Name: c.Name, Base: c.BaseDN, Filter: c.Filter,
+		PrimaryAttribute: c.PrimaryAttribute, AliasAttributes: c.AliasAttributes,
+		UsernameAttribute: c.UsernameAttribute, GUIDAttribute: c.GUIDAttribute,
+		Type: directory.EntryType(c.Type), SkipDisabled: c.Disabled == config.DisabledInactive,
+	}
+	for _, a := range c.Attributes {
+		scope.Attributes = append(scope.Attributes, directory.Attribute{Name: a.Name, Source: a.Source})
+	}
+	return scope
+}
