@@ -7,6 +7,7 @@ import (
 
 	"github.com/hashicorp/hcl/v2/hclsyntax"
 
+	"github.com/rollcall-cli/rollcall/internal/settings"
 	"github.com/rollcall-cli/rollcall/plan"
 )
 
@@ -24,6 +25,8 @@ type Config struct {
 	// Rules.Scopes.
 	Scopes []Scope
 	Rules  plan.Rules
+	// Console is where the accounts live; it is never nil.
+	Console *Console
 	// StatePath is where the state file is.
 	StatePath string
 	// HistoryDays and HistoryRuns are how long, and at most how many, records of
@@ -61,7 +64,7 @@ type Directory struct {
 	// user principal name or DOMAIN\user; "" for nobody, or for whom the client
 	// certificate names.
 	BindDN       string
-	BindPassword Secret
+	BindPassword settings.Secret
 	// Kerberos says whose ticket logs in, or is nil. Every connection is then
 	// encrypted.
 	Kerberos *Kerberos
@@ -143,23 +146,24 @@ type Attribute struct {
 // passed over. It returns every problem that it finds, in order of file and
 // place. With an error among them there is no Config.
 //
-// Now decides which dates are past.
-func Load(dir string, now time.Time) (*Config, Diagnostics) {
+// Now decides which dates are past. The kinds are those of consoles;
+// [Local] is there in any case.
+func Load(dir string, now time.Time, kinds ...settings.Kind) (*Config, Diagnostics) {
 	r := &reporter{}
-	return r.load(dir, r.readDir(dir), now)
+	return r.load(dir, r.readDir(dir), now, kinds)
 }
 
 // Check is [Load] for a directory that will hold this one file.
-func Check(dir, name string, text []byte, now time.Time) (*Config, Diagnostics) {
+func Check(dir, name string, text []byte, now time.Time, kinds ...settings.Kind) (*Config, Diagnostics) {
 	r := &reporter{}
 	var sources []*source
 	if src := r.lexed(&source{path: filepath.Join(dir, name), text: text}); src != nil {
 		sources = r.parseAll([]*source{src})
 	}
-	return r.load(dir, sources, now)
+	return r.load(dir, sources, now, kinds)
 }
 
-func (r *reporter) load(dir string, sources []*source, now time.Time) (*Config, Diagnostics) {
+func (r *reporter) load(dir string, sources []*source, now time.Time, kinds []settings.Kind) (*Config, Diagnostics) {
 	if sources == nil {
 		return nil, r.finish()
 	}
@@ -167,9 +171,15 @@ func (r *reporter) load(dir string, sources []*source, now time.Time) (*Config, 
 		config: &Config{Dir: dir},
 		now:    now,
 	}
+	if !slices.ContainsFunc(kinds, func(k settings.Kind) bool { return k.Name == Local }) {
+		kinds = slices.Concat([]settings.Kind{{Name: Local}}, kinds)
+	}
 	used := func(path string) { d.config.Used = append(d.config.Used, path) }
 	read := &fileLines{}
-	d.evaluator = &evaluator{reporter: r, functions: functionsIn(dir, used, read, r.environment), read: read}
+	d.evaluator = &evaluator{
+		reporter: r, functions: functionsIn(dir, used, read, r.environment), read: read,
+		consoles: kinds,
+	}
 	for _, src := range sources {
 		d.config.Files = append(d.config.Files, src.path)
 	}
@@ -222,6 +232,7 @@ func (d *decoder) decode(sources []*source) {
 	d.config.Rules.Holds = d.readGuards(d.unique(byType["legal_hold"]))
 	d.readLimits(d.single(byType["limits"]))
 	d.readState(d.single(byType["state"]))
+	d.readConsole(byType[consoleBlock])
 	d.unused(byType["directory"], byType["scope"])
 }
 

@@ -16,6 +16,7 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"github.com/rollcall-cli/rollcall/internal/identity"
+	"github.com/rollcall-cli/rollcall/internal/settings"
 	"github.com/rollcall-cli/rollcall/plan"
 )
 
@@ -56,6 +57,21 @@ directory "kdc" {
     config    = "krb5.conf"
     service   = "ldap/dc1.kdc.example.com"
   }
+}
+
+console "gateway" {
+  kind         = "exec"
+  owner        = "hq"
+  on_drift     = "correct"
+  concurrency  = 2
+  rate         = 20
+  max_attempts = 4
+  timeout      = "30s"
+  verify       = true
+  test         = false
+  initial      = { policy = "ungrouped" }
+  command      = ["python3", "connector.py"]
+  config       = { url = "https://gateway.example.com/api", token = env("ROLLCALL_TEST_PASSWORD") }
 }
 
 directory "lab-1" {
@@ -175,7 +191,7 @@ func load(t testing.TB, files map[string]string) *Config {
 			t.Fatal(err)
 		}
 	}
-	config, diags := Load(dir, now)
+	config, diags := Load(dir, now, testKinds...)
 	if diags.HasErrors() {
 		var b bytes.Buffer
 		_ = diags.Write(&b, false)
@@ -191,7 +207,7 @@ func TestLoad(t *testing.T) {
 	if !filepath.IsAbs(key) {
 		key = in(key)
 	}
-	display := Attribute{"display_name", "displayName"}
+	display, yes := Attribute{"display_name", "displayName"}, true
 	address := identity.MustAddress
 	want := &Config{
 		Dir:   got.Dir,
@@ -201,7 +217,7 @@ func TestLoad(t *testing.T) {
 			{
 				Name: "corp", Kind: ActiveDirectory,
 				URLs:   []string{"ldaps://dc1.corp.example.com", "ldap://dc2.corp.example.com:389"},
-				BindDN: "CN=svc-rollcall,OU=Service,DC=corp,DC=example,DC=com", BindPassword: newSecret(password),
+				BindDN: "CN=svc-rollcall,OU=Service,DC=corp,DC=example,DC=com", BindPassword: settings.NewSecret(password),
 				CAFile: in("corp-ca.pem"), Insecure: true, Timeout: 90 * time.Second, PageSize: 500,
 			},
 			{
@@ -222,7 +238,7 @@ func TestLoad(t *testing.T) {
 			},
 			{
 				Name: "people", Kind: LDAP, URLs: []string{"ldaps://ldap.example.org"},
-				BindDN: "cn=reader", BindPassword: newSecret(password), Timeout: DefaultTimeout, PageSize: DefaultPageSize,
+				BindDN: "cn=reader", BindPassword: settings.NewSecret(password), Timeout: DefaultTimeout, PageSize: DefaultPageSize,
 			},
 		},
 		Scopes: []Scope{
@@ -277,10 +293,24 @@ func TestLoad(t *testing.T) {
 			}},
 			Limits: plan.Limits{{Most: 400, Percent: 0}, {Most: 300, Percent: 5}, {Most: plan.DefaultMost, Percent: plan.DefaultPercent}},
 		},
+		Console: &Console{
+			Name: "gateway", Kind: "exec", Owner: "hq", Concurrency: 2, Rate: 20, MaxAttempts: 4, Timeout: 30 * time.Second, Verify: &yes,
+			Initial: []identity.Attribute{{Name: "policy", Value: "ungrouped"}},
+			Settings: execKind.Values("gateway", got.Dir, map[string]any{
+				"command": []string{"python3", "connector.py"},
+				"config": settings.JSON{
+					All:   settings.NewSecret(`{"token":"` + password + `","url":"https://gateway.example.com/api"}`),
+					Shown: `{"token":"(secret)","url":"https://gateway.example.com/api"}`,
+				},
+			}),
+		},
 		StatePath: in("states/rollcall.state.jsonl"), HistoryDays: 30, HistoryRuns: 1000,
 	}
-	secrets := cmp.Comparer(func(a, b Secret) bool { return a.Reveal() == b.Reveal() })
-	if diff := cmp.Diff(want, got, secrets, cmpopts.EquateEmpty(), cmpopts.IgnoreUnexported(Config{}, Directory{}), cmp.Comparer(func(a, b identity.Address) bool { return a == b })); diff != "" {
+	secrets := cmp.Comparer(func(a, b settings.Secret) bool { return a.Reveal() == b.Reveal() })
+	values := cmp.Transformer("values", func(v settings.Values) []any {
+		return []any{v.Label(), v.Folder(), v.Texts("command"), v.JSON("config")}
+	})
+	if diff := cmp.Diff(want, got, secrets, values, cmpopts.EquateEmpty(), cmpopts.IgnoreUnexported(Config{}, Directory{}, Console{}), cmp.Comparer(func(a, b identity.Address) bool { return a == b })); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)
 	}
 	if want := []string{`directory "corp" may send its password without encryption`}; !slices.Equal(got.Warnings(), want) {
@@ -412,7 +442,7 @@ func TestSources(t *testing.T) {
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			inDir(t, map[string]string{"a.hcl": tc.text})
-			_, diags := Load(".", now)
+			_, diags := Load(".", now, testKinds...)
 			if len(diags) != 1 || diags[0].Error() != tc.want {
 				t.Fatalf("got %v, want %s", diags.Err(), tc.want)
 			}
@@ -432,14 +462,14 @@ func TestSources(t *testing.T) {
 			"missing": `cannot read the configuration directory "missing": file does not exist`,
 			".":       `the configuration directory "." has no .hcl file`,
 		} {
-			if _, diags := Load(dir, now); len(diags) != 1 || diags[0].Summary != want || diags[0].Hint == "" {
+			if _, diags := Load(dir, now, testKinds...); len(diags) != 1 || diags[0].Summary != want || diags[0].Hint == "" {
 				t.Errorf("got %v, want %s", diags, want)
 			}
 		}
 	})
 	t.Run("byte order mark", func(t *testing.T) {
 		inDir(t, map[string]string{"a.hcl": "\ufefflocals {\n  a = nope\n}\n"})
-		if _, diags := Load(".", now); diags[2].Error() != `a.hcl:2:7: there is nothing called "nope"` {
+		if _, diags := Load(".", now, testKinds...); diags[2].Error() != `a.hcl:2:7: there is nothing called "nope"` {
 			t.Errorf("got %v", diags.Err())
 		}
 	})
@@ -447,12 +477,12 @@ func TestSources(t *testing.T) {
 
 // TestSecret prints a secret, and what holds one, in every way.
 func TestSecret(t *testing.T) {
-	s := newSecret(password)
-	if s.Reveal() != password || (Secret{}).Reveal() != "" {
+	s := settings.NewSecret(password)
+	if s.Reveal() != password || (settings.Secret{}).Reveal() != "" {
 		t.Error("Reveal does not return the text")
 	}
 	c := load(t, exampleFiles())
-	for _, v := range []any{s, &s, []Secret{s}, map[string]Secret{"a": s}, struct{ s Secret }{s}, c, *c, c.Directories, &c.Directories[0]} {
+	for _, v := range []any{s, &s, []settings.Secret{s}, map[string]settings.Secret{"a": s}, struct{ s settings.Secret }{s}, c, *c, c.Directories, &c.Directories[0]} {
 		for _, verb := range "vsqdxXtbcoOUeEfFgGpTw" {
 			for _, flags := range []string{"", "+", "#", "-10", " ", "010.3"} {
 				format := "%" + flags + string(verb)
@@ -485,7 +515,7 @@ func leaks(text string) bool {
 
 func TestColor(t *testing.T) {
 	inDir(t, map[string]string{"a.hcl": "locals {\n  a = nope\n}\n"})
-	_, diags := Load(".", now)
+	_, diags := Load(".", now, testKinds...)
 	var plain, colored bytes.Buffer
 	if diags.Write(&plain, false) != nil || diags.Write(&colored, true) != nil {
 		t.Fatal("write failed")

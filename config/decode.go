@@ -5,6 +5,7 @@ import (
 	"math/big"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/hashicorp/hcl/v2"
 	"github.com/hashicorp/hcl/v2/hclsyntax"
@@ -12,6 +13,7 @@ import (
 	"github.com/zclconf/go-cty/cty/convert"
 
 	"github.com/rollcall-cli/rollcall/internal/identity"
+	"github.com/rollcall-cli/rollcall/internal/settings"
 )
 
 // block is one block, its attributes known and evaluated.
@@ -34,27 +36,29 @@ func (e *evaluator) open(raw *hclsyntax.Block) *block {
 		e.errorf(raw.TypeRange, didYouMean(raw.Type, blockNames(blockTypes), "%s"), "there is no block %q", raw.Type)
 		return nil
 	}
+	if t.name == consoleBlock {
+		t = e.consoleType(t, raw)
+	}
 	return e.openAs(t, raw)
 }
 
 func (e *evaluator) openAs(t blockType, raw *hclsyntax.Block) *block {
-	inner := within[t.name]
 	b := &block{Block: raw, evaluator: e, values: map[string]cty.Value{}}
 	for _, nested := range raw.Body.Blocks {
-		if t, ok := blockTypeOf(inner, nested.Type); ok {
+		if t, ok := blockTypeOf(t.blocks, nested.Type); ok {
 			if opened := e.openAs(t, nested); opened != nil {
 				b.blocks = append(b.blocks, opened)
 			}
 			continue
 		}
 		hint := "a block ends with } before the next one begins"
-		if s := suggest(nested.Type, blockNames(inner)); s != "" {
+		if s := suggest(nested.Type, blockNames(t.blocks)); s != "" {
 			hint = "did you mean " + s + "?"
 		}
 		if slices.Contains(t.attributes, nested.Type) {
 			hint = "it is an attribute; write " + nested.Type + " = ..."
 		}
-		e.errorf(nested.TypeRange, hint, "%s block holds no block %q", t.named(), nested.Type)
+		e.errorf(nested.TypeRange, hint, "%s holds no block %q", t.named(), nested.Type)
 	}
 	if t.name == localsBlock {
 		if len(raw.Labels) > 0 {
@@ -65,16 +69,16 @@ func (e *evaluator) openAs(t blockType, raw *hclsyntax.Block) *block {
 	for _, a := range inOrder(raw.Body.Attributes) {
 		if !slices.Contains(t.attributes, a.Name) {
 			hint := didYouMean(a.Name, t.attributes, "%s")
-			if n, ok := blockTypeOf(inner, a.Name); ok {
+			if n, ok := blockTypeOf(t.blocks, a.Name); ok {
 				hint = "it is a block; write " + n.example + " ... }"
 			}
-			e.errorf(a.NameRange, hint, "%s block has no attribute %q", t.named(), a.Name)
+			e.errorf(a.NameRange, hint, "%s has no attribute %q", t.named(), a.Name)
 			continue
 		}
 		if t.name == "scope" && a.Name == "directory" {
 			continue
 		}
-		value, ok := e.eval(a.Expr, a.Name == bindPassword)
+		value, ok := e.eval(a.Expr, slices.Contains(t.secrets, a.Name))
 		if !ok {
 			b.values[a.Name] = cty.NilVal
 		} else if !value.IsNull() {
@@ -83,12 +87,12 @@ func (e *evaluator) openAs(t blockType, raw *hclsyntax.Block) *block {
 	}
 	switch {
 	case !t.labelled && len(raw.Labels) > 0:
-		e.errorf(raw.LabelRanges[0], "write "+t.example, "%s block has no label", t.named())
+		e.errorf(raw.LabelRanges[0], "write "+t.example, "%s has no label", t.named())
 	case t.labelled && len(raw.Labels) == 0:
-		e.errorf(raw.TypeRange, "write "+t.example, "%s block needs a label", t.named())
+		e.errorf(raw.TypeRange, "write "+t.example, "%s needs a label", t.named())
 		return nil
 	case t.labelled && len(raw.Labels) > 1:
-		e.errorf(raw.LabelRanges[1], "write "+t.example, "%s block has one label", t.named())
+		e.errorf(raw.LabelRanges[1], "write "+t.example, "%s has one label", t.named())
 	case t.labelled && strings.TrimSpace(raw.Labels[0]) == "":
 		e.errorf(raw.LabelRanges[0], "write "+t.example, "the label is empty")
 		return nil
@@ -114,6 +118,14 @@ func (b *block) header() hcl.Range {
 	return rng
 }
 
+// named names the block, by its label if it has one.
+func (b *block) named() string {
+	if b.label == "" {
+		return "the " + b.Type + " block"
+	}
+	return fmt.Sprintf("%s %q", b.Type, b.label)
+}
+
 func (b *block) labelRange() hcl.Range { return b.LabelRanges[0] }
 
 // has reports whether the block sets an attribute, be it in vain.
@@ -127,7 +139,7 @@ func (b *block) rangeOf(name string) hcl.Range { return b.Body.Attributes[name].
 // require reports a missing attribute.
 func (b *block) require(name, hint string) bool {
 	if !b.has(name) {
-		b.errorf(b.header(), hint, "%s %q lacks the attribute %q", b.Type, b.label, name)
+		b.errorf(b.header(), hint, "%s lacks the attribute %q", b.named(), name)
 		return false
 	}
 	return true
@@ -259,17 +271,39 @@ func (b *block) textOrTexts(name string) ([]item, bool) {
 
 // flag returns an attribute that is true or false, or the default.
 func (b *block) flag(name string, byDefault bool) bool {
+	if yes, ok := b.truth(name); ok {
+		return yes
+	}
+	return byDefault
+}
+
+// truth returns an attribute that is true or false.
+func (b *block) truth(name string) (yes, ok bool) {
 	v, ok := b.value(name)
 	if !ok {
-		return byDefault
+		return false, false
 	}
 	plain, _ := v.Unmark()
-	yes, err := convert.Convert(plain, cty.Bool)
-	if err != nil || yes.IsNull() {
+	truth, err := convert.Convert(plain, cty.Bool)
+	if err != nil || truth.IsNull() {
 		b.wrongType(name, v, "true or false", "true")
-		return byDefault
+		return false, false
 	}
-	return yes.True()
+	return truth.True(), true
+}
+
+// duration returns an attribute that is a duration above zero, as Go spells it.
+func (b *block) duration(name string) (time.Duration, bool) {
+	it, ok := b.text(name)
+	if !ok {
+		return 0, false
+	}
+	t, err := time.ParseDuration(it.text)
+	if err != nil || t <= 0 {
+		b.errorf(it.rng, `write a number and its unit, as in "60s" or "2m"`, "%s is not a duration", it.shown)
+		return 0, false
+	}
+	return t, true
 }
 
 // number returns an attribute that is a whole number of a range, or the
@@ -309,15 +343,23 @@ func (b *block) oneOf(name string, words ...string) string {
 	if !ok {
 		return words[0]
 	}
-	if !slices.Contains(words, it.text) {
-		hint := "expected " + alternatives(words, "%q")
-		if it.quoted() {
-			hint = didYouMean(it.text, words, "%q")
-		}
-		b.errorf(it.rng, hint, "%s is not a value of %q", it.shown, name)
+	if !b.isWord(name, it, words) {
 		return words[0]
 	}
 	return it.text
+}
+
+// isWord reports a text that is none of the words, if there are any.
+func (b *block) isWord(name string, it item, words []string) bool {
+	if len(words) == 0 || slices.Contains(words, it.text) {
+		return true
+	}
+	hint := "expected " + alternatives(words, "%q")
+	if it.quoted() {
+		hint = didYouMean(it.text, words, "%q")
+	}
+	b.errorf(it.rng, hint, "%s is not a value of %q", it.shown, name)
+	return false
 }
 
 // path returns an attribute that is a path, relative to the configuration's
@@ -327,7 +369,7 @@ func (b *block) path(name, dir string) string {
 	if !ok || !b.fullText(name, it) {
 		return ""
 	}
-	return resolve(dir, it.text)
+	return settings.Resolve(dir, it.text)
 }
 
 // fullText reports a text that is empty or blank.
@@ -398,6 +440,16 @@ func (b *block) wrongType(name string, v cty.Value, want, example string) {
 		example = fmt.Sprintf("[%q]", plain.AsString())
 	}
 	b.errorf(b.rangeOf(name), "write "+name+" = "+example, "%q is %s; expected %s", name, typeName(plain), want)
+}
+
+// texted returns the element of a map as text.
+func (e *evaluator) texted(of entry, name string) (string, bool) {
+	plain, _ := of.value.Unmark()
+	if plain.IsNull() || plain.Type() != cty.String {
+		e.errorf(of.rng, "put it in quotes", "%s of %q is %s; expected a string", of.shown, name, typeName(plain))
+		return "", false
+	}
+	return plain.AsString(), true
 }
 
 // typeName names the type of an unmarked value as users know it.

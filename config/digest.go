@@ -15,8 +15,10 @@ import (
 // Digest returns "sha256:" and the hash of everything that decides a plan: what
 // is read from where, and the rules. Credentials, how a connection is secured,
 // reasons, and the state block do not count, nor do the layout of files
-// and the order of blocks other than scopes.
-func (c *Config) Digest() string {
+// and the order of blocks other than scopes. Of a console count its kind, its
+// owner, and where its kind says that it is; what the console says of itself, as
+// its facts, is added by the caller.
+func (c *Config) Digest(more ...string) string {
 	type directory struct {
 		Name, Kind   string
 		Paths, URLs  []string
@@ -36,6 +38,10 @@ func (c *Config) Digest() string {
 	type guard struct {
 		Label, Until string
 		Addresses    []string
+	}
+	type console struct {
+		Kind, Owner string
+		Where       []string
 	}
 	guards := func(all []plan.Guard) []guard {
 		var list []guard
@@ -59,6 +65,8 @@ func (c *Config) Digest() string {
 		Protected   []guard
 		Holds       []guard
 		Limits      plan.Limits
+		Console     *console `json:",omitempty"` // nil for the local one
+		More        []string `json:",omitempty"`
 	}
 	all.Version = 2
 	for _, d := range c.Directories {
@@ -88,6 +96,10 @@ func (c *Config) Digest() string {
 	}
 	all.Protected, all.Holds = guards(c.Rules.Protected), guards(c.Rules.Holds)
 	all.Limits = c.Rules.Limits
+	if c.Console.Kind != Local {
+		all.Console = &console{c.Console.Kind, c.Console.Owner, c.Console.where}
+	}
+	all.More = more
 
 	text, err := json.Marshal(&all)
 	if err != nil {

@@ -2,17 +2,16 @@ package config
 
 import (
 	"cmp"
-	"fmt"
 	"math"
 	"path/filepath"
 	"runtime"
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 	"unicode"
 
 	"github.com/rollcall-cli/rollcall/internal/identity"
+	"github.com/rollcall-cli/rollcall/internal/settings"
 )
 
 func (d *decoder) readDirectories(blocks []*block) {
@@ -86,7 +85,7 @@ func (d *decoder) files(b *block, dir *Directory) {
 			}
 			base = literalPattern(base)
 		}
-		dir.Paths = append(dir.Paths, resolve(base, p.text))
+		dir.Paths = append(dir.Paths, settings.Resolve(base, p.text))
 		dir.patterns = append(dir.patterns, filepath.ToSlash(filepath.Clean(p.text)))
 	}
 }
@@ -128,7 +127,10 @@ func (d *decoder) server(b *block, dir *Directory) {
 			d.errorf(plain.rng, hint, "the password would pass over %s without encryption", plain.shown)
 		}
 	}
-	dir.Timeout = d.timeout(b)
+	dir.Timeout = DefaultTimeout
+	if t, ok := b.duration("timeout"); ok {
+		dir.Timeout = t
+	}
 	dir.PageSize = b.number("page_size", 1, 100_000, DefaultPageSize)
 }
 
@@ -188,9 +190,6 @@ func (d *decoder) serverURL(it item) (string, bool) {
 	what := ""
 	switch n, err := strconv.Atoi(port); {
 	case strings.Contains(it.text, "@"):
-		if src := d.sources[it.rng.Filename]; src != nil {
-			src.hide(it.rng.Start.Byte, it.rng.End.Byte)
-		}
 		d.errorf(it.rng, "use bind_dn and bind_password", "the URL of a server holds no user and password")
 		return "", false
 	case !ok:
@@ -235,7 +234,7 @@ func (d *decoder) credentials(b *block, dir *Directory) {
 	password, hasPassword := b.value(bindPassword)
 	if hasPassword {
 		if it, ok := b.text(bindPassword); ok {
-			dir.BindPassword = newSecret(it.text)
+			dir.BindPassword = settings.NewSecret(it.text)
 			switch {
 			case it.text == "":
 				d.errorf(it.rng, "give it a value; a server takes an empty password as no login at all (RFC 4513 section 5.1.2)", "the password is empty")
@@ -306,18 +305,4 @@ func (d *decoder) kerberos(b, k *block) *Kerberos {
 func inTwo(text, separator string) bool {
 	a, b, ok := strings.Cut(text, separator)
 	return ok && a != "" && b != "" && !strings.Contains(b, separator) && !strings.ContainsFunc(text, unicode.IsSpace)
-}
-
-// timeout reads a duration as Go spells it.
-func (d *decoder) timeout(b *block) time.Duration {
-	it, ok := b.text("timeout")
-	if !ok {
-		return DefaultTimeout
-	}
-	t, err := time.ParseDuration(it.text)
-	if err != nil || t <= 0 {
-		d.errorf(it.rng, fmt.Sprintf(`write a number and its unit, as in "%ds" or "2m"`, DefaultTimeout/time.Second), "%s is not a duration", it.shown)
-		return DefaultTimeout
-	}
-	return t
 }

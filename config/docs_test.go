@@ -27,6 +27,7 @@ func TestPage(t *testing.T) {
 	}
 	t.Setenv("ROLLCALL_CORP_PASSWORD", password)
 	t.Setenv("ROLLCALL_BRANCH_PASSWORD", password)
+	t.Setenv("ROLLCALL_GATEWAY_TOKEN", password)
 	if c := load(t, files); len(c.Warnings()) > 0 {
 		t.Errorf("warnings %q", c.Warnings())
 	}
@@ -41,7 +42,7 @@ func TestPage(t *testing.T) {
 			t.Errorf("the page has no example of %q", b.name)
 		}
 		attributes := b.attributes
-		for _, inner := range within[b.name] {
+		for _, inner := range b.blocks {
 			if !strings.Contains(text, "`"+inner.name+"`") {
 				t.Errorf("the page does not explain %s in %s", inner.name, b.name)
 			}
@@ -51,6 +52,11 @@ func TestPage(t *testing.T) {
 			if !strings.Contains(text, "`"+a+"`") {
 				t.Errorf("the page does not explain %s.%s", b.name, a)
 			}
+		}
+	}
+	for _, s := range execKind.Settings {
+		if !strings.Contains(text, "| `"+s.Name+"` |") {
+			t.Errorf("the page does not explain %s of kind %s", s.Name, execKind.Name)
 		}
 	}
 	for _, name := range functionNames() {

@@ -9,6 +9,8 @@ import (
 	"github.com/hashicorp/hcl/v2/hclsyntax"
 	"github.com/zclconf/go-cty/cty"
 	"github.com/zclconf/go-cty/cty/function"
+
+	"github.com/rollcall-cli/rollcall/internal/settings"
 )
 
 // evaluator turns expressions into values.
@@ -21,6 +23,8 @@ type evaluator struct {
 	names []string
 	// directories are the labels that a reference may name.
 	directories []string
+	// consoles are the kinds of consoles.
+	consoles []settings.Kind
 }
 
 type localValue struct {

@@ -2,11 +2,11 @@ package config
 
 import (
 	"bytes"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
-	"path/filepath"
 	"strings"
 	"unicode/utf8"
 
@@ -15,6 +15,9 @@ import (
 	"github.com/zclconf/go-cty/cty/convert"
 	"github.com/zclconf/go-cty/cty/function"
 	"github.com/zclconf/go-cty/cty/function/stdlib"
+	ctyjson "github.com/zclconf/go-cty/cty/json"
+
+	"github.com/rollcall-cli/rollcall/internal/settings"
 )
 
 // origin marks values that came from outside of the configuration. What is
@@ -91,7 +94,8 @@ var functions = map[string]function.Function{
 	"tostring": stdlib.MakeToFunc(cty.String),
 
 	"csvdecode":  stdlib.CSVDecodeFunc,
-	"jsondecode": stdlib.JSONDecodeFunc,
+	"jsondecode": jsonDecodeFunc,
+	"jsonencode": stdlib.JSONEncodeFunc,
 
 	"can": tryfunc.CanFunc,
 	"try": tryfunc.TryFunc,
@@ -155,8 +159,8 @@ func fileFunc(dir string, used func(path string), read *fileLines) function.Func
 		Type:   function.StaticReturnType(cty.String),
 		Impl: func(args []cty.Value, _ cty.Type) (cty.Value, error) {
 			path, shown := argument(args[0])
-			used(resolve(dir, path))
-			text, err := readBounded(resolve(dir, path), maxFile)
+			used(settings.Resolve(dir, path))
+			text, err := readBounded(settings.Resolve(dir, path), maxFile)
 			if err != nil {
 				hint := "check its permissions"
 				switch {
@@ -180,15 +184,6 @@ func fileFunc(dir string, used func(path string), read *fileLines) function.Func
 			return cty.StringVal(string(text)).Mark(fromFile), nil
 		},
 	})
-}
-
-// resolve returns a path relative to the directory of the configuration.
-func resolve(dir, path string) string {
-	path = filepath.FromSlash(path)
-	if filepath.IsAbs(path) {
-		return filepath.Clean(path)
-	}
-	return filepath.Join(dir, path)
 }
 
 var linesFunc = function.New(&function.Spec{
@@ -237,6 +232,36 @@ func (l *fileLines) name(text string) string {
 	l.files = nil
 	return l.at[strings.TrimSpace(text)]
 }
+
+// jsonDecodeFunc says at which place a text is not JSON, and, of one that may be
+// shown, why. What it makes of a marked text is marked as a whole.
+var jsonDecodeFunc = function.New(&function.Spec{
+	Params: []function.Parameter{{Name: "text", Type: cty.String, AllowMarked: true}},
+	Type: func(args []cty.Value) (cty.Type, error) {
+		plain, marks := args[0].Unmark()
+		text := []byte(plain.AsString())
+		var any json.RawMessage // its check bounds the depth of what is parsed
+		err := json.Unmarshal(text, &any)
+		if err == nil {
+			return ctyjson.ImpliedType(text)
+		}
+		summary, end := "the text is not JSON", len(text)
+		if syntax, ok := errors.AsType[*json.SyntaxError](err); ok {
+			end = max(0, min(end, int(syntax.Offset))-1)
+		}
+		before := text[:end]
+		summary += fmt.Sprintf(" at line %d, column %d", 1+bytes.Count(before, []byte("\n")), 1+utf8.RuneCount(before[bytes.LastIndexByte(before, '\n')+1:]))
+		if len(marks) == 0 {
+			summary += ": " + strings.TrimPrefix(err.Error(), "json: ")
+		}
+		return cty.NilType, &callError{summary, `JSON is as in {"name": ["text", 5, true, null]}`}
+	},
+	Impl: func(args []cty.Value, of cty.Type) (cty.Value, error) {
+		plain, marks := args[0].Unmark()
+		value, err := ctyjson.Unmarshal([]byte(plain.AsString()), of)
+		return value.WithMarks(marks), err
+	},
+})
 
 // coalesceFunc passes over empty texts, too.
 var coalesceFunc = function.New(&function.Spec{

@@ -18,7 +18,8 @@ import (
 // A name that looks like one of a secret gets its expression masked, unless
 // that only calls functions, env and file by literal names, and mentions
 // locals; the locals it mentions are then names of secrets too. Those are
-// returned. What is commented out counts as what is not.
+// returned. A URL with a user in it is masked whatever its name. What is
+// commented out counts as what is not.
 func mask(sources []*source) map[string]bool {
 	secrets := map[string]bool{}
 	for n := -1; n < len(secrets); {
@@ -54,6 +55,17 @@ func maskTokens(src *source, secrets map[string]bool) {
 			maskComments(src, tokens[from:i+1], secrets)
 			continue
 		}
+		if tokens[i].Type == hclsyntax.TokenOQuote {
+			end := templateEnd(tokens, i)
+			if whole := (span{tokens[i].Range.Start.Byte, tokens[end-1].Range.End.Byte}); login.Match(src.text[whole.start:whole.end]) {
+				src.masks = append(src.masks, whole)
+				for _, local := range localsIn(tokens[i:end]) {
+					secrets[local] = true
+				}
+				i = end - 1
+				continue
+			}
+		}
 		name, behind := key(tokens, i)
 		if name == "" || !secrets[name] && !secretName(name) {
 			continue
@@ -71,6 +83,31 @@ func maskTokens(src *source, secrets map[string]bool) {
 		}
 		i = max(i, end-1)
 	}
+	src.masks = merged(src.masks)
+}
+
+// login finds the user and the password of a URL.
+var login = regexp.MustCompile(`://[^/?#\s]*@`)
+
+// commentedLogin finds the same in what may be prose, and the words around it.
+var commentedLogin = regexp.MustCompile(`"[^"\n]*://[^/?#\s"]*@[^"\n]*"?|\S*://[^/?#\s"]*@\S*`)
+
+// templateEnd returns the index of the token behind the text in quotes that
+// token i begins.
+func templateEnd(tokens hclsyntax.Tokens, i int) int {
+	for depth := 0; i < len(tokens); i++ {
+		switch tokens[i].Type {
+		case hclsyntax.TokenOQuote, hclsyntax.TokenTemplateInterp, hclsyntax.TokenTemplateControl:
+			depth++
+		case hclsyntax.TokenCQuote, hclsyntax.TokenTemplateSeqEnd:
+			if depth--; depth == 0 {
+				return i + 1
+			}
+		case hclsyntax.TokenEOF:
+			return i
+		}
+	}
+	return i
 }
 
 // assignment finds, in what may be prose, a name and where its value begins.
@@ -81,6 +118,9 @@ var assignment = regexp.MustCompile(`([\p{L}_][\p{L}\p{M}\p{N}_-]*)"?[ \t]*[=:][
 func maskComments(src *source, comments hclsyntax.Tokens, secrets map[string]bool) {
 	first := comments[0].Range.Start.Byte
 	text := uncommented(src.text, comments)
+	for _, found := range commentedLogin.FindAllIndex(text, -1) {
+		src.masks = append(src.masks, span{first + found[0], first + found[1]})
+	}
 	for at := 0; ; {
 		found := assignment.FindSubmatchIndex(text[at:])
 		if found == nil {
@@ -233,17 +273,16 @@ func localsIn(tokens hclsyntax.Tokens) []string {
 	return names
 }
 
-// hide adds a part of the source to what no snippet shows.
-func (s *source) hide(start, end int) {
-	s.masks = append(s.masks, span{start, end})
-	slices.SortFunc(s.masks, func(a, b span) int { return a.start - b.start })
-	merged := s.masks[:1]
-	for _, m := range s.masks[1:] {
-		if last := &merged[len(merged)-1]; m.start <= last.end {
-			last.end = max(last.end, m.end)
+// merged returns parts of a source in order, each octet in one of them at most.
+func merged(masks []span) []span {
+	slices.SortFunc(masks, func(a, b span) int { return a.start - b.start })
+	var parts []span
+	for _, m := range masks {
+		if n := len(parts); n > 0 && m.start <= parts[n-1].end {
+			parts[n-1].end = max(parts[n-1].end, m.end)
 		} else {
-			merged = append(merged, m)
+			parts = append(parts, m)
 		}
 	}
-	s.masks = merged
+	return parts
 }

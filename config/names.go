@@ -8,15 +8,21 @@ import (
 	"github.com/agext/levenshtein"
 )
 
-// bindPassword is the one attribute whose value is a secret.
+// bindPassword is the attribute of directories whose value is a secret.
 const bindPassword = "bind_password"
 
 // blockType is a kind of block.
 type blockType struct {
-	name       string
+	name string
+	// kind is that of the block, where attributes and blocks are those of the kind;
+	// "" elsewhere.
+	kind       string
 	labelled   bool
 	attributes []string
-	example    string // of its header
+	// secrets are those of the attributes whose values are secrets.
+	secrets []string
+	blocks  []blockType
+	example string // of its header
 }
 
 // The kinds of directories.
@@ -41,39 +47,41 @@ var liveAttributes = []string{
 
 // blockTypes are what a configuration consists of.
 var blockTypes = []blockType{
-	{"directory", true, append([]string{"kind", "path", "site"}, liveAttributes...), `directory "corp" {`},
-	{"domain", true, []string{"aliases", "public", "alias_for", "ignore"}, `domain "example.com" {`},
-	{"scope", true, []string{
+	{name: "directory", labelled: true, attributes: append([]string{"kind", "path", "site"}, liveAttributes...), secrets: []string{bindPassword},
+		blocks: []blockType{{name: kerberosBlock, attributes: []string{"principal", "keytab", "cache", "config", "service"}, example: `kerberos {`}}, example: `directory "corp" {`},
+	{name: consoleBlock, labelled: true, attributes: consoleAttributes, example: `console "gateway" {`},
+	{name: "domain", labelled: true, attributes: []string{"aliases", "public", "alias_for", "ignore"}, example: `domain "example.com" {`},
+	{name: "scope", labelled: true, attributes: []string{
 		"directory", "base_dn", "filter", "domains", "primary_attribute", "alias_attributes", "username_attribute", "guid_attribute",
 		"type", "disabled", "adopt", "on_guid_change", "attributes", "max_length",
-	}, `scope "staff" {`},
-	{"protected", true, []string{"addresses", "reason"}, `protected "executives" {`},
-	{"legal_hold", true, []string{"addresses", "reason", "until"}, `legal_hold "case-1" {`},
-	{"limits", false, []string{"deactivations", "deactivations_percent", "removals", "removals_percent", "primary_changes", "primary_changes_percent"}, `limits {`},
-	{"state", false, []string{"path", "history_days", "history_runs"}, `state {`},
-	{localsBlock, false, nil, `locals {`},
+	}, example: `scope "staff" {`},
+	{name: "protected", labelled: true, attributes: []string{"addresses", "reason"}, example: `protected "executives" {`},
+	{name: "legal_hold", labelled: true, attributes: []string{"addresses", "reason", "until"}, example: `legal_hold "case-1" {`},
+	{name: "limits", attributes: []string{
+		"deactivations", "deactivations_percent", "removals", "removals_percent", "primary_changes", "primary_changes_percent",
+	}, example: `limits {`},
+	{name: "state", attributes: []string{"path", "history_days", "history_runs"}, example: `state {`},
+	{name: localsBlock, example: `locals {`},
 }
 
 // named returns the name with its article.
 func (t blockType) named() string {
-	if strings.ContainsRune("aeiou", rune(t.name[0])) {
-		return "an " + t.name
+	name := t.name + " block"
+	if t.kind != "" {
+		name = fmt.Sprintf("%s of kind %q", t.name, t.kind)
 	}
-	return "a " + t.name
+	if strings.ContainsRune("aeiou", rune(t.name[0])) {
+		return "an " + name
+	}
+	return "a " + name
 }
 
 const (
+	consoleBlock  = "console"
 	kerberosBlock = "kerberos"
 	localsBlock   = "locals"
 	localRoot     = "local"
 )
-
-// within are the kinds of blocks that stand in others.
-var within = map[string][]blockType{
-	"directory": {{kerberosBlock, false, []string{"principal", "keytab", "cache", "config", "service"}, `kerberos {`}},
-	testBlock:   {expectType},
-	expectBlock: {changeType, rejectionType},
-}
 
 func blockTypeOf(types []blockType, name string) (blockType, bool) {
 	for _, t := range types {

@@ -166,12 +166,7 @@ func (d *decoder) attributes(b *block) []Attribute {
 	var list []Attribute
 	display := false
 	for _, e := range entries {
-		switch {
-		case slices.Contains(reserved, e.name):
-			d.errorf(e.nameRng, "give it another name", "%s is a field of every account, and no attribute", e.shown)
-			continue
-		case !snakeCase(e.name):
-			d.errorf(e.nameRng, "use lower-case letters, digits and underscores, a letter first", "%s cannot be the name of an attribute", e.shown)
+		if !d.attributeName(e) {
 			continue
 		}
 		plain, _ := e.value.Unmark()
@@ -190,6 +185,19 @@ func (d *decoder) attributes(b *block) []Attribute {
 		slices.SortFunc(list, func(a, b Attribute) int { return strings.Compare(a.Name, b.Name) })
 	}
 	return list
+}
+
+// attributeName reports a name that no attribute of an account can have.
+func (d *decoder) attributeName(e entry) bool {
+	switch {
+	case slices.Contains(reserved, e.name):
+		d.errorf(e.nameRng, "give it another name", "%s is a field of every account, and no attribute", e.shown)
+	case !snakeCase(e.name):
+		d.errorf(e.nameRng, "use lower-case letters, digits and underscores, a letter first", "%s cannot be the name of an attribute", e.shown)
+	default:
+		return true
+	}
+	return false
 }
 
 func snakeCase(s string) bool {

@@ -81,6 +81,39 @@ legal_hold "a" {
   addresses = concat(local.x, ["ann@example.com"])
   until     = local.x
 }
+console "a" {
+  kind         = "service"
+  owner        = local.x
+  on_drift     = local.x
+  concurrency  = local.x
+  rate         = local.x
+  max_attempts = local.x
+  timeout      = local.x
+  verify       = local.x
+  initial      = local.x
+  url          = local.x
+  token        = local.x
+  mode         = local.x
+  page_size    = local.x
+  headers      = local.x
+  ca_file      = local.x
+  hosts        = local.x
+  basic {
+    username = local.x
+    password = [%[1]s]
+  }
+}
+console "b" {
+  kind    = "exec"
+  owner   = "hq"
+  initial = { a = local.x, (local.x) = "b" }
+  command = [local.x, %[1]s]
+  config  = { a = local.x, (local.x) = "b" }
+}
+console "c" {
+  kind = local.x
+  url  = %[1]s
+}
 limits {
   deactivations         = local.x
   deactivations_percent = local.x
@@ -132,7 +165,7 @@ func TestNothingReadIsShown(t *testing.T) {
 		if err := os.WriteFile(filepath.Join(dir, "rollcall.hcl"), fmt.Appendf(nil, sinks, expression), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		_, diags := Load(dir, now)
+		_, diags := Load(dir, now, testKinds...)
 		told += len(diags)
 		var out bytes.Buffer
 		if err := diags.Write(&out, false); err != nil {
@@ -163,7 +196,7 @@ func TestLineOfFile(t *testing.T) {
 		files["rollcall.hcl"] += "\nlocals { held = " + expression + " }\nprotected \"list\" { addresses = [for a in local.held : a if !startswith(a, \"#\")] }\n"
 		files["held.txt"] = "\n# the board\nann@example.com\n\n  S3cret-of-bob\n"
 		inDir(t, files)
-		_, diags := Load(".", now)
+		_, diags := Load(".", now, testKinds...)
 		text := ""
 		if err := diags.Err(); err != nil {
 			text = err.Error()

@@ -4,6 +4,7 @@ import (
 	"math"
 	"strings"
 
+	"github.com/rollcall-cli/rollcall/internal/settings"
 	"github.com/rollcall-cli/rollcall/plan"
 )
 
@@ -28,7 +29,7 @@ const (
 )
 
 func (d *decoder) readState(b *block) {
-	d.config.StatePath = resolve(d.config.Dir, defaultState)
+	d.config.StatePath = settings.Resolve(d.config.Dir, defaultState)
 	d.config.HistoryDays, d.config.HistoryRuns = DefaultHistoryDays, DefaultHistoryRuns
 	if b == nil {
 		return
@@ -42,6 +43,6 @@ func (d *decoder) readState(b *block) {
 		if strings.HasSuffix(it.text, "/") {
 			d.errorf(it.rng, "add the name of the file", "%s is a directory; expected the path of a file", it.shown)
 		}
-		d.config.StatePath = resolve(d.config.Dir, it.text)
+		d.config.StatePath = settings.Resolve(d.config.Dir, it.text)
 	}
 }

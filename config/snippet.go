@@ -11,6 +11,7 @@ import (
 	"golang.org/x/text/width"
 
 	"github.com/rollcall-cli/rollcall/internal/identity"
+	"github.com/rollcall-cli/rollcall/internal/settings"
 )
 
 // Bounds of what is shown of a source.
@@ -92,7 +93,7 @@ func maskLine(src []byte, number int, line, mark span, masks []span) snippetLine
 		if mark.start > m.start && mark.start < m.end {
 			out.from = text.Len()
 		}
-		text.WriteString(concealed)
+		text.WriteString(settings.Concealed)
 		if mark.end > m.start && mark.end < m.end {
 			out.to = text.Len()
 		}

@@ -1,6 +1,8 @@
 package config
 
 import (
+	"encoding/json"
+	"errors"
 	"fmt"
 	"math"
 	"slices"
@@ -10,6 +12,7 @@ import (
 	"github.com/hashicorp/hcl/v2"
 	"github.com/zclconf/go-cty/cty"
 
+	"github.com/rollcall-cli/rollcall/internal/settings"
 	"github.com/rollcall-cli/rollcall/plan"
 )
 
@@ -31,7 +34,9 @@ type Test struct {
 	Directories []TestDirectory
 	// Accounts is the path of the file of the accounts, "" for none.
 	Accounts string
-	Expect   Expectation
+	// Facts are those of the console; nil for the local one.
+	Facts  *plan.Facts
+	Expect Expectation
 }
 
 // TestDirectory is a directory of a test: LDIF files, or patterns of them.
@@ -75,14 +80,16 @@ const (
 // totals are what can be counted beside categories and reasons.
 var totals = []string{"changes", "rejections", "withheld", "unchanged", "warnings"}
 
-var testTypes = []blockType{{testBlock, true, []string{"directories", "accounts", "env", "now"}, `test "joiners" {`}}
+var testTypes = []blockType{{name: testBlock, labelled: true, attributes: []string{"directories", "accounts", "facts", "env", "now"},
+	blocks: []blockType{expectType}, example: `test "joiners" {`}}
 
-var expectType = blockType{expectBlock, false, slices.Concat([]string{"exact"}, totals, plan.CategoryNames(), plan.ReasonNames()), `expect {`}
+var expectType = blockType{name: expectBlock, attributes: slices.Concat([]string{"exact"}, totals, plan.CategoryNames(), plan.ReasonNames()),
+	blocks: []blockType{changeType, rejectionType}, example: `expect {`}
 
 var changeType, rejectionType = func() (change, rejection blockType) {
 	ofChanges, ofRejections := plan.FieldNames()
-	return blockType{"change", true, append([]string{"category"}, ofChanges...), `change "ann@example.com" {`},
-		blockType{"rejection", true, append([]string{"reason"}, ofRejections...), `rejection "ann@example.com" {`}
+	return blockType{name: "change", labelled: true, attributes: append([]string{"category"}, ofChanges...), example: `change "ann@example.com" {`},
+		blockType{name: "rejection", labelled: true, attributes: append([]string{"reason"}, ofRejections...), example: `rejection "ann@example.com" {`}
 }()
 
 // LoadTests reads the test files of a directory, in order of their names. With
@@ -111,9 +118,9 @@ func LoadTests(dir string) ([]Test, Diagnostics) {
 
 // LoadFor is [Load] for a test: the function env returns what the test says, or
 // else "test", whatever the environment has.
-func LoadFor(t *Test, dir string, now time.Time) (*Config, Diagnostics) {
+func LoadFor(t *Test, dir string, now time.Time, kinds ...settings.Kind) (*Config, Diagnostics) {
 	r := &reporter{environment: placeholders(t.Env)}
-	return r.load(dir, r.readDir(dir), now)
+	return r.load(dir, r.readDir(dir), now, kinds)
 }
 
 // placeholders is an environment that has every variable.
@@ -179,6 +186,7 @@ func (d *testDecoder) test(b *block) Test {
 		t.Now = at
 	}
 	t.Accounts = b.path("accounts", d.dir)
+	t.Facts = d.facts(b)
 	env, _ := b.table("env", `ROLLCALL_HOST = "dc1.example.com"`)
 	for _, e := range env {
 		if text, ok := d.texted(e, "env"); ok {
@@ -203,14 +211,36 @@ func (d *testDecoder) test(b *block) Test {
 	return t
 }
 
-// texted returns the element of a map as text.
-func (d *testDecoder) texted(e entry, name string) (string, bool) {
-	plain, _ := e.value.Unmark()
-	if plain.IsNull() || plain.Type() != cty.String {
-		d.errorf(e.rng, "put it in quotes", "%s of %q is %s; expected a string", e.shown, name, typeName(plain))
-		return "", false
+// factNames are the keys that plan.ParseFacts knows.
+var factNames = []string{
+	"types", "inactive", "rename", "owner", "ref_stable", "stores", "attributes", "max_aliases", "domains", "batch", "groups", "dry_run",
+	"deleted_blocks_for", "settles_within",
+}
+
+// facts returns those of the console, or nil.
+func (d *testDecoder) facts(b *block) *plan.Facts {
+	entries, ok := b.table("facts", `inactive = "removed"`)
+	if !ok {
+		return nil
 	}
-	return plain.AsString(), true
+	for _, e := range entries {
+		if !slices.Contains(factNames, e.name) {
+			d.errorf(e.nameRng, didYouMean(e.name, factNames, "%s"), "there is no fact %s", e.shown)
+		}
+	}
+	v, _ := b.value("facts")
+	facts, err := plan.ParseFacts([]byte(jsonText(v)))
+	if err == nil {
+		return &facts
+	}
+	summary, at := err.Error(), b.rangeOf("facts")
+	if v.ContainsMarked() {
+		summary = "the facts cannot be read"
+	} else if of, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
+		summary = fmt.Sprintf("the fact %q is of the wrong type", of.Field)
+	}
+	d.errorf(at, "docs/console-protocol.md says what each fact is", "%s", summary)
+	return nil
 }
 
 // paths returns the LDIF files of a directory.
@@ -234,7 +264,7 @@ func (d *testDecoder) paths(e entry) []string {
 		if strings.ContainsAny(v.AsString(), "*?[") {
 			base = literalPattern(base)
 		}
-		paths = append(paths, resolve(base, v.AsString()))
+		paths = append(paths, settings.Resolve(base, v.AsString()))
 	}
 	return paths
 }

@@ -9,6 +9,8 @@ import (
 
 	"github.com/hashicorp/hcl/v2"
 	"github.com/hashicorp/hcl/v2/hclsyntax"
+
+	"github.com/rollcall-cli/rollcall/internal/settings"
 )
 
 // Text is a file that a configuration consists of or reads.
@@ -89,7 +91,7 @@ func (s *source) shown() string {
 	from := 0
 	for _, m := range s.masks {
 		b.Write(s.text[from:m.start])
-		b.WriteString(concealed)
+		b.WriteString(settings.Concealed)
 		from = m.end
 	}
 	b.Write(s.text[from:])
@@ -115,9 +117,9 @@ func (n *namedFiles) find(tokens hclsyntax.Tokens, secrets map[string]bool, dir 
 		switch {
 		case !ok:
 		case i >= secretUntil && i > 1 && called(tokens, i-2, "lines"):
-			n.lists[resolve(dir, literal)] = literal
+			n.lists[settings.Resolve(dir, literal)] = literal
 		default:
-			n.closed[resolve(dir, literal)] = true
+			n.closed[settings.Resolve(dir, literal)] = true
 		}
 	}
 }

@@ -1,4 +1,4 @@
-package config
+package settings
 
 import (
 	"fmt"
@@ -9,9 +9,11 @@ import (
 // encoding show "(secret)" in its place. The zero Secret holds "".
 type Secret struct{ text *string }
 
-const concealed = "(secret)"
+// Concealed stands in the place of a secret.
+const Concealed = "(secret)"
 
-func newSecret(text string) Secret { return Secret{&text} }
+// NewSecret returns a text as a secret.
+func NewSecret(text string) Secret { return Secret{&text} }
 
 // Reveal returns the text, for the one place that hands it to a server.
 func (s Secret) Reveal() string {
@@ -22,16 +24,16 @@ func (s Secret) Reveal() string {
 }
 
 // String returns "(secret)".
-func (s Secret) String() string { return concealed }
+func (s Secret) String() string { return Concealed }
 
 // GoString returns "(secret)".
-func (s Secret) GoString() string { return concealed }
+func (s Secret) GoString() string { return Concealed }
 
 // Format writes "(secret)" whatever the verb.
-func (s Secret) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, concealed) }
+func (s Secret) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, Concealed) }
 
 // MarshalText returns "(secret)".
-func (s Secret) MarshalText() ([]byte, error) { return []byte(concealed), nil }
+func (s Secret) MarshalText() ([]byte, error) { return []byte(Concealed), nil }
 
 // MarshalJSON returns "(secret)" as a JSON string.
-func (s Secret) MarshalJSON() ([]byte, error) { return []byte(`"` + concealed + `"`), nil }
+func (s Secret) MarshalJSON() ([]byte, error) { return []byte(`"` + Concealed + `"`), nil }
