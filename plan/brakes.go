@@ -69,6 +69,9 @@ type Limit struct {
 	Allowed int
 }
 
+// bound returns the most of so many that may be lost in one run.
+func (l *Limit) bound(of int) int { return min(l.Most, max(percentFloor, l.Percent*of/100)) }
+
 // Defaults of each bound, and the number up to which its percentage does not
 // count.
 const (
@@ -293,8 +296,7 @@ func (e *engine) withhold(changes []AccountChange, ownerOf func(i int) string) [
 	allowances := make([]Allowance, 0, len(l.dirs))
 	for _, d := range l.dirs {
 		for b := range Brake(Brakes) {
-			bound := &e.in.Rules.Limits[b]
-			d.Losses[b].Bound = min(bound.Most, max(percentFloor, bound.Percent*d.Of(b)/100))
+			d.Losses[b].Bound = e.in.Rules.Limits[b].bound(d.Of(b))
 		}
 		allowances = append(allowances, *d)
 	}
