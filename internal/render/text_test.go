@@ -89,8 +89,8 @@ func TestColorChangesNoWord(t *testing.T) {
 	marks := strings.NewReplacer("[-", "", "-]", "", "{+", "", "+}", "")
 	words := func(s string) string { return strings.Join(strings.Fields(s), " ") }
 	for _, width := range []int{40, 80, 200, 0} {
-		without := words(marks.Replace(textOf(t, everything(), TextOptions{Width: width})))
-		with := words(escapes.ReplaceAllString(textOf(t, everything(), TextOptions{Width: width, Color: true}), ""))
+		without := words(marks.Replace(textOf(t, drifting(), TextOptions{Width: width})))
+		with := words(escapes.ReplaceAllString(textOf(t, drifting(), TextOptions{Width: width, Color: true}), ""))
 		if with != without {
 			t.Errorf("width %d: with colour:\n%s\nwithout:\n%s", width, with, without)
 		}

@@ -105,7 +105,7 @@
   };
 
   const limit = data.kept_back.includes(1) ? [column("brake", (r) => withheld(r) ? "withheld" : "", 1)] : [];
-  const mark = correcting.size > 0 ? [column("corrects", (r) => correcting.has(r) ? "drift" : "", 1)] : [];
+  const mark = correcting.size > 0 ? [helping("corrects", (r) => correcting.has(r) ? "drift" : "", 1)] : [];
 
   const columns = {
     add: [address(), column("as", addedAs), username(after), entry(after), aids("guid", after, GUID)],
