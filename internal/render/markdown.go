@@ -45,6 +45,7 @@ func Markdown(w io.Writer, p *plan.Plan, advice Advice) error {
 	if pending := s.Pending(); pending > 0 {
 		r.put("**%s to make**: %s\n\n", count(pending, "change", "changes"), markdown(advice.next()))
 	}
+	r.drift(p)
 	r.categories(p, nil)
 	r.leftOut(p.LeftOut)
 	r.rejections(p.Rejections)
@@ -267,6 +268,9 @@ func (r *comment) verdict(p *plan.Plan, s *plan.Summary) {
 		}
 		parts = append(parts, refusals)
 	}
+	if n := driftAccounts(p.Drift); n > 0 {
+		parts = append(parts, "drift in "+count(n, "account", "accounts"))
+	}
 	r.put("## rollcall: %s\n\n", strings.Join(parts, ", "))
 	if p.Redacted {
 		r.put("Masks stand for addresses, names, DNs and GUIDs: equal ones for equal values.\n\n")
@@ -288,6 +292,7 @@ func (r *comment) counts(p *plan.Plan, s *plan.Summary) {
 	line("", "withheld", s.Withheld, "of these changes is withheld by a brake", "of these changes are withheld by a brake")
 	line(skipped.text, "left_out", s.LeftOut, "further change is not made: not selected", "further changes are not made: not selected")
 	line(refused.text, "rejected", s.Rejections, "refusal, told below with what to do", "refusals, told below with what to do")
+	line("", "drift", len(p.Drift), driftOne, driftMany)
 	line("", "ignored", s.Ignored, ignoredOne, ignoredMany)
 	r.put("| | unchanged | %s | %s |\n\n", number(s.Unchanged), oneOf(s.Unchanged, "account stays as it is", "accounts stay as they are"))
 }
@@ -363,6 +368,9 @@ func (r *comment) reading(p *plan.Plan) {
 		read = append(read, told+")")
 	}
 	r.names("Read", read)
+	if c := otherConsole(&p.Header); c != nil {
+		r.names("Console", []string{c.Name + " (" + strings.Join(slices.Concat([]string{c.Kind}, productOf(c), []string{heldBy(c)}), ", ") + ")"})
+	}
 	r.names("Not read", p.Unread)
 	r.names("Only", p.Only)
 	r.names("Except", p.Except)
