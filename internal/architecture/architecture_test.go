@@ -46,6 +46,9 @@ var may = map[string][]string{
 	"internal/bench":          {"internal/identity", "internal/corpus", "internal/servertest", "internal/directory", "internal/directory/ldap", "internal/directory/ldif", "state"},
 	"internal/architecture":   {},
 	"examples":                {},
+
+	"internal/directory/suite":        {"internal/directory", "internal/directory/ldif", "internal/doctor", "internal/identity", "plan"},
+	"internal/directory/suite/worlds": {"internal/directory", "internal/directory/ldif", "internal/directory/ldap", "internal/directory/suite", "internal/servertest"},
 }
 
 // never lists what a package must not see of the world.
@@ -62,7 +65,7 @@ var only = map[string][]string{
 	"github.com/hashicorp/hcl/v2":     {"config"},
 	"github.com/zclconf/go-cty":       {"config"},
 	"github.com/alecthomas/kong":      {"cmd/rollcall"},
-	"github.com/go-ldap/ldap/v3":      {"internal/directory/ldap", "internal/servertest"},
+	"github.com/go-ldap/ldap/v3":      {"internal/directory/ldap", "internal/directory/suite/worlds", "internal/servertest"},
 	"github.com/go-asn1-ber/asn1-ber": {"internal/directory/ldap", "internal/servertest"},
 	"github.com/sergi/go-diff":        {"internal/render"},
 	"github.com/gofrs/flock":          {"state"},
