@@ -4,6 +4,7 @@ package all
 
 import (
 	"github.com/rollcall-cli/rollcall/internal/console"
+	"github.com/rollcall-cli/rollcall/internal/console/exec"
 	"github.com/rollcall-cli/rollcall/internal/console/local"
 	"github.com/rollcall-cli/rollcall/internal/settings"
 )
@@ -11,6 +12,7 @@ import (
 // Kinds are what the argument "kind" of a console block may say.
 var Kinds = []console.Kind{
 	local.Kind,
+	exec.Kind,
 }
 
 // Settings are what can be configured of each kind.
