@@ -361,16 +361,18 @@ func (r *run) settleIn() {
 func (r *run) sweep() {
 	var ours, theirs []apply.Step
 	for _, l := range r.read().ours {
-		step := r.remove(&l)
 		if l.Mark.By == other {
-			step.By = other
-			theirs = append(theirs, step)
+			theirs = append(theirs, r.remove(&l))
 		} else {
-			ours = append(ours, step)
+			ours = append(ours, r.remove(&l))
 		}
 	}
 	if len(ours) > 0 {
-		r.apply(r.target, ours)
+		for i, a := range r.apply(r.target, ours) {
+			if a.Err != nil && r.facts.Marks {
+				theirs = append(theirs, ours[i]) // it hides its mark
+			}
+		}
 	}
 	if len(theirs) > 0 {
 		r.apply(r.asOther(), theirs)
