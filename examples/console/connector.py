@@ -27,7 +27,6 @@ import queue
 import secrets
 import shutil
 import sys
-import tempfile
 import threading
 
 try:
@@ -131,18 +130,14 @@ class Table:
 
     def save(self):
         """Replace the file as a whole: a crash leaves the old or the new one."""
-        descriptor, path = tempfile.mkstemp(dir=os.path.dirname(self.path), prefix=".rollcall-")
-        try:
-            with open(descriptor, "w", encoding="utf-8", errors="surrogateescape", newline="") as file:
-                for text in [self.header, *(row.text for row in self.rows.values())]:
-                    file.write(text if text.endswith(("\r", "\n")) else text + self.end)
-                file.flush()
-                os.fsync(file.fileno())
-            shutil.copymode(self.path, path)
-            os.replace(path, self.path)
-        except BaseException:
-            os.unlink(path)
-            raise
+        new = self.path + ".new"
+        with open(new, "w", encoding="utf-8", errors="surrogateescape", newline="") as file:
+            shutil.copymode(self.path, new)
+            for text in [self.header, *(row.text for row in self.rows.values())]:
+                file.write(text if text.endswith(("\r", "\n")) else text + self.end)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(new, self.path)
 
 
 @contextlib.contextmanager
@@ -301,9 +296,8 @@ class Connector:
 
     def attempt(self, request):
         """Do as apply does, and do not save."""
-        answers = self.change(Table(self.path), request, lambda: False)
-        for answer in answers:
-            yield {name: answer[name] for name in ("key", "ok", "error") if name in answer}
+        answers = self.change(Table(self.path), request, lambda: request["id"] in self.cancelled)
+        yield from answers
         yield {"done": len(answers)}
 
     def change(self, table, request, stopped):

@@ -399,14 +399,14 @@ func (c *connector) save(a account) error {
 	if err != nil {
 		return err
 	}
-	f, err := os.CreateTemp(c.folder, ".part-*")
+	part := filepath.Join(c.folder, "part")
+	f, err := os.OpenFile(part, os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o600)
 	if err != nil {
 		return err
 	}
-	defer os.Remove(f.Name())
 	_, err = f.Write(append(text, '\n'))
 	if err := errors.Join(err, f.Sync(), f.Close()); err != nil {
 		return err
 	}
-	return os.Rename(f.Name(), c.path(ref))
+	return os.Rename(part, c.path(ref))
 }

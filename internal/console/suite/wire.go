@@ -81,7 +81,9 @@ func (w *wire) send(request object, more ...object) int {
 }
 
 // answer returns the next answer to a request, and false at the end of output.
-func (w *wire) answer(id int) (object, bool) {
+func (w *wire) answer(id int) (object, bool) { return w.answerWithin(id, patience) }
+
+func (w *wire) answerWithin(id int, patience time.Duration) (object, bool) {
 	timer := time.NewTimer(patience)
 	defer timer.Stop()
 	select {
@@ -320,6 +322,9 @@ func (r *run) outcomes(answers []object, accounts []*identity.Account) (ok []boo
 	return ok, cancelled
 }
 
+// grace is how long a connector has to end.
+const grace = 5 * time.Second
+
 // ends waits for the end of a connector.
 func (w *wire) ends(after string) {
 	done := make(chan struct{})
@@ -327,12 +332,12 @@ func (w *wire) ends(after string) {
 		_ = w.p.Wait() // how it ends is not asked
 		close(done)
 	}()
-	timer := time.NewTimer(5 * time.Second)
+	timer := time.NewTimer(grace)
 	defer timer.Stop()
 	select {
 	case <-done:
 	case <-timer.C:
-		w.r.fail("5 seconds after %s, the connector has not ended", after)
+		w.r.fail("%v after %s, the connector has not ended", grace, after)
 	}
 }
 
@@ -355,7 +360,7 @@ func (r *run) endOfInput() {
 		ok := make([]bool, len(accounts))
 		n := 0
 		for {
-			m, more := w.answer(id)
+			m, more := w.answerWithin(id, grace)
 			if !more {
 				break
 			}
