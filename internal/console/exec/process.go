@@ -386,13 +386,13 @@ func (p *process) ask(ctx context.Context, kind string, body []byte, cancels boo
 		default:
 			last, err = take(&l)
 		}
-		if last && len(p.lines.Rest()) > 0 && !errors.As(err, new(*breach)) {
+		b, broken := err.(*breach)
+		if last && len(p.lines.Rest()) > 0 && !broken {
 			line = bytes.Clone(p.lines.Rest())
-			last, err = false, &breach{text: "wrote more after the end of its answers"}
+			b, broken = &breach{text: "wrote more after the end of its answers"}, true
 		}
-		var b *breach
 		switch {
-		case errors.As(err, &b):
+		case broken:
 			return p.c.lose(p.broken(b, line))
 		case err != nil && !last:
 			p.end() // nobody takes the rest
