@@ -36,6 +36,8 @@ var may = map[string][]string{
 	"internal/lint":           {"internal/identity", "internal/filter", "internal/directory", "internal/redact", "internal/repair", "plan"},
 	"internal/console":        {"internal/identity", "plan", "apply"},
 	"internal/console/local":  {"internal/identity", "plan", "apply"},
+	"internal/console/wire":   {"internal/identity", "plan", "apply"},
+	"internal/console/exec":   {"internal/identity", "plan", "apply", "internal/console", "internal/console/wire"},
 	"internal/render":         {"plan", "apply", "internal/identity", "internal/doctor", "internal/explain", "internal/lint", "internal/repair"},
 	"internal/corpus":         {"internal/identity"},
 	"internal/servertest":     {"internal/identity", "internal/filter"},

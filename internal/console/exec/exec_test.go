@@ -183,6 +183,45 @@ func TestAnswers(t *testing.T) {
 	}
 }
 
+// TestLongRequests: what is too long for one request goes in several, and no group
+// is divided.
+func TestLongRequests(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "traffic")
+	t.Setenv(traffic, path)
+	c := start(t, "good", Options{})
+	steps := creations(8)
+	for i := range steps {
+		steps[i].Group = i / 2
+		steps[i].After.DN = strings.Repeat("x", 3<<20)
+	}
+	steps[6].After.DN = strings.Repeat("x", 14<<20)
+	answered := map[int]string{}
+	if err := c.Apply(t.Context(), steps, func(i int, a apply.Answer) { answered[i] = fmt.Sprint(apply.CodeOf(errorOf(a))) }); err != nil {
+		t.Fatal(err)
+	}
+	if want := map[int]string{0: "", 1: "", 2: "", 3: "", 4: "", 5: "", 6: "unsupported", 7: "unsupported"}; !cmp.Equal(answered, want) {
+		t.Errorf("%v", answered)
+	}
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n := strings.Count(string(text), `"type":"apply"`); n != 3 {
+		t.Errorf("%d requests", n)
+	}
+}
+
+// TestEndsBetween: who ends when nothing is asked of it is started again.
+func TestEndsBetween(t *testing.T) {
+	c := start(t, "ends between", Options{})
+	for range restarts {
+		if _, _, err := read(c); err != nil {
+			t.Fatal(err)
+		}
+		<-c.idle[0].ended
+	}
+}
+
 // TestCancel: when a run is interrupted, the connector is told to begin no other
 // change, and what it says of all of them is heard.
 func TestCancel(t *testing.T) {
@@ -509,6 +548,10 @@ func init() {
 				k.say(`{"id":%d,"progress":"a page"}`, r.ID)
 			}
 			k.answer(r)
+		}),
+		"ends between": on("read", func(k *connector, r request) {
+			k.answer(r)
+			os.Exit(0)
 		}),
 		"ends at work": on("apply", func(*connector, request) { os.Exit(5) }),
 		"never lucky":  on("get", func(*connector, request) { os.Exit(6) }),
