@@ -43,6 +43,10 @@ type Plan struct {
 	Ambiguous []Ambiguity
 	// Unchanged counts the accounts that agree with the directories.
 	Unchanged int
+	// Agreed are the accounts, by index, that were changed in the console otherwise
+	// and stay as they are now, since their entries want nothing else. They are not
+	// saved.
+	Agreed []int32
 
 	risks []Risk // of a redacted plan, whose addresses do not tell them
 	id    string // of a plan that was read from its document
@@ -94,6 +98,9 @@ type AccountChange struct {
 	// Kept is set for such a change: the account as this run leaves it, with
 	// what it gets, and whatever it has that nobody else was granted.
 	Kept *identity.Account
+	// Gone marks a record that goes because the console does not have the account
+	// any more: there is nothing to change there.
+	Gone bool
 }
 
 // Category is the kind of a change row.
@@ -162,7 +169,7 @@ type Change struct {
 // Row is a change spelled out. Fields that its category does not have are "".
 type Row struct {
 	Category          Category
-	Withheld          bool
+	Withheld, Drift   bool
 	Address           string
 	Type              string
 	Directory         string
