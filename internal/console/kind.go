@@ -15,6 +15,9 @@ type Kind struct {
 	// Open begins to use a console. What it returns was reached, if it can be, and
 	// has facts.
 	Open func(ctx context.Context, o Opening) (Target, error)
+	// Program returns the command of a connector, the folder in which it runs and
+	// the JSON that it is given, for a kind that has one; nil for another.
+	Program func(settings.Values) (command []string, folder string, config []byte)
 }
 
 // Opening is what a console is opened with: its block, and whose console it is.

@@ -25,6 +25,9 @@ var Kind = console.Kind{
 		},
 		Where: func(v settings.Values) []string { return append(v.Texts("command"), v.JSON("config").Shown) },
 	},
+	Program: func(v settings.Values) (command []string, folder string, config []byte) {
+		return v.Texts("command"), v.Folder(), []byte(v.JSON("config").All.Reveal())
+	},
 	Open: func(ctx context.Context, o console.Opening) (console.Target, error) {
 		c := New(Options{
 			Label: o.Label, Command: o.Settings.Texts("command"), Dir: o.Settings.Folder(), Config: json.RawMessage(o.Settings.JSON("config").All.Reveal()),
