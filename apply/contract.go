@@ -1,9 +1,11 @@
 package apply
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/rollcall-cli/rollcall/internal/identity"
@@ -66,6 +68,48 @@ func (s *Step) Removes() bool { return s.After == nil }
 
 // Creates reports whether the step makes an account.
 func (s *Step) Creates() bool { return s.Live == nil }
+
+// Outcome returns the account as the step leaves it, or nil if it removes it.
+func (s *Step) Outcome() *identity.Live {
+	if s.Removes() {
+		return nil
+	}
+	l := identity.Live{Account: *s.After, Mark: mark(s.By, s.After)}
+	l.Attributes = slices.Concat(s.Initial, s.After.Attributes)
+	if s.Live != nil {
+		l = *s.Live
+		l.Attributes = slices.DeleteFunc(slices.Clone(l.Attributes), func(x identity.Attribute) bool { return slices.Contains(s.Fields, x.Name) })
+		for _, x := range s.After.Attributes {
+			if slices.Contains(s.Fields, x.Name) {
+				l.Attributes = append(l.Attributes, x)
+			}
+		}
+		for _, name := range s.Fields {
+			switch name {
+			case FieldPrimary:
+				l.Primary = s.After.Primary
+			case plan.FieldAliases:
+				l.Aliases = s.After.Aliases
+			case plan.FieldType:
+				l.Type = s.After.Type
+			case plan.FieldStatus:
+				l.Status = s.After.Status
+			case plan.FieldOwner:
+				l.Mark = mark(s.By, s.After)
+			case plan.FieldUsername:
+				l.Username = s.After.Username
+			case plan.FieldDN:
+				l.DN = s.After.DN
+			}
+		}
+	}
+	slices.SortFunc(l.Attributes, func(a, b identity.Attribute) int { return cmp.Compare(a.Name, b.Name) })
+	l.Directory, l.GUID = "", identity.GUID{}
+	return &l
+}
+
+// FieldPrimary is the name of the primary among the fields of a step.
+const FieldPrimary = "primary"
 
 // Move is an address that comes from an account, which has the ref.
 type Move struct {

@@ -210,11 +210,11 @@ func (r *runner) movesTo(i int32) (moves []Move) {
 func (r *runner) changed(before, after *identity.Account, live *identity.Live) (fields, clear []string) {
 	f := &r.facts
 	add := func(name string, differs bool) {
-		if differs && (name == "primary" || f.Keeps(name)) {
+		if differs && (name == FieldPrimary || f.Keeps(name)) {
 			fields = append(fields, name)
 		}
 	}
-	add("primary", after.Primary != live.Primary)
+	add(FieldPrimary, after.Primary != live.Primary)
 	add(plan.FieldAliases, !slices.Equal(after.Aliases, live.Aliases))
 	add(plan.FieldType, after.Type != live.Type)
 	add(plan.FieldStatus, after.Status != live.Status)
@@ -292,41 +292,10 @@ func (r *runner) makePhases(ctx context.Context, group []int32) error {
 // left returns an account as a step that was made leaves it; nil for one that
 // was removed.
 func left(t *task) *identity.Live {
-	if t.Removes() {
-		return nil
+	l := t.Outcome()
+	if l != nil {
+		l.Ref, l.Rev = cmp.Or(t.answer.Ref, l.Ref), t.answer.Rev
 	}
-	l := &identity.Live{Account: *t.After, Mark: mark(t.By, t.After)}
-	if t.Live != nil {
-		was := *t.Live
-		l = &was
-		l.Attributes = slices.DeleteFunc(slices.Clone(l.Attributes), func(x identity.Attribute) bool { return slices.Contains(t.Fields, x.Name) })
-		for _, x := range t.After.Attributes {
-			if slices.Contains(t.Fields, x.Name) {
-				l.Attributes = append(l.Attributes, x)
-			}
-		}
-		slices.SortFunc(l.Attributes, func(a, b identity.Attribute) int { return cmp.Compare(a.Name, b.Name) })
-		for _, name := range t.Fields {
-			switch name {
-			case "primary":
-				l.Primary = t.After.Primary
-			case plan.FieldAliases:
-				l.Aliases = t.After.Aliases
-			case plan.FieldType:
-				l.Type = t.After.Type
-			case plan.FieldStatus:
-				l.Status = t.After.Status
-			case plan.FieldOwner:
-				l.Mark = mark(t.By, t.After)
-			case plan.FieldUsername:
-				l.Username = t.After.Username
-			case plan.FieldDN:
-				l.DN = t.After.DN
-			}
-		}
-	}
-	l.Directory, l.GUID = "", identity.GUID{}
-	l.Ref, l.Rev = cmp.Or(t.answer.Ref, l.Ref), t.answer.Rev
 	return l
 }
 
@@ -400,7 +369,7 @@ func (r *runner) released(i int32, number int, given map[identity.Address]bool, 
 	t := &task{Sent: Sent{Step: Step{Group: number, Live: known.Live, After: &a, By: r.job.By}, Change: int(i)}, known: known}
 	t.Fields, t.Clear = r.changed(c.Before, &a, known.Live)
 	// Nothing but addresses changes yet, be it that the mark is another.
-	t.Fields = slices.DeleteFunc(t.Fields, func(name string) bool { return name != "primary" && name != plan.FieldAliases })
+	t.Fields = slices.DeleteFunc(t.Fields, func(name string) bool { return name != FieldPrimary && name != plan.FieldAliases })
 	t.Clear = nil
 	return t
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/rollcall-cli/rollcall/config"
 	"github.com/rollcall-cli/rollcall/internal/atomicfile"
+	consoles "github.com/rollcall-cli/rollcall/internal/console/all"
 	"github.com/rollcall-cli/rollcall/internal/render"
 )
 
@@ -26,7 +27,7 @@ Exit codes: 0 the configuration is valid, there may be warnings; 1 it is not; 80
 }
 
 func (validateCommand) Run(s *session) error {
-	cfg, diags := config.Load(s.dir, s.now(), all.Settings()...)
+	cfg, diags := config.Load(s.dir, s.now(), consoles.Settings()...)
 	if err := s.diagnose(diags); err != nil {
 		return err
 	}

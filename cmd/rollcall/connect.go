@@ -111,7 +111,7 @@ func merging(cfg *config.Config, st *recorded, now time.Time) plan.Merging {
 			names[a.Name] = true
 		}
 	}
-	in := plan.Merging{Ledger: st.Accounts, Placed: st.Placed, By: cfg.Console.Owner, Directories: cfg.Rules.Directories, Now: now}
+	in := plan.Merging{Ledger: st.Accounts, By: cfg.Console.Owner, Directories: cfg.Rules.Directories, Now: now}
 	for name := range names {
 		in.Attributes = append(in.Attributes, name)
 	}
@@ -155,4 +155,3 @@ func (l *lockedWriter) Write(p []byte) (int, error) {
 	defer l.mu.Unlock()
 	return l.w.Write(p)
 }
-

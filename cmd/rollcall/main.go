@@ -16,6 +16,7 @@ import (
 
 	"github.com/alecthomas/kong"
 
+	"github.com/rollcall-cli/rollcall/internal/console"
 	"github.com/rollcall-cli/rollcall/internal/directory"
 	"github.com/rollcall-cli/rollcall/internal/redact"
 	"github.com/rollcall-cli/rollcall/internal/render"
@@ -57,6 +58,7 @@ type session struct {
 	inputs      []string                    // files that no output may replace
 	kept        string                      // the folder of the history, which no output may be in
 	copies      map[string]directory.Source // of directories that two configurations read
+	console     console.Target              // of the configuration, once it is opened
 }
 
 func system() *session {
@@ -87,6 +89,8 @@ func execute(ctx context.Context, args []string, s *session) (code exitCode) {
 			code = s.crashed(crash{r, debug.Stack()})
 		}
 	}()
+	defer s.hangUp()
+	s.stderr = &lockedWriter{w: s.stderr}
 	tuneMemory()
 	s.redactsEarly(args)
 	if s.logJSON = logsJSON(args); s.logJSON {

@@ -49,6 +49,7 @@ var may = map[string][]string{
 	"internal/bench":          {"internal/identity", "internal/corpus", "internal/servertest", "internal/directory", "internal/directory/ldap", "internal/directory/ldif", "state"},
 	"internal/architecture":   {},
 	"examples":                {},
+	"examples/console/*":      {},
 
 	"internal/directory/suite":        {"internal/directory", "internal/directory/ldif", "internal/doctor", "internal/identity", "plan"},
 	"internal/directory/suite/worlds": {"internal/directory", "internal/directory/ldif", "internal/directory/ldap", "internal/directory/suite", "internal/servertest"},

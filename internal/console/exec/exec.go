@@ -46,6 +46,10 @@ const (
 	grace = 5 * time.Second
 	// asked is how many accounts one request asks for at most.
 	asked = 10_000
+	// enough is how many octets of changes one request has, if it can be divided,
+	// and overhead more than it has beside them.
+	enough   = 4 << 20
+	overhead = 1 << 10
 )
 
 // Options say how a connector is run.
@@ -195,27 +199,46 @@ func (c *Console) Try(ctx context.Context, steps []apply.Step, answer func(i int
 	return c.change(ctx, "try", steps, answer)
 }
 
+// change makes one request of all steps, or, where that would be too long, several,
+// none of which divides a group.
 func (c *Console) change(ctx context.Context, kind string, steps []apply.Step, answer func(i int, a apply.Answer)) error {
-	if len(steps) == 0 {
-		return nil
+	facts := c.Facts()
+	var changes []byte
+	first := 0
+	for i := range steps {
+		changes = wire.AppendChange(append(changes, ','), &steps[i], &facts)
+		last := i+1 == len(steps)
+		if last || len(changes) > enough && steps[i+1].Group != steps[i].Group {
+			// The first has no comma before it.
+			err := c.changeSome(ctx, kind, steps[first:i+1], changes[1:], func(n int, a apply.Answer) { answer(first+n, a) })
+			if err != nil {
+				return err
+			}
+			changes, first = changes[:0], i+1
+		}
 	}
-	if ctx.Err() != nil {
+	return nil
+}
+
+func (c *Console) changeSome(ctx context.Context, kind string, steps []apply.Step, changes []byte, answer func(i int, a apply.Answer)) error {
+	var unasked *apply.Error
+	switch {
+	case ctx.Err() != nil:
+		unasked = &apply.Error{Code: apply.Cancelled, Message: "it was not begun"}
+	case len(changes) > wire.MaxLine-overhead:
+		unasked = &apply.Error{Code: apply.Unsupported, Message: fmt.Sprintf("changes of one group are longer than %d MiB, which is the most of a request", wire.MaxLine>>20)}
+	}
+	if unasked != nil {
 		for i := range steps {
-			answer(i, apply.Answer{Err: &apply.Error{Code: apply.Cancelled, Message: "it was not begun"}})
+			answer(i, apply.Answer{Err: unasked})
 		}
 		return nil
 	}
-	facts := c.Facts()
-	body := []byte(`,"changes":[`)
 	index := make(map[string]int, len(steps))
 	for i := range steps {
-		if i > 0 {
-			body = append(body, ',')
-		}
-		body = wire.AppendChange(body, &steps[i], &facts)
 		index[steps[i].Key] = i
 	}
-	body = append(body, ']')
+	body := append(append([]byte(`,"changes":[`), changes...), ']')
 	answered := make([]bool, len(steps))
 	var n int
 	return c.request(ctx, kind, body, kind == "apply", func(l *wire.Line) (bool, error) {
@@ -437,7 +460,8 @@ func (c *Console) ready(ctx context.Context) (*process, error) {
 		if !p.over() {
 			return p, nil
 		}
-		if err := c.lose(p.died("nothing was asked of it")); errors.As(err, new(*console.ReadError)) {
+		p.discard()
+		if err := c.lose(p.died("anything was asked of it again")); errors.As(err, new(*console.ReadError)) {
 			return nil, err
 		}
 	}
@@ -449,6 +473,8 @@ func (c *Console) release(p *process) {
 		c.mu.Lock()
 		c.idle = append(c.idle, p)
 		c.mu.Unlock()
+	} else {
+		p.discard()
 	}
 	<-c.slots
 }

@@ -24,7 +24,8 @@ import (
 type process struct {
 	c       *Console
 	cmd     *exec.Cmd
-	lines   *wire.Lines
+	out     *os.File
+	lines   *wire.Lines // of out
 	decoder wire.Decoder
 	id      int64       // of the last request
 	dog     *time.Timer // ends a silent process
@@ -57,7 +58,7 @@ func (c *Console) start(ctx context.Context) (*process, error) {
 		return nil, c.lose(&breach{text: fmt.Sprintf("cannot be started: %v", err), advice: "correct command in the console block; a program without a slash is looked for in PATH, any other beside the configuration"})
 	}
 	if err := p.greet(ctx); err != nil {
-		p.end()
+		p.discard()
 		return nil, err
 	}
 	return p, nil
@@ -138,7 +139,7 @@ func (c *Console) launch() (*process, error) {
 		closeAll(ours[:])
 		return nil, errors.New(c.secrets.clean(err.Error()))
 	}
-	p := &process{c: c, cmd: cmd, lines: wire.NewLines(ours[1]), in: ours[0], ended: make(chan struct{})}
+	p := &process{c: c, cmd: cmd, out: ours[1], lines: wire.NewLines(ours[1]), in: ours[0], ended: make(chan struct{})}
 	p.log.ended = make(chan struct{})
 	p.end = sync.OnceFunc(p.terminate)
 	p.dog = time.AfterFunc(time.Hour, func() {
@@ -149,12 +150,12 @@ func (c *Console) launch() (*process, error) {
 	c.running = append(c.running, p)
 	c.note()
 	go p.listen(ours[2])
-	go p.wait(ours[1], ours[2])
+	go p.wait(ours[2])
 	return p, nil
 }
 
 // wait waits for the process, and for what it leaves behind.
-func (p *process) wait(out, log *os.File) {
+func (p *process) wait(log *os.File) {
 	p.cmd.Wait()
 	p.gone.Store(true)
 	if groupAlive(p.cmd) {
@@ -176,7 +177,7 @@ func (p *process) wait(out, log *os.File) {
 	c.mu.Unlock()
 	p.in.Close()
 	// Who has left the group may keep these open for ever.
-	for _, f := range []*os.File{out, log} {
+	for _, f := range []*os.File{p.out, log} {
 		if f.SetReadDeadline(time.Now().Add(p.c.grace)) != nil {
 			f.Close()
 		}
@@ -209,6 +210,12 @@ func (p *process) endsBy(wait time.Duration) bool {
 	case <-time.After(wait):
 		return false
 	}
+}
+
+// discard ends a process that nobody listens to any more.
+func (p *process) discard() {
+	p.end()
+	p.out.Close()
 }
 
 // over reports whether the process takes no request any more.
@@ -321,7 +328,6 @@ func (p *process) greet(ctx context.Context) error {
 	}
 	c.mu.Unlock()
 	if first != nil && !bytes.Equal(first.facts.AppendJSON(nil), facts) {
-		p.end()
 		return c.lose(&breach{text: "states other facts than when it was started first", advice: "every process of a connector states the same facts; start the run again if the console itself was changed"})
 	}
 	return nil
@@ -334,9 +340,6 @@ func (p *process) ask(ctx context.Context, kind string, body []byte, cancels boo
 	p.id++
 	request := append(strconv.AppendInt([]byte(`{"id":`), p.id, 10), `,"type":"`+kind+`"`...)
 	request = append(append(request, body...), '}', '\n')
-	if len(request) > wire.MaxLine {
-		return fmt.Errorf("console %q: a request of %d octets is longer than %d MiB: the fact \"batch\" must be smaller", p.c.o.Label, len(request), wire.MaxLine>>20)
-	}
 	what := "it answered " + kind
 	p.changes.Store(cancels)
 	defer p.changes.Store(false)
@@ -386,13 +389,13 @@ func (p *process) ask(ctx context.Context, kind string, body []byte, cancels boo
 		default:
 			last, err = take(&l)
 		}
-		if last && len(p.lines.Rest()) > 0 && !errors.As(err, new(*breach)) {
+		b, broken := err.(*breach)
+		if last && len(p.lines.Rest()) > 0 && !broken {
 			line = bytes.Clone(p.lines.Rest())
-			last, err = false, &breach{text: "wrote more after the end of its answers"}
+			b, broken = &breach{text: "wrote more after the end of its answers"}, true
 		}
-		var b *breach
 		switch {
-		case errors.As(err, &b):
+		case broken:
 			return p.c.lose(p.broken(b, line))
 		case err != nil && !last:
 			p.end() // nobody takes the rest
@@ -475,6 +478,7 @@ func (p *process) bye() error {
 	p.id++
 	late := time.AfterFunc(p.c.grace, p.end)
 	defer late.Stop()
+	defer p.out.Close()
 	p.write(fmt.Appendf(nil, `{"id":%d,"type":"bye"}`+"\n", p.id))
 	p.shut()
 	var stray error

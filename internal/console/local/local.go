@@ -1,6 +1,7 @@
 // Package local is the embedded console: the accounts of the state file itself.
 // What is applied to it takes effect when the ledger, which that file is, is
-// saved; the console sees to it that no address is held twice.
+// saved; the console sees to it that no address is held twice. The key of an
+// account is its primary, as it was at first.
 package local
 
 import (
@@ -17,13 +18,14 @@ import (
 var _ console.Target = (*Console)(nil)
 
 // Facts are those of the embedded console.
-var Facts = plan.Facts{Groups: true, Batch: 10_000, Publishes: true, Embedded: true}
+var Facts = plan.Facts{Groups: true, Batch: 10_000, Unstable: true, Publishes: true, Embedded: true}
 
 // Console holds accounts in memory.
 type Console struct {
 	accounts []identity.Account           // in byte order of their primaries
 	touched  map[identity.Address]*record // by the primary at first
 	claimed  map[identity.Address]*record // addresses of touched and created accounts
+	holders  *table                       // of the accounts; nil until somebody asks
 }
 
 // record is an account on its way from one state to the next.
@@ -55,7 +57,7 @@ func (c *Console) Accounts(ctx context.Context, yield func(identity.Live) error)
 }
 
 func live(a *identity.Account) identity.Live {
-	l := identity.Live{Account: *a}
+	l := identity.Live{Account: *a, Ref: a.Primary.String()}
 	l.Directory, l.GUID = "", identity.GUID{}
 	return l
 }
@@ -70,8 +72,10 @@ func (c *Console) Apply(_ context.Context, steps []apply.Step, answer func(int, 
 		bad, err := c.group(steps[begin:end])
 		for i := begin; i < end; i++ {
 			switch {
-			case err == nil:
+			case err == nil && steps[i].Removes():
 				answer(i, apply.Answer{})
+			case err == nil:
+				answer(i, apply.Answer{Ref: steps[i].After.Primary.String()})
 			case i == begin+bad:
 				answer(i, apply.Answer{Err: err})
 			default:
@@ -86,37 +90,46 @@ func (c *Console) Apply(_ context.Context, steps []apply.Step, answer func(int, 
 // group makes the changes of a group, or says which of them cannot be made and
 // makes none.
 func (c *Console) group(steps []apply.Step) (bad int, err *apply.Error) {
-	records := make([]*record, len(steps))
+	records, after := make([]*record, len(steps)), make([]*identity.Account, len(steps))
 	for i := range steps {
 		if records[i], err = c.record(&steps[i]); err != nil {
 			return i, err
 		}
+		after[i] = outcome(&steps[i])
 	}
 	for _, r := range records {
 		c.let(r)
 	}
 	for i := range steps {
-		if bad, err = i, c.take(records[i], steps[i].After); err != nil {
+		if bad, err = i, c.take(records[i], after[i]); err != nil {
 			break
 		}
 	}
 	if err == nil {
 		for i := range steps {
-			if records[i].gone = steps[i].Removes(); !records[i].gone {
-				records[i].account = *steps[i].After
+			if records[i].gone = after[i] == nil; !records[i].gone {
+				records[i].account = *after[i]
 			}
 		}
 		return 0, nil
 	}
 	for i := range bad {
-		if after := steps[i].After; after != nil {
-			after.EachAddress(func(x identity.Address) { delete(c.claimed, x) })
-		}
+		after[i].EachAddress(func(x identity.Address) { delete(c.claimed, x) })
 	}
 	for _, r := range records {
 		c.claim(r)
 	}
 	return bad, err
+}
+
+// outcome returns an account as a step leaves it, or nil.
+func outcome(s *apply.Step) *identity.Account {
+	l := s.Outcome()
+	if l == nil {
+		return nil
+	}
+	l.Directory, l.GUID = s.After.Directory, s.After.GUID
+	return &l.Account
 }
 
 // record returns the record of the account of a step.
@@ -130,20 +143,32 @@ func (c *Console) record(s *apply.Step) (*record, *apply.Error) {
 		return &record{gone: true}, nil
 	}
 	primary := s.Live.Primary
-	if r := c.touched[primary]; r != nil {
-		if r.gone {
-			return nil, &apply.Error{Code: apply.Gone, Message: fmt.Sprintf("account %s is removed already", primary)}
+	if s.Live.Ref != "" && s.Live.Ref != primary.String() {
+		return nil, &apply.Error{Code: apply.Changed, Message: fmt.Sprintf("the primary of %s is another one", s.Live.Ref)}
+	}
+	r := c.touched[primary]
+	switch {
+	case r == nil:
+		i, there := c.find(primary)
+		if !there {
+			return nil, &apply.Error{Code: apply.Gone, Message: fmt.Sprintf("the console has no account %s", primary)}
 		}
-		return r, nil
+		r = &record{account: c.accounts[i]}
+	case r.gone:
+		return nil, &apply.Error{Code: apply.Gone, Message: fmt.Sprintf("account %s is removed already", primary)}
 	}
-	i, there := c.find(primary)
-	if !there {
-		return nil, &apply.Error{Code: apply.Gone, Message: fmt.Sprintf("the console has no account %s", primary)}
+	if !same(&r.account, &s.Live.Account) {
+		return nil, &apply.Error{Code: apply.Changed, Message: fmt.Sprintf("account %s is not what it was", primary)}
 	}
-	r := &record{account: c.accounts[i]}
 	c.touched[primary] = r
 	c.claim(r)
 	return r, nil
+}
+
+// same reports whether accounts are equal but for their owners.
+func same(a, b *identity.Account) bool {
+	return a.Primary == b.Primary && a.Type == b.Type && a.Status == b.Status && a.Username == b.Username && a.DN == b.DN &&
+		slices.Equal(a.Aliases, b.Aliases) && slices.Equal(a.Attributes, b.Attributes)
 }
 
 func (c *Console) find(primary identity.Address) (int, bool) {
@@ -169,8 +194,8 @@ func (c *Console) let(r *record) {
 // take gives an account the addresses that it is to have, or none.
 func (c *Console) take(r *record, after *identity.Account) (taken *apply.Error) {
 	after.EachAddress(func(x identity.Address) {
-		if h := c.claimed[x]; h != nil && taken == nil {
-			taken = &apply.Error{Code: apply.Taken, Message: fmt.Sprintf("%s is held by %s", x, h.account.Primary)}
+		if holder := c.holder(r, x); holder != nil && taken == nil {
+			taken = &apply.Error{Code: apply.Taken, Message: "the address is taken", Address: x.String(), Holder: holder.Primary.String()}
 		}
 	})
 	if taken == nil {
@@ -179,38 +204,43 @@ func (c *Console) take(r *record, after *identity.Account) (taken *apply.Error) 
 	return taken
 }
 
-// Get returns the accounts that hold an address of the list and were changed.
-func (c *Console) Get(_ context.Context, _ []string, addresses []identity.Address) (all []identity.Live, err error) {
-	seen := map[*record]bool{}
+// holder returns the account that has an address, other than that of a record.
+func (c *Console) holder(r *record, x identity.Address) *identity.Account {
+	if h := c.claimed[x]; h != nil {
+		return &h.account
+	}
+	if r.account.Holds(x) {
+		return nil // it has just let go of it
+	}
+	if c.holders == nil {
+		c.holders = tabled(c.accounts)
+	}
+	if i := c.holders.find(c.accounts, x); i >= 0 && c.touched[c.accounts[i].Primary] == nil {
+		return &c.accounts[i]
+	}
+	return nil
+}
+
+// Get returns the accounts that have a ref of the list, as their primary at first,
+// or hold one of the addresses.
+func (c *Console) Get(_ context.Context, refs []string, addresses []identity.Address) (all []identity.Live, err error) {
+	for _, ref := range refs {
+		if x, err := identity.ParseAddress(ref); err == nil {
+			addresses = append(slices.Clip(addresses), x)
+		}
+	}
+	seen := map[*identity.Account]bool{}
 	for _, x := range addresses {
-		if r := c.claimed[x]; r != nil && !seen[r] {
-			seen[r] = true
-			all = append(all, live(&r.account))
+		if a := c.holder(&record{}, x); a != nil && !seen[a] {
+			seen[a] = true
+			all = append(all, live(a))
 		}
 	}
 	return all, nil
 }
 
-// Publish is an error if an address is held by an account that was changed and
-// by one that was not.
-func (c *Console) Publish(context.Context) error {
-	for i := range c.accounts {
-		a := &c.accounts[i]
-		if c.touched[a.Primary] != nil {
-			continue
-		}
-		var err error
-		a.EachAddress(func(x identity.Address) {
-			if h := c.claimed[x]; h != nil && err == nil {
-				err = fmt.Errorf("%s is held by %s and would go to %s too", x, a.Primary, h.account.Primary)
-			}
-		})
-		if err != nil {
-			return err
-		}
-	}
-	return nil
-}
+// Publish does nothing: what was applied takes effect with the ledger.
+func (c *Console) Publish(context.Context) error { return nil }
 
 // Close does nothing: the accounts are the caller's.
 func (c *Console) Close() error { return nil }

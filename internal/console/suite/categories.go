@@ -57,7 +57,7 @@ var checks = []check{
 	{"untouched_fields", "A field that a change does not name (a key that is absent from after) stays as it is.",
 		nil, (*run).untouchedFields},
 	{"initial_attributes", "An attribute that is given at creation alone is there, and stays when the account is changed.",
-		needs(attribute), (*run).initialAttributes},
+		needs(attribute, outside), (*run).initialAttributes},
 	{"texts", "Texts are kept as they are: every script, quotes, backslashes, commas and line feeds.",
 		needs(attribute), (*run).texts},
 
@@ -71,7 +71,7 @@ var checks = []check{
 
 	// What must not be made, and what not twice.
 	{"repeated_key", "A change that was made is not made again when its key comes again, and is answered as the first time.",
-		nil, (*run).repeatedKey},
+		needs(outside), (*run).repeatedKey},
 	{"answers", "The answer to a change has the ref and the rev of the account, as the next read has them; a further change may carry them.",
 		nil, (*run).answers},
 	{"stale_rev", "A change that carries a rev which the account has no more is answered changed, and not made.",

@@ -159,6 +159,15 @@ func marks(r *run) string {
 	return ""
 }
 
+// outside is needed for what a console that is in the state has not to do: no
+// answer of it can be lost, and what it has is what the directories want.
+func outside(r *run) string {
+	if r.facts.Embedded {
+		return "the accounts are those of the state"
+	}
+	return ""
+}
+
 func renames(r *run) string {
 	if r.facts.FixedPrimary {
 		return "the primary of an account never changes there (fact rename is false)"
