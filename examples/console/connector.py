@@ -39,6 +39,10 @@ COLUMNS = ["ref", "primary", "aliases", "type", "status",
 TEXTS = ["primary", "type", "status", "username", "dn"]  # fields of one cell
 MARK = ["by", "directory", "guid"]                       # those of "owner"
 
+# How the file is opened: line ends stay as they are, and so do bytes that are
+# no UTF-8.
+EXACTLY = {"encoding": "utf-8", "errors": "surrogateescape", "newline": ""}
+
 
 class Problem(Exception):
     """An error of the protocol: a code, a message, and what belongs to it."""
@@ -58,11 +62,13 @@ class Row:
         self.text = text
         # Any text that changes with the account will do as its rev. This one
         # also changes when the row is edited by hand.
-        self.rev = hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()[:16]
+        content = text.encode("utf-8", "surrogateescape")
+        self.rev = hashlib.sha256(content).hexdigest()[:16]
 
     def claims(self):
         """What no other row may have: the addresses, and the mark."""
-        claims = [a.lower() for a in [self.cells["primary"], *self.cells["aliases"].split()] if a]
+        addresses = [self.cells["primary"], *self.cells["aliases"].split()]
+        claims = [address.lower() for address in addresses if address]
         if any(self.cells[name] for name in MARK):
             claims.append(tuple(self.cells[name].lower() for name in MARK))
         return claims
@@ -75,28 +81,37 @@ class Table:
         self.path = os.path.realpath(path)
         self.rows = {}                                # by ref
         self.holders = collections.defaultdict(set)   # refs, by claim
-        # Bytes that are no UTF-8 go in and come out again as they are.
-        with open(path, encoding="utf-8", errors="surrogateescape", newline="") as file:
+        with open(path, **EXACTLY) as file:
             records = self.records(file)
-            columns, self.header = next(records, ([], ""))
-            self.columns = [name.strip("\ufeff ") for name in columns]
-            missing = [name for name in COLUMNS if name not in self.columns]
-            if missing or len(set(self.columns)) < len(self.columns):
-                raise Problem("config", f"{path}: the first row must name each column once;"
-                                        f" missing: {', '.join(missing) or 'none'}")
-            self.end = "\r\n" if self.header.endswith("\r\n") else "\n"
+            names, self.header = next(records, ([], ""))
+            self.name_columns(names)
             for values, text in records:
-                cells = dict(zip(self.columns, values + [""] * len(self.columns)))
-                cells[None] = values[len(self.columns):]
-                if not cells["ref"] or cells["ref"] in self.rows:
-                    raise Problem("config", f"{path}: the row of {cells['primary'] or 'nobody'} needs a"
-                                            f" ref that no other row has or had, not {cells['ref']!r}")
-                self.replace({cells["ref"]: Row(cells, text)})
-        self.attributes = [name for name in self.columns if name not in COLUMNS]
+                row = Row(self.cells(values), text)
+                ref = row.cells["ref"]
+                if not ref or ref in self.rows:
+                    raise Problem("config", f"{path}: {row.cells['primary']} needs"
+                                  " a ref that no other row has or had")
+                self.replace({ref: row})
+
+    def name_columns(self, names):
+        self.columns = [name.strip("\ufeff ") for name in names]
+        missing = set(COLUMNS) - set(self.columns)
+        if missing or len(set(self.columns)) < len(self.columns):
+            raise Problem("config", f"{self.path}: the first row must name"
+                          f" each of {', '.join(COLUMNS)} once")
+        self.attributes = [n for n in self.columns if n not in COLUMNS]
+        self.end = "\r\n" if self.header.endswith("\r\n") else "\n"
+
+    def cells(self, values):
+        """Name values by their columns; those in excess have the name None."""
+        count = len(self.columns)
+        cells = dict(zip(self.columns, values + [""] * count))
+        cells[None] = values[count:]
+        return cells
 
     @staticmethod
     def records(file):
-        """Yield each record of a CSV file with the text that it was read from."""
+        """Yield each record of a CSV file with the text it was read from."""
         lines = []
 
         def feed():
@@ -111,9 +126,10 @@ class Table:
 
     def row(self, cells):
         """Make a row of cells."""
+        values = [cells[name] for name in self.columns] + cells.get(None, [])
         text = io.StringIO(newline="")
-        csv.writer(text).writerow([cells[name] for name in self.columns] + cells.get(None, []))
-        return Row(cells, text.getvalue()[:-2] + self.end)  # the writer ends with \r\n
+        csv.writer(text).writerow(values)  # ends with \r\n
+        return Row(cells, text.getvalue()[:-2] + self.end)
 
     def replace(self, changed):
         """Put rows in the place of those with their refs; None removes one."""
@@ -129,12 +145,14 @@ class Table:
                 self.holders[claim].add(ref)
 
     def save(self):
-        """Replace the file as a whole: a crash leaves the old or the new one."""
+        """Replace the file as a whole: a crash leaves the old or the new."""
         new = self.path + ".new"
-        with open(new, "w", encoding="utf-8", errors="surrogateescape", newline="") as file:
+        texts = [self.header, *(row.text for row in self.rows.values())]
+        with open(new, "w", **EXACTLY) as file:
             shutil.copymode(self.path, new)
-            for text in [self.header, *(row.text for row in self.rows.values())]:
-                file.write(text if text.endswith(("\r", "\n")) else text + self.end)
+            for text in texts:
+                ended = text.endswith(("\r", "\n"))
+                file.write(text if ended else text + self.end)
             file.flush()
             os.fsync(file.fileno())
         os.replace(new, self.path)
@@ -142,10 +160,11 @@ class Table:
 
 @contextlib.contextmanager
 def locked(path):
-    """Keep other processes of this connector from changing the file meanwhile."""
+    """Keep other processes of this connector from changing the file."""
     if fcntl is None:
         yield
         return
+    # The folder, since the file is another one after each change.
     folder = os.open(os.path.dirname(os.path.realpath(path)), os.O_RDONLY)
     try:
         fcntl.flock(folder, fcntl.LOCK_EX)
@@ -156,15 +175,46 @@ def locked(path):
 
 # --------------------------------------------------------------- the protocol
 
+def account(table, row):
+    """Return a row as an account of the protocol."""
+    cells = row.cells
+    mark = {name: cells[name] for name in MARK}
+    return {
+        "ref": cells["ref"], "rev": row.rev,
+        "primary": cells["primary"], "aliases": cells["aliases"].split(),
+        "type": cells["type"] or "user", "status": cells["status"] or "active",
+        "owner": mark if any(mark.values()) else None,
+        "username": cells["username"], "dn": cells["dn"],
+        "attributes": {n: cells[n] for n in table.attributes if cells[n]},
+    }
+
+
+def failed(change, problem):
+    """Return the answer to a change that was not made."""
+    return {"key": change["key"], "error": problem.answer}
+
+
+def named(claim):
+    """Return a claim as people write it."""
+    return claim if isinstance(claim, str) else "/".join(claim)
+
+
+def taken(claim, holder):
+    """Return the problem that another account has an address or a mark."""
+    more = {"address": claim} if isinstance(claim, str) else {}
+    message = f"{holder} has {named(claim)}"
+    return Problem("taken", message, holder=holder, **more)
+
+
 def canonical(key, value):
-    """The value of a field as a text that is equal where values are.
+    """Return the value of a field as a text that is equal where values are.
 
     Neither order nor letter case counts in addresses, and null is nothing.
     """
     if key == "aliases":
         value = sorted(value or [])
     if key == "attributes":
-        value = {name: text for name, text in (value or {}).items() if text}
+        value = {n: text for n, text in (value or {}).items() if text}
     text = json.dumps(value, sort_keys=True) if value else ""
     return text.lower() if key in ("primary", "aliases", "owner") else text
 
@@ -190,7 +240,7 @@ class Connector:
             try:
                 request = json.loads(line)
             except ValueError as error:
-                print(f"a request is no JSON: {error}", file=sys.stderr)
+                print("a request is no JSON:", error, file=sys.stderr)
                 break
             if request["type"] == "cancel":
                 self.cancelled.add(request["target"])
@@ -211,49 +261,50 @@ class Connector:
             except Problem as problem:
                 self.send(request, {"error": problem.answer})
             except (OSError, csv.Error) as error:
-                self.send(request, {"error": {"code": "internal", "message": str(error)}})
+                problem = Problem("internal", f"{self.path}: {error}")
+                self.send(request, {"error": problem.answer})
             self.answers.flush()
             if request["type"] == "bye":
                 return
 
     def send(self, request, answer):
         # json.dumps writes newlines as \n, so that a message is one line.
-        self.answers.write(json.dumps({"id": request["id"], **answer}).encode() + b"\n")
+        line = json.dumps({"id": request["id"], **answer})
+        self.answers.write(line.encode() + b"\n")
 
     def answer(self, request):
         """Return the answers to a request."""
-        kinds = {"hello": self.hello, "read": self.read, "get": self.get, "check": self.check,
-                 "apply": self.apply, "try": self.attempt, "bye": lambda request: [{}]}
+        kinds = {"hello": self.hello, "read": self.read, "get": self.get,
+                 "check": self.check, "apply": self.apply, "try": self.attempt,
+                 "bye": lambda request: [{}]}
         kind = request["type"]
         if kind not in kinds:
-            raise Problem("unsupported", f"this connector knows no request {kind!r}")
+            raise Problem("unsupported", f"there is no request {kind!r}")
         if self.path is None and kind not in ("hello", "bye"):
             raise Problem("config", "the first request must be hello")
         return kinds[kind](request)
 
     def hello(self, request):
         if 1 not in request["protocols"]:
-            raise Problem("unsupported", "this connector speaks rollcall-console/1 alone")
+            raise Problem("unsupported", "this is rollcall-console/1 alone")
         path = (request.get("config") or {}).get("file")
         if not path or not os.path.isfile(path):
             raise Problem("config", f"config.file names no file: {path!r}")
         table = Table(path)
         self.path = path
         self.owner = request.get("owner") or ""
-        yield {
-            "protocol": 1, "name": "csv-console", "version": "1.0",
-            # What is left out is the default: accounts are users and lists,
-            # inactive ones are kept, and a primary may change.
-            "facts": {
-                "owner": "stored", "groups": True, "dry_run": True, "batch": 1000,
-                "stores": ["aliases", "type", "status", "owner", "username", "dn", *table.attributes],
-            },
-        }
+        # What is left out of the facts is the default: accounts are users and
+        # lists, inactive ones are kept, and a primary may change.
+        yield {"protocol": 1, "name": "csv-console", "version": "1.0",
+               "facts": {"owner": "stored", "groups": True, "dry_run": True,
+                         "batch": 1000,
+                         "stores": ["aliases", "type", "status", "owner",
+                                    "username", "dn", *table.attributes]}}
 
     def read(self, request):
         table = Table(self.path)
         for row in table.rows.values():
-            yield {"account": self.account(table, row)}
+            yield {"account": account(table, row)}
         yield {"accounts": len(table.rows), "complete": True}
 
     def get(self, request):
@@ -262,99 +313,101 @@ class Connector:
         for address in request.get("addresses") or []:
             refs |= table.holders.get(address.lower(), set())
         for ref in sorted(refs):
-            yield {"account": self.account(table, table.rows[ref])}
+            yield {"account": account(table, table.rows[ref])}
         yield {"accounts": len(refs)}
 
     def check(self, request):
+        def finding(check, status, evidence, remedy=""):
+            return {"check": check, "status": status,
+                    "evidence": evidence, "remedy": remedy}
+
         table = Table(self.path)
-        findings = [{"check": "file", "status": "ok", "remedy": "",
-                     "evidence": f"{self.path} has {len(table.rows)} accounts"}]
-        if not os.access(os.path.dirname(table.path), os.W_OK):
-            findings.append({"check": "folder", "status": "failed",
-                             "evidence": f"the folder of {self.path} cannot be written",
-                             "remedy": "give the user who runs rollcall the right to write there"})
+        findings = [finding("file", "ok", f"{len(table.rows)} accounts")]
+        folder = os.path.dirname(table.path)
+        if not os.access(folder, os.W_OK):
+            findings.append(finding(
+                "folder", "failed", f"{folder} cannot be written",
+                "give the user who runs rollcall the right to write there"))
         for claim, refs in sorted(table.holders.items(), key=str):
             if len(refs) > 1:
-                what = claim if isinstance(claim, str) else "/".join(claim)
-                findings.append({"check": "unique", "status": "failed",
-                                 "evidence": f"{what} is in the rows {', '.join(sorted(refs))}",
-                                 "remedy": "leave it in one of them"})
+                findings.append(finding(
+                    "unique", "failed",
+                    f"{named(claim)} is in the rows {', '.join(sorted(refs))}",
+                    "leave it in one of them"))
         yield {"findings": findings}
 
     def apply(self, request):
         """Make changes, save them, and answer only then."""
         with locked(self.path):
             table = Table(self.path)
-            answers = self.change(table, request, lambda: self.ended or request["id"] in self.cancelled)
-            if any("ok" in answer and answer["key"] not in self.made for answer in answers):
+            answers = self.change(table, request)
+            new = {a["key"]: a for a in answers
+                   if "ok" in a and a["key"] not in self.made}
+            if new:
                 table.save()
-        for answer in answers:
-            if "ok" in answer:
-                self.made[answer["key"]] = answer
+        self.made.update(new)
         yield from answers
         yield {"done": len(answers)}
 
     def attempt(self, request):
         """Do as apply does, and do not save."""
-        answers = self.change(Table(self.path), request, lambda: request["id"] in self.cancelled)
+        answers = self.change(Table(self.path), request)
         yield from answers
         yield {"done": len(answers)}
 
-    def change(self, table, request, stopped):
-        """Change a table, each group as a whole or not at all; return the answers."""
-        answers = []
+    def change(self, table, request):
+        """Change a table group by group, and return the answers."""
         groups = {}
         for change in request["changes"]:
-            groups.setdefault(change.get("group", change["key"]), []).append(change)
+            number = change.get("group", change["key"])
+            groups.setdefault(number, []).append(change)
+        answers = []
         for group in groups.values():
-            answers += [self.made[c["key"]] for c in group if c["key"] in self.made]
-            group = [c for c in group if c["key"] not in self.made]
-            if stopped():
-                answers += [self.failed(c, Problem("cancelled", "not begun")) for c in group]
+            known = [c["key"] for c in group if c["key"] in self.made]
+            answers += [self.made[key] for key in known]
+            new = [c for c in group if c["key"] not in self.made]
+            if self.ended or request["id"] in self.cancelled:
+                answers += [failed(c, Problem("cancelled", "it was not begun"))
+                            for c in new]
             else:
-                answers += self.together(table, group)
+                answers += self.together(table, new)
         return answers
 
     def together(self, table, group):
-        """Change a table by a group, of which all or none are made."""
-        rows = {}    # the group's rows as they will be, by ref
-        owners = {}  # which of them claims what
-        at = None    # the change at hand
+        """Change a table by all of a group or by none, return the answers."""
+        rows = {}  # as they will be, by ref
+        refs = []  # of the changes
+        at = None  # the change at hand
         try:
-            refs = []
             for at in group:
                 ref, rows[ref] = self.changed(table, at)
                 refs.append(ref)
             # Only now: in a ring, each gets what another of the group has.
+            claimed = {}
             for at, ref in zip(group, refs):
                 for claim in rows[ref].claims() if rows[ref] else []:
-                    others = table.holders.get(claim, set()) - rows.keys()
-                    others |= {owners.setdefault(claim, ref)} - {ref}
-                    if others:
-                        self.taken(claim, min(others))
+                    holders = table.holders.get(claim, set()) - rows.keys()
+                    holders |= {claimed.setdefault(claim, ref)} - {ref}
+                    if holders:
+                        raise taken(claim, min(holders))
         except Problem as problem:
-            return [self.failed(c, problem if c is at else Problem("cancelled", "another change of the group failed"))
-                    for c in group]
+            other = Problem("cancelled", "another change of its group failed")
+            return [failed(c, problem if c is at else other) for c in group]
         table.replace(rows)
-        return [{"key": c["key"], "ok": True, **({"ref": ref, "rev": rows[ref].rev} if rows[ref] else {})}
-                for c, ref in zip(group, refs)]
-
-    @staticmethod
-    def failed(change, problem):
-        return {"key": change["key"], "error": problem.answer}
-
-    @staticmethod
-    def taken(claim, holder):
-        if isinstance(claim, tuple):
-            raise Problem("taken", f"{holder} has the mark {'/'.join(claim)}", holder=holder)
-        raise Problem("taken", f"{holder} has the address {claim}", address=claim, holder=holder)
+        answers = []
+        for change, ref in zip(group, refs):
+            answer = {"key": change["key"], "ok": True}
+            if rows[ref]:
+                answer.update(ref=ref, rev=rows[ref].rev)
+            answers.append(answer)
+        return answers
 
     def changed(self, table, change):
-        """Return the ref and the row that a change leads to; None where it goes."""
+        """Return the ref and the row of a change; None for one that goes."""
         ref, op = change.get("ref"), change["op"]
         row = table.rows.get(ref)
         if op not in ("put", "remove"):
-            raise Problem("unsupported", f"this connector knows no change {op!r}")
+            raise Problem("unsupported", f"there is no change {op!r}")
         if row is None and (ref or op == "remove"):
             raise Problem("gone", f"there is no account {ref}")
         if row:
@@ -375,7 +428,9 @@ class Connector:
             for name in MARK:
                 cells[name] = (after["owner"] or {}).get(name) or ""
         if "attributes" in after:
-            attributes = after["attributes"] or dict.fromkeys(table.attributes)
+            attributes = after["attributes"]
+            if attributes is None:
+                attributes = dict.fromkeys(table.attributes)
             for name in table.attributes:
                 if name in attributes:
                     cells[name] = attributes[name] or ""
@@ -387,29 +442,17 @@ class Connector:
         """Refuse accounts of others, and those that are not what was read."""
         by = row.cells["by"]
         if by and by != self.owner:
-            raise Problem("refused", f"the account belongs to {by}, not to {self.owner}")
+            raise Problem("refused", f"the account belongs to {by}")
         if change.get("rev"):
             if change["rev"] != row.rev:
-                raise Problem("changed", "the account is not what it was when it was read")
+                raise Problem("changed", "the row is another than was read")
             return
-        account = self.account(table, row)
+        is_now = account(table, row)
         for key, was in (change.get("before") or {}).items():
-            if key in account and key not in ("ref", "rev") and canonical(key, was) != canonical(key, account[key]):
-                raise Problem("changed", f"{key} is not what it was when the account was read")
-
-    @staticmethod
-    def account(table, row):
-        """Return a row as an account of the protocol."""
-        cells = row.cells
-        mark = {name: cells[name] for name in MARK}
-        return {
-            "ref": cells["ref"], "rev": row.rev,
-            "primary": cells["primary"], "aliases": cells["aliases"].split(),
-            "type": cells["type"] or "user", "status": cells["status"] or "active",
-            "owner": mark if any(mark.values()) else None,
-            "username": cells["username"], "dn": cells["dn"],
-            "attributes": {name: cells[name] for name in table.attributes if cells[name]},
-        }
+            if key in ("ref", "rev") or key not in is_now:
+                continue
+            if canonical(key, was) != canonical(key, is_now[key]):
+                raise Problem("changed", f"{key} is another than was read")
 
 
 def main():

@@ -109,6 +109,8 @@ var checks = []check{
 		needs(connector), (*run).unknownType},
 	{"unknown_fields", "Keys that are not known are passed over, in requests, changes and accounts.",
 		needs(connector), (*run).unknownFields},
+	{"absent_and_null", "A key that is absent from after, or an empty object of attributes, leaves what is there; null clears it.",
+		needs(connector), (*run).absentAndNull},
 	{"lines", "Each answer carries the id of its request; a read ends with the count of its accounts and complete: true, an apply with the count of its answers.",
 		needs(connector), (*run).lines},
 	{"cancel", "A connector reads its input while it applies: once cancel comes, it finishes the change at hand, and answers the rest cancelled.",

@@ -602,23 +602,62 @@ func (p *program) apply(m object) {
 	p.say(m, object{"done": done})
 }
 
-// make makes a change that creates an account.
+// make makes a change that creates an account or gives it other fields.
 func (p *program) make(c object) (answer apply.Answer) {
 	after := c["after"].(object)
 	if _, unknown := after["rollcall-test"]; unknown && p.fault == "strict" {
 		return apply.Answer{Err: refusal(apply.Refused, "unknown key")}
 	}
-	a := &identity.Account{Primary: identity.MustAddress(after["primary"].(string)), Username: after["username"].(string), DN: after["dn"].(string)}
-	for _, x := range after["aliases"].([]any) {
-		a.Aliases = append(a.Aliases, identity.MustAddress(x.(string)))
+	step := apply.Step{Key: c["key"].(string), After: &identity.Account{}, By: p.session.owner}
+	if _, changes := c["before"]; changes {
+		ref, _ := c["ref"].(string)
+		p.reference.mu.Lock()
+		live := p.accounts[ref]
+		p.reference.mu.Unlock()
+		if live.Ref == "" {
+			return apply.Answer{Err: refusal(apply.Gone, "no such account")}
+		}
+		step.Live = &live
+		*step.After = live.Account
 	}
-	for name, value := range after["attributes"].(object) {
-		a.Attributes = append(a.Attributes, identity.Attribute{Name: name, Value: value.(string)})
+	for name, value := range after {
+		step.Fields = append(step.Fields, name)
+		text, _ := value.(string)
+		switch name {
+		case fieldPrimary:
+			step.After.Primary = identity.MustAddress(text)
+		case plan.FieldUsername:
+			step.After.Username = text
+		case plan.FieldDN:
+			step.After.DN = text
+		case plan.FieldAliases:
+			list, _ := value.([]any)
+			step.After.Aliases = nil
+			for _, x := range list {
+				step.After.Aliases = append(step.After.Aliases, identity.MustAddress(x.(string)))
+			}
+			if p.fault == "null aliases ignored" && value == nil {
+				step.After.Aliases = step.Live.Aliases
+			}
+		case plan.FieldOwner:
+			owner := value.(object)
+			step.After.Directory = owner["directory"].(string)
+			step.After.GUID, _ = identity.ParseGUID(owner["guid"].(string))
+		case "attributes":
+			step.After.Attributes = nil
+			for name, value := range value.(object) {
+				step.Fields = append(step.Fields, name)
+				if value == nil {
+					step.Clear = append(step.Clear, name)
+				} else {
+					step.After.Attributes = []identity.Attribute{{Name: name, Value: value.(string)}}
+				}
+			}
+			if len(value.(object)) == 0 && p.fault == "no attributes clear all" {
+				step.Clear = []string{identity.DisplayName}
+			}
+		}
 	}
-	if owner, marked := after["owner"].(object); marked {
-		a.Directory = owner["directory"].(string)
-		a.GUID, _ = identity.ParseGUID(owner["guid"].(string))
-	}
-	_ = p.session.Apply(context.Background(), []apply.Step{{Key: c["key"].(string), After: a, By: p.session.owner}}, func(_ int, got apply.Answer) { answer = got })
+	_ = p.session.Apply(context.Background(), []apply.Step{step}, func(_ int, got apply.Answer) { answer = got })
 	return answer
 }

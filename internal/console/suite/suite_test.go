@@ -60,12 +60,12 @@ func TestKept(t *testing.T) {
 		skipped   string
 	}{
 		{"able", able, "", true, "throttled"},
-		{"without groups", plan.Facts{Marks: true}, "", false, "dry_run hello unknown_type unknown_fields lines cancel bye end_of_input killed throttled"},
+		{"without groups", plan.Facts{Marks: true}, "", false, "dry_run hello unknown_type unknown_fields absent_and_null lines cancel bye end_of_input killed throttled"},
 		{"without marks", plan.Facts{Groups: true}, "", true, "directory_switch adoption guid_change mark_twice foreign dry_run throttled"},
-		{"without revs", able, "no revs", false, "stale_rev hello unknown_type unknown_fields lines cancel bye end_of_input killed throttled"},
-		{"throttling", able, "throttles", false, "hello unknown_type unknown_fields lines cancel bye end_of_input killed"},
+		{"without revs", able, "no revs", false, "stale_rev hello unknown_type unknown_fields absent_and_null lines cancel bye end_of_input killed throttled"},
+		{"throttling", able, "throttles", false, "hello unknown_type unknown_fields absent_and_null lines cancel bye end_of_input killed"},
 		{"bounded", plan.Facts{Marks: true, MaxAliases: 1, Lengths: map[string]int{"display_name": 5}, Batch: 3}, "", false,
-			"dry_run hello unknown_type unknown_fields lines cancel bye end_of_input killed throttled"},
+			"dry_run hello unknown_type unknown_fields absent_and_null lines cancel bye end_of_input killed throttled"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
@@ -159,14 +159,16 @@ func TestFaults(t *testing.T) {
 		{"any protocol", "hello", true},
 		{"anything goes", "unknown_type", true},
 		{"strict", "unknown_fields", true},
+		{"null aliases ignored", "absent_and_null", true},
+		{"no attributes clear all", "absent_and_null", true},
 		{"done miscounted", "lines cancel killed", true},
 		{"read not complete", "unknown_type lines cancel", true},
 		{"cancel ignored", "cancel", true},
 		{"never ends", "bye end_of_input", true},
 		{"end ignored", "end_of_input", true},
-		{"answers early", "cancel end_of_input killed", true},
-		{"no ids", "hello unknown_type unknown_fields lines cancel bye end_of_input killed", true},
-		{"stray line", "unknown_type unknown_fields lines cancel bye end_of_input killed", true},
+		{"answers early", "absent_and_null cancel end_of_input killed", true},
+		{"no ids", "hello unknown_type unknown_fields absent_and_null lines cancel bye end_of_input killed", true},
+		{"stray line", "unknown_type unknown_fields absent_and_null lines cancel bye end_of_input killed", true},
 	} {
 		t.Run(c.fault, func(t *testing.T) {
 			t.Parallel()

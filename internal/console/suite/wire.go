@@ -233,6 +233,44 @@ func (r *run) unknownFields() {
 	r.expect(a)
 }
 
+func (r *run) absentAndNull() {
+	w := r.greet()
+	a := r.account("ann", "ann.alias")
+	creation := r.creation(a)
+	before := creation["after"].(object)
+	m := w.all(w.send(object{"type": "apply", "changes": []object{creation}}))[0]
+	put := func(after object, want *identity.Account) {
+		if code(m) != "" {
+			r.fail("a change was answered %s", text(m))
+		}
+		key := r.key()
+		change := object{"key": key, "op": "put", "group": r.keys, "ref": m["ref"], "before": before, "after": after}
+		if m["rev"] != nil {
+			change["rev"] = m["rev"]
+		}
+		asked, _ := json.Marshal(after) // texts and lists
+		m = w.all(w.send(object{"type": "apply", "changes": []object{change}}))[0]
+		if code(m) != "" {
+			r.fail("a change with \"after\": %s was answered %s", asked, text(m))
+		}
+		if err := r.try(func(r *run) { r.expect(want) }); err != nil {
+			r.fail("after a change with \"after\": %s, %w", asked, err)
+		}
+	}
+	put(object{}, a)
+	put(object{"attributes": object{}}, a)
+	nothing := object{plan.FieldAliases: nil, plan.FieldUsername: nil, plan.FieldDN: nil}
+	for name := range nothing {
+		if !r.facts.Keeps(name) {
+			delete(nothing, name)
+		}
+	}
+	if r.attribute != "" {
+		nothing["attributes"] = object{r.attribute: nil}
+	}
+	put(nothing, changed(a, func(a *identity.Account) { a.Aliases, a.Username, a.DN, a.Attributes = nil, "", "", nil }))
+}
+
 func (r *run) lines() {
 	w := r.greet()
 	a, b := r.account("ann"), r.account("bob")
