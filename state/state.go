@@ -51,6 +51,9 @@ type State struct {
 	Sum string
 	// Accounts are in byte order of their primaries.
 	Accounts []identity.Account
+	// Placed is what is known of accounts in a console, by their primaries. It is
+	// nil where the console is the state itself.
+	Placed map[identity.Address]identity.Placed
 }
 
 type header struct {
@@ -102,7 +105,7 @@ func Read(r io.Reader) (*State, error) {
 			s.Sum, err = in.finish(line, sum, len(s.Accounts))
 			return s, err
 		}
-		a, err := dec.Account(line)
+		a, placed, err := parseAccount(&dec, line)
 		if err != nil {
 			return nil, in.fail("not an account: " + err.Error())
 		}
@@ -110,6 +113,12 @@ func Read(r io.Reader) (*State, error) {
 			return nil, in.fail(fmt.Sprintf("%s does not come after %s", a.Primary, s.Accounts[n-1].Primary))
 		}
 		s.Accounts = append(identity.Grown(s.Accounts), a)
+		if placed != nil {
+			if s.Placed == nil {
+				s.Placed = map[identity.Address]identity.Placed{}
+			}
+			s.Placed[a.Primary] = *placed
+		}
 	}
 }
 
@@ -201,6 +210,17 @@ func (s *State) Write(w io.Writer) error {
 	return err
 }
 
+// appendAccount appends the line of an account.
+func (s *State) appendAccount(b []byte, i int) []byte {
+	a := &s.Accounts[i]
+	if len(s.Placed) > 0 {
+		if placed, ok := s.Placed[a.Primary]; ok {
+			return append(appendPlaced(b, a, &placed), '\n')
+		}
+	}
+	return append(a.AppendJSON(b), '\n')
+}
+
 // write writes a state and returns the checksum of its last line.
 func (s *State) write(w io.Writer) (checksum string, err error) {
 	sum := sha256.New()
@@ -212,7 +232,7 @@ func (s *State) write(w io.Writer) (checksum string, err error) {
 	if _, err := out.Write(append(head, '\n')); err != nil {
 		return "", err
 	}
-	if err := identity.WriteItems(out, len(s.Accounts), func(b []byte, i int) []byte { return append(s.Accounts[i].AppendJSON(b), '\n') }); err != nil {
+	if err := identity.WriteItems(out, len(s.Accounts), s.appendAccount); err != nil {
 		return "", err
 	}
 	if err := out.Flush(); err != nil {

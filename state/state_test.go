@@ -358,6 +358,11 @@ func FuzzRead(f *testing.F) {
 	}
 	f.Add(b.Bytes())
 	f.Add([]byte("{}\n"))
+	b.Reset()
+	if err := ledger(s).Write(&b); err != nil {
+		f.Fatal(err)
+	}
+	f.Add(b.Bytes())
 	f.Fuzz(func(t *testing.T, data []byte) {
 		s, err := Read(bytes.NewReader(data))
 		if err != nil {
@@ -368,7 +373,7 @@ func FuzzRead(f *testing.F) {
 			t.Fatal(err)
 		}
 		again, err := Read(&out)
-		if err != nil || len(again.Accounts) != len(s.Accounts) {
+		if err != nil || !reflect.DeepEqual(again.Accounts, s.Accounts) || !reflect.DeepEqual(again.Placed, s.Placed) {
 			t.Errorf("written and read again: %v", err)
 		}
 	})
