@@ -5,7 +5,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/hashicorp/hcl/v2/hclsyntax"
 	"github.com/zclconf/go-cty/cty"
 	"github.com/zclconf/go-cty/cty/convert"
 
@@ -53,22 +52,10 @@ type Console struct {
 const (
 	DefaultConcurrency = 1
 	DefaultMaxAttempts = 5
+	DefaultTimeout     = 60 * time.Second
 )
 
 var consoleAttributes = []string{"kind", "owner", "on_drift", "concurrency", "rate", "max_attempts", "timeout", "verify", "test", "initial"}
-
-// consoleType returns the type of a console's block: what its kind takes, or,
-// for a kind that is not known, what any kind does.
-func (e *evaluator) consoleType(t blockType, raw *hclsyntax.Block) blockType {
-	if k := e.namedKind(raw, e.consoles); k != nil {
-		return t.ofKind(k)
-	}
-	for i := range e.consoles {
-		t = t.ofKind(&e.consoles[i])
-	}
-	t.kind = ""
-	return t
-}
 
 func (d *decoder) readConsole(blocks []*block) {
 	d.config.Console = newConsole()
@@ -89,15 +76,12 @@ func newConsole() *Console {
 }
 
 func (d *decoder) console(b *block, c *Console) {
-	var kinds []string
-	for i := range d.consoles {
-		kinds = append(kinds, d.consoles[i].Name)
-	}
-	c.Name, c.Kind = b.label, b.oneOf("kind", kinds...)
-	k := d.namedKind(b.Block, d.consoles)
-	if !b.require("kind", "expected "+alternatives(kinds, "kind = %q")) || k == nil {
+	c.Name = b.label
+	k := b.kind(d.kinds.Consoles, consoleAttributes...)
+	if k == nil {
 		return
 	}
+	c.Kind = k.Name
 	c.FailOnDrift = b.oneOf("on_drift", "correct", "fail") == "fail"
 	c.Concurrency = b.number("concurrency", 1, 64, c.Concurrency)
 	c.MaxAttempts = b.number("max_attempts", 1, 100, c.MaxAttempts)
@@ -111,17 +95,14 @@ func (d *decoder) console(b *block, c *Console) {
 	c.Test = b.flag("test", false)
 	c.Owner = d.owner(b, c.Kind)
 	c.Initial = d.initial(b)
-	c.Settings = b.ofKind(k, d.config.Dir)
-	if k.Where != nil && !d.diags.HasErrors() {
-		c.where = k.Where(c.Settings)
-	}
+	c.Settings, c.where = b.settings(k, d.config.Dir)
 }
 
 // owner returns what accounts are marked with.
 func (d *decoder) owner(b *block, kind string) string {
 	if kind == Local {
 		if b.has("owner") {
-			d.errorf(b.at("owner"), "remove it; nobody else has accounts in the state file", "a console of kind %q has no owner", Local)
+			d.errorf(b.Body.Attributes["owner"].SrcRange, "remove it; nobody else has accounts in the state file", "a console of kind %q has no owner", Local)
 		}
 		return ""
 	}

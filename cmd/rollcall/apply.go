@@ -365,7 +365,7 @@ func (c *showCommand) Run(s *session) error {
 		return err
 	}
 	// A plan can be shown where there is no configuration, or another one.
-	cfg, diags := config.Load(s.dir, s.now())
+	cfg, diags := config.Load(s.dir, s.now(), knownKinds)
 	if diags.HasErrors() {
 		cfg = nil
 	} else {

@@ -16,7 +16,7 @@ import (
 // configuration loads the configuration. Its problems are printed; its
 // warnings are left for the plan to show.
 func (s *session) configuration() (*config.Config, error) {
-	cfg, diags := config.Load(s.dir, s.now())
+	cfg, diags := config.Load(s.dir, s.now(), knownKinds)
 	if diags.HasErrors() {
 		s.diagnose(diags)
 		return nil, silent{exitFailed}
