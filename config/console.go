@@ -1,6 +1,7 @@
 package config
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -159,4 +160,39 @@ func (b *block) rate(name string) float64 {
 		b.errorf(b.rangeOf(name), "write how many changes there may be in a second, as 20 or 0.5, or remove it for no bound", "%q is not above zero", name)
 	}
 	return rate
+}
+
+// ConsoleStarter returns a block to begin with for a kind of console: what is
+// required, and, commented out, what else the kind takes.
+func ConsoleStarter(k settings.Kind) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "# %s\nconsole %q {\n  kind = %q\n", k.Help, k.Name, k.Name)
+	if k.Name != Local {
+		b.WriteString("  owner = \"hq\" # the name of this configuration, with which accounts are marked as its own\n")
+	}
+	write := func(indent string, all []settings.Setting) {
+		for i := range all {
+			s := &all[i]
+			line := s.Name + " = " + exampleOf(s)
+			if s.Help != "" {
+				line += " # " + s.Help
+			}
+			if !s.Required && !strings.Contains(indent, "#") {
+				line = "# " + line
+			}
+			fmt.Fprintf(&b, "%s%s\n", indent, line)
+		}
+	}
+	write("  ", k.Settings)
+	for _, inner := range k.Blocks {
+		indent := "  "
+		if !inner.Required {
+			indent = "  # "
+		}
+		fmt.Fprintf(&b, "\n%s%s {\n", indent, inner.Name)
+		write(indent+"  ", inner.Settings)
+		fmt.Fprintf(&b, "%s}\n", indent)
+	}
+	b.WriteString("}\n")
+	return string(layout([]byte(b.String())))
 }

@@ -271,3 +271,22 @@ func TestFactNames(t *testing.T) {
 		}
 	}
 }
+
+// TestConsoleStarter: the block to begin with is one that loads.
+func TestConsoleStarter(t *testing.T) {
+	want := `# A program of your own that speaks rollcall-console/1.
+console "exec" {
+  kind    = "exec"
+  owner   = "hq"            # the name of this configuration, with which accounts are marked as its own
+  command = ["./connector"] # the program and its arguments, which is run in the directory of this file
+  # config = { ... } # what the program is told when it starts
+}
+`
+	if got := ConsoleStarter(execKind); got != want {
+		t.Errorf("got\n%swant\n%s", got, want)
+	}
+	for _, k := range testKinds.Consoles {
+		load(t, map[string]string{"a.hcl": small, "console.hcl": strings.Replace(ConsoleStarter(k), `"..."`, `"https://a"`, 1)})
+	}
+	load(t, map[string]string{"a.hcl": small, "console.hcl": ConsoleStarter(settings.Kind{Name: Local, Help: "The accounts of the state file."})})
+}
