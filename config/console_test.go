@@ -10,6 +10,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/rollcall-cli/rollcall/internal/directory/all"
 	"github.com/rollcall-cli/rollcall/internal/identity"
 	"github.com/rollcall-cli/rollcall/internal/settings"
 	"github.com/rollcall-cli/rollcall/plan"
@@ -19,8 +20,8 @@ import (
 var execKind = settings.Kind{
 	Name: "exec", Help: "A program of your own that speaks rollcall-console/1.",
 	Settings: []settings.Setting{
-		{Name: "command", Type: settings.Texts, Required: true, Example: `["./connector"]`, Help: "The program and its arguments."},
-		{Name: "config", Type: settings.Any, Help: "What the program is told when it starts."},
+		{Name: "command", Type: settings.Texts, Required: true, Example: `["./connector"]`, Help: "the program and its arguments, which is run in the directory of this file"},
+		{Name: "config", Type: settings.Any, Help: "what the program is told when it starts"},
 	},
 	Check: func(v settings.Values) []settings.Problem {
 		if command := v.Texts("command"); len(command) > 0 && strings.TrimSpace(command[0]) == "" {
@@ -35,11 +36,11 @@ var execKind = settings.Kind{
 var serviceKind = settings.Kind{
 	Name: "service",
 	Settings: []settings.Setting{
-		{Name: "url", Required: true, Check: func(text string) (wrong, advice string) {
+		{Name: "url", Required: true, Check: func(text string) (p settings.Problem) {
 			if !strings.HasPrefix(text, "https://") {
-				return "is no https:// URL", `write url = "https://idp.example.com"`
+				return settings.Problem{Summary: "%s is no https:// URL", Hint: `write url = "https://idp.example.com"`}
 			}
-			return "", ""
+			return p
 		}},
 		{Name: "token", Secret: true},
 		{Name: "mode", Words: []string{"full", "partial"}, Default: "full"},
@@ -66,7 +67,7 @@ var serviceKind = settings.Kind{
 	Where: func(v settings.Values) []string { return []string{v.Text("url")} },
 }
 
-var testKinds = []settings.Kind{execKind, serviceKind}
+var testKinds = Kinds{Directories: all.Settings(), Consoles: []settings.Kind{execKind, serviceKind}}
 
 func TestConsole(t *testing.T) {
 	t.Setenv("ROLLCALL_TOKEN", password)
@@ -208,7 +209,7 @@ func TestURLWithPassword(t *testing.T) {
 		if err := os.WriteFile(filepath.Join(dir, "a.hcl"), []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		_, diags := Load(dir, now)
+		_, diags := Load(dir, now, testKinds)
 		var out strings.Builder
 		if err := diags.Write(&out, false); err != nil || len(diags) == 0 {
 			t.Fatal(diags, err)
@@ -269,4 +270,23 @@ func TestFactNames(t *testing.T) {
 			t.Errorf("%s = %s: %+v, %v", name, value, facts, err)
 		}
 	}
+}
+
+// TestConsoleStarter: the block to begin with is one that loads.
+func TestConsoleStarter(t *testing.T) {
+	want := `# A program of your own that speaks rollcall-console/1.
+console "exec" {
+  kind    = "exec"
+  owner   = "hq"            # the name of this configuration, with which accounts are marked as its own
+  command = ["./connector"] # the program and its arguments, which is run in the directory of this file
+  # config = { ... } # what the program is told when it starts
+}
+`
+	if got := ConsoleStarter(execKind); got != want {
+		t.Errorf("got\n%swant\n%s", got, want)
+	}
+	for _, k := range testKinds.Consoles {
+		load(t, map[string]string{"a.hcl": small, "console.hcl": strings.Replace(ConsoleStarter(k), `"..."`, `"https://a"`, 1)})
+	}
+	load(t, map[string]string{"a.hcl": small, "console.hcl": ConsoleStarter(settings.Kind{Name: Local, Help: "The accounts of the state file."})})
 }
