@@ -1,93 +1,371 @@
-// Package apply commits a plan to a console, one account at a time.
+// Package apply commits a plan to a console.
 //
-// The order is such that no address is ever held twice, and that none is held
-// by nobody for longer than it must be: accounts among which addresses move are
-// changed without others in between, who gives an address up before who gets
-// it. Those that swap addresses, two or more in a ring, form a group: they let
-// go of those addresses, and then each becomes what the plan says. A group is
-// changed as a whole or not at all, and nobody gets an address of one that
-// failed.
+// A plan is a list of account changes, and a console makes one change of one
+// account at a time. The order is such that no address is ever held twice, and
+// that none is held by nobody for longer than it must be: who gives an address up
+// comes before who gets it. Accounts that swap addresses, two or more in a ring,
+// form a group with each other, and so does an account that goes with those who
+// get its addresses. A group is changed as a whole or not at all, and nobody gets
+// an address of one that failed.
+//
+// Consoles differ in how much of that they can do themselves:
+//
+//	a console that        is given
+//	makes groups          the changes of a group in one request
+//	does not              first, accounts without the addresses that they give
+//	                      to others of the group, or with a temporary primary;
+//	                      then each as it will be; then those that go
+//	publishes             everything, and is then told to publish it
+//
+// Every step is written into a journal before it is sent. What becomes of it is
+// known from its answer, or else from looking at the account: a step without an
+// answer is never sent again blindly. What was made is written into the ledger,
+// the memory that rollcall has of the console.
 package apply
 
 import (
+	"cmp"
 	"context"
-	"errors"
 	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/errgroup"
 
 	"github.com/rollcall-cli/rollcall/internal/identity"
+	"github.com/rollcall-cli/rollcall/internal/run"
 	"github.com/rollcall-cli/rollcall/plan"
 )
 
-// Console is a target that plans are applied to. Accounts are named by the
-// primary that they had when the apply began.
-type Console interface {
-	// Release takes addresses away from an account, be its primary among them.
-	Release(ctx context.Context, account identity.Address, addresses []identity.Address) error
-	// Put makes an account what after says; the zero address creates it. An
-	// error leaves the account as it was.
-	Put(ctx context.Context, account identity.Address, after *identity.Account) error
-	// Remove drops the record of an account.
-	Remove(ctx context.Context, account identity.Address) error
+// Job is what is to be applied, and to what.
+type Job struct {
+	Changes []plan.AccountChange
+	Console Console
+	Ledger  *Ledger
+	// Journal is nil for a console that takes effect with its ledger.
+	Journal Journal
+	// Known returns what console and ledger have of the account that a change has
+	// as its account before.
+	Known func(before *identity.Account) Known
+	// By is the owner in the marks of accounts.
+	By string
+	// Initial are the attributes that accounts are created with.
+	Initial []identity.Attribute
+	// Run begins the keys of steps, and no other run's.
+	Run string
+	Options
+	// Listen hears of what happens; nil for nobody.
+	Listen func(Event)
+
+	// Now, Wait and Random are the world: the time, waiting and letters that
+	// nobody can guess. They are those of the computer where they are nil.
+	Now    func() time.Time
+	Wait   func(context.Context, time.Duration) error
+	Random func() string
 }
 
-// Event tells a listener how far an apply is.
-type Event struct {
-	// Done and Total count account changes.
-	Done, Total int
+// Known is what is known of an account.
+type Known struct {
+	// Live is the account as the console has it, or nil.
+	Live *identity.Live
+	// Recorded is its primary in the ledger; zero for one that is not there.
+	Recorded identity.Address
 }
 
-// every is how many account changes lie between two events.
-const every = 1000
+// Options say how to apply.
+type Options struct {
+	// Concurrency is how many requests are made at a time; less than 2 is one.
+	Concurrency int
+	// Rate is how many account changes are made in a second at most; 0 is no
+	// bound.
+	Rate float64
+	// Attempts is how often a change is tried that the console cannot make now;
+	// 0 is [DefaultAttempts].
+	Attempts int
+	// Verify reads what was changed again at the end.
+	Verify bool
+	// Canary is how many account changes are made and verified first; 0 is none.
+	Canary int
+}
 
-// Failure is an account change that the console refused.
-type Failure struct {
-	Account identity.Address
-	Err     error
+// DefaultAttempts is how often a change is tried if nothing else is said.
+const DefaultAttempts = 5
+
+// Difference is a field of an account that is not what was asked for.
+type Difference struct {
+	Account       identity.Address
+	Field         string
+	Wanted, Found string
 }
 
 // Result is the outcome of an apply.
 type Result struct {
-	// Applied counts the accounts that were changed, Withheld those from which a
-	// brake withheld a loss; some are both.
-	Applied, Withheld int
-	Failures          []Failure
+	run.Result
+	// Undecided are accounts of which nobody can tell whether they were made.
+	Undecided []identity.Address
+	// Unknown counts the steps that were sent and of which is not known what became
+	// of them, because the console cannot be used any more. The next run finds
+	// out.
+	Unknown int
+	// Verified counts the accounts that were read again and are as they were
+	// asked for. Differences are those of the others.
+	Verified, Differ int
+	Differences      []Difference
+	// Canary tells that the run ended with its canary, which was not right.
+	Canary bool
 }
 
-// Run applies the account changes of a plan. An account that the console
-// refuses is listed in the result and stays as it is, with those that would get
-// its addresses or swap with it; the rest goes on. Cancelling ctx ends the run
-// between two groups, with the error of the context.
-func Run(ctx context.Context, p *plan.Plan, console Console, listen func(Event)) (Result, error) {
-	r := run{changes: p.Accounts, console: console, failed: map[int32]error{}}
-	r.moves()
-	step := context.WithoutCancel(ctx) // what has begun is finished
-	done := 0
-	err := r.groups(func(group []int32) error {
-		if err := ctx.Err(); err != nil {
-			return err
-		}
-		if listen != nil && done/every != (done+len(group))/every {
-			listen(Event{Done: done, Total: len(r.changes)})
-		}
-		done += len(group)
-		r.commit(step, group)
-		return nil
-	})
-	return r.result, err
+// Event tells a listener what happens: [Progress], [Waiting], [LookingUp] or
+// [Verifying].
+type Event interface{ event() }
+
+// Progress tells how far an apply is, in account changes.
+type Progress struct{ Done, Total int }
+
+// Waiting tells that the console cannot make a change now.
+type Waiting struct {
+	Err *Error
+	For time.Duration
 }
 
-// run is an apply that goes on. Changes are named by their index.
-type run struct {
-	changes []plan.AccountChange
-	console Console
-	giver   map[identity.Address]int32 // who gives an address up
-	taker   map[identity.Address]int32 // who gets one that was given up
+// LookingUp tells that so many steps had no answer and are looked up.
+type LookingUp struct{ Steps int }
+
+// Verifying tells how many accounts of how many were read again.
+type Verifying struct{ Done, Total int }
+
+func (Progress) event()  {}
+func (Waiting) event()   {}
+func (LookingUp) event() {}
+func (Verifying) event() {}
+
+// every is how many account changes lie between two events, and saved between
+// two versions of the ledger.
+const (
+	every = 1000
+	saved = 5000
+)
+
+// Run applies account changes. An account that the console refuses is listed in
+// the result and stays as it is, with those that would get its addresses or swap
+// with it; the rest goes on. The result tells what was made also where there is an
+// error: that of ctx, which ends the run between two groups, or of a console that
+// cannot be used any more. A console that publishes has then published nothing.
+func Run(ctx context.Context, job Job) (Result, error) {
+	r := newRun(job)
+	err := r.all(ctx)
+	if err == nil && r.job.Verify {
+		err = r.verify(ctx)
+	}
+	return r.finish(), err
+}
+
+// runner is an apply that goes on. Changes are named by their index.
+type runner struct {
+	job      Job
+	facts    plan.Facts
+	changes  []plan.AccountChange
+	giver    map[identity.Address]int32 // who gives an address up
+	taker    map[identity.Address]int32 // who gets one that was given up
+	toVerify []int32
+
+	mu      sync.Mutex // of all below
 	failed  map[int32]error
+	unsure  []identity.Address
 	result  Result
+	done    int // changes that are made, failed or need nothing
+	keys    int
+	numbers int       // groups that have one
+	unsent  time.Time // when the next change may be sent, by the rate
+	staged  []staged  // what waits to be published
+	since   int       // changes since the ledger was saved
+}
+
+// staged is a change that is made once it is published.
+type staged struct {
+	change   int32
+	recorded identity.Address
+	key      string
+	answer   Answer
+}
+
+func newRun(job Job) *runner {
+	if job.Journal == nil {
+		job.Journal = unrecorded{}
+	}
+	if job.Now == nil {
+		job.Now = time.Now
+	}
+	if job.Wait == nil {
+		job.Wait = wait
+	}
+	if job.Random == nil {
+		job.Random = random
+	}
+	if job.Attempts == 0 {
+		job.Attempts = DefaultAttempts
+	}
+	if job.Listen == nil {
+		job.Listen = func(Event) {}
+	}
+	r := &runner{job: job, facts: job.Console.Facts(), changes: job.Changes, failed: map[int32]error{}}
+	r.moves()
+	return r
+}
+
+// all makes the changes: those of the canary first, if there is one.
+func (r *runner) all(ctx context.Context) error {
+	families := r.families()
+	if r.job.Canary <= 0 || r.job.Canary >= len(r.changes) {
+		return r.make(ctx, families)
+	}
+	first, rest := r.split(families)
+	if err := r.make(ctx, first); err != nil {
+		return err
+	}
+	if err := r.verify(ctx); err != nil {
+		return err
+	}
+	if len(r.failed)+r.result.Differ > 0 {
+		r.result.Canary = true
+		return nil
+	}
+	return r.make(ctx, rest)
+}
+
+// make makes families of changes, as many at a time as the console takes. One
+// that is alone shares a request with others of its kind; of the others each has
+// its turn, so that no address is nobody's while strangers are changed.
+func (r *runner) make(ctx context.Context, families []family) error {
+	var units []family
+	var alone family
+	for _, f := range families {
+		if len(f) > 1 || len(f[0]) > 1 {
+			units = append(units, f)
+			continue
+		}
+		if alone = append(alone, f[0]); len(alone) >= r.facts.BatchSize() {
+			units, alone = append(units, alone), nil
+		}
+	}
+	if len(alone) > 0 {
+		units = append(units, alone)
+	}
+	if err := r.work(ctx, units); err != nil {
+		return err
+	}
+	return r.publish(ctx)
+}
+
+// work makes families by as many workers as the console takes.
+func (r *runner) work(ctx context.Context, units []family) error {
+	workers := min(r.job.Concurrency, len(units))
+	if workers < 2 {
+		for _, f := range units {
+			if err := r.makeFamily(ctx, f); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	all, ctx := errgroup.WithContext(ctx)
+	all.SetLimit(workers)
+	for _, f := range units {
+		all.Go(func() error { return r.makeFamily(ctx, f) })
+	}
+	return all.Wait()
+}
+
+// makeFamily makes groups of changes, round by round: what is made in one waits
+// for nothing but the rounds before.
+func (r *runner) makeFamily(ctx context.Context, f family) error {
+	for _, round := range r.rounds(f) {
+		for _, b := range r.batches(round) {
+			if err := cause(ctx); err != nil {
+				return err
+			}
+			if err := r.makeBatch(ctx, b); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// rounds sorts the groups of a family into rounds. A group is in the one after the
+// last that it waits for.
+func (r *runner) rounds(f family) (rounds []family) {
+	if len(r.giver) == 0 || len(f) == 1 {
+		return []family{f}
+	}
+	at := map[int32]int{} // the round of each change
+	for _, group := range f {
+		n := 0
+		for _, i := range group {
+			c := &r.changes[i]
+			r.others(r.giver, c.Result(), c.Before, func(g int32) {
+				if before, seen := at[g]; seen {
+					n = max(n, before+1)
+				}
+			})
+		}
+		for _, i := range group {
+			at[i] = n
+		}
+		if n == len(rounds) {
+			rounds = append(rounds, nil)
+		}
+		rounds[n] = append(rounds[n], group)
+	}
+	return rounds
+}
+
+// cause returns why a context has ended; nil for one that has not.
+func cause(ctx context.Context) error {
+	if ctx.Err() == nil {
+		return nil
+	}
+	return context.Cause(ctx)
+}
+
+// publish has the console publish what it was given, which is then made.
+func (r *runner) publish(ctx context.Context) error {
+	if !r.facts.Publishes {
+		return nil
+	}
+	if err := cause(ctx); err != nil {
+		return err
+	}
+	if err := r.job.Console.Publish(context.WithoutCancel(ctx)); err != nil {
+		return err
+	}
+	var answers []Received
+	for _, s := range r.staged {
+		if s.key != "" {
+			answers = append(answers, Received{s.key, s.answer})
+		}
+		r.record(s.change, s.recorded, s.answer)
+	}
+	r.staged = nil
+	return r.job.Journal.Answered(answers)
+}
+
+// finish completes the result.
+func (r *runner) finish() Result {
+	for i, err := range r.failed {
+		r.result.Failures = append(r.result.Failures, run.Failure{Account: r.name(i).String(), Error: err.Error()})
+	}
+	slices.SortFunc(r.result.Failures, func(a, b run.Failure) int {
+		return cmp.Or(cmp.Compare(a.Account, b.Account), cmp.Compare(a.Error, b.Error))
+	})
+	r.result.Undecided = r.unsure
+	slices.SortFunc(r.result.Undecided, identity.Address.Compare)
+	return r.result
 }
 
 // moves finds out which addresses are given up, and who gets them.
-func (r *run) moves() {
+func (r *runner) moves() {
 	r.giver, r.taker = map[identity.Address]int32{}, map[identity.Address]int32{}
 	for i := range r.changes {
 		for _, x := range lacking(r.changes[i].Before, r.changes[i].Result()) {
@@ -123,59 +401,18 @@ func lacking(x, y *identity.Account) []identity.Address {
 	return all
 }
 
-// commit makes the changes of a group. Of one that fails it takes back what was
-// done.
-func (r *run) commit(ctx context.Context, group []int32) {
-	if i, x, waits := r.waiting(group); waits {
-		r.fail(group, i, fmt.Errorf("%s stays with %s, which failed", x, r.name(r.giver[x])))
-		return
-	}
-	swaps := len(group) > 1
-	for n, i := range group {
-		if !swaps {
-			break
-		}
-		if err := r.console.Release(ctx, r.changes[i].Before.Primary, lacking(r.changes[i].Before, r.changes[i].Result())); err != nil {
-			r.fail(group, i, errors.Join(err, r.restore(ctx, group[:n], nil)))
-			return
-		}
-	}
-	for n, i := range group {
-		c := &r.changes[i]
-		if c.Idle() {
-			continue
-		}
-		var before identity.Address
-		if c.Before != nil {
-			before = c.Before.Primary
-		}
-		var err error
-		if after := c.Result(); after == nil {
-			err = r.console.Remove(ctx, before)
-		} else {
-			err = r.console.Put(ctx, before, after)
-		}
-		if err != nil {
-			if swaps {
-				err = errors.Join(err, r.restore(ctx, group, group[:n]))
-			}
-			r.fail(group, i, err)
-			return
-		}
-	}
-	for _, i := range group {
-		if r.changes[i].Withheld {
-			r.result.Withheld++
-		}
-		if !r.changes[i].Idle() {
-			r.result.Applied++
-		}
-	}
+// goes reports whether a change takes an account out of the console.
+func (r *runner) goes(i int32) bool {
+	c := &r.changes[i]
+	after := c.Result()
+	return c.Before != nil && (after == nil || r.facts.Removes && !after.Active())
 }
 
 // waiting finds a change of the group, and an address, that waits for another
 // change which has failed.
-func (r *run) waiting(group []int32) (int32, identity.Address, bool) {
+func (r *runner) waiting(group []int32) (int32, identity.Address, bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	if len(r.failed) == 0 {
 		return 0, identity.Address{}, false
 	}
@@ -190,39 +427,91 @@ func (r *run) waiting(group []int32) (int32, identity.Address, bool) {
 	return 0, identity.Address{}, false
 }
 
-// restore gives the accounts of a ring back what they had; those that were put
-// let go first of what they got.
-func (r *run) restore(ctx context.Context, group, put []int32) error {
-	var failed []error
-	for _, i := range put {
-		c := &r.changes[i]
-		// The account keeps the name that it had when the apply began.
-		failed = append(failed, r.console.Release(ctx, c.Before.Primary, lacking(c.Result(), c.Before)))
-	}
-	for _, i := range group {
-		before := r.changes[i].Before
-		failed = append(failed, r.console.Put(ctx, before.Primary, before))
-	}
-	return errors.Join(failed...)
-}
-
 // fail lists the changes of a group as failed, because of one of them.
-func (r *run) fail(group []int32, because int32, err error) {
+func (r *runner) fail(group []int32, because int32, err error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	for _, i := range group {
 		why := err
 		if i != because {
 			why = fmt.Errorf("it swaps addresses with %s, which failed", r.name(because))
 		}
 		r.failed[i] = why
-		r.result.Failures = append(r.result.Failures, Failure{r.name(i), why})
 	}
+	r.count(len(group))
+}
+
+// count tells how many changes more are through. The caller holds the lock.
+func (r *runner) count(n int) {
+	if r.done/every != (r.done+n)/every {
+		r.job.Listen(Progress{Done: r.done + n, Total: len(r.changes)})
+	}
+	r.done += n
 }
 
 // name returns the address by which people know the account of a change.
-func (r *run) name(i int32) identity.Address {
+func (r *runner) name(i int32) identity.Address {
 	c := &r.changes[i]
 	if after := c.Result(); after != nil {
 		return after.Primary
 	}
 	return c.Before.Primary
+}
+
+// knownOf returns what is known of the account before a change.
+func (r *runner) knownOf(i int32) Known {
+	if before := r.changes[i].Before; before != nil {
+		return r.job.Known(before)
+	}
+	return Known{}
+}
+
+// made tells that a change was made: now, or once it is published.
+func (r *runner) made(i int32, known Known, key string, a Answer) {
+	if a.Ref == "" && known.Live != nil && !r.goes(i) {
+		a.Ref = known.Live.Ref
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.facts.Publishes {
+		r.staged = append(r.staged, staged{i, known.Recorded, key, a})
+		return
+	}
+	r.record(i, known.Recorded, a)
+}
+
+// record writes into the ledger that a change was made to the account that has
+// the primary recorded there. The caller holds the lock, or is alone.
+func (r *runner) record(i int32, recorded identity.Address, a Answer) {
+	c := &r.changes[i]
+	r.count(1)
+	after := c.Result()
+	var err error
+	switch {
+	case after != nil:
+		err = r.job.Ledger.Put(recorded, after, r.placed(i, a))
+	case !recorded.IsZero():
+		err = r.job.Ledger.Remove(recorded)
+	}
+	if err != nil {
+		r.failed[i] = err
+		return
+	}
+	if c.Withheld {
+		r.result.Withheld++
+	}
+	r.result.Applied++
+	if r.job.Verify || r.job.Canary > 0 {
+		r.toVerify = append(r.toVerify, i)
+	}
+	r.since++
+}
+
+// placed is what the ledger knows of an account that was changed.
+func (r *runner) placed(i int32, a Answer) identity.Placed {
+	p := identity.Placed{Ref: a.Ref, Applied: r.job.Now().UTC().Truncate(time.Second)}
+	if r.goes(i) {
+		p.Ref = ""
+	}
+	return p
 }

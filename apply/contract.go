@@ -1,23 +1,28 @@
 package apply
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/rollcall-cli/rollcall/internal/identity"
 	"github.com/rollcall-cli/rollcall/plan"
 )
 
-// Target is a console that plans are applied to.
-type Target interface {
+// Console is a target that plans are applied to.
+type Console interface {
 	// Facts are what it can do.
 	Facts() plan.Facts
 	// Apply makes changes in their order, no two of them of one account, and
-	// calls answer for each that the console has answered, by index of steps. An
-	// error means that nobody knows of the others whether they were made; it is an
-	// [*Error] where the console said why.
+	// calls answer for each that the console has answered, by index of steps. When
+	// ctx ends, the change at hand is finished, and the others are answered with
+	// [Cancelled]. An error means that nobody knows of those without an answer
+	// whether they were made; it is an [*Error] where the console said why. After
+	// one that says that the console is not reachable, see [Unusable], it cannot be
+	// used any more.
 	Apply(ctx context.Context, steps []Step, answer func(i int, a Answer)) error
 	// Get returns the accounts that have one of the refs or hold one of the
 	// addresses, each once.
@@ -45,13 +50,66 @@ type Step struct {
 	// By completes to the account's mark.
 	After *identity.Account
 	By    string
-	// Clear are the names of attributes that the account loses.
+	// Fields are the names of what changes of an account that is there: "primary"
+	// and the fields and attributes that the console stores. Nothing else is
+	// written. It is nil for one that is created or removed.
+	Fields []string
+	// Clear are the names of attributes that the account loses, which are among
+	// Fields.
 	Clear []string
 	// Initial are attributes that an account is created with.
 	Initial []identity.Attribute
 	// Moves tell which of its addresses come from other accounts.
 	Moves []Move
 }
+
+// Removes reports whether the step takes the account out of the console.
+func (s *Step) Removes() bool { return s.After == nil }
+
+// Creates reports whether the step makes an account.
+func (s *Step) Creates() bool { return s.Live == nil }
+
+// Outcome returns the account as the step leaves it, or nil if it removes it.
+func (s *Step) Outcome() *identity.Live {
+	if s.Removes() {
+		return nil
+	}
+	l := identity.Live{Account: *s.After, Mark: mark(s.By, s.After)}
+	l.Attributes = slices.Concat(s.Initial, s.After.Attributes)
+	if s.Live != nil {
+		l = *s.Live
+		l.Attributes = slices.DeleteFunc(slices.Clone(l.Attributes), func(x identity.Attribute) bool { return slices.Contains(s.Fields, x.Name) })
+		for _, x := range s.After.Attributes {
+			if slices.Contains(s.Fields, x.Name) {
+				l.Attributes = append(l.Attributes, x)
+			}
+		}
+		for _, name := range s.Fields {
+			switch name {
+			case FieldPrimary:
+				l.Primary = s.After.Primary
+			case plan.FieldAliases:
+				l.Aliases = s.After.Aliases
+			case plan.FieldType:
+				l.Type = s.After.Type
+			case plan.FieldStatus:
+				l.Status = s.After.Status
+			case plan.FieldOwner:
+				l.Mark = mark(s.By, s.After)
+			case plan.FieldUsername:
+				l.Username = s.After.Username
+			case plan.FieldDN:
+				l.DN = s.After.DN
+			}
+		}
+	}
+	slices.SortFunc(l.Attributes, func(a, b identity.Attribute) int { return cmp.Compare(a.Name, b.Name) })
+	l.Directory, l.GUID = "", identity.GUID{}
+	return &l
+}
+
+// FieldPrimary is the name of the primary among the fields of a step.
+const FieldPrimary = "primary"
 
 // Move is an address that comes from an account, which has the ref.
 type Move struct {
@@ -110,6 +168,12 @@ func (e *Error) Error() string {
 		text += ")"
 	}
 	return text
+}
+
+// Unusable is an error of a console that cannot be used any more in this run.
+type Unusable interface {
+	error
+	Unusable()
 }
 
 // CodeOf returns the code of an error of a console, or "".

@@ -1,44 +1,78 @@
 package apply
 
 import (
+	"cmp"
 	"math"
 	"slices"
 
 	"github.com/rollcall-cli/rollcall/internal/identity"
 )
 
-// groups yields the changes in the order in which they are made: those among
-// whom addresses move one after the other, and those together who form a ring.
-func (r *run) groups(yield func(group []int32) error) error {
-	s := search{run: r, yield: yield, found: make([]int32, len(r.changes))}
+// family is groups of changes among whom addresses move, in the order in which
+// they are made. A group is changes that are made as a whole, those that go first.
+type family [][]int32
+
+// families sorts the changes into families.
+func (r *runner) families() (all []family) {
+	if len(r.giver) == 0 {
+		each := make([]int32, len(r.changes))
+		groups := make([][]int32, len(r.changes))
+		all = make([]family, len(r.changes))
+		for i := range each {
+			each[i] = int32(i)
+			groups[i] = each[i : i+1 : i+1]
+			all[i] = groups[i : i+1 : i+1]
+		}
+		return all
+	}
+	var found family
+	s := search{runner: r, found: make([]int32, len(r.changes)), yield: func(group []int32) {
+		group = slices.Clone(group)
+		slices.SortFunc(group, func(a, b int32) int {
+			return cmp.Or(-compareBool(r.goes(a), r.goes(b)), cmp.Compare(a, b))
+		})
+		found = append(found, group)
+	}}
 	seen := make([]bool, len(r.changes))
-	var family []int32
+	var members []int32
 	for i := range seen {
-		family = family[:0]
+		members = members[:0]
 		join := func(i int32) {
 			if !seen[i] {
 				seen[i] = true
-				family = append(family, i)
+				members = append(members, i)
 			}
 		}
 		join(int32(i))
-		for n := 0; n < len(family); n++ {
-			c := &r.changes[family[n]]
+		for n := 0; n < len(members); n++ {
+			c := &r.changes[members[n]]
 			r.others(r.giver, c.Result(), c.Before, join)
 			r.others(r.taker, c.Before, c.Result(), join)
 		}
-		for _, i := range family {
-			if err := s.visit(i); err != nil {
-				return err
-			}
+		for _, i := range members {
+			s.visit(i)
 		}
+		if len(found) > 0 {
+			all = append(all, found)
+		}
+		found = nil
 	}
-	return nil
+	return all
+}
+
+func compareBool(a, b bool) int {
+	switch {
+	case a == b:
+		return 0
+	case b:
+		return -1
+	}
+	return 1
 }
 
 // others calls join with those of a list who have an address that x has and y
 // has not.
-func (r *run) others(list map[identity.Address]int32, x, y *identity.Account, join func(int32)) {
+func (r *runner) others(list map[identity.Address]int32, x, y *identity.Account, join func(int32)) {
 	if len(list) == 0 {
 		return
 	}
@@ -54,8 +88,8 @@ func (r *run) others(list map[identity.Address]int32, x, y *identity.Account, jo
 // graph algorithms, 1972), which finds each component after those that it
 // depends on. Its path is no recursion, since a chain may be as long as the plan.
 type search struct {
-	*run
-	yield func([]int32) error
+	*runner
+	yield func([]int32)
 	// found tells when each change was found, counted from 1: 0 not yet, closed
 	// once it is yielded.
 	found []int32
@@ -83,14 +117,18 @@ func (s *search) enter(i int32) {
 	c := &s.changes[i]
 	begin := len(s.next)
 	s.others(s.giver, c.Result(), c.Before, func(g int32) { s.next = append(s.next, g) })
+	if s.goes(i) {
+		// It stays if nobody can have its addresses.
+		s.others(s.taker, c.Before, c.Result(), func(t int32) { s.next = append(s.next, t) })
+	}
 	slices.Reverse(s.next[begin:])
 }
 
 // visit looks at what a change depends on, and yields the groups that are whole
 // thereby.
-func (s *search) visit(i int32) error {
+func (s *search) visit(i int32) {
 	if s.found[i] != 0 {
-		return nil
+		return
 	}
 	for s.enter(i); len(s.path) > 0; {
 		at := &s.path[len(s.path)-1]
@@ -116,9 +154,6 @@ func (s *search) visit(i int32) error {
 			s.found[g] = closed
 		}
 		s.open = s.open[:done.at]
-		if err := s.yield(group); err != nil {
-			return err
-		}
+		s.yield(group)
 	}
-	return nil
 }

@@ -69,6 +69,9 @@ type Limit struct {
 	Allowed int
 }
 
+// bound returns the most of so many that may be lost in one run.
+func (l *Limit) bound(of int) int { return min(l.Most, max(percentFloor, l.Percent*of/100)) }
+
 // Defaults of each bound, and the number up to which its percentage does not
 // count.
 const (
@@ -155,9 +158,9 @@ type losses struct {
 	dirs  map[string]*Allowance
 }
 
-// directory returns the label of the directory that the account counts for: that
+// countedFor returns the label of the directory that the account counts for: that
 // of its entry, or else of its owner; "" for a local account.
-func (c *AccountChange) directory() string {
+func countedFor(c *AccountChange) string {
 	if c.After != nil && !c.After.Local() {
 		return c.After.Directory
 	}
@@ -199,7 +202,7 @@ func countLosses(changes []AccountChange) *losses {
 	}
 	for n := range changes {
 		c := &changes[n]
-		name := c.directory()
+		name := countedFor(c)
 		if name == "" || c.Before == nil || !c.Before.Active() || c.After == nil {
 			continue
 		}
@@ -281,8 +284,8 @@ func (e *engine) withhold(changes []AccountChange, ownerOf func(i int) string) [
 	for n := range changes {
 		c := &changes[n]
 		changed[c.Before] = true
-		if l.dirs[c.directory()] != nil {
-			add(c.directory(), l.keep(c))
+		if l.dirs[countedFor(c)] != nil {
+			add(countedFor(c), l.keep(c))
 		}
 	}
 	for i := range e.in.Accounts {
@@ -293,8 +296,7 @@ func (e *engine) withhold(changes []AccountChange, ownerOf func(i int) string) [
 	allowances := make([]Allowance, 0, len(l.dirs))
 	for _, d := range l.dirs {
 		for b := range Brake(Brakes) {
-			bound := &e.in.Rules.Limits[b]
-			d.Losses[b].Bound = min(bound.Most, max(percentFloor, bound.Percent*d.Of(b)/100))
+			d.Losses[b].Bound = e.in.Rules.Limits[b].bound(d.Of(b))
 		}
 		allowances = append(allowances, *d)
 	}
@@ -335,20 +337,13 @@ func (l *losses) brake(allowances []Allowance) {
 	for n := range l.changes {
 		c := &l.changes[n]
 		c.Withheld, c.Kept = false, nil
-		if !braked[c.directory()] || c.Before == nil || !c.Before.Active() {
+		if !braked[countedFor(c)] || c.Before == nil || !c.Before.Active() {
 			continue
 		}
-		if kept := l.keep(c); !equalOptional(kept, c.After) {
+		if kept := l.keep(c); !kept.Equal(c.After) {
 			c.Withheld, c.Kept = true, kept
 		}
 	}
-}
-
-func equalOptional(x, y *identity.Account) bool {
-	if x == nil || y == nil {
-		return x == y
-	}
-	return equalAccounts(x, y)
 }
 
 // Allow lifts the brakes for this plan, each by the number that is allowed.
@@ -360,19 +355,6 @@ func (p *Plan) Allow(allowed [Brakes]int) {
 	countLosses(p.Accounts).brake(p.Allowances)
 	p.derive(func(x identity.Address) identity.Address { return x })
 }
-
-// Result returns the account as an apply leaves it, or nil for a record that
-// goes.
-func (c *AccountChange) Result() *identity.Account {
-	if c.Withheld {
-		return c.Kept
-	}
-	return c.After
-}
-
-// Idle reports whether nothing of the change is made, because a brake withholds
-// all of it.
-func (c *AccountChange) Idle() bool { return c.Withheld && equalOptional(c.Before, c.Kept) }
 
 func (a *Allowance) appendJSON(b []byte) []byte {
 	b = appendMember(b, "{", "directory", a.Directory)

@@ -29,20 +29,20 @@ func (e *engine) console() (changes []AccountChange, unchanged int) {
 		changes = append(changes, AccountChange{After: e.newAccount(i)})
 	}
 	sortFunc(changes, func(x, y AccountChange) int {
-		return cmp.Or(x.subject().Primary.Compare(y.subject().Primary), x.compareBefore(&y))
+		return cmp.Or(subject(&x).Primary.Compare(subject(&y).Primary), compareBefore(&x, &y))
 	})
 	return changes, unchanged
 }
 
 // subject is the account after the change, or before it where nothing is left.
-func (c *AccountChange) subject() *identity.Account {
+func subject(c *AccountChange) *identity.Account {
 	if c.After != nil {
 		return c.After
 	}
 	return c.Before
 }
 
-func (c *AccountChange) compareBefore(d *AccountChange) int {
+func compareBefore(c, d *AccountChange) int {
 	switch {
 	case c.Before == nil || d.Before == nil:
 		return cmp.Compare(boolInt(c.Before != nil), boolInt(d.Before != nil))
@@ -118,7 +118,7 @@ func (e *engine) boundAccount(a int32) *identity.Account {
 		after.Aliases = e.aliases(i, primary, kept)
 	}
 	e.setAttributes(i, &after, before)
-	if equalAccounts(before, &after) {
+	if before.Equal(&after) {
 		return nil
 	}
 	// A copy, so that only accounts that change are allocated.
@@ -224,14 +224,8 @@ func tooLong(value string, limit int) bool {
 	return len(value) > limit && utf8.RuneCountInString(value) > limit
 }
 
-func equalAccounts(x, y *identity.Account) bool {
-	return x.Primary == y.Primary && x.Status == y.Status && x.Type == y.Type && x.Directory == y.Directory &&
-		x.GUID == y.GUID && x.Username == y.Username && x.DN == y.DN &&
-		slices.Equal(x.Attributes, y.Attributes) && slices.Equal(x.Aliases, y.Aliases)
-}
-
 // deactivates reports whether an account goes from active to inactive.
-func (c *AccountChange) deactivates() bool {
+func deactivates(c *AccountChange) bool {
 	return c.Before != nil && c.Before.Active() && c.After != nil && !c.After.Active()
 }
 

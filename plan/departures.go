@@ -27,7 +27,7 @@ const (
 func (p *Plan) Departures(entries []identity.Entry, scopes []Scope) []string {
 	leaving := map[string][]*identity.Account{}
 	for i := range p.Accounts {
-		if c := &p.Accounts[i]; c.deactivates() {
+		if c := &p.Accounts[i]; deactivates(c) {
 			leaving[c.Before.Directory] = append(leaving[c.Before.Directory], c.Before)
 		}
 	}

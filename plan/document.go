@@ -122,7 +122,7 @@ func (p *Plan) WriteJSON(w io.Writer) error {
 		{"changes", out, len(p.Changes), func(b []byte, i int) []byte { return p.Changes[i].appendJSON(b) }},
 		{"left_out", out, len(p.LeftOut), func(b []byte, i int) []byte { return p.LeftOut[i].appendJSON(b) }},
 		{"rejections", out, len(p.Rejections), func(b []byte, i int) []byte { return p.Rejections[i].appendJSON(b) }},
-		{"accounts", io.MultiWriter(out, sum), len(p.Accounts), func(b []byte, i int) []byte { return p.Accounts[i].appendJSON(b) }},
+		{"accounts", io.MultiWriter(out, sum), len(p.Accounts), func(b []byte, i int) []byte { return AppendAccountChange(b, &p.Accounts[i]) }},
 	} {
 		fmt.Fprintf(out, ",\n  %q: [", list.name)
 		err := identity.WriteItems(list.w, list.n, func(b []byte, i int) []byte { return list.item(append(b, separator(i)...), i) })
@@ -172,7 +172,7 @@ func (p *Plan) ID() string {
 	}
 	sum := p.boundTo()
 	// A hash takes whatever is written.
-	identity.WriteItems(sum, len(p.Accounts), func(b []byte, i int) []byte { return p.Accounts[i].appendJSON(append(b, separator(i)...)) })
+	identity.WriteItems(sum, len(p.Accounts), func(b []byte, i int) []byte { return AppendAccountChange(append(b, separator(i)...), &p.Accounts[i]) })
 	return digest(sum)
 }
 
@@ -296,7 +296,8 @@ func (r *Rejection) appendJSON(b []byte) []byte {
 // String returns "entry", "account" or "".
 func (k PartyKind) String() string { return [...]string{"", "entry", "account"}[k] }
 
-func (c *AccountChange) appendJSON(b []byte) []byte {
+// AppendAccountChange appends an account change as the plan document has it.
+func AppendAccountChange(b []byte, c *AccountChange) []byte {
 	b = identity.AppendOptional(append(b, `{"before": `...), c.Before)
 	b = identity.AppendOptional(append(b, `, "after": `...), c.After)
 	b = identity.AppendOptional(append(b, `, "kept": `...), c.Kept)

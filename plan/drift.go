@@ -1,7 +1,9 @@
 package plan
 
 import (
+	"cmp"
 	"fmt"
+	"strings"
 
 	"github.com/rollcall-cli/rollcall/internal/identity"
 )
@@ -17,8 +19,17 @@ type Drift struct {
 	// Field is what differs, such as "aliases" or "display_name"; "" where the
 	// kind says it all.
 	Field string
-	// Recorded and Found are the values of the field, as text.
+	// Recorded and Found are the values of the field, as text: several addresses
+	// with ", " between them, and whose an account is as owner:directory/GUID.
 	Recorded, Found string
+	// Directory is that of the owner in the ledger, or else that of the mark. It is
+	// not saved.
+	Directory string
+}
+
+func compareDrift(a, b Drift) int {
+	return cmp.Or(cmp.Compare(a.Kind, b.Kind), a.Primary.Compare(b.Primary), strings.Compare(a.Field, b.Field), strings.Compare(a.Ref, b.Ref),
+		strings.Compare(a.Recorded, b.Recorded), strings.Compare(a.Found, b.Found))
 }
 
 // DriftKind says what happened to an account.

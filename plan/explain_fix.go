@@ -536,13 +536,13 @@ func (x *explainer) commit(f *Fix) error {
 	}
 	f.Only = []string{f.Address}
 	made, allowances := x.selecting(f.Only)
-	if !slices.ContainsFunc(made, func(c AccountChange) bool { return c.holds(address) }) {
+	if !slices.ContainsFunc(made, func(c AccountChange) bool { return holds(&c, address) }) {
 		// Some rows of its group do not name it: others must be selected with it.
 		s := x.newSelecting(x.out.Plan.Accounts)
-		own := slices.IndexFunc(s.changes, func(c AccountChange) bool { return c.holds(address) })
+		own := slices.IndexFunc(s.changes, func(c AccountChange) bool { return holds(&c, address) })
 		for n := range s.changes {
-			if c := &s.changes[n]; s.group(int32(n)) == s.group(int32(own)) && !c.holds(address) {
-				f.Only = append(f.Only, c.subject().Primary.String())
+			if c := &s.changes[n]; s.group(int32(n)) == s.group(int32(own)) && !holds(c, address) {
+				f.Only = append(f.Only, subject(c).Primary.String())
 			}
 		}
 		slices.Sort(f.Only[1:])
@@ -552,7 +552,7 @@ func (x *explainer) commit(f *Fix) error {
 	// Whose commit is it? That of who has the address in the end, or else had it.
 	own := slices.IndexFunc(made, func(c AccountChange) bool { return c.After != nil && c.After.Holds(address) })
 	if own < 0 {
-		own = slices.IndexFunc(made, func(c AccountChange) bool { return c.holds(address) })
+		own = slices.IndexFunc(made, func(c AccountChange) bool { return holds(&c, address) })
 	}
 	served := map[identity.Address]bool{}
 	for n := range made {
@@ -561,7 +561,7 @@ func (x *explainer) commit(f *Fix) error {
 			f.Kind = AllowIt
 		}
 		if n != own {
-			f.With = append(f.With, c.subject().Primary.String())
+			f.With = append(f.With, subject(c).Primary.String())
 		}
 		if c.After != nil && c.After.Active() {
 			c.After.EachAddress(func(y identity.Address) { served[y] = true })
@@ -601,6 +601,6 @@ func (x *explainer) selecting(addresses []string) ([]AccountChange, []Allowance)
 }
 
 // holds reports whether an account has an address before or after its change.
-func (c *AccountChange) holds(y identity.Address) bool {
+func holds(c *AccountChange, y identity.Address) bool {
 	return c.Before != nil && c.Before.Holds(y) || c.After != nil && c.After.Holds(y)
 }

@@ -56,9 +56,10 @@ type Facts struct {
 // say.
 const DefaultBatch = 100
 
-// The fields of accounts that a console may store beside the primary. Attributes
-// go by their own names.
+// The fields of accounts. Every console stores the primary, and may store the
+// others. Attributes go by their own names.
 const (
+	FieldPrimary  = "primary"
 	FieldAliases  = "aliases"
 	FieldType     = "type"
 	FieldStatus   = "status"

@@ -83,18 +83,7 @@ type Header struct {
 }
 
 // AccountChange is one account before and after.
-type AccountChange struct {
-	// Before is nil for an account that does not exist yet.
-	Before *identity.Account
-	// After is nil for a record that goes.
-	After *identity.Account
-	// Withheld marks a change that takes something away which a brake withholds.
-	// After is then what the account would become.
-	Withheld bool
-	// Kept is set for such a change: the account as this run leaves it, with
-	// what it gets, and whatever it has that nobody else was granted.
-	Kept *identity.Account
-}
+type AccountChange = identity.Change
 
 // Category is the kind of a change row.
 type Category uint8

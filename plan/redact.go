@@ -36,7 +36,7 @@ func (p *Plan) Redact(m Masker) *Plan {
 		}
 	}
 	sortFunc(masked.Accounts, func(x, y AccountChange) int {
-		return cmp.Or(x.subject().Primary.Compare(y.subject().Primary), x.compareBefore(&y))
+		return cmp.Or(subject(&x).Primary.Compare(subject(&y).Primary), compareBefore(&x, &y))
 	})
 	masked.derive(func(x identity.Address) identity.Address { return identity.MustAddress(m.Address(x.String())) })
 

@@ -29,6 +29,7 @@ const (
 	AttributeTooLong
 	GUIDChanged
 	MissingGUID
+	ConsoleUnsupported
 	Reasons int = iota // one more than there are
 )
 
@@ -36,6 +37,7 @@ var reasonNames = [Reasons]string{
 	"", "alias_rejected", "primary_rejected", "alias_malformed", "primary_malformed", "protected_deactivation",
 	"protected_primary_to_alias", "protected_move", "unknown_domain", "preexisting_address", "local_primary_not_adopted",
 	"no_valid_primary", "other_directory", "public_address", "legal_hold", "attribute_too_long", "guid_changed", "missing_guid",
+	"console_unsupported",
 }
 
 // String returns the name by which plans speak of the reason.
@@ -86,6 +88,11 @@ type Rejection struct {
 	// Wanted is the primary that the entry would have in place of a protected
 	// one.
 	Wanted string
+	// Cause is why a console does not take what the directory wants, "" for other
+	// reasons, and Detail what it is about: an address, a mark, or a text of the
+	// console. Limit and Length then count aliases.
+	Cause  Cause
+	Detail string
 	GUID   identity.GUID
 	Type   identity.Type
 	Reason Reason

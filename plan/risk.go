@@ -139,7 +139,7 @@ func (p *Plan) Risks() []Risk {
 		c := &p.Accounts[i]
 		switch {
 		case c.Withheld:
-		case c.deactivates():
+		case deactivates(c):
 			stop.Accounts++
 			if c.Before.Type == identity.List {
 				lists.add(c.Before.Primary)

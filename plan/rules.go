@@ -99,6 +99,14 @@ type Input struct {
 	Entries []identity.Entry
 	// Accounts are what the console has, in any order. They are read only.
 	Accounts []identity.Account
+	// Merged is what the accounts were made with, where a console has them: they
+	// are then its own, in its order. It is nil where the state is the console.
+	Merged *Merged
+	// Facts are those of the console.
+	Facts Facts
+	// Blocked are addresses of accounts that were removed from the console lately,
+	// and until when it gives them to nobody.
+	Blocked map[identity.Address]time.Time
 	// Read are the labels of the directories that were read completely in
 	// this run.
 	Read []string

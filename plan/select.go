@@ -315,7 +315,7 @@ func (e *engine) scopesOf(changes []AccountChange) [][]int32 {
 	}
 	all := make([][]int32, len(changes))
 	for n := range changes {
-		a := changes[n].subject()
+		a := subject(&changes[n])
 		if scope, found := entries[owner{a.Directory, a.GUID}]; found {
 			all[n] = []int32{scope}
 			continue

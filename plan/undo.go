@@ -57,7 +57,7 @@ func Undo(done []AccountChange, in Input) (*Plan, []Kept) {
 		p.Allowances = u.e.withhold(p.Accounts, func(i int) string { return in.Accounts[i].Directory })
 	}
 	sortFunc(p.Accounts, func(x, y AccountChange) int {
-		return cmp.Or(x.subject().Primary.Compare(y.subject().Primary), x.compareBefore(&y))
+		return cmp.Or(subject(&x).Primary.Compare(subject(&y).Primary), compareBefore(&x, &y))
 	})
 	p.Changes = Rows(p.Accounts)
 	p.Unchanged = len(in.Accounts)

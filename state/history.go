@@ -2,11 +2,9 @@ package state
 
 import (
 	"bufio"
-	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"hash"
@@ -18,10 +16,10 @@ import (
 	"strconv"
 	"strings"
 	"time"
-	"unicode/utf16"
-	"unicode/utf8"
 
+	"github.com/rollcall-cli/rollcall/internal/atomicfile"
 	"github.com/rollcall-cli/rollcall/internal/identity"
+	"github.com/rollcall-cli/rollcall/internal/run"
 )
 
 // The history of a state is a folder beside it, with one file for each run that
@@ -44,161 +42,27 @@ const (
 	runVersion = 1
 )
 
-// Outcome is how a run ended.
-type Outcome string
-
-// The outcomes of runs.
-const (
-	Applied     Outcome = "applied"     // all changes but those that a limit withheld
-	Incomplete  Outcome = "incomplete"  // the same, but some accounts failed
-	Withheld    Outcome = "withheld"    // a limit withheld all changes
-	Declined    Outcome = "declined"    // asked, the user said no
-	Rejected    Outcome = "rejected"    // the plan was refused by a person
-	Stale       Outcome = "stale"       // the saved plan did not fit any more
-	Expired     Outcome = "expired"     // the saved plan was too old
-	Failed      Outcome = "failed"      // ended by an error; nothing was changed
-	Interrupted Outcome = "interrupted" // ended before it changed anything
-	// Unfinished is a run that goes on, or that was killed and is not settled
-	// yet; Damaged a record that cannot be read. Neither is written.
-	Unfinished Outcome = "unfinished"
-	Damaged    Outcome = "damaged"
-)
-
-// Changed reports whether a run of this outcome has written the state.
-func (o Outcome) Changed() bool { return o == Applied || o == Incomplete }
-
-// Head is what is known of a run before it ends. Times are in UTC.
-type Head struct {
-	// Number counts the runs of a history, from 1.
-	Number  int       `json:"number"`
-	Started time.Time `json:"started"`
-	User    string    `json:"user"`
-	Host    string    `json:"host"`
-	// Automatic tells that nobody sat at a terminal.
-	Automatic bool   `json:"automatic"`
-	Command   string `json:"command"`
-	Tool      string `json:"tool"`
-	// Plan is the plan's id and Expires until when it may be applied; ""
-	// and nil where the run ended without a plan.
-	Plan         string     `json:"plan"`
-	Expires      *time.Time `json:"expires"`
-	ConfigDigest string     `json:"config_digest"`
-	// Scopes are what was read, as far as it decides who is there.
-	// They are empty for a run that reads no directory.
-	Scopes []Scope `json:"scopes"`
-	// Domains are the declared domains, sorted by name; empty as Scopes are.
-	Domains []Domain `json:"domains"`
-	// Unread are the declared directories that were not read.
-	Unread []string `json:"unread"`
-	// Undoes is the run that the plan takes back, or 0.
-	Undoes int `json:"undoes"`
-	// Only and Except are the selectors that the plan was made with.
-	Only   []string `json:"only"`
-	Except []string `json:"except"`
-	// Lineage and Serial are those of the state before the run.
-	Lineage string `json:"lineage"`
-	Serial  int64  `json:"serial"`
-	// Allowed, AllowedRemovals and AllowedPrimaryChanges are how many of each were
-	// let pass for this run.
-	Allowed               int `json:"allow_deactivations"`
-	AllowedRemovals       int `json:"allow_removals"`
-	AllowedPrimaryChanges int `json:"allow_primary_changes"`
-	// Accounts counts the account changes of the plan.
-	Accounts int `json:"accounts"`
-	// Summary counts the plan's rows by category, and others by name.
-	Summary map[string]int `json:"summary"`
-}
-
-// Reads reports whether the run is of a plan of the directories.
-func (h *Head) Reads() bool { return len(h.Scopes) > 0 && h.Undoes == 0 }
-
-// Scope is a scope of the configuration of a run.
-type Scope struct {
-	Name      string `json:"name"`
-	Directory string `json:"directory"`
-	BaseDN    string `json:"base_dn"`
-	Filter    string `json:"filter"`
-	Disabled  string `json:"disabled"`
-}
-
-// Domain is a declared domain of the configuration of a run.
-type Domain struct {
-	Name string `json:"name"`
-	// Aliases are the domains that are rewritten to it.
-	Aliases []string `json:"aliases"`
-	// Kind is [OwnDomain], [PublicDomain] or [IgnoredDomain].
-	Kind string `json:"kind"`
-}
-
-// The kinds of declared domains.
-const (
-	OwnDomain     = "own"     // its addresses are synchronized
-	PublicDomain  = "public"  // its addresses are aliases at most
-	IgnoredDomain = "ignored" // its addresses are skipped
-)
-
-// Failure is an account that the console refused to change.
-type Failure struct {
-	Account string `json:"account"`
-	Error   string `json:"error"`
-}
-
-// Result is what a run did, and is known before it does it: the console of the
-// state is changed as a whole.
-type Result struct {
-	// Applied counts the account changes that were committed, Withheld those
-	// that a limit kept back.
-	Applied  int       `json:"applied"`
-	Withheld int       `json:"withheld"`
-	Failures []Failure `json:"failures"`
-	// SerialAfter and LineageAfter are those of the state after the run. The
-	// lineage is another one than before where the run began a state; it is ""
-	// where the record does not say which.
-	SerialAfter  int64  `json:"serial_after"`
-	LineageAfter string `json:"lineage_after"`
-}
-
-// Run is a run as it is recorded.
-type Run struct {
-	Head
-	Outcome Outcome `json:"outcome"`
-	// Reason says why a run did not end well, or was rejected.
-	Reason string     `json:"reason"`
-	Ended  *time.Time `json:"ended"`
-	// Seconds is how long the run took.
-	Seconds float64 `json:"seconds"`
-	// Settled tells that the run was killed and a later one has found out its
-	// outcome; Ended is then the time of that, and Seconds is 0.
-	Settled bool `json:"settled"`
-	Result
-}
-
-// Change is one account in the record of a run, before and after; Kept is what
-// stays of one whose deactivation is withheld.
-type Change struct {
-	Before, After, Kept *identity.Account
-	Withheld            bool
-}
-
 type runHead struct {
 	Format  string `json:"format"`
 	Version int    `json:"version"`
-	Head
+	run.Head
 }
 
 type runIntent struct {
-	Result
-	State  string `json:"state"` // checksum of the new state
-	SHA256 string `json:"sha256"`
+	run.Result
+	SerialAfter  int64  `json:"serial_after"`
+	LineageAfter string `json:"lineage_after"`
+	State        string `json:"state"` // checksum of the new state
+	SHA256       string `json:"sha256"`
 }
 
 type runOutcome struct {
-	Outcome Outcome   `json:"outcome"`
-	Reason  string    `json:"reason"`
-	Ended   time.Time `json:"ended"`
-	Seconds float64   `json:"seconds"`
-	Settled bool      `json:"settled"`
-	SHA256  string    `json:"sha256"`
+	Outcome run.Outcome `json:"outcome"`
+	Reason  string      `json:"reason"`
+	Ended   time.Time   `json:"ended"`
+	Seconds float64     `json:"seconds"`
+	Settled bool        `json:"settled"`
+	SHA256  string      `json:"sha256"`
 }
 
 // What the lines after the changes begin with.
@@ -207,45 +71,7 @@ var (
 	outcomePrefix = []byte(`{"outcome":`)
 )
 
-// marshal returns one line of JSON in which no character acts on a terminal.
-func marshal(v any) ([]byte, error) {
-	var text bytes.Buffer
-	enc := json.NewEncoder(&text)
-	enc.SetEscapeHTML(false)
-	if err := enc.Encode(v); err != nil {
-		return nil, err
-	}
-	// What is not ASCII is inside a string.
-	var line []byte
-	for _, r := range strings.TrimSuffix(text.String(), "\n") {
-		switch {
-		case !identity.Unprintable(r):
-			line = utf8.AppendRune(line, r)
-		case r > 0xffff:
-			high, low := utf16.EncodeRune(r)
-			line = fmt.Appendf(line, `\u%04x\u%04x`, high, low)
-		default:
-			line = fmt.Appendf(line, `\u%04x`, r)
-		}
-	}
-	return line, nil
-}
-
-// JSON returns the run as one JSON object, in which no list is null.
-func (run *Run) JSON() ([]byte, error) {
-	whole := *run
-	whole.Scopes, whole.Domains, whole.Only, whole.Except = list(run.Scopes), list(run.Domains), list(run.Only), list(run.Except)
-	return marshal(&whole)
-}
-
-func list[T any](all []T) []T {
-	if all == nil {
-		return []T{}
-	}
-	return all
-}
-
-func (c *Change) appendJSON(b []byte) []byte {
+func appendChange(b []byte, c *identity.Change) []byte {
 	b = identity.AppendOptional(append(b, `{"before":`...), c.Before)
 	b = identity.AppendOptional(append(b, `,"after":`...), c.After)
 	b = identity.AppendOptional(append(b, `,"kept":`...), c.Kept)
@@ -256,13 +82,13 @@ func (c *Change) appendJSON(b []byte) []byte {
 // HistoryPath returns the folder of the history of the state at path. Two states
 // would share one whose names differ in nothing but ".jsonl": see [Sharing].
 func HistoryPath(path string) string {
-	return historyName(resolved(path))
+	return historyName(atomicfile.Resolve(path))
 }
 
 // Sharing returns the other state that would have its history in the same folder
 // as the state at path; "" if there is none.
 func Sharing(path string) string {
-	path = resolved(path)
+	path = atomicfile.Resolve(path)
 	other, cut := strings.CutSuffix(path, ".jsonl")
 	if !cut {
 		other = path + ".jsonl"
@@ -282,17 +108,17 @@ func Sharing(path string) string {
 
 // makeHistory makes the folder of the history if it is not there.
 func makeHistory(path string) error {
-	d, name, err := locate(path)
+	d, name, err := atomicfile.Locate(path)
 	if err != nil {
 		return err
 	}
-	defer d.close()
-	err = d.makeFolder(historyName(name), name)
+	defer d.Close()
+	err = d.Mkdir(historyName(name), name)
 	if errors.Is(err, fs.ErrExist) {
 		return nil
 	}
 	if err == nil {
-		d.sync()
+		d.Sync()
 	}
 	return err
 }
@@ -301,13 +127,13 @@ func makeHistory(path string) error {
 func historyName(state string) string { return strings.TrimSuffix(state, ".jsonl") + ".history" }
 
 // history returns the folder of the history, which must be there.
-func history(path string) (*folder, error) {
-	d, name, err := locate(path)
+func history(path string) (*atomicfile.Folder, error) {
+	d, name, err := atomicfile.Locate(path)
 	if err != nil {
 		return nil, err
 	}
-	defer d.close()
-	return enter(d.path(historyName(name)))
+	defer d.Close()
+	return atomicfile.Enter(d.Path(historyName(name)))
 }
 
 // openHistory opens a file of the history.
@@ -316,8 +142,8 @@ func openHistory(path, name string, flag int) (*os.File, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer h.close()
-	return h.open(name, flag)
+	defer h.Close()
+	return h.Open(name, flag)
 }
 
 // runName returns the name of the record of a run in the history.
@@ -332,8 +158,8 @@ func runNumbers(path string) ([]int, error) {
 	var entries []fs.DirEntry
 	h, err := history(path)
 	if err == nil {
-		defer h.close()
-		entries, err = h.list()
+		defer h.Close()
+		entries, err = h.List()
 	}
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("read the history: %w", err)
@@ -351,11 +177,11 @@ func runNumbers(path string) ([]int, error) {
 
 // Recorder writes the record of a run.
 type Recorder struct {
-	folder  *folder // of the history
+	folder  *atomicfile.Folder // of the history
 	file    *os.File
 	out     *bufio.Writer
 	sum     hash.Hash // of the lines until now
-	head    Head
+	head    run.Head
 	began   time.Time
 	first   []byte // the line of the head
 	changes int
@@ -364,7 +190,7 @@ type Recorder struct {
 
 // Begin begins the record of the next run of the state at path. The number of
 // the head is set. The caller holds the lock.
-func Begin(path string, head Head) (*Recorder, error) {
+func Begin(path string, head run.Head) (*Recorder, error) {
 	numbers, err := runNumbers(path)
 	if err != nil {
 		return nil, err
@@ -378,7 +204,7 @@ func Begin(path string, head Head) (*Recorder, error) {
 	if head.Summary == nil {
 		head.Summary = map[string]int{}
 	}
-	first, err := marshal(runHead{runFormat, runVersion, head})
+	first, err := identity.MarshalLine(runHead{runFormat, runVersion, head})
 	if err != nil {
 		return nil, recording(err)
 	}
@@ -389,11 +215,11 @@ func Begin(path string, head Head) (*Recorder, error) {
 	if r.folder, err = history(path); err != nil {
 		return nil, recording(err)
 	}
-	if r.file, err = r.folder.open(runName(head.Number), os.O_WRONLY|os.O_CREATE|os.O_EXCL); err != nil {
-		r.folder.close()
+	if r.file, err = r.folder.Open(runName(head.Number), os.O_WRONLY|os.O_CREATE|os.O_EXCL); err != nil {
+		r.folder.Close()
 		return nil, recording(err)
 	}
-	r.folder.giveAway(r.file, ".")
+	r.folder.GiveAway(r.file, ".")
 	r.out = bufio.NewWriterSize(r.file, 1<<18)
 	if err := r.restart(); err != nil {
 		r.Drop()
@@ -429,7 +255,7 @@ func (r *Recorder) write(lines []byte) {
 
 // writeSynced writes a line, and makes it and those before it durable.
 func (r *Recorder) writeSynced(v any) error {
-	line, err := marshal(v)
+	line, err := identity.MarshalLine(v)
 	if err != nil {
 		return err
 	}
@@ -440,17 +266,16 @@ func (r *Recorder) writeSynced(v any) error {
 	if r.err == nil {
 		r.err = r.file.Sync()
 	}
-	r.folder.sync()
+	r.folder.Sync()
 	return r.err
 }
 
 // Changes records n account changes, the ith of which change returns. It ends
 // with ctx, and with its error.
-func (r *Recorder) Changes(ctx context.Context, n int, change func(i int) Change) error {
+func (r *Recorder) Changes(ctx context.Context, n int, change func(i int) *identity.Change) error {
 	r.changes += n
 	return identity.WriteItems(recordWriter{r, ctx}, n, func(b []byte, i int) []byte {
-		c := change(i)
-		return c.appendJSON(b)
+		return appendChange(b, change(i))
 	})
 }
 
@@ -470,17 +295,17 @@ func (w recordWriter) Write(lines []byte) (int, error) {
 	return len(lines), nil
 }
 
-// Intend records how the run will end when the state has the checksum sum. Once
-// it returns without an error, all that was recorded is on disk, and the state
-// may be replaced.
-func (r *Recorder) Intend(result Result, sum string) error {
+// Intend records how the run will end when the state is replaced by its next
+// version. Once it returns without an error, all that was recorded is on disk,
+// and the state may be replaced.
+func (r *Recorder) Intend(result run.Result, next *State) error {
 	if r.changes != r.head.Accounts {
 		return recording(fmt.Errorf("%d account changes of %d", r.changes, r.head.Accounts))
 	}
 	if result.Failures == nil {
-		result.Failures = []Failure{}
+		result.Failures = []run.Failure{}
 	}
-	if err := r.writeSynced(runIntent{result, sum, hex.EncodeToString(r.sum.Sum(nil))}); err != nil {
+	if err := r.writeSynced(runIntent{result, next.Serial, next.Lineage, next.Sum, hex.EncodeToString(r.sum.Sum(nil))}); err != nil {
 		return recording(err)
 	}
 	return nil
@@ -488,7 +313,7 @@ func (r *Recorder) Intend(result Result, sum string) error {
 
 // End records the outcome and closes the record. Where the disk is too full for
 // that, the changes of a run that has not written the state give way.
-func (r *Recorder) End(outcome Outcome, reason string, now time.Time) error {
+func (r *Recorder) End(outcome run.Outcome, reason string, now time.Time) error {
 	err := r.end(outcome, reason, now)
 	if err != nil && !outcome.Changed() {
 		if err = r.file.Truncate(0); err == nil {
@@ -508,14 +333,14 @@ func (r *Recorder) End(outcome Outcome, reason string, now time.Time) error {
 	if closeErr := r.file.Close(); err == nil {
 		err = closeErr
 	}
-	r.folder.close()
+	r.folder.Close()
 	if err != nil {
 		return recording(err)
 	}
 	return nil
 }
 
-func (r *Recorder) end(outcome Outcome, reason string, now time.Time) error {
+func (r *Recorder) end(outcome run.Outcome, reason string, now time.Time) error {
 	return r.writeSynced(runOutcome{
 		Outcome: outcome, Reason: reason, Ended: now.UTC().Truncate(time.Second), Seconds: max(0, now.Sub(r.began).Round(time.Millisecond).Seconds()),
 		SHA256: hex.EncodeToString(r.sum.Sum(nil)),
@@ -525,6 +350,6 @@ func (r *Recorder) end(outcome Outcome, reason string, now time.Time) error {
 // Drop removes the record.
 func (r *Recorder) Drop() {
 	r.file.Close()
-	r.folder.remove(runName(r.head.Number))
-	r.folder.close()
+	r.folder.Remove(runName(r.head.Number))
+	r.folder.Close()
 }

@@ -6,12 +6,14 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+
+	"github.com/rollcall-cli/rollcall/internal/atomicfile"
 )
 
 // Lineage returns the lineage of the state at path and reads no more than its
 // header; "" where there is no state.
 func Lineage(path string) (string, error) {
-	f, err := open(path)
+	f, err := atomicfile.Open(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return "", nil
 	}

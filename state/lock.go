@@ -9,9 +9,12 @@ import (
 	"io/fs"
 	"os"
 	"os/user"
+	"path/filepath"
 	"time"
 
 	"github.com/gofrs/flock"
+
+	"github.com/rollcall-cli/rollcall/internal/atomicfile"
 )
 
 // Lock is the right to write a state. The operating system drops it when the
@@ -74,24 +77,24 @@ const holderOffset = 1
 // somebody holds it, Acquire tries again for as long as wait, and then returns
 // a [LockedError]. Cancelling ctx ends the wait.
 func Acquire(ctx context.Context, path, command string, wait time.Duration) (*Lock, error) {
-	d, base, err := locate(path)
+	d, base, err := atomicfile.Locate(path)
 	if err != nil {
 		return nil, err
 	}
-	defer d.close()
-	name := d.path(base) + ".lock"
-	flag := os.O_CREATE | os.O_RDWR | noFollow
-	if d.root != nil {
+	defer d.Close()
+	name := d.Path(base) + ".lock"
+	flag := os.O_CREATE | os.O_RDWR | atomicfile.NoFollow
+	if d.Guarded() {
 		flag &^= os.O_CREATE // it is made below
 	}
-	l := flock.New(name, flock.SetPermissions(private), flock.SetFlag(flag))
+	l := flock.New(name, flock.SetPermissions(atomicfile.Mode), flock.SetFlag(flag))
 	deadline := time.Now().Add(wait)
 	for {
-		if err := d.makeLock(base); err != nil {
+		if err := makeLock(d, base); err != nil {
 			return nil, lockFailed(name, err)
 		}
 		ok, err := l.TryLock()
-		if errors.Is(err, fs.ErrNotExist) && d.root != nil && ctx.Err() == nil {
+		if errors.Is(err, fs.ErrNotExist) && d.Guarded() && ctx.Err() == nil {
 			continue // somebody has removed it in between
 		}
 		if err != nil {
@@ -126,13 +129,13 @@ func Acquire(ctx context.Context, path, command string, wait time.Duration) (*Lo
 
 // makeLock makes the lock file of a state if it is not there, for root: everybody
 // else makes it by locking it.
-func (d *folder) makeLock(state string) error {
-	if d.root == nil {
+func makeLock(d *atomicfile.Folder, state string) error {
+	if !d.Guarded() {
 		return nil
 	}
-	f, err := d.open(state+".lock", os.O_WRONLY|os.O_CREATE|os.O_EXCL)
+	f, err := d.Open(state+".lock", os.O_WRONLY|os.O_CREATE|os.O_EXCL)
 	if errors.Is(err, fs.ErrExist) {
-		f, err = d.open(state+".lock", os.O_RDONLY) // no link?
+		f, err = d.Open(state+".lock", os.O_RDONLY) // no link?
 		if errors.Is(err, fs.ErrNotExist) {
 			return nil
 		}
@@ -144,21 +147,18 @@ func (d *folder) makeLock(state string) error {
 	if err != nil {
 		return err
 	}
-	d.giveAway(f, state)
+	d.GiveAway(f, state)
 	return f.Close()
 }
 
-// openLock opens a lock file.
+// openLock opens a lock file, and no link in its place.
 func openLock(name string, flag int) (*os.File, error) {
-	d, base, err := locate(name)
+	d, err := atomicfile.Enter(filepath.Dir(name))
 	if err != nil {
 		return nil, err
 	}
-	defer d.close()
-	if d.root == nil {
-		return os.OpenFile(name, flag|noFollow, private)
-	}
-	return d.open(base, flag)
+	defer d.Close()
+	return d.OpenNoLink(filepath.Base(name), flag)
 }
 
 // lockFailed says why the lock file could not be used.
@@ -181,12 +181,12 @@ func current(l *flock.Flock, name string) bool {
 	if err != nil {
 		return false
 	}
-	d, base, err := locate(name)
+	d, err := atomicfile.Enter(filepath.Dir(name))
 	if err != nil {
 		return false
 	}
-	defer d.close()
-	there, err := d.lstat(base)
+	defer d.Close()
+	there, err := d.Lstat(filepath.Base(name))
 	return err == nil && os.SameFile(locked, there)
 }
 
@@ -209,16 +209,16 @@ func (l *Lock) Release() error {
 // If somebody else has the lock by now, or the process of h is there on this
 // host, the error is a [LockedError].
 func Unlock(path string, h *Holder) error {
-	d, base, err := locate(path)
+	d, base, err := atomicfile.Locate(path)
 	if err != nil {
 		return err
 	}
-	defer d.close()
-	name := d.path(base) + ".lock"
+	defer d.Close()
+	name := d.Path(base) + ".lock"
 	if now := readHolder(name); now == nil || *now != *h || h.Running() {
 		return &LockedError{Path: path, Holder: now}
 	}
-	if err := d.remove(base + ".lock"); err != nil {
+	if err := d.Remove(base + ".lock"); err != nil {
 		return fmt.Errorf("remove the lock: %w", err)
 	}
 	return nil

@@ -14,6 +14,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/rollcall-cli/rollcall/internal/atomicfile"
 )
 
 // holding is the variable that makes the test program take the lock of the
@@ -107,7 +109,7 @@ func kept(t *testing.T, path string, h Holder) *Lock {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := os.WriteFile(path+".lock", append([]byte{0}, text...), private); err != nil {
+	if err := os.WriteFile(path+".lock", append([]byte{0}, text...), atomicfile.Mode); err != nil {
 		t.Fatal(err)
 	}
 	return l

@@ -2,7 +2,9 @@
 
 package state
 
-import "syscall"
+import (
+	"syscall"
+)
 
 // alive reports whether a process of this host is there, whoever it belongs to.
 func alive(pid int) bool {

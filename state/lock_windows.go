@@ -1,6 +1,8 @@
 package state
 
-import "golang.org/x/sys/windows"
+import (
+	"golang.org/x/sys/windows"
+)
 
 // alive reports whether a process of this host is there, whoever it belongs to.
 func alive(pid int) bool {

@@ -10,6 +10,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/rollcall-cli/rollcall/internal/run"
 )
 
 // TestOwner: what root writes beside a state of another user is that user's.
@@ -31,11 +33,11 @@ func TestOwner(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer lock.Release()
-	record, err := Begin(path, Head{Started: time.Now()})
+	record, err := Begin(path, run.Head{Started: time.Now()})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := errors.Join(s.Save(path, "test", time.Now()), record.End(Failed, "", time.Now()), SaveRefusals(path, nil)); err != nil {
+	if err := errors.Join(s.Save(path, "test", time.Now()), record.End(run.Failed, "", time.Now()), SaveRefusals(path, nil)); err != nil {
 		t.Fatal(err)
 	}
 	for _, name := range append(Files(path), HistoryPath(path), runPath(path, 1), refusalsPath(path)) {

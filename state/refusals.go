@@ -12,6 +12,9 @@ import (
 	"path/filepath"
 	"slices"
 	"time"
+
+	"github.com/rollcall-cli/rollcall/internal/atomicfile"
+	"github.com/rollcall-cli/rollcall/internal/identity"
 )
 
 // The rejections that stand are remembered in the folder of the history, one on
@@ -97,15 +100,15 @@ func SaveRefusals(path string, all map[string]time.Time) error {
 	if err != nil {
 		return err
 	}
-	defer h.close()
-	h.removeLeftovers(rejectionsFile)
-	return ReplaceFile(h.path(rejectionsFile), func(w io.Writer) error { return writeRefusals(w, all) })
+	defer h.Close()
+	h.RemoveLeftovers(rejectionsFile)
+	return atomicfile.Write(h.Path(rejectionsFile), func(w io.Writer) error { return writeRefusals(w, all) })
 }
 
 func writeRefusals(w io.Writer, all map[string]time.Time) error {
 	out := bufio.NewWriter(w)
 	for _, key := range slices.Sorted(maps.Keys(all)) {
-		line, err := marshal(refusal{key, all[key].UTC().Format(utc)})
+		line, err := identity.MarshalLine(refusal{key, all[key].UTC().Format(utc)})
 		if err != nil {
 			return err
 		}

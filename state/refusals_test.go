@@ -10,6 +10,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/rollcall-cli/rollcall/internal/atomicfile"
 )
 
 // TestRefusals: what is saved is read back, from a file that only its owner can
@@ -33,7 +35,7 @@ func TestRefusals(t *testing.T) {
 		}
 	}
 	info, err := os.Stat(refusalsPath(path))
-	if err != nil || runtime.GOOS != "windows" && info.Mode().Perm() != private {
+	if err != nil || runtime.GOOS != "windows" && info.Mode().Perm() != atomicfile.Mode {
 		t.Errorf("%v, %v", info.Mode(), err)
 	}
 	if text, _ := os.ReadFile(refusalsPath(path)); string(text) != `{"key":"b","since":"2026-11-21T08:00:00Z"}`+"\n" {
@@ -61,7 +63,7 @@ func TestDamagedRefusals(t *testing.T) {
 		if err := os.Mkdir(HistoryPath(path), 0o700); err != nil {
 			t.Fatal(err)
 		}
-		if err := os.WriteFile(refusalsPath(path), []byte(c.text), private); err != nil {
+		if err := os.WriteFile(refusalsPath(path), []byte(c.text), atomicfile.Mode); err != nil {
 			t.Fatal(err)
 		}
 		all, err := Refusals(path)

@@ -15,27 +15,29 @@ import (
 	"slices"
 	"time"
 
+	"github.com/rollcall-cli/rollcall/internal/atomicfile"
 	"github.com/rollcall-cli/rollcall/internal/identity"
+	"github.com/rollcall-cli/rollcall/internal/run"
 )
 
 // Runs returns the runs in the history of the state at path, oldest first. Of
 // each record it reads the two ends. A record that cannot be read is a run with
 // the outcome [Damaged].
-func Runs(path string) ([]Run, error) {
+func Runs(path string) ([]run.Run, error) {
 	numbers, err := runNumbers(path)
 	if err != nil {
 		return nil, err
 	}
-	runs := make([]Run, 0, len(numbers))
+	runs := make([]run.Run, 0, len(numbers))
 	for _, n := range numbers {
-		run, err := peekRun(path, n)
+		past, err := peekRun(path, n)
 		if errors.Is(err, fs.ErrNotExist) { // pruned meanwhile
 			continue
 		}
 		if err != nil {
 			return nil, fmt.Errorf("read the history: %w", err)
 		}
-		runs = append(runs, run)
+		runs = append(runs, past)
 	}
 	return runs, nil
 }
@@ -48,11 +50,11 @@ func RejectedSince(path string, at time.Time) bool {
 		return false
 	}
 	for _, n := range slices.Backward(numbers) {
-		run, err := peekRun(path, n)
-		if err != nil || run.Started.Before(at) {
+		past, err := peekRun(path, n)
+		if err != nil || past.Started.Before(at) {
 			break
 		}
-		if run.Outcome == Rejected {
+		if past.Outcome == run.Rejected {
 			return true
 		}
 	}
@@ -61,39 +63,39 @@ func RejectedSince(path string, at time.Time) bool {
 
 // peekRun reads the head of a record and how it ends. One that lost its head to
 // a crash is a run of which only the number is known, and that it is unfinished.
-func peekRun(path string, number int) (Run, error) {
+func peekRun(path string, number int) (run.Run, error) {
 	f, err := openHistory(path, runName(number), os.O_RDONLY)
 	if err != nil {
-		return Run{}, err
+		return run.Run{}, err
 	}
 	defer f.Close()
 	in := lineReader{r: bufio.NewReader(f), sum: sha256.New()}
 	line, cut := in.next()
 	if cut != nil && !errors.Is(cut, io.EOF) && !errors.Is(cut, io.ErrUnexpectedEOF) {
-		return Run{}, cut
+		return run.Run{}, cut
 	}
 	before, last, err := lastLines(f)
 	if err != nil {
-		return Run{}, err
+		return run.Run{}, err
 	}
 	var intent *runIntent
 	end := parseLine[runOutcome](outcomePrefix, last)
 	if end != nil {
 		intent = parseLine[runIntent](intentPrefix, before)
 	}
-	var run Run
-	if run.Head, err = parseRunHead(line, cut); err == nil && run.Number != number {
-		err = fmt.Errorf("the head is that of run %d", run.Number)
+	var past run.Run
+	if past.Head, err = parseRunHead(line, cut); err == nil && past.Number != number {
+		err = fmt.Errorf("the head is that of run %d", past.Number)
 	}
 	if err == nil {
-		run.finish(intent, end)
-		return run, nil
+		finish(&past, intent, end)
+		return past, nil
 	}
-	run = Run{Head: Head{Number: number, Summary: map[string]int{}}, Outcome: Damaged, Reason: err.Error(), Result: Result{Failures: []Failure{}}}
+	past = run.Run{Head: run.Head{Number: number, Summary: map[string]int{}}, Outcome: run.Damaged, Reason: err.Error(), Result: run.Result{Failures: []run.Failure{}}}
 	if beheaded(line, cut) && (end == nil || !end.Outcome.Changed()) {
-		run.Outcome, run.Reason = Unfinished, ""
+		past.Outcome, past.Reason = run.Unfinished, ""
 	}
-	return run, nil
+	return past, nil
 }
 
 // beheaded reports whether a crash took the first line of a record, as far as
@@ -103,20 +105,20 @@ func beheaded(line []byte, cut error) bool { return cut != nil || bytes.IndexByt
 
 // finish fills in how a run ended; end is nil for one that has not, intent for
 // one that did not come so far.
-func (run *Run) finish(intent *runIntent, end *runOutcome) {
-	run.Outcome = Unfinished
-	run.Result = Result{Failures: []Failure{}, SerialAfter: run.Serial, LineageAfter: run.Lineage}
+func finish(past *run.Run, intent *runIntent, end *runOutcome) {
+	past.Outcome = run.Unfinished
+	past.Result, past.SerialAfter, past.LineageAfter = run.Result{Failures: []run.Failure{}}, past.Serial, past.Lineage
 	if end == nil {
 		return
 	}
-	run.Outcome, run.Reason, run.Ended, run.Seconds, run.Settled = end.Outcome, end.Reason, &end.Ended, end.Seconds, end.Settled
+	past.Outcome, past.Reason, past.Ended, past.Seconds, past.Settled = end.Outcome, end.Reason, &end.Ended, end.Seconds, end.Settled
 	if intent != nil && end.Outcome.Changed() {
-		run.Result = intent.Result
-		run.LineageAfter = cmp.Or(run.LineageAfter, run.Lineage) // which the first records did not say
+		past.Result, past.SerialAfter = intent.Result, intent.SerialAfter
+		past.LineageAfter = cmp.Or(intent.LineageAfter, past.Lineage) // which the first records did not say
 	}
 }
 
-func parseRunHead(line []byte, err error) (Head, error) {
+func parseRunHead(line []byte, err error) (run.Head, error) {
 	var h runHead
 	if err != nil {
 		return h.Head, errors.New("the head is cut short")
@@ -185,7 +187,7 @@ func cutLast(text []byte) (before, after []byte, found bool) {
 // ReadRun reads the record of a run and calls each with every account change,
 // which stays valid afterwards. A record that does not fit its checksums is an
 // [Error]; one that is cut short is that of an unfinished run.
-func ReadRun(path string, number int, each func(*Change)) (*Run, error) {
+func ReadRun(path string, number int, each func(*identity.Change)) (*run.Run, error) {
 	name := runPath(path, number)
 	f, err := openHistory(path, runName(number), os.O_RDONLY)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -200,12 +202,12 @@ func ReadRun(path string, number int, each func(*Change)) (*Run, error) {
 	if errors.As(err, &damage) {
 		damage.Path, damage.Advice = name, "the record was changed by something other than rollcall"
 	}
-	return &r.run, err
+	return &r.past, err
 }
 
 // scan is what the good lines of a record say.
 type scan struct {
-	run    Run
+	past   run.Run
 	head   bool
 	intent *runIntent
 	end    *runOutcome
@@ -215,11 +217,11 @@ type scan struct {
 
 // scanRun reads a record from its beginning. On an [Error], which has no path,
 // the lines before it are good.
-func scanRun(r io.Reader, each func(*Change)) (s scan, err error) {
+func scanRun(r io.Reader, each func(*identity.Change)) (s scan, err error) {
 	in := lineReader{r: bufio.NewReaderSize(r, 1<<20), sum: sha256.New()}
 	var dec identity.Decoder
 	defer func() {
-		s.run.finish(s.intent, s.end)
+		finish(&s.past, s.intent, s.end)
 	}()
 	for changes := 0; ; {
 		// The line before was good.
@@ -230,7 +232,7 @@ func scanRun(r io.Reader, each func(*Change)) (s scan, err error) {
 		case err != nil && !cut:
 			return s, fmt.Errorf("read the history: %w", err)
 		case !s.head:
-			if s.run.Head, err = parseRunHead(line, err); err != nil {
+			if s.past.Head, err = parseRunHead(line, err); err != nil {
 				return s, in.fail(err.Error())
 			}
 			s.head = true
@@ -250,7 +252,7 @@ func scanRun(r io.Reader, each func(*Change)) (s scan, err error) {
 			return s, in.fail("something other than the outcome follows the intent")
 		case bytes.HasPrefix(line, intentPrefix):
 			intent := parseLine[runIntent](intentPrefix, line)
-			if intent == nil || intent.Failures == nil || intent.SHA256 != s.sum || changes != s.run.Accounts {
+			if intent == nil || intent.Failures == nil || intent.SHA256 != s.sum || changes != s.past.Accounts {
 				return s, in.fail("the intent does not fit the lines before it")
 			}
 			s.intent = intent
@@ -268,7 +270,7 @@ func scanRun(r io.Reader, each func(*Change)) (s scan, err error) {
 	}
 }
 
-func parseChange(dec *identity.Decoder, line []byte) (*Change, error) {
+func parseChange(dec *identity.Decoder, line []byte) (*identity.Change, error) {
 	var raw struct {
 		Before   json.RawMessage `json:"before"`
 		After    json.RawMessage `json:"after"`
@@ -278,7 +280,7 @@ func parseChange(dec *identity.Decoder, line []byte) (*Change, error) {
 	if err := strict(line, &raw); err != nil {
 		return nil, err
 	}
-	c := &Change{Withheld: raw.Withheld}
+	c := &identity.Change{Withheld: raw.Withheld}
 	for _, one := range [...]struct {
 		raw json.RawMessage
 		to  **identity.Account
@@ -299,26 +301,26 @@ func parseChange(dec *identity.Decoder, line []byte) (*Change, error) {
 // record that lost its head is removed: it was not synced yet, so that nothing
 // was changed, and the run that is returned has no time. The caller holds the
 // lock.
-func Settle(path string, now time.Time) (*Run, error) {
+func Settle(path string, now time.Time) (*run.Run, error) {
 	numbers, err := runNumbers(path)
 	if err != nil || len(numbers) == 0 {
 		return nil, err
 	}
 	number := numbers[len(numbers)-1]
 	settling := func(err error) error { return fmt.Errorf("settle run %d of the history: %w", number, err) }
-	run, err := peekRun(path, number)
+	past, err := peekRun(path, number)
 	if err != nil {
 		return nil, settling(err)
 	}
-	if run.Outcome != Unfinished {
+	if past.Outcome != run.Unfinished {
 		return nil, nil
 	}
 	h, err := history(path)
 	if err != nil {
 		return nil, settling(err)
 	}
-	defer h.close()
-	f, err := h.open(runName(number), os.O_RDWR)
+	defer h.Close()
+	f, err := h.Open(runName(number), os.O_RDWR)
 	if err != nil {
 		return nil, settling(err)
 	}
@@ -330,27 +332,27 @@ func Settle(path string, now time.Time) (*Run, error) {
 	}
 	if !s.head {
 		f.Close() // or some systems would not remove it
-		if err := h.remove(runName(number)); err != nil {
+		if err := h.Remove(runName(number)); err != nil {
 			return nil, settling(err)
 		}
-		h.sync()
-		run.Outcome = Interrupted
-		return &run, nil
+		h.Sync()
+		past.Outcome = run.Interrupted
+		return &past, nil
 	}
-	end := runOutcome{Outcome: Interrupted, Reason: "the run was ended from outside before it changed anything", Ended: now.UTC().Truncate(time.Second), Settled: true, SHA256: s.sum}
+	end := runOutcome{Outcome: run.Interrupted, Reason: "the run was ended from outside before it changed anything", Ended: now.UTC().Truncate(time.Second), Settled: true, SHA256: s.sum}
 	if s.intent != nil {
 		sum, err := checksumAt(path)
 		if err != nil {
 			return nil, settling(err)
 		}
 		if sum == s.intent.State {
-			end.Outcome, end.Reason = Applied, "the run was ended from outside after it had written the state"
+			end.Outcome, end.Reason = run.Applied, "the run was ended from outside after it had written the state"
 			if len(s.intent.Failures) > 0 {
-				end.Outcome = Incomplete
+				end.Outcome = run.Incomplete
 			}
 		}
 	}
-	line, err := marshal(&end)
+	line, err := identity.MarshalLine(&end)
 	if err != nil {
 		return nil, settling(err)
 	}
@@ -364,14 +366,14 @@ func Settle(path string, now time.Time) (*Run, error) {
 	if err != nil {
 		return nil, settling(err)
 	}
-	s.run.finish(s.intent, &end)
-	return &s.run, nil
+	finish(&s.past, s.intent, &end)
+	return &s.past, nil
 }
 
 // checksumAt returns the checksum in the last line of the state at path, or ""
 // where there is no state.
 func checksumAt(path string) (string, error) {
-	f, err := open(path)
+	f, err := atomicfile.Open(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return "", nil
 	}
@@ -393,32 +395,32 @@ func checksumAt(path string) (string, error) {
 // Rewound returns the newest run that changed the state at path, and the state's
 // serial now, if the run left a higher one to the same lineage, or another
 // lineage, in which case the serial is 0; nil if not, or if nobody can tell.
-func Rewound(path string) (run *Run, serial int64) {
-	run, err := newestChange(path)
-	if err != nil || run == nil {
+func Rewound(path string) (past *run.Run, serial int64) {
+	past, err := newestChange(path)
+	if err != nil || past == nil {
 		return nil, 0
 	}
 	h, err := headerAt(path)
 	switch {
-	case err != nil || h.Lineage == "" || run.LineageAfter == "":
-	case h.Lineage != run.LineageAfter:
-		return run, 0
-	case h.Serial < run.SerialAfter:
-		return run, h.Serial
+	case err != nil || h.Lineage == "" || past.LineageAfter == "":
+	case h.Lineage != past.LineageAfter:
+		return past, 0
+	case h.Serial < past.SerialAfter:
+		return past, h.Serial
 	}
 	return nil, 0
 }
 
 // newestChange returns the newest run that changed the state at path, or nil.
-func newestChange(path string) (*Run, error) {
+func newestChange(path string) (*run.Run, error) {
 	numbers, err := runNumbers(path)
 	if err != nil {
 		return nil, err
 	}
 	for _, n := range slices.Backward(numbers) {
 		// One that cannot be read says nothing.
-		if run, err := peekRun(path, n); err == nil && run.Outcome.Changed() {
-			return &run, nil
+		if past, err := peekRun(path, n); err == nil && past.Outcome.Changed() {
+			return &past, nil
 		}
 	}
 	return nil, nil
@@ -426,10 +428,10 @@ func newestChange(path string) (*Run, error) {
 
 // Begun returns the run that began a state of a lineage, or nil if none of these
 // did.
-func Begun(runs []Run, lineage string) *Run {
+func Begun(runs []run.Run, lineage string) *run.Run {
 	for i := range runs {
-		if run := &runs[i]; run.Outcome.Changed() && run.Lineage != lineage && run.LineageAfter == lineage {
-			return run
+		if past := &runs[i]; past.Outcome.Changed() && past.Lineage != lineage && past.LineageAfter == lineage {
+			return past
 		}
 	}
 	return nil
@@ -438,15 +440,15 @@ func Begun(runs []Run, lineage string) *Run {
 // LineageLeft returns the lineage that a run left, which is one of runs, oldest
 // first. Where its record does not say, that on which the next one was made does;
 // "" if nothing does.
-func LineageLeft(runs []Run, number int) string {
+func LineageLeft(runs []run.Run, number int) string {
 	for i := range runs {
-		run := &runs[i]
+		past := &runs[i]
 		switch {
-		case !run.Outcome.Changed() || run.Number < number:
-		case run.Number == number && run.LineageAfter != "":
-			return run.LineageAfter
-		case run.Number > number:
-			return run.Lineage
+		case !past.Outcome.Changed() || past.Number < number:
+		case past.Number == number && past.LineageAfter != "":
+			return past.LineageAfter
+		case past.Number > number:
+			return past.Lineage
 		}
 	}
 	return ""
@@ -455,7 +457,7 @@ func LineageLeft(runs []Run, number int) string {
 // headerAt returns the first line of the state at path, which is empty where
 // there is no state.
 func headerAt(path string) (h header, err error) {
-	f, err := open(path)
+	f, err := atomicfile.Open(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return h, nil
 	}
@@ -486,41 +488,41 @@ func Prune(path string, days, most int, now time.Time) error {
 	over := len(runs) - most
 	newest := runs[len(runs)-1].Number
 	// Where every account failed, nothing is there to be undone.
-	useful := func(run *Run) bool { return run.Outcome.Changed() && run.Applied+run.Withheld > 0 }
+	useful := func(past *run.Run) bool { return past.Outcome.Changed() && past.Applied+past.Withheld > 0 }
 	changed, read := 0, 0
 	for i := range runs {
-		if run := &runs[i]; useful(run) {
-			changed = run.Number
-			if run.Reads() {
-				read = run.Number
+		if past := &runs[i]; useful(past) {
+			changed = past.Number
+			if past.Reads() {
+				read = past.Number
 			}
 		}
 	}
-	runs = slices.DeleteFunc(runs, func(run Run) bool {
-		return run.Number == newest || run.Number == changed || run.Number == read || run.Outcome == Rejected && run.Expires != nil && run.Expires.After(now)
+	runs = slices.DeleteFunc(runs, func(past run.Run) bool {
+		return past.Number == newest || past.Number == changed || past.Number == read || past.Outcome == run.Rejected && past.Expires != nil && past.Expires.After(now)
 	})
 	const old, idle, last = 0, 1, 2 // in the order in which they go
-	rank := func(run *Run) int {
+	rank := func(past *run.Run) int {
 		switch {
 		// Nobody knows how old a damaged record is.
-		case run.Outcome != Damaged && run.Started.AddDate(0, 0, days).Before(now):
+		case past.Outcome != run.Damaged && past.Started.AddDate(0, 0, days).Before(now):
 			return old
-		case !useful(run):
+		case !useful(past):
 			return idle
 		}
 		return last
 	}
-	slices.SortStableFunc(runs, func(a, b Run) int { return cmp.Compare(rank(&a), rank(&b)) })
+	slices.SortStableFunc(runs, func(a, b run.Run) int { return cmp.Compare(rank(&a), rank(&b)) })
 	h, err := history(path)
 	if err != nil {
 		return fmt.Errorf("prune the history: %w", err)
 	}
-	defer h.close()
+	defer h.Close()
 	for i := range runs {
 		if i >= over && rank(&runs[i]) != old {
 			break
 		}
-		if err := h.remove(runName(runs[i].Number)); err != nil {
+		if err := h.Remove(runName(runs[i].Number)); err != nil {
 			return fmt.Errorf("prune the history: %w", err)
 		}
 	}

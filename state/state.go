@@ -25,6 +25,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/rollcall-cli/rollcall/internal/atomicfile"
 	"github.com/rollcall-cli/rollcall/internal/identity"
 )
 
@@ -66,22 +67,7 @@ type trailer struct {
 }
 
 // Error is a problem with a file, and what to do about it.
-type Error struct {
-	Path   string
-	Line   int // 0 where no line is at fault
-	Reason string
-	Advice string
-}
-
-func (e *Error) Error() string {
-	if e.Line > 0 {
-		return fmt.Sprintf("%s:%d: %s", e.Path, e.Line, e.Reason)
-	}
-	return e.Path + ": " + e.Reason
-}
-
-// Hint says what to do next.
-func (e *Error) Hint() string { return e.Advice }
+type Error = atomicfile.Error
 
 // BackupPath returns where the version before is kept.
 func BackupPath(path string) string { return path + ".backup" }
@@ -90,11 +76,11 @@ func BackupPath(path string) string { return path + ".backup" }
 // an empty state with serial 0, unless it was lost: there is a backup of it, or
 // the history has a run that wrote it. Then it is an [Error].
 func Load(path string) (*State, error) {
-	f, err := open(path)
+	f, err := atomicfile.Open(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		lost := Lost(path)
 		// The first versions may have been written in between.
-		if f, err = open(path); errors.Is(err, fs.ErrNotExist) {
+		if f, err = atomicfile.Open(path); errors.Is(err, fs.ErrNotExist) {
 			return &State{}, lost
 		}
 	}
@@ -109,7 +95,7 @@ func Load(path string) (*State, error) {
 	var damage *Error
 	if errors.As(err, &damage) {
 		damage.Advice = "the file was changed by something other than rollcall; put back a good copy of it"
-		if backup := BackupPath(resolved(path)); exists(backup) {
+		if backup := BackupPath(atomicfile.Resolve(path)); exists(backup) {
 			damage.Advice = fmt.Sprintf("the file was changed by something other than rollcall; the version before is %s: "+
 				"compare the two, then put back the good one with cp", backup)
 		}
@@ -123,13 +109,13 @@ func Lost(path string) error {
 	if _, err := os.Stat(path); !errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
-	backup := BackupPath(resolved(path))
+	backup := BackupPath(atomicfile.Resolve(path))
 	kept := exists(backup)
-	run, err := newestChange(path)
+	past, err := newestChange(path)
 	switch {
 	case err != nil:
 		return err
-	case run == nil && !kept:
+	case past == nil && !kept:
 		return nil
 	}
 	e := &Error{Path: path, Reason: "the state is missing"}
@@ -138,8 +124,8 @@ func Lost(path string) error {
 		e.Reason += ", and its backup is there"
 		advice = fmt.Sprintf("put back the version before with cp %s %s", backup, path)
 	}
-	if run != nil {
-		e.Reason += fmt.Sprintf(", and run %d, of %s, left it at version %d", run.Number, run.Started.UTC().Format(time.RFC3339), run.SerialAfter)
+	if past != nil {
+		e.Reason += fmt.Sprintf(", and run %d, of %s, left it at version %d", past.Number, past.Started.UTC().Format(time.RFC3339), past.SerialAfter)
 	}
 	e.Advice = advice + "; or begin anew with --new-state, as if no account had ever been there"
 	return e
@@ -162,6 +148,13 @@ func New(path string) (*State, error) {
 func exists(path string) bool {
 	_, err := os.Lstat(path)
 	return err == nil
+}
+
+// Files returns the files that belong to the state at path: itself, its backup
+// and its lock.
+func Files(path string) []string {
+	path = atomicfile.Resolve(path)
+	return []string{path, BackupPath(path), path + ".lock"}
 }
 
 // LoadOther reads a state file that is not the one in use, such as a backup. It
@@ -349,6 +342,11 @@ func (s *State) Save(path, tool string, now time.Time) error {
 // that this state is.
 func (s *State) SaveAfter(path, tool string, now time.Time, intend func(next *State) error) error {
 	slices.SortFunc(s.Accounts, func(a, b identity.Account) int { return a.Primary.Compare(b.Primary) })
+	d, name, err := atomicfile.Locate(path)
+	if err != nil {
+		return fmt.Errorf("write the state: %w", err)
+	}
+	defer d.Close()
 	next := *s
 	if next.Lineage == "" {
 		id := make([]byte, 16)
@@ -367,9 +365,13 @@ func (s *State) SaveAfter(path, tool string, now time.Time, intend func(next *St
 		if err := s.unchanged(path); err != nil {
 			return err
 		}
-		return intend(&next)
+		if err := intend(&next); err != nil {
+			return err
+		}
+		return d.Keep(name, BackupPath(name))
 	}
-	if err := replace(path, true, write, ready); err != nil {
+	d.RemoveLeftovers(name)
+	if err := d.Replace(name, write, ready); err != nil {
 		return fmt.Errorf("write the state: %w", err)
 	}
 	*s = next

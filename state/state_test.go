@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -16,6 +15,7 @@ import (
 	"time"
 	"unicode/utf16"
 
+	"github.com/rollcall-cli/rollcall/internal/atomicfile"
 	"github.com/rollcall-cli/rollcall/internal/corpus"
 	"github.com/rollcall-cli/rollcall/internal/identity"
 )
@@ -62,7 +62,7 @@ func TestSaveAndLoad(t *testing.T) {
 		t.Errorf("the backup is not the version before: %v", err)
 	}
 	for _, p := range []string{path, BackupPath(path)} {
-		if info, err := os.Stat(p); err != nil || runtime.GOOS != "windows" && info.Mode().Perm() != private {
+		if info, err := os.Stat(p); err != nil || runtime.GOOS != "windows" && info.Mode().Perm() != atomicfile.Mode {
 			t.Errorf("%s: mode %v, %v", p, info.Mode(), err)
 		}
 	}
@@ -93,41 +93,13 @@ func TestDamage(t *testing.T) {
 			t.Errorf("with octet %d changed, the file is read", n)
 		}
 	}
-	if err := os.WriteFile(path, whole[:len(whole)/2], private); err != nil {
+	if err := os.WriteFile(path, whole[:len(whole)/2], atomicfile.Mode); err != nil {
 		t.Fatal(err)
 	}
 	_, err = Load(path)
 	var damage *Error
 	if !errors.As(err, &damage) || damage.Path != path || damage.Line == 0 || !strings.Contains(damage.Hint(), BackupPath(path)) {
 		t.Errorf("error %v", err)
-	}
-}
-
-// TestSaveFails: when the new version cannot be written whole, the old one
-// stays.
-func TestSaveFails(t *testing.T) {
-	dir := t.TempDir()
-	path := filepath.Join(dir, "s")
-	saved(t, path, 3)
-	before, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	full := errors.New("no space left on device")
-	if err := ReplaceFile(path, func(w io.Writer) error {
-		if _, err := w.Write([]byte("half")); err != nil {
-			return err
-		}
-		return full
-	}); !errors.Is(err, full) {
-		t.Errorf("error %v", err)
-	}
-	after, err := os.ReadFile(path)
-	if err != nil || !bytes.Equal(before, after) {
-		t.Error("the file was changed")
-	}
-	if files, err := os.ReadDir(dir); err != nil || len(files) != 1 {
-		t.Errorf("left behind: %v, %v", files, err)
 	}
 }
 

@@ -103,7 +103,7 @@ func TestRootIsNotRaced(t *testing.T) {
 		t.Fatal(secrets, err)
 	}
 	for _, at := range []string{filepath.Dir(secrets[0]), secrets[0]} {
-		if info, err := os.Lstat(at); err != nil || owner(info).Uid != 0 {
+		if info, err := os.Lstat(at); err != nil || info.Sys().(*syscall.Stat_t).Uid != 0 {
 			t.Errorf("root gave %s away: %v", at, err)
 		}
 	}

@@ -8,8 +8,11 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
+
+	"github.com/rollcall-cli/rollcall/internal/run"
 )
 
 // bob is somebody less trusted than root.
@@ -64,12 +67,12 @@ func work(path string) error {
 	if err != nil {
 		return err
 	}
-	record, err := Begin(path, Head{Started: time.Now()})
+	record, err := Begin(path, run.Head{Started: time.Now()})
 	if err != nil {
 		return err
 	}
 	_, err = Runs(path)
-	return errors.Join(err, s.Save(path, "test", time.Now()), record.End(Failed, "", time.Now()),
+	return errors.Join(err, s.Save(path, "test", time.Now()), record.End(run.Failed, "", time.Now()),
 		SaveRefusals(path, map[string]time.Time{`"corp"`: time.Now()}), Prune(path, 1, 2, time.Now()))
 }
 
@@ -98,7 +101,7 @@ func untouched(t *testing.T) (dir string, check func()) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if uid := owner(info).Uid; uid != 0 {
+			if uid := info.Sys().(*syscall.Stat_t).Uid; uid != 0 {
 				t.Errorf("%s belongs to %d now", path, uid)
 			}
 		}
@@ -206,7 +209,7 @@ func TestRootFollowsTrustedLinks(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				if uid := owner(info).Uid; int(uid) != c.target {
+				if uid := info.Sys().(*syscall.Stat_t).Uid; int(uid) != c.target {
 					t.Errorf("%s belongs to %d", name, uid)
 				}
 			}

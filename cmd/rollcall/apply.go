@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -16,7 +17,9 @@ import (
 	"github.com/rollcall-cli/rollcall/apply"
 	"github.com/rollcall-cli/rollcall/config"
 	"github.com/rollcall-cli/rollcall/internal/console/local"
+	"github.com/rollcall-cli/rollcall/internal/identity"
 	"github.com/rollcall-cli/rollcall/internal/render"
+	"github.com/rollcall-cli/rollcall/internal/run"
 	"github.com/rollcall-cli/rollcall/plan"
 	"github.com/rollcall-cli/rollcall/state"
 )
@@ -276,37 +279,47 @@ func readPlan(path string) (*plan.Plan, error) {
 func (s *session) commit(cfg *config.Config, m *made, run *record) error {
 	progress := render.NewProgress(s.stderr, s.err, s.now)
 	defer progress.Clear()
-	console := local.New(m.state.Accounts, len(m.plan.Accounts))
-	result, err := apply.Run(s.ctx, m.plan, console, func(e apply.Event) { progress.Update("applying", "accounts", e.Done) })
-	if err != nil {
+	ledger := apply.NewLedger(m.state.Accounts, nil)
+	result, err := apply.Run(s.ctx, apply.Job{
+		Changes: m.plan.Accounts, Console: local.New(m.state.Accounts), Ledger: ledger,
+		Known: func(before *identity.Account) apply.Known {
+			return apply.Known{Live: &identity.Live{Account: *before}, Recorded: before.Primary}
+		},
+		Listen: func(e apply.Event) {
+			if p, is := e.(apply.Progress); is {
+				progress.Update("applying", "accounts", p.Done)
+			}
+		},
+	})
+	if errors.Is(err, context.Canceled) {
 		return err
 	}
-	accounts, err := console.Accounts()
 	if err != nil {
-		return fmt.Errorf("apply the plan: %w", errors.Join(err, failures(result)))
+		return fmt.Errorf("apply the plan: %w", errors.Join(err, failures(result.Result)))
 	}
+	accounts, _ := ledger.Accounts()
 	m.state.keep(accounts)
 	progress.Update("writing the state", "accounts", len(accounts))
-	if err := run.save(m.state.State, result); err != nil {
+	if err := run.save(m.state.State, result.Result); err != nil {
 		return err
 	}
 	progress.Clear()
 	run.remember(m)
-	return s.report(cfg, m, result)
+	return s.report(cfg, m, result.Result)
 }
 
-func failures(r apply.Result) error {
+func failures(r run.Result) error {
 	var all []error
 	for _, f := range r.Failures {
-		all = append(all, fmt.Errorf("account %s: %w", f.Account, f.Err))
+		all = append(all, fmt.Errorf("account %s: %s", f.Account, f.Error))
 	}
 	return errors.Join(all...)
 }
 
 // report tells what was done.
-func (s *session) report(cfg *config.Config, m *made, r apply.Result) error {
+func (s *session) report(cfg *config.Config, m *made, r run.Result) error {
 	for _, f := range r.Failures {
-		s.say(levelError, fmt.Sprintf("account %s failed: %v", f.Account, f.Err), "", exitIncomplete)
+		s.say(levelError, fmt.Sprintf("account %s failed: %s", f.Account, f.Error), "", exitIncomplete)
 	}
 	s.note("applied: %s changed, version %d of the state written to %s",
 		counted(r.Applied, "account"), m.state.Serial, cfg.StatePath)

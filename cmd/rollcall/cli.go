@@ -31,6 +31,7 @@ type commandLine struct {
 	Snapshot snapshotCommand `cmd:"" help:"Save what each directory returns, for plan --snapshot."`
 	Doctor   doctorCommand   `cmd:"" help:"Test every directory, and say what to do."`
 	Lint     lintCommand     `cmd:"" help:"Find what is wrong in the mail data of the directories."`
+	Console  consoleCommand  `cmd:"" help:"Look at the console, and test it."`
 	State    stateCommand    `cmd:"" help:"Look at the accounts as recorded, and bring in existing ones."`
 	Version  versionCommand  `cmd:"" help:"Print the version."`
 

@@ -9,8 +9,8 @@ import (
 	"strings"
 
 	"github.com/rollcall-cli/rollcall/config"
+	"github.com/rollcall-cli/rollcall/internal/atomicfile"
 	"github.com/rollcall-cli/rollcall/internal/render"
-	"github.com/rollcall-cli/rollcall/state"
 )
 
 type validateCommand struct{ redacting }
@@ -129,7 +129,7 @@ func rewrite(file string, content []byte) error {
 	if err != nil {
 		return err
 	}
-	if err := state.ReplaceFile(file, func(w io.Writer) error {
+	if err := atomicfile.Write(file, func(w io.Writer) error {
 		_, err := w.Write(content)
 		return err
 	}); err != nil {

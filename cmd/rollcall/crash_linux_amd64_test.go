@@ -19,6 +19,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/rollcall-cli/rollcall/internal/run"
 	"github.com/rollcall-cli/rollcall/state"
 )
 
@@ -150,7 +151,7 @@ func (a *accident) recovers(t *testing.T, what string) (changed bool) {
 	}
 	unfinished := 0
 	for _, r := range a.runs(t) {
-		if r.Outcome == state.Unfinished {
+		if r.Outcome == run.Unfinished {
 			unfinished++
 		}
 	}
@@ -174,7 +175,7 @@ func (a *accident) recovers(t *testing.T, what string) (changed bool) {
 			if r.Settled != (changed && unfinished > 0) {
 				t.Errorf("%s: run %d settled: %t", what, r.Number, r.Settled)
 			}
-		} else if r.Outcome != state.Interrupted && r.Outcome != state.Failed {
+		} else if r.Outcome != run.Interrupted && r.Outcome != run.Failed {
 			t.Errorf("%s: run %d is %s", what, r.Number, r.Outcome)
 		}
 		if _, err := state.ReadRun(a.path, r.Number, nil); err != nil {
@@ -190,7 +191,7 @@ func (a *accident) recovers(t *testing.T, what string) (changed bool) {
 	return changed
 }
 
-func (a *accident) runs(t *testing.T) []state.Run {
+func (a *accident) runs(t *testing.T) []run.Run {
 	t.Helper()
 	runs, err := state.Runs(a.path)
 	if err != nil {
@@ -285,7 +286,7 @@ func TestEditKilledAtEachCall(t *testing.T) {
 			switch {
 			case r.Outcome.Changed() && last == 0:
 				last = r.Number
-			case r.Outcome != state.Interrupted:
+			case r.Outcome != run.Interrupted:
 				t.Errorf("%s: run %d is %s", what, r.Number, r.Outcome)
 			}
 		}

@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/rollcall-cli/rollcall/state"
+	"github.com/rollcall-cli/rollcall/internal/run"
 )
 
 type declineCommand struct {
@@ -47,21 +47,21 @@ func (c *declineCommand) Run(s *session) error {
 		return err
 	}
 	defer lock.Release()
-	run := s.record(cfg)
-	defer run.prune()
-	run.identify(p)
-	if err := run.barred(); err != nil {
+	declined := s.record(cfg)
+	defer declined.prune()
+	declined.identify(p)
+	if err := declined.barred(); err != nil {
 		return fmt.Errorf("%s: %w", c.Plan, err)
 	}
-	if err := run.begin(); err != nil {
-		if run.recorder != nil {
-			run.recorder.Drop()
+	if err := declined.begin(); err != nil {
+		if declined.recorder != nil {
+			declined.recorder.Drop()
 		}
 		return err
 	}
-	if err := run.recorder.End(state.Rejected, strings.TrimSpace(c.Reason), s.now()); err != nil {
+	if err := declined.recorder.End(run.Rejected, strings.TrimSpace(c.Reason), s.now()); err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(s.stdout, "%s is declined and cannot be applied any more; run %d of the history has it as rejected\n", c.Plan, run.recorder.Number())
+	_, err = fmt.Fprintf(s.stdout, "%s is declined and cannot be applied any more; run %d of the history has it as rejected\n", c.Plan, declined.recorder.Number())
 	return err
 }

@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/rollcall-cli/rollcall/config"
+	consoles "github.com/rollcall-cli/rollcall/internal/console/all"
 	"github.com/rollcall-cli/rollcall/internal/directory"
 	"github.com/rollcall-cli/rollcall/internal/directory/all"
 	"github.com/rollcall-cli/rollcall/internal/directory/ldif"
@@ -12,7 +13,7 @@ import (
 )
 
 // knownKinds are what the configuration may say of each block that has a kind.
-var knownKinds = config.Kinds{Directories: all.Settings()}
+var knownKinds = config.Kinds{Directories: all.Settings(), Consoles: consoles.Settings()}
 
 // reader returns what reads the directories of these labels, or a snapshot of
 // them unless that is "".

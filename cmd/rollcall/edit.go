@@ -4,9 +4,9 @@ import (
 	"fmt"
 	"slices"
 
-	"github.com/rollcall-cli/rollcall/apply"
 	"github.com/rollcall-cli/rollcall/config"
 	"github.com/rollcall-cli/rollcall/internal/identity"
+	"github.com/rollcall-cli/rollcall/internal/run"
 	"github.com/rollcall-cli/rollcall/plan"
 	"github.com/rollcall-cli/rollcall/state"
 )
@@ -95,7 +95,7 @@ func (r *record) edit(st *state.State, question string) error {
 	if err := r.s.ctx.Err(); err != nil {
 		return err
 	}
-	return r.save(st, apply.Result{Applied: len(r.accounts)})
+	return r.save(st, run.Result{Applied: len(r.accounts)})
 }
 
 // differences returns what an edit has changed, by primary, which no edit

@@ -8,6 +8,8 @@ import (
 
 	goldap "github.com/go-ldap/ldap/v3"
 
+	"github.com/rollcall-cli/rollcall/internal/directory/suite"
+	"github.com/rollcall-cli/rollcall/internal/directory/suite/worlds"
 	"github.com/rollcall-cli/rollcall/internal/identity"
 	"github.com/rollcall-cli/rollcall/internal/servertest"
 )
@@ -34,13 +36,13 @@ type explained struct {
 // TestExplainLive: what a directory lists and how, what a search finds outside
 // of the scopes, and what changes it, is the same of every kind.
 func TestExplainLive(t *testing.T) {
-	for _, k := range kinds {
-		t.Run(k.name, func(t *testing.T) {
+	for _, k := range worlds.All {
+		t.Run(k.Name, func(t *testing.T) {
 			t.Parallel()
-			ann := &object{name: "Ann Smith", ou: staffUnit, username: "ann", primary: "ann@example.com", aliases: []string{"desk@example.com"}}
-			bob := &object{name: "Bob Brown", ou: staffUnit, username: "bob", primary: "bob@example.com", aliases: []string{"desk@example.com"}}
-			sue := &object{name: "Sue Stone", ou: leftUnit, username: "sue", primary: "sue@example.com"}
-			s := worldSite(t, k, k.begin(t, []string{staffUnit, leftUnit}, []*object{ann, bob, sue}), staffUnit)
+			ann := &suite.Object{Name: "Ann Smith", Unit: suite.StaffUnit, Username: "ann", Primary: "ann@example.com", Aliases: []string{"desk@example.com"}}
+			bob := &suite.Object{Name: "Bob Brown", Unit: suite.StaffUnit, Username: "bob", Primary: "bob@example.com", Aliases: []string{"desk@example.com"}}
+			sue := &suite.Object{Name: "Sue Stone", Unit: suite.LeftUnit, Username: "sue", Primary: "sue@example.com"}
+			s := worldSite(t, k, k.Begin(t, []string{suite.StaffUnit, suite.LeftUnit}, []*suite.Object{ann, bob, sue}), suite.StaffUnit)
 
 			var desk explained
 			s.decode(&desk, "explain", "desk@example.com", "-o", "json")
@@ -57,10 +59,10 @@ func TestExplainLive(t *testing.T) {
 				}
 			}
 
-			for _, subject := range []string{"sue@example.com", "sue", sue.dn()} {
+			for _, subject := range []string{"sue@example.com", "sue", sue.DN(k.Base)} {
 				var x explained
 				s.decode(&x, "explain", subject, "-o", "json")
-				if len(x.Outside) != 1 || !strings.EqualFold(x.Outside[0].DN, sue.dn()) || x.Outside[0].Scopes[0].Obstacles[0].Code != "outside_base" {
+				if len(x.Outside) != 1 || !strings.EqualFold(x.Outside[0].DN, sue.DN(k.Base)) || x.Outside[0].Scopes[0].Obstacles[0].Code != "outside_base" {
 					t.Errorf("%s: %+v", subject, x)
 				}
 			}
@@ -91,7 +93,7 @@ func TestExplainActions(t *testing.T) {
 		"Samba": func(t *testing.T) (*site, *goldap.Conn, []string) {
 			var b strings.Builder
 			for _, e := range people {
-				b.WriteString(ldifRecord(e))
+				b.WriteString(worlds.Record(e))
 			}
 			d := servertest.NewSamba(t, servertest.SambaOptions{LDIF: b.String()})
 			s := newSite(t, servertest.Password, staff).serve("active_directory", d.LDAPS, d.CA.File, d.Reader)

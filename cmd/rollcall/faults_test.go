@@ -21,6 +21,8 @@ import (
 
 	goldap "github.com/go-ldap/ldap/v3"
 
+	"github.com/rollcall-cli/rollcall/internal/directory/suite"
+	"github.com/rollcall-cli/rollcall/internal/directory/suite/worlds"
 	"github.com/rollcall-cli/rollcall/internal/servertest"
 )
 
@@ -28,6 +30,12 @@ import (
 func (s *site) serve(kind, url, ca, name string, more ...string) *site {
 	s.directory = serverBlock(kind, url, ca, name) + strings.Join(more, "\n") + "\n"
 	return s
+}
+
+// serverBlock is what a directory block says of a server, or of several, whose
+// URLs are separated by blanks.
+func serverBlock(kind, urls, ca, name string) string {
+	return fmt.Sprintf("kind = %q\nurls = split(\" \", %q)\nca_file = %q\nbind_dn = %q\nbind_password = file(\"password\")\n", kind, urls, ca, name)
 }
 
 // apply applies what a sound server has.
@@ -65,11 +73,11 @@ func (s *site) fails(story string, want exitCode, words string) {
 // are the same on every server.
 func staffLDIF(n int) io.Reader {
 	var b strings.Builder
-	b.WriteString(ldifRecord(unitEntry(staffUnit)))
+	b.WriteString(worlds.Record(servertest.NewEntry(suite.StaffUnit+","+servertest.Base, "objectClass", "organizationalUnit")))
 	for i := range n {
 		e := servertest.Person(i)
 		e.Set("entryUUID", fmt.Sprintf("00000000-0000-4000-8000-%012d", i))
-		b.WriteString(ldifRecord(e))
+		b.WriteString(worlds.Record(e))
 	}
 	return strings.NewReader(b.String())
 }

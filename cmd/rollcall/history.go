@@ -6,12 +6,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"slices"
-	"strings"
 
 	"github.com/rollcall-cli/rollcall/config"
 	"github.com/rollcall-cli/rollcall/internal/identity"
 	"github.com/rollcall-cli/rollcall/internal/render"
+	"github.com/rollcall-cli/rollcall/internal/run"
 	"github.com/rollcall-cli/rollcall/plan"
 	"github.com/rollcall-cli/rollcall/state"
 )
@@ -59,38 +58,18 @@ func (c *historyListCommand) Run(s *session) error {
 		if format == "json" {
 			return writeRuns(w, runs)
 		}
-		rows := make([]render.Run, len(runs))
-		for i := range runs {
-			rows[i] = runRow(&runs[i])
-		}
 		switch format {
 		case "csv":
-			return render.RunsCSV(w, rows)
+			return render.RunsCSV(w, runs)
 		case "markdown":
-			return render.RunsMarkdown(w, rows)
+			return render.RunsMarkdown(w, runs)
 		}
-		return render.Runs(w, rows, render.TextOptions{Width: t.Width, Color: t.Color})
+		return render.Runs(w, runs, render.TextOptions{Width: t.Width, Color: t.Color})
 	})
 }
 
-// runRow is a run as it is shown.
-func runRow(run *state.Run) render.Run {
-	r := render.Run{
-		Number: run.Number, Started: run.Started, Ended: run.Ended, Seconds: run.Seconds, User: run.User, Host: run.Host, Command: run.Command,
-		Automatic: run.Automatic, Outcome: string(run.Outcome), Reason: run.Reason, Changed: run.Outcome.Changed(), Settled: run.Settled,
-		Plan: run.Plan, Serial: run.Serial, SerialAfter: run.SerialAfter,
-		Accounts: run.Accounts, Applied: run.Applied, Withheld: run.Result.Withheld, Counts: run.Summary,
-		Undoes: run.Undoes, Only: run.Only, Except: run.Except,
-	}
-	for _, f := range run.Failures {
-		r.Failures = append(r.Failures, render.RunFailure(f))
-	}
-	slices.SortFunc(r.Failures, func(a, b render.RunFailure) int { return strings.Compare(a.Account, b.Account) })
-	return r
-}
-
 // writeRuns writes runs as a JSON array, one a line.
-func writeRuns(w io.Writer, runs []state.Run) error {
+func writeRuns(w io.Writer, runs []run.Run) error {
 	text := []byte("[")
 	for i := range runs {
 		if i > 0 {
@@ -131,33 +110,32 @@ func (c *historyShowCommand) Run(s *session) error {
 	if err != nil {
 		return err
 	}
-	run, p, err := pastRun(cfg, c.Number)
+	past, p, err := pastRun(cfg, c.Number)
 	if err != nil {
 		return err
 	}
-	run, p = s.redactedRun(run), s.redactedPlan(p)
+	past, p = s.redactedRun(past), s.redactedPlan(p)
 	full := fmt.Sprintf("rollcall history show %d --all", c.Number)
-	row := runRow(run)
 	return s.writeOutputs(c.Output, func(w io.Writer, format string, t render.Terminal) error {
 		switch format {
 		case "json":
-			return writeRun(w, run, &row, p)
+			return writeRun(w, past, p)
 		case "csv":
-			return render.RunCSV(w, &row, p)
+			return render.RunCSV(w, past, p)
 		case "markdown":
-			return render.RunMarkdown(w, &row, p, full)
+			return render.RunMarkdown(w, past, p, full)
 		}
-		return render.RunText(w, &row, p, render.TextOptions{
+		return render.RunText(w, past, p, render.TextOptions{
 			Width: t.Width, Color: t.Color, All: c.All, Advice: render.Advice{Full: full},
 		})
 	})
 }
 
 // pastRun reads a run and the plan that it had, as far as it is recorded.
-func pastRun(cfg *config.Config, number int) (*state.Run, *plan.Plan, error) {
+func pastRun(cfg *config.Config, number int) (*run.Run, *plan.Plan, error) {
 	p := &plan.Plan{}
-	run, err := state.ReadRun(cfg.StatePath, number, func(c *state.Change) {
-		p.Accounts = append(identity.Grown(p.Accounts), plan.AccountChange{Before: c.Before, After: c.After, Kept: c.Kept, Withheld: c.Withheld})
+	past, err := state.ReadRun(cfg.StatePath, number, func(c *identity.Change) {
+		p.Accounts = append(identity.Grown(p.Accounts), *c)
 	})
 	var damage *state.Error
 	if err != nil && !errors.As(err, &damage) {
@@ -167,14 +145,14 @@ func pastRun(cfg *config.Config, number int) (*state.Run, *plan.Plan, error) {
 		return nil, nil, err
 	}
 	p.Changes = plan.Rows(p.Accounts)
-	return run, p, nil
+	return past, p, nil
 }
 
 // writeRun writes a run as one JSON object: the run as the list has it, the
 // rows of its plan with their outcomes, and the accounts before and after.
-func writeRun(w io.Writer, run *state.Run, row *render.Run, p *plan.Plan) error {
+func writeRun(w io.Writer, past *run.Run, p *plan.Plan) error {
 	out := bufio.NewWriterSize(w, 1<<16)
-	head, err := run.JSON()
+	head, err := past.JSON()
 	if err != nil {
 		return err
 	}
@@ -194,13 +172,14 @@ func writeRun(w io.Writer, run *state.Run, row *render.Run, p *plan.Plan) error 
 		out.WriteByte(']')
 	}
 	fmt.Fprintf(out, "{\n  \"run\": %s", head)
+	became := render.RowOutcomes(past)
 	list("changes", len(p.Changes), func(b []byte, i int) []byte {
-		outcome, failure := row.RowOutcome(&p.Changes[i])
+		outcome, failure := became(&p.Changes[i])
 		b = bytes.TrimSuffix(p.Changes[i].AppendJSON(b), []byte("}"))
 		b = fmt.Appendf(b, `, "outcome": %q, "error": `, outcome)
 		return append(identity.AppendJSONString(b, failure), '}')
 	})
-	list("accounts", len(p.Accounts), func(b []byte, i int) []byte { return p.Accounts[i].AppendJSON(b) })
+	list("accounts", len(p.Accounts), func(b []byte, i int) []byte { return plan.AppendAccountChange(b, &p.Accounts[i]) })
 	out.WriteString("\n}\n")
 	return out.Flush()
 }

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/rollcall-cli/rollcall/config"
+	"github.com/rollcall-cli/rollcall/internal/run"
 	"github.com/rollcall-cli/rollcall/state"
 )
 
@@ -27,14 +28,14 @@ func TestHistoryOfAnswers(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var got []state.Outcome
+	var got []run.Outcome
 	for _, r := range runs {
 		got = append(got, r.Outcome)
 		if r.Automatic || r.User == "" || r.Host == "" {
 			t.Errorf("run %d: %+v", r.Number, r)
 		}
 	}
-	if want := []state.Outcome{state.Declined, state.Interrupted, state.Applied}; !slices.Equal(got, want) {
+	if want := []run.Outcome{run.Declined, run.Interrupted, run.Applied}; !slices.Equal(got, want) {
 		t.Errorf("got %v, want %v", got, want)
 	}
 	if r := runs[len(runs)-1]; r.Applied != 21 || r.SerialAfter != r.Serial+1 || r.Summary["add"] != 8 || r.Summary["rejection"] != 22 {
@@ -47,7 +48,7 @@ func TestHistoryOfAnswers(t *testing.T) {
 func TestRescoped(t *testing.T) {
 	type past struct {
 		base     string
-		outcome  state.Outcome
+		outcome  run.Outcome
 		withheld int
 	}
 	for _, c := range []struct {
@@ -56,31 +57,31 @@ func TestRescoped(t *testing.T) {
 		want  string
 	}{
 		{"no run", nil, ""},
-		{"none that changed anything", []past{{"dc=old", state.Failed, 0}}, ""},
-		{"as before", []past{{"dc=old", state.Applied, 0}, {"dc=now", state.Applied, 0}}, ""},
-		{"narrowed", []past{{"dc=older", state.Applied, 0}, {"dc=old", state.Incomplete, 0}, {"dc=now", state.Failed, 0}}, `run 2, of 2026-11-21T08:00:00Z, scope "staff" has base_dn "dc=now", which was "dc=old"`},
-		{"withheld since", []past{{"dc=old", state.Applied, 0}, {"dc=now", state.Applied, 3}, {"dc=now", state.Applied, 3}}, `run 1, `},
-		{"an edit and an undo read nothing", []past{{"dc=old", state.Applied, 0}, {"", state.Applied, 0}}, `run 1, `},
-		{"always something withheld", []past{{"dc=old", state.Applied, 3}, {"dc=now", state.Applied, 3}}, `run 1, `},
+		{"none that changed anything", []past{{"dc=old", run.Failed, 0}}, ""},
+		{"as before", []past{{"dc=old", run.Applied, 0}, {"dc=now", run.Applied, 0}}, ""},
+		{"narrowed", []past{{"dc=older", run.Applied, 0}, {"dc=old", run.Incomplete, 0}, {"dc=now", run.Failed, 0}}, `run 2, of 2026-11-21T08:00:00Z, scope "staff" has base_dn "dc=now", which was "dc=old"`},
+		{"withheld since", []past{{"dc=old", run.Applied, 0}, {"dc=now", run.Applied, 3}, {"dc=now", run.Applied, 3}}, `run 1, `},
+		{"an edit and an undo read nothing", []past{{"dc=old", run.Applied, 0}, {"", run.Applied, 0}}, `run 1, `},
+		{"always something withheld", []past{{"dc=old", run.Applied, 3}, {"dc=now", run.Applied, 3}}, `run 1, `},
 	} {
 		cfg := &config.Config{StatePath: filepath.Join(t.TempDir(), "s.jsonl"), Scopes: []config.Scope{{Name: "staff", BaseDN: "dc=now"}}}
-		for _, run := range c.runs {
-			var scopes []state.Scope
-			if run.base != "" {
-				scopes = []state.Scope{{Name: "staff", BaseDN: run.base}}
+		for _, had := range c.runs {
+			var scopes []run.Scope
+			if had.base != "" {
+				scopes = []run.Scope{{Name: "staff", BaseDN: had.base}}
 			}
-			r, err := state.Begin(cfg.StatePath, state.Head{
-				Started: time.Date(2026, 11, 21, 8, 0, 0, 0, time.UTC), Scopes: scopes, Summary: map[string]int{"withheld": run.withheld},
+			r, err := state.Begin(cfg.StatePath, run.Head{
+				Started: time.Date(2026, 11, 21, 8, 0, 0, 0, time.UTC), Scopes: scopes, Summary: map[string]int{"withheld": had.withheld},
 			})
 			if err != nil {
 				t.Fatal(err)
 			}
-			if run.outcome.Changed() {
-				if err := r.Intend(state.Result{}, "sum"); err != nil {
+			if had.outcome.Changed() {
+				if err := r.Intend(run.Result{}, &state.State{Sum: "sum"}); err != nil {
 					t.Fatal(err)
 				}
 			}
-			if err := r.End(run.outcome, "", time.Now()); err != nil {
+			if err := r.End(had.outcome, "", time.Now()); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -97,7 +98,7 @@ func TestHistoryPage(t *testing.T) {
 		t.Fatal(err)
 	}
 	keys := map[string]any{}
-	line, err := json.Marshal(&state.Run{})
+	line, err := json.Marshal(&run.Run{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -109,8 +110,8 @@ func TestHistoryPage(t *testing.T) {
 			t.Errorf("the page does not explain %s", key)
 		}
 	}
-	for _, o := range []state.Outcome{state.Applied, state.Incomplete, state.Withheld, state.Declined, state.Rejected, state.Stale,
-		state.Expired, state.Failed, state.Interrupted, state.Unfinished, state.Damaged} {
+	for _, o := range []run.Outcome{run.Applied, run.Incomplete, run.Withheld, run.Declined, run.Rejected, run.Stale,
+		run.Expired, run.Failed, run.Interrupted, run.Unfinished, run.Damaged} {
 		if !strings.Contains(string(page), "| `"+string(o)+"` |") {
 			t.Errorf("the page does not explain %s", o)
 		}

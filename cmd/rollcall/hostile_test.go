@@ -107,7 +107,7 @@ func TestHostileValues(t *testing.T) {
 	rollcall := func(command string, color bool) (out, talk string, code exitCode) {
 		var stdout, stderr bytes.Buffer
 		s := &session{stdin: strings.NewReader(""), stdout: &stdout, stderr: &stderr, out: render.Terminal{Width: 100, Color: color}, err: render.Terminal{Width: 100}, now: time.Now}
-		code = run(context.Background(), append([]string{"-C", dir}, strings.Split(command, " ")...), s)
+		code = execute(context.Background(), append([]string{"-C", dir}, strings.Split(command, " ")...), s)
 		return stdout.String(), stderr.String(), code
 	}
 	if _, talk, code := rollcall("state import "+filepath.Join(dir, "accounts.jsonl"), false); code != exitOK {

@@ -9,10 +9,10 @@ import (
 	"strings"
 
 	"github.com/rollcall-cli/rollcall/config"
+	"github.com/rollcall-cli/rollcall/internal/atomicfile"
 	"github.com/rollcall-cli/rollcall/internal/directory"
 	"github.com/rollcall-cli/rollcall/internal/directory/ldap"
 	"github.com/rollcall-cli/rollcall/internal/render"
-	"github.com/rollcall-cli/rollcall/state"
 )
 
 // starterFile is what init writes.
@@ -68,7 +68,7 @@ func (c *initCommand) Run(s *session) error {
 		return err
 	}
 	path := filepath.Join(s.dir, starterFile)
-	if err := state.ReplaceFile(path, func(w io.Writer) error {
+	if err := atomicfile.Write(path, func(w io.Writer) error {
 		_, err := w.Write(text)
 		return err
 	}); err != nil {

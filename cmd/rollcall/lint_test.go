@@ -8,6 +8,7 @@ import (
 
 	goldap "github.com/go-ldap/ldap/v3"
 
+	"github.com/rollcall-cli/rollcall/internal/directory/suite/worlds"
 	"github.com/rollcall-cli/rollcall/internal/servertest"
 )
 
@@ -36,7 +37,7 @@ func TestRepairsOnSamba(t *testing.T) {
 		for _, v := range e.has {
 			pairs = append(pairs, "proxyAddresses", v)
 		}
-		ldif.WriteString(ldifRecord(servertest.NewEntry("CN="+e.name+",CN=Users,"+servertest.Base, pairs...)))
+		ldif.WriteString(worlds.Record(servertest.NewEntry("CN="+e.name+",CN=Users,"+servertest.Base, pairs...)))
 	}
 	d := servertest.NewSamba(t, servertest.SambaOptions{LDIF: ldif.String()})
 	s := newSite(t, servertest.Password, "CN=Users,"+servertest.Base).serve("active_directory", d.LDAPS, d.CA.File, d.Reader)

@@ -16,6 +16,7 @@ import (
 
 	"github.com/alecthomas/kong"
 
+	"github.com/rollcall-cli/rollcall/internal/console"
 	"github.com/rollcall-cli/rollcall/internal/directory"
 	"github.com/rollcall-cli/rollcall/internal/redact"
 	"github.com/rollcall-cli/rollcall/internal/render"
@@ -32,7 +33,7 @@ func main() {
 	// A second interrupt ends the program at once. A terminal that closes says so
 	// more than once.
 	context.AfterFunc(ctx, func() { signal.Reset(os.Interrupt, syscall.SIGTERM) })
-	os.Exit(int(run(ctx, os.Args[1:], system())))
+	os.Exit(int(execute(ctx, os.Args[1:], system())))
 }
 
 // session is what a command has of the world.
@@ -57,6 +58,7 @@ type session struct {
 	inputs      []string                    // files that no output may replace
 	kept        string                      // the folder of the history, which no output may be in
 	copies      map[string]directory.Source // of directories that two configurations read
+	console     console.Target              // of the configuration, once it is opened
 }
 
 func system() *session {
@@ -70,9 +72,9 @@ func system() *session {
 // exited is the panic by which kong's help ends the parsing.
 type exited struct{ code exitCode }
 
-// run parses the command line, runs the command and returns the exit code. A
+// execute parses the command line, runs the command and returns the exit code. A
 // panic is reported and becomes an exit code too.
-func run(ctx context.Context, args []string, s *session) (code exitCode) {
+func execute(ctx context.Context, args []string, s *session) (code exitCode) {
 	defer func() {
 		switch r := recover().(type) {
 		case nil:
@@ -87,6 +89,8 @@ func run(ctx context.Context, args []string, s *session) (code exitCode) {
 			code = s.crashed(crash{r, debug.Stack()})
 		}
 	}()
+	defer s.hangUp()
+	s.stderr = &lockedWriter{w: s.stderr}
 	tuneMemory()
 	s.redactsEarly(args)
 	if s.logJSON = logsJSON(args); s.logJSON {

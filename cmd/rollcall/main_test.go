@@ -24,7 +24,7 @@ import (
 func at(ctx context.Context, stdin io.Reader, terminal bool, args ...string) (out, talk string, code exitCode) {
 	var stdout, stderr bytes.Buffer
 	s := &session{stdin: stdin, stdout: &stdout, stderr: &stderr, in: render.Terminal{Interactive: terminal}, now: time.Now}
-	code = run(ctx, args, s)
+	code = execute(ctx, args, s)
 	return stdout.String(), stderr.String(), code
 }
 
@@ -167,7 +167,7 @@ func TestWrapped(t *testing.T) {
 func TestPanic(t *testing.T) {
 	var talk bytes.Buffer
 	s := &session{stderr: &talk, stdout: panicking{}, now: time.Now}
-	if code := run(context.Background(), []string{"version"}, s); code != exitInternal || !strings.Contains(talk.String(), "error: internal error: out of ink") {
+	if code := execute(context.Background(), []string{"version"}, s); code != exitInternal || !strings.Contains(talk.String(), "error: internal error: out of ink") {
 		t.Errorf("exit %d, %s", code, talk.String())
 	}
 }

@@ -22,7 +22,7 @@ func TestRejectedInTheSameSecond(t *testing.T) {
 		t.Helper()
 		var talk bytes.Buffer
 		s := &session{stdin: strings.NewReader(""), stdout: new(bytes.Buffer), stderr: &talk, now: func() time.Time { return second }}
-		if code := run(context.Background(), append([]string{"-C", dir}, args...), s); code != want {
+		if code := execute(context.Background(), append([]string{"-C", dir}, args...), s); code != want {
 			t.Fatalf("%s: exit %d, want %d\n%s", strings.Join(args, " "), code, want, talk.String())
 		}
 	}

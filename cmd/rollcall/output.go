@@ -14,9 +14,9 @@ import (
 
 	"github.com/alecthomas/kong"
 
+	"github.com/rollcall-cli/rollcall/internal/atomicfile"
 	"github.com/rollcall-cli/rollcall/internal/render"
 	"github.com/rollcall-cli/rollcall/plan"
-	"github.com/rollcall-cli/rollcall/state"
 )
 
 // output is one -o flag: a format, and the file that it goes to.
@@ -151,7 +151,7 @@ func writeFile(path string, write func(io.Writer) error) error {
 		}
 		return f.Close()
 	}
-	return state.ReplaceFile(path, write)
+	return atomicfile.Write(path, write)
 }
 
 // writePlan writes a plan in every format that was asked for. advice is that of

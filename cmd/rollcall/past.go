@@ -10,12 +10,13 @@ import (
 	"github.com/rollcall-cli/rollcall/config"
 	"github.com/rollcall-cli/rollcall/internal/identity"
 	"github.com/rollcall-cli/rollcall/internal/render"
+	"github.com/rollcall-cli/rollcall/internal/run"
 	"github.com/rollcall-cli/rollcall/plan"
 	"github.com/rollcall-cli/rollcall/state"
 )
 
 // past lists what became of an address.
-func (c *historyListCommand) past(s *session, cfg *config.Config, runs []state.Run) error {
+func (c *historyListCommand) past(s *session, cfg *config.Config, runs []run.Run) error {
 	x, err := identity.ParseAddress(c.Address)
 	if err != nil {
 		return usageError{fmt.Errorf("%q is no mail address: %w", c.Address, err)}
@@ -32,16 +33,16 @@ func (c *historyListCommand) past(s *session, cfg *config.Config, runs []state.R
 			continue
 		}
 		if past, changed := pastOf(p, x); changed {
-			past.Run = runRow(&runs[i])
+			past.Run = runs[i]
 			all = append(all, past)
 		}
 	}
 	if m := s.mask; m != nil {
 		x = identity.MustAddress(m.Address(x.String()))
 		for i := range all {
-			run := s.redactedRun(&runs[slices.IndexFunc(runs, func(r state.Run) bool { return r.Number == all[i].Run.Number })])
+			redacted := s.redactedRun(&runs[slices.IndexFunc(runs, func(r run.Run) bool { return r.Number == all[i].Run.Number })])
 			past, _ := pastOf(s.redactedPlan(&plan.Plan{Accounts: all[i].Accounts}), x)
-			past.Run = runRow(run)
+			past.Run = *redacted
 			all[i] = past
 		}
 	}
@@ -64,9 +65,9 @@ func changesOf(cfg *config.Config, number int, x identity.Address) (*plan.Plan, 
 	p := &plan.Plan{}
 	spellings := plan.NewDomains(cfg.Rules.Domains).Spellings(x)
 	holds := func(a *identity.Account) bool { return a != nil && slices.ContainsFunc(spellings, a.Holds) }
-	_, err := state.ReadRun(cfg.StatePath, number, func(c *state.Change) {
+	_, err := state.ReadRun(cfg.StatePath, number, func(c *identity.Change) {
 		if holds(c.Before) || holds(c.After) || holds(c.Kept) {
-			p.Accounts = append(p.Accounts, plan.AccountChange{Before: c.Before, After: c.After, Kept: c.Kept, Withheld: c.Withheld})
+			p.Accounts = append(p.Accounts, *c)
 		}
 	})
 	p.Accounts = readAs(&cfg.Rules, p.Accounts)
@@ -105,7 +106,7 @@ func writePast(w io.Writer, all []render.Past) error {
 		if i > 0 {
 			text = append(text, ',')
 		}
-		r := &past.Run
+		r, became := &past.Run, render.RowOutcomes(&past.Run)
 		text = fmt.Appendf(text, "\n  {\"run\": %d, \"started\": %q, \"user\": ", r.Number, stamp(r.Started))
 		text = identity.AppendJSONString(text, r.User)
 		text = identity.AppendJSONString(append(text, `, "host": `...), r.Host)
@@ -119,7 +120,7 @@ func writePast(w io.Writer, all []render.Past) error {
 			if n > 0 {
 				text = append(text, ", "...)
 			}
-			outcome, failure := r.RowOutcome(&past.Rows[n])
+			outcome, failure := became(&past.Rows[n])
 			text = bytes.TrimSuffix(past.Rows[n].AppendJSON(text), []byte("}"))
 			text = fmt.Appendf(text, `, "outcome": %q, "error": `, outcome)
 			text = append(identity.AppendJSONString(text, failure), '}')

@@ -54,7 +54,7 @@ func TestQuickstartReports(t *testing.T) {
 				stdin: strings.NewReader(""), stdout: &out, stderr: &talk, out: render.Terminal{Width: 100},
 				now: func() time.Time { return time.Date(2026, 11, 21, 12, 0, 0, 0, time.UTC) },
 			}
-			if code := run(context.Background(), append([]string{"-C", dir}, strings.Fields(command)...), s); code != exitOK {
+			if code := execute(context.Background(), append([]string{"-C", dir}, strings.Fields(command)...), s); code != exitOK {
 				t.Fatalf("exit code %d\n%s", code, talk.String())
 			}
 			got := strings.ReplaceAll(varying.ReplaceAllString(out.String(), "*"), dir, "DIR")

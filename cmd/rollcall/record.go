@@ -12,8 +12,9 @@ import (
 	"strings"
 	"time"
 
-	"github.com/rollcall-cli/rollcall/apply"
 	"github.com/rollcall-cli/rollcall/config"
+	"github.com/rollcall-cli/rollcall/internal/identity"
+	"github.com/rollcall-cli/rollcall/internal/run"
 	"github.com/rollcall-cli/rollcall/plan"
 	"github.com/rollcall-cli/rollcall/state"
 )
@@ -22,16 +23,16 @@ import (
 type record struct {
 	s        *session
 	cfg      *config.Config
-	head     state.Head
+	head     run.Head
 	plan     *plan.Plan           // once it is made or read
 	accounts []plan.AccountChange // of the plan
 	recorder *state.Recorder      // nil until something is written
-	outcome  state.Outcome        // "" until it is known
+	outcome  run.Outcome          // "" until it is known
 }
 
 // record begins a run that holds the lock.
 func (s *session) record(cfg *config.Config) *record {
-	r := &record{s: s, cfg: cfg, head: state.Head{
+	r := &record{s: s, cfg: cfg, head: run.Head{
 		Started: s.now(), User: "unknown user", Host: "unknown host", Automatic: !s.in.Interactive, Command: commandOf(s.args),
 		Tool: release, ConfigDigest: cfg.Digest(), Summary: counts(&plan.Summary{}),
 		Scopes: scopesOf(cfg), Domains: domainsOf(cfg),
@@ -152,19 +153,19 @@ func (s *session) barred(cfg *config.Config, id string) error {
 	if err != nil {
 		return err
 	}
-	for _, run := range slices.Backward(runs) {
-		if run.Plan != id || !run.Outcome.Changed() && run.Outcome != state.Rejected {
+	for _, past := range slices.Backward(runs) {
+		if past.Plan != id || !past.Outcome.Changed() && past.Outcome != run.Rejected {
 			continue
 		}
 		how := "applied"
-		if run.Outcome == state.Rejected {
+		if past.Outcome == run.Rejected {
 			how = "rejected"
 		}
 		why := ""
-		if run.Reason != "" {
-			why = ": " + run.Reason
+		if past.Reason != "" {
+			why = ": " + past.Reason
 		}
-		return staleError{fmt.Errorf("the plan was %s already, at %s by %s, as run %d%s", how, stamp(run.Started), by(s.mask.Name(run.User), s.mask.Name(run.Host)), run.Number, why)}
+		return staleError{fmt.Errorf("the plan was %s already, at %s by %s, as run %d%s", how, stamp(past.Started), by(s.mask.Name(past.User), s.mask.Name(past.Host)), past.Number, why)}
 	}
 	return nil
 }
@@ -179,14 +180,11 @@ func (r *record) begin() (err error) {
 	if r.outcome != "" {
 		ctx = context.WithoutCancel(ctx)
 	}
-	return r.recorder.Changes(ctx, len(r.accounts), func(i int) state.Change {
-		c := &r.accounts[i]
-		return state.Change{Before: c.Before, After: c.After, Kept: c.Kept, Withheld: c.Withheld}
-	})
+	return r.recorder.Changes(ctx, len(r.accounts), func(i int) *identity.Change { return &r.accounts[i] })
 }
 
 // save writes the state once it is recorded what that will have changed.
-func (r *record) save(st *state.State, result apply.Result) error {
+func (r *record) save(st *state.State, result run.Result) error {
 	if err := r.begin(); err != nil {
 		return err
 	}
@@ -194,17 +192,13 @@ func (r *record) save(st *state.State, result apply.Result) error {
 		if err := r.s.locked.Held(); err != nil {
 			return err
 		}
-		intended := state.Result{Applied: result.Applied, Withheld: result.Withheld, SerialAfter: next.Serial, LineageAfter: next.Lineage}
-		for _, f := range result.Failures {
-			intended.Failures = append(intended.Failures, state.Failure{Account: f.Account.String(), Error: f.Err.Error()})
-		}
-		return r.recorder.Intend(intended, next.Sum)
+		return r.recorder.Intend(result, next)
 	})
 	if err != nil {
 		return err
 	}
-	if r.outcome = state.Applied; len(result.Failures) > 0 {
-		r.outcome = state.Incomplete
+	if r.outcome = run.Applied; len(result.Failures) > 0 {
+		r.outcome = run.Incomplete
 	}
 	return nil
 }
@@ -233,7 +227,7 @@ func (r *record) end(err error) error {
 	}
 	var failed error
 	if r.recorder == nil {
-		if r.outcome != state.Declined {
+		if r.outcome != run.Declined {
 			// Nobody has decided about these changes, and a run may end so every
 			// few minutes.
 			r.accounts = nil
@@ -262,7 +256,7 @@ func (r *record) prune() {
 
 // outcomeOf tells an outcome, and why, by the error that a run ended with that
 // has not written the state; "" if it is not to be recorded.
-func (r *record) outcomeOf(err error) (outcome state.Outcome, reason string) {
+func (r *record) outcomeOf(err error) (outcome run.Outcome, reason string) {
 	if err != nil {
 		reason = strings.ReplaceAll(err.Error(), "\n", "; ")
 	}
@@ -272,17 +266,17 @@ func (r *record) outcomeOf(err error) (outcome state.Outcome, reason string) {
 	case errors.As(err, &missing):
 		return "", "" // of which there is nothing to record
 	case errors.Is(err, context.Canceled):
-		return state.Interrupted, "interrupted by its user"
+		return run.Interrupted, "interrupted by its user"
 	case errors.As(err, &expired):
-		return state.Expired, reason
+		return run.Expired, reason
 	case code == exitStale:
-		return state.Stale, reason
+		return run.Stale, reason
 	case code == exitDeclined:
-		return state.Declined, ""
+		return run.Declined, ""
 	case code == exitWithheld:
-		return state.Withheld, ""
+		return run.Withheld, ""
 	case code == exitOK, code == exitUsage:
 		return "", ""
 	}
-	return state.Failed, reason
+	return run.Failed, reason
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/rollcall-cli/rollcall/config"
 	"github.com/rollcall-cli/rollcall/internal/identity"
 	"github.com/rollcall-cli/rollcall/internal/redact"
+	"github.com/rollcall-cli/rollcall/internal/run"
 	"github.com/rollcall-cli/rollcall/plan"
 	"github.com/rollcall-cli/rollcall/state"
 )
@@ -110,21 +111,21 @@ func (s *session) redactedPlan(p *plan.Plan) *plan.Plan {
 // redactedRun returns a run as it may be shown. The digests of its plan and of
 // its configuration are masked too, and it has no lineage, which may be the key of
 // the masks.
-func (s *session) redactedRun(run *state.Run) *state.Run {
+func (s *session) redactedRun(past *run.Run) *run.Run {
 	m := s.mask
 	if m == nil {
-		return run
+		return past
 	}
-	masked := *run
-	masked.User, masked.Host, masked.Command, masked.Reason = m.Name(run.User), m.Name(run.Host), m.Text(run.Command), m.Text(run.Reason)
-	masked.Plan, masked.ConfigDigest = m.Name(run.Plan), m.Name(run.ConfigDigest)
+	masked := *past
+	masked.User, masked.Host, masked.Command, masked.Reason = m.Name(past.User), m.Name(past.Host), m.Text(past.Command), m.Text(past.Reason)
+	masked.Plan, masked.ConfigDigest = m.Name(past.Plan), m.Name(past.ConfigDigest)
 	masked.Lineage, masked.LineageAfter = "", ""
-	masked.Scopes = slices.Clone(run.Scopes)
+	masked.Scopes = slices.Clone(past.Scopes)
 	for i := range masked.Scopes {
 		c := &masked.Scopes[i]
 		c.BaseDN, c.Filter = m.DN(c.BaseDN), m.Source(c.Filter)
 	}
-	masked.Failures = slices.Clone(run.Failures)
+	masked.Failures = slices.Clone(past.Failures)
 	for i := range masked.Failures {
 		f := &masked.Failures[i]
 		f.Account, f.Error = m.Address(f.Account), m.Text(f.Error)

@@ -7,6 +7,7 @@ import (
 
 	"github.com/rollcall-cli/rollcall/config"
 	"github.com/rollcall-cli/rollcall/internal/identity"
+	"github.com/rollcall-cli/rollcall/internal/run"
 	"github.com/rollcall-cli/rollcall/plan"
 	"github.com/rollcall-cli/rollcall/state"
 )
@@ -16,21 +17,21 @@ import (
 // it misspelt, takes all of its accounts or addresses.
 
 // scopesOf returns what a run records of the scopes.
-func scopesOf(cfg *config.Config) []state.Scope {
-	all := []state.Scope{}
+func scopesOf(cfg *config.Config) []run.Scope {
+	all := []run.Scope{}
 	for i := range cfg.Scopes {
 		c := &cfg.Scopes[i]
-		all = append(all, state.Scope{Name: c.Name, Directory: c.Directory, BaseDN: c.BaseDN, Filter: c.Filter, Disabled: c.Disabled})
+		all = append(all, run.Scope{Name: c.Name, Directory: c.Directory, BaseDN: c.BaseDN, Filter: c.Filter, Disabled: c.Disabled})
 	}
 	return all
 }
 
 // domainsOf returns what a run records of the domains, which are sorted.
-func domainsOf(cfg *config.Config) []state.Domain {
-	all := []state.Domain{}
+func domainsOf(cfg *config.Config) []run.Domain {
+	all := []run.Domain{}
 	for i := range cfg.Rules.Domains {
 		d := &cfg.Rules.Domains[i]
-		all = append(all, state.Domain{Name: d.Name, Aliases: append([]string{}, d.Aliases...), Kind: domainKind(d)})
+		all = append(all, run.Domain{Name: d.Name, Aliases: append([]string{}, d.Aliases...), Kind: domainKind(d)})
 	}
 	return all
 }
@@ -38,18 +39,18 @@ func domainsOf(cfg *config.Config) []state.Domain {
 func domainKind(d *plan.Domain) string {
 	switch {
 	case d.Ignore:
-		return state.IgnoredDomain
+		return run.IgnoredDomain
 	case d.Public:
-		return state.PublicDomain
+		return run.PublicDomain
 	}
-	return state.OwnDomain
+	return run.OwnDomain
 }
 
 // lastApplied returns the last run that read all directories, changed the state,
 // withheld nothing and left nothing out: what has not happened since has the same
 // cause. Where there is none, the first that changed the state counts; nil if there is none at all, or
 // nobody can tell.
-func lastApplied(cfg *config.Config) (last *state.Run) {
+func lastApplied(cfg *config.Config) (last *run.Run) {
 	runs, err := state.Runs(cfg.StatePath)
 	if err != nil {
 		return nil
@@ -66,7 +67,7 @@ func lastApplied(cfg *config.Config) (last *state.Run) {
 
 // sinceApplied begins each of what has changed since the last applied run with
 // when that was.
-func sinceApplied(cfg *config.Config, changed func(last *state.Run) []string) []string {
+func sinceApplied(cfg *config.Config, changed func(last *run.Run) []string) []string {
 	last := lastApplied(cfg)
 	if last == nil {
 		return nil
@@ -81,18 +82,18 @@ func sinceApplied(cfg *config.Config, changed func(last *state.Run) []string) []
 // undeclaredSince tells which scopes and domains the configuration does not have
 // any more, as far as accounts or entries depend on them.
 func undeclaredSince(cfg *config.Config, in *plan.Input) []string {
-	return sinceApplied(cfg, func(last *state.Run) []string {
+	return sinceApplied(cfg, func(last *run.Run) []string {
 		return append(lostDomains(cfg, in, last.Domains), lostScopes(cfg, in, last.Scopes)...)
 	})
 }
 
 // rescoped tells which scopes read something else than before.
 func rescoped(cfg *config.Config) []string {
-	return sinceApplied(cfg, func(last *state.Run) []string { return changedScopes(cfg, last.Scopes) })
+	return sinceApplied(cfg, func(last *run.Run) []string { return changedScopes(cfg, last.Scopes) })
 }
 
-func changedScopes(cfg *config.Config, scopes []state.Scope) (told []string) {
-	now := map[string]state.Scope{}
+func changedScopes(cfg *config.Config, scopes []run.Scope) (told []string) {
+	now := map[string]run.Scope{}
 	for _, c := range scopesOf(cfg) {
 		now[c.Name] = c
 	}
@@ -119,8 +120,8 @@ func changedScopes(cfg *config.Config, scopes []state.Scope) (told []string) {
 // behind: active ones of a directory that was read, below the base, without an
 // entry. An account does not record its scope; one below the base of a scope that
 // has entries of its type, user or list, counts for that.
-func lostScopes(cfg *config.Config, in *plan.Input, scopes []state.Scope) (told []string) {
-	lost := slices.DeleteFunc(slices.Clone(scopes), func(before state.Scope) bool {
+func lostScopes(cfg *config.Config, in *plan.Input, scopes []run.Scope) (told []string) {
+	lost := slices.DeleteFunc(slices.Clone(scopes), func(before run.Scope) bool {
 		return slices.ContainsFunc(cfg.Scopes, func(c config.Scope) bool { return c.Name == before.Name })
 	})
 	if len(lost) == 0 {
@@ -169,7 +170,7 @@ func lostScopes(cfg *config.Config, in *plan.Input, scopes []state.Scope) (told 
 // lostDomains tells which domains are not synchronized any more that accounts of
 // directories have addresses in, and which domains are no aliases any more that
 // entries list addresses in.
-func lostDomains(cfg *config.Config, in *plan.Input, domains []state.Domain) (told []string) {
+func lostDomains(cfg *config.Config, in *plan.Input, domains []run.Domain) (told []string) {
 	known := plan.NewDomains(cfg.Rules.Domains)
 	// now returns the domain of this name or alias.
 	now := func(name string) *plan.Domain {
@@ -182,12 +183,12 @@ func lostDomains(cfg *config.Config, in *plan.Input, domains []state.Domain) (to
 	for _, before := range domains {
 		d := now(before.Name)
 		switch {
-		case before.Kind != state.OwnDomain:
+		case before.Kind != run.OwnDomain:
 		case d == nil:
 			gone[before.Name] = fmt.Sprintf("domain %q is not declared any more", before.Name)
 		case d.Name != before.Name:
 			gone[before.Name] = fmt.Sprintf("domain %q is an alias of %q", before.Name, d.Name)
-		case domainKind(d) != state.OwnDomain:
+		case domainKind(d) != run.OwnDomain:
 			gone[before.Name] = fmt.Sprintf("domain %q is %s", before.Name, domainKind(d))
 		}
 		for _, alias := range before.Aliases {

@@ -9,11 +9,11 @@ import (
 	"path/filepath"
 	"slices"
 
+	"github.com/rollcall-cli/rollcall/internal/atomicfile"
 	"github.com/rollcall-cli/rollcall/internal/directory"
 	"github.com/rollcall-cli/rollcall/internal/directory/ldif"
 	"github.com/rollcall-cli/rollcall/internal/identity"
 	"github.com/rollcall-cli/rollcall/internal/render"
-	"github.com/rollcall-cli/rollcall/state"
 )
 
 type snapshotCommand struct {
@@ -175,7 +175,7 @@ func (s *session) replaceAll(all []saved) error {
 	if len(all) == 0 {
 		return nil
 	}
-	return state.ReplaceFile(all[0].path, func(w io.Writer) error {
+	return atomicfile.Write(all[0].path, func(w io.Writer) error {
 		if err := all[0].Write(interruptibleWriter{s.ctx, w}); err != nil {
 			return fmt.Errorf("write %s: %w", all[0].path, err)
 		}

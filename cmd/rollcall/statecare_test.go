@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/rollcall-cli/rollcall/internal/run"
 	"github.com/rollcall-cli/rollcall/state"
 )
 
@@ -93,7 +94,7 @@ func TestEditsAsk(t *testing.T) {
 			local = a.Primary.String()
 		}
 	}
-	run := func(answer string, args ...string) (string, string, exitCode) {
+	edit := func(answer string, args ...string) (string, string, exitCode) {
 		return at(context.Background(), strings.NewReader(answer), true, append([]string{"-C", dir, "state"}, args...)...)
 	}
 	declined := 0
@@ -106,7 +107,7 @@ func TestEditsAsk(t *testing.T) {
 		{[]string{"release", "anna.adler@example.com"}, `make anna.adler@example.com local, so that directory "corp" does not own it any more?`},
 		{[]string{"remove", local}, "remove " + local},
 	} {
-		if out, talk, code := run("no\n", c.args...); code != exitDeclined || !strings.Contains(talk, c.question) || strings.Contains(out, "is now") || strings.Contains(out, "removed") {
+		if out, talk, code := edit("no\n", c.args...); code != exitDeclined || !strings.Contains(talk, c.question) || strings.Contains(out, "is now") || strings.Contains(out, "removed") {
 			t.Errorf("%v: no: exit %d, %s%s", c.args, code, out, talk)
 		}
 		declined++
@@ -119,14 +120,14 @@ func TestEditsAsk(t *testing.T) {
 		t.Fatalf("%d runs, %v", len(runs), err)
 	}
 	for _, r := range runs {
-		if r.Outcome != state.Declined || r.Accounts != 1 {
+		if r.Outcome != run.Declined || r.Accounts != 1 {
 			t.Errorf("%+v", r)
 		}
 	}
-	if _, talk, code := run("yes\n", "remove", local); code != exitOK || !strings.Contains(talk, "rollcall -C "+dir+" undo 5 takes it back") {
+	if _, talk, code := edit("yes\n", "remove", local); code != exitOK || !strings.Contains(talk, "rollcall -C "+dir+" undo 5 takes it back") {
 		t.Errorf("yes: exit %d, %s", code, talk)
 	}
-	if _, talk, code := run("", "release", "anna.adler@example.com", "--auto-approve"); code != exitOK || strings.Contains(talk, "?") {
+	if _, talk, code := edit("", "release", "anna.adler@example.com", "--auto-approve"); code != exitOK || strings.Contains(talk, "?") {
 		t.Errorf("approved: exit %d, %s", code, talk)
 	}
 }
@@ -211,7 +212,7 @@ func TestJSONTalk(t *testing.T) {
 	dir := quickstart(t)
 	var talk bytes.Buffer
 	s := &session{stderr: &talk, stdout: panicking{}, now: time.Now}
-	if code := run(context.Background(), []string{"--log-format", "json", "version"}, s); code != exitInternal {
+	if code := execute(context.Background(), []string{"--log-format", "json", "version"}, s); code != exitInternal {
 		t.Errorf("exit %d", code)
 	}
 	for _, c := range []struct {

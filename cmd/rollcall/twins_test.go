@@ -5,6 +5,7 @@ import (
 
 	goldap "github.com/go-ldap/ldap/v3"
 
+	"github.com/rollcall-cli/rollcall/internal/directory/suite"
 	"github.com/rollcall-cli/rollcall/internal/servertest"
 )
 
@@ -16,7 +17,7 @@ func TestTwins(t *testing.T) {
 	s := newSite(t, servertest.Password, servertest.Base).serve("ldap", d.LDAPS, d.CA.File, d.Reader)
 	s.apply()
 	const relax = "1.3.6.1.4.1.4203.666.5.12" // lets an administrator set entryUUID
-	twin := goldap.NewAddRequest("cn=restored,"+staffUnit+","+servertest.Base, []goldap.Control{goldap.NewControlString(relax, true, "")})
+	twin := goldap.NewAddRequest("cn=restored,"+suite.StaffUnit+","+servertest.Base, []goldap.Control{goldap.NewControlString(relax, true, "")})
 	for name, value := range map[string]string{"objectClass": "user", "cn": "restored", "sn": "restored", "mail": "restored@example.com", "entryUUID": "00000000-0000-4000-8000-000000000003"} {
 		twin.Attribute(name, []string{value})
 	}

@@ -8,6 +8,7 @@ import (
 
 	"github.com/rollcall-cli/rollcall/config"
 	"github.com/rollcall-cli/rollcall/internal/render"
+	"github.com/rollcall-cli/rollcall/internal/run"
 	"github.com/rollcall-cli/rollcall/plan"
 	"github.com/rollcall-cli/rollcall/state"
 )
@@ -38,18 +39,18 @@ func (c *undoCommand) Run(s *session) error {
 	if err != nil {
 		return err
 	}
-	run, past, err := pastRun(cfg, c.Number)
+	done, past, err := pastRun(cfg, c.Number)
 	if err != nil {
 		return err
 	}
-	if !run.Outcome.Changed() {
-		return hinted{fmt.Errorf("run %d changed nothing: it ended as %s", c.Number, run.Outcome), "rollcall history lists the runs"}
+	if !done.Outcome.Changed() {
+		return hinted{fmt.Errorf("run %d changed nothing: it ended as %s", c.Number, done.Outcome), "rollcall history lists the runs"}
 	}
 	st, _, err := reading{}.known(cfg)
 	if err != nil {
 		return err
 	}
-	if err := sameLineage(cfg, run, st.State); err != nil {
+	if err := sameLineage(cfg, done, st.State); err != nil {
 		return err
 	}
 	for _, warning := range s.rewound(cfg) {
@@ -57,7 +58,7 @@ func (c *undoCommand) Run(s *session) error {
 	}
 	var kept []plan.Kept
 	p, err := await(s, func() (p *plan.Plan, err error) {
-		p, kept = plan.Undo(readAs(&cfg.Rules, succeeded(run, past.Accounts)), plan.Input{Accounts: st.Accounts, Rules: cfg.Rules, Now: s.now()})
+		p, kept = plan.Undo(readAs(&cfg.Rules, succeeded(done, past.Accounts)), plan.Input{Accounts: st.Accounts, Rules: cfg.Rules, Now: s.now()})
 		return p, nil
 	})
 	if err != nil {
@@ -78,12 +79,12 @@ func (c *undoCommand) Run(s *session) error {
 
 // sameLineage is an error if a run has left another state than this one, which
 // was begun anew since.
-func sameLineage(cfg *config.Config, run *state.Run, st *state.State) error {
+func sameLineage(cfg *config.Config, done *run.Run, st *state.State) error {
 	runs, err := state.Runs(cfg.StatePath)
 	if err != nil {
 		return err
 	}
-	left := state.LineageLeft(runs, run.Number)
+	left := state.LineageLeft(runs, done.Number)
 	if left == "" || left == st.Lineage {
 		return nil
 	}
@@ -91,30 +92,17 @@ func sameLineage(cfg *config.Config, run *state.Run, st *state.State) error {
 	if begun := state.Begun(runs, st.Lineage); begun != nil {
 		since = fmt.Sprintf("by run %d, of %s", begun.Number, stamp(begun.Started))
 	}
-	return hinted{fmt.Errorf("run %d changed another state: this one was begun anew %s", run.Number, since), "rollcall history lists the runs; those of this state can be undone"}
+	return hinted{fmt.Errorf("run %d changed another state: this one was begun anew %s", done.Number, since), "rollcall history lists the runs; those of this state can be undone"}
 }
 
 // succeeded returns the account changes of a run but those that the console
 // refused.
-func succeeded(run *state.Run, changes []plan.AccountChange) []plan.AccountChange {
+func succeeded(done *run.Run, changes []plan.AccountChange) []plan.AccountChange {
 	failed := map[string]bool{}
-	for _, f := range run.Failures {
+	for _, f := range done.Failures {
 		failed[f.Account] = true
 	}
-	var all []plan.AccountChange
-	for _, c := range changes {
-		name := ""
-		switch after := c.Result(); {
-		case after != nil:
-			name = after.Primary.String()
-		case c.Before != nil:
-			name = c.Before.Primary.String()
-		}
-		if !failed[name] {
-			all = append(all, c)
-		}
-	}
-	return all
+	return slices.DeleteFunc(changes, func(c plan.AccountChange) bool { return failed[c.Name().String()] })
 }
 
 // readAs returns account changes with the accounts as the rules write addresses.

@@ -13,7 +13,7 @@ import (
 // Target is a console that is read and written.
 type Target interface {
 	Reader
-	apply.Target
+	apply.Console
 	// Close ends what the console has begun.
 	Close() error
 }
@@ -50,6 +50,9 @@ type ReadError struct {
 
 func (e *ReadError) Error() string { return fmt.Sprintf("console %q: %v", e.Console, e.Err) }
 
+// Unusable says that the console cannot be used any more in this run.
+func (e *ReadError) Unusable() {}
+
 func (e *ReadError) Unwrap() error { return e.Err }
 
 // Hint says what to do next.
@@ -62,6 +65,9 @@ type RefusedError struct {
 }
 
 func (e *RefusedError) Error() string { return fmt.Sprintf("console %q: %v", e.Console, e.Err) }
+
+// Unusable says that the console cannot be used any more in this run.
+func (e *RefusedError) Unusable() {}
 
 func (e *RefusedError) Unwrap() error { return e.Err }
 

@@ -37,7 +37,8 @@ type Source interface {
 	// progress, unless nil, hears now and then how far the read is.
 	//
 	// Scopes that cannot be read are refused before anything is read. When ctx
-	// ends, so does the read, with the context's error.
+	// ends, so does the read, with the context's error. The receipt leaves Kind and
+	// what of the objects are entries to who reads.
 	Read(ctx context.Context, scopes []Scope, sink Sink, progress func(Progress)) (identity.Receipt, error)
 }
 

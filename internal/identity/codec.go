@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode/utf16"
 	"unicode/utf8"
 )
 
@@ -105,6 +106,31 @@ func Unprintable(r rune) bool {
 		return true
 	}
 	return false
+}
+
+// MarshalLine returns one line of JSON, without its newline, in which no character
+// acts on a terminal.
+func MarshalLine(v any) ([]byte, error) {
+	var text bytes.Buffer
+	enc := json.NewEncoder(&text)
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(v); err != nil {
+		return nil, err
+	}
+	// What is not ASCII is inside a string.
+	var line []byte
+	for _, r := range strings.TrimSuffix(text.String(), "\n") {
+		switch {
+		case !Unprintable(r):
+			line = utf8.AppendRune(line, r)
+		case r > 0xffff:
+			high, low := utf16.EncodeRune(r)
+			line = fmt.Appendf(line, `\u%04x\u%04x`, high, low)
+		default:
+			line = fmt.Appendf(line, `\u%04x`, r)
+		}
+	}
+	return line, nil
 }
 
 // Decoder reads accounts from JSON and stores their texts compactly. Use one

@@ -13,14 +13,17 @@ var accountColumns = []accountColumn{
 	{head: "primary", cell: func(a *identity.Account, _ bool) cell { return subject(a.Primary.String()) }},
 	{head: "aliases", least: leastAddress, address: true, cell: someAliases},
 	{head: "type", cell: func(a *identity.Account, _ bool) cell { return text(a.Type.String()) }},
-	{head: "status", cell: func(a *identity.Account, _ bool) cell {
-		if !a.Active() {
-			return styled(yellow, a.Status.String())
-		}
-		return text(a.Status.String())
-	}},
+	{head: "status", cell: func(a *identity.Account, _ bool) cell { return statusOf(a) }},
 	{head: "owner", least: 8, cell: owner},
 	{head: "username", least: 12, helps: true, cell: func(a *identity.Account, _ bool) cell { return text(a.Username) }},
+}
+
+// statusOf is the status of an account, with that which few have in sight.
+func statusOf(a *identity.Account) cell {
+	if !a.Active() {
+		return styled(yellow, a.Status.String())
+	}
+	return text(a.Status.String())
 }
 
 // owner is the label of the directory, or "local" in the looks of a remark.

@@ -44,6 +44,9 @@ var (
 	entryBefore    = changeColumn{head: "entry", least: 30, helps: true, cell: func(r *change, _ bool) cell { return styled(dim, r.Before.DN) }}
 	entryAfter     = changeColumn{head: "entry", least: 30, helps: true, cell: func(r *change, _ bool) cell { return styled(dim, r.After.DN) }}
 
+	// marks says that a brake withholds a change, and that it takes drift back.
+	marks = changeColumn{cell: markOf}
+
 	// directory is shown only in plans of several directories.
 	directory = changeColumn{head: "directory", least: 8, helps: true, cell: func(r *change, _ bool) cell { return styled(dim, r.Row.Directory) }}
 )
@@ -62,81 +65,79 @@ func arrow(value string) cell { return spans(span{"-> ", dim}, span{clean(value)
 
 var categories = [plan.Categories]category{
 	plan.Add: {comes, "address starts receiving mail", "addresses start receiving mail", []changeColumn{
-		addressColumn,
+		addressColumn, marks,
 		{head: "as", least: leastAddress, address: true, cell: addedAs},
 		username, entryDN, guid,
 	}},
 	plan.Inactive: {goes, "address stops receiving mail", "addresses stop receiving mail", []changeColumn{
-		addressColumn,
-		{cell: withheldCell},
+		addressColumn, marks,
 		{head: "was", least: leastAddress, address: true, cell: wasRole},
 		{head: "because", least: 15, cell: func(r *change, _ bool) cell { return text(r.Change.Reason.Text()) }},
 		usernameBefore, entryBefore,
 	}},
 	plan.PrimaryChange: {alters, "account gets another primary address", "accounts get another primary address", []changeColumn{
 		{head: "new primary", cell: func(r *change, _ bool) cell { return becomes(r.OriginalPrimary, r.NewPrimary) }},
-		{cell: withheldCell},
+		marks,
 		{head: "was", least: leastAddress, address: true, cell: func(r *change, _ bool) cell { return was(r.OriginalPrimary, r.NewPrimary) }},
 		usernameAfter, entryAfter,
 	}},
 	plan.DirectorySwitch: {alters, "account moves to another directory", "accounts move to another directory", []changeColumn{
-		addressColumn,
+		addressColumn, marks,
 		{head: "directory", least: 30, cell: func(r *change, _ bool) cell {
 			return spans(owned(r.OriginalDirectory), span{" -> ", dim}, owned(r.NewDirectory))
 		}},
 		usernameAfter, entryAfter,
 	}},
 	plan.AliasSwitch: {alters, "alias moves to another account", "aliases move to another account", []changeColumn{
-		addressColumn, fromAccount, toAccount,
+		addressColumn, marks, fromAccount, toAccount,
 	}},
 	plan.AliasToPrimary: {alters, "alias becomes the primary of another account", "aliases become primaries of other accounts", []changeColumn{
-		addressColumn,
+		addressColumn, marks,
 		{head: "was alias of", least: leastAddress, address: true, cell: func(r *change, short bool) cell {
 			return text(shortAddress(r.OriginalPrimary, r.Row.Address, short))
 		}},
 		renamed("goes to", usernameAfter), entryAfter,
 	}},
 	plan.PrimaryToAlias: {alters, "primary becomes an alias of another account", "primaries become aliases of other accounts", []changeColumn{
-		addressColumn,
+		addressColumn, marks,
 		{head: "now alias of", least: leastAddress, address: true, cell: func(r *change, short bool) cell {
 			return text(shortAddress(r.NewPrimary, r.Row.Address, short))
 		}},
 		renamed("was primary of", usernameBefore), entryBefore,
 	}},
 	plan.PrimarySwitch: {alters, "primary passes to another account", "primaries pass to other accounts", []changeColumn{
-		addressColumn,
+		addressColumn, marks,
 		{head: "from", least: 12, cell: func(r *change, _ bool) cell { return text(r.Before.Username) }},
 		{head: "to", least: 15, cell: func(r *change, _ bool) cell { return arrow(r.After.Username) }},
 		originalGUID, newGUID,
 	}},
 	plan.TypeChange: {alters, "account changes its type", "accounts change their type", []changeColumn{
-		addressColumn,
+		addressColumn, marks,
 		{head: "type", cell: func(r *change, _ bool) cell { return changed(r.OriginalType, r.NewType) }},
 		{head: "because", least: 20, cell: func(r *change, _ bool) cell { return styled(dim, r.Row.Reason) }},
 	}},
 	plan.UsernameChange: {alters, "account gets another username", "accounts get another username", []changeColumn{
-		addressColumn,
+		addressColumn, marks,
 		{head: "username", least: 24, cell: func(r *change, _ bool) cell { return changed(r.OriginalUsername, r.NewUsername) }},
 	}},
 	plan.Adoption: {comes, "local account gets an owner", "local accounts get an owner", []changeColumn{
-		addressColumn, username, renamed("owner", entryDN), guid,
+		addressColumn, marks, username, renamed("owner", entryDN), guid,
 	}},
 	plan.GUIDChange: {alters, "account is bound to another GUID", "accounts are bound to another GUID", []changeColumn{
-		addressColumn, originalGUID, newGUID, usernameAfter,
+		addressColumn, marks, originalGUID, newGUID, usernameAfter,
 	}},
 	plan.Reactivation: {comes, "inactive account comes back", "inactive accounts come back", []changeColumn{
-		addressColumn, usernameAfter, entryAfter, guid,
+		addressColumn, marks, usernameAfter, entryAfter, guid,
 	}},
 	plan.Removal: {goes, "record of an account goes", "records of accounts go", []changeColumn{
-		addressColumn,
-		{cell: withheldCell},
+		addressColumn, marks,
 		{head: "address now of", least: leastAddress, address: true, cell: func(r *change, short bool) cell {
 			return text(shortAddress(r.NewPrimary, r.Row.Address, short))
 		}},
 		usernameBefore, entryBefore, guid,
 	}},
 	plan.AttributeChange: {alters, "attribute changes", "attributes change", []changeColumn{
-		addressColumn,
+		addressColumn, marks,
 		{head: "attribute", least: 12, cell: func(r *change, _ bool) cell { return text(r.Row.Attribute) }},
 		{head: "change", wraps: true, cell: func(r *change, _ bool) cell { return changed(r.Original, r.New) }},
 	}},
@@ -185,11 +186,16 @@ func wasRole(r *change, short bool) cell {
 	return words(r.Row.Type+" account", "")
 }
 
-func withheldCell(r *change, _ bool) cell {
-	if !r.Row.Withheld {
-		return cell{}
+func markOf(r *change, _ bool) cell {
+	switch {
+	case r.Row.Withheld && r.Change.Drift:
+		return styled(yellow, "withheld, drift")
+	case r.Row.Withheld:
+		return styled(yellow, "withheld")
+	case r.Change.Drift:
+		return styled(yellow, "drift")
 	}
-	return styled(yellow, "withheld")
+	return cell{}
 }
 
 // columnsOf returns the columns of a category in a plan of one or several

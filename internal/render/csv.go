@@ -31,9 +31,12 @@ var planHeader = []string{
 //	original_guid="…" new_guid="…"
 //	original_type="user" new_type="list"
 //	withheld
+//	drift
 //	with="inactive bob@example.com"
 //
-// The last names the change without which one that is left out cannot be made.
+// The word drift marks what takes back a change that was made in the console by
+// hand. The last names the change without which one that is left out cannot be
+// made.
 //
 // A cell in which a spreadsheet would see a formula starts with an apostrophe, and
 // so does what stands behind a comma, semicolon, tab or bar in it, for a spreadsheet
@@ -58,7 +61,7 @@ func CSV(w io.Writer, p *plan.Plan) error {
 
 func changeCells(cells []string, c *plan.Change) []string {
 	r := c.Row()
-	return rowCells(cells, r.Category.String(), &r, r.Reason, detail(&r, ""))
+	return rowCells(cells, r.Category.String(), &r, r.Reason, detail(&r, "", c.Drift))
 }
 
 func leftOutCells(cells []string, l *plan.LeftOut) []string {
@@ -67,7 +70,7 @@ func leftOutCells(cells []string, l *plan.LeftOut) []string {
 	if !l.With.Address.IsZero() {
 		with = l.With.Category.String() + " " + l.With.Address.String()
 	}
-	return rowCells(cells, "left_out", &r, r.Category.String(), detail(&r, with))
+	return rowCells(cells, "left_out", &r, r.Category.String(), detail(&r, with, false))
 }
 
 func rowCells(cells []string, category string, r *plan.Row, reason, detail string) []string {
@@ -80,14 +83,17 @@ func rowCells(cells []string, category string, r *plan.Row, reason, detail strin
 }
 
 // detail holds what has no column of its own.
-func detail(r *plan.Row, with string) string {
+func detail(r *plan.Row, with string, drift bool) string {
 	var b []byte
-	pair := func(name, value string) {
+	word := func(word string) {
 		if len(b) > 0 {
 			b = append(b, ' ')
 		}
-		b = append(append(b, name...), '=')
-		b = strconv.AppendQuote(b, value)
+		b = append(b, word...)
+	}
+	pair := func(name, value string) {
+		word(name)
+		b = strconv.AppendQuote(append(b, '='), value)
 	}
 	switch r.Category {
 	case plan.AttributeChange:
@@ -105,10 +111,10 @@ func detail(r *plan.Row, with string) string {
 		pair("with", with)
 	}
 	if r.Withheld {
-		if len(b) > 0 {
-			b = append(b, ' ')
-		}
-		b = append(b, "withheld"...)
+		word("withheld")
+	}
+	if drift {
+		word("drift")
 	}
 	return string(b)
 }

@@ -28,7 +28,7 @@ func TestCSV(t *testing.T) {
 	for _, p := range []struct {
 		name string
 		plan *plan.Plan
-	}{{"everything", everything()}, {"nothing", nothing()}, {"part", part(t)}, {"poisoned", poisoned()}, {"standing", standing()}} {
+	}{{"everything", everything()}, {"nothing", nothing()}, {"part", part(t)}, {"poisoned", poisoned()}, {"standing", standing()}, {"drift", drifting()}, {"drift-poisoned", poisonedDrift()}} {
 		t.Run(p.name, func(t *testing.T) {
 			got := csvOf(t, p.plan)
 			golden(t, p.name+".csv", got)

@@ -77,6 +77,14 @@ func (c *Comparison) hidden(f *FileDifference) string {
 	return "its content is not shown, for it may be a secret"
 }
 
+// marked reports whether any of the changes takes drift back.
+func (c *Comparison) marked() bool {
+	return slices.ContainsFunc(c.Changes, func(d plan.Differing[plan.Change]) bool { return d.Row().Drift })
+}
+
+// driftMark explains the mark where drift itself is not shown.
+const driftMark = "changes marked drift correct what was changed in the console by hand"
+
 // Signs of the rows of a difference are those of a diff.
 var effects = [plan.Effects]struct {
 	sign      span
@@ -161,6 +169,9 @@ func DifferenceText(w io.Writer, c *Comparison, opt TextOptions) error {
 	header := c.Head.Header
 	header.Created = time.Time{}
 	o.header(&plan.Plan{Header: header})
+	if c.marked() {
+		o.prose(margin, "", plain, driftMark)
+	}
 	o.files(c)
 	columns := func(x plan.Category) []changeColumn {
 		return columnsOf(x, severalDirectories(c.Base) || severalDirectories(c.Head))

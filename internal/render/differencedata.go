@@ -74,6 +74,11 @@ func DifferenceJSON(w io.Writer, c *Comparison) error {
 	}
 	texts("directories", read)
 	texts("unread", c.Head.Unread)
+	console := ""
+	if r := otherConsole(&c.Head.Header); r != nil {
+		console = r.Name
+	}
+	member("console", console)
 	texts("only", c.Head.Only)
 	texts("except", c.Head.Except)
 	texts("warnings", c.Head.Warnings)

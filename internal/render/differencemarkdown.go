@@ -36,6 +36,9 @@ func DifferenceMarkdown(w io.Writer, c *Comparison) error {
 	}
 	r.list(warnings(c.Head))
 	r.risks(c)
+	if c.marked() {
+		r.put("Changes marked drift correct what was changed in the console by hand.\n\n")
+	}
 	r.names("Not read", c.Head.Unread)
 	r.names("Only", c.Head.Only)
 	r.names("Except", c.Head.Except)

@@ -6,11 +6,12 @@
 //
 // Text written for a terminal is a column of signs and what they stand for:
 //
-//   - an address that comes into service, or an account that does
-//   - an address that goes out of service
-//     ~  a change of what is there
-//     .  a change that is left out
-//     !  a refusal
+//	~  a change of what is there
+//	+  an address that comes into service, or an account that does
+//	-  an address that goes out of service
+//	.  a change that is left out
+//	!  a refusal
+//	*  what somebody changed in the console by hand
 //
 // so that it reads the same without colour. The address that a row is about is
 // never shortened; other cells are, in their middle, when the width demands it.

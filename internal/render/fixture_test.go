@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -316,5 +317,65 @@ func poisoned() *plan.Plan {
 			})
 		}
 	}
+	return p
+}
+
+// console is the receipt of a console that is not the state file.
+func console() *plan.ConsoleReceipt {
+	return &plan.ConsoleReceipt{
+		Name: "gateway", Kind: "exec", Product: "acme-gateway", Version: "3.1", Accounts: 12512, Owned: 12403, Local: 79, Foreign: 30, Seconds: 2.149,
+	}
+}
+
+// drifting is a plan with each kind of drift, more than is shown at once, and
+// changes that take some of it back.
+func drifting() *plan.Plan {
+	p := everything()
+	p.Console = console()
+	add := func(kind plan.DriftKind, primary, ref, field, recorded, found string) {
+		d := plan.Drift{Kind: kind, Ref: ref, Field: field, Recorded: recorded, Found: found}
+		if primary != "" {
+			d.Primary = mail(primary)
+		}
+		p.Drift = append(p.Drift, d)
+	}
+	var crowd []string
+	for i := range 40 {
+		crowd = append(crowd, fmt.Sprintf("member%02d@example.com", i))
+	}
+	add(plan.DriftGone, "all@example.com", "u-7", "", "", "")
+	add(plan.DriftGone, "wei.li@example.com", "u-4", "", "", "")
+	add(plan.DriftForeign, "branch@example.com", "u-90", "owner", "hq", "branch")
+	add(plan.DriftOwner, "mia@example.com", "u-16", "owner", "corp/"+guidOf(16).String(), "corp/"+guidOf(99).String())
+	add(plan.DriftChanged, "ann.smith@example.com", "u-1", "aliases", "a.smith@example.com sales@example.com", "a.smith@example.com ann@example.com sales@example.com")
+	add(plan.DriftChanged, "ann.smith@example.com", "u-1", "display_name", "Ann Smith", "Ann Smith (Sales)")
+	add(plan.DriftChanged, "crowd@example.com", "u-40", "aliases", strings.Join(crowd[:20], " "), strings.Join(crowd[2:], " "))
+	add(plan.DriftChanged, "dana@example.com", "u-41", "display_name", "דנה לוי", "مها خليل")
+	add(plan.DriftChanged, "dana@example.com", "u-41", "status", "active", "inactive")
+	add(plan.DriftChanged, "ivy@example.com", "u-12", "department", "Lab", "")
+	add(plan.DriftUnrecorded, "", "u-97", "", "", "")
+	add(plan.DriftUnrecorded, "temp@example.com", "u-98", "", "", "")
+	add(plan.DriftUnrecorded, "trainee@example.com", "u-99", "", "", "")
+	for i := range p.Changes {
+		c := &p.Changes[i]
+		switch a := c.Address.String(); {
+		case c.Category == plan.Add && (a == "all@example.com" || a == "wei.li@example.com"), c.Category == plan.AttributeChange && a == "ann.jones@example.com" && c.Attribute == identity.DisplayName,
+			c.Category == plan.Inactive && a == "student00@example.org":
+			c.Drift = true
+		}
+	}
+	return p
+}
+
+// poisonedDrift has hostile text in everything that a console says.
+func poisonedDrift() *plan.Plan {
+	p := &plan.Plan{Header: plan.Header{Console: &plan.ConsoleReceipt{Name: hostile, Kind: hostile, Product: hostile, Version: hostile, Accounts: 1, Foreign: 1}}}
+	for kind := range plan.DriftKind(plan.DriftKinds) {
+		p.Drift = append(p.Drift, plan.Drift{Kind: kind, Primary: mail("=a@example.com"), Ref: hostile, Field: hostile, Recorded: hostile + "a", Found: hostile + "b"})
+	}
+	a := person(1, "a", "A", "Staff", "+a@example.com")
+	p.Accounts = []plan.AccountChange{{Before: a, After: but(a, func(a *identity.Account) { a.Username = hostile })}}
+	p.Changes = plan.Rows(p.Accounts)
+	p.Changes[0].Drift = true
 	return p
 }

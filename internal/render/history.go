@@ -9,39 +9,12 @@ import (
 	"strings"
 	"time"
 
+	"github.com/rollcall-cli/rollcall/internal/run"
 	"github.com/rollcall-cli/rollcall/plan"
 )
 
-// Run is a past run of apply.
-type Run struct {
-	Number              int
-	Started             time.Time
-	Ended               *time.Time // nil while it goes on
-	Seconds             float64
-	User, Host, Command string
-	Automatic           bool
-	Outcome, Reason     string
-	// Changed tells that the run has written the state, Settled that a later
-	// one has found out how it ended.
-	Changed, Settled    bool
-	Plan                string   // its checksum
-	Undoes              int      // the run that it takes back, or 0
-	Only, Except        []string // the selectors that the plan was made with
-	Serial, SerialAfter int64
-	// Accounts counts the account changes of the plan, Applied and Withheld what
-	// became of them.
-	Accounts, Applied, Withheld int
-	Failures                    []RunFailure
-	// Counts are the rows of the plan by category, "rejection", "withheld" and
-	// "left_out".
-	Counts map[string]int
-}
-
-// RunFailure is an account that the console refused to change.
-type RunFailure struct{ Account, Error string }
-
 // mode tells whether somebody sat at the run.
-func (r *Run) mode() string {
+func mode(r *run.Run) string {
 	if r.Automatic {
 		return "automatic"
 	}
@@ -49,21 +22,21 @@ func (r *Run) mode() string {
 }
 
 // outcome is the cell of how a run ended.
-func (r *Run) outcome() cell {
+func outcome(r *run.Run) cell {
 	switch {
-	case r.Outcome == "applied":
-		return styled(green, r.Outcome)
-	case r.Changed, r.Outcome == "failed", r.Outcome == "damaged":
-		return styled(red, r.Outcome)
+	case r.Outcome == run.Applied:
+		return styled(green, string(r.Outcome))
+	case r.Outcome == run.Incomplete, r.Outcome == run.Failed, r.Outcome == run.Damaged:
+		return styled(red, string(r.Outcome))
 	}
-	return styled(yellow, r.Outcome)
+	return styled(yellow, string(r.Outcome))
 }
 
 // counts tells the rows of a run's plan in few words.
-func (r *Run) counts() string {
+func counts(r *run.Run) string {
 	var parts []string
 	add := func(key string) {
-		if n := r.Counts[key]; n > 0 {
+		if n := r.Summary[key]; n > 0 {
 			parts = append(parts, number(n)+" "+key)
 		}
 	}
@@ -86,28 +59,28 @@ func second(t time.Time) string {
 	return t.UTC().Format(time.RFC3339)
 }
 
-var runColumns = []column[*Run]{
-	{head: "run", cell: func(r *Run, _ bool) cell { return text(strconv.Itoa(r.Number)) }},
-	{head: "started", cell: func(r *Run, _ bool) cell { return text(second(r.Started)) }},
-	{head: "by", least: 12, cell: func(r *Run, _ bool) cell {
+var runColumns = []column[*run.Run]{
+	{head: "run", cell: func(r *run.Run, _ bool) cell { return text(strconv.Itoa(r.Number)) }},
+	{head: "started", cell: func(r *run.Run, _ bool) cell { return text(second(r.Started)) }},
+	{head: "by", least: 12, cell: func(r *run.Run, _ bool) cell {
 		if r.User == "" {
 			return cell{}
 		}
 		return text(r.User + "@" + r.Host)
 	}},
-	{head: "how", helps: true, cell: func(r *Run, _ bool) cell { return styled(dim, r.mode()) }},
-	{head: "outcome", cell: func(r *Run, _ bool) cell { return r.outcome() }},
-	{head: "changes", wraps: true, cell: func(r *Run, _ bool) cell { return text(r.counts()) }},
+	{head: "how", helps: true, cell: func(r *run.Run, _ bool) cell { return styled(dim, mode(r)) }},
+	{head: "outcome", cell: func(r *run.Run, _ bool) cell { return outcome(r) }},
+	{head: "changes", wraps: true, cell: func(r *run.Run, _ bool) cell { return text(counts(r)) }},
 }
 
 // Runs writes a table of runs. Only the width and the colour of the options
 // count.
-func Runs(w io.Writer, runs []Run, opt TextOptions) error {
+func Runs(w io.Writer, runs []run.Run, opt TextOptions) error {
 	o := newPage(w, opt.Width, opt.Color)
 	if len(runs) == 0 {
 		o.line(plain, "no run is recorded yet")
 	}
-	t := table[*Run]{columns: runColumns, rows: len(runs), row: func(i int) *Run { return &runs[i] }}
+	t := table[*run.Run]{columns: runColumns, rows: len(runs), row: func(i int) *run.Run { return &runs[i] }}
 	t.all(o)
 	return o.flush()
 }
@@ -120,7 +93,7 @@ var runHeader = []string{
 
 // RunsCSV writes one row per run, below a line of headings: its facts, and the
 // rows of its plan by category. Cells are as safe as those of [CSV].
-func RunsCSV(w io.Writer, runs []Run) error {
+func RunsCSV(w io.Writer, runs []run.Run) error {
 	keys := make([]string, 0, plan.Categories+3)
 	for c := range plan.Category(plan.Categories) {
 		keys = append(keys, c.String())
@@ -135,12 +108,12 @@ func RunsCSV(w io.Writer, runs []Run) error {
 			ended = second(*r.Ended)
 		}
 		row := []string{
-			strconv.Itoa(r.Number), second(r.Started), ended, strconv.FormatFloat(r.Seconds, 'f', 3, 64), r.User, r.Host, r.mode(), r.Command,
-			r.Outcome, r.Reason, r.Plan, strconv.FormatInt(r.Serial, 10), strconv.FormatInt(r.SerialAfter, 10),
+			strconv.Itoa(r.Number), second(r.Started), ended, strconv.FormatFloat(r.Seconds, 'f', 3, 64), r.User, r.Host, mode(r), r.Command,
+			string(r.Outcome), r.Reason, r.Plan, strconv.FormatInt(r.Serial, 10), strconv.FormatInt(r.SerialAfter, 10),
 			strconv.Itoa(r.Accounts), strconv.Itoa(r.Applied), strconv.Itoa(r.Withheld), strconv.Itoa(len(r.Failures)),
 		}
 		for _, key := range keys {
-			row = append(row, strconv.Itoa(r.Counts[key]))
+			row = append(row, strconv.Itoa(r.Summary[key]))
 		}
 		writeSafe(out, row)
 	}
@@ -148,31 +121,42 @@ func RunsCSV(w io.Writer, runs []Run) error {
 	return out.Error()
 }
 
-// RowOutcome tells what became of a row of a run's plan: "applied", "withheld",
-// "failed" with the error, or "not_applied" in a run that changed nothing.
-func (r *Run) RowOutcome(c *plan.Change) (outcome, failure string) {
-	switch {
-	case !r.Changed:
-		return "not_applied", ""
-	case c.Withheld:
-		return "withheld", ""
+// RowOutcomes returns a function that tells what became of a row of a run's plan:
+// "applied", "withheld", "failed" with the error, or "not_applied" in a run that
+// changed nothing.
+func RowOutcomes(r *run.Run) func(*plan.Change) (outcome, failure string) {
+	failed := map[string]string{}
+	for _, f := range r.Failures {
+		failed[f.Account] = f.Error
 	}
-	account := c.After
-	if account == nil {
-		account = c.Before
+	return func(c *plan.Change) (string, string) {
+		switch {
+		case !r.Outcome.Changed():
+			return "not_applied", ""
+		case c.Withheld:
+			return "withheld", ""
+		}
+		account := c.After
+		if account == nil {
+			account = c.Before
+		}
+		if failure, failed := failed[account.Primary.String()]; failed {
+			return "failed", failure
+		}
+		return "applied", ""
 	}
-	if i, failed := slices.BinarySearchFunc(r.Failures, account.Primary.String(), func(f RunFailure, x string) int { return strings.Compare(f.Account, x) }); failed {
-		return "failed", r.Failures[i].Error
-	}
-	return "applied", ""
 }
 
-// RunText writes a run with each change of its plan. Failures must be in order
-// of their accounts.
-func RunText(w io.Writer, r *Run, p *plan.Plan, opt TextOptions) error {
+// failuresOf returns the failures of a run in order of their accounts.
+func failuresOf(r *run.Run) []run.Failure {
+	return slices.SortedFunc(slices.Values(r.Failures), func(a, b run.Failure) int { return strings.Compare(a.Account, b.Account) })
+}
+
+// RunText writes a run with each change of its plan.
+func RunText(w io.Writer, r *run.Run, p *plan.Plan, opt TextOptions) error {
 	o := newPage(w, opt.Width, opt.Color)
 	o.put(bold, fmt.Sprintf("Run %d: ", r.Number))
-	o.cell(r.outcome())
+	o.cell(outcome(r))
 	o.end()
 	fact := func(name, value string) {
 		if value != "" {
@@ -187,7 +171,7 @@ func RunText(w io.Writer, r *Run, p *plan.Plan, opt TextOptions) error {
 	case r.Ended != nil:
 		fact("took", strconv.FormatFloat(r.Seconds, 'f', 1, 64)+" s")
 	}
-	fact("by", r.User+" on "+r.Host+", "+r.mode())
+	fact("by", r.User+" on "+r.Host+", "+mode(r))
 	fact("command", r.Command)
 	fact("plan", r.Plan)
 	if r.Undoes > 0 {
@@ -195,8 +179,8 @@ func RunText(w io.Writer, r *Run, p *plan.Plan, opt TextOptions) error {
 	}
 	fact("only", strings.Join(r.Only, ", "))
 	fact("except", strings.Join(r.Except, ", "))
-	fact("rows", r.counts())
-	if r.Changed {
+	fact("rows", counts(r))
+	if r.Outcome.Changed() {
 		fact("state", fmt.Sprintf("version %d became %d", r.Serial, r.SerialAfter))
 	}
 	sum := p.Summary()
@@ -204,23 +188,24 @@ func RunText(w io.Writer, r *Run, p *plan.Plan, opt TextOptions) error {
 		o.category(p, c, sum.Changes[c], opt)
 	}
 	if n := len(r.Failures); n > 0 {
+		failures := failuresOf(r)
 		o.title("failed", count(n, "account could not be changed", "accounts could not be changed"))
-		t := table[*RunFailure]{
+		t := table[*run.Failure]{
 			columns: failureColumns,
-			sign:    refused, rows: opt.cut(n), row: func(i int) *RunFailure { return &r.Failures[i] },
+			sign:    refused, rows: opt.cut(n), row: func(i int) *run.Failure { return &failures[i] },
 		}
 		t.all(o)
 		o.cut(n-t.rows, opt)
 	}
 	o.end()
 	switch {
-	case r.Outcome == "unfinished":
+	case r.Outcome == run.Unfinished:
 		o.prose(0, "unfinished: ", bold, "the run goes on, or was ended from outside; the next one finds out")
-	case !r.Changed && len(p.Changes) > 0:
+	case !r.Outcome.Changed() && len(p.Changes) > 0:
 		o.prose(0, "nothing was changed: ", bold, "this is what the plan would have done")
-	case !r.Changed && r.Accounts > 0:
+	case !r.Outcome.Changed() && r.Accounts > 0:
 		o.prose(0, "nothing was changed: ", bold, "the changes of the plan are not recorded one by one")
-	case !r.Changed:
+	case !r.Outcome.Changed():
 		o.prose(0, "nothing was changed", bold, "")
 	default:
 		done := count(r.Applied, "account", "accounts") + " changed"
@@ -230,19 +215,20 @@ func RunText(w io.Writer, r *Run, p *plan.Plan, opt TextOptions) error {
 		if n := len(r.Failures); n > 0 {
 			done += ", " + number(n) + " failed"
 		}
-		o.prose(0, clean(r.Outcome)+": ", bold, done)
+		o.prose(0, clean(string(r.Outcome))+": ", bold, done)
 	}
 	return o.flush()
 }
 
 // RunCSV writes the changes of a run's plan as [CSV] does, with the outcome and
-// the error of each. Failures must be in order of their accounts.
-func RunCSV(w io.Writer, r *Run, p *plan.Plan) error {
+// the error of each.
+func RunCSV(w io.Writer, r *run.Run, p *plan.Plan) error {
 	out := csv.NewWriter(w)
 	out.Write(append(slices.Clone(planHeader), "outcome", "error"))
 	cells := make([]string, 0, len(planHeader)+2)
+	became := RowOutcomes(r)
 	for i := range p.Changes {
-		outcome, failure := r.RowOutcome(&p.Changes[i])
+		outcome, failure := became(&p.Changes[i])
 		writeSafe(out, append(changeCells(cells[:0], &p.Changes[i]), outcome, failure))
 	}
 	out.Flush()

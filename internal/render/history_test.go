@@ -8,12 +8,13 @@ import (
 	"time"
 
 	"github.com/rollcall-cli/rollcall/internal/identity"
+	"github.com/rollcall-cli/rollcall/internal/run"
 	"github.com/rollcall-cli/rollcall/plan"
 )
 
 // pastRun is a run in which one account was changed, one failed, and one was
 // withheld.
-func pastRun() (*Run, *plan.Plan) {
+func pastRun() (*run.Run, *plan.Plan) {
 	ann, bob, cat := person(1, "ann", "Ann", "Staff", "ann@example.com"), person(2, "bob", "Bob", "Staff", "bob@example.com"), person(3, "cat", "Cat", "Staff", "cat@example.com")
 	renamed := but(bob, func(a *identity.Account) { a.Username = "robert" })
 	gone := but(cat, func(a *identity.Account) { a.Status = identity.Inactive })
@@ -21,11 +22,14 @@ func pastRun() (*Run, *plan.Plan) {
 	p.Changes = plan.Rows(p.Accounts)
 	started := time.Date(2026, 11, 21, 8, 0, 0, 0, time.UTC)
 	ended := started.Add(2 * time.Second)
-	return &Run{
-		Number: 7, Started: started, Ended: &ended, Seconds: 2.1, User: "ann", Host: "mail1", Command: "rollcall apply", Outcome: "incomplete", Changed: true,
-		Plan: "sha256:1", Only: []string{"add", "inactive"}, Except: []string{"eve@example.com"}, Serial: 6, SerialAfter: 7, Accounts: 3, Applied: 1, Withheld: 1,
-		Failures: []RunFailure{{"bob@example.com", "the console says no"}},
-		Counts:   map[string]int{"add": 1, "username_change": 1, "inactive": 1, "withheld": 1},
+	return &run.Run{
+		Head: run.Head{
+			Number: 7, Started: started, User: "ann", Host: "mail1", Command: "rollcall apply", Plan: "sha256:1",
+			Only: []string{"add", "inactive"}, Except: []string{"eve@example.com"}, Serial: 6, Accounts: 3,
+			Summary: map[string]int{"add": 1, "username_change": 1, "inactive": 1, "withheld": 1},
+		},
+		Outcome: run.Incomplete, Ended: &ended, Seconds: 2.1, SerialAfter: 7,
+		Result: run.Result{Applied: 1, Withheld: 1, Failures: []run.Failure{{Account: "bob@example.com", Error: "the console says no"}}},
 	}, p
 }
 
@@ -54,14 +58,14 @@ func TestRunText(t *testing.T) {
 
 func TestRunCSV(t *testing.T) {
 	for _, c := range []struct {
-		changed bool
+		outcome run.Outcome
 		want    []string
 	}{
-		{true, []string{"add ann@example.com applied ", "inactive cat@example.com withheld ", "username_change bob@example.com failed the console says no"}},
-		{false, []string{"add ann@example.com not_applied ", "inactive cat@example.com not_applied ", "username_change bob@example.com not_applied "}},
+		{run.Incomplete, []string{"add ann@example.com applied ", "inactive cat@example.com withheld ", "username_change bob@example.com failed the console says no"}},
+		{run.Interrupted, []string{"add ann@example.com not_applied ", "inactive cat@example.com not_applied ", "username_change bob@example.com not_applied "}},
 	} {
 		r, p := pastRun()
-		r.Changed = c.changed
+		r.Outcome = c.outcome
 		var b strings.Builder
 		if err := RunCSV(&b, r, p); err != nil {
 			t.Fatal(err)
@@ -75,7 +79,7 @@ func TestRunCSV(t *testing.T) {
 			got = append(got, row[0]+" "+row[1]+" "+row[len(row)-2]+" "+row[len(row)-1])
 		}
 		if !slices.Equal(got, c.want) {
-			t.Errorf("changed %t: %q, want %q", c.changed, got, c.want)
+			t.Errorf("%s: %q, want %q", c.outcome, got, c.want)
 		}
 	}
 }
@@ -88,14 +92,14 @@ func TestRunsAreSafe(t *testing.T) {
 	r.User, r.Host, r.Command, r.Reason, r.Outcome, r.Plan, r.Failures[0].Error = poison, poison, poison, poison, poison, poison, poison
 	var all strings.Builder
 	for _, width := range []int{0, 20, 80} {
-		if err := Runs(&all, []Run{*r}, TextOptions{Width: width}); err != nil {
+		if err := Runs(&all, []run.Run{*r}, TextOptions{Width: width}); err != nil {
 			t.Fatal(err)
 		}
 		if err := RunText(&all, r, p, TextOptions{Width: width}); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if err := RunsCSV(&all, []Run{*r}); err != nil {
+	if err := RunsCSV(&all, []run.Run{*r}); err != nil {
 		t.Fatal(err)
 	}
 	if err := RunCSV(&all, r, p); err != nil {

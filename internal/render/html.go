@@ -68,10 +68,15 @@ type reportPage struct {
 	Facts    []reportFact
 	Notices  []reportNotice
 	Risks    []reportRisk
+	Drift    []reportCount
 	Changes  []reportCount
 	Refusals []reportCount
 	Reads    []reportRead
+	Console  []reportMember
 }
+
+// reportMember is a line of a list of names and values.
+type reportMember struct{ Name, Value string }
 
 // reportFact is a number that the page begins with.
 type reportFact struct{ Number, Noun, Kind string }
@@ -96,7 +101,7 @@ type reportRead struct {
 }
 
 // kinds are the classes under which the style knows the signs.
-var kinds = map[span]string{comes: "comes", goes: "goes", alters: "alters", refused: "refused", skipped: "skipped"}
+var kinds = map[span]string{comes: "comes", goes: "goes", alters: "alters", refused: "refused", skipped: "skipped", drifted: "drifted"}
 
 // riskKinds are the classes of the levels.
 var riskKinds = map[plan.RiskLevel]string{plan.LowRisk: "alters", plan.HighRisk: "goes"}
@@ -119,6 +124,7 @@ func newReport(p *plan.Plan) reportPage {
 		r.Risks = append(r.Risks, reportRisk{riskKinds[risk.Level], risk.Level.String(), clean(risk.Text())})
 	}
 	r.counts(p, &s)
+	r.console(otherConsole(&p.Header))
 	for i := range p.Directories {
 		d := &p.Directories[i]
 		read := reportRead{
@@ -130,6 +136,23 @@ func newReport(p *plan.Plan) reportPage {
 		r.Reads = append(r.Reads, read)
 	}
 	return r
+}
+
+// console is the receipt of a console that is not the state file.
+func (r *reportPage) console(c *plan.ConsoleReceipt) {
+	if c == nil {
+		return
+	}
+	member := func(name, value string) {
+		if value != "" {
+			r.Console = append(r.Console, reportMember{name, clean(value)})
+		}
+	}
+	member("name", c.Name)
+	member("kind", c.Kind)
+	member("product", strings.Join(productOf(c), ""))
+	member("accounts", heldBy(c))
+	member("read in", strings.TrimPrefix(strings.Join(readIn(c), ""), "read in "))
 }
 
 // verdict is the plan in one line.
@@ -158,6 +181,7 @@ func (r *reportPage) facts(p *plan.Plan, s *plan.Summary) {
 	fact(s.LeftOut, "change left out", "changes left out", "skipped")
 	fact(s.Rejections, "refusal", "refusals", "refused")
 	fact(newOnes(p.Rejections), "of them new", "of them new", "refused")
+	fact(len(p.Drift), "difference in the console", "differences in the console", kinds[drifted])
 	fact(s.Ignored, ignoredOne, ignoredMany, "")
 	fact(s.Unchanged, "account stays as it is", "accounts stay as they are", "")
 }
@@ -197,6 +221,19 @@ func (r *reportPage) counts(p *plan.Plan, s *plan.Summary) {
 			line.Link = "#" + line.Name
 		}
 		r.Changes = append(r.Changes, line)
+	}
+	var drift [plan.DriftKinds]int
+	for i := range p.Drift {
+		drift[p.Drift[i].Kind]++
+	}
+	longest = slices.Max(drift[:])
+	for kind, n := range drift {
+		if n > 0 {
+			name := plan.DriftKind(kind).String()
+			r.Drift = append(r.Drift, reportCount{
+				Name: name, Link: "#drift/" + name, Kind: kinds[drifted], Sign: drifted.text, Number: number(n), Meaning: oneOf(n, driftKinds[kind].one, driftKinds[kind].many), Bar: bar(n, longest),
+			})
+		}
 	}
 	var refusals [plan.Reasons]int
 	for i := range p.Rejections {

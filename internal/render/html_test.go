@@ -36,7 +36,7 @@ func reports(t testing.TB) []struct {
 	return []struct {
 		name string
 		plan *plan.Plan
-	}{{"everything", everything()}, {"nothing", nothing()}, {"part", part(t)}, {"poisoned", poisoned()}, {"standing", standing()}, {"marked-up", markedUp()}}
+	}{{"everything", everything()}, {"nothing", nothing()}, {"part", part(t)}, {"poisoned", poisoned()}, {"standing", standing()}, {"drift", drifting()}, {"drift-poisoned", poisonedDrift()}, {"marked-up", markedUp()}}
 }
 
 // markings are what would be more than text, if a page took it for markup.
@@ -51,7 +51,9 @@ func markedUp() *plan.Plan {
 	p := &plan.Plan{Header: header()}
 	p.Warnings, p.Unread, p.Only, p.Except = markings, markings, markings, markings
 	p.ConfigDigest, p.ToolVersion = markings[0], markings[0]
+	p.Console = &plan.ConsoleReceipt{Name: markings[0], Kind: markings[1], Product: markings[2], Version: markings[3]}
 	for i, text := range markings {
+		p.Drift = append(p.Drift, plan.Drift{Kind: plan.DriftChanged, Primary: mail(fmt.Sprintf("account%02d@example.com", i)), Ref: text, Field: text, Recorded: text, Found: text + "2"})
 		p.Directories = append(p.Directories, identity.Receipt{Name: text, Kind: text, Server: text, Identity: text})
 		name := fmt.Sprintf("account%02d", i)
 		before := person(i+1, text, text, text, name+"@example.com", name+".b@example.com")
@@ -166,6 +168,7 @@ func TestHTMLInBrowser(t *testing.T) {
 		{"details", browserDetails},
 		{"withheld", browserWithheld},
 		{"left out", browserLeftOut},
+		{"drift", browserDrift},
 		{"download", browserDownload},
 		{"hostile values", browserHostile},
 		{"visible", browserVisible},
@@ -203,6 +206,7 @@ func browserRows(t *testing.T, b *servertest.Browser) {
 		}
 		tab("All changes", len(p.plan.Changes))
 		tab("left_out", s.LeftOut)
+		tab("Drift", len(p.plan.Drift))
 		tab("Refusals", s.Rejections)
 		got := eval[map[string]string](t, b, `return Object.fromEntries([...document.querySelectorAll("[role=tab]")].map((tab) => [tab.firstChild.data, tab.children[0]?.textContent ?? ""]))`)
 		if diff := cmp.Diff(want, got); diff != "" {
@@ -514,10 +518,66 @@ func browserDownload(t *testing.T, b *servertest.Browser) {
 	}
 }
 
+// What was changed in the console by hand has a tab, in which it stands by kind; a
+// link may name one. Changes that take it back are marked.
+func browserDrift(t *testing.T, b *servertest.Browser) {
+	p := drifting()
+	open(t, b, p)
+	text := eval[string](t, b, `return document.getElementById("summary").innerText`)
+	for _, want := range []string{"differences in the console", "accounts are no longer in the console", "12,512 accounts: 12,403 owned, 79 local, 30 foreign", "acme-gateway 3.1", "2.1 s"} {
+		if !strings.Contains(text, want) {
+			t.Errorf("the summary does not show %q", want)
+		}
+	}
+	b.Click(`a[href="#drift/changed"]`)
+	b.Until(`document.getElementById("status").textContent === "6 of 13 rows"`)
+	want := [][]string{
+		{"changed6 fields have other values"},
+		{"ann.smith@example.com", "aliases", "a.smith@example.com sales@example.com", "a.smith@example.com ann@example.com sales@example.com", "u-1"},
+	}
+	if diff := cmp.Diff(want, cellsShown(t, b)[:2]); diff != "" {
+		t.Errorf("rows (-want +got):\n%s", diff)
+	}
+	choose(b, "reason", "gone")
+	b.Until(`document.getElementById("status").textContent === "2 of 13 rows" && location.hash === "#drift/gone"`)
+	choose(b, "reason", "")
+	b.Until(`document.getElementById("status").textContent === "13 rows"`)
+	search(b, "dana active", "drift", 1)
+	b.Click("#shown")
+	if diff := cmp.Diff("kind,account,ref,field,recorded,found\nchanged,dana@example.com,u-41,status,active,inactive\n", string(b.Downloaded("rollcall-drift.csv"))); diff != "" {
+		t.Errorf("as CSV (-want +got):\n%s", diff)
+	}
+	b.Click("#table tbody tr:not(.gap):not(.head)")
+	b.Until(`document.getElementById("details").open`)
+	if got := eval[string](t, b, `return document.getElementById("details").innerText.replace(/\s+/g, " ")`); !strings.Contains(got, "dana@example.com changed: somebody changed the console by hand field status recorded active found inactive ref u-41") {
+		t.Errorf("details %q", got)
+	}
+	b.Click("#close")
+	search(b, "", "drift", 13)
+	// Of refusals, the list has the reasons again.
+	b.Click("#tab-rejections")
+	choose(b, "reason", "unknown_domain")
+	b.Until(`document.getElementById("status").textContent === "3 of 21 rows" && document.querySelector("#tab-drift .n").textContent === "13"`)
+	b.Click("#tab-add")
+	marked := map[string]string{}
+	for _, row := range cellsShown(t, b) {
+		if row[1] != "" {
+			marked[row[0]] = row[1]
+		}
+	}
+	if diff := cmp.Diff(map[string]string{"all@example.com": "drift", "wei.li@example.com": "drift"}, marked); diff != "" {
+		t.Errorf("marked (-want +got):\n%s", diff)
+	}
+	b.Click("#tab-primary_change")
+	if got := eval[string](t, b, `return document.querySelector("#table thead").innerText`); strings.Contains(got, "corrects") {
+		t.Errorf("a category without marks has the columns %q", got)
+	}
+}
+
 // No value becomes anything but text: every tab and every row of a plan of
 // hostile values is opened.
 func browserHostile(t *testing.T, b *servertest.Browser) {
-	for _, p := range []*plan.Plan{markedUp(), poisoned()} {
+	for _, p := range []*plan.Plan{markedUp(), poisoned(), poisonedDrift()} {
 		open(t, b, p)
 		opened := 0
 		b.Eval(&opened, `let opened = 0;
@@ -535,7 +595,7 @@ for (const tab of document.querySelectorAll("[role=tab]")) {
 }
 dispatchEvent(new Event("beforeprint"));
 return opened;`)
-		if want := 2*len(p.Changes) + len(p.Rejections); opened < want {
+		if want := 2*len(p.Changes) + len(p.Rejections) + len(p.Drift); opened < want {
 			t.Errorf("%d rows were opened, want %d", opened, want)
 		}
 		var found struct {
@@ -609,9 +669,9 @@ func browserDark(t *testing.T, b *servertest.Browser) {
 	}
 }
 
-// On paper are the summary and, of each category and reason, the rows.
+// On paper are the summary and, of each category, kind and reason, the rows.
 func browserPrint(t *testing.T, b *servertest.Browser) {
-	p := everything()
+	p := drifting()
 	open(t, b, p)
 	b.Click("#tab-add")
 	b.Eval(nil, `addEventListener("beforeprint", () => { window.paper = document.getElementById("print").textContent; })`)
@@ -627,6 +687,11 @@ func browserPrint(t *testing.T, b *servertest.Browser) {
 	for i := range p.Rejections {
 		if !strings.Contains(paper, p.Rejections[i].Message()) || !strings.Contains(paper, p.Rejections[i].Remedy()) {
 			t.Errorf("the rejection of %s is not printed", p.Rejections[i].Address)
+		}
+	}
+	for i := range p.Drift {
+		if d := &p.Drift[i]; !strings.Contains(paper, d.Primary.String()) || !strings.Contains(paper, d.Recorded) || !strings.Contains(paper, d.Found) || !strings.Contains(paper, d.Ref) {
+			t.Errorf("the drift of %s is not printed", d.Primary)
 		}
 	}
 	if eval[bool](t, b, `return document.getElementById("print").hasChildNodes()`) {
@@ -653,8 +718,8 @@ func browserWithoutScripts(t *testing.T, b *servertest.Browser) {
 // On a telephone nothing is wider than the page.
 func browserNarrow(t *testing.T, b *servertest.Browser) {
 	b.Look(400, 800, false)
-	for _, tab := range []string{"summary", "changes", "rejections"} {
-		open(t, b, everything())
+	for _, tab := range []string{"summary", "changes", "drift", "rejections"} {
+		open(t, b, drifting())
 		b.Click("#tab-" + tab)
 		if got := eval[int](t, b, "return Math.max(document.documentElement.scrollWidth, document.getElementById('main').scrollWidth, document.getElementById('scroller').scrollWidth)"); got > 400 {
 			t.Errorf("%s is %d pixels wide", tab, got)
@@ -666,11 +731,14 @@ return all.filter((row) => Math.abs([...row.children].filter((c) => c.offsetWidt
 	b.Look(1280, 900, false)
 	for _, width := range []int{1280, 700, 500, 900} {
 		b.Look(width, 800, false)
-		for _, tab := range []string{"rejections", "summary", "rejections"} {
+		for _, tab := range []string{"rejections", "summary", "drift", "rejections"} {
 			b.Click("#tab-" + tab)
-		}
-		if n := eval[int](t, b, short); n > 0 {
-			t.Errorf("%d lines of refusals end before the table of %d pixels does", n, width)
+			if tab == "summary" {
+				continue
+			}
+			if n := eval[int](t, b, short); n > 0 {
+				t.Errorf("%d lines of %s end before the table of %d pixels does", n, tab, width)
+			}
 		}
 	}
 }

@@ -52,6 +52,7 @@ func writeReportData(out *bufio.Writer, p *plan.Plan) {
 	d.put("<script type=\"application/json\" id=\"data\">\n{\n\"several\": ", strconv.FormatBool(severalDirectories(p)), ",\n\"header\": ")
 	d.texts(planHeader)
 	d.accounts(p.Accounts)
+	d.drift(p.Drift)
 	d.changes(p)
 	d.leftOut(p.LeftOut)
 	d.rejections(p.Rejections)
@@ -235,6 +236,14 @@ func (d *dataWriter) changes(p *plan.Plan) {
 		}
 		return 0
 	})
+	var corrects []int
+	for i := range p.Changes {
+		if p.Changes[i].Drift {
+			corrects = append(corrects, i)
+		}
+	}
+	d.put(",\n\"corrects\": ")
+	d.numbers(len(corrects), func(i int) int { return corrects[i] })
 	attributes := p.Changes[first[plan.AttributeChange]:][:s.Changes[plan.AttributeChange]]
 	types := p.Changes[first[plan.TypeChange]:][:s.Changes[plan.TypeChange]]
 	d.table("only", len(attributes), dataColumn{"attribute_change", func(i int) string { return attributes[i].Attribute }})
@@ -251,6 +260,34 @@ func (d *dataWriter) changes(p *plan.Plan) {
 		d.text(r.Text())
 	}
 	d.put("}")
+}
+
+// drift writes the kinds, each with the range of its rows, and the rows.
+func (d *dataWriter) drift(all []plan.Drift) {
+	d.put(",\n\"drift_kinds\": [")
+	for first := 0; first < len(all); {
+		kind, rows := all[first].Kind, 1
+		for first+rows < len(all) && all[first+rows].Kind == kind {
+			rows++
+		}
+		if first > 0 {
+			d.put(",")
+		}
+		d.group(kind.String(), kinds[drifted], oneOf(rows, driftKinds[kind].one, driftKinds[kind].many), first, rows)
+		first += rows
+	}
+	d.put("]")
+	column := func(name string, value func(d *plan.Drift) string) dataColumn {
+		return dataColumn{name, func(i int) string { return value(&all[i]) }}
+	}
+	d.table("drift", len(all),
+		column("kind", func(d *plan.Drift) string { return d.Kind.String() }),
+		column("account", func(d *plan.Drift) string { return d.Primary.String() }),
+		column("ref", func(d *plan.Drift) string { return d.Ref }),
+		column("field", func(d *plan.Drift) string { return d.Field }),
+		column("recorded", func(d *plan.Drift) string { return d.Recorded }),
+		column("found", func(d *plan.Drift) string { return d.Found }),
+	)
 }
 
 // group writes what a range of rows has in common.

@@ -10,6 +10,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/rollcall-cli/rollcall/internal/identity"
+	"github.com/rollcall-cli/rollcall/internal/run"
 	"github.com/rollcall-cli/rollcall/plan"
 )
 
@@ -44,6 +45,7 @@ func Markdown(w io.Writer, p *plan.Plan, advice Advice) error {
 	if pending := s.Pending(); pending > 0 {
 		r.put("**%s to make**: %s\n\n", count(pending, "change", "changes"), markdown(advice.next()))
 	}
+	r.drift(p)
 	r.categories(p, nil)
 	r.leftOut(p.LeftOut)
 	r.rejections(p.Rejections)
@@ -51,42 +53,43 @@ func Markdown(w io.Writer, p *plan.Plan, advice Advice) error {
 }
 
 // RunMarkdown writes a run with each change of its plan and what became of it,
-// as [Markdown] does. Failures must be in order of their accounts.
-func RunMarkdown(w io.Writer, run *Run, p *plan.Plan, full string) error {
+// as [Markdown] does.
+func RunMarkdown(w io.Writer, past *run.Run, p *plan.Plan, full string) error {
 	r := comment{full: full}
-	r.put("## Run %d: %s\n\n| | |\n|---|---|\n", run.Number, markdown(run.Outcome))
+	r.put("## Run %d: %s\n\n| | |\n|---|---|\n", past.Number, markdown(string(past.Outcome)))
 	fact := func(name, value string) {
 		if value != "" {
 			r.put("%s", tableRow(name, remark(value)))
 		}
 	}
-	fact("reason", run.Reason)
-	fact("started", second(run.Started))
-	fact("by", run.User+" on "+run.Host+", "+run.mode())
-	fact("command", run.Command)
-	fact("rows", run.counts())
-	if run.Changed {
-		fact("state", fmt.Sprintf("version %d became %d", run.Serial, run.SerialAfter))
+	fact("reason", past.Reason)
+	fact("started", second(past.Started))
+	fact("by", past.User+" on "+past.Host+", "+mode(past))
+	fact("command", past.Command)
+	fact("rows", counts(past))
+	if past.Outcome.Changed() {
+		fact("state", fmt.Sprintf("version %d became %d", past.Serial, past.SerialAfter))
 	}
 	r.put("\n")
-	r.categories(p, run)
-	if n := len(run.Failures); n > 0 {
-		addSection(&r, "failed", count(n, "account could not be changed", "accounts could not be changed"), "", failureColumns, n, func(i int) *RunFailure { return &run.Failures[i] })
+	r.categories(p, past)
+	if n := len(past.Failures); n > 0 {
+		failures := failuresOf(past)
+		addSection(&r, "failed", count(n, "account could not be changed", "accounts could not be changed"), "", failureColumns, n, func(i int) *run.Failure { return &failures[i] })
 	}
 	return r.write(w)
 }
 
-var failureColumns = []column[*RunFailure]{
-	{head: "account", cell: func(f *RunFailure, _ bool) cell { return subject(f.Account) }},
-	{head: "because", wraps: true, cell: func(f *RunFailure, _ bool) cell { return text(f.Error) }},
+var failureColumns = []column[*run.Failure]{
+	{head: "account", cell: func(f *run.Failure, _ bool) cell { return subject(f.Account) }},
+	{head: "because", wraps: true, cell: func(f *run.Failure, _ bool) cell { return text(f.Error) }},
 }
 
 // RunsMarkdown writes a table of runs, the newest first, for what is too much
 // is cut at the end.
-func RunsMarkdown(w io.Writer, runs []Run) error {
+func RunsMarkdown(w io.Writer, runs []run.Run) error {
 	r := comment{full: "rollcall history"}
 	r.put("## rollcall history: %s\n\n", count(len(runs), "run", "runs"))
-	addSection(&r, "", "", "", runColumns, len(runs), func(i int) *Run { return &runs[len(runs)-1-i] })
+	addSection(&r, "", "", "", runColumns, len(runs), func(i int) *run.Run { return &runs[len(runs)-1-i] })
 	return r.write(w)
 }
 
@@ -265,6 +268,9 @@ func (r *comment) verdict(p *plan.Plan, s *plan.Summary) {
 		}
 		parts = append(parts, refusals)
 	}
+	if n := driftAccounts(p.Drift); n > 0 {
+		parts = append(parts, "drift in "+count(n, "account", "accounts"))
+	}
 	r.put("## rollcall: %s\n\n", strings.Join(parts, ", "))
 	if p.Redacted {
 		r.put("Masks stand for addresses, names, DNs and GUIDs: equal ones for equal values.\n\n")
@@ -286,6 +292,7 @@ func (r *comment) counts(p *plan.Plan, s *plan.Summary) {
 	line("", "withheld", s.Withheld, "of these changes is withheld by a brake", "of these changes are withheld by a brake")
 	line(skipped.text, "left_out", s.LeftOut, "further change is not made: not selected", "further changes are not made: not selected")
 	line(refused.text, "rejected", s.Rejections, "refusal, told below with what to do", "refusals, told below with what to do")
+	line("", "drift", len(p.Drift), driftOne, driftMany)
 	line("", "ignored", s.Ignored, ignoredOne, ignoredMany)
 	r.put("| | unchanged | %s | %s |\n\n", number(s.Unchanged), oneOf(s.Unchanged, "account stays as it is", "accounts stay as they are"))
 }
@@ -361,6 +368,9 @@ func (r *comment) reading(p *plan.Plan) {
 		read = append(read, told+")")
 	}
 	r.names("Read", read)
+	if c := otherConsole(&p.Header); c != nil {
+		r.names("Console", []string{c.Name + " (" + strings.Join(slices.Concat([]string{c.Kind}, productOf(c), []string{heldBy(c)}), ", ") + ")"})
+	}
 	r.names("Not read", p.Unread)
 	r.names("Only", p.Only)
 	r.names("Except", p.Except)
@@ -375,7 +385,11 @@ func (r *comment) names(label string, all []string) {
 }
 
 // categories adds the sections of changes, with what became of each in a run.
-func (r *comment) categories(p *plan.Plan, run *Run) {
+func (r *comment) categories(p *plan.Plan, past *run.Run) {
+	var became func(*plan.Change) (outcome, failure string)
+	if past != nil {
+		became = RowOutcomes(past)
+	}
 	sum := p.Summary()
 	for _, c := range order {
 		n := sum.Changes[c]
@@ -386,9 +400,9 @@ func (r *comment) categories(p *plan.Plan, run *Run) {
 		meaning := meaningOf(c, rows)
 		// What tells objects apart helps nobody who cannot look at them.
 		columns := slices.DeleteFunc(slices.Clone(columnsOf(c, severalDirectories(p))), func(c changeColumn) bool { return c.head == guid.head })
-		if run != nil {
+		if became != nil {
 			columns = append(columns, changeColumn{head: "outcome", cell: func(x *change, _ bool) cell {
-				outcome, _ := run.RowOutcome(x.Change)
+				outcome, _ := became(x.Change)
 				return text(outcome)
 			}})
 		}

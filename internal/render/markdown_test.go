@@ -10,9 +10,9 @@ import (
 	"testing"
 
 	"github.com/rollcall-cli/rollcall/internal/identity"
-	"github.com/rollcall-cli/rollcall/plan"
-
+	"github.com/rollcall-cli/rollcall/internal/run"
 	"github.com/rollcall-cli/rollcall/internal/servertest"
+	"github.com/rollcall-cli/rollcall/plan"
 )
 
 func commentOf(t testing.TB, p *plan.Plan, opt Advice) string {
@@ -28,7 +28,7 @@ func TestMarkdown(t *testing.T) {
 	for _, p := range []struct {
 		name string
 		plan *plan.Plan
-	}{{"everything", everything()}, {"nothing", nothing()}, {"part", part(t)}, {"poisoned", poisoned()}, {"standing", standing()}} {
+	}{{"everything", everything()}, {"nothing", nothing()}, {"part", part(t)}, {"poisoned", poisoned()}, {"standing", standing()}, {"drift", drifting()}, {"drift-poisoned", poisonedDrift()}} {
 		t.Run(p.name, func(t *testing.T) {
 			golden(t, p.name+".md", commentOf(t, p.plan, Advice{}))
 		})
@@ -145,6 +145,10 @@ func livelyPlan() *plan.Plan {
 		p.Rejections = append(p.Rejections, plan.Rejection{Reason: plan.AliasMalformed, Address: value, DN: value, Directory: value, Scope: value, Other: plan.Party{Kind: plan.EntryParty, Name: value + "x"}})
 	}
 	p.Changes = plan.Rows(p.Accounts)
+	for _, value := range livelyValues {
+		p.Drift = append(p.Drift, plan.Drift{Kind: plan.DriftChanged, Primary: mail("x|`{y}@example.com"), Ref: value, Field: value, Recorded: value, Found: value + "x"})
+	}
+	p.Console = &plan.ConsoleReceipt{Name: "a|b @octocat", Kind: "<b>", Product: "`x` #1", Version: "**1**"}
 	p.Warnings, p.Unread, p.Only = livelyValues, livelyValues, livelyValues
 	return p
 }
@@ -155,11 +159,11 @@ func TestMarkdownIsInert(t *testing.T) {
 	r.User, r.Command, r.Reason, r.Failures[0].Error = "@octocat", "rollcall apply --only a|b@example.com", "see #7", "<b>"
 	pages := map[string]string{
 		"lively": commentOf(t, livelyPlan(), Advice{Full: "rollcall show `a|b`.json", Next: "run rollcall apply @a"}), "poisoned": commentOf(t, poisoned(), Advice{}),
-		"everything": commentOf(t, everything(), Advice{}), "part": commentOf(t, part(t), Advice{}),
+		"everything": commentOf(t, everything(), Advice{}), "drift": commentOf(t, drifting(), Advice{}), "drift-poisoned": commentOf(t, poisonedDrift(), Advice{}), "part": commentOf(t, part(t), Advice{}),
 	}
 	for name, write := range map[string]func(io.Writer) error{
 		"run":  func(w io.Writer) error { return RunMarkdown(w, r, past, "rollcall history show 7 --all") },
-		"runs": func(w io.Writer) error { return RunsMarkdown(w, []Run{*r, *r}) },
+		"runs": func(w io.Writer) error { return RunsMarkdown(w, []run.Run{*r, *r}) },
 		"accounts": func(w io.Writer) error {
 			return AccountsMarkdown(w, []identity.Account{*past.Accounts[0].After, *livelyPlan().Accounts[0].After})
 		},

@@ -7,12 +7,13 @@ import (
 	"strings"
 
 	"github.com/rollcall-cli/rollcall/internal/identity"
+	"github.com/rollcall-cli/rollcall/internal/run"
 	"github.com/rollcall-cli/rollcall/plan"
 )
 
 // Past is what a run did to an address.
 type Past struct {
-	Run Run
+	Run run.Run
 	// Before and After are the accounts that had the address and that have it
 	// then; nil for nobody.
 	Before, After *identity.Account
@@ -58,7 +59,7 @@ func pastColumns(x identity.Address) []column[*Past] {
 		{head: "run", cell: func(p *Past, _ bool) cell { return text(strconv.Itoa(p.Run.Number)) }},
 		{head: "started", cell: func(p *Past, _ bool) cell { return text(second(p.Run.Started)) }},
 		{head: "by", least: 12, helps: true, cell: func(p *Past, _ bool) cell { return text(p.Run.User + "@" + p.Run.Host) }},
-		{head: "outcome", cell: func(p *Past, _ bool) cell { return p.Run.outcome() }},
+		{head: "outcome", cell: func(p *Past, _ bool) cell { return outcome(&p.Run) }},
 		{head: "before", least: 16, cell: func(p *Past, _ bool) cell { return text(Role(x, p.Before)) }},
 		{head: "after", least: 16, cell: func(p *Past, _ bool) cell { return text(Role(x, p.After)) }},
 		{head: "changes", wraps: true, cell: func(p *Past, _ bool) cell { return styled(dim, p.categories()) }},
@@ -99,7 +100,7 @@ func PastCSV(w io.Writer, x identity.Address, all []Past) error {
 			return a.Primary.String()
 		}
 		writeSafe(out, []string{
-			strconv.Itoa(p.Run.Number), second(p.Run.Started), p.Run.User, p.Run.Host, p.Run.Command, p.Run.Outcome, p.Run.Reason, x.String(),
+			strconv.Itoa(p.Run.Number), second(p.Run.Started), p.Run.User, p.Run.Host, p.Run.Command, string(p.Run.Outcome), p.Run.Reason, x.String(),
 			Role(x, p.Before), account(p.Before), Role(x, p.After), account(p.After), p.categories(),
 		})
 	}

@@ -66,15 +66,17 @@ func (o *TextOptions) cut(n int) int {
 	return min(n, cmp.Or(o.Rows, defaultRows))
 }
 
-// Text writes a plan for a person who decides on it: where it comes from, a
-// table for each category and each reason of refusal, and last, where it
-// stands above the prompt, what it comes to and what to do. Signs are + for
-// what comes into service, - for what goes out of it, ~ for what changes, . for
-// what is left out and ! for what is refused.
+// Text writes a plan for a person who decides on it: where it comes from, what
+// was changed in the console by hand, a table for each category and each reason
+// of refusal, and last, where it stands above the prompt, what it comes to and
+// what to do. Signs are * for what was changed by hand, + for what comes into
+// service, - for what goes out of it, ~ for what changes, . for what is left out
+// and ! for what is refused.
 func Text(w io.Writer, p *plan.Plan, opt TextOptions) error {
 	o := newPage(w, opt.Width, opt.Color)
 	s := p.Summary()
 	o.header(p)
+	o.drift(p, opt)
 	for _, c := range order {
 		o.category(p, c, s.Changes[c], opt)
 	}
@@ -116,6 +118,10 @@ func (o *page) header(p *plan.Plan) {
 		d := &p.Directories[i]
 		names, kinds = max(names, cells(clean(d.Name))), max(kinds, cells(clean(d.Kind)))
 	}
+	console := otherConsole(&p.Header)
+	if console != nil {
+		names, kinds = max(names, cells(clean(console.Name))), max(kinds, cells(kindOf(console)))
+	}
 	names, kinds = min(names, longestName), min(kinds, longestName)
 	for i := range p.Directories {
 		d := &p.Directories[i]
@@ -133,6 +139,18 @@ func (o *page) header(p *plan.Plan) {
 			o.next(0, beside, styled(dim, "from "+d.Server))
 		}
 		for _, fact := range facts(d) {
+			o.next(0, beside, styled(dim, fact))
+		}
+		o.end()
+	}
+	if console != nil {
+		o.at(margin)
+		o.cell(text(console.Name).fit(names))
+		o.at(margin + names + gap)
+		o.cell(styled(plain, kindOf(console)).fit(kinds))
+		beside := margin + names + gap
+		o.next(beside+kinds+gap, beside, styled(plain, count(console.Accounts, "account", "accounts")))
+		for _, fact := range consoleFacts(console) {
 			o.next(0, beside, styled(dim, fact))
 		}
 		o.end()
@@ -291,6 +309,9 @@ func (o *page) summary(p *plan.Plan, s *plan.Summary, opt TextOptions) {
 			refusals += oneOf(s.Rejections, ", new", ", "+number(n)+" of them new")
 		}
 		lines = append(lines, line{refused, "rejected", s.Rejections, refusals + ", told above with what to do"})
+	}
+	if n := len(p.Drift); n > 0 {
+		lines = append(lines, line{drifted, "drift", n, oneOf(n, driftOne, driftMany)})
 	}
 	if s.Ignored > 0 {
 		lines = append(lines, line{span{}, "ignored", s.Ignored, oneOf(s.Ignored, ignoredOne, ignoredMany)})

@@ -25,7 +25,7 @@ func TestText(t *testing.T) {
 	plans := []struct {
 		name string
 		plan *plan.Plan
-	}{{"everything", everything()}, {"nothing", nothing()}, {"part", part(t)}, {"poisoned", poisoned()}, {"standing", standing()}}
+	}{{"everything", everything()}, {"nothing", nothing()}, {"part", part(t)}, {"poisoned", poisoned()}, {"standing", standing()}, {"drift", drifting()}, {"drift-poisoned", poisonedDrift()}}
 	for _, p := range plans {
 		for _, width := range []int{40, 80, 120, 200, 0} {
 			for _, color := range []bool{false, true} {
@@ -36,7 +36,7 @@ func TestText(t *testing.T) {
 				t.Run(name, func(t *testing.T) {
 					got := textOf(t, p.plan, TextOptions{Width: width, Color: color})
 					checkText(t, got, width, color)
-					if width == 80 || width == 200 {
+					if width == 80 || width == 200 || width == 120 && p.plan.Console != nil {
 						golden(t, name+".txt", got)
 					}
 				})
@@ -89,8 +89,8 @@ func TestColorChangesNoWord(t *testing.T) {
 	marks := strings.NewReplacer("[-", "", "-]", "", "{+", "", "+}", "")
 	words := func(s string) string { return strings.Join(strings.Fields(s), " ") }
 	for _, width := range []int{40, 80, 200, 0} {
-		without := words(marks.Replace(textOf(t, everything(), TextOptions{Width: width})))
-		with := words(escapes.ReplaceAllString(textOf(t, everything(), TextOptions{Width: width, Color: true}), ""))
+		without := words(marks.Replace(textOf(t, drifting(), TextOptions{Width: width})))
+		with := words(escapes.ReplaceAllString(textOf(t, drifting(), TextOptions{Width: width, Color: true}), ""))
 		if with != without {
 			t.Errorf("width %d: with colour:\n%s\nwithout:\n%s", width, with, without)
 		}

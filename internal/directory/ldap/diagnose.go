@@ -26,11 +26,6 @@ import (
 // once a server has refused it. The error is that of ctx.
 func (s *Source) Diagnose(ctx context.Context, scopes []directory.Scope, now func() time.Time, progress func(directory.Progress)) (*doctor.Report, error) {
 	d := &diagnosis{Source: s, now: now, Report: doctor.Report{Directory: s.options.Label}}
-	if s.options.ActiveDirectory {
-		d.Kind = "active_directory"
-	} else {
-		d.Kind = "ldap"
-	}
 	d.all(ctx, scopes, progress)
 	if d.conn != nil {
 		d.conn.close()

@@ -105,7 +105,7 @@ func cause(err error) error {
 
 // Read implements [directory.Source].
 func (s *Source) Read(ctx context.Context, scopes []directory.Scope, sink directory.Sink, progress func(directory.Progress)) (identity.Receipt, error) {
-	receipt := identity.Receipt{Name: s.label, Kind: "ldif"}
+	receipt := identity.Receipt{Name: s.label}
 	selection, err := newSelection(scopes)
 	if err != nil {
 		return receipt, err

@@ -114,7 +114,7 @@ func TestRead(t *testing.T) {
 		{"no scope", nil, nil},
 	} {
 		got, receipt, err := read(source, c.scopes...)
-		want := identity.Receipt{Name: "corp", Kind: "ldif", Server: "corp.ldif", Scanned: 7, Complete: true}
+		want := identity.Receipt{Name: "corp", Server: "corp.ldif", Scanned: 7, Complete: true}
 		if err != nil || !slices.Equal(got, c.want) || !reflect.DeepEqual(receipt, want) {
 			t.Errorf("%s: got %q, %+v, %v", c.story, got, receipt, err)
 		}

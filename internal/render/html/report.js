@@ -14,7 +14,7 @@
     }
   };
   data.sides.forEach((side) => side.forEach((column, f) => fill(column, data.sides[0][f])));
-  for (const table of [data.changes, data.only, data.because, data.lost, data.left_out, data.rejections]) {
+  for (const table of [data.drift, data.changes, data.only, data.because, data.lost, data.left_out, data.rejections]) {
     for (const name of Object.keys(table)) fill(table[name]);
   }
   const PRIMARY = 0, ALIASES = 1, TYPE = 2, STATUS = 3, DIRECTORY = 4, GUID = 5, USERNAME = 6, DN = 7;
@@ -24,8 +24,10 @@
   const value = (side, field, account) => account < 0 ? "" : data.sides[side][field][account];
   const before = (r, field) => value(BEFORE, field, data.before[r]);
   const withheld = (r) => data.kept_back[r] === 1;
+  // The changes that take drift back.
+  const correcting = new Set(data.corrects);
   const after = (r, field) => value(withheld(r) ? WANTED : AFTER, field, data.after[r]);
-  const rejections = data.rejections, leftOut = data.left_out;
+  const rejections = data.rejections, leftOut = data.left_out, drift = data.drift;
   const count = (n, one, many) => n.toLocaleString("en-US") + " " + (n === 1 ? one : many);
 
   // --- texts -------------------------------------------------------------
@@ -103,6 +105,7 @@
   };
 
   const limit = data.kept_back.includes(1) ? [column("brake", (r) => withheld(r) ? "withheld" : "", 1)] : [];
+  const mark = correcting.size > 0 ? [helping("corrects", (r) => correcting.has(r) ? "drift" : "", 1)] : [];
 
   const columns = {
     add: [address(), column("as", addedAs), username(after), entry(after), aids("guid", after, GUID)],
@@ -131,6 +134,10 @@
     helping("entry or account", (r) => rejections.dn[r] || rejections.primary[r]),
     column("what", rejection("message"), 3), helping("what to do", rejection("remedy"), 3),
   ];
+  const driftColumns = [
+    column("account", (r) => drift.account[r] || "(no primary)", 2.5), column("field", (r) => drift.field[r], 1.4),
+    helping("recorded", (r) => drift.recorded[r]), column("found", (r) => drift.found[r]), helping("ref", (r) => drift.ref[r], 1),
+  ];
   const leftOutColumns = [
     column("address", (r) => leftOut.address[r], 3), column("change", (r) => leftOut.reason[r], 1),
     helping("account", (r) => leftOut.primary[r]), column("because", (r) => leftOut.why[r]),
@@ -157,20 +164,24 @@
   const tab = (id, name, group, first, rows, columns, more) =>
     rows > 0 && tabs.push({ id, name, kind: group.kind, meaning: group.meaning, all: range(first, rows), columns, ...more });
   tab("changes", "All changes", { kind: "", meaning: "every row of the change set" }, 0, changes, [
-    address(), column("change", (r) => categoryOf(r).name, 1.5), ...limit, helping("account", primaryOf), helping("username", (r) => selfOf(r)(r, USERNAME), 1),
+    address(), column("change", (r) => categoryOf(r).name, 1.5), ...limit, ...mark, helping("account", primaryOf), helping("username", (r) => selfOf(r)(r, USERNAME), 1),
     helping("entry", (r) => selfOf(r)(r, DN), 3),
   ], { of: "change" });
   for (const g of data.categories) {
     const several = data.several && g.name !== "directory_switch";
-    tab(g.name, g.name, g, g.first, g.rows, several ? columns[g.name].concat(directoryColumn) : columns[g.name], { of: "change" });
+    const marks = mark.filter(() => data.corrects.some((r) => within(g, r)));
+    tab(g.name, g.name, g, g.first, g.rows, [...columns[g.name].toSpliced(1, 0, ...marks), ...several ? [directoryColumn] : []], { of: "change" });
   }
   tab("left_out", "left_out", { kind: "skipped", meaning: "not made: --only and --except leave them out" }, 0, leftOut.address.length, leftOutColumns, { of: "left_out" });
-  tab("rejections", "Refusals", { kind: "refused", meaning: "what is refused and why, by reason" }, 0, rejections.address.length, rejectionColumns, { of: "rejection" });
+  tab("drift", "Drift", { kind: "drifted", meaning: "what somebody changed in the console by hand" }, 0, drift.account.length, driftColumns,
+    { of: "drift", groups: data.drift_kinds, group: null, heading: (g, n) => n.toLocaleString("en-US") + " " + g.meaning, every: "all kinds", label: "Kind" });
+  tab("rejections", "Refusals", { kind: "refused", meaning: "what is refused and why, by reason" }, 0, rejections.address.length, rejectionColumns,
+    { of: "rejection", groups: data.reasons, group: null, heading: (g, n) => count(n, "refused", "refused") + ", " + g.meaning, every: "all reasons", label: "Reason" });
 
   // --- search ------------------------------------------------------------
 
-  // The texts that are searched: of each account before and after, of each
-  // refusal and of each row that is left out; made once.
+  // The texts that are searched: of each account before and after, of drift, of
+  // each refusal and of each row that is left out; made once.
   let index;
   const makeIndex = () => {
     const join = (table, n) => {
@@ -189,12 +200,13 @@
         if (data.withheld[i]) texts.push("withheld");
         return texts.join("\n").toLowerCase();
       }),
+      drift: join(drift, drift.account.length),
       rejections: join(rejections, rejections.address.length),
       leftOut: join(leftOut, leftOut.address.length),
     };
   };
 
-  const filter = { words: [], directory: null, type: null, reason: null, fresh: false };
+  const filter = { words: [], directory: null, type: null, fresh: false };
 
   // has returns, for each text, the words that it has, as bits.
   const has = (texts) => {
@@ -205,11 +217,12 @@
     return found;
   };
   const select = () => {
-    const { words, directory, type, reason, fresh } = filter;
+    const { words, directory, type, fresh } = filter;
     const every = 2 ** words.length - 1;
     if (every !== 0 && !index) makeIndex();
-    const found = every === 0 ? null : { change: has(index.accounts), rejection: has(index.rejections), left_out: has(index.leftOut) };
+    const found = every === 0 ? null : { drift: has(index.drift), change: has(index.accounts), rejection: has(index.rejections), left_out: has(index.leftOut) };
     const keeps = {
+      drift: (r) => !found || found.drift[r] === every,
       change: (r) => {
         const b = data.before[r], a = data.after[r];
         if (found && ((b < 0 ? 0 : found.change[b]) | (a < 0 ? 0 : found.change[a])) !== every) return false;
@@ -218,7 +231,7 @@
         return type === null || (after(r, PRIMARY) === "" ? before : after)(r, TYPE) === type;
       },
       rejection: (r) => (!found || found.rejection[r] === every) && (directory === null || rejections.directory[r] === directory) &&
-        (type === null || rejections.type[r] === type) && (reason === null || rejections.reason[r] === reason) && (!fresh || rejections.standing[r] === "new"),
+        (type === null || rejections.type[r] === type) && (!fresh || rejections.standing[r] === "new"),
       left_out: (r) => (!found || found.left_out[r] === every) && (directory === null || leftOut.directory[r] === directory) && (type === null || leftOut.type[r] === type),
     };
     // Each change stands in two tabs.
@@ -227,19 +240,19 @@
     keeps.change = (r) => kept[r] === 1;
     for (const t of tabs) {
       if (!t.all) continue;
-      t.rows = t.all.filter(keeps[t.of]);
-      t.lines = t.of === "rejection" ? grouped(t.rows) : t.rows;
+      t.rows = t.all.filter((r) => keeps[t.of](r) && (!t.group || within(t.group, r)));
+      t.lines = t.groups ? grouped(t.groups, t.rows) : t.rows;
     }
   };
 
-  // grouped puts a line before the rows of each reason: -1 for the first
-  // reason, -2 for the next.
-  const grouped = (rows) => {
+  // grouped puts a line before the rows of each group: -1 for the first one, -2
+  // for the next.
+  const grouped = (groups, rows) => {
     const lines = [];
     let g = -1;
     for (const r of rows) {
       const before = g;
-      while (g < 0 || r >= data.reasons[g].first + data.reasons[g].rows) g++;
+      while (g < 0 || r >= groups[g].first + groups[g].rows) g++;
       if (g !== before) lines.push(-1 - g);
       lines.push(r);
     }
@@ -272,9 +285,9 @@
     const row = node("tr", { "aria-rowindex": i + 2 });
     row.line = i;
     if (r < 0) {
-      const g = data.reasons[-1 - r];
+      const g = current.groups[-1 - r];
       row.className = "head";
-      const text = count(current.rows.filter((x) => within(g, x)).length, "refused", "refused") + ", " + g.meaning;
+      const text = current.heading(g, current.rows.filter((x) => within(g, x)).length);
       row.append(node("td", { colspan: current.columns.filter((c) => !c.helps || !narrow.matches).length }, node("strong", {}, g.name), text));
       return row;
     }
@@ -357,7 +370,7 @@
   const list = by("tabs");
   for (const t of tabs) {
     t.button = node("button", { type: "button", role: "tab", id: "tab-" + t.id, "aria-controls": t.all ? "rows" : "summary", class: t.kind || "" }, t.name);
-    if (["changes", "left_out", "rejections"].includes(t.id)) t.button.classList.add("apart");
+    if (["changes", "left_out", "drift", "rejections"].includes(t.id)) t.button.classList.add("apart");
     if (t.all) t.button.append(t.number = node("span", { class: "n" }));
     t.button.addEventListener("click", () => show(t, "pushState"));
     list.append(t.button);
@@ -407,7 +420,12 @@
     by("rows").setAttribute("aria-labelledby", t.button.id);
     by("heading").textContent = t.name;
     by("meaning").textContent = t.meaning;
-    by("reasons").hidden = t.id !== "rejections" || data.reasons.length < 2;
+    by("reasons").hidden = !t.groups || t.groups.length < 2;
+    if (t.groups) {
+      by("groups").textContent = t.label;
+      by("reason").replaceChildren(node("option", { value: "" }, t.every), ...t.groups.map((g) => node("option", { value: g.name }, g.name)));
+      by("reason").value = t.group?.name ?? "";
+    }
     by("fresh").hidden = t.id !== "rejections" || !rejections.standing.includes("new");
     const wide = t.columns.reduce((sum, c) => sum + c.wide, 0);
     table.querySelector("colgroup").replaceChildren(...t.columns.map((c) => {
@@ -419,14 +437,13 @@
     refresh();
   };
 
-  // A link names a tab, and of refusals perhaps a reason: #rejections/legal_hold.
+  // A link names a tab, and perhaps a group of it: #rejections/legal_hold.
   const follow = () => {
-    const [id, reason] = location.hash.slice(1).split("/");
+    const [id, group] = location.hash.slice(1).split("/");
     const t = tabs.find((t) => t.id === id);
     if (!t) return false;
-    if (t.id === "rejections") {
-      by("reason").value = data.reasons.some((g) => g.name === reason) ? reason : "";
-      filter.reason = by("reason").value || null;
+    if (t.groups) {
+      t.group = t.groups.find((g) => g.name === group) ?? null;
       select();
     }
     show(t);
@@ -445,8 +462,7 @@
   const present = (field) => data.sides.slice(0, 2).flatMap((side) => [...new Set(side[field].filter((_, i) => side[PRIMARY][i] !== ""))]);
   options("directory", [...present(DIRECTORY), ...new Set(rejections.directory), ...new Set(leftOut.directory)]);
   options("type", [...present(TYPE), ...new Set(rejections.type), ...new Set(leftOut.type)]);
-  for (const g of data.reasons) by("reason").append(node("option", { value: g.name }, g.name));
-  by("reason").addEventListener("change", () => { location.hash = by("reason").value === "" ? "rejections" : "rejections/" + by("reason").value; });
+  by("reason").addEventListener("change", () => { location.hash = current.id + (by("reason").value === "" ? "" : "/" + by("reason").value); });
   by("new").addEventListener("change", () => {
     filter.fresh = by("new").checked;
     update();
@@ -505,9 +521,16 @@
     ];
   };
   const details = {
+    drift: (r) => {
+      const of = (name) => drift[name][r];
+      const g = data.drift_kinds.find((g) => within(g, r));
+      return [of("account") || "(no primary)", node("p", { class: "soft" }, g.name + ": somebody changed the console by hand"),
+        facts(["field", "recorded", "found", "ref"].map((name) => [name, of(name)]))];
+    },
     change: (r) => {
       const g = categoryOf(r), b = data.before[r], a = data.after[r];
-      const what = g.name + (g.name === "attribute_change" ? ": " + attributeOf(r) : "") + (withheld(r) ? ", withheld by a brake" : "");
+      const what = g.name + (g.name === "attribute_change" ? ": " + attributeOf(r) : "") + (withheld(r) ? ", withheld by a brake" : "") +
+        (correcting.has(r) ? ", corrects what was changed in the console by hand" : "");
       return [data.changes.address[r], node("p", { class: "soft" }, visible(what)), ...[...new Set([b, a])].filter((n) => n >= 0).flatMap(sides)];
     },
     rejection: (r) => {
@@ -574,13 +597,14 @@
     type_change: (r) => pairs("original_type", before(r, TYPE), "new_type", after(r, TYPE)),
   };
   const cells = {
+    drift: (r) => Object.values(drift).map((column) => column[r]),
     change: (r) => {
       const name = categoryOf(r).name, self = selfOf(r);
       const row = { category: name, address: data.changes.address[r], type: self(r, TYPE), primary: primaryOf(r), directory: self(r, DIRECTORY) };
       for (const key of spelled[name] ?? []) row[key] = spell(r, key);
       if (name === "username_change") row.username = after(r, USERNAME);
       if (name in reasons) row.reason = reasonOf(r);
-      row.detail = name in detail ? detail[name](r) : withheld(r) ? "withheld" : "";
+      row.detail = [name in detail ? detail[name](r) : "", withheld(r) ? "withheld" : "", correcting.has(r) ? "drift" : ""].filter(Boolean).join(" ");
       return data.header.map((key) => row[key] ?? "");
     },
     left_out: (r) => data.header.map((key) => leftOut[key][r]),
@@ -599,14 +623,14 @@
     if (/^[\s'"`‘’“”]*[=+\-@＝＋－＠]/u.test(text)) text = "'" + text;
     return /[",]|^\s|^\\\.$/u.test(text) ? "\"" + text.replaceAll("\"", "\"\"") + "\"" : text;
   };
-  const download = (name, tabs) => {
-    const lines = [data.header.join(",") + "\n"];
+  const download = (name, tabs, header = data.header) => {
+    const lines = [header.join(",") + "\n"];
     for (const t of tabs) for (const r of t.rows) lines.push(cells[t.of](r).map(safe).join(",") + "\n");
     const url = URL.createObjectURL(new Blob(lines, { type: "text/csv" }));
     node("a", { href: url, download: name }).click();
     setTimeout(() => URL.revokeObjectURL(url), 60_000);
   };
-  by("shown").addEventListener("click", () => download("rollcall-" + current.id + ".csv", [current]));
+  by("shown").addEventListener("click", () => download("rollcall-" + current.id + ".csv", [current], current.of === "drift" ? Object.keys(drift) : data.header));
   by("all").addEventListener("click", () => download("rollcall-plan.csv",
     ["changes", "left_out", "rejections"].flatMap((id) => tabs.filter((t) => t.id === id)).map((t) => ({ of: t.of, rows: t.all }))));
 
@@ -625,10 +649,10 @@
   };
   window.addEventListener("beforeprint", () => {
     by("print").replaceChildren(...tabs.filter((t) => t.all && t.id !== "changes" && t.rows.length > 0).flatMap((t) => {
-      if (t.of !== "rejection") return sheet(t, t.name, t.meaning, t.rows);
-      return data.reasons.flatMap((g) => {
+      if (!t.groups) return sheet(t, t.name, t.meaning, t.rows);
+      return t.groups.flatMap((g) => {
         const rows = t.rows.filter((r) => within(g, r));
-        return rows.length > 0 ? sheet(t, "Refusals: " + g.name, g.meaning, rows) : [];
+        return rows.length > 0 ? sheet(t, t.name + ": " + g.name, g.meaning, rows) : [];
       });
     }));
   });

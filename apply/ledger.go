@@ -1,0 +1,174 @@
+package apply
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+
+	"github.com/rollcall-cli/rollcall/internal/identity"
+)
+
+// Ledger is what a state records of the accounts of a console, and changes while
+// a plan is applied. Accounts are named by the primary that they had in it at
+// first.
+type Ledger struct {
+	accounts []identity.Account // in byte order of their primaries
+	placed   map[identity.Address]identity.Placed
+	changed  map[int]*entry // by index of accounts
+	created  []*entry
+	now      map[identity.Address]*entry // what was put, by primary; nil where the ledger is the console
+	known    map[string]bool             // refs; nil until somebody asks
+}
+
+// entry is an account on its way from one state to the next.
+type entry struct {
+	account identity.Account
+	placed  identity.Placed
+	gone    bool
+}
+
+// NewLedger makes a ledger of accounts, which must be in byte order of their
+// primaries and are not changed, and of what is known of them in the console; nil
+// where the ledger is the console.
+func NewLedger(accounts []identity.Account, placed map[identity.Address]identity.Placed) *Ledger {
+	l := &Ledger{accounts: accounts, placed: placed, changed: map[int]*entry{}}
+	if placed != nil {
+		l.now = map[identity.Address]*entry{}
+	}
+	return l
+}
+
+// find returns the index of the account that had the primary at first.
+func (l *Ledger) find(primary identity.Address) (int, bool) {
+	return slices.BinarySearchFunc(l.accounts, primary, func(a identity.Account, x identity.Address) int { return a.Primary.Compare(x) })
+}
+
+// Put records an account: in place of the one that had the primary was at first,
+// or, for the zero address, beside the others.
+func (l *Ledger) Put(was identity.Address, account *identity.Account, placed identity.Placed) error {
+	e := &entry{account: *account, placed: placed}
+	if was.IsZero() {
+		l.created = append(l.created, e)
+	} else {
+		i, there := l.find(was)
+		if !there {
+			return fmt.Errorf("the ledger has no account %s", was)
+		}
+		l.changed[i] = e
+	}
+	if l.now != nil {
+		l.now[e.account.Primary] = e
+	}
+	if l.known != nil && placed.Ref != "" {
+		l.known[placed.Ref] = true
+	}
+	return nil
+}
+
+// Remove drops the record of an account.
+func (l *Ledger) Remove(was identity.Address) error {
+	i, there := l.find(was)
+	if !there {
+		return fmt.Errorf("the ledger has no account %s", was)
+	}
+	l.changed[i] = &entry{gone: true}
+	return nil
+}
+
+// refs returns the refs of all accounts, at first and now.
+func (l *Ledger) refs() map[string]bool {
+	if l.known == nil {
+		l.known = make(map[string]bool, len(l.placed))
+		for _, p := range l.placed {
+			if p.Ref != "" {
+				l.known[p.Ref] = true
+			}
+		}
+		for _, e := range l.now {
+			if e.placed.Ref != "" {
+				l.known[e.placed.Ref] = true
+			}
+		}
+	}
+	return l.known
+}
+
+// latest returns what is known of an account that was put, by its primary now.
+func (l *Ledger) latest(primary identity.Address) identity.Placed {
+	if e := l.now[primary]; e != nil {
+		return e.placed
+	}
+	return identity.Placed{}
+}
+
+// found records how an account that was put was read back.
+func (l *Ledger) found(primary identity.Address, as *identity.Account) {
+	if e := l.now[primary]; e != nil {
+		e.placed.Found = as
+	}
+}
+
+// Accounts returns all accounts as they are now, in byte order of their primaries,
+// and what is known of them in the console.
+func (l *Ledger) Accounts() ([]identity.Account, map[identity.Address]identity.Placed) {
+	var changed []identity.Account
+	var placed map[identity.Address]identity.Placed
+	if l.placed != nil {
+		placed = maps.Clone(l.placed)
+		for i := range l.changed {
+			delete(placed, l.accounts[i].Primary)
+		}
+	}
+	add := func(e *entry) {
+		if e.gone {
+			return
+		}
+		changed = append(changed, e.account)
+		if placed != nil {
+			placed[e.account.Primary] = e.placed
+		}
+	}
+	for _, e := range l.changed {
+		add(e)
+	}
+	for _, e := range l.created {
+		add(e)
+	}
+	slices.SortFunc(changed, byPrimary)
+	all := make([]identity.Account, 0, len(l.accounts)+len(changed))
+	for i := range l.accounts {
+		if l.changed[i] == nil && !l.replaced(changed, l.accounts[i].Primary) {
+			all = append(all, l.accounts[i])
+		}
+	}
+	return merge(all, changed), placed
+}
+
+// replaced reports whether an account that changed has the primary of a record
+// that nobody changed: the console has let it have the address, so that the
+// record is one of an account that is gone.
+func (l *Ledger) replaced(changed []identity.Account, primary identity.Address) bool {
+	if l.placed == nil {
+		return false
+	}
+	_, there := slices.BinarySearchFunc(changed, primary, func(a identity.Account, x identity.Address) int { return a.Primary.Compare(x) })
+	return there
+}
+
+func byPrimary(a, b identity.Account) int { return a.Primary.Compare(b.Primary) }
+
+// merge merges two sorted lists; all has room for the second.
+func merge(all, changed []identity.Account) []identity.Account {
+	i, k := len(all)-1, len(changed)-1
+	all = all[:len(all)+len(changed)]
+	for n := len(all) - 1; k >= 0; n-- {
+		if i >= 0 && byPrimary(all[i], changed[k]) > 0 {
+			all[n] = all[i]
+			i--
+		} else {
+			all[n] = changed[k]
+			k--
+		}
+	}
+	return all
+}

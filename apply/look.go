@@ -1,0 +1,249 @@
+package apply
+
+import (
+	"context"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/rollcall-cli/rollcall/internal/identity"
+	"github.com/rollcall-cli/rollcall/plan"
+)
+
+// index finds accounts of a console.
+type index struct {
+	byRef     map[string]*identity.Live
+	byMark    map[identity.Mark]*identity.Live
+	byAddress map[identity.Address]*identity.Live
+	recorded  map[string]bool // the refs in the ledger
+}
+
+// indexed returns an index of accounts, of which the ledger has some.
+func indexed(live []identity.Live, l *Ledger) *index {
+	x := &index{map[string]*identity.Live{}, map[identity.Mark]*identity.Live{}, map[identity.Address]*identity.Live{}, l.refs()}
+	for i := range live {
+		l := &live[i]
+		if l.Ref != "" {
+			x.byRef[l.Ref] = l
+		}
+		if !l.Mark.IsZero() {
+			x.byMark[l.Mark] = l
+		}
+		l.EachAddress(func(a identity.Address) {
+			if !a.IsZero() {
+				x.byAddress[a] = l
+			}
+		})
+	}
+	return x
+}
+
+// of returns the account that a step was for, as it is now, or nil.
+func (x *index) of(was *identity.Live, after *identity.Account) *identity.Live {
+	switch {
+	case was.Ref != "":
+		return x.byRef[was.Ref]
+	case !was.Mark.IsZero():
+		return x.byMark[was.Mark]
+	}
+	if l := x.byAddress[was.Primary]; l != nil && l.Primary == was.Primary {
+		return l
+	}
+	if after == nil {
+		return nil
+	}
+	if l := x.byAddress[after.Primary]; l != nil && l.Primary == after.Primary {
+		return l
+	}
+	return nil
+}
+
+// verdict is what a look at accounts says of a step without an answer.
+type verdict uint8
+
+const (
+	notMade     verdict = iota // the account is as it was, or not there
+	wasMade                    // it is as it was to be
+	undecidable                // it may be the one that was created, or somebody else's
+	otherwise                  // it is neither
+)
+
+// judge says what became of a step, and returns the account.
+//
+//	a step that    and now                                        says
+//	creates        an account has the mark                        made
+//	               without marks, an account is what was wanted   made
+//	               without marks, another has its primary, which
+//	               the ledger does not know                       undecidable
+//	               else                                           not made
+//	removes        the account is there                           not made
+//	               it is not                                      made
+//	changes        the account is what was wanted                 made
+//	               it is as it was                                not made
+//	               else                                           otherwise
+func (x *index) judge(f *plan.Facts, s *Sent) (verdict, *identity.Live) {
+	if s.Creates() {
+		if f.Marks {
+			if l := x.byMark[mark(s.By, s.After)]; l != nil {
+				return wasMade, l
+			}
+			return notMade, nil
+		}
+		l := x.byAddress[s.After.Primary]
+		switch {
+		case l == nil, x.recorded[l.Ref]:
+			return notMade, nil
+		case len(differing(f, s, l)) == 0:
+			return wasMade, l
+		}
+		return undecidable, l
+	}
+	l := x.of(s.Live, s.After)
+	switch {
+	case s.Removes() && l == nil:
+		return wasMade, nil
+	case s.Removes():
+		return notMade, l
+	case l == nil:
+		return otherwise, nil
+	case len(differing(f, s, l)) == 0:
+		return wasMade, l
+	case same(s.Live, l):
+		return notMade, l
+	}
+	return otherwise, l
+}
+
+// mark returns the mark of an account; none for one without an owner.
+func mark(by string, a *identity.Account) identity.Mark {
+	if a.Local() {
+		return identity.Mark{}
+	}
+	return identity.Mark{By: by, Directory: a.Directory, GUID: a.GUID}
+}
+
+// same reports whether an account is as it was.
+func same(was, now *identity.Live) bool {
+	if was.Rev != "" && now.Rev != "" {
+		return was.Rev == now.Rev
+	}
+	return was.Mark == now.Mark && string(was.AppendJSON(nil)) == string(now.AppendJSON(nil))
+}
+
+// difference is a field of an account that is not as it was asked for.
+type difference struct{ field, wanted, found string }
+
+// differing compares an account with what a step asked for, in what the console
+// stores. Of texts other than addresses, the case of letters and the number of
+// blanks do not count, since products normalise them.
+func differing(f *plan.Facts, s *Sent, l *identity.Live) (all []difference) {
+	want := s.After
+	add := func(field, wanted, found string) { all = append(all, difference{field, wanted, found}) }
+	if want.Primary != l.Primary {
+		add(FieldPrimary, want.Primary.String(), l.Primary.String())
+	}
+	if f.Keeps(plan.FieldAliases) && !slices.Equal(want.Aliases, l.Aliases) {
+		add(plan.FieldAliases, listed(want.Aliases), listed(l.Aliases))
+	}
+	if f.Keeps(plan.FieldType) && want.Type != l.Type {
+		add(plan.FieldType, want.Type.String(), l.Type.String())
+	}
+	if f.Keeps(plan.FieldStatus) && want.Status != l.Status {
+		add(plan.FieldStatus, want.Status.String(), l.Status.String())
+	}
+	if m := mark(s.By, want); f.Marks && m != l.Mark {
+		add(plan.FieldOwner, shownMark(m), shownMark(l.Mark))
+	}
+	text := func(field, wanted, found string) {
+		if f.Keeps(field) && !equalText(wanted, found) {
+			add(field, wanted, found)
+		}
+	}
+	text(plan.FieldUsername, want.Username, l.Username)
+	text(plan.FieldDN, want.DN, l.DN)
+	for _, x := range want.Attributes {
+		text(x.Name, x.Value, identity.Lookup(l.Attributes, x.Name))
+	}
+	for _, name := range s.Clear {
+		text(name, "", identity.Lookup(l.Attributes, name))
+	}
+	return all
+}
+
+func equalText(x, y string) bool {
+	return x == y || strings.EqualFold(strings.Join(strings.Fields(x), " "), strings.Join(strings.Fields(y), " "))
+}
+
+func listed(all []identity.Address) string {
+	texts := make([]string, len(all))
+	for i, x := range all {
+		texts[i] = x.String()
+	}
+	return strings.Join(texts, " ")
+}
+
+func shownMark(m identity.Mark) string {
+	if m.IsZero() {
+		return ""
+	}
+	return m.By + ":" + m.Directory + "/" + m.GUID.String()
+}
+
+// foundAs returns an account as it was read back, for the ledger: what the console
+// does not store is as it was asked for, and what nobody asked for is left out. It
+// is nil for one that is what was asked for to the letter.
+func foundAs(f *plan.Facts, l *identity.Live, want *identity.Account) *identity.Account {
+	asked := *want
+	asked.Directory, asked.GUID = "", identity.GUID{}
+	found := asked
+	found.Primary = l.Primary
+	if f.Keeps(plan.FieldAliases) {
+		found.Aliases = l.Aliases
+	}
+	if f.Keeps(plan.FieldType) {
+		found.Type = l.Type
+	}
+	if f.Keeps(plan.FieldStatus) {
+		found.Status = l.Status
+	}
+	if f.Keeps(plan.FieldUsername) {
+		found.Username = l.Username
+	}
+	if f.Keeps(plan.FieldDN) {
+		found.DN = l.DN
+	}
+	found.Attributes = nil
+	for _, x := range asked.Attributes {
+		if f.Keeps(x.Name) {
+			x.Value = identity.Lookup(l.Attributes, x.Name)
+		}
+		if x.Value != "" {
+			found.Attributes = append(found.Attributes, x)
+		}
+	}
+	if string(found.AppendJSON(nil)) == string(asked.AppendJSON(nil)) {
+		return nil
+	}
+	return &found
+}
+
+// get reads the accounts of steps.
+func (r *runner) get(ctx context.Context, tasks []*task) ([]identity.Live, error) {
+	refs, addresses := map[string]bool{}, map[identity.Address]bool{}
+	for _, t := range tasks {
+		if t.Live != nil {
+			if t.Live.Ref != "" {
+				refs[t.Live.Ref] = true
+			} else {
+				t.Live.EachAddress(func(x identity.Address) { addresses[x] = true })
+			}
+		}
+		if t.answer.Ref != "" {
+			refs[t.answer.Ref] = true
+		} else {
+			t.After.EachAddress(func(x identity.Address) { addresses[x] = true })
+		}
+	}
+	delete(addresses, identity.Address{})
+	return r.job.Console.Get(ctx, slices.Sorted(maps.Keys(refs)), slices.SortedFunc(maps.Keys(addresses), identity.Address.Compare))
+}

@@ -1,0 +1,188 @@
+package apply
+
+import (
+	"cmp"
+	"slices"
+	"time"
+
+	"github.com/rollcall-cli/rollcall/internal/identity"
+	"github.com/rollcall-cli/rollcall/internal/run"
+	"github.com/rollcall-cli/rollcall/plan"
+)
+
+// Interrupted is a run that ended before it knew what became of all that it had
+// sent.
+type Interrupted struct {
+	Changes []plan.AccountChange
+	// Sent are the steps in the order in which they were sent. A step is there
+	// once, however often it was tried.
+	Sent []Sent
+	// Answers are those that came, by key.
+	Answers map[string]Answer
+}
+
+// Recovered is what was found out of an interrupted run.
+type Recovered struct {
+	// Answers are those of the steps that had none.
+	Answers []Received
+	// Applied counts the changes that the run has made, Failures are those that it
+	// began and has not made.
+	Applied  int
+	Failures []run.Failure
+	// Undecided are the accounts that were to be created, and of which nobody can
+	// tell whether they were.
+	Undecided []identity.Address
+	// Wait is how long it takes until the console shows all that was done; then
+	// everything is to be read and compared again. The rest is of no use before.
+	Wait time.Duration
+}
+
+// Recover compares what an interrupted run intended with what a console has, and
+// writes into the ledger what the run has made. It may be done again, also with a
+// ledger that was saved in between.
+//
+//	a step without answer   and now                                  then
+//	creates                 see [index.judge]
+//	changes                 the account is what was wanted           it was made
+//	                        else                                     it was not; what else
+//	                                                                 happened is drift
+//	removes                 the account is not there                 it was made
+func Recover(of Interrupted, l *Ledger, live []identity.Live, facts plan.Facts, now time.Time) (Recovered, error) {
+	seen := indexed(live, l)
+	owned := l.owners()
+	answers := map[string]Answer{}
+	for key, a := range of.Answers {
+		answers[key] = a
+	}
+	var out Recovered
+	unsure := map[int]bool{}
+	for i := range of.Sent {
+		s := &of.Sent[i]
+		if _, answered := answers[s.Key]; answered {
+			continue
+		}
+		verdict, found := seen.judge(&facts, s)
+		if left := s.At.Add(facts.Settles).Sub(now); verdict != wasMade && facts.Settles > 0 && left > 0 {
+			out.Wait = max(out.Wait, left)
+		}
+		var a Answer
+		switch verdict {
+		case wasMade:
+			if found != nil {
+				a = Answer{Ref: found.Ref, Rev: found.Rev, Found: found}
+			}
+		case undecidable:
+			unsure[s.Change] = true
+			a.Err = &Error{Code: undecidedCode, Message: "nobody can tell whether it was made"}
+		default:
+			a.Err = &Error{Code: Cancelled, Message: "it was not made before the run ended"}
+		}
+		answers[s.Key] = a
+		out.Answers = append(out.Answers, Received{s.Key, a})
+	}
+	last := map[int]*Sent{} // the last step of each change that was made
+	begun := map[int]bool{}
+	for i := range of.Sent {
+		s := &of.Sent[i]
+		begun[s.Change] = true
+		if answers[s.Key].Err == nil {
+			last[s.Change] = s
+		}
+	}
+	for i := range of.Changes {
+		if !begun[i] {
+			continue
+		}
+		c := &of.Changes[i]
+		s := last[i]
+		made := s != nil && s.Final
+		if made {
+			out.Applied++
+		} else {
+			why := &Error{Code: Cancelled, Message: "the run was ended before it was made"}
+			if unsure[i] {
+				why = &Error{Code: undecidedCode, Message: "nobody can tell whether it was made: an account that does not say whose it is has an address of it"}
+				out.Undecided = append(out.Undecided, subject(c).Primary)
+			}
+			out.Failures = append(out.Failures, run.Failure{Account: subject(c).Primary.String(), Error: why.Error()})
+		}
+		var after *identity.Account
+		var placed identity.Placed
+		switch {
+		case made:
+			after, placed = c.Result(), placedBy(s, answers[s.Key], &facts, c.Result())
+		case s != nil && s.After != nil:
+			after, placed = s.After, placedBy(s, answers[s.Key], &facts, s.After)
+		case unsure[i]:
+			after, placed = c.Result(), identity.Placed{Undecided: true, Applied: now.UTC().Truncate(time.Second)}
+		default:
+			continue
+		}
+		var err error
+		switch recorded := l.recordOf(owned, c, after); {
+		case after != nil:
+			err = l.Put(recorded, after, placed)
+		case !recorded.IsZero():
+			err = l.Remove(recorded)
+		}
+		if err != nil {
+			return out, err
+		}
+	}
+	return out, nil
+}
+
+// placedBy is what the ledger knows of an account that a step has left as after.
+func placedBy(s *Sent, a Answer, f *plan.Facts, after *identity.Account) identity.Placed {
+	p := identity.Placed{Ref: a.Ref, Applied: s.At}
+	switch {
+	case s.Removes():
+		p.Ref = ""
+	case p.Ref == "" && s.Live != nil:
+		p.Ref = s.Live.Ref
+	}
+	if a.Found != nil && after != nil {
+		p.Found = foundAs(f, a.Found, after)
+	}
+	return p
+}
+
+// subject is the account after a change, or before it where nothing is left.
+func subject(c *plan.AccountChange) *identity.Account {
+	return cmp.Or(c.Result(), c.Before)
+}
+
+// owner is who owns an account.
+type owner struct {
+	directory string
+	guid      identity.GUID
+}
+
+// owners returns the primaries of the accounts of the ledger by their owners.
+func (l *Ledger) owners() map[owner][]identity.Address {
+	all := map[owner][]identity.Address{}
+	for i := range l.accounts {
+		a := &l.accounts[i]
+		o := owner{a.Directory, a.GUID}
+		all[o] = append(all[o], a.Primary)
+	}
+	return all
+}
+
+// recordOf returns the primary of the record that a change is of: of its account
+// before or, where the ledger was saved in between, after; zero for none.
+func (l *Ledger) recordOf(owned map[owner][]identity.Address, c *plan.AccountChange, after *identity.Account) identity.Address {
+	for _, a := range []*identity.Account{after, c.Before} {
+		if a == nil || a.Local() {
+			continue
+		}
+		records := owned[owner{a.Directory, a.GUID}]
+		if len(records) == 1 {
+			return records[0]
+		}
+		if slices.Contains(records, a.Primary) {
+			return a.Primary
+		}
+	}
+	return identity.Address{}
+}

@@ -1,0 +1,302 @@
+package apply
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	mathrand "math/rand/v2"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/rollcall-cli/rollcall/internal/identity"
+)
+
+// task is a step on its way to a console.
+type task struct {
+	Sent
+	known    Known
+	answered bool
+	answer   Answer
+}
+
+// fails reports whether the step was not made.
+func (t *task) fails() bool { return !t.answered || t.answer.Err != nil }
+
+// why says why the step was not made.
+func (t *task) why() error {
+	if t.answer.Err != nil {
+		return t.answer.Err
+	}
+	return &Error{Code: Cancelled, Message: "it was not begun"}
+}
+
+// backoff is how long to wait before the second attempt; it doubles with each.
+const (
+	backoff     = time.Second
+	mostBackoff = time.Minute
+)
+
+// send makes the steps of one request and waits until each has an answer, its own
+// or one that a look at the account gives. What the console cannot make now is
+// tried again. An error ends the run: the console cannot be used any more, or the
+// journal cannot be written.
+func (r *runner) send(ctx context.Context, tasks []*task) error {
+	for i := range tasks {
+		tasks[i].At = r.job.Now().UTC().Truncate(time.Second)
+	}
+	if err := r.intend(ctx, tasks); err != nil {
+		return err
+	}
+	open := slices.Clone(tasks)
+	for attempt := 1; ; attempt++ {
+		if r.pace(ctx, len(open)) != nil {
+			cancelled(open)
+			return r.answers(open)
+		}
+		err := r.request(ctx, open)
+		var unusable Unusable
+		switch code := CodeOf(err); {
+		case err == nil:
+		case errors.As(err, &unusable):
+			r.unknown(open)
+			return err
+		case code == Auth, code == Misused:
+			return err
+		case r.facts.Publishes:
+			return err // nothing of it has taken effect
+		case code == "" || code == Internal:
+			if err := r.lookUp(ctx, open); err != nil {
+				r.unknown(open)
+				return err
+			}
+		default:
+			for _, t := range open {
+				if !t.answered {
+					t.answered, t.answer = true, Answer{Err: asError(err)}
+				}
+			}
+		}
+		again, pause := repeatable(open, attempt)
+		if attempt < r.job.Attempts && len(again) > 0 && cause(ctx) == nil {
+			r.job.Listen(Waiting{Err: again[0].answer.Err, For: pause})
+			err := r.job.Wait(ctx, pause)
+			if err == nil {
+				// What is sent again is answered later, and not known until then.
+				if err := r.answers(slices.DeleteFunc(open, func(t *task) bool { return slices.Contains(again, t) })); err != nil {
+					return err
+				}
+				for _, t := range again {
+					t.answered, t.answer = false, Answer{}
+				}
+				open = again
+				continue
+			}
+		}
+		for _, t := range open {
+			if !t.answered {
+				t.answered, t.answer = true, Answer{Err: &Error{Code: Temporary, Message: fmt.Sprintf("no answer in %d attempts, and the account is as it was", attempt)}}
+			}
+		}
+		return r.answers(open)
+	}
+}
+
+// unknown counts the steps of which is not known what became of them.
+func (r *runner) unknown(tasks []*task) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, t := range tasks {
+		if !t.answered {
+			r.result.Unknown++
+		}
+	}
+}
+
+// asError returns an error of a console as it stands in an answer.
+func asError(err error) *Error {
+	var e *Error
+	if errors.As(err, &e) {
+		return e
+	}
+	return &Error{Code: Internal, Message: err.Error()}
+}
+
+func cancelled(tasks []*task) {
+	for _, t := range tasks {
+		if !t.answered {
+			t.answered, t.answer = true, Answer{Err: &Error{Code: Cancelled, Message: "it was not begun"}}
+		}
+	}
+}
+
+// request sends steps once.
+func (r *runner) request(ctx context.Context, tasks []*task) error {
+	steps := make([]Step, len(tasks))
+	for i, t := range tasks {
+		steps[i] = t.Step
+	}
+	return r.job.Console.Apply(ctx, steps, func(i int, a Answer) {
+		if i >= 0 && i < len(tasks) && !tasks[i].answered {
+			tasks[i].answered, tasks[i].answer = true, a
+		}
+	})
+}
+
+// intend writes steps into the journal.
+func (r *runner) intend(ctx context.Context, tasks []*task) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	sent := make([]Sent, len(tasks))
+	for i, t := range tasks {
+		r.keys++
+		t.Key = fmt.Sprintf("%s-%d", r.job.Run, r.keys)
+		sent[i] = t.Sent
+	}
+	return r.job.Journal.Intend(context.WithoutCancel(ctx), sent)
+}
+
+// answers writes what is known of steps into the journal. What waits to be
+// published is not known yet.
+func (r *runner) answers(tasks []*task) error {
+	var all []Received
+	for _, t := range tasks {
+		if t.answered && (!r.facts.Publishes || t.answer.Err != nil) {
+			all = append(all, Received{t.Key, t.answer})
+		}
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.job.Journal.Answered(all)
+}
+
+// repeatable returns the steps that are to be tried again, and how long to wait
+// before: those that the console cannot make now, those of their groups that were
+// cancelled because of them, and those that had no answer and were not made.
+func repeatable(tasks []*task, attempt int) (again []*task, pause time.Duration) {
+	groups := map[int]bool{}
+	for _, t := range tasks {
+		switch e := t.answer.Err; {
+		case !t.answered:
+			pause = max(pause, jittered(attempt))
+		case e == nil:
+			continue
+		case e.Code == Throttled && e.RetryAfter > 0:
+			pause = max(pause, e.RetryAfter)
+		case e.Code == Throttled, e.Code == Temporary:
+			pause = max(pause, jittered(attempt))
+		default:
+			continue
+		}
+		groups[t.Group] = true
+	}
+	for _, t := range tasks {
+		if e := t.answer.Err; !t.answered || e != nil && groups[t.Group] && (e.Code == Throttled || e.Code == Temporary || e.Code == Cancelled) {
+			again = append(again, t)
+		}
+	}
+	return again, pause
+}
+
+// jittered is how long to wait after so many attempts: up to half of it less, so
+// that many who were turned away together do not come back together.
+func jittered(attempt int) time.Duration {
+	d := mostBackoff
+	if attempt < 7 {
+		d = min(d, backoff<<(attempt-1))
+	}
+	return d - time.Duration(mathrand.Int64N(int64(d/2)))
+}
+
+// pace waits until so many more changes may be sent.
+func (r *runner) pace(ctx context.Context, n int) error {
+	if r.job.Rate <= 0 {
+		return cause(ctx)
+	}
+	r.mu.Lock()
+	now := r.job.Now()
+	from := r.unsent
+	if from.Before(now) {
+		from = now
+	}
+	r.unsent = from.Add(time.Duration(float64(n) / r.job.Rate * float64(time.Second)))
+	r.mu.Unlock()
+	if from.After(now) {
+		return r.job.Wait(ctx, from.Sub(now))
+	}
+	return cause(ctx)
+}
+
+// lookUp finds out what became of the steps that have no answer. Those that were
+// not made have none afterwards either.
+func (r *runner) lookUp(ctx context.Context, tasks []*task) error {
+	ctx = context.WithoutCancel(ctx) // what was sent must be known
+	tasks = slices.DeleteFunc(slices.Clone(tasks), func(t *task) bool { return t.answered })
+	r.job.Listen(LookingUp{Steps: len(tasks)})
+	for len(tasks) > 0 {
+		live, err := r.get(ctx, tasks)
+		if err != nil {
+			return err
+		}
+		var unsettled time.Duration
+		var rest []*task
+		verdicts, found := r.judge(tasks, live)
+		for n, t := range tasks {
+			l := found[n]
+			switch verdicts[n] {
+			case wasMade:
+				t.answered = true
+				if l != nil {
+					t.answer = Answer{Ref: l.Ref, Rev: l.Rev, Found: l}
+				}
+			case notMade:
+				if left := t.At.Add(r.facts.Settles).Sub(r.job.Now()); r.facts.Settles > 0 && left > 0 {
+					unsettled = max(unsettled, left)
+					rest = append(rest, t)
+				}
+			case undecidable:
+				t.answered, t.answer = true, Answer{Err: &Error{Code: undecidedCode, Message: "nobody can tell whether it was made: an account that does not say whose it is has an address of it"}}
+			case otherwise:
+				t.answered, t.answer = true, Answer{Err: &Error{Code: Changed, Message: "the console gave no answer, and the account is neither as it was nor as it was to be"}}
+			}
+		}
+		if tasks = rest; unsettled > 0 {
+			if err := r.job.Wait(ctx, unsettled); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// judge says what became of steps, by what the console has now.
+func (r *runner) judge(tasks []*task, live []identity.Live) (verdicts []verdict, found []*identity.Live) {
+	r.mu.Lock() // of the ledger
+	defer r.mu.Unlock()
+	seen := indexed(live, r.job.Ledger)
+	for _, t := range tasks {
+		v, l := seen.judge(&r.facts, &t.Sent)
+		verdicts, found = append(verdicts, v), append(found, l)
+	}
+	return verdicts, found
+}
+
+// undecidedCode marks a step of which nobody can tell whether it was made. No
+// console says that of itself.
+const undecidedCode Code = "undecided"
+
+// wait waits for a time, or until the context ends.
+func wait(ctx context.Context, d time.Duration) error {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	case <-t.C:
+		return nil
+	}
+}
+
+// random returns letters that nobody can guess.
+func random() string { return strings.ToLower(rand.Text()[:13]) }

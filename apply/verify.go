@@ -1,0 +1,171 @@
+package apply
+
+import (
+	"context"
+
+	"github.com/rollcall-cli/rollcall/internal/identity"
+	"github.com/rollcall-cli/rollcall/plan"
+)
+
+// verify reads again what was changed and was not verified yet, and compares it
+// with what was asked for. What the console has made of texts is written into the
+// ledger.
+func (r *runner) verify(ctx context.Context) error {
+	all := r.toVerify
+	r.toVerify = nil
+	most := r.facts.BatchSize()
+	for done := 0; done < len(all); done += most {
+		if err := cause(ctx); err != nil {
+			r.toVerify = all[done:]
+			return err
+		}
+		r.job.Listen(Verifying{Done: done, Total: len(all)})
+		if err := r.verifyBatch(ctx, all[done:min(done+most, len(all))]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (r *runner) verifyBatch(ctx context.Context, changes []int32) error {
+	tasks := make([]*task, len(changes))
+	for n, i := range changes {
+		// The account is looked for by what it is now.
+		t := &task{Sent: Sent{Step: Step{By: r.job.By, After: r.changes[i].Result()}, Change: int(i)}, known: r.knownOf(i)}
+		if r.goes(i) {
+			t.After, t.Live = nil, t.known.Live
+		} else if t.After != nil {
+			t.answer.Ref = r.job.Ledger.latest(t.After.Primary).Ref
+			if before := r.changes[i].Before; before != nil {
+				for _, x := range before.Attributes {
+					if identity.Lookup(t.After.Attributes, x.Name) == "" {
+						t.Clear = append(t.Clear, x.Name)
+					}
+				}
+			}
+		}
+		tasks[n] = t
+	}
+	live, err := r.get(ctx, tasks)
+	if err != nil {
+		return err
+	}
+	seen := indexed(live, r.job.Ledger)
+	for _, t := range tasks {
+		r.compare(t, seen)
+	}
+	return nil
+}
+
+// compare counts an account as verified, or tells what differs.
+func (r *runner) compare(t *task, seen *index) {
+	name := r.name(int32(t.Change))
+	differ := func(all ...Difference) {
+		r.result.Differ++
+		r.result.Differences = append(r.result.Differences, all...)
+	}
+	if t.After == nil {
+		if t.Live != nil && seen.of(t.Live, nil) != nil {
+			differ(Difference{name, "", "removed", "there"})
+			return
+		}
+		r.result.Verified++
+		return
+	}
+	if r.facts.Removes && !t.After.Active() {
+		r.result.Verified++
+		return
+	}
+	l := seen.byRef[t.answer.Ref]
+	if t.answer.Ref == "" {
+		l = seen.byAddress[t.After.Primary]
+	}
+	if l == nil {
+		differ(Difference{name, "", "there", "not there"})
+		return
+	}
+	var all []Difference
+	for _, d := range differing(&r.facts, &t.Sent, l) {
+		all = append(all, Difference{name, d.field, d.wanted, d.found})
+	}
+	if len(all) > 0 {
+		differ(all...)
+		return
+	}
+	r.result.Verified++
+	r.job.Ledger.found(t.After.Primary, foundAs(&r.facts, l, t.After))
+}
+
+// split returns what a canary makes of families, and the rest of them. There is one
+// change of each category, if that many may be made, and no group waits for one
+// that comes later.
+func (r *runner) split(families []family) (first, rest []family) {
+	var groups [][]int32
+	for _, f := range families {
+		groups = append(groups, f...)
+	}
+	taken := make([]bool, len(groups))
+	at := map[int32]int{} // the group of each change
+	for n, group := range groups {
+		for _, i := range group {
+			at[i] = n
+		}
+	}
+	made := 0
+	// take takes a group with those that it waits for.
+	var take func(n int)
+	take = func(n int) {
+		if taken[n] {
+			return
+		}
+		taken[n] = true
+		made += len(groups[n])
+		for _, i := range groups[n] {
+			c := &r.changes[i]
+			r.others(r.giver, c.Result(), c.Before, func(g int32) { take(at[g]) })
+		}
+	}
+	seen := [plan.Categories]bool{}
+	for n, group := range groups {
+		if made >= r.job.Canary {
+			break
+		}
+		var changes []plan.AccountChange
+		for _, i := range group {
+			changes = append(changes, r.changes[i])
+		}
+		fresh := false
+		for _, row := range plan.Rows(changes) {
+			fresh = fresh || !seen[row.Category] && !row.Withheld
+			seen[row.Category] = true
+		}
+		if fresh {
+			take(n)
+		}
+	}
+	for n := range groups {
+		if made >= r.job.Canary {
+			break
+		}
+		take(n)
+	}
+	n := 0
+	for _, f := range families {
+		var now, later family
+		for _, group := range f {
+			if taken[n] {
+				now = append(now, group)
+			} else {
+				later = append(later, group)
+			}
+			n++
+		}
+		if len(now) > 0 {
+			first = append(first, now)
+		}
+		if len(later) > 0 {
+			rest = append(rest, later)
+		}
+	}
+	return first, rest
+}

@@ -1,0 +1,157 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/rollcall-cli/rollcall/config"
+	"github.com/rollcall-cli/rollcall/internal/console"
+	consoles "github.com/rollcall-cli/rollcall/internal/console/all"
+	"github.com/rollcall-cli/rollcall/internal/identity"
+	"github.com/rollcall-cli/rollcall/internal/render"
+	"github.com/rollcall-cli/rollcall/plan"
+)
+
+// connect opens the console of a configuration, once in a session, which closes it
+// in the end. Who changes it holds its lock file.
+func (s *session) connect(cfg *config.Config, ledger []identity.Account, changes bool) (console.Target, error) {
+	if s.console != nil {
+		return s.console, nil
+	}
+	c := cfg.Console
+	o := console.Opening{
+		Label: c.Name, Settings: c.Settings, Owner: c.Owner, Domains: ownDomains(&cfg.Rules), Release: release,
+		Timeout: c.Timeout, Concurrency: c.Concurrency, Ledger: ledger,
+		Log: func(line string) { s.note("console %q: %s", c.Name, line) },
+	}
+	if changes {
+		o.LockFile = consoleLock(cfg.StatePath)
+	}
+	target, err := consoles.Kind(c.Kind).Open(s.ctx, o)
+	if s.ctx.Err() != nil {
+		return nil, context.Canceled
+	}
+	if err != nil {
+		return nil, err
+	}
+	s.console = target
+	return target, nil
+}
+
+// consoleLock is the file that a run holds, and what it starts to change the
+// console.
+func consoleLock(state string) string { return strings.TrimSuffix(state, ".jsonl") + ".console" }
+
+// hangUp closes the console that a command has used.
+func (s *session) hangUp() {
+	if s.console == nil {
+		return
+	}
+	if err := s.console.Close(); err != nil {
+		s.warn("%v", err)
+	}
+	s.console = nil
+}
+
+// ownDomains are the domains that the configuration declares and that are neither
+// public nor ignored, with those that are rewritten to them, sorted.
+func ownDomains(rules *plan.Rules) (names []string) {
+	for i := range rules.Domains {
+		if d := &rules.Domains[i]; !d.Public && !d.Ignore {
+			names = append(append(names, d.Name), d.Aliases...)
+		}
+	}
+	slices.Sort(names)
+	return names
+}
+
+// see reads the console and merges it with the ledger.
+func (s *session) see(cfg *config.Config, st *recorded, flags reading, changes bool, progress *render.Progress) (*console.View, error) {
+	target, err := s.connect(cfg, st.Accounts, changes)
+	if err != nil {
+		return nil, err
+	}
+	c := cfg.Console
+	if facts := target.Facts(); facts.Embedded {
+		return console.Embedded(st.Accounts, c.Name, c.Kind, facts), nil
+	}
+	live, receipt, err := s.live(cfg, flags.Snapshot, target, progress)
+	if err != nil {
+		return nil, err
+	}
+	v := console.See(live, receipt, merging(cfg, st, s.now()))
+	for _, g := range v.GoneBeyond(cfg.Rules.Limits) {
+		if !flags.AllowEmpty {
+			return nil, &console.ReadError{Console: c.Name, Advice: "look whether the console shows all accounts to who reads it; if these are meant to be gone, give --allow-empty",
+				Err: fmt.Errorf("%s of %s accounts of directory %q are not there any more, and at most %s may go at once", plan.Thousands(g.Count), plan.Thousands(g.Of), g.Directory, plan.Thousands(g.Bound))}
+		}
+	}
+	return v, nil
+}
+
+// live reads all accounts of the console.
+func (s *session) live(cfg *config.Config, snapshot string, target console.Target, progress *render.Progress) ([]identity.Live, plan.ConsoleReceipt, error) {
+	c := cfg.Console
+	progress.Update("reading console "+c.Name, "accounts", 0)
+	live, receipt, err := console.Read(s.ctx, target, c.Name, c.Kind, s.now, func(n int) { progress.Update("reading console "+c.Name, "accounts", n) })
+	progress.Clear()
+	return live, receipt, err
+}
+
+// merging says with what the accounts of a console are merged.
+func merging(cfg *config.Config, st *recorded, now time.Time) plan.Merging {
+	names := map[string]bool{}
+	for i := range cfg.Scopes {
+		for _, a := range cfg.Scopes[i].Attributes {
+			names[a.Name] = true
+		}
+	}
+	in := plan.Merging{Ledger: st.Accounts, By: cfg.Console.Owner, Directories: cfg.Rules.Directories, Now: now}
+	for name := range names {
+		in.Attributes = append(in.Attributes, name)
+	}
+	slices.Sort(in.Attributes)
+	return in
+}
+
+// digest is that of the configuration and of what its console can do.
+func digest(cfg *config.Config, facts *plan.Facts) string {
+	if facts == nil || facts.Embedded {
+		return cfg.Digest()
+	}
+	return cfg.Digest(string(facts.AppendJSON(nil)))
+}
+
+// factsOf are those of the console that a plan was made on, or nil.
+func factsOf(p *plan.Plan) *plan.Facts {
+	if p.Console == nil || p.Console.Kind == config.Local {
+		return nil
+	}
+	return &p.Console.Facts
+}
+
+// verifies reports whether what was changed is read again: where the configuration
+// says so, or else wherever accounts can be looked up outside the state.
+func verifies(c *config.Console, facts *plan.Facts) bool {
+	if c.Verify != nil {
+		return *c.Verify
+	}
+	return !facts.Embedded
+}
+
+// lockedWriter is a stream that several goroutines write lines to.
+type lockedWriter struct {
+	mu sync.Mutex
+	w  io.Writer
+}
+
+func (l *lockedWriter) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.w.Write(p)
+}

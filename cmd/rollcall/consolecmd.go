@@ -1,0 +1,233 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/rollcall-cli/rollcall/config"
+	"github.com/rollcall-cli/rollcall/internal/console"
+	consoles "github.com/rollcall-cli/rollcall/internal/console/all"
+	"github.com/rollcall-cli/rollcall/internal/console/suite"
+	"github.com/rollcall-cli/rollcall/internal/identity"
+	"github.com/rollcall-cli/rollcall/internal/render"
+	"github.com/rollcall-cli/rollcall/plan"
+)
+
+type consoleCommand struct {
+	Show     consoleShowCommand     `cmd:"" default:"withargs" help:"Show what the console is, what it can do, and how many accounts it has."`
+	Accounts consoleAccountsCommand `cmd:"" help:"List the accounts as the console has them."`
+	Test     consoleTestCommand     `cmd:"" help:"Test whether the console keeps its contract."`
+}
+
+type consoleShowCommand struct {
+	Output outputs `short:"o" placeholder:"FORMAT[=FILE]" sep:"none" set:"formats=text, json" help:"Write as ${formats}; to standard output without =FILE; repeatable."`
+}
+
+func (consoleShowCommand) Help() string {
+	return `Reads the console of the configuration and shows its name and version, its facts (what it can do and what it stores), and how many accounts it has: those that belong to directories of this configuration (owned), those of another configuration (foreign), and those of nobody (local). Nothing is changed.
+
+Examples:
+  rollcall console
+  rollcall console -o json
+
+Exit codes: 0 done; 1 failed; 10 the console could not be read completely; 12 it refused the credentials; 70 internal error; 80 wrong usage; 130 interrupted.`
+}
+
+func (c *consoleShowCommand) Run(s *session) error {
+	_, v, err := s.lookAtConsole()
+	if err != nil {
+		return err
+	}
+	return s.writeOutputs(c.Output, func(w io.Writer, format string, t render.Terminal) error {
+		if format == "json" {
+			return render.ConsoleJSON(w, v)
+		}
+		return render.ConsoleText(w, v, render.TextOptions{Width: t.Width, Color: t.Color})
+	})
+}
+
+// lookAtConsole reads the console for a report.
+func (s *session) lookAtConsole() (*console.View, *render.ConsoleReport, error) {
+	cfg, err := s.configuration()
+	if err != nil {
+		return nil, nil, err
+	}
+	progress := render.NewProgress(s.stderr, s.err, s.now)
+	defer progress.Clear()
+	st, _, err := reading{}.known(cfg)
+	if err != nil {
+		return nil, nil, err
+	}
+	v, err := s.see(cfg, st, reading{AllowEmpty: true}, false, progress)
+	if err != nil {
+		return nil, nil, err
+	}
+	return v, &render.ConsoleReport{ConsoleReceipt: v.Receipt, Owner: cfg.Console.Owner}, nil
+}
+
+type consoleAccountsCommand struct {
+	Local   bool    `help:"Only accounts that belong to nobody." xor:"whose"`
+	Foreign bool    `help:"Only accounts that belong to another configuration." xor:"whose"`
+	Output  outputs `short:"o" placeholder:"FORMAT[=FILE]" sep:"none" set:"formats=text, json, csv" help:"Write as ${formats}; to standard output without =FILE; repeatable."`
+}
+
+func (consoleAccountsCommand) Help() string {
+	return `Lists the accounts as the console has them now, with whose they are and the console's own key of each. rollcall state list shows what was applied last. Nothing is changed.
+
+Examples:
+  rollcall console accounts
+  rollcall console accounts --foreign
+  rollcall console accounts --local -o csv=local.csv
+
+Exit codes: 0 done; 1 failed; 10 the console could not be read completely; 12 it refused the credentials; 70 internal error; 80 wrong usage; 130 interrupted.`
+}
+
+func (c *consoleAccountsCommand) Run(s *session) error {
+	v, _, err := s.lookAtConsole()
+	if err != nil {
+		return err
+	}
+	var all []render.ConsoleAccount
+	for _, a := range accountsOf(v) {
+		if whole := !c.Local && !c.Foreign; whole || c.Foreign && a.Foreign || c.Local && !a.Foreign && a.Mark.IsZero() {
+			all = append(all, a)
+		}
+	}
+	return s.writeOutputs(c.Output, func(w io.Writer, format string, t render.Terminal) error {
+		switch format {
+		case "json":
+			return render.ConsoleAccountsJSON(w, all)
+		case "csv":
+			return render.ConsoleAccountsCSV(w, all)
+		}
+		return render.ConsoleAccounts(w, all, render.TextOptions{Width: t.Width, Color: t.Color})
+	})
+}
+
+// accountsOf are the accounts of a console, with whose they are: as the console
+// says or, where it stores no marks, the ledger.
+func accountsOf(v *console.View) (all []render.ConsoleAccount) {
+	for i := range v.Accounts {
+		a := render.ConsoleAccount{Live: identity.Live{Account: v.Accounts[i]}}
+		if v.Origins != nil {
+			n := v.Origins[i].Live
+			if n < 0 {
+				continue // the ledger alone has it
+			}
+			a.Live = v.Live[n]
+		}
+		if bar := v.Bars[int32(i)]; !bar.Foreign.IsZero() {
+			a.Foreign = true
+		} else if owner := &v.Accounts[i]; a.Mark.IsZero() && !owner.Local() {
+			a.Mark = identity.Mark{Directory: owner.Directory, GUID: owner.GUID}
+		}
+		a.Directory, a.GUID = "", identity.GUID{}
+		all = append(all, a)
+	}
+	return all
+}
+
+type consoleTestCommand struct {
+	Many   int     `placeholder:"N" default:"10000" help:"How many accounts the test of many makes (default 10,000)."`
+	Output outputs `short:"o" placeholder:"FORMAT[=FILE]" sep:"none" set:"formats=text, json" help:"Write as ${formats}; to standard output without =FILE; repeatable."`
+}
+
+func (consoleTestCommand) Help() string {
+	return `Tests whether the console does what rollcall relies on, and says of each test that fails what is asked and what the console did. It makes accounts of its own, whose addresses begin with rollcall-test-, changes them in every way that a plan does, and removes them again. Nothing else may change the console meanwhile.
+
+It runs only where the console block says test = true. The local console is tested in a temporary folder.
+
+Examples:
+  rollcall console test
+  rollcall console test --many 100 -o json=report.json
+
+Exit codes: 0 every test has passed, or does not apply; 1 failed; 9 a test has failed; 10 the console could not be reached; 11 the state is locked; 12 it refused the credentials; 70 internal error; 80 wrong usage; 130 interrupted.`
+}
+
+// Validate refuses a number of accounts that tests nothing.
+func (c *consoleTestCommand) Validate() error {
+	if c.Many < 1 {
+		return errors.New("--many must be at least 1")
+	}
+	return nil
+}
+
+func (c *consoleTestCommand) Run(s *session) error {
+	cfg, err := s.configuration()
+	if err != nil {
+		return err
+	}
+	subject, release, err := s.subject(cfg)
+	if err != nil {
+		return err
+	}
+	defer release()
+	subject.Many = c.Many
+	report := render.ConsoleTest{Console: plan.ConsoleReceipt{Name: cfg.Console.Name, Kind: cfg.Console.Kind}}
+	progress := render.NewProgress(s.stderr, s.err, s.now)
+	defer progress.Clear()
+	begun := s.now()
+	progress.Update("testing console "+cfg.Console.Name, "tests", 0)
+	counts, err := suite.Run(s.ctx, subject, func(r suite.Result) {
+		report.Results = append(report.Results, render.ConsoleResult{Name: r.Check, Status: render.ConsoleStatus(r.Outcome), Asks: r.Asks, Did: r.Why})
+		progress.Update("testing console "+cfg.Console.Name, "tests", len(report.Results))
+	})
+	progress.Clear()
+	if s.ctx.Err() != nil {
+		return context.Canceled
+	}
+	if err != nil && len(report.Results) == 0 {
+		return err
+	}
+	report.Seconds = s.now().Sub(begun).Round(time.Millisecond).Seconds()
+	if err := s.writeOutputs(c.Output, func(w io.Writer, format string, t render.Terminal) error {
+		if format == "json" {
+			return render.ConsoleTestJSON(w, &report)
+		}
+		return render.ConsoleTestText(w, &report, render.TextOptions{Width: t.Width, Color: t.Color})
+	}); err != nil {
+		return err
+	}
+	if err != nil {
+		return err
+	}
+	if counts.Failed > 0 {
+		return silent{exitFindings}
+	}
+	return nil
+}
+
+// subject is the console of a configuration for the suite, and what ends its use.
+func (s *session) subject(cfg *config.Config) (suite.Subject, func(), error) {
+	c := cfg.Console
+	domains := ownDomains(&cfg.Rules)
+	if len(domains) == 0 {
+		return suite.Subject{}, nil, hinted{errors.New("the configuration declares no domain to test in"), `write domain "example.com" {}, with a domain of the console`}
+	}
+	if c.Kind == config.Local {
+		return s.trial(domains[0])
+	}
+	if !c.Test {
+		return suite.Subject{}, nil, hinted{fmt.Errorf("console %q may not be tested: its tests make, change and remove accounts", c.Name), "write test = true into its block, if it is one for tests"}
+	}
+	lock, err := s.lock(cfg, "rollcall console test")
+	if err != nil {
+		return suite.Subject{}, nil, err
+	}
+	subject := suite.Subject{Owner: c.Owner, Domain: domains[0]}
+	subject.Open = func(ctx context.Context, owner string) (console.Target, error) {
+		return consoles.Kind(c.Kind).Open(ctx, console.Opening{
+			Label: c.Name, Settings: c.Settings, Owner: owner, Domains: domains, Release: release, Timeout: c.Timeout, Concurrency: 1,
+			Log: func(line string) { s.note("console %q: %s", c.Name, line) },
+		})
+	}
+	if program := consoles.Kind(c.Kind).Program; program != nil {
+		command, folder, given := program(c.Settings)
+		subject.Connector = &suite.Connector{Start: suite.Command(folder, io.Discard, command...), Config: json.RawMessage(given)}
+	}
+	return subject, func() { lock.Release() }, nil
+}

@@ -1,0 +1,425 @@
+#!/usr/bin/env python3
+"""A connector of rollcall-console/1 whose console is a CSV file.
+
+It is complete, and meant to be read by whoever connects a product: what a
+product does is in Table, what the protocol asks is in Connector. Rollcall
+starts it, writes requests to its standard input, one JSON object a line, and
+reads answers from its standard output. Standard error is its log.
+
+The configuration names the file, relative to the folder of the configuration:
+
+    config = { file = "accounts.csv" }
+
+Its first row names the columns: those of COLUMNS, in any order, and one for
+each further attribute, such as display_name. Aliases are separated by spaces.
+Columns and rows may be edited by hand; a row that is added needs a ref that no
+row had before.
+"""
+
+import collections
+import contextlib
+import csv
+import hashlib
+import io
+import json
+import os
+import queue
+import secrets
+import shutil
+import sys
+import threading
+
+try:
+    import fcntl
+except ImportError:  # Windows: leave concurrency at 1 there
+    fcntl = None
+
+COLUMNS = ["ref", "primary", "aliases", "type", "status",
+           "by", "directory", "guid", "username", "dn"]
+TEXTS = ["primary", "type", "status", "username", "dn"]  # fields of one cell
+MARK = ["by", "directory", "guid"]                       # those of "owner"
+
+
+class Problem(Exception):
+    """An error of the protocol: a code, a message, and what belongs to it."""
+
+    def __init__(self, code, message, **more):
+        super().__init__(message)
+        self.answer = {"code": code, "message": message, **more}
+
+
+# ---------------------------------------------------------------- the console
+
+class Row:
+    """A row: its cells by column, and its text as it stands in the file."""
+
+    def __init__(self, cells, text):
+        self.cells = cells
+        self.text = text
+        # Any text that changes with the account will do as its rev. This one
+        # also changes when the row is edited by hand.
+        self.rev = hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()[:16]
+
+    def claims(self):
+        """What no other row may have: the addresses, and the mark."""
+        claims = [a.lower() for a in [self.cells["primary"], *self.cells["aliases"].split()] if a]
+        if any(self.cells[name] for name in MARK):
+            claims.append(tuple(self.cells[name].lower() for name in MARK))
+        return claims
+
+
+class Table:
+    """The file. Rows that are not changed stay byte for byte as they are."""
+
+    def __init__(self, path):
+        self.path = os.path.realpath(path)
+        self.rows = {}                                # by ref
+        self.holders = collections.defaultdict(set)   # refs, by claim
+        # Bytes that are no UTF-8 go in and come out again as they are.
+        with open(path, encoding="utf-8", errors="surrogateescape", newline="") as file:
+            records = self.records(file)
+            columns, self.header = next(records, ([], ""))
+            self.columns = [name.strip("\ufeff ") for name in columns]
+            missing = [name for name in COLUMNS if name not in self.columns]
+            if missing or len(set(self.columns)) < len(self.columns):
+                raise Problem("config", f"{path}: the first row must name each column once;"
+                                        f" missing: {', '.join(missing) or 'none'}")
+            self.end = "\r\n" if self.header.endswith("\r\n") else "\n"
+            for values, text in records:
+                cells = dict(zip(self.columns, values + [""] * len(self.columns)))
+                cells[None] = values[len(self.columns):]
+                if not cells["ref"] or cells["ref"] in self.rows:
+                    raise Problem("config", f"{path}: the row of {cells['primary'] or 'nobody'} needs a"
+                                            f" ref that no other row has or had, not {cells['ref']!r}")
+                self.replace({cells["ref"]: Row(cells, text)})
+        self.attributes = [name for name in self.columns if name not in COLUMNS]
+
+    @staticmethod
+    def records(file):
+        """Yield each record of a CSV file with the text that it was read from."""
+        lines = []
+
+        def feed():
+            for line in file:
+                lines.append(line)
+                yield line
+
+        for values in csv.reader(feed(), strict=True):
+            if values:
+                yield values, "".join(lines)
+            lines.clear()
+
+    def row(self, cells):
+        """Make a row of cells."""
+        text = io.StringIO(newline="")
+        csv.writer(text).writerow([cells[name] for name in self.columns] + cells.get(None, []))
+        return Row(cells, text.getvalue()[:-2] + self.end)  # the writer ends with \r\n
+
+    def replace(self, changed):
+        """Put rows in the place of those with their refs; None removes one."""
+        for ref, row in changed.items():
+            if ref in self.rows:
+                for claim in self.rows[ref].claims():
+                    self.holders[claim].discard(ref)
+            if row is None:
+                self.rows.pop(ref, None)
+                continue
+            self.rows[ref] = row
+            for claim in row.claims():
+                self.holders[claim].add(ref)
+
+    def save(self):
+        """Replace the file as a whole: a crash leaves the old or the new one."""
+        new = self.path + ".new"
+        with open(new, "w", encoding="utf-8", errors="surrogateescape", newline="") as file:
+            shutil.copymode(self.path, new)
+            for text in [self.header, *(row.text for row in self.rows.values())]:
+                file.write(text if text.endswith(("\r", "\n")) else text + self.end)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(new, self.path)
+
+
+@contextlib.contextmanager
+def locked(path):
+    """Keep other processes of this connector from changing the file meanwhile."""
+    if fcntl is None:
+        yield
+        return
+    folder = os.open(os.path.dirname(os.path.realpath(path)), os.O_RDONLY)
+    try:
+        fcntl.flock(folder, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(folder)
+
+
+# --------------------------------------------------------------- the protocol
+
+def canonical(key, value):
+    """The value of a field as a text that is equal where values are.
+
+    Neither order nor letter case counts in addresses, and null is nothing.
+    """
+    if key == "aliases":
+        value = sorted(value or [])
+    if key == "attributes":
+        value = {name: text for name, text in (value or {}).items() if text}
+    text = json.dumps(value, sort_keys=True) if value else ""
+    return text.lower() if key in ("primary", "aliases", "owner") else text
+
+
+class Connector:
+    """Answers requests."""
+
+    def __init__(self, requests, answers):
+        self.requests = requests
+        self.answers = answers
+        self.waiting = queue.SimpleQueue()
+        self.cancelled = set()  # the ids of requests
+        self.ended = False      # no more input
+        self.path = None
+        self.owner = ""
+        self.made = {}          # the answers of changes that were made, by key
+
+    def listen(self):
+        """Read requests while others are answered: a cancel must not wait."""
+        for line in self.requests:
+            if not line.endswith(b"\n"):
+                break  # cut off
+            try:
+                request = json.loads(line)
+            except ValueError as error:
+                print(f"a request is no JSON: {error}", file=sys.stderr)
+                break
+            if request["type"] == "cancel":
+                self.cancelled.add(request["target"])
+                continue
+            self.waiting.put(request)
+            if request["type"] == "bye":
+                return
+        self.ended = True
+        self.waiting.put(None)
+
+    def run(self):
+        """Answer one request after the other until the input ends."""
+        threading.Thread(target=self.listen, daemon=True).start()
+        for request in iter(self.waiting.get, None):
+            try:
+                for answer in self.answer(request):
+                    self.send(request, answer)
+            except Problem as problem:
+                self.send(request, {"error": problem.answer})
+            except (OSError, csv.Error) as error:
+                self.send(request, {"error": {"code": "internal", "message": str(error)}})
+            self.answers.flush()
+            if request["type"] == "bye":
+                return
+
+    def send(self, request, answer):
+        # json.dumps writes newlines as \n, so that a message is one line.
+        self.answers.write(json.dumps({"id": request["id"], **answer}).encode() + b"\n")
+
+    def answer(self, request):
+        """Return the answers to a request."""
+        kinds = {"hello": self.hello, "read": self.read, "get": self.get, "check": self.check,
+                 "apply": self.apply, "try": self.attempt, "bye": lambda request: [{}]}
+        kind = request["type"]
+        if kind not in kinds:
+            raise Problem("unsupported", f"this connector knows no request {kind!r}")
+        if self.path is None and kind not in ("hello", "bye"):
+            raise Problem("config", "the first request must be hello")
+        return kinds[kind](request)
+
+    def hello(self, request):
+        if 1 not in request["protocols"]:
+            raise Problem("unsupported", "this connector speaks rollcall-console/1 alone")
+        path = (request.get("config") or {}).get("file")
+        if not path or not os.path.isfile(path):
+            raise Problem("config", f"config.file names no file: {path!r}")
+        table = Table(path)
+        self.path = path
+        self.owner = request.get("owner") or ""
+        yield {
+            "protocol": 1, "name": "csv-console", "version": "1.0",
+            # What is left out is the default: accounts are users and lists,
+            # inactive ones are kept, and a primary may change.
+            "facts": {
+                "owner": "stored", "groups": True, "dry_run": True, "batch": 1000,
+                "stores": ["aliases", "type", "status", "owner", "username", "dn", *table.attributes],
+            },
+        }
+
+    def read(self, request):
+        table = Table(self.path)
+        for row in table.rows.values():
+            yield {"account": self.account(table, row)}
+        yield {"accounts": len(table.rows), "complete": True}
+
+    def get(self, request):
+        table = Table(self.path)
+        refs = {ref for ref in request.get("refs") or [] if ref in table.rows}
+        for address in request.get("addresses") or []:
+            refs |= table.holders.get(address.lower(), set())
+        for ref in sorted(refs):
+            yield {"account": self.account(table, table.rows[ref])}
+        yield {"accounts": len(refs)}
+
+    def check(self, request):
+        table = Table(self.path)
+        findings = [{"check": "file", "status": "ok", "remedy": "",
+                     "evidence": f"{self.path} has {len(table.rows)} accounts"}]
+        if not os.access(os.path.dirname(table.path), os.W_OK):
+            findings.append({"check": "folder", "status": "failed",
+                             "evidence": f"the folder of {self.path} cannot be written",
+                             "remedy": "give the user who runs rollcall the right to write there"})
+        for claim, refs in sorted(table.holders.items(), key=str):
+            if len(refs) > 1:
+                what = claim if isinstance(claim, str) else "/".join(claim)
+                findings.append({"check": "unique", "status": "failed",
+                                 "evidence": f"{what} is in the rows {', '.join(sorted(refs))}",
+                                 "remedy": "leave it in one of them"})
+        yield {"findings": findings}
+
+    def apply(self, request):
+        """Make changes, save them, and answer only then."""
+        with locked(self.path):
+            table = Table(self.path)
+            answers = self.change(table, request, lambda: self.ended or request["id"] in self.cancelled)
+            if any("ok" in answer and answer["key"] not in self.made for answer in answers):
+                table.save()
+        for answer in answers:
+            if "ok" in answer:
+                self.made[answer["key"]] = answer
+        yield from answers
+        yield {"done": len(answers)}
+
+    def attempt(self, request):
+        """Do as apply does, and do not save."""
+        answers = self.change(Table(self.path), request, lambda: request["id"] in self.cancelled)
+        yield from answers
+        yield {"done": len(answers)}
+
+    def change(self, table, request, stopped):
+        """Change a table, each group as a whole or not at all; return the answers."""
+        answers = []
+        groups = {}
+        for change in request["changes"]:
+            groups.setdefault(change.get("group", change["key"]), []).append(change)
+        for group in groups.values():
+            answers += [self.made[c["key"]] for c in group if c["key"] in self.made]
+            group = [c for c in group if c["key"] not in self.made]
+            if stopped():
+                answers += [self.failed(c, Problem("cancelled", "not begun")) for c in group]
+            else:
+                answers += self.together(table, group)
+        return answers
+
+    def together(self, table, group):
+        """Change a table by a group, of which all or none are made."""
+        rows = {}    # the group's rows as they will be, by ref
+        owners = {}  # which of them claims what
+        at = None    # the change at hand
+        try:
+            refs = []
+            for at in group:
+                ref, rows[ref] = self.changed(table, at)
+                refs.append(ref)
+            # Only now: in a ring, each gets what another of the group has.
+            for at, ref in zip(group, refs):
+                for claim in rows[ref].claims() if rows[ref] else []:
+                    others = table.holders.get(claim, set()) - rows.keys()
+                    others |= {owners.setdefault(claim, ref)} - {ref}
+                    if others:
+                        self.taken(claim, min(others))
+        except Problem as problem:
+            return [self.failed(c, problem if c is at else Problem("cancelled", "another change of the group failed"))
+                    for c in group]
+        table.replace(rows)
+        return [{"key": c["key"], "ok": True, **({"ref": ref, "rev": rows[ref].rev} if rows[ref] else {})}
+                for c, ref in zip(group, refs)]
+
+    @staticmethod
+    def failed(change, problem):
+        return {"key": change["key"], "error": problem.answer}
+
+    @staticmethod
+    def taken(claim, holder):
+        if isinstance(claim, tuple):
+            raise Problem("taken", f"{holder} has the mark {'/'.join(claim)}", holder=holder)
+        raise Problem("taken", f"{holder} has the address {claim}", address=claim, holder=holder)
+
+    def changed(self, table, change):
+        """Return the ref and the row that a change leads to; None where it goes."""
+        ref, op = change.get("ref"), change["op"]
+        row = table.rows.get(ref)
+        if op not in ("put", "remove"):
+            raise Problem("unsupported", f"this connector knows no change {op!r}")
+        if row is None and (ref or op == "remove"):
+            raise Problem("gone", f"there is no account {ref}")
+        if row:
+            self.compare(table, row, change)
+        if op == "remove":
+            return ref, None
+        after = change["after"]
+        cells = dict(row.cells) if row else dict.fromkeys(table.columns, "")
+        # A random ref is never used again, though rows are removed.
+        ref = cells["ref"] = ref or "u-" + secrets.token_hex(8)
+        # A key that is absent leaves its field alone, and null clears it.
+        for name in TEXTS:
+            if name in after:
+                cells[name] = after[name] or ""
+        if "aliases" in after:
+            cells["aliases"] = " ".join(sorted(after["aliases"] or []))
+        if "owner" in after:
+            for name in MARK:
+                cells[name] = (after["owner"] or {}).get(name) or ""
+        if "attributes" in after:
+            attributes = after["attributes"] or dict.fromkeys(table.attributes)
+            for name in table.attributes:
+                if name in attributes:
+                    cells[name] = attributes[name] or ""
+        if not cells["primary"]:
+            raise Problem("refused", "an account needs a primary")
+        return ref, table.row(cells)
+
+    def compare(self, table, row, change):
+        """Refuse accounts of others, and those that are not what was read."""
+        by = row.cells["by"]
+        if by and by != self.owner:
+            raise Problem("refused", f"the account belongs to {by}, not to {self.owner}")
+        if change.get("rev"):
+            if change["rev"] != row.rev:
+                raise Problem("changed", "the account is not what it was when it was read")
+            return
+        account = self.account(table, row)
+        for key, was in (change.get("before") or {}).items():
+            if key in account and key not in ("ref", "rev") and canonical(key, was) != canonical(key, account[key]):
+                raise Problem("changed", f"{key} is not what it was when the account was read")
+
+    @staticmethod
+    def account(table, row):
+        """Return a row as an account of the protocol."""
+        cells = row.cells
+        mark = {name: cells[name] for name in MARK}
+        return {
+            "ref": cells["ref"], "rev": row.rev,
+            "primary": cells["primary"], "aliases": cells["aliases"].split(),
+            "type": cells["type"] or "user", "status": cells["status"] or "active",
+            "owner": mark if any(mark.values()) else None,
+            "username": cells["username"], "dn": cells["dn"],
+            "attributes": {name: cells[name] for name in table.attributes if cells[name]},
+        }
+
+
+def main():
+    # Whatever prints from now on prints to the log: a stray line among the
+    # answers would fail the run.
+    answers = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)
+    csv.field_size_limit(16 << 20)  # as long as a message may be
+    Connector(sys.stdin.buffer, answers).run()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,170 @@
+package exec
+
+import (
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/santhosh-tekuri/jsonschema/v6"
+
+	"github.com/rollcall-cli/rollcall/internal/console/wire"
+	"github.com/rollcall-cli/rollcall/plan"
+)
+
+const docs = "../../../docs"
+
+// schemas are those of the lines to the connector (>) and from it (<).
+func schemas(t *testing.T) map[string]*jsonschema.Schema {
+	t.Helper()
+	c := jsonschema.NewCompiler()
+	all := map[string]*jsonschema.Schema{}
+	for direction, name := range map[string]string{"> ": "request", "< ": "answer"} {
+		schema, err := c.Compile(filepath.Join(docs, "console-protocol", name+".schema.json"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		all[direction] = schema
+	}
+	return all
+}
+
+// validate checks lines of both directions against their schemas.
+func validate(t *testing.T, traffic string) {
+	t.Helper()
+	by := schemas(t)
+	for line := range strings.Lines(traffic) {
+		value, err := jsonschema.UnmarshalJSON(strings.NewReader(line[2:]))
+		if err == nil {
+			err = by[line[:2]].Validate(value)
+		}
+		if err != nil {
+			t.Errorf("%s%v", line, err)
+		}
+	}
+}
+
+// TestDocumentedSession: the session of the page is as its schemas say, and is
+// understood.
+func TestDocumentedSession(t *testing.T) {
+	page, err := os.ReadFile(filepath.Join(docs, "console-protocol.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	lines := regexp.MustCompile(`(?m)^[<>] \{.*\n`).FindAllString(string(page), -1)
+	if len(lines) < 20 {
+		t.Fatalf("the page has %d lines of a session", len(lines))
+	}
+	validate(t, strings.Join(lines, ""))
+	var d wire.Decoder
+	for _, line := range lines {
+		if line[0] != '<' {
+			continue
+		}
+		l, err := d.Line([]byte(line[2:]))
+		if err != nil || l.Account != nil && l.Account.Odd != "" {
+			t.Errorf("%s: %v", line, err)
+		}
+		if _, err := plan.ParseFacts(l.Facts); err != nil {
+			t.Errorf("%s: %v", line, err)
+		}
+	}
+}
+
+// TestSchemasRefuse: a schema that takes everything would show nothing.
+func TestSchemasRefuse(t *testing.T) {
+	by := schemas(t)
+	for _, line := range []string{
+		`> {"id":1}`,
+		`> {"id":1,"type":"sing"}`,
+		`> {"id":1,"type":"hello"}`,
+		`> {"type":"read"}`,
+		`> {"id":1,"type":"apply","changes":[]}`,
+		`> {"id":1,"type":"apply","changes":[{"key":"k","op":"put","group":1}]}`,
+		`> {"id":1,"type":"apply","changes":[{"key":"k","op":"remove","group":1}]}`,
+		`> {"id":1,"type":"apply","changes":[{"key":"k","op":"remove","group":1,"ref":"u","before":{"ref":"u"},"after":{}}]}`,
+		`> {"id":1,"type":"apply","changes":[{"key":"k","op":"put","group":1,"ref":"u","after":{}}]}`,
+		`> {"id":1,"type":"apply","changes":[{"key":"k","op":"put","group":1,"after":{"username":""}}]}`,
+		`> {"id":1,"type":"get","refs":[]}`,
+		`> {"id":1,"type":"cancel","target":3}`,
+		`< {"account":{"ref":"u"}}`,
+		`< {"id":1,"account":{"primary":"a@b.c"}}`,
+		`< {"id":1,"account":{"ref":"u","type":"robot"}}`,
+		`< {"id":1,"account":{"ref":"u","owner":{"by":"hq"}}}`,
+		`< {"id":1,"accounts":"1"}`,
+		`< {"id":1,"protocol":2}`,
+		`< {"id":1,"protocol":1,"facts":{"inactive":"perhaps"}}`,
+		`< {"id":1,"key":"k"}`,
+		`< {"id":1,"key":"k","ok":false}`,
+		`< {"id":1,"key":"k","error":{"code":"E12","message":"m"}}`,
+		`< {"id":1,"error":{"message":"m"}}`,
+		`< {"id":1,"findings":[{"check":"c","status":"bad"}]}`,
+		`< {"id":1,"hello":true}`,
+	} {
+		value, err := jsonschema.UnmarshalJSON(strings.NewReader(line[2:]))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if by[line[:2]].Validate(value) == nil {
+			t.Errorf("%s is taken", line)
+		}
+	}
+}
+
+// TestDocumentedNames: the page has every fact and every code, and no other.
+func TestDocumentedNames(t *testing.T) {
+	page, err := os.ReadFile(filepath.Join(docs, "console-protocol.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	schema, err := os.ReadFile(filepath.Join(docs, "console-protocol", "answer.schema.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	doc, err := jsonschema.UnmarshalJSON(strings.NewReader(string(schema)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defs := doc.(map[string]any)["$defs"].(map[string]any)
+	facts := defs["facts"].(map[string]any)["properties"].(map[string]any)
+	codes := defs["error"].(map[string]any)["properties"].(map[string]any)["code"].(map[string]any)["enum"].([]any)
+	known := map[string]map[string]bool{"Facts": {}, "Errors": {}}
+	for name := range facts {
+		known["Facts"][name] = true
+	}
+	for _, code := range codes {
+		known["Errors"][code.(string)] = true
+	}
+	for title, names := range known {
+		_, section, _ := strings.Cut(string(page), "\n## "+title+"\n")
+		section, _, _ = strings.Cut(section, "\n## ")
+		rows := regexp.MustCompile("(?m)^\\| `(\\w+)`").FindAllStringSubmatch(section, -1)
+		for _, row := range rows {
+			if !names[row[1]] {
+				t.Errorf("%s: %s is not in the schema, or there twice", title, row[1])
+			}
+			delete(names, row[1])
+		}
+		for name := range names {
+			t.Errorf("%s: the page lacks %s", title, name)
+		}
+	}
+	// What the schema calls a fact is one that is understood.
+	all := []byte(`{"types":["user"],"inactive":"removed","rename":false,"owner":"stored","ref_stable":false,"stores":["aliases"],"attributes":{"x":1},` +
+		`"max_aliases":1,"domains":["example.com"],"batch":1,"groups":true,"dry_run":true,"deleted_blocks_for":1,"settles_within":1}`)
+	f, err := plan.ParseFacts(all)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := f.AppendJSON(nil); string(got) != string(all) {
+		t.Errorf("facts are\n%s\nand were\n%s", got, all)
+	}
+	value, err := jsonschema.UnmarshalJSON(strings.NewReader(string(all)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n := len(value.(map[string]any)); n != len(facts) {
+		t.Errorf("the schema has %d facts, and %d are understood", len(facts), n)
+	}
+}
