@@ -102,7 +102,9 @@ func (r *reporter) load(dir string, sources []*source, now time.Time, kinds Kind
 	if sources == nil {
 		return nil, r.finish()
 	}
-	kinds.Consoles = slices.Concat([]settings.Kind{{Name: Local}}, kinds.Consoles)
+	if !slices.ContainsFunc(kinds.Consoles, func(k settings.Kind) bool { return k.Name == Local }) {
+		kinds.Consoles = slices.Concat([]settings.Kind{{Name: Local}}, kinds.Consoles)
+	}
 	d := &decoder{
 		config: &Config{Dir: dir},
 		now:    now,

@@ -15,6 +15,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 
+	"github.com/rollcall-cli/rollcall/internal/console/exec"
 	"github.com/rollcall-cli/rollcall/internal/identity"
 	"github.com/rollcall-cli/rollcall/internal/settings"
 	"github.com/rollcall-cli/rollcall/plan"
@@ -268,7 +269,7 @@ func TestLoad(t *testing.T) {
 		Console: &Console{
 			Name: "gateway", Kind: "exec", Owner: "hq", Concurrency: 2, Rate: 20, MaxAttempts: 4, Timeout: 30 * time.Second, Verify: &yes,
 			Initial: []identity.Attribute{{Name: "policy", Value: "ungrouped"}},
-			Settings: execKind.Values("gateway", got.Dir, map[string]any{
+			Settings: exec.Kind.Values("gateway", got.Dir, map[string]any{
 				"command": []string{"python3", "connector.py"},
 				"config": settings.JSON{
 					All:   settings.NewSecret(`{"token":"` + password + `","url":"https://gateway.example.com/api"}`),

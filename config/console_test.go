@@ -10,27 +10,13 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	consoles "github.com/rollcall-cli/rollcall/internal/console/all"
+	"github.com/rollcall-cli/rollcall/internal/console/exec"
 	"github.com/rollcall-cli/rollcall/internal/directory/all"
 	"github.com/rollcall-cli/rollcall/internal/identity"
 	"github.com/rollcall-cli/rollcall/internal/settings"
 	"github.com/rollcall-cli/rollcall/plan"
 )
-
-// execKind is a kind as an adapter declares it: a program and what it is told.
-var execKind = settings.Kind{
-	Name: "exec", Help: "A program of your own that speaks rollcall-console/1.",
-	Settings: []settings.Setting{
-		{Name: "command", Type: settings.Texts, Required: true, Example: `["./connector"]`, Help: "the program and its arguments, which is run in the directory of this file"},
-		{Name: "config", Type: settings.Any, Help: "what the program is told when it starts"},
-	},
-	Check: func(v settings.Values) []settings.Problem {
-		if command := v.Texts("command"); len(command) > 0 && strings.TrimSpace(command[0]) == "" {
-			return []settings.Problem{{Setting: "command", Summary: "the command names no program", Hint: `write command = ["./connector"]`}}
-		}
-		return nil
-	},
-	Where: func(v settings.Values) []string { return append(v.Texts("command"), v.JSON("config").Shown) },
-}
 
 // serviceKind has a setting of every type, and blocks.
 var serviceKind = settings.Kind{
@@ -67,7 +53,7 @@ var serviceKind = settings.Kind{
 	Where: func(v settings.Values) []string { return []string{v.Text("url")} },
 }
 
-var testKinds = Kinds{Directories: all.Settings(), Consoles: []settings.Kind{execKind, serviceKind}}
+var testKinds = Kinds{Directories: all.Settings(), Consoles: append(consoles.Settings(), serviceKind)}
 
 func TestConsole(t *testing.T) {
 	t.Setenv("ROLLCALL_TOKEN", password)
@@ -274,19 +260,18 @@ func TestFactNames(t *testing.T) {
 
 // TestConsoleStarter: the block to begin with is one that loads.
 func TestConsoleStarter(t *testing.T) {
-	want := `# A program of your own that speaks rollcall-console/1.
+	want := `# A connector: a program that speaks the protocol rollcall-console/1.
 console "exec" {
   kind    = "exec"
   owner   = "hq"            # the name of this configuration, with which accounts are marked as its own
-  command = ["./connector"] # the program and its arguments, which is run in the directory of this file
-  # config = { ... } # what the program is told when it starts
+  command = ["./connector"] # the program and its arguments, run without a shell in the folder of the file
+  # config = { url = "https://gateway.example.com" } # what the connector is told in hello, of any shape; its texts are secret
 }
 `
-	if got := ConsoleStarter(execKind); got != want {
+	if got := ConsoleStarter(exec.Kind.Kind); got != want {
 		t.Errorf("got\n%swant\n%s", got, want)
 	}
 	for _, k := range testKinds.Consoles {
 		load(t, map[string]string{"a.hcl": small, "console.hcl": strings.Replace(ConsoleStarter(k), `"..."`, `"https://a"`, 1)})
 	}
-	load(t, map[string]string{"a.hcl": small, "console.hcl": ConsoleStarter(settings.Kind{Name: Local, Help: "The accounts of the state file."})})
 }

@@ -6,6 +6,9 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	consoles "github.com/rollcall-cli/rollcall/internal/console/all"
+	"github.com/rollcall-cli/rollcall/internal/directory/all"
 )
 
 // TestPage loads the examples of the page as one configuration, and looks there
@@ -34,10 +37,8 @@ func TestPage(t *testing.T) {
 
 	examples := strings.Join(example.FindAllString(page, -1), "\n")
 	text := example.ReplaceAllString(page, "")
-	for _, b := range testKinds.blockTypes() {
-		if b.name == consoleBlock {
-			b = blockType{name: b.name, attributes: slices.Concat(consoleAttributes, namesOf(execKind.Settings))}
-		}
+	kinds := Kinds{Directories: all.Settings(), Consoles: consoles.Settings()}
+	for _, b := range kinds.blockTypes() {
 		if !strings.Contains(text, "(#"+b.name) && !strings.Contains(text, "-"+b.name+")") {
 			t.Errorf("the page has no chapter on %q", b.name)
 		}

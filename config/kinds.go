@@ -15,9 +15,8 @@ import (
 
 // Kinds are what the attribute kind of blocks may say.
 type Kinds struct {
-	Directories []settings.Kind
-	// Consoles are those beside [Local].
-	Consoles []settings.Kind
+	// [Local] is among the consoles in any case.
+	Directories, Consoles []settings.Kind
 }
 
 // blockTypes are what a configuration consists of, whose blocks take what any of

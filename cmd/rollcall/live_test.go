@@ -77,13 +77,13 @@ func newSite(t *testing.T, password, base string) *site {
 
 // worldSite reads a unit of a world.
 func worldSite(t *testing.T, k *suite.Subject, w suite.World, unit string) *site {
-	given := w.Settings()
+	says := w.Settings()
 	password := servertest.Password
-	if secret, ok := given["bind_password"].(settings.Secret); ok {
+	if secret, ok := says["bind_password"].(settings.Secret); ok {
 		password = secret.Reveal()
 	}
 	s := newSite(t, password, unit+","+k.Base)
-	s.directory = arguments(given) + fmt.Sprintf("kind = %q\n", k.Kind.Name)
+	s.directory = arguments(says) + fmt.Sprintf("kind = %q\n", k.Kind.Name)
 	s.more = arguments(map[string]any{"alias_attributes": k.Scope.AliasAttributes, "username_attribute": k.Scope.UsernameAttribute})
 	if k.Scope.GUIDAttribute != "" {
 		s.more += arguments(map[string]any{"guid_attribute": k.Scope.GUIDAttribute})
@@ -93,11 +93,11 @@ func worldSite(t *testing.T, k *suite.Subject, w suite.World, unit string) *site
 
 // arguments writes settings as a block has them; a secret is in the file
 // "password".
-func arguments(given map[string]any) string {
+func arguments(says map[string]any) string {
 	var b strings.Builder
-	for _, name := range slices.Sorted(maps.Keys(given)) {
-		value := fmt.Sprintf("%#v", given[name])
-		switch v := given[name].(type) {
+	for _, name := range slices.Sorted(maps.Keys(says)) {
+		value := fmt.Sprintf("%#v", says[name])
+		switch v := says[name].(type) {
 		case []string:
 			value = strings.ReplaceAll(fmt.Sprintf("%q", v), `" "`, `", "`)
 		case time.Duration:
