@@ -368,6 +368,9 @@ func (r *runner) finish() Result {
 func (r *runner) moves() {
 	r.giver, r.taker = map[identity.Address]int32{}, map[identity.Address]int32{}
 	for i := range r.changes {
+		if r.changes[i].Gone {
+			continue // its addresses are free already
+		}
 		for _, x := range lacking(r.changes[i].Before, r.changes[i].Result()) {
 			r.giver[x] = int32(i)
 		}
@@ -460,10 +463,14 @@ func (r *runner) name(i int32) identity.Address {
 
 // knownOf returns what is known of the account before a change.
 func (r *runner) knownOf(i int32) Known {
-	if before := r.changes[i].Before; before != nil {
-		return r.job.Known(before)
+	switch c := &r.changes[i]; {
+	case c.Before == nil:
+		return Known{}
+	case c.Gone:
+		return Known{Recorded: c.Before.Primary} // whoever may have the address now
+	default:
+		return r.job.Known(c.Before)
 	}
-	return Known{}
 }
 
 // made tells that a change was made: now, or once it is published.

@@ -268,21 +268,23 @@ func (e *engine) bindByGUID() {
 // records it, as an import with GUIDs does, if nobody else carries the GUID.
 func (e *engine) adoptByGUID(i int32) {
 	locals := e.recorded[e.in.Entries[i].GUID]
-	if len(locals) == 1 && len(e.entriesOf(i)) == 1 && e.scopes[e.in.Entries[i].Scope].Adopt && !e.onHold(locals[0]) {
+	if len(locals) == 1 && len(e.entriesOf(i)) == 1 && e.scopes[e.in.Entries[i].Scope].Adopt && e.adoptable(locals[0]) && !e.onHold(locals[0]) {
 		e.bind(i, locals[0])
 	}
 }
 
+// adoptable reports whether an entry may adopt local account a, whoever that is.
+func (e *engine) adoptable(a int32) bool { return !e.accounts[a].is(foreign | barred) }
+
 // onHold reports whether an address of account a is on legal hold. It is for the
 // few that ask before addresses have numbers.
-func (e *engine) onHold(a int32) bool {
-	for b := range e.in.Rules.Holds {
-		hold := &e.in.Rules.Holds[b]
-		if !hold.Over(e.in.Now) && slices.ContainsFunc(hold.Addresses, e.in.Accounts[a].Holds) {
-			return true
-		}
-	}
-	return false
+func (e *engine) onHold(a int32) bool { return e.holdsOn(&e.in.Accounts[a]) }
+
+// holdsOn reports whether an account has an address on legal hold.
+func (e *engine) holdsOn(a *identity.Account) bool {
+	return slices.ContainsFunc(e.in.Rules.Holds, func(hold Guard) bool {
+		return !hold.Over(e.in.Now) && slices.ContainsFunc(hold.Addresses, a.Holds)
+	})
 }
 
 // recordsAnother reports whether local account a records a GUID other than that
@@ -327,7 +329,7 @@ func (e *engine) bindByPrimary() {
 		s := &e.scopes[e.in.Entries[i].Scope]
 		switch {
 		case e.local(a):
-			if s.Adopt && !e.recordsAnother(i, a) {
+			if s.Adopt && e.adoptable(a) && !e.recordsAnother(i, a) {
 				e.bind(i, a)
 			}
 		case s.Rebind && !e.has(t.declared, protected) && !e.accounts[a].is(frozen):

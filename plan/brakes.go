@@ -179,12 +179,15 @@ func countedFor(c *AccountChange) string {
 //	active, with another primary,                 one primary change
 //	whose old one goes to nobody else
 //	no more, because somebody else got            nothing
-//	its primary
+//	its primary, or the console has it no more
 func countLosses(changes []AccountChange) *losses {
 	l := &losses{changes: changes, given: map[identity.Address]bool{}, dirs: map[string]*Allowance{}}
 	from := map[identity.Address]int{}
 	for n := range changes {
 		c := &changes[n]
+		if c.Gone {
+			continue
+		}
 		eachInService(c.Before, func(x identity.Address) {
 			if c.After == nil || !c.After.Active() || !c.After.Holds(x) {
 				from[x] = n
@@ -232,7 +235,7 @@ func countLosses(changes []AccountChange) *losses {
 // were granted: each other address stays with the account, as do its status and
 // its primary. Where nothing is left to keep, the change is made as it is.
 func (l *losses) keep(c *AccountChange) *identity.Account {
-	if c.Before == nil || !c.Before.Active() {
+	if c.Before == nil || !c.Before.Active() || c.Gone {
 		return c.After
 	}
 	kept := *c.Before

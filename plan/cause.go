@@ -82,6 +82,10 @@ var causes = map[Cause]struct {
 		},
 		"wait, and plan again; or remove the account that has it from the console now",
 	},
+	FactAttributes: {
+		func(*Rejection) string { return "the console takes fewer characters" },
+		"shorten the value in the directory",
+	},
 	NotUnderstood: {
 		func(r *Rejection) string {
 			return "the account in the console cannot be understood and stays as it is: " + r.Detail

@@ -305,6 +305,7 @@ func (e *engine) resolveAddresses() {
 			e.looseID[n] = id
 		}
 	}
+	twice := e.numberBeside()
 	for n := range e.looseID {
 		if e.looseID[n] == none {
 			e.looseID[n] = e.held + int32(len(e.newText))
@@ -313,6 +314,9 @@ func (e *engine) resolveAddresses() {
 	}
 	ids := e.held + int32(len(e.newText))
 	e.flags, e.declarers = make([]idFlag, ids), make([]uint8, ids)
+	for _, id := range twice {
+		e.flags[id] |= shared
+	}
 	for c := range e.claims {
 		e.claims[c].id = e.resolved(e.claims[c].id)
 	}
@@ -353,6 +357,7 @@ func (e *engine) resolveAddresses() {
 			}
 		}
 	}
+	e.guardRemembered()
 }
 
 func (e *engine) resolved(id int32) int32 {

@@ -17,6 +17,7 @@ func (e *engine) console() (changes []AccountChange, unchanged int) {
 		change, changed := e.accountAfter(a)
 		if !changed {
 			unchanged++
+			e.noteAgreed(a)
 			continue
 		}
 		changes = append(changes, change)
@@ -28,6 +29,7 @@ func (e *engine) console() (changes []AccountChange, unchanged int) {
 		}
 		changes = append(changes, AccountChange{After: e.newAccount(i)})
 	}
+	changes = append(changes, e.gone()...)
 	sortFunc(changes, func(x, y AccountChange) int {
 		return cmp.Or(subject(&x).Primary.Compare(subject(&y).Primary), compareBefore(&x, &y))
 	})
@@ -98,25 +100,13 @@ func (e *engine) boundAccount(a int32) *identity.Account {
 		after.DN = in.DN
 	}
 
-	primary := e.claims[entry.primary].id
-	keepsPrimary := before.Active() && e.has(t.first, protected) && primary != t.first
-	if keepsPrimary {
+	if primary := e.claims[entry.primary].id; e.keepsPrimary(a, primary) {
 		e.noteProtectedPrimary(a, primary)
-		primary = t.first
 	}
-	standing, own := 0, 0
-	for c := entry.first; c < entry.end; c++ {
-		if e.claims[c].reason == noReason {
-			standing++
-			own += boolInt(e.holder(e.claims[c].id) == a)
-		}
+	for _, id := range e.protectedAliasesLeft(a) {
+		e.note(e.accountRow(a, ProtectedDeactivation, id))
 	}
-	kept := e.protectedAliasesLeft(a)
-	if sameAddresses := before.Active() && primary == t.first && !keepsPrimary && len(kept) == 0 &&
-		standing == own && own == 1+len(before.Aliases); !sameAddresses {
-		after.Primary = e.text(primary)
-		after.Aliases = e.aliases(i, primary, kept)
-	}
+	after.Primary, after.Aliases = e.boundAddresses(i)
 	e.setAttributes(i, &after, before)
 	if before.Equal(&after) {
 		return nil
@@ -126,21 +116,71 @@ func (e *engine) boundAccount(a int32) *identity.Account {
 	return &changed
 }
 
-// protectedAliasesLeft returns the protected aliases of a bound account that
-// its entry does not claim, or not validly. They stay.
-func (e *engine) protectedAliasesLeft(a int32) []identity.Address {
-	t := &e.accounts[a]
-	if !t.is(protectedAlias) {
-		return nil
+// keepsPrimary reports whether a bound account keeps its protected primary though
+// its entry would have another.
+func (e *engine) keepsPrimary(a, primary int32) bool {
+	first := e.accounts[a].first
+	return e.active(a) && e.has(first, protected) && primary != first
+}
+
+// boundAddresses returns the addresses that the account of a bound entry gets.
+func (e *engine) boundAddresses(i int32) (primary identity.Address, aliases []identity.Address) {
+	entry := &e.entries[i]
+	a := entry.account
+	before, first, id := &e.in.Accounts[a], e.accounts[a].first, e.claims[entry.primary].id
+	keeps := e.keepsPrimary(a, id)
+	if keeps {
+		id = first
 	}
-	var kept []identity.Address
-	for id := t.first + 1; id < e.end(a); id++ {
-		if e.has(id, protected) && !e.has(id, ownClaim) {
-			kept = append(kept, e.text(id))
-			e.note(e.accountRow(a, ProtectedDeactivation, id))
+	standing, own := 0, 0
+	for c := entry.first; c < entry.end; c++ {
+		if e.claims[c].reason == noReason {
+			standing++
+			own += boolInt(e.lists(a, e.claims[c].id))
 		}
 	}
-	return kept
+	left := e.protectedAliasesLeft(a)
+	if before.Active() && id == first && !keeps && len(left) == 0 && standing == own && own == 1+len(before.Aliases) {
+		return before.Primary, before.Aliases
+	}
+	return e.text(id), e.aliases(i, id, e.texts(left))
+}
+
+// protectedAliasesLeft returns the protected aliases of a bound account that
+// its entry does not claim, or not validly. They stay, and come back where they
+// were removed by hand.
+func (e *engine) protectedAliasesLeft(a int32) (left []int32) {
+	if !e.accounts[a].is(protectedAlias) {
+		return nil
+	}
+	for _, id := range e.protectedAliases(a) {
+		if !e.has(id, ownClaim) {
+			left = append(left, id)
+		}
+	}
+	return left
+}
+
+// protectedAliases returns the protected aliases of an account, and those that were
+// removed from it by hand.
+func (e *engine) protectedAliases(a int32) (all []int32) {
+	for id := e.accounts[a].first + 1; id < e.end(a); id++ {
+		if e.has(id, protected) {
+			all = append(all, id)
+		}
+	}
+	if e.active(a) {
+		all = append(all, e.removedByHand(a)...)
+	}
+	return all
+}
+
+// texts returns the addresses with the given numbers.
+func (e *engine) texts(ids []int32) (all []identity.Address) {
+	for _, id := range ids {
+		all = append(all, e.text(id))
+	}
+	return all
 }
 
 func (e *engine) newAccount(i int32) *identity.Account {
@@ -169,16 +209,15 @@ func (e *engine) aliases(i, primary int32, kept []identity.Address) []identity.A
 // protectedOrphan returns an orphan that keeps its primary and its protected
 // addresses, or nil if it has nothing else.
 func (e *engine) protectedOrphan(a int32) *identity.Account {
-	t, before := &e.accounts[a], &e.in.Accounts[a]
-	e.note(e.accountRow(a, ProtectedDeactivation, t.first))
-	var kept []identity.Address
-	for id := t.first + 1; id < e.end(a); id++ {
-		if e.has(id, protected) {
-			kept = append(kept, e.text(id))
-			e.note(e.accountRow(a, ProtectedDeactivation, id))
-		}
+	before := &e.in.Accounts[a]
+	e.note(e.accountRow(a, ProtectedDeactivation, e.accounts[a].first))
+	aliases := e.protectedAliases(a)
+	for _, id := range aliases {
+		e.note(e.accountRow(a, ProtectedDeactivation, id))
 	}
-	if len(kept) == len(before.Aliases) {
+	kept := e.texts(aliases)
+	slices.SortFunc(kept, identity.Address.Compare)
+	if slices.Equal(kept, before.Aliases) {
 		return nil
 	}
 	after := *before
@@ -192,21 +231,21 @@ func (e *engine) setAttributes(i int32, after, before *identity.Account) {
 	in := &e.in.Entries[i]
 	s := &e.scopes[in.Scope]
 	after.Username = in.Username
-	if tooLong(in.Username, s.Limit(Username)) {
+	if tooLong(in.Username, e.limit(s, Username)) {
 		after.Username = ""
 		if before != nil {
 			after.Username = before.Username
 		}
 		e.noteTooLong(i, after, Username, in.Username)
 	}
-	long := slices.ContainsFunc(in.Attributes, func(x identity.Attribute) bool { return tooLong(x.Value, s.Limit(x.Name)) })
+	long := slices.ContainsFunc(in.Attributes, func(x identity.Attribute) bool { return tooLong(x.Value, e.limit(s, x.Name)) })
 	if !long {
 		after.Attributes = in.Attributes
 		return
 	}
 	var attrs []identity.Attribute
 	for _, x := range in.Attributes {
-		if tooLong(x.Value, s.Limit(x.Name)) {
+		if tooLong(x.Value, e.limit(s, x.Name)) {
 			e.noteTooLong(i, after, x.Name, x.Value)
 			x.Value = ""
 			if before != nil {
@@ -218,6 +257,15 @@ func (e *engine) setAttributes(i int32, after, before *identity.Account) {
 		}
 	}
 	after.Attributes = attrs
+}
+
+// limit returns the most characters of an attribute: the fewer of what the scope
+// and the console say.
+func (e *engine) limit(s *scope, name string) int {
+	if most, bound := e.in.Facts.Lengths[name]; bound {
+		return min(most, s.Limit(name))
+	}
+	return s.Limit(name)
 }
 
 func tooLong(value string, limit int) bool {
@@ -263,7 +311,11 @@ func (e *engine) noteProtectedPrimary(a, wanted int32) {
 func (e *engine) noteTooLong(i int32, after *identity.Account, name, value string) {
 	row := e.entryRow(i, AttributeTooLong, after.Primary.String())
 	row.Primary = row.Address
-	row.Attribute, row.Limit, row.Length = name, e.scopes[e.in.Entries[i].Scope].Limit(name), utf8.RuneCountInString(value)
+	s := &e.scopes[e.in.Entries[i].Scope]
+	row.Attribute, row.Limit, row.Length = name, e.limit(s, name), utf8.RuneCountInString(value)
+	if row.Limit < s.Limit(name) {
+		row.Cause = FactAttributes
+	}
 	e.note(row)
 }
 
@@ -275,7 +327,7 @@ func (e *engine) noteHeld(a int32) {
 	}
 	told := map[int32]bool{}
 	tell := func(id int32, what string) {
-		if told[id] {
+		if told[id] || e.text(id).IsZero() { // an account of a console may have no primary
 			return
 		}
 		told[id] = true
@@ -298,7 +350,7 @@ func (e *engine) noteHeld(a int32) {
 	for c := entry.first; c < entry.end; c++ {
 		id := e.claims[c].id
 		claimed[id] = true
-		inPlace := before.Active() && e.holder(id) == a && (id == primary) == (id == t.first)
+		inPlace := before.Active() && e.lists(a, id) && (id == primary) == (id == t.first)
 		if !inPlace {
 			tell(id, "")
 		}

@@ -69,57 +69,73 @@ func (e *engine) judgeContests() {
 // settleFrozen lets the losses spread until nothing changes: what loses its
 // primary is stuck, what is stuck freezes its account, and a frozen account
 // keeps its addresses from everybody else. An account is not deactivated while
-// an entry that could not be served asks for its primary.
+// an entry that could not be served asks for its primary. The entry of an account
+// that is frozen for what it is in the console is stuck, too.
 func (e *engine) settleFrozen() {
-	var queue []int32
-	freeze := func(a int32) {
-		if a != none && !e.accounts[a].is(frozen) {
-			e.accounts[a].flags |= frozen
-			queue = append(queue, a)
-		}
-	}
 	for a := range e.accounts {
 		if e.accounts[a].is(frozen) {
-			queue = append(queue, int32(a))
-		}
-	}
-	// spare freezes an orphan whose primary is declared, but no longer
-	// claimed by an entry that moves.
-	spare := func(a int32) {
-		primary := e.accounts[a].first
-		if !e.orphan(a) || e.accounts[a].is(frozen) || e.declarers[primary] == 0 {
-			return
-		}
-		for _, c := range e.claimsOn(primary) {
-			cl := &e.claims[c]
-			if t := &e.entries[cl.entry]; cl.reason == noReason && !t.stuck() {
-				return
-			}
-		}
-		freeze(a)
-	}
-	stick := func(i int32) {
-		t := &e.entries[i]
-		t.flags |= stuck
-		freeze(t.account)
-		for c := t.first; c < t.end; c++ {
-			id := e.claims[c].id
-			if h := e.holder(id); h != none && e.accounts[h].first == id && e.claims[c].reason == noReason {
-				spare(h)
-			}
+			e.queue = append(e.queue, int32(a))
 		}
 	}
 	for n := range e.entries {
-		if t := &e.entries[n]; t.whole == noReason && t.primary != none && e.claims[t.primary].reason != noReason {
-			stick(int32(n))
+		if t := &e.entries[n]; t.whole == noReason && t.primary != none && (e.claims[t.primary].reason != noReason || e.isBarred(t.account)) {
+			e.stick(int32(n))
 		}
 	}
 	for a := range e.accounts {
-		spare(int32(a))
+		e.spare(int32(a))
 	}
-	for len(queue) > 0 {
-		a := queue[len(queue)-1]
-		queue = queue[:len(queue)-1]
+	e.spread()
+	e.refuseStuck()
+}
+
+// isBarred reports whether an account, if it is one, is frozen for what it is in the
+// console.
+func (e *engine) isBarred(a int32) bool { return a != none && e.accounts[a].is(barred) }
+
+// seize freezes an account, and has its addresses refused to others.
+func (e *engine) seize(a int32) {
+	if a != none && !e.accounts[a].is(frozen) {
+		e.accounts[a].flags |= frozen
+		e.queue = append(e.queue, a)
+	}
+}
+
+// spare freezes an orphan whose primary is declared, but no longer claimed by an
+// entry that moves.
+func (e *engine) spare(a int32) {
+	primary := e.accounts[a].first
+	if !e.orphan(a) || e.accounts[a].is(frozen) || e.declarers[primary] == 0 {
+		return
+	}
+	for _, c := range e.claimsOn(primary) {
+		cl := &e.claims[c]
+		if t := &e.entries[cl.entry]; cl.reason == noReason && !t.stuck() {
+			return
+		}
+	}
+	e.seize(a)
+}
+
+// stick makes an entry stuck.
+func (e *engine) stick(i int32) {
+	t := &e.entries[i]
+	t.flags |= stuck
+	e.seize(t.account)
+	for c := t.first; c < t.end; c++ {
+		id := e.claims[c].id
+		if h := e.holder(id); h != none && e.accounts[h].first == id && e.claims[c].reason == noReason {
+			e.spare(h)
+		}
+	}
+}
+
+// spread refuses the addresses of the frozen accounts to the entries of others,
+// until nothing changes.
+func (e *engine) spread() {
+	for len(e.queue) > 0 {
+		a := e.queue[len(e.queue)-1]
+		e.queue = e.queue[:len(e.queue)-1]
 		for id := e.accounts[a].first; id < e.end(a); id++ {
 			for _, c := range e.claimsOn(id) {
 				cl := &e.claims[c]
@@ -129,11 +145,16 @@ func (e *engine) settleFrozen() {
 				}
 				cl.reason = e.frozenAnswer(a, cl.entry)
 				if t.primary == c && !t.stuck() {
-					stick(cl.entry)
+					e.stick(cl.entry)
 				}
 			}
 		}
 	}
+}
+
+// refuseStuck refuses what still stands of the claims of stuck entries, but for
+// what their accounts have.
+func (e *engine) refuseStuck() {
 	for n := range e.entries {
 		t := &e.entries[n]
 		if !t.stuck() {
@@ -141,24 +162,40 @@ func (e *engine) settleFrozen() {
 		}
 		for c := t.first; c < t.end; c++ {
 			cl := &e.claims[c]
-			if cl.reason == noReason && (t.account == none || !e.active(t.account) || e.holder(cl.id) != t.account) {
+			switch {
+			case cl.reason != noReason:
+			case e.isBarred(t.account):
+				if !e.inPlace(c) || e.has(cl.id, shared) {
+					cl.reason = ConsoleUnsupported
+				}
+			case t.account == none || !e.active(t.account) || !e.lists(t.account, cl.id):
 				cl.reason = NoValidPrimary
 			}
 		}
 	}
 }
 
+// inPlace reports whether the account of a claim's entry has the address in the
+// role that the entry wants.
+func (e *engine) inPlace(c int32) bool {
+	t := &e.entries[e.claims[c].entry]
+	return e.active(t.account) && e.lists(t.account, e.claims[c].id) && (c == t.primary) == (e.claims[c].id == e.accounts[t.account].first)
+}
+
+// entryOrOwnerDir returns the directory of an account's entry, or else of its owner.
+func (e *engine) entryOrOwnerDir(a int32) int32 {
+	if e.bound(a) {
+		return e.entryDir(e.accounts[a].entry)
+	}
+	return e.accounts[a].dir
+}
+
 // frozenAnswer is what a frozen account says to the claim of another entry.
 func (e *engine) frozenAnswer(a, i int32) Reason {
-	acct := &e.accounts[a]
-	dir := acct.dir
-	if e.bound(a) {
-		dir = e.entryDir(acct.entry)
-	}
 	switch {
-	case acct.hold != none:
+	case e.accounts[a].hold != none:
 		return LegalHold
-	case dir != e.entryDir(i):
+	case e.entryOrOwnerDir(a) != e.entryDir(i):
 		return OtherDirectory
 	}
 	return PreexistingAddress

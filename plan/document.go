@@ -55,7 +55,7 @@ var (
 )
 
 // fields are the keys that the rows of each category have beside category,
-// address, type, directory and withheld.
+// address, type, directory, withheld and drift.
 var fields = [Categories][]field{
 	Add:             {newPrimary, guid, username, dn},
 	Inactive:        {originalPrimary, guid, username, dn, reason},
@@ -95,6 +95,8 @@ func (p *Plan) WriteJSON(w io.Writer) error {
 	b = appendList(b, "directories", len(p.Directories), func(b []byte, i int) []byte {
 		return appendReceipt(b, &p.Directories[i])
 	})
+	b = append(b, ",\n  \"console\": "...)
+	b = p.Console.appendJSON(b)
 	b = appendList(b, "unread", len(p.Unread), func(b []byte, i int) []byte { return identity.AppendJSONString(b, p.Unread[i]) })
 	b = appendList(b, "only", len(p.Only), func(b []byte, i int) []byte { return identity.AppendJSONString(b, p.Only[i]) })
 	b = appendList(b, "except", len(p.Except), func(b []byte, i int) []byte { return identity.AppendJSONString(b, p.Except[i]) })
@@ -119,6 +121,7 @@ func (p *Plan) WriteJSON(w io.Writer) error {
 		n    int
 		item func([]byte, int) []byte
 	}{
+		{"drift", out, len(p.Drift), func(b []byte, i int) []byte { return p.Drift[i].appendJSON(b) }},
 		{"changes", out, len(p.Changes), func(b []byte, i int) []byte { return p.Changes[i].appendJSON(b) }},
 		{"left_out", out, len(p.LeftOut), func(b []byte, i int) []byte { return p.LeftOut[i].appendJSON(b) }},
 		{"rejections", out, len(p.Rejections), func(b []byte, i int) []byte { return p.Rejections[i].appendJSON(b) }},
@@ -240,7 +243,7 @@ func appendReceipt(b []byte, r *identity.Receipt) []byte {
 
 func (c *Change) appendJSON(b []byte) []byte {
 	row := c.Row()
-	return fmt.Appendf(row.appendJSON(b), `, "withheld": %t}`, row.Withheld)
+	return fmt.Appendf(row.appendJSON(b), `, "withheld": %t, "drift": %t}`, row.Withheld, row.Drift)
 }
 
 // appendJSON writes the keys of a row up to what marks it.
@@ -280,11 +283,14 @@ func (r *Rejection) appendJSON(b []byte) []byte {
 	b = appendMember(b, `, "other": {`, "kind", r.Other.Kind.String())
 	b = appendMember(b, ", ", "name", r.Other.Name)
 	b = appendMember(b, ", ", "directory", r.Other.Directory)
+	b = appendMember(b, ", ", "owner", r.Other.Owner)
 	b = fmt.Appendf(b, `, "more": %d}`, r.Other.More)
 	b = appendMember(b, ", ", "guard", r.Guard)
 	b = appendMember(b, ", ", "attribute", r.Attribute)
 	b = fmt.Appendf(b, `, "limit": %d, "length": %d`, r.Limit, r.Length)
 	b = appendMember(b, ", ", "wanted", r.Wanted)
+	b = appendMember(b, ", ", "cause", string(r.Cause))
+	b = appendMember(b, ", ", "detail", r.Detail)
 	since := ""
 	if !r.Since.IsZero() {
 		since = r.Since.UTC().Format(utc)
@@ -301,7 +307,7 @@ func AppendAccountChange(b []byte, c *AccountChange) []byte {
 	b = identity.AppendOptional(append(b, `{"before": `...), c.Before)
 	b = identity.AppendOptional(append(b, `, "after": `...), c.After)
 	b = identity.AppendOptional(append(b, `, "kept": `...), c.Kept)
-	return fmt.Appendf(b, `, "withheld": %t}`, c.Withheld)
+	return fmt.Appendf(b, `, "withheld": %t, "gone": %t}`, c.Withheld, c.Gone)
 }
 
 // document is the saved plan as it is read.
@@ -319,6 +325,7 @@ type document struct {
 	Redacted    bool
 	Undoes      int
 	Directories []identity.Receipt
+	Console     *consoleDocument
 	Unread      []string
 	Only        []string
 	Except      []string
@@ -331,12 +338,13 @@ type document struct {
 		Text  string
 	}
 	Limits     []allowanceDocument
+	Drift      []driftDocument
 	Changes    []json.RawMessage
 	LeftOut    []json.RawMessage `json:"left_out"`
 	Rejections []refusalDocument
 	Accounts   []struct {
 		Before, After, Kept json.RawMessage
-		Withheld            bool
+		Withheld, Gone      bool
 	}
 	ID, Checksum string
 
@@ -348,10 +356,12 @@ type refusalDocument struct {
 	Reason, Message, Remedy, Address, Type, Primary, GUID, DN, Directory, Scope string
 
 	Other struct {
-		Kind, Name, Directory string
-		More                  int
+		Kind, Name, Directory, Owner string
+		More                         int
 	}
 	Guard, Attribute, Wanted, Since string
+	Cause                           Cause
+	Detail                          string
 	Limit, Length                   int
 	New                             bool
 }
@@ -373,7 +383,8 @@ func ReadJSON(r io.Reader) (*Plan, error) {
 // parse reads the document of a plan, and its id, and does not look at the
 // checksum. The rows of the change set are derived again from the accounts and
 // compared with those that were saved, so that a plan whose parts contradict
-// each other is refused. Only why an address is lost is taken as it stands. The
+// each other is refused. Only why an address is lost and what takes drift back is
+// taken as it stands. The
 // rows of version 1.0 are derived as those of this one.
 func parse(r io.Reader) (*Plan, string, error) {
 	dec := json.NewDecoder(r)
@@ -403,9 +414,20 @@ func parse(r io.Reader) (*Plan, string, error) {
 	for i := range doc.Limits {
 		p.Allowances = append(p.Allowances, doc.Limits[i].allowance())
 	}
+	var err error
+	if p.Console, err = doc.Console.receipt(); err != nil {
+		return nil, "", fmt.Errorf("not a plan: console: %w", err)
+	}
+	for n := range doc.Drift {
+		d, err := doc.Drift[n].drift()
+		if err != nil {
+			return nil, "", fmt.Errorf("not a plan: drift %d: %w", n+1, err)
+		}
+		p.Drift = append(p.Drift, d)
+	}
 	var accounts identity.Decoder
 	for n, c := range doc.Accounts {
-		change := AccountChange{Withheld: c.Withheld}
+		change := AccountChange{Withheld: c.Withheld, Gone: c.Gone}
 		for _, one := range [...]struct {
 			raw json.RawMessage
 			to  **identity.Account
@@ -415,7 +437,7 @@ func parse(r io.Reader) (*Plan, string, error) {
 				return nil, "", fmt.Errorf("not a plan: account change %d: %w", n+1, err)
 			}
 		}
-		if change.Before == nil && change.After == nil || change.Withheld != (change.Kept != nil) ||
+		if change.Before == nil && change.After == nil || change.Withheld != (change.Kept != nil) || change.Gone && (change.After != nil || change.Withheld) ||
 			change.Withheld && (change.Before == nil || !change.Before.Active() || !change.Kept.Active()) {
 			return nil, "", fmt.Errorf("the plan contradicts itself: account change %d changes nothing that it could", n+1)
 		}
@@ -450,7 +472,7 @@ func parse(r io.Reader) (*Plan, string, error) {
 }
 
 // checkRows compares the rows with those of a document, and takes over why
-// addresses are lost.
+// addresses are lost, and which rows take drift back.
 func (p *Plan) checkRows(rows []json.RawMessage) error {
 	if len(p.Changes) != len(rows) {
 		return fmt.Errorf("the plan contradicts itself: it lists %d changes, and its accounts make %d", len(rows), len(p.Changes))
@@ -458,16 +480,18 @@ func (p *Plan) checkRows(rows []json.RawMessage) error {
 	var want, got bytes.Buffer
 	for i := range p.Changes {
 		c := &p.Changes[i]
-		if c.Category == Inactive {
-			var row struct{ Reason string }
-			err := json.Unmarshal(rows[i], &row)
-			if err == nil {
-				c.Reason, err = parseLossReason(row.Reason)
-			}
-			if err != nil {
-				return fmt.Errorf("not a plan: change %d: %w", i+1, err)
-			}
+		var row struct {
+			Reason string
+			Drift  bool
 		}
+		err := json.Unmarshal(rows[i], &row)
+		if err == nil && c.Category == Inactive {
+			c.Reason, err = parseLossReason(row.Reason)
+		}
+		if err != nil {
+			return fmt.Errorf("not a plan: change %d: %w", i+1, err)
+		}
+		c.Drift = row.Drift
 		want.Reset()
 		got.Reset()
 		if json.Compact(&want, c.appendJSON(nil)) != nil || json.Compact(&got, rows[i]) != nil || !bytes.Equal(want.Bytes(), got.Bytes()) {
@@ -517,7 +541,8 @@ func (d *refusalDocument) rejection() (Rejection, error) {
 	r := Rejection{
 		Address: d.Address, Primary: d.Primary, DN: d.DN, Directory: d.Directory, Scope: d.Scope, Guard: d.Guard,
 		Attribute: d.Attribute, Limit: d.Limit, Length: d.Length, Wanted: d.Wanted, New: d.New,
-		Other: Party{Name: d.Other.Name, Directory: d.Other.Directory, More: d.Other.More},
+		Other: Party{Name: d.Other.Name, Directory: d.Other.Directory, Owner: d.Other.Owner, More: d.Other.More},
+		Cause: d.Cause, Detail: d.Detail,
 	}
 	for n := range Reasons {
 		if n > 0 && reasonNames[n] == d.Reason {

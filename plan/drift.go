@@ -2,7 +2,9 @@ package plan
 
 import (
 	"cmp"
+	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/rollcall-cli/rollcall/internal/identity"
@@ -73,4 +75,108 @@ type ConsoleReceipt struct {
 	// Seconds is how long the read took.
 	Seconds float64
 	Facts   Facts
+}
+
+func (r *ConsoleReceipt) appendJSON(b []byte) []byte {
+	if r == nil {
+		return append(b, "null"...)
+	}
+	b = appendMember(b, "{", "name", r.Name)
+	b = appendMember(b, ", ", "kind", r.Kind)
+	b = appendMember(b, ", ", "product", r.Product)
+	b = appendMember(b, ", ", "version", r.Version)
+	b = fmt.Appendf(b, `, "accounts": %d, "owned": %d, "local": %d, "foreign": %d, "seconds": %.3f, "facts": `, r.Accounts, r.Owned, r.Local, r.Foreign, r.Seconds)
+	return append(r.Facts.AppendJSON(b), '}')
+}
+
+// consoleDocument is the receipt of a console as it is read.
+type consoleDocument struct {
+	Name, Kind, Product, Version    string
+	Accounts, Owned, Local, Foreign int
+	Seconds                         float64
+	Facts                           json.RawMessage
+}
+
+func (d *consoleDocument) receipt() (*ConsoleReceipt, error) {
+	if d == nil {
+		return nil, nil
+	}
+	facts, err := ParseFacts(d.Facts)
+	return &ConsoleReceipt{
+		Name: d.Name, Kind: d.Kind, Product: d.Product, Version: d.Version,
+		Accounts: d.Accounts, Owned: d.Owned, Local: d.Local, Foreign: d.Foreign, Seconds: d.Seconds, Facts: facts,
+	}, err
+}
+
+func (d *Drift) appendJSON(b []byte) []byte {
+	b = appendMember(b, "{", "kind", d.Kind.String())
+	b = appendMember(b, ", ", "primary", d.Primary.String())
+	b = appendMember(b, ", ", "ref", d.Ref)
+	b = appendMember(b, ", ", "field", d.Field)
+	b = appendMember(b, ", ", "recorded", d.Recorded)
+	return append(appendMember(b, ", ", "found", d.Found), '}')
+}
+
+// driftDocument is drift as it is read.
+type driftDocument struct{ Kind, Primary, Ref, Field, Recorded, Found string }
+
+func (d *driftDocument) drift() (all Drift, err error) {
+	all = Drift{Ref: d.Ref, Field: d.Field, Recorded: d.Recorded, Found: d.Found}
+	if all.Kind, err = parseDriftKind(d.Kind); err == nil && d.Primary != "" { // an account of a console may have none
+		all.Primary, err = identity.ParseAddress(d.Primary)
+	}
+	return all, err
+}
+
+// redacted returns the drift with masks.
+func (d Drift) redacted(m Masker) Drift {
+	value := m.Name
+	switch d.Field {
+	case FieldPrimary, FieldAliases:
+		value = func(text string) string {
+			addresses := strings.Split(text, ", ")
+			for n := range addresses {
+				addresses[n] = m.Address(addresses[n])
+			}
+			slices.Sort(addresses)
+			return strings.Join(addresses, ", ")
+		}
+	case FieldType, FieldStatus:
+		value = func(text string) string { return text }
+	case FieldDN:
+		value = m.DN
+	case "":
+		value = func(text string) string { // whose it is
+			whose, guid, _ := cutLast(text, "/")
+			if guid != "" {
+				guid = "/" + m.GUID(guid)
+			}
+			return whose + guid
+		}
+	}
+	d.Recorded, d.Found, d.Ref = value(d.Recorded), value(d.Found), m.Name(d.Ref)
+	if !d.Primary.IsZero() {
+		d.Primary = identity.MustAddress(m.Address(d.Primary.String()))
+	}
+	return d
+}
+
+// cutLast cuts a text at the last of a separator.
+func cutLast(text, sep string) (before, after string, found bool) {
+	if n := strings.LastIndex(text, sep); n >= 0 {
+		return text[:n], text[n+len(sep):], true
+	}
+	return text, "", false
+}
+
+// redactDetail masks what a cause is about: an address, a mark, or a text of the
+// console, which may name anybody.
+func redactDetail(c Cause, text string, m Masker) string {
+	if c == NotUnderstood {
+		return m.Name(text)
+	}
+	if _, err := identity.ParseAddress(text); err == nil {
+		return m.Address(text)
+	}
+	return m.Text(text)
 }

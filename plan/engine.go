@@ -2,6 +2,7 @@ package plan
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"math"
 	"slices"
@@ -37,6 +38,7 @@ var phases = [...]struct {
 	{RuleHolder, (*engine).askHolders},
 	{RuleContest, (*engine).judgeContests},
 	{RuleFrozen, (*engine).settleFrozen},
+	{RuleConsole, (*engine).settleConsole},
 }
 
 // compute makes the plan. done hears of each rule once it has spoken of all.
@@ -51,12 +53,13 @@ func (e *engine) compute(done func(Rule)) (*Plan, error) {
 	p := &Plan{}
 	changes, unchanged := e.console()
 	done(RuleAccount)
-	p.Unchanged = unchanged
+	p.Unchanged, p.Agreed = unchanged, e.agreed
 	p.Accounts, p.LeftOut, p.LeftOutAccounts = e.selected(changes)
 	p.Strangers = e.strangers()
 	p.Allowances = e.withhold(p.Accounts, e.countsFor)
 	p.Changes = Rows(p.Accounts)
 	e.explainLosses(p.Changes)
+	e.markDrift(p)
 	p.Rejections = e.rejections()
 	p.Ignored, p.IgnoredObjects = e.ignored, e.ignoredObjects
 	slices.SortFunc(e.ambiguous, func(x, y Ambiguity) int {
@@ -98,11 +101,16 @@ type engine struct {
 	flags     []idFlag                   // by address number
 	declarers []uint8                    // entries that declare it, up to 2
 	guards    map[int32]int32            // protected address number -> index of the protected block
+	beside    map[int32]int32            // number of an address that an account has beside those that it lists -> account
 
 	byAddress []int32 // claims, grouped by address number
 	groups    []int32 // address number -> start in byAddress; one more at the end
 
 	blockers map[int32]blockers // by entry
+
+	queue     []int32            // frozen accounts whose addresses were not refused yet
+	obstacles map[int32]obstacle // entries that the console keeps from being served
+	agreed    []int32            // accounts that have drifted to what their entries want
 
 	failed error // what makes the input impossible
 
@@ -135,6 +143,7 @@ type idFlag uint8
 const (
 	ownClaim  idFlag = 1 << iota // the entry of the holder claims it, validly
 	protected                    // a protected block lists it
+	shared                       // several accounts of the console have it
 )
 
 type entryFlag uint8
@@ -166,6 +175,8 @@ const (
 	frozen         accountFlag = 1 << iota
 	quiet                      // frozen before its legal hold could speak
 	protectedAlias             // has an alias that a protected block lists
+	barred                     // frozen for what it is in the console
+	foreign                    // belongs to another configuration
 )
 
 type account struct {
@@ -225,6 +236,19 @@ func newEngine(in Input) (*engine, error) {
 		}
 		e.held += int32(1 + len(a.Aliases))
 	}
+	if m := in.Merged; m != nil {
+		if len(m.Origins) != len(in.Accounts) {
+			return nil, errors.New("the accounts are not those of the merge")
+		}
+		for a, bar := range m.Bars {
+			if bar.Cause != "" {
+				e.accounts[a].flags |= frozen | barred
+			}
+			if !bar.Foreign.IsZero() {
+				e.accounts[a].flags |= foreign
+			}
+		}
+	}
 	e.holderOf = make([]int32, e.held)
 	for i := range e.accounts {
 		for id := e.accounts[i].first; id < e.end(int32(i)); id++ {
@@ -267,8 +291,14 @@ func (e *engine) holder(id int32) int32 {
 	if id < e.held {
 		return e.holderOf[id]
 	}
+	if a, found := e.beside[id]; found {
+		return a
+	}
 	return none
 }
+
+// lists reports whether an address is one of those that account a lists.
+func (e *engine) lists(a, id int32) bool { return id < e.held && e.holderOf[id] == a }
 
 // text returns the address with the given number.
 func (e *engine) text(id int32) identity.Address {

@@ -24,13 +24,14 @@ const (
 	RuleHolder                // who has an address may keep it
 	RuleContest               // several entries claim an address that nobody keeps
 	RuleFrozen                // what cannot be decided stays as it is
+	RuleConsole               // and so does what the console cannot hold
 	RuleAccount               // what becomes of the account
 	RuleLimit                 // how many accounts may go out of service at once
 	RuleKinds     int  = iota // how many there are
 )
 
 var ruleNames = [...]string{
-	"object", "guid", "value", "guard", "declared", "incumbent", "primary", "public", "holder", "contest", "frozen", "account", "limit",
+	"object", "guid", "value", "guard", "declared", "incumbent", "primary", "public", "holder", "contest", "frozen", "console", "account", "limit",
 }
 
 // String returns the name by which explanations speak of the rule.
@@ -199,6 +200,8 @@ type EntryRef struct {
 type Holding struct {
 	Account *identity.Account
 	Primary bool
+	// Owner is the configuration that the account belongs to, if it is another one.
+	Owner string
 }
 
 // Active reports whether the address is in service there.
@@ -212,10 +215,10 @@ type EntryFacts struct {
 	Account string
 	// Primary is what it takes as its primary, "" for none.
 	Primary string
-	// Whole is why nothing of it is granted, Stuck that it lost its primary,
-	// and Merged that another scope took the object.
-	Whole         Reason
-	Stuck, Merged bool
+	// Whole is why nothing of it is granted, Stuck that it lost its primary, or is
+	// Unsupported by the console, and Merged that another scope took the object.
+	Whole                      Reason
+	Stuck, Unsupported, Merged bool
 }
 
 // AccountFacts tell what becomes of an account.
@@ -229,20 +232,25 @@ type AccountFacts struct {
 	Frozen, Withheld bool
 	// Hold is the label of the legal hold that it is on.
 	Hold string
+	// Owner is the configuration that it belongs to, if it is another one.
+	Owner string
 }
 
 // Standing is who stands behind an account.
 type Standing uint8
 
 const (
-	Bound  Standing = iota // an entry
-	Local                  // nobody: no directory owns it
-	Unread                 // its directory was not read in this run
-	Orphan                 // nobody any more
+	Bound   Standing = iota // an entry
+	Local                   // nobody: no directory owns it
+	Unread                  // its directory was not read in this run
+	Orphan                  // nobody any more
+	Foreign                 // another configuration
 )
 
-// String returns "bound", "local", "unread" or "orphan".
-func (s Standing) String() string { return [...]string{"bound", "local", "unread", "orphan"}[s] }
+// String returns "bound", "local", "unread", "orphan" or "foreign".
+func (s Standing) String() string {
+	return [...]string{"bound", "local", "unread", "orphan", "foreign"}[s]
+}
 
 // Explain makes the plan for an input as [Compute] does, and tells how it comes
 // about for one subject: it looks at the entries, claims and accounts that
@@ -305,6 +313,7 @@ type explainer struct {
 	own       map[*identity.Account]bool // the accounts before
 	newcomers map[owner]int32            // the entries that would have a new account
 	told      map[*identity.Account]*AccountFacts
+	owners    map[*identity.Account]string       // of foreign accounts
 	listed    map[*AddressFacts]map[EntryRef]int // the first value of each entry
 	refusals  map[refusalKey][]*Rejection
 }

@@ -151,7 +151,7 @@ func (x *explainer) holdings() {
 	each := func(a *identity.Account, f func(*AddressFacts, *Holding)) {
 		a.EachAddress(func(y identity.Address) {
 			if facts := x.facted[y.String()]; facts != nil {
-				f(facts, &Holding{a, a.Primary == y})
+				f(facts, &Holding{a, a.Primary == y, x.foreignOwner(a)})
 			}
 		})
 	}
@@ -160,7 +160,9 @@ func (x *explainer) holdings() {
 	}
 	changes := x.out.Plan.Accounts
 	for n := range changes {
-		each(changes[n].Before, func(f *AddressFacts, _ *Holding) { f.After = nil })
+		if !changes[n].Gone {
+			each(changes[n].Before, func(f *AddressFacts, _ *Holding) { f.After = nil })
+		}
 	}
 	for n := range changes {
 		c := &changes[n]
@@ -207,7 +209,7 @@ func (x *explainer) newEntry(after *identity.Account) int32 {
 func (x *explainer) facts() {
 	for _, i := range x.entries {
 		t := &x.engine.entries[i]
-		f := EntryFacts{Ref: x.ref(i), Entry: &x.in.Entries[i], Whole: t.whole, Stuck: t.stuck(), Merged: t.flags&dropped != 0}
+		f := EntryFacts{Ref: x.ref(i), Entry: &x.in.Entries[i], Whole: t.whole, Stuck: t.stuck(), Unsupported: t.stuck() && x.obstacleOf(i).cause != "", Merged: t.flags&dropped != 0}
 		if t.account != none {
 			f.Account = x.in.Accounts[t.account].Primary.String()
 		}
@@ -236,6 +238,8 @@ func (x *explainer) facts() {
 		switch {
 		case x.bound(a):
 			f.Entry = x.ref(t.entry)
+		case t.is(foreign):
+			f.Standing, f.Owner = Foreign, x.foreignOwner(before)
 		case x.local(a):
 			f.Standing = Local
 		case x.unread(a):
@@ -259,6 +263,20 @@ func (x *explainer) facts() {
 		f := &x.out.Accounts[n]
 		x.told[f.subject()] = f
 	}
+}
+
+// foreignOwner returns the configuration that an account belongs to, if it is another
+// one, "" otherwise.
+func (x *explainer) foreignOwner(a *identity.Account) string {
+	if x.owners == nil {
+		x.owners = map[*identity.Account]string{}
+		for n := range x.engine.accounts {
+			if x.engine.accounts[n].is(foreign) {
+				x.owners[&x.in.Accounts[n]] = x.accountParty(int32(n)).Owner
+			}
+		}
+	}
+	return x.owners[a]
 }
 
 // subject is the account before, or after where there was none.

@@ -311,7 +311,7 @@ func (x *explainer) unreadHolder(r *Rejection, h *Holding) string {
 	if h != nil {
 		names = append(names, h.Account.Directory)
 	}
-	if r.Other.Kind == AccountParty {
+	if r.Other.Kind == AccountParty && r.Other.Owner == "" {
 		names = append(names, r.Other.Directory)
 	}
 	for _, name := range names {
@@ -468,7 +468,7 @@ func (x *explainer) compare(p *Plan) (all []Moved) {
 			if places[y] == nil {
 				places[y] = &place{}
 			}
-			f(places[y], &Holding{a, a.Primary == y})
+			f(places[y], &Holding{a, a.Primary == y, x.foreignOwner(a)})
 		})
 	}
 	differ := func(now, then *AccountChange) {
@@ -568,7 +568,7 @@ func (x *explainer) commit(f *Fix) error {
 		}
 	}
 	for n := range made {
-		if c := &made[n]; c.Before != nil && c.Before.Active() {
+		if c := &made[n]; c.Before != nil && c.Before.Active() && !c.Gone {
 			c.Before.EachAddress(func(y identity.Address) {
 				if !served[y] {
 					f.After = append(f.After, Moved{Address: y.String(), Lost: true})

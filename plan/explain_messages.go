@@ -22,6 +22,7 @@ func (r Rule) Meaning() string {
 		"who has an address may keep it",
 		"of several entries that claim an address, the only one that declares it wins, or nobody",
 		"where nobody can tell who is right, nothing moves",
+		"what the console cannot hold stays as it is",
 		"what becomes of the account",
 		"how many accounts may go out of service at once",
 	}[r]
@@ -32,8 +33,8 @@ func (e EntryRef) text() string {
 }
 
 // accountText names an account the way sentences do.
-func accountText(a *identity.Account) string {
-	return Party{Kind: AccountParty, Name: a.Primary.String(), Directory: a.Directory}.text()
+func accountText(a *identity.Account, owner string) string {
+	return Party{Kind: AccountParty, Name: a.Primary.String(), Directory: a.Directory, Owner: owner}.text()
 }
 
 // Message says in one sentence what the rule has said.
@@ -41,7 +42,7 @@ func (s *Step) Message() string {
 	entry, other := s.Entry.text(), s.Other.text()
 	account := ""
 	if s.Account != nil {
-		account = accountText(s.Account)
+		account = accountText(s.Account, s.Owner)
 	}
 	switch s.Outcome {
 	case SameObject:
@@ -77,6 +78,8 @@ func (s *Step) Message() string {
 		return entry + " has no account yet"
 	case IsLocal:
 		return account + " belongs to no directory, and no entry adopts it"
+	case IsForeign:
+		return account + " stays as it is: it belongs to another configuration"
 	case IsUnread:
 		return account + " stays as it is: its directory was not read in this run"
 	case IsOrphan:
@@ -97,6 +100,8 @@ func (s *Step) Message() string {
 		return fmt.Sprintf("%s gets %s: of all that list it, it alone declares it as its primary", entry, s.Address)
 	case IsStuck:
 		return fmt.Sprintf("%s loses its primary %s, so that it and its account stay as they are", entry, s.Address)
+	case IsBarred:
+		return fmt.Sprintf("%s and its account stay as they are: %s", entry, s.Because)
 	case IsFrozen:
 		return account + " stays as it is: " + s.frozen()
 	case RejectedWhole:
@@ -123,7 +128,12 @@ func (s *Step) Message() string {
 
 // frozen says why an account stays as it is, by the rule that found it.
 func (s *Step) frozen() string {
+	if s.Because != "" {
+		return s.Because
+	}
 	switch s.Rule {
+	case RuleConsole:
+		return "the console cannot hold what its entry wants"
 	case RuleGUID:
 		return "nobody can tell which object its GUID means now"
 	case RuleDeclared:
@@ -195,7 +205,7 @@ func (x *Explanation) Answer() string {
 	}
 	for n := range x.Accounts {
 		if f := &x.Accounts[n]; f.Standing != Bound {
-			all = append(all, upper(accountText(f.subject()))+" "+f.state(of)+".")
+			all = append(all, upper(accountText(f.subject(), f.Owner))+" "+f.state(of)+".")
 		}
 	}
 	return strings.Join(all, " ")
@@ -231,6 +241,8 @@ func (x *Explanation) answerEntry(e *EntryFacts, of *index) string {
 	switch {
 	case e.Whole != noReason:
 		text += " is refused as a whole: " + e.Whole.String()
+	case e.Unsupported:
+		text += " stays as it is, because the console cannot hold its account as it wants it"
 	case e.Stuck:
 		text += " stays as it is, because it loses its primary " + e.Primary
 	case e.Account == "":
@@ -274,6 +286,8 @@ func (f *AccountFacts) state(of *index) string {
 		return "passes to directory " + quote(f.After.Directory)
 	case f.Before != f.After:
 		return "changes"
+	case f.Standing == Foreign:
+		return "stays as it is: it belongs to another configuration"
 	case f.Standing == Local:
 		return "stays as it is: it belongs to no directory"
 	case f.Standing == Unread:
@@ -332,12 +346,12 @@ func (f *AddressFacts) Fate() Fate {
 // place says where an address is.
 func (h *Holding) place() string {
 	if h.Primary {
-		return "the primary of " + accountKind(h.Account)
+		return "the primary of " + accountKind(h.Account, h.Owner)
 	}
 	return "an alias of " + h.Account.Primary.String()
 }
 
-func accountKind(a *identity.Account) string {
+func accountKind(a *identity.Account, owner string) string {
 	text := a.Type.String() + " account"
 	if !a.Active() {
 		text = "inactive " + text
@@ -348,7 +362,10 @@ func accountKind(a *identity.Account) string {
 	case 'a', 'i':
 		text = "an " + text
 	}
-	if a.Local() {
+	switch {
+	case owner != "":
+		return text + " that belongs to configuration " + quote(owner)
+	case a.Local():
 		return text + " that belongs to no directory"
 	}
 	return text + " of directory " + quote(a.Directory)
@@ -454,6 +471,8 @@ func (x *Explanation) whyAt(f *AddressFacts, p *AccountFacts) string {
 	switch {
 	case p.Hold != "":
 		return ": legal hold " + quote(p.Hold) + " keeps the account as it is"
+	case p.Standing == Foreign:
+		return ": it belongs to another configuration"
 	case p.Standing == Local:
 		return ": no directory changes the account"
 	case p.Standing == Unread:

@@ -27,6 +27,9 @@ type Step struct {
 	Reason Reason
 	Other  Party
 	Guard  string
+	// Owner is the configuration that the account belongs to, if it is another one,
+	// and Because says what a console has to do with it.
+	Owner, Because string
 	// Rejection is the row that tells so; nil for all but Refused.
 	Rejection *Rejection
 }
@@ -56,6 +59,7 @@ const (
 	Rebound   Outcome = "guid_change"
 	NewEntry  Outcome = "new"
 	IsLocal   Outcome = "local"
+	IsForeign Outcome = "foreign"
 	IsUnread  Outcome = "unread"
 	IsOrphan  Outcome = "orphan"
 	Incumbent Outcome = "incumbent"
@@ -69,6 +73,7 @@ const (
 	Won     Outcome = "won"
 
 	IsStuck  Outcome = "stuck"
+	IsBarred Outcome = "unsupported" // by the console
 	IsFrozen Outcome = "frozen"
 
 	Refused       Outcome = "refused"        // a value, a claim or a change
@@ -315,7 +320,11 @@ func (x *explainer) lookAtEntry(rule Rule, i int32) {
 	if rule == RuleDeclared && t.account == none && t.whole == noReason {
 		say(NewEntry)
 	}
-	if is(stuck) {
+	if o := x.obstacleOf(i); is(stuck) && o.cause != "" {
+		row := x.entryRow(i, ConsoleUnsupported, "")
+		row.Cause, row.Detail, row.Limit, row.Length = o.cause, o.detail, o.limit, o.length
+		say(IsBarred).Because = row.causeMessage()
+	} else if is(stuck) {
 		s := say(IsStuck)
 		s.Address, s.claim, s.Reason = x.claimText(t.primary), t.primary, x.claims[t.primary].reason
 	}
@@ -331,6 +340,8 @@ func (x *explainer) lookAtAccount(rule Rule, a int32) {
 	}
 	if rule == RuleDeclared && !x.bound(a) {
 		switch {
+		case t.is(foreign):
+			say(IsForeign)
 		case x.local(a):
 			say(IsLocal)
 		case x.unread(a):
@@ -342,7 +353,11 @@ func (x *explainer) lookAtAccount(rule Rule, a int32) {
 	if t.hold != none && was.hold == none {
 		say(OnHold).Guard = x.in.Rules.Holds[t.hold].Label
 	} else if t.is(frozen) && !was.is(frozen) {
-		say(IsFrozen)
+		s := say(IsFrozen)
+		if t.is(barred) {
+			bar := x.in.Merged.Bars[a]
+			s.Because = (&Rejection{Cause: bar.Cause, Detail: bar.Detail}).causeMessage()
+		}
 	}
 }
 
@@ -402,6 +417,7 @@ func (x *explainer) finish() {
 			}
 			s.Account = &x.in.Accounts[x.engine.entries[s.entry].account]
 		}
+		s.Owner = x.foreignOwner(s.Account)
 		x.out.Steps = append(x.out.Steps, s.Step)
 	}
 	slices.SortStableFunc(x.out.Steps, func(a, b Step) int { return cmp.Compare(a.Rule, b.Rule) })

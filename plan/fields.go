@@ -19,7 +19,7 @@ func (r *Row) Fields() []Field {
 	for _, f := range fields[r.Category] {
 		all = append(all, Field{f.key, *f.value(r)})
 	}
-	return append(all, Field{"withheld", strconv.FormatBool(r.Withheld)})
+	return append(all, Field{"withheld", strconv.FormatBool(r.Withheld)}, Field{"drift", strconv.FormatBool(r.Drift)})
 }
 
 // Fields returns the fields of the rejection, beside reason, address and since
@@ -27,8 +27,9 @@ func (r *Row) Fields() []Field {
 func (r *Rejection) Fields() []Field {
 	return []Field{
 		{"type", r.Type.String()}, {"primary", r.Primary}, {"guid", r.GUID.String()}, {"dn", r.DN}, {"directory", r.Directory}, {"scope", r.Scope},
-		{"other", r.Other.Name}, {"other_kind", r.Other.Kind.String()}, {"other_directory", r.Other.Directory}, {"other_more", strconv.Itoa(r.Other.More)},
+		{"other", r.Other.Name}, {"other_kind", r.Other.Kind.String()}, {"other_directory", r.Other.Directory}, {"other_owner", r.Other.Owner}, {"other_more", strconv.Itoa(r.Other.More)},
 		{"guard", r.Guard}, {"attribute", r.Attribute}, {"limit", strconv.Itoa(r.Limit)}, {"length", strconv.Itoa(r.Length)}, {"wanted", r.Wanted},
+		{"cause", string(r.Cause)}, {"detail", r.Detail},
 	}
 }
 
@@ -49,6 +50,8 @@ func RedactFields(all []Field, m Masker) []Field {
 			f.Value = m.DN(f.Value)
 		case "username", "original_username", "new_username":
 			f.Value = m.Name(f.Value)
+		case "detail":
+			f.Value = redactDetail(NotUnderstood, f.Value, m)
 		case "other", "original", "new":
 			if _, err := identity.ParseDN(f.Value); err == nil && f.Value != "" && (f.Name == "other" || !text) {
 				f.Value = m.DN(f.Value)

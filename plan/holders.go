@@ -31,6 +31,12 @@ func (e *engine) answer(i, id int32) Reason {
 		}
 		return ProtectedMove
 	}
+	if id >= e.held { // an inactive account has it nevertheless
+		if !e.local(h) && e.entryOrOwnerDir(h) != e.entryDir(i) {
+			return OtherDirectory
+		}
+		return PreexistingAddress
+	}
 	// The primary of a local account that two entries declare is for their
 	// contest to judge.
 	contested := primary && t.declared == id && e.declarers[id] > 1

@@ -186,19 +186,31 @@ func (p *Plan) eachLoss(f func(*Change)) {
 }
 
 // derive makes the rows anew from the accounts. Each address that is lost is so
-// for the reason that it was, before the function renamed it.
+// for the reason that it was, before the function renamed it, and what took drift
+// back does so.
 func (p *Plan) derive(rename func(identity.Address) identity.Address) {
-	reasons := map[identity.Address]LossReason{}
+	type key struct {
+		category  Category
+		address   identity.Address
+		attribute string
+	}
+	reasons, drift := map[identity.Address]LossReason{}, map[key]bool{}
 	for i := range p.Changes {
-		if c := &p.Changes[i]; c.Category == Inactive {
+		c := &p.Changes[i]
+		if c.Category == Inactive {
 			reasons[rename(c.Address)] = c.Reason
+		}
+		if c.Drift {
+			drift[key{c.Category, rename(c.Address), c.Attribute}] = true
 		}
 	}
 	p.Changes = Rows(p.Accounts)
 	for i := range p.Changes {
-		if c := &p.Changes[i]; c.Category == Inactive {
+		c := &p.Changes[i]
+		if c.Category == Inactive {
 			c.Reason = reasons[c.Address]
 		}
+		c.Drift = drift[key{c.Category, c.Address, c.Attribute}]
 	}
 }
 

@@ -487,8 +487,12 @@ func (m *merger) freeze(i int32, cause Cause, detail string) {
 		bar.Cause, bar.Detail = cause, detail
 	}
 	name := m.Live[i].Primary.String()
-	if name == "" {
-		name = cmp.Or(m.Live[i].Ref, "one without a key")
+	switch {
+	case name != "":
+	case len(m.Live[i].Aliases) > 0:
+		name = m.Live[i].Aliases[0].String()
+	default:
+		name = "one without an address"
 	}
 	if cause == SharedAddress {
 		name = detail

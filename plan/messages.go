@@ -45,12 +45,22 @@ func (r Reason) Meaning() string {
 		return "accounts whose GUID the directory has no more"
 	case MissingGUID:
 		return "entries without a GUID of their own"
+	case ConsoleUnsupported:
+		return "addresses of accounts that the console cannot hold"
 	}
 	return ""
 }
 
 // Message says in one sentence what is refused and who stands in the way.
 func (r *Rejection) Message() string {
+	text := r.message()
+	if r.Cause != "" && !r.Cause.isFact() && r.Reason != ConsoleUnsupported {
+		text += ": " + r.causeMessage()
+	}
+	return text
+}
+
+func (r *Rejection) message() string {
 	other := r.Other.text()
 	if r.Other.More == 1 {
 		other += " and another entry"
@@ -109,7 +119,11 @@ func (r *Rejection) Message() string {
 	case LegalHold:
 		return r.holdMessage(other)
 	case AttributeTooLong:
-		return fmt.Sprintf("%s has %d characters, and %d is the limit; the old value stays", r.Attribute, r.Length, r.Limit)
+		limit := "the limit"
+		if r.Cause != "" {
+			limit += " of the console"
+		}
+		return fmt.Sprintf("%s has %d characters, and %d is %s; the old value stays", r.Attribute, r.Length, r.Limit, limit)
 	case GUIDChanged:
 		return fmt.Sprintf("%s is bound to a GUID that the directory no longer has; the entry's is %s", other, r.GUID)
 	case MissingGUID:
@@ -117,6 +131,8 @@ func (r *Rejection) Message() string {
 			return "the entry has no GUID in " + cmp.Or(r.Attribute, "objectGUID or entryUUID") + ", so nothing can be bound to it"
 		}
 		return "the entry shares its GUID with " + other
+	case ConsoleUnsupported:
+		return r.causeMessage()
 	}
 	return ""
 }
@@ -136,6 +152,12 @@ func (r *Rejection) holdMessage(other string) string {
 
 // Remedy says what to do about it.
 func (r *Rejection) Remedy() string {
+	if advice := r.Cause.advice(); advice != "" {
+		return advice
+	}
+	if r.Other.Owner != "" && (r.Reason == PreexistingAddress || r.Reason == LocalPrimaryNotAdopted) {
+		return fmt.Sprintf("give the entry another address; or let configuration %s remove this one from the account", quote(r.Other.Owner))
+	}
 	switch r.Reason {
 	case AliasRejected:
 		return "leave the alias with one of the entries"
@@ -178,6 +200,8 @@ func (r *Rejection) Remedy() string {
 			return fmt.Sprintf("give the entry a value in %s, or name another attribute in guid_attribute of scope %s", r.Attribute, quote(r.Scope))
 		}
 		return fmt.Sprintf("let the account that reads the directory see objectGUID or entryUUID, or name another attribute in guid_attribute of scope %s: 389 Directory Server has nsUniqueId", quote(r.Scope))
+	case ConsoleUnsupported:
+		return "change the entry, or let the console have such accounts"
 	}
 	return ""
 }

@@ -43,6 +43,10 @@ type Plan struct {
 	Ambiguous []Ambiguity
 	// Unchanged counts the accounts that agree with the directories.
 	Unchanged int
+	// Agreed are the accounts, by index, that were changed in the console otherwise
+	// and stay as they are now, since their entries want nothing else. They are not
+	// saved.
+	Agreed []int32
 
 	risks []Risk // of a redacted plan, whose addresses do not tell them
 	id    string // of a plan that was read from its document
@@ -151,7 +155,7 @@ type Change struct {
 // Row is a change spelled out. Fields that its category does not have are "".
 type Row struct {
 	Category          Category
-	Withheld          bool
+	Withheld, Drift   bool
 	Address           string
 	Type              string
 	Directory         string

@@ -32,7 +32,7 @@ func (p *Plan) Redact(m Masker) *Plan {
 	for i := range p.Accounts {
 		c := &p.Accounts[i]
 		masked.Accounts[i] = AccountChange{
-			Before: RedactAccount(c.Before, m), After: RedactAccount(c.After, m), Kept: RedactAccount(c.Kept, m), Withheld: c.Withheld,
+			Before: RedactAccount(c.Before, m), After: RedactAccount(c.After, m), Kept: RedactAccount(c.Kept, m), Withheld: c.Withheld, Gone: c.Gone,
 		}
 	}
 	sortFunc(masked.Accounts, func(x, y AccountChange) int {
@@ -60,7 +60,17 @@ func (p *Plan) Redact(m Masker) *Plan {
 		slices.Sort(r.Names)
 	}
 
+	masked.Drift = make([]Drift, len(p.Drift))
+	for i := range p.Drift {
+		masked.Drift[i] = p.Drift[i].redacted(m)
+	}
+	slices.SortStableFunc(masked.Drift, compareDrift)
+
 	// Sentences last: by now, each value that they could speak of has its mask.
+	for i := range masked.Rejections {
+		r := &masked.Rejections[i]
+		r.Detail = redactDetail(r.Cause, r.Detail, m)
+	}
 	masked.Directories = slices.Clone(p.Directories)
 	for i := range masked.Directories {
 		r := &masked.Directories[i]

@@ -25,6 +25,7 @@ func (e *engine) rejections() []Rejection {
 		}
 		row := e.entryRow(cl.entry, cl.reason, e.text(cl.id).String())
 		row.Other, row.Guard = e.inTheWay(int32(c), contests)
+		e.because(&row, cl)
 		rows = append(rows, row)
 	}
 	slices.SortFunc(rows, compareRejections)
@@ -36,7 +37,7 @@ func compareRejections(x, y Rejection) int {
 		cmp.Compare(x.Reason, y.Reason), strings.Compare(x.Address, y.Address), strings.Compare(x.Directory, y.Directory),
 		strings.Compare(x.DN, y.DN), x.GUID.Compare(y.GUID), strings.Compare(x.Primary, y.Primary), strings.Compare(x.Scope, y.Scope),
 		strings.Compare(x.Attribute, y.Attribute), cmp.Compare(x.Type, y.Type), cmp.Compare(x.Length, y.Length),
-		strings.Compare(x.Other.Name, y.Other.Name))
+		strings.Compare(x.Other.Name, y.Other.Name), strings.Compare(string(x.Cause), string(y.Cause)), strings.Compare(x.Detail, y.Detail))
 }
 
 // entryRow is a row about something that entry i lists.
@@ -99,7 +100,37 @@ func (e *engine) entryParty(i int32) Party {
 
 func (e *engine) accountParty(a int32) Party {
 	account := &e.in.Accounts[a]
-	return Party{Kind: AccountParty, Name: account.Primary.String(), Directory: account.Directory}
+	p := Party{Kind: AccountParty, Name: account.Primary.String(), Directory: account.Directory}
+	if e.accounts[a].is(foreign) {
+		mark := e.in.Merged.Bars[a].Foreign
+		p.Directory, p.Owner = mark.Directory, cmp.Or(mark.By, unnamed)
+	}
+	return p
+}
+
+// unnamed is what the owner of an account is called whose mark does not say it.
+const unnamed = "unnamed"
+
+// because says what the console has to do with a rejected claim.
+func (e *engine) because(row *Rejection, cl *claim) {
+	switch cl.reason {
+	case ConsoleUnsupported:
+		o := e.obstacleOf(cl.entry)
+		row.Cause, row.Detail, row.Limit, row.Length = o.cause, o.detail, o.limit, o.length
+	case PreexistingAddress, OtherDirectory, LocalPrimaryNotAdopted:
+		if h := e.holder(cl.id); h != none && h != e.entries[cl.entry].account && e.isBarred(h) {
+			row.Cause, row.Detail = e.in.Merged.Bars[h].Cause, e.in.Merged.Bars[h].Detail
+		}
+	}
+}
+
+// obstacleOf says what keeps the console from having the account of an entry, the
+// zero obstacle where nothing does.
+func (e *engine) obstacleOf(i int32) obstacle {
+	if a := e.entries[i].account; e.isBarred(a) {
+		return obstacle{cause: e.in.Merged.Bars[a].Cause, detail: e.in.Merged.Bars[a].Detail}
+	}
+	return e.obstacles[i]
 }
 
 // contest names the contenders for an address: the first two in order, those
@@ -195,6 +226,11 @@ func (e *engine) inTheWay(c int32, contests map[int32]contest) (Party, string) {
 	switch cl.reason {
 	case AliasRejected, PrimaryRejected:
 		return e.contender(c, contests), ""
+	case ConsoleUnsupported:
+		if t.account != none {
+			return e.accountParty(t.account), ""
+		}
+		return Party{}, ""
 	case NoValidPrimary:
 		// Whoever keeps the primary from the entry stands in the way of all
 		// its addresses. Or another entry declares what could have been it.
@@ -230,10 +266,17 @@ func (p Party) text() string {
 		}
 		return s
 	case AccountParty:
-		if p.Directory == "" {
+		if p.Directory == "" && p.Owner == "" {
 			return "local account " + p.Name
 		}
-		return "account " + p.Name + " of directory " + quote(p.Directory)
+		s := "account " + p.Name
+		if p.Directory != "" {
+			s += " of directory " + quote(p.Directory)
+		}
+		if p.Owner != "" {
+			s += " of configuration " + quote(p.Owner)
+		}
+		return s
 	}
 	return "nobody"
 }

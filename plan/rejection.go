@@ -58,8 +58,9 @@ type Party struct {
 	Kind PartyKind
 	// Name is the entry's DN or the account's primary.
 	Name string
-	// Directory is the label of its directory, "" for a local account.
-	Directory string
+	// Directory is the label of its directory, "" for a local account. Owner is the
+	// configuration that an account belongs to which is not of this one.
+	Directory, Owner string
 	// More counts further parties of the same kind that also stand in the way.
 	More int
 }

@@ -64,11 +64,13 @@ func rowsOf(changes []AccountChange, end func(*AccountChange) *identity.Account)
 	for n := range changes {
 		c := &changes[n]
 		after := end(c)
-		eachInService(c.Before, func(x identity.Address) {
-			if after == nil || !after.Active() || !after.Holds(x) {
-				lost[x] = c
-			}
-		})
+		if !c.Gone {
+			eachInService(c.Before, func(x identity.Address) {
+				if after == nil || !after.Active() || !after.Holds(x) {
+					lost[x] = c
+				}
+			})
+		}
 		if after == nil && c.Before != nil {
 			gone[c.Before.Primary] = nil
 		}
@@ -217,7 +219,7 @@ func (c *Change) Row() Row {
 		after = c.Before
 	}
 	r := Row{
-		Category: c.Category, Withheld: c.Withheld, Address: c.Address.String(),
+		Category: c.Category, Withheld: c.Withheld, Drift: c.Drift, Address: c.Address.String(),
 		Type: after.Type.String(), Directory: after.Directory,
 	}
 	switch c.Category {

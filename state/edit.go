@@ -70,5 +70,6 @@ func (s *State) Remove(a *identity.Account) error {
 }
 
 func (s *State) drop(primary identity.Address) {
+	delete(s.Placed, primary)
 	s.Accounts = slices.DeleteFunc(s.Accounts, func(a identity.Account) bool { return a.Primary == primary })
 }

@@ -8,16 +8,11 @@ import (
 	"errors"
 	"fmt"
 	"hash"
-	"io"
 	"io/fs"
-	"os"
-	"path/filepath"
 	"slices"
 	"strconv"
-	"strings"
 	"time"
 
-	"github.com/rollcall-cli/rollcall/internal/atomicfile"
 	"github.com/rollcall-cli/rollcall/internal/identity"
 	"github.com/rollcall-cli/rollcall/internal/run"
 )
@@ -35,7 +30,7 @@ import (
 // The intent is synced before the state is replaced, by a single rename. So a
 // run that was killed left either no intent, and has changed nothing, or an
 // intent, and whether the state has the checksum that it names tells the rest:
-// see [Settle]. A file only grows, and only its unsynced end can be damaged.
+// see [Store.Settle]. A file only grows, and only its unsynced end can be damaged.
 
 const (
 	runFormat  = "rollcall-run"
@@ -79,95 +74,17 @@ func appendChange(b []byte, c *identity.Change) []byte {
 	return append(strconv.AppendBool(b, c.Withheld), "}\n"...)
 }
 
-// HistoryPath returns the folder of the history of the state at path. Two states
-// would share one whose names differ in nothing but ".jsonl": see [Sharing].
-func HistoryPath(path string) string {
-	return historyName(atomicfile.Resolve(path))
-}
+// recordName returns the name of the record of a run in the history.
+func recordName(number int) string { return fmt.Sprintf("%06d", number) }
 
-// Sharing returns the other state that would have its history in the same folder
-// as the state at path; "" if there is none.
-func Sharing(path string) string {
-	path = atomicfile.Resolve(path)
-	other, cut := strings.CutSuffix(path, ".jsonl")
-	if !cut {
-		other = path + ".jsonl"
-	}
-	its, err := os.Stat(other)
-	if err != nil {
-		return ""
-	}
-	if mine, err := os.Stat(path); err == nil && os.SameFile(mine, its) {
-		return ""
-	}
-	if h, err := headerAt(other); err != nil || h.Format != format {
-		return ""
-	}
-	return other
-}
-
-// makeHistory makes the folder of the history if it is not there.
-func makeHistory(path string) error {
-	d, name, err := atomicfile.Locate(path)
-	if err != nil {
-		return err
-	}
-	defer d.Close()
-	err = d.Mkdir(historyName(name), name)
-	if errors.Is(err, fs.ErrExist) {
-		return nil
-	}
-	if err == nil {
-		d.Sync()
-	}
-	return err
-}
-
-// historyName returns the name of the folder for that of a state.
-func historyName(state string) string { return strings.TrimSuffix(state, ".jsonl") + ".history" }
-
-// history returns the folder of the history, which must be there.
-func history(path string) (*atomicfile.Folder, error) {
-	d, name, err := atomicfile.Locate(path)
-	if err != nil {
-		return nil, err
-	}
-	defer d.Close()
-	return atomicfile.Enter(d.Path(historyName(name)))
-}
-
-// openHistory opens a file of the history.
-func openHistory(path, name string, flag int) (*os.File, error) {
-	h, err := history(path)
-	if err != nil {
-		return nil, err
-	}
-	defer h.Close()
-	return h.Open(name, flag)
-}
-
-// runName returns the name of the record of a run in the history.
-func runName(number int) string { return fmt.Sprintf("%06d.jsonl", number) }
-
-func runPath(path string, number int) string {
-	return filepath.Join(HistoryPath(path), runName(number))
-}
-
-// runNumbers returns the numbers of the runs that are recorded, rising.
-func runNumbers(path string) ([]int, error) {
-	var entries []fs.DirEntry
-	h, err := history(path)
-	if err == nil {
-		defer h.Close()
-		entries, err = h.List()
-	}
+// numbers returns the numbers of the runs that are recorded, rising.
+func (s *Store) numbers(ctx context.Context) (all []int, err error) {
+	names, err := s.backend.History().Names(ctx)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("read the history: %w", err)
 	}
-	var all []int
-	for _, e := range entries {
-		name, ok := strings.CutSuffix(e.Name(), ".jsonl")
-		if n, err := strconv.Atoi(name); ok && err == nil && n > 0 && runName(n) == e.Name() {
+	for _, name := range names {
+		if n, err := strconv.Atoi(name); err == nil && n > 0 && recordName(n) == name {
 			all = append(all, n)
 		}
 	}
@@ -177,8 +94,8 @@ func runNumbers(path string) ([]int, error) {
 
 // Recorder writes the record of a run.
 type Recorder struct {
-	folder  *atomicfile.Folder // of the history
-	file    *os.File
+	history History
+	log     Log
 	out     *bufio.Writer
 	sum     hash.Hash // of the lines until now
 	head    run.Head
@@ -188,10 +105,10 @@ type Recorder struct {
 	err     error // of the first write that failed
 }
 
-// Begin begins the record of the next run of the state at path. The number of
-// the head is set. The caller holds the lock.
-func Begin(path string, head run.Head) (*Recorder, error) {
-	numbers, err := runNumbers(path)
+// Begin begins the record of the next run. The number of the head is set. The
+// caller holds the lock.
+func (s *Store) Begin(ctx context.Context, head run.Head) (*Recorder, error) {
+	numbers, err := s.numbers(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -208,21 +125,13 @@ func Begin(path string, head run.Head) (*Recorder, error) {
 	if err != nil {
 		return nil, recording(err)
 	}
-	if err := makeHistory(path); err != nil {
+	r := &Recorder{history: s.backend.History(), head: head, began: began, first: append(first, '\n')}
+	if r.log, err = r.history.Append(ctx, recordName(head.Number), -1); err != nil {
 		return nil, recording(err)
 	}
-	r := &Recorder{head: head, began: began, first: append(first, '\n')}
-	if r.folder, err = history(path); err != nil {
-		return nil, recording(err)
-	}
-	if r.file, err = r.folder.Open(runName(head.Number), os.O_WRONLY|os.O_CREATE|os.O_EXCL); err != nil {
-		r.folder.Close()
-		return nil, recording(err)
-	}
-	r.folder.GiveAway(r.file, ".")
-	r.out = bufio.NewWriterSize(r.file, 1<<18)
+	r.out = bufio.NewWriterSize(r.log, 1<<18)
 	if err := r.restart(); err != nil {
-		r.Drop()
+		r.Drop(ctx)
 		return nil, recording(err)
 	}
 	return r, nil
@@ -236,7 +145,7 @@ func (r *Recorder) Number() int { return r.head.Number }
 // restart writes the head into an empty file.
 func (r *Recorder) restart() error {
 	r.err = nil
-	r.out.Reset(r.file)
+	r.out.Reset(r.log)
 	r.sum = sha256.New()
 	r.write(r.first)
 	if r.err == nil {
@@ -264,9 +173,8 @@ func (r *Recorder) writeSynced(v any) error {
 		r.err = r.out.Flush()
 	}
 	if r.err == nil {
-		r.err = r.file.Sync()
+		r.err = r.log.Sync()
 	}
-	r.folder.Sync()
 	return r.err
 }
 
@@ -313,27 +221,26 @@ func (r *Recorder) Intend(result run.Result, next *State) error {
 
 // End records the outcome and closes the record. Where the disk is too full for
 // that, the changes of a run that has not written the state give way.
-func (r *Recorder) End(outcome run.Outcome, reason string, now time.Time) error {
+func (r *Recorder) End(ctx context.Context, outcome run.Outcome, reason string, now time.Time) error {
 	err := r.end(outcome, reason, now)
 	if err != nil && !outcome.Changed() {
-		if err = r.file.Truncate(0); err == nil {
-			_, err = r.file.Seek(0, io.SeekStart)
-		}
-		if err == nil {
+		r.log.Close()
+		var again Log
+		if again, err = r.history.Append(ctx, recordName(r.head.Number), 0); err == nil {
+			r.log = again
 			err = r.restart()
 		}
 		if err == nil {
 			err = r.end(outcome, reason, now)
 		}
 		if err != nil {
-			r.Drop()
+			r.Drop(ctx)
 			return recording(err)
 		}
 	}
-	if closeErr := r.file.Close(); err == nil {
+	if closeErr := r.log.Close(); err == nil {
 		err = closeErr
 	}
-	r.folder.Close()
 	if err != nil {
 		return recording(err)
 	}
@@ -348,8 +255,7 @@ func (r *Recorder) end(outcome run.Outcome, reason string, now time.Time) error 
 }
 
 // Drop removes the record.
-func (r *Recorder) Drop() {
-	r.file.Close()
-	r.folder.Remove(runName(r.head.Number))
-	r.folder.Close()
+func (r *Recorder) Drop(ctx context.Context) {
+	r.log.Close()
+	r.history.Remove(ctx, recordName(r.head.Number))
 }

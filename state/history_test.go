@@ -2,7 +2,6 @@ package state
 
 import (
 	"bytes"
-	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -42,7 +41,7 @@ type journey struct {
 func newJourney(t *testing.T) *journey {
 	t.Helper()
 	j := &journey{path: filepath.Join(t.TempDir(), "mail.state.jsonl"), state: &State{Accounts: []identity.Account{*person("ann")}}}
-	if err := j.state.Save(j.path, "1.0", began); err != nil {
+	if err := At(j.path).Save(ctx, j.state, "1.0", began, nil); err != nil {
 		t.Fatal(err)
 	}
 	j.changes = []identity.Change{
@@ -66,12 +65,12 @@ func (j *journey) next() *State {
 
 // changed records one account change.
 func changed(r *Recorder, c *identity.Change) error {
-	return r.Changes(context.Background(), 1, func(int) *identity.Change { return c })
+	return r.Changes(ctx, 1, func(int) *identity.Change { return c })
 }
 
 func (j *journey) begin(t *testing.T) *Recorder {
 	t.Helper()
-	r, err := Begin(j.path, j.head)
+	r, err := At(j.path).Begin(ctx, j.head)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -87,7 +86,7 @@ func (j *journey) begin(t *testing.T) *Recorder {
 func (j *journey) apply(t *testing.T) run.Outcome {
 	t.Helper()
 	r := j.begin(t)
-	err := j.next().SaveAfter(j.path, "1.0", began.Add(time.Second), func(next *State) error {
+	err := At(j.path).Save(ctx, j.next(), "1.0", began.Add(time.Second), func(next *State) error {
 		return r.Intend(run.Result{Applied: 1, Withheld: 1, Failures: j.failures}, next)
 	})
 	if err != nil {
@@ -97,10 +96,17 @@ func (j *journey) apply(t *testing.T) run.Outcome {
 	if len(j.failures) > 0 {
 		outcome = run.Incomplete
 	}
-	if err := r.End(outcome, "", began.Add(1500*time.Millisecond)); err != nil {
+	if err := r.End(ctx, outcome, "", began.Add(1500*time.Millisecond)); err != nil {
 		t.Fatal(err)
 	}
 	return outcome
+}
+
+// recordPath and notePath are the files of a record and of a note.
+func recordPath(path string, number int) string { return notePath(path, recordName(number)) }
+
+func notePath(path, name string) string {
+	return filepath.Join(At(path).HistoryPath(), name+".jsonl")
 }
 
 func mustRead(t *testing.T, path string) []byte {
@@ -126,11 +132,11 @@ func TestHistory(t *testing.T) {
 	j.failures = []run.Failure{{Account: "bob@example.com", Error: "the console says no"}}
 	j.apply(t)
 	r := j.begin(t)
-	if err := r.End(run.Declined, "", began.Add(time.Second)); err != nil {
+	if err := r.End(ctx, run.Declined, "", began.Add(time.Second)); err != nil {
 		t.Fatal(err)
 	}
 
-	runs, err := Runs(j.path)
+	runs, err := At(j.path).Runs(ctx)
 	if err != nil || len(runs) != 2 {
 		t.Fatalf("%d runs, %v", len(runs), err)
 	}
@@ -147,7 +153,7 @@ func TestHistory(t *testing.T) {
 	}
 	for n := range runs {
 		var changes []identity.Change
-		past, err := ReadRun(j.path, n+1, func(c *identity.Change) { changes = append(changes, *c) })
+		past, err := At(j.path).Run(ctx, n+1, func(c *identity.Change) { changes = append(changes, *c) })
 		if err != nil || !reflect.DeepEqual(*past, runs[n]) {
 			t.Errorf("run %d: %+v, %v", n+1, past, err)
 		}
@@ -160,18 +166,18 @@ func TestHistory(t *testing.T) {
 			}
 		}
 	}
-	if _, err := ReadRun(j.path, 3, nil); err == nil || !strings.Contains(err.Error(), "no run 3") {
+	if _, err := At(j.path).Run(ctx, 3, nil); err == nil || !strings.Contains(err.Error(), "no run 3") {
 		t.Errorf("run 3: %v", err)
 	}
-	if HistoryPath(j.path) != strings.TrimSuffix(j.path, ".jsonl")+".history" {
-		t.Errorf("the history is at %s", HistoryPath(j.path))
+	if At(j.path).HistoryPath() != strings.TrimSuffix(j.path, ".jsonl")+".history" {
+		t.Errorf("the history is at %s", At(j.path).HistoryPath())
 	}
-	for path, mode := range map[string]fs.FileMode{HistoryPath(j.path): 0o700, runPath(j.path, 1): 0o600} {
+	for path, mode := range map[string]fs.FileMode{At(j.path).HistoryPath(): 0o700, recordPath(j.path, 1): 0o600} {
 		if info, err := os.Stat(path); err != nil || os.PathSeparator == '/' && info.Mode().Perm() != mode {
 			t.Errorf("%s: %v, %v", path, info.Mode(), err)
 		}
 	}
-	if past, err := Settle(j.path, began); past != nil || err != nil {
+	if past, err := At(j.path).Settle(ctx, began); past != nil || err != nil {
 		t.Errorf("settled %+v, %v", past, err)
 	}
 }
@@ -190,7 +196,7 @@ func TestPowerLoss(t *testing.T) {
 		oldState := mustRead(t, j.path)
 		outcome := j.apply(t)
 		newState := mustRead(t, j.path)
-		record := runPath(j.path, 1)
+		record := recordPath(j.path, 1)
 		whole := mustRead(t, record)
 		ends := []int{} // of the lines
 		for i, c := range whole {
@@ -204,14 +210,14 @@ func TestPowerLoss(t *testing.T) {
 			t.Helper()
 			mustWrite(t, record, image)
 			mustWrite(t, j.path, state)
-			past, err := Settle(j.path, began.Add(time.Hour))
+			past, err := At(j.path).Settle(ctx, began.Add(time.Hour))
 			if err != nil {
 				t.Fatalf("%s: %v", what, err)
 			}
-			if again, err := Settle(j.path, began); again != nil || err != nil {
+			if again, err := At(j.path).Settle(ctx, began); again != nil || err != nil {
 				t.Fatalf("%s: settled twice: %+v, %v", what, again, err)
 			}
-			runs, err := Runs(j.path)
+			runs, err := At(j.path).Runs(ctx)
 			if err != nil {
 				t.Fatalf("%s: %v", what, err)
 			}
@@ -235,13 +241,13 @@ func TestPowerLoss(t *testing.T) {
 			if past != nil && !reflect.DeepEqual(*past, runs[0]) {
 				t.Fatalf("%s: told %+v, recorded %+v", what, *past, runs[0])
 			}
-			if _, err := ReadRun(j.path, 1, nil); err != nil {
+			if _, err := At(j.path).Run(ctx, 1, nil); err != nil {
 				t.Fatalf("%s: %v", what, err)
 			}
-			if r, err := Begin(j.path, j.head); err != nil || r.Number() != 2 {
+			if r, err := At(j.path).Begin(ctx, j.head); err != nil || r.Number() != 2 {
 				t.Fatalf("%s: the next run: %v", what, err)
 			} else {
-				r.Drop()
+				r.Drop(ctx)
 			}
 		}
 		for n := range len(whole) {
@@ -281,7 +287,7 @@ func TestPowerLoss(t *testing.T) {
 func TestDamaged(t *testing.T) {
 	j := newJourney(t)
 	j.apply(t)
-	whole := string(mustRead(t, runPath(j.path, 1)))
+	whole := string(mustRead(t, recordPath(j.path, 1)))
 	for _, c := range []struct{ name, old, new, list, show string }{
 		{"edited", "a.smith", "b.smith", "", "the intent does not fit"},
 		{"outcome", `"seconds":1.5`, `"seconds":9.5`, "", ""},
@@ -297,15 +303,15 @@ func TestDamaged(t *testing.T) {
 			if text == whole {
 				t.Fatal("nothing to replace")
 			}
-			mustWrite(t, runPath(j.path, 1), []byte(text))
-			runs, err := Runs(j.path)
+			mustWrite(t, recordPath(j.path, 1), []byte(text))
+			runs, err := At(j.path).Runs(ctx)
 			if err != nil || len(runs) != 1 || (runs[0].Outcome == run.Damaged) != (c.list != "") || !strings.Contains(runs[0].Reason, c.list) {
 				t.Errorf("listed: %+v, %v", runs, err)
 			}
-			_, err = ReadRun(j.path, 1, nil)
+			_, err = At(j.path).Run(ctx, 1, nil)
 			var damage *Error
 			if c.list != "" {
-				if past, err := Settle(j.path, began); past != nil || err != nil || string(mustRead(t, runPath(j.path, 1))) != text {
+				if past, err := At(j.path).Settle(ctx, began); past != nil || err != nil || string(mustRead(t, recordPath(j.path, 1))) != text {
 					t.Errorf("settled %+v, %v", past, err)
 				}
 			}
@@ -327,11 +333,11 @@ func TestRewound(t *testing.T) {
 	old := mustRead(t, j.path)
 	j.apply(t)
 	now := mustRead(t, j.path)
-	if err := j.begin(t).End(run.Failed, "", began); err != nil {
+	if err := j.begin(t).End(ctx, run.Failed, "", began); err != nil {
 		t.Fatal(err)
 	}
 	another := &State{}
-	if err := another.Save(filepath.Join(t.TempDir(), "s"), "1.0", began); err != nil {
+	if err := At(filepath.Join(t.TempDir(), "s")).Save(ctx, another, "1.0", began, nil); err != nil {
 		t.Fatal(err)
 	}
 	var text bytes.Buffer
@@ -350,7 +356,7 @@ func TestRewound(t *testing.T) {
 		{"damaged", []byte("\x00"), false, 0},
 	} {
 		mustWrite(t, j.path, c.state)
-		past, serial := Rewound(j.path)
+		past, serial := At(j.path).Rewound(ctx)
 		if (past != nil) != c.rewound || serial != c.serial || past != nil && (past.Number != 1 || past.SerialAfter != 2) {
 			t.Errorf("%s: %+v, version %d", c.what, past, serial)
 		}
@@ -361,41 +367,41 @@ func TestRewound(t *testing.T) {
 // there, was lost; one is begun anew only where there is none.
 func TestLost(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "s")
-	r, err := Begin(path, run.Head{Started: began})
-	if err := errors.Join(err, r.End(run.Failed, "", began)); err != nil {
+	r, err := At(path).Begin(ctx, run.Head{Started: began})
+	if err := errors.Join(err, r.End(ctx, run.Failed, "", began)); err != nil {
 		t.Fatal(err)
 	}
-	if s, err := Load(path); err != nil || s.Serial != 0 {
+	if s, err := At(path).Load(ctx); err != nil || s.Serial != 0 {
 		t.Errorf("a run that failed has written no state: %v", err)
 	}
 	s := &State{}
-	r, err = Begin(path, run.Head{Started: began})
-	err = errors.Join(err, s.SaveAfter(path, "1.0", began, func(next *State) error {
+	r, err = At(path).Begin(ctx, run.Head{Started: began})
+	err = errors.Join(err, At(path).Save(ctx, s, "1.0", began, func(next *State) error {
 		return r.Intend(run.Result{}, next)
-	}), r.End(run.Applied, "", began))
+	}), r.End(ctx, run.Applied, "", began))
 	if err != nil {
 		t.Fatal(err)
 	}
 	var there *Error
-	if _, err := New(path); !errors.As(err, &there) {
+	if _, err := At(path).New(ctx); !errors.As(err, &there) {
 		t.Errorf("there is a state: %v", err)
 	}
 	if err := os.Remove(path); err != nil {
 		t.Fatal(err)
 	}
 	var lost *Error
-	if _, err := Load(path); !errors.As(err, &lost) || !strings.Contains(lost.Reason, "run 2, of 2026-") || !strings.Contains(lost.Advice, "--new-state") || strings.Contains(lost.Advice, "cp ") {
+	if _, err := At(path).Load(ctx); !errors.As(err, &lost) || !strings.Contains(lost.Reason, "run 2, of 2026-") || !strings.Contains(lost.Advice, "--new-state") || strings.Contains(lost.Advice, "cp ") {
 		t.Errorf("lost: %v", err)
 	}
-	mustWrite(t, BackupPath(path), []byte("a copy"))
-	if _, err := Load(path); !errors.As(err, &lost) || !strings.Contains(lost.Advice, "cp "+BackupPath(path)+" "+path) {
+	mustWrite(t, backupName(path), []byte("a copy"))
+	if _, err := At(path).Load(ctx); !errors.As(err, &lost) || !strings.Contains(lost.Advice, "cp "+backupName(path)+" "+path) {
 		t.Errorf("lost, with a backup: %v", err)
 	}
-	anew, err := New(path)
+	anew, err := At(path).New(ctx)
 	if err != nil || anew.Serial != 0 || anew.Lineage != "" {
 		t.Errorf("anew: %+v, %v", anew, err)
 	}
-	runs, err := Runs(path)
+	runs, err := At(path).Runs(ctx)
 	if err != nil || LineageLeft(runs, 2) != s.Lineage || LineageLeft(runs, 1) != "" || Begun(runs, s.Lineage).Number != 2 || Begun(runs, "another") != nil {
 		t.Errorf("%+v, %v", runs, err)
 	}
@@ -415,29 +421,29 @@ func TestLost(t *testing.T) {
 func TestSharing(t *testing.T) {
 	dir := t.TempDir()
 	plain, named := filepath.Join(dir, "st"), filepath.Join(dir, "st.jsonl")
-	if HistoryPath(plain) != HistoryPath(named) {
+	if At(plain).HistoryPath() != At(named).HistoryPath() {
 		t.Fatal("they share none")
 	}
 	mustWrite(t, plain, []byte("a note\n"))
-	if other := Sharing(named); other != "" {
+	if other := At(named).Sharing(); other != "" {
 		t.Errorf("%s is no state", other)
 	}
 	if err := os.Remove(plain); err != nil {
 		t.Fatal(err)
 	}
-	if err := (&State{}).Save(plain, "1.0", began); err != nil {
+	if err := At(plain).Save(ctx, &State{}, "1.0", began, nil); err != nil {
 		t.Fatal(err)
 	}
-	if other := Sharing(named); other != plain {
+	if other := At(named).Sharing(); other != plain {
 		t.Errorf("beside %s: %q", plain, other)
 	}
-	if other := Sharing(plain); other != "" {
+	if other := At(plain).Sharing(); other != "" {
 		t.Errorf("it is alone, beside %s", other)
 	}
 	if err := os.Rename(plain, named); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.Symlink(named, plain); err == nil && (Sharing(plain) != "" || Sharing(named) != "") {
+	if err := os.Symlink(named, plain); err == nil && (At(plain).Sharing() != "" || At(named).Sharing() != "") {
 		t.Error("one state, and a link to it")
 	}
 }
@@ -457,12 +463,12 @@ func TestPrune(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		if err := r.End(outcome, "", started); err != nil {
+		if err := r.End(ctx, outcome, "", started); err != nil {
 			t.Fatal(err)
 		}
 	}
 	left := func() string {
-		numbers, err := runNumbers(j.path)
+		numbers, err := At(j.path).numbers(ctx)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -490,14 +496,14 @@ func TestPrune(t *testing.T) {
 		{"all too old, but what undo needs", 1, 1000, began.Add(200 * day), "[2 6 8]"},
 		{"the rejected plan has expired", 1, 1, later.Add(day), "[6 8]"},
 	} {
-		if err := Prune(j.path, c.days, c.most, c.now); err != nil || left() != c.want {
+		if err := At(j.path).Prune(ctx, c.days, c.most, c.now); err != nil || left() != c.want {
 			t.Errorf("%s: %s, want %s, %v", c.what, left(), c.want, err)
 		}
 	}
 	add(run.Failed, later.Add(100*day))
 	add(run.Failed, later)
 	add(run.Failed, later)
-	if err := Prune(j.path, 90, 1000, later.Add(91*day)); err != nil || left() != "[6 9 11]" {
+	if err := At(j.path).Prune(ctx, 90, 1000, later.Add(91*day)); err != nil || left() != "[6 9 11]" {
 		t.Errorf("after a clock in the future: %s, %v", left(), err)
 	}
 	// Edits and undone runs read nothing.
@@ -509,7 +515,7 @@ func TestPrune(t *testing.T) {
 	j.head.Undoes, j.head.Scopes = 0, nil
 	add(run.Applied, later)
 	add(run.Failed, later)
-	if err := Prune(j.path, 90, 1, later.Add(day)); err != nil || left() != "[13 15 16]" {
+	if err := At(j.path).Prune(ctx, 90, 1, later.Add(day)); err != nil || left() != "[13 15 16]" {
 		t.Errorf("after edits: %s, %v", left(), err)
 	}
 }
@@ -518,15 +524,15 @@ func TestPrune(t *testing.T) {
 // record of a run is written again to the same.
 func FuzzRun(f *testing.F) {
 	j := &journey{path: filepath.Join(f.TempDir(), "s.jsonl"), head: run.Head{Started: began, Accounts: 1}}
-	r, err := Begin(j.path, j.head)
+	r, err := At(j.path).Begin(ctx, j.head)
 	if err != nil {
 		f.Fatal(err)
 	}
-	err = errors.Join(changed(r, &identity.Change{Before: person("ann"), After: person("ann", "a")}), r.Intend(run.Result{Applied: 1}, &State{Sum: "sum"}), r.End(run.Applied, "", began))
+	err = errors.Join(changed(r, &identity.Change{Before: person("ann"), After: person("ann", "a")}), r.Intend(run.Result{Applied: 1}, &State{Sum: "sum"}), r.End(ctx, run.Applied, "", began))
 	if err != nil {
 		f.Fatal(err)
 	}
-	whole, err := os.ReadFile(runPath(j.path, 1))
+	whole, err := os.ReadFile(recordPath(j.path, 1))
 	if err != nil {
 		f.Fatal(err)
 	}
@@ -544,8 +550,8 @@ func FuzzRun(f *testing.F) {
 		if err != nil || s.end == nil || s.intent == nil {
 			return
 		}
-		os.RemoveAll(HistoryPath(path))
-		r, err := Begin(path, s.past.Head)
+		os.RemoveAll(At(path).HistoryPath())
+		r, err := At(path).Begin(ctx, s.past.Head)
 		if err != nil {
 			t.Skip(err) // a time that JSON does not have
 		}
@@ -554,11 +560,11 @@ func FuzzRun(f *testing.F) {
 				t.Fatal(err)
 			}
 		}
-		if err := errors.Join(r.Intend(s.intent.Result, &State{Serial: s.intent.SerialAfter, Lineage: s.intent.LineageAfter, Sum: s.intent.State}), r.End(s.end.Outcome, s.end.Reason, s.past.Started)); err != nil {
+		if err := errors.Join(r.Intend(s.intent.Result, &State{Serial: s.intent.SerialAfter, Lineage: s.intent.LineageAfter, Sum: s.intent.State}), r.End(ctx, s.end.Outcome, s.end.Reason, s.past.Started)); err != nil {
 			t.Fatal(err)
 		}
 		again := 0
-		past, err := ReadRun(path, 1, func(c *identity.Change) {
+		past, err := At(path).Run(ctx, 1, func(c *identity.Change) {
 			if again >= len(changes) || !bytes.Equal(appendChange(nil, c), appendChange(nil, &changes[again])) {
 				t.Errorf("change %d differs", again)
 			}
@@ -582,26 +588,26 @@ func FuzzRecord(f *testing.F) {
 		for _, text := range []*string{&user, &command, &reason, &failure} {
 			*text = strings.ToValidUTF8(*text, "?")
 		}
-		os.RemoveAll(HistoryPath(path))
+		os.RemoveAll(At(path).HistoryPath())
 		want := run.Run{Head: run.Head{Number: 1, Started: began, User: user, Command: command, Accounts: 1, Summary: map[string]int{"add": int(n)}},
 			Outcome: run.Incomplete, Reason: reason, Ended: &began, Result: run.Result{Applied: int(n), Failures: []run.Failure{}}, SerialAfter: int64(n)}
 		for range n % 500 {
 			want.Failures = append(want.Failures, run.Failure{Account: user, Error: failure})
 		}
-		r, err := Begin(path, want.Head)
+		r, err := At(path).Begin(ctx, want.Head)
 		if err != nil {
 			t.Fatal(err)
 		}
 		c := identity.Change{Before: person("ann"), After: person("ann", "a")}
 		c.After.DN = command
-		if err := errors.Join(changed(r, &c), r.Intend(want.Result, &State{Serial: want.SerialAfter, Sum: reason}), r.End(want.Outcome, reason, began)); err != nil {
+		if err := errors.Join(changed(r, &c), r.Intend(want.Result, &State{Serial: want.SerialAfter, Sum: reason}), r.End(ctx, want.Outcome, reason, began)); err != nil {
 			t.Fatal(err)
 		}
-		read, err := ReadRun(path, 1, nil)
+		read, err := At(path).Run(ctx, 1, nil)
 		if err != nil || !reflect.DeepEqual(*read, want) {
 			t.Errorf("read %+v, %v, want %+v", read, err, want)
 		}
-		if runs, err := Runs(path); err != nil || len(runs) != 1 || !reflect.DeepEqual(runs[0], want) {
+		if runs, err := At(path).Runs(ctx); err != nil || len(runs) != 1 || !reflect.DeepEqual(runs[0], want) {
 			t.Errorf("listed %+v, %v, want %+v", runs, err, want)
 		}
 	})
@@ -614,7 +620,7 @@ func BenchmarkRecord(b *testing.B) {
 	c.After.DN = "CN=Ann Smith,OU=Staff,DC=corp,DC=example,DC=com"
 	const n = 1_000_000
 	for b.Loop() {
-		r, err := Begin(path, run.Head{Started: began, Accounts: n})
+		r, err := At(path).Begin(ctx, run.Head{Started: began, Accounts: n})
 		if err != nil {
 			b.Fatal(err)
 		}
@@ -623,11 +629,11 @@ func BenchmarkRecord(b *testing.B) {
 				b.Fatal(err)
 			}
 		}
-		if err := errors.Join(r.Intend(run.Result{Applied: n}, &State{Sum: "sum"}), r.End(run.Applied, "", began)); err != nil {
+		if err := errors.Join(r.Intend(run.Result{Applied: n}, &State{Sum: "sum"}), r.End(ctx, run.Applied, "", began)); err != nil {
 			b.Fatal(err)
 		}
 		b.StopTimer()
-		r.Drop()
+		r.Drop(ctx)
 		b.StartTimer()
 	}
 }

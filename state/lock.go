@@ -17,16 +17,6 @@ import (
 	"github.com/rollcall-cli/rollcall/internal/atomicfile"
 )
 
-// Lock is the right to write a state. The operating system drops it when the
-// process ends, however it ends, so that a lock does not outlive its holder,
-// unless a network file system keeps it: see [Unlock].
-type Lock struct {
-	// Left is the holder before, if it ended without giving the lock back.
-	Left *Holder
-
-	file *flock.Flock
-}
-
 // Holder says who holds a lock. It stands in the lock file for others to read.
 type Holder struct {
 	Command string    `json:"command"`
@@ -73,21 +63,23 @@ const lockRetry = 100 * time.Millisecond
 // read the first octet, which is the one that is locked.
 const holderOffset = 1
 
-// Acquire takes the lock of the state at path for the named command. If
-// somebody holds it, Acquire tries again for as long as wait, and then returns
-// a [LockedError]. Cancelling ctx ends the wait.
-func Acquire(ctx context.Context, path, command string, wait time.Duration) (*Lock, error) {
-	d, base, err := atomicfile.Locate(path)
+// fileLock is the lock of a state in files: a lock of the operating system, which
+// drops it when the process ends, however it ends, so that a lock does not outlive
+// its holder, unless a network file system keeps it: see [Store.Unlock].
+type fileLock struct{ *flock.Flock }
+
+func (f files) Lock(ctx context.Context, command string, wait time.Duration) (*Lock, error) {
+	d, base, err := atomicfile.Locate(f.path)
 	if err != nil {
 		return nil, err
 	}
 	defer d.Close()
-	name := d.Path(base) + ".lock"
+	name := d.Path(lockName(base))
 	flag := os.O_CREATE | os.O_RDWR | atomicfile.NoFollow
 	if d.Guarded() {
 		flag &^= os.O_CREATE // it is made below
 	}
-	l := flock.New(name, flock.SetPermissions(atomicfile.Mode), flock.SetFlag(flag))
+	l := fileLock{flock.New(name, flock.SetPermissions(atomicfile.Mode), flock.SetFlag(flag))}
 	deadline := time.Now().Add(wait)
 	for {
 		if err := makeLock(d, base); err != nil {
@@ -100,7 +92,7 @@ func Acquire(ctx context.Context, path, command string, wait time.Duration) (*Lo
 		if err != nil {
 			return nil, lockFailed(name, err)
 		}
-		if ok && current(l, name) {
+		if ok && l.current() {
 			break
 		}
 		if ok {
@@ -111,7 +103,7 @@ func Acquire(ctx context.Context, path, command string, wait time.Duration) (*Lo
 			continue
 		}
 		if !time.Now().Before(deadline) {
-			return nil, &LockedError{Path: path, Holder: readHolder(name)}
+			return nil, &LockedError{Path: f.path, Holder: readHolder(name)}
 		}
 		select {
 		case <-ctx.Done():
@@ -124,7 +116,7 @@ func Acquire(ctx context.Context, path, command string, wait time.Duration) (*Lo
 		l.Unlock()
 		return nil, lockFailed(name, err)
 	}
-	return &Lock{Left: left, file: l}, nil
+	return &Lock{Left: left, Hold: l}, nil
 }
 
 // makeLock makes the lock file of a state if it is not there, for root: everybody
@@ -133,9 +125,9 @@ func makeLock(d *atomicfile.Folder, state string) error {
 	if !d.Guarded() {
 		return nil
 	}
-	f, err := d.Open(state+".lock", os.O_WRONLY|os.O_CREATE|os.O_EXCL)
+	f, err := d.Open(lockName(state), os.O_WRONLY|os.O_CREATE|os.O_EXCL)
 	if errors.Is(err, fs.ErrExist) {
-		f, err = d.Open(state+".lock", os.O_RDONLY) // no link?
+		f, err = d.Open(lockName(state), os.O_RDONLY) // no link?
 		if errors.Is(err, fs.ErrNotExist) {
 			return nil
 		}
@@ -175,60 +167,54 @@ func lockFailed(name string, err error) error {
 }
 
 // current reports whether the file that was locked is the one at its path still:
-// [Unlock] may have removed it in between.
-func current(l *flock.Flock, name string) bool {
+// [files.Break] may have removed it in between.
+func (l fileLock) current() bool {
 	locked, err := l.Stat()
 	if err != nil {
 		return false
 	}
-	d, err := atomicfile.Enter(filepath.Dir(name))
+	d, err := atomicfile.Enter(filepath.Dir(l.Path()))
 	if err != nil {
 		return false
 	}
 	defer d.Close()
-	there, err := d.Lstat(filepath.Base(name))
+	there, err := d.Lstat(filepath.Base(l.Path()))
 	return err == nil && os.SameFile(locked, there)
 }
 
 // Release gives the lock back and takes the holder out of the lock file. The
 // file stays, since removing it could take it away from under somebody who has
 // just locked it.
-func (l *Lock) Release() error {
+func (l fileLock) Release() error {
 	var err error
-	if name := l.file.Path(); current(l.file, name) {
+	if l.current() {
 		var f *os.File
-		if f, err = openLock(name, os.O_WRONLY); err == nil {
+		if f, err = openLock(l.Path(), os.O_WRONLY); err == nil {
 			err = errors.Join(f.Truncate(holderOffset), f.Close())
 		}
 	}
-	return errors.Join(err, l.file.Unlock())
+	return errors.Join(err, l.Unlock())
 }
 
-// Unlock removes the lock of the state at path that h holds, for a file system
-// that keeps it although the process is gone. The caller makes sure that it is.
-// If somebody else has the lock by now, or the process of h is there on this
-// host, the error is a [LockedError].
-func Unlock(path string, h *Holder) error {
-	d, base, err := atomicfile.Locate(path)
-	if err != nil {
-		return err
-	}
-	defer d.Close()
-	name := d.Path(base) + ".lock"
-	if now := readHolder(name); now == nil || *now != *h || h.Running() {
-		return &LockedError{Path: path, Holder: now}
-	}
-	if err := d.Remove(base + ".lock"); err != nil {
-		return fmt.Errorf("remove the lock: %w", err)
+func (l fileLock) Held(context.Context) error {
+	if !l.current() {
+		return &Error{Path: l.Path(), Reason: "the lock was removed while the command ran; nothing was changed",
+			Advice: "run the command again, and look who removes the lock"}
 	}
 	return nil
 }
 
-// Held is an error if the lock was taken away, as by [Unlock].
-func (l *Lock) Held() error {
-	if name := l.file.Path(); !current(l.file, name) {
-		return &Error{Path: name, Reason: "the lock was removed while the command ran; nothing was changed",
-			Advice: "run the command again, and look who removes the lock"}
+func (f files) Break(_ context.Context, h *Holder) error {
+	d, base, err := atomicfile.Locate(f.path)
+	if err != nil {
+		return err
+	}
+	defer d.Close()
+	if now := readHolder(d.Path(lockName(base))); now == nil || *now != *h || h.Running() {
+		return &LockedError{Path: f.path, Holder: now}
+	}
+	if err := d.Remove(lockName(base)); err != nil {
+		return fmt.Errorf("remove the lock: %w", err)
 	}
 	return nil
 }

@@ -3,7 +3,6 @@ package state
 import (
 	"bufio"
 	"bytes"
-	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -24,7 +23,7 @@ const holding = "ROLLCALL_TEST_HOLDS"
 
 func TestMain(m *testing.M) {
 	if path := os.Getenv(holding); path != "" {
-		if _, err := Acquire(context.Background(), path, "rollcall apply", 0); err != nil {
+		if _, err := At(path).Lock(ctx, "rollcall apply", 0); err != nil {
 			fmt.Println(err)
 			os.Exit(1)
 		}
@@ -50,7 +49,7 @@ func TestLockLeftBehind(t *testing.T) {
 	if line, err := bufio.NewReader(out).ReadString('\n'); err != nil || line != "holds\n" {
 		t.Fatalf("%q, %v", line, err)
 	}
-	_, err = Acquire(context.Background(), path, "rollcall apply", 0)
+	_, err = At(path).Lock(ctx, "rollcall apply", 0)
 	var locked *LockedError
 	if !errors.As(err, &locked) || locked.Holder == nil || locked.Holder.PID != holder.Process.Pid || !locked.Holder.Running() {
 		t.Fatalf("while the process holds it: %v", err)
@@ -58,7 +57,7 @@ func TestLockLeftBehind(t *testing.T) {
 	if strings.Contains(locked.Hint(), "unlock") {
 		t.Errorf("of a process at work, the hint is %q", locked.Hint())
 	}
-	if err := Unlock(path, locked.Holder); !errors.As(err, new(*LockedError)) {
+	if err := At(path).Unlock(ctx, locked.Holder); !errors.As(err, new(*LockedError)) {
 		t.Errorf("the lock of a process at work is removed: %v", err)
 	}
 	if err := holder.Process.Kill(); err != nil {
@@ -69,7 +68,7 @@ func TestLockLeftBehind(t *testing.T) {
 		t.Error("a killed process is told to be running")
 	}
 	for _, left := range []bool{true, false} {
-		l, err := Acquire(context.Background(), path, "rollcall apply", 0)
+		l, err := At(path).Lock(ctx, "rollcall apply", 0)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -101,7 +100,7 @@ func TestLockForbidden(t *testing.T) {
 // given holder.
 func kept(t *testing.T, path string, h Holder) *Lock {
 	t.Helper()
-	l, err := Acquire(context.Background(), path, "rollcall apply", 0)
+	l, err := At(path).Lock(ctx, "rollcall apply", 0)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -137,7 +136,7 @@ func TestUnlock(t *testing.T) {
 			path := filepath.Join(t.TempDir(), "s")
 			old := kept(t, path, c.holds)
 			defer old.Release()
-			_, err := Acquire(context.Background(), path, "x", 0)
+			_, err := At(path).Lock(ctx, "x", 0)
 			var locked *LockedError
 			if !errors.As(err, &locked) || locked.Holder == nil || *locked.Holder != c.holds {
 				t.Fatalf("locked: %v", err)
@@ -145,11 +144,11 @@ func TestUnlock(t *testing.T) {
 			if running := c.holds == here; strings.Contains(locked.Hint(), "state unlock") == running {
 				t.Errorf("hint %q", locked.Hint())
 			}
-			err = Unlock(path, &c.of)
+			err = At(path).Unlock(ctx, &c.of)
 			if removed := err == nil; removed != c.removed || !removed && !errors.As(err, &locked) {
 				t.Fatalf("unlock: %v", err)
 			}
-			next, err := Acquire(context.Background(), path, "x", 0)
+			next, err := At(path).Lock(ctx, "x", 0)
 			if (err == nil) != c.removed {
 				t.Fatalf("afterwards: %v", err)
 			}
@@ -158,7 +157,7 @@ func TestUnlock(t *testing.T) {
 			}
 			// The old lock, given back late, is none of the new one's business.
 			old.Release()
-			_, err = Acquire(context.Background(), path, "x", 0)
+			_, err = At(path).Lock(ctx, "x", 0)
 			if !errors.As(err, &locked) || locked.Holder == nil || locked.Holder.PID != os.Getpid() {
 				t.Errorf("the new lock: %v", err)
 			}
@@ -172,14 +171,14 @@ func TestUnlock(t *testing.T) {
 func TestReaders(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "s")
 	accounts := saved(t, path, 400).Accounts
-	lock, err := Acquire(context.Background(), path, "rollcall apply", 0)
+	lock, err := At(path).Lock(ctx, "rollcall apply", 0)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer lock.Release()
 	stop, written := make(chan struct{}), make(chan error, 1)
 	go func() {
-		s, err := Load(path)
+		s, err := At(path).Load(ctx)
 		for err == nil {
 			select {
 			case <-stop:
@@ -188,14 +187,14 @@ func TestReaders(t *testing.T) {
 			default:
 			}
 			s.Accounts = accounts[:100+int(s.Serial+1)%300]
-			err = s.Save(path, "test", day.Add(time.Duration(s.Serial)*time.Second))
+			err = At(path).Save(ctx, s, "test", day.Add(time.Duration(s.Serial)*time.Second), nil)
 		}
 		written <- err
 	}()
 	const reads = 200
 	last, versions := int64(1), 0
 	for n := 0; n < reads || versions < 20; n++ {
-		s, err := Load(path)
+		s, err := At(path).Load(ctx)
 		if err != nil {
 			t.Fatalf("read %d: %v", n, err)
 		}
@@ -219,18 +218,18 @@ func TestReaders(t *testing.T) {
 // TestHeld: who holds a lock learns that it was taken away.
 func TestHeld(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "s")
-	lock, err := Acquire(context.Background(), path, "rollcall test", 0)
+	lock, err := At(path).Lock(ctx, "rollcall test", 0)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer lock.Release()
-	if err := lock.Held(); err != nil {
+	if err := lock.Held(ctx); err != nil {
 		t.Error(err)
 	}
 	if err := os.Remove(path + ".lock"); err != nil {
 		t.Skip("open files cannot be removed here")
 	}
-	if err := lock.Held(); err == nil || !strings.Contains(err.Error(), "was removed") {
+	if err := lock.Held(ctx); err == nil || !strings.Contains(err.Error(), "was removed") {
 		t.Errorf("a lock that was removed: %v", err)
 	}
 }

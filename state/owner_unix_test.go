@@ -3,7 +3,6 @@
 package state
 
 import (
-	"context"
 	"errors"
 	"os"
 	"path/filepath"
@@ -22,25 +21,25 @@ func TestOwner(t *testing.T) {
 	const nobody = 65534
 	path := filepath.Join(t.TempDir(), "rollcall.state.jsonl")
 	s := &State{}
-	if err := s.Save(path, "test", time.Now()); err != nil {
+	if err := At(path).Save(ctx, s, "test", time.Now(), nil); err != nil {
 		t.Fatal(err)
 	}
 	if err := os.Chown(path, nobody, nobody); err != nil {
 		t.Fatal(err)
 	}
-	lock, err := Acquire(context.Background(), path, "rollcall test", 0)
+	lock, err := At(path).Lock(ctx, "rollcall test", 0)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer lock.Release()
-	record, err := Begin(path, run.Head{Started: time.Now()})
+	record, err := At(path).Begin(ctx, run.Head{Started: time.Now()})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := errors.Join(s.Save(path, "test", time.Now()), record.End(run.Failed, "", time.Now()), SaveRefusals(path, nil)); err != nil {
+	if err := errors.Join(At(path).Save(ctx, s, "test", time.Now(), nil), record.End(ctx, run.Failed, "", time.Now()), At(path).SaveRefusals(ctx, nil)); err != nil {
 		t.Fatal(err)
 	}
-	for _, name := range append(Files(path), HistoryPath(path), runPath(path, 1), refusalsPath(path)) {
+	for _, name := range append(At(path).Files(), At(path).HistoryPath(), recordPath(path, 1), notePath(path, rejections)) {
 		info, err := os.Stat(name)
 		if err != nil {
 			t.Fatal(err)
@@ -63,7 +62,7 @@ func TestOwnerOfFolder(t *testing.T) {
 		t.Fatal(err)
 	}
 	path := filepath.Join(dir, "rollcall.state.jsonl")
-	if err := (&State{}).Save(path, "test", time.Now()); err != nil {
+	if err := At(path).Save(ctx, &State{}, "test", time.Now(), nil); err != nil {
 		t.Fatal(err)
 	}
 	info, err := os.Stat(path)
@@ -86,7 +85,7 @@ func TestLockIsNoLink(t *testing.T) {
 	if err := os.Symlink(victim, path+".lock"); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := Acquire(context.Background(), path, "rollcall test", 0); err == nil {
+	if _, err := At(path).Lock(ctx, "rollcall test", 0); err == nil {
 		t.Error("the lock is taken through a link")
 	}
 	if text, err := os.ReadFile(victim); err != nil || string(text) != "dear" {

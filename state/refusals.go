@@ -2,18 +2,16 @@ package state
 
 import (
 	"bufio"
+	"context"
 	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
 	"maps"
-	"os"
-	"path/filepath"
 	"slices"
 	"time"
 
-	"github.com/rollcall-cli/rollcall/internal/atomicfile"
 	"github.com/rollcall-cli/rollcall/internal/identity"
 )
 
@@ -30,21 +28,17 @@ type refusal struct {
 	Since string `json:"since"`
 }
 
-// rejectionsFile is its name in the folder of the history.
-const rejectionsFile = "rejections.jsonl"
+// rejections is their name in the history.
+const rejections = "rejections"
 
 // utc is the layout of RFC 3339 for a time in UTC.
 const utc = "2006-01-02T15:04:05Z"
 
-// refusalsPath returns the file of the rejections of the state at path.
-func refusalsPath(path string) string { return filepath.Join(HistoryPath(path), rejectionsFile) }
-
 // Refusals returns the keys of the rejections that stand, and since when, in
 // UTC. It is nil where none were ever saved. A file that cannot be read is an
 // error, and one that is damaged an [Error].
-func Refusals(path string) (map[string]time.Time, error) {
-	name := refusalsPath(path)
-	f, err := openHistory(path, rejectionsFile, os.O_RDONLY)
+func (s *Store) Refusals(ctx context.Context) (map[string]time.Time, error) {
+	f, err := s.backend.History().Open(ctx, rejections)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
@@ -55,7 +49,7 @@ func Refusals(path string) (map[string]time.Time, error) {
 	all, err := readRefusals(f)
 	var damage *Error
 	if errors.As(err, &damage) {
-		damage.Path, damage.Advice = name, "the next apply writes it anew"
+		damage.Path, damage.Advice = f.Name(), "the next apply writes it anew"
 	}
 	return all, err
 }
@@ -92,17 +86,8 @@ func readRefusals(r io.Reader) (map[string]time.Time, error) {
 }
 
 // SaveRefusals replaces what Refusals returns. The caller holds the lock.
-func SaveRefusals(path string, all map[string]time.Time) error {
-	if err := makeHistory(path); err != nil {
-		return err
-	}
-	h, err := history(path)
-	if err != nil {
-		return err
-	}
-	defer h.Close()
-	h.RemoveLeftovers(rejectionsFile)
-	return atomicfile.Write(h.Path(rejectionsFile), func(w io.Writer) error { return writeRefusals(w, all) })
+func (s *Store) SaveRefusals(ctx context.Context, all map[string]time.Time) error {
+	return s.backend.History().Replace(ctx, rejections, func(w io.Writer) error { return writeRefusals(w, all) })
 }
 
 func writeRefusals(w io.Writer, all map[string]time.Time) error {

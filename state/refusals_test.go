@@ -18,7 +18,7 @@ import (
 // read; and none saved is another thing than nothing saved.
 func TestRefusals(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "mail.state.jsonl")
-	if all, err := Refusals(path); all != nil || err != nil {
+	if all, err := At(path).Refusals(ctx); all != nil || err != nil {
 		t.Fatalf("of no file: %v, %v", all, err)
 	}
 	for _, want := range []map[string]time.Time{
@@ -26,22 +26,22 @@ func TestRefusals(t *testing.T) {
 		{"b": began, "a": began.AddDate(0, -1, 0), "\u202e\U000e0041\x00\" \ufffd": began},
 		{"b": began},
 	} {
-		if err := SaveRefusals(path, want); err != nil {
+		if err := At(path).SaveRefusals(ctx, want); err != nil {
 			t.Fatal(err)
 		}
-		got, err := Refusals(path)
+		got, err := At(path).Refusals(ctx)
 		if err != nil || got == nil || !maps.EqualFunc(got, want, time.Time.Equal) {
 			t.Errorf("read %v, %v, want %v", got, err, want)
 		}
 	}
-	info, err := os.Stat(refusalsPath(path))
+	info, err := os.Stat(notePath(path, rejections))
 	if err != nil || runtime.GOOS != "windows" && info.Mode().Perm() != atomicfile.Mode {
 		t.Errorf("%v, %v", info.Mode(), err)
 	}
-	if text, _ := os.ReadFile(refusalsPath(path)); string(text) != `{"key":"b","since":"2026-11-21T08:00:00Z"}`+"\n" {
+	if text, _ := os.ReadFile(notePath(path, rejections)); string(text) != `{"key":"b","since":"2026-11-21T08:00:00Z"}`+"\n" {
 		t.Errorf("the file has %q", text)
 	}
-	if runs, err := Runs(path); err != nil || len(runs) != 0 {
+	if runs, err := At(path).Runs(ctx); err != nil || len(runs) != 0 {
 		t.Errorf("the file is taken for a run: %v, %v", runs, err)
 	}
 }
@@ -60,15 +60,15 @@ func TestDamagedRefusals(t *testing.T) {
 		"parts of seconds": {strings.Replace(good, "00Z", "00.5Z", 1), "is no time in UTC"},
 	} {
 		path := filepath.Join(t.TempDir(), "mail.state.jsonl")
-		if err := os.Mkdir(HistoryPath(path), 0o700); err != nil {
+		if err := os.Mkdir(At(path).HistoryPath(), 0o700); err != nil {
 			t.Fatal(err)
 		}
-		if err := os.WriteFile(refusalsPath(path), []byte(c.text), atomicfile.Mode); err != nil {
+		if err := os.WriteFile(notePath(path, rejections), []byte(c.text), atomicfile.Mode); err != nil {
 			t.Fatal(err)
 		}
-		all, err := Refusals(path)
+		all, err := At(path).Refusals(ctx)
 		var damage *Error
-		if all != nil || !errors.As(err, &damage) || damage.Path != refusalsPath(path) || damage.Advice == "" || !strings.Contains(err.Error(), c.want) {
+		if all != nil || !errors.As(err, &damage) || damage.Path != notePath(path, rejections) || damage.Advice == "" || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: %v, %v", name, all, err)
 		}
 	}

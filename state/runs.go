@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"cmp"
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -11,26 +12,24 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"os"
 	"slices"
 	"time"
 
-	"github.com/rollcall-cli/rollcall/internal/atomicfile"
 	"github.com/rollcall-cli/rollcall/internal/identity"
 	"github.com/rollcall-cli/rollcall/internal/run"
 )
 
-// Runs returns the runs in the history of the state at path, oldest first. Of
-// each record it reads the two ends. A record that cannot be read is a run with
+// Runs returns the runs in the history, oldest first. Of each record it reads the
+// two ends. A record that cannot be read is a run with
 // the outcome [Damaged].
-func Runs(path string) ([]run.Run, error) {
-	numbers, err := runNumbers(path)
+func (s *Store) Runs(ctx context.Context) ([]run.Run, error) {
+	numbers, err := s.numbers(ctx)
 	if err != nil {
 		return nil, err
 	}
 	runs := make([]run.Run, 0, len(numbers))
 	for _, n := range numbers {
-		past, err := peekRun(path, n)
+		past, err := s.peekRun(ctx, n)
 		if errors.Is(err, fs.ErrNotExist) { // pruned meanwhile
 			continue
 		}
@@ -44,13 +43,13 @@ func Runs(path string) ([]run.Run, error) {
 
 // RejectedSince reports whether a plan was rejected at a time or later. What
 // cannot be read is none.
-func RejectedSince(path string, at time.Time) bool {
-	numbers, err := runNumbers(path)
+func (s *Store) RejectedSince(ctx context.Context, at time.Time) bool {
+	numbers, err := s.numbers(ctx)
 	if err != nil {
 		return false
 	}
 	for _, n := range slices.Backward(numbers) {
-		past, err := peekRun(path, n)
+		past, err := s.peekRun(ctx, n)
 		if err != nil || past.Started.Before(at) {
 			break
 		}
@@ -63,8 +62,8 @@ func RejectedSince(path string, at time.Time) bool {
 
 // peekRun reads the head of a record and how it ends. One that lost its head to
 // a crash is a run of which only the number is known, and that it is unfinished.
-func peekRun(path string, number int) (run.Run, error) {
-	f, err := openHistory(path, runName(number), os.O_RDONLY)
+func (s *Store) peekRun(ctx context.Context, number int) (run.Run, error) {
+	f, err := s.backend.History().Open(ctx, recordName(number))
 	if err != nil {
 		return run.Run{}, err
 	}
@@ -184,12 +183,11 @@ func cutLast(text []byte) (before, after []byte, found bool) {
 	return text[:i], text[i+1:], true
 }
 
-// ReadRun reads the record of a run and calls each with every account change,
-// which stays valid afterwards. A record that does not fit its checksums is an
+// Run reads the record of a run and calls each, which may be nil, with every
+// account change, which stays valid afterwards. A record that does not fit its checksums is an
 // [Error]; one that is cut short is that of an unfinished run.
-func ReadRun(path string, number int, each func(*identity.Change)) (*run.Run, error) {
-	name := runPath(path, number)
-	f, err := openHistory(path, runName(number), os.O_RDONLY)
+func (s *Store) Run(ctx context.Context, number int, each func(*identity.Change)) (*run.Run, error) {
+	f, err := s.backend.History().Open(ctx, recordName(number))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("the history has no run %d", number)
 	}
@@ -200,7 +198,7 @@ func ReadRun(path string, number int, each func(*identity.Change)) (*run.Run, er
 	r, err := scanRun(f, each)
 	var damage *Error
 	if errors.As(err, &damage) {
-		damage.Path, damage.Advice = name, "the record was changed by something other than rollcall"
+		damage.Path, damage.Advice = f.Name(), "the record was changed by something other than rollcall"
 	}
 	return &r.past, err
 }
@@ -301,125 +299,104 @@ func parseChange(dec *identity.Decoder, line []byte) (*identity.Change, error) {
 // record that lost its head is removed: it was not synced yet, so that nothing
 // was changed, and the run that is returned has no time. The caller holds the
 // lock.
-func Settle(path string, now time.Time) (*run.Run, error) {
-	numbers, err := runNumbers(path)
+func (s *Store) Settle(ctx context.Context, now time.Time) (*run.Run, error) {
+	numbers, err := s.numbers(ctx)
 	if err != nil || len(numbers) == 0 {
 		return nil, err
 	}
 	number := numbers[len(numbers)-1]
-	settling := func(err error) error { return fmt.Errorf("settle run %d of the history: %w", number, err) }
-	past, err := peekRun(path, number)
-	if err != nil {
-		return nil, settling(err)
-	}
-	if past.Outcome != run.Unfinished {
+	past, err := s.peekRun(ctx, number)
+	if err == nil && past.Outcome == run.Unfinished {
+		past, err = s.settle(ctx, past, now)
+	} else if err == nil {
 		return nil, nil
 	}
-	h, err := history(path)
 	if err != nil {
-		return nil, settling(err)
+		return nil, fmt.Errorf("settle run %d of the history: %w", number, err)
 	}
-	defer h.Close()
-	f, err := h.Open(runName(number), os.O_RDWR)
+	return &past, nil
+}
+
+// settle ends the record of an unfinished run.
+func (s *Store) settle(ctx context.Context, past run.Run, now time.Time) (run.Run, error) {
+	history, name := s.backend.History(), recordName(past.Number)
+	f, err := history.Open(ctx, name)
 	if err != nil {
-		return nil, settling(err)
+		return past, err
 	}
-	defer f.Close()
-	s, err := scanRun(f, nil)
+	read, err := scanRun(f, nil)
+	f.Close() // or some systems would not remove it
 	var damage *Error
 	if err != nil && !errors.As(err, &damage) {
-		return nil, settling(err)
+		return past, err
 	}
-	if !s.head {
-		f.Close() // or some systems would not remove it
-		if err := h.Remove(runName(number)); err != nil {
-			return nil, settling(err)
-		}
-		h.Sync()
+	if !read.head {
 		past.Outcome = run.Interrupted
-		return &past, nil
+		return past, history.Remove(ctx, name)
 	}
-	end := runOutcome{Outcome: run.Interrupted, Reason: "the run was ended from outside before it changed anything", Ended: now.UTC().Truncate(time.Second), Settled: true, SHA256: s.sum}
-	if s.intent != nil {
-		sum, err := checksumAt(path)
+	end := runOutcome{Outcome: run.Interrupted, Reason: "the run was ended from outside before it changed anything", Ended: now.UTC().Truncate(time.Second), Settled: true, SHA256: read.sum}
+	if read.intent != nil {
+		newest, err := s.backend.Newest(ctx)
 		if err != nil {
-			return nil, settling(err)
+			return past, err
 		}
-		if sum == s.intent.State {
+		if newest.Sum == read.intent.State {
 			end.Outcome, end.Reason = run.Applied, "the run was ended from outside after it had written the state"
-			if len(s.intent.Failures) > 0 {
+			if len(read.intent.Failures) > 0 {
 				end.Outcome = run.Incomplete
 			}
 		}
 	}
 	line, err := identity.MarshalLine(&end)
 	if err != nil {
-		return nil, settling(err)
+		return past, err
 	}
-	err = f.Truncate(s.length)
-	if err == nil {
-		_, err = f.WriteAt(append(line, '\n'), s.length)
+	log, err := history.Append(ctx, name, read.length)
+	if err != nil {
+		return past, err
 	}
+	_, err = log.Write(append(line, '\n'))
 	if err == nil {
-		err = f.Sync()
+		err = log.Sync()
+	}
+	if closeErr := log.Close(); err == nil {
+		err = closeErr
 	}
 	if err != nil {
-		return nil, settling(err)
+		return past, err
 	}
-	finish(&s.past, s.intent, &end)
-	return &s.past, nil
+	finish(&read.past, read.intent, &end)
+	return read.past, nil
 }
 
-// checksumAt returns the checksum in the last line of the state at path, or ""
-// where there is no state.
-func checksumAt(path string) (string, error) {
-	f, err := atomicfile.Open(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return "", nil
-	}
-	if err != nil {
-		return "", err
-	}
-	defer f.Close()
-	_, last, err := lastLines(f)
-	if err != nil {
-		return "", err
-	}
-	var t trailer
-	if strict(last, &t) != nil {
-		return "", nil // the state is damaged, which loading it tells
-	}
-	return t.SHA256, nil
-}
-
-// Rewound returns the newest run that changed the state at path, and the state's
+// Rewound returns the newest run that changed the state, and the state's
 // serial now, if the run left a higher one to the same lineage, or another
 // lineage, in which case the serial is 0; nil if not, or if nobody can tell.
-func Rewound(path string) (past *run.Run, serial int64) {
-	past, err := newestChange(path)
+func (s *Store) Rewound(ctx context.Context) (past *run.Run, serial int64) {
+	past, err := s.newestChange(ctx)
 	if err != nil || past == nil {
 		return nil, 0
 	}
-	h, err := headerAt(path)
+	now, err := s.backend.Newest(ctx)
 	switch {
-	case err != nil || h.Lineage == "" || past.LineageAfter == "":
-	case h.Lineage != past.LineageAfter:
+	case err != nil || now.Lineage == "" || past.LineageAfter == "":
+	case now.Lineage != past.LineageAfter:
 		return past, 0
-	case h.Serial < past.SerialAfter:
-		return past, h.Serial
+	case now.Serial < past.SerialAfter:
+		return past, now.Serial
 	}
 	return nil, 0
 }
 
-// newestChange returns the newest run that changed the state at path, or nil.
-func newestChange(path string) (*run.Run, error) {
-	numbers, err := runNumbers(path)
+// newestChange returns the newest run that changed the state, or nil.
+func (s *Store) newestChange(ctx context.Context) (*run.Run, error) {
+	numbers, err := s.numbers(ctx)
 	if err != nil {
 		return nil, err
 	}
 	for _, n := range slices.Backward(numbers) {
 		// One that cannot be read says nothing.
-		if past, err := peekRun(path, n); err == nil && past.Outcome.Changed() {
+		if past, err := s.peekRun(ctx, n); err == nil && past.Outcome.Changed() {
 			return &past, nil
 		}
 	}
@@ -454,25 +431,6 @@ func LineageLeft(runs []run.Run, number int) string {
 	return ""
 }
 
-// headerAt returns the first line of the state at path, which is empty where
-// there is no state.
-func headerAt(path string) (h header, err error) {
-	f, err := atomicfile.Open(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return h, nil
-	}
-	if err != nil {
-		return h, err
-	}
-	defer f.Close()
-	in := lineReader{r: bufio.NewReader(f)}
-	line, err := in.next()
-	if err != nil {
-		return h, err
-	}
-	return h, strict(line, &h)
-}
-
 // Prune removes records of runs that began more than days ago, and then as many
 // as there are more than most: first the oldest of runs that changed nothing, so
 // that failures on a schedule push no change out of the history. What stays in
@@ -480,8 +438,8 @@ func headerAt(path string) (h header, err error) {
 // undone; the newest of these that read directories, with which the configuration
 // is compared; and rejections of plans that have not expired. The caller holds the
 // lock.
-func Prune(path string, days, most int, now time.Time) error {
-	runs, err := Runs(path)
+func (s *Store) Prune(ctx context.Context, days, most int, now time.Time) error {
+	runs, err := s.Runs(ctx)
 	if err != nil || len(runs) == 0 {
 		return err
 	}
@@ -513,18 +471,18 @@ func Prune(path string, days, most int, now time.Time) error {
 		return last
 	}
 	slices.SortStableFunc(runs, func(a, b run.Run) int { return cmp.Compare(rank(&a), rank(&b)) })
-	h, err := history(path)
-	if err != nil {
-		return fmt.Errorf("prune the history: %w", err)
-	}
-	defer h.Close()
+	var gone []string
 	for i := range runs {
 		if i >= over && rank(&runs[i]) != old {
 			break
 		}
-		if err := h.Remove(runName(runs[i].Number)); err != nil {
-			return fmt.Errorf("prune the history: %w", err)
-		}
+		gone = append(gone, recordName(runs[i].Number))
+	}
+	if len(gone) == 0 {
+		return nil
+	}
+	if err := s.backend.History().Remove(ctx, gone...); err != nil {
+		return fmt.Errorf("prune the history: %w", err)
 	}
 	return nil
 }

@@ -1,7 +1,12 @@
-// Package state keeps rollcall's memory of the console in one file: the state
-// file, its lock, and the import of accounts that exist already.
+// Package state keeps rollcall's memory of the console: the state, its lock, the
+// history of the runs that have written it, and the import of accounts that exist
+// already.
 //
-// The file is JSON lines. The first is a header, then comes one account a line
+// A [Store] is where a state is, made once by [At]. Below it a [Backend] keeps
+// versions and documents without knowing what they say, and a [Locker] keeps all
+// but one from writing; both are files beside each other.
+//
+// The state file is JSON lines. The first is a header, then comes one account a line
 // in byte order of the primaries, and the last line has the number of accounts
 // and the SHA-256 of all lines before it. A file is never changed in place: a
 // new one is written beside it, synced and renamed over it, and the version
@@ -12,7 +17,6 @@ package state
 import (
 	"bufio"
 	"bytes"
-	"crypto/rand"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -20,9 +24,6 @@ import (
 	"fmt"
 	"hash"
 	"io"
-	"io/fs"
-	"os"
-	"slices"
 	"time"
 
 	"github.com/rollcall-cli/rollcall/internal/atomicfile"
@@ -50,6 +51,9 @@ type State struct {
 	Sum string
 	// Accounts are in byte order of their primaries.
 	Accounts []identity.Account
+	// Placed is what is known of accounts in a console, by their primaries. It is
+	// nil where the console is the state itself.
+	Placed map[identity.Address]identity.Placed
 }
 
 type header struct {
@@ -66,117 +70,11 @@ type trailer struct {
 	SHA256   string `json:"sha256"`
 }
 
+// version returns which version of its kind the state is.
+func (s *State) version() Version { return Version{s.Lineage, s.Serial, s.Sum} }
+
 // Error is a problem with a file, and what to do about it.
 type Error = atomicfile.Error
-
-// BackupPath returns where the version before is kept.
-func BackupPath(path string) string { return path + ".backup" }
-
-// Load reads a state file and verifies it whole. A file that does not exist is
-// an empty state with serial 0, unless it was lost: there is a backup of it, or
-// the history has a run that wrote it. Then it is an [Error].
-func Load(path string) (*State, error) {
-	f, err := atomicfile.Open(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		lost := Lost(path)
-		// The first versions may have been written in between.
-		if f, err = atomicfile.Open(path); errors.Is(err, fs.ErrNotExist) {
-			return &State{}, lost
-		}
-	}
-	if errors.Is(err, fs.ErrPermission) {
-		return nil, &Error{Path: path, Reason: "no permission to read the state",
-			Advice: "run rollcall as the user who owns it, or give it to yours with chown"}
-	}
-	if err != nil {
-		return nil, fmt.Errorf("open the state: %w", err)
-	}
-	s, err := readFile(f, path)
-	var damage *Error
-	if errors.As(err, &damage) {
-		damage.Advice = "the file was changed by something other than rollcall; put back a good copy of it"
-		if backup := BackupPath(atomicfile.Resolve(path)); exists(backup) {
-			damage.Advice = fmt.Sprintf("the file was changed by something other than rollcall; the version before is %s: "+
-				"compare the two, then put back the good one with cp", backup)
-		}
-	}
-	return s, err
-}
-
-// Lost is an error if there is no state at path and something shows that there
-// was one, and says what to do.
-func Lost(path string) error {
-	if _, err := os.Stat(path); !errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
-	backup := BackupPath(atomicfile.Resolve(path))
-	kept := exists(backup)
-	past, err := newestChange(path)
-	switch {
-	case err != nil:
-		return err
-	case past == nil && !kept:
-		return nil
-	}
-	e := &Error{Path: path, Reason: "the state is missing"}
-	advice := "put back a copy of it"
-	if kept {
-		e.Reason += ", and its backup is there"
-		advice = fmt.Sprintf("put back the version before with cp %s %s", backup, path)
-	}
-	if past != nil {
-		e.Reason += fmt.Sprintf(", and run %d, of %s, left it at version %d", past.Number, past.Started.UTC().Format(time.RFC3339), past.SerialAfter)
-	}
-	e.Advice = advice + "; or begin anew with --new-state, as if no account had ever been there"
-	return e
-}
-
-// New returns an empty state to begin anew with, although there may have been
-// one. It is an error if there is one now.
-func New(path string) (*State, error) {
-	_, err := os.Stat(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return &State{}, nil
-	}
-	if err != nil {
-		return nil, fmt.Errorf("look for the state: %w", err)
-	}
-	return nil, &Error{Path: path, Reason: "a new state was asked for, and there is one already",
-		Advice: "leave out --new-state, which is for a state that was lost; to begin anew all the same, move this file away first"}
-}
-
-func exists(path string) bool {
-	_, err := os.Lstat(path)
-	return err == nil
-}
-
-// Files returns the files that belong to the state at path: itself, its backup
-// and its lock.
-func Files(path string) []string {
-	path = atomicfile.Resolve(path)
-	return []string{path, BackupPath(path), path + ".lock"}
-}
-
-// LoadOther reads a state file that is not the one in use, such as a backup. It
-// must be there.
-func LoadOther(path string) (*State, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, fmt.Errorf("open the state: %w", err)
-	}
-	return readFile(f, path)
-}
-
-// readFile reads a state from a file, which it closes, and names it in errors.
-func readFile(f *os.File, path string) (*State, error) {
-	defer f.Close()
-	s, err := Read(f)
-	var damage *Error
-	if errors.As(err, &damage) {
-		damage.Path = path
-	}
-	return s, err
-}
 
 // Read reads a state from r and verifies it whole.
 func Read(r io.Reader) (*State, error) {
@@ -207,7 +105,7 @@ func Read(r io.Reader) (*State, error) {
 			s.Sum, err = in.finish(line, sum, len(s.Accounts))
 			return s, err
 		}
-		a, err := dec.Account(line)
+		a, placed, err := parseAccount(&dec, line)
 		if err != nil {
 			return nil, in.fail("not an account: " + err.Error())
 		}
@@ -215,6 +113,12 @@ func Read(r io.Reader) (*State, error) {
 			return nil, in.fail(fmt.Sprintf("%s does not come after %s", a.Primary, s.Accounts[n-1].Primary))
 		}
 		s.Accounts = append(identity.Grown(s.Accounts), a)
+		if placed != nil {
+			if s.Placed == nil {
+				s.Placed = map[identity.Address]identity.Placed{}
+			}
+			s.Placed[a.Primary] = *placed
+		}
 	}
 }
 
@@ -306,6 +210,17 @@ func (s *State) Write(w io.Writer) error {
 	return err
 }
 
+// appendAccount appends the line of an account.
+func (s *State) appendAccount(b []byte, i int) []byte {
+	a := &s.Accounts[i]
+	if len(s.Placed) > 0 {
+		if placed, ok := s.Placed[a.Primary]; ok {
+			return append(appendPlaced(b, a, &placed), '\n')
+		}
+	}
+	return append(a.AppendJSON(b), '\n')
+}
+
 // write writes a state and returns the checksum of its last line.
 func (s *State) write(w io.Writer) (checksum string, err error) {
 	sum := sha256.New()
@@ -317,7 +232,7 @@ func (s *State) write(w io.Writer) (checksum string, err error) {
 	if _, err := out.Write(append(head, '\n')); err != nil {
 		return "", err
 	}
-	if err := identity.WriteItems(out, len(s.Accounts), func(b []byte, i int) []byte { return append(s.Accounts[i].AppendJSON(b), '\n') }); err != nil {
+	if err := identity.WriteItems(out, len(s.Accounts), s.appendAccount); err != nil {
 		return "", err
 	}
 	if err := out.Flush(); err != nil {
@@ -326,65 +241,4 @@ func (s *State) write(w io.Writer) (checksum string, err error) {
 	checksum = hex.EncodeToString(sum.Sum(nil))
 	_, err = fmt.Fprintf(w, "{\"accounts\":%d,\"sha256\":%q}\n", len(s.Accounts), checksum)
 	return checksum, err
-}
-
-// Save writes the next version of the state to path: the serial grows by one,
-// a lineage is made where there is none, and the version before is kept as the
-// backup. On an error the file is as it was.
-func (s *State) Save(path, tool string, now time.Time) error {
-	return s.SaveAfter(path, tool, now, func(*State) error { return nil })
-}
-
-// SaveAfter saves the state as [State.Save] does. When the new version is
-// written and synced, and before it takes the place of the old one, it calls
-// intend with the new version, whose lineage, serial and checksum are set; an
-// error of that leaves the file as it was and is returned. So is the file left if it is not the version any more
-// that this state is.
-func (s *State) SaveAfter(path, tool string, now time.Time, intend func(next *State) error) error {
-	slices.SortFunc(s.Accounts, func(a, b identity.Account) int { return a.Primary.Compare(b.Primary) })
-	d, name, err := atomicfile.Locate(path)
-	if err != nil {
-		return fmt.Errorf("write the state: %w", err)
-	}
-	defer d.Close()
-	next := *s
-	if next.Lineage == "" {
-		id := make([]byte, 16)
-		if _, err := rand.Read(id); err != nil {
-			return err
-		}
-		next.Lineage = hex.EncodeToString(id)
-	}
-	next.Serial++
-	next.Written, next.Tool = now.UTC(), tool
-	write := func(w io.Writer) (err error) {
-		next.Sum, err = next.write(w)
-		return err
-	}
-	ready := func() error {
-		if err := s.unchanged(path); err != nil {
-			return err
-		}
-		if err := intend(&next); err != nil {
-			return err
-		}
-		return d.Keep(name, BackupPath(name))
-	}
-	d.RemoveLeftovers(name)
-	if err := d.Replace(name, write, ready); err != nil {
-		return fmt.Errorf("write the state: %w", err)
-	}
-	*s = next
-	return nil
-}
-
-// unchanged checks that the file at path is still what the state was read from,
-// though its lock may have been removed.
-func (s *State) unchanged(path string) error {
-	sum, err := checksumAt(path)
-	if err == nil && sum != s.Sum {
-		err = &Error{Path: path, Reason: "somebody else has written the state since it was read; nothing was changed",
-			Advice: "run the command again; if it says so again, look who removes the lock of the state"}
-	}
-	return err
 }

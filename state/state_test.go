@@ -22,10 +22,13 @@ import (
 
 var day = time.Date(2026, 11, 21, 8, 0, 0, 0, time.UTC)
 
+// ctx is where nothing is cancelled.
+var ctx = context.Background()
+
 func saved(t testing.TB, path string, n int) *State {
 	t.Helper()
 	s := &State{Accounts: corpus.Accounts(n, "corp")}
-	if err := s.Save(path, "test", day); err != nil {
+	if err := At(path).Save(ctx, s, "test", day, nil); err != nil {
 		t.Fatal(err)
 	}
 	return s
@@ -33,11 +36,11 @@ func saved(t testing.TB, path string, n int) *State {
 
 func TestSaveAndLoad(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "rollcall.state.jsonl")
-	if s, err := Load(path); err != nil || s.Serial != 0 || s.Lineage != "" {
+	if s, err := At(path).Load(ctx); err != nil || s.Serial != 0 || s.Lineage != "" {
 		t.Fatalf("a state that is not there: %+v, %v", s, err)
 	}
 	first := saved(t, path, 500)
-	got, err := Load(path)
+	got, err := At(path).Load(ctx)
 	if err != nil || !reflect.DeepEqual(got, first) {
 		t.Fatalf("read back: %v", err)
 	}
@@ -50,18 +53,18 @@ func TestSaveAndLoad(t *testing.T) {
 		t.Fatal(err)
 	}
 	got.Accounts = got.Accounts[:400]
-	if err := got.Save(path, "test", day.Add(time.Hour)); err != nil {
+	if err := At(path).Save(ctx, got, "test", day.Add(time.Hour), nil); err != nil {
 		t.Fatal(err)
 	}
-	second, err := Load(path)
+	second, err := At(path).Load(ctx)
 	if err != nil || second.Serial != 2 || second.Lineage != lineage || len(second.Accounts) != 400 {
 		t.Errorf("second version: %v", err)
 	}
-	backup, err := os.ReadFile(BackupPath(path))
+	backup, err := os.ReadFile(backupName(path))
 	if err != nil || !bytes.Equal(backup, before) {
 		t.Errorf("the backup is not the version before: %v", err)
 	}
-	for _, p := range []string{path, BackupPath(path)} {
+	for _, p := range []string{path, backupName(path)} {
 		if info, err := os.Stat(p); err != nil || runtime.GOOS != "windows" && info.Mode().Perm() != atomicfile.Mode {
 			t.Errorf("%s: mode %v, %v", p, info.Mode(), err)
 		}
@@ -76,7 +79,7 @@ func TestSaveAndLoad(t *testing.T) {
 // refused.
 func TestDamage(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "s")
-	if err := saved(t, path, 3).Save(path, "test", day); err != nil {
+	if err := At(path).Save(ctx, saved(t, path, 3), "test", day, nil); err != nil {
 		t.Fatal(err)
 	}
 	whole, err := os.ReadFile(path)
@@ -96,21 +99,20 @@ func TestDamage(t *testing.T) {
 	if err := os.WriteFile(path, whole[:len(whole)/2], atomicfile.Mode); err != nil {
 		t.Fatal(err)
 	}
-	_, err = Load(path)
+	_, err = At(path).Load(ctx)
 	var damage *Error
-	if !errors.As(err, &damage) || damage.Path != path || damage.Line == 0 || !strings.Contains(damage.Hint(), BackupPath(path)) {
+	if !errors.As(err, &damage) || damage.Path != path || damage.Line == 0 || !strings.Contains(damage.Hint(), backupName(path)) {
 		t.Errorf("error %v", err)
 	}
 }
 
 func TestLock(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "s")
-	ctx := context.Background()
-	first, err := Acquire(ctx, path, "rollcall apply", 0)
+	first, err := At(path).Lock(ctx, "rollcall apply", 0)
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, err = Acquire(ctx, path, "rollcall state import", 0)
+	_, err = At(path).Lock(ctx, "rollcall state import", 0)
 	var locked *LockedError
 	if !errors.As(err, &locked) || locked.Holder == nil || locked.Holder.PID != os.Getpid() || locked.Holder.Command != "rollcall apply" {
 		t.Fatalf("second lock: %v", err)
@@ -120,12 +122,12 @@ func TestLock(t *testing.T) {
 	}
 	cancelled, cancel := context.WithCancel(ctx)
 	cancel()
-	if _, err := Acquire(cancelled, path, "x", time.Hour); !errors.Is(err, context.Canceled) {
+	if _, err := At(path).Lock(cancelled, "x", time.Hour); !errors.Is(err, context.Canceled) {
 		t.Errorf("cancelled wait: %v", err)
 	}
 	taken := make(chan error, 1)
 	go func() {
-		l, err := Acquire(ctx, path, "rollcall apply", time.Hour)
+		l, err := At(path).Lock(ctx, "rollcall apply", time.Hour)
 		if err == nil {
 			err = l.Release()
 		}
@@ -356,6 +358,11 @@ func FuzzRead(f *testing.F) {
 	}
 	f.Add(b.Bytes())
 	f.Add([]byte("{}\n"))
+	b.Reset()
+	if err := ledger(s).Write(&b); err != nil {
+		f.Fatal(err)
+	}
+	f.Add(b.Bytes())
 	f.Fuzz(func(t *testing.T, data []byte) {
 		s, err := Read(bytes.NewReader(data))
 		if err != nil {
@@ -366,7 +373,7 @@ func FuzzRead(f *testing.F) {
 			t.Fatal(err)
 		}
 		again, err := Read(&out)
-		if err != nil || len(again.Accounts) != len(s.Accounts) {
+		if err != nil || !reflect.DeepEqual(again.Accounts, s.Accounts) || !reflect.DeepEqual(again.Placed, s.Placed) {
 			t.Errorf("written and read again: %v", err)
 		}
 	})
@@ -404,7 +411,7 @@ func BenchmarkLoad(b *testing.B) {
 	}
 	b.SetBytes(info.Size())
 	for b.Loop() {
-		if _, err := Load(path); err != nil {
+		if _, err := At(path).Load(ctx); err != nil {
 			b.Fatal(err)
 		}
 	}
@@ -414,7 +421,7 @@ func BenchmarkSave(b *testing.B) {
 	path := filepath.Join(b.TempDir(), "s")
 	s := saved(b, path, 100_000)
 	for b.Loop() {
-		if err := s.Save(path, "bench", day); err != nil {
+		if err := At(path).Save(ctx, s, "bench", day, nil); err != nil {
 			b.Fatal(err)
 		}
 	}

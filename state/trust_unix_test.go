@@ -3,7 +3,6 @@
 package state
 
 import (
-	"context"
 	"errors"
 	"os"
 	"path/filepath"
@@ -55,25 +54,25 @@ func link(t *testing.T, uid int, target, path string) {
 
 // work does all that a command does with a state, and joins what fails.
 func work(path string) error {
-	lock, err := Acquire(context.Background(), path, "rollcall test", 0)
+	lock, err := At(path).Lock(ctx, "rollcall test", 0)
 	if err != nil {
 		return err
 	}
 	defer lock.Release()
-	if _, err := Settle(path, time.Now()); err != nil {
+	if _, err := At(path).Settle(ctx, time.Now()); err != nil {
 		return err
 	}
-	s, err := Load(path)
+	s, err := At(path).Load(ctx)
 	if err != nil {
 		return err
 	}
-	record, err := Begin(path, run.Head{Started: time.Now()})
+	record, err := At(path).Begin(ctx, run.Head{Started: time.Now()})
 	if err != nil {
 		return err
 	}
-	_, err = Runs(path)
-	return errors.Join(err, s.Save(path, "test", time.Now()), record.End(run.Failed, "", time.Now()),
-		SaveRefusals(path, map[string]time.Time{`"corp"`: time.Now()}), Prune(path, 1, 2, time.Now()))
+	_, err = At(path).Runs(ctx)
+	return errors.Join(err, At(path).Save(ctx, s, "test", time.Now(), nil), record.End(ctx, run.Failed, "", time.Now()),
+		At(path).SaveRefusals(ctx, map[string]time.Time{`"corp"`: time.Now()}), At(path).Prune(ctx, 1, 2, time.Now()))
 }
 
 // untouched returns a folder of root with a file, and a function that fails the

@@ -22,8 +22,8 @@ type original struct{ recorded, read identity.Account }
 
 // known reads the state with its addresses as the rules write them, and returns
 // what is to be told of that.
-func (r reading) known(cfg *config.Config) (*recorded, []string, error) {
-	st, err := r.state(cfg)
+func (r reading) known(s *session, cfg *config.Config) (*recorded, []string, error) {
+	st, err := r.state(s)
 	if err != nil {
 		return nil, nil, err
 	}

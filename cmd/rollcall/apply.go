@@ -90,7 +90,7 @@ func (c *applyCommand) Run(s *session) error {
 	if err != nil {
 		return err
 	}
-	lock, err := s.lock(cfg, "rollcall apply")
+	lock, err := s.lock("rollcall apply")
 	if err != nil {
 		return err
 	}
@@ -186,7 +186,7 @@ func (c *applyCommand) applySaved(s *session, cfg *config.Config, run *record) e
 	if err := run.barred(); err != nil {
 		return fmt.Errorf("%s: %w", c.Plan, err)
 	}
-	st, _, err := c.known(cfg)
+	st, _, err := c.known(s, cfg)
 	if err != nil {
 		return err
 	}
@@ -194,7 +194,7 @@ func (c *applyCommand) applySaved(s *session, cfg *config.Config, run *record) e
 		return staleError{fmt.Errorf("%s: %w", c.Plan, err)}
 	}
 	p.Allow(c.allowed())
-	m := &made{plan: p, state: st, known: s.standing(cfg), again: s.command("apply", c.Plan), saved: true}
+	m := &made{plan: p, state: st, known: s.standing(), again: s.command("apply", c.Plan), saved: true}
 	p.Compare(m.known)
 	run.plans(p)
 	if err := s.writePlan(p, c.showing, render.Advice{Full: s.command("show", c.Plan, "--all"), Apply: s.command("apply", c.Plan), Next: "about to be made"}); err != nil {
@@ -323,7 +323,7 @@ func (s *session) report(cfg *config.Config, m *made, r run.Result) error {
 		s.say(levelError, fmt.Sprintf("account %s failed: %s", f.Account, f.Error), "", exitIncomplete)
 	}
 	s.note("applied: %s changed, version %d of the state written to %s",
-		counted(r.Applied, "account"), m.state.Serial, cfg.StatePath)
+		counted(r.Applied, "account"), m.state.Serial, s.store)
 	if len(r.Failures) > 0 {
 		return silent{exitIncomplete}
 	}
@@ -383,6 +383,7 @@ func (c *showCommand) Run(s *session) error {
 	if diags.HasErrors() {
 		cfg = nil
 	} else {
+		s.store = state.At(cfg.StatePath)
 		s.keep(cfg)
 	}
 	if s.mask != nil {
@@ -405,10 +406,10 @@ func (s *session) stale(p *plan.Plan, cfg *config.Config) error {
 	if cfg == nil {
 		return nil
 	}
-	if err := s.barred(cfg, p.ID()); err != nil {
+	if err := s.barred(p.ID()); err != nil {
 		return err
 	}
-	st, _, err := reading{}.known(cfg)
+	st, _, err := reading{}.known(s, cfg)
 	if err != nil {
 		return err
 	}

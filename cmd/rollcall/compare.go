@@ -32,7 +32,7 @@ func (c *planCommand) compare(s *session, cfg *config.Config) error {
 			return usageError{fmt.Errorf("-o %s: a comparison is written as text, json, csv or markdown", o.format)}
 		}
 	}
-	base, err := s.baseConfiguration(c.Compare, cfg)
+	base, err := s.baseConfiguration(c.Compare)
 	if err != nil {
 		return err
 	}
@@ -92,7 +92,7 @@ func (c *planCommand) compare(s *session, cfg *config.Config) error {
 
 // baseConfiguration loads the configuration to compare with, for the accounts
 // of this one.
-func (s *session) baseConfiguration(dir string, cfg *config.Config) (*config.Config, error) {
+func (s *session) baseConfiguration(dir string) (*config.Config, error) {
 	if _, err := config.Files(dir); err != nil {
 		return nil, hinted{fmt.Errorf("--compare %s: %w", dir, err), "check out the other branch into a folder of its own: git worktree add"}
 	}
@@ -101,7 +101,6 @@ func (s *session) baseConfiguration(dir string, cfg *config.Config) (*config.Con
 		s.diagnose(diags)
 		return nil, hinted{fmt.Errorf("the configuration to compare with, in %s, is not valid", dir), "check out the other branch with every file that it reads"}
 	}
-	base.StatePath = cfg.StatePath
 	s.inputs = slices.Concat(s.inputs, base.Files, base.Used)
 	return base, nil
 }

@@ -91,7 +91,7 @@ func newAccident(t *testing.T, statePath string) *accident {
 // reset makes the state as it was before the run.
 func (a *accident) reset(t *testing.T) {
 	t.Helper()
-	for _, name := range append(state.Files(a.path), state.HistoryPath(a.path)) {
+	for _, name := range append(state.At(a.path).Files(), state.At(a.path).HistoryPath()) {
 		if err := os.RemoveAll(name); err != nil {
 			t.Fatal(err)
 		}
@@ -100,7 +100,7 @@ func (a *accident) reset(t *testing.T) {
 		t.Fatalf("import: exit %d\n%s", code, out)
 	}
 	// The history has nothing but what the test is about.
-	if err := os.RemoveAll(state.HistoryPath(a.path)); err != nil {
+	if err := os.RemoveAll(state.At(a.path).HistoryPath()); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -125,7 +125,7 @@ func (a *accident) run(t *testing.T, args ...string) (talk string, code int) {
 // accounts returns what the state has, which must be whole.
 func (a *accident) accounts(t *testing.T) []byte {
 	t.Helper()
-	s, err := state.Load(a.path)
+	s, err := state.At(a.path).Load(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -165,7 +165,7 @@ func (a *accident) recovers(t *testing.T, what string) (changed bool) {
 	if end := a.accounts(t); !bytes.Equal(end, a.after) {
 		t.Fatalf("%s: after the next run:\n%s", what, end)
 	}
-	if s, err := state.Load(a.path); err != nil || s.Serial != 2 {
+	if s, err := state.At(a.path).Load(t.Context()); err != nil || s.Serial != 2 {
 		t.Errorf("%s: version %d, so it was applied twice", what, s.Serial)
 	}
 	applied := 0
@@ -178,7 +178,7 @@ func (a *accident) recovers(t *testing.T, what string) (changed bool) {
 		} else if r.Outcome != run.Interrupted && r.Outcome != run.Failed {
 			t.Errorf("%s: run %d is %s", what, r.Number, r.Outcome)
 		}
-		if _, err := state.ReadRun(a.path, r.Number, nil); err != nil {
+		if _, err := state.At(a.path).Run(t.Context(), r.Number, nil); err != nil {
 			t.Errorf("%s: %v", what, err)
 		}
 	}
@@ -193,7 +193,7 @@ func (a *accident) recovers(t *testing.T, what string) (changed bool) {
 
 func (a *accident) runs(t *testing.T) []run.Run {
 	t.Helper()
-	runs, err := state.Runs(a.path)
+	runs, err := state.At(a.path).Runs(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"strings"
@@ -42,7 +43,7 @@ func (c *declineCommand) Run(s *session) error {
 	if p.Redacted {
 		return fmt.Errorf("%s: %w", c.Plan, errRedacted)
 	}
-	lock, err := s.lock(cfg, "rollcall decline")
+	lock, err := s.lock("rollcall decline")
 	if err != nil {
 		return err
 	}
@@ -55,11 +56,11 @@ func (c *declineCommand) Run(s *session) error {
 	}
 	if err := declined.begin(); err != nil {
 		if declined.recorder != nil {
-			declined.recorder.Drop()
+			declined.recorder.Drop(context.WithoutCancel(s.ctx))
 		}
 		return err
 	}
-	if err := declined.recorder.End(run.Rejected, strings.TrimSpace(c.Reason), s.now()); err != nil {
+	if err := declined.recorder.End(context.WithoutCancel(s.ctx), run.Rejected, strings.TrimSpace(c.Reason), s.now()); err != nil {
 		return err
 	}
 	_, err = fmt.Fprintf(s.stdout, "%s is declined and cannot be applied any more; run %d of the history has it as rejected\n", c.Plan, declined.recorder.Number())

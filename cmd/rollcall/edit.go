@@ -39,12 +39,12 @@ func (s *session) edit(how editing, change func(*config.Config, *state.State) (e
 	if err != nil {
 		return err
 	}
-	lock, err := s.lock(cfg, how.command)
+	lock, err := s.lock(how.command)
 	if err != nil {
 		return err
 	}
 	defer lock.Release()
-	st, err := reading{NewState: how.anew}.state(cfg)
+	st, err := reading{NewState: how.anew}.state(s)
 	if err != nil {
 		return err
 	}
@@ -69,7 +69,7 @@ func (s *session) edit(how editing, change func(*config.Config, *state.State) (e
 			return err
 		}
 		number := run.recorder.Number()
-		s.note("version %d of the state written to %s, as run %d: %s takes it back", st.Serial, cfg.StatePath, number, s.command("undo", fmt.Sprint(number)))
+		s.note("version %d of the state written to %s, as run %d: %s takes it back", st.Serial, s.store, number, s.command("undo", fmt.Sprint(number)))
 	}
 	if _, err := fmt.Fprintln(s.stdout, e.done); err != nil {
 		// What is done stays done, whoever could not be told.

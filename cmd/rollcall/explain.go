@@ -57,7 +57,7 @@ func (c *explainCommand) Run(s *session) error {
 		return err
 	}
 	x.Plan.Header = g.header
-	x.Plan.Compare(s.standing(cfg))
+	x.Plan.Compare(s.standing())
 	found, err := s.search(cfg, x, c.Snapshot, g.in.Read, progress)
 	progress.Clear()
 	if err != nil {

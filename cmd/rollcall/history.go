@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 
-	"github.com/rollcall-cli/rollcall/config"
 	"github.com/rollcall-cli/rollcall/internal/identity"
 	"github.com/rollcall-cli/rollcall/internal/render"
 	"github.com/rollcall-cli/rollcall/internal/run"
@@ -44,7 +43,7 @@ func (c *historyListCommand) Run(s *session) error {
 	if err != nil {
 		return err
 	}
-	runs, err := state.Runs(cfg.StatePath)
+	runs, err := s.store.Runs(s.ctx)
 	if err != nil {
 		return err
 	}
@@ -106,11 +105,10 @@ Exit codes: 0 done; 1 there is no such run, or its record is damaged; 80 wrong u
 }
 
 func (c *historyShowCommand) Run(s *session) error {
-	cfg, err := s.configuration()
-	if err != nil {
+	if _, err := s.configuration(); err != nil {
 		return err
 	}
-	past, p, err := pastRun(cfg, c.Number)
+	past, p, err := s.pastRun(c.Number)
 	if err != nil {
 		return err
 	}
@@ -132,9 +130,9 @@ func (c *historyShowCommand) Run(s *session) error {
 }
 
 // pastRun reads a run and the plan that it had, as far as it is recorded.
-func pastRun(cfg *config.Config, number int) (*run.Run, *plan.Plan, error) {
+func (s *session) pastRun(number int) (*run.Run, *plan.Plan, error) {
 	p := &plan.Plan{}
-	past, err := state.ReadRun(cfg.StatePath, number, func(c *identity.Change) {
+	past, err := s.store.Run(s.ctx, number, func(c *identity.Change) {
 		p.Accounts = append(identity.Grown(p.Accounts), *c)
 	})
 	var damage *state.Error

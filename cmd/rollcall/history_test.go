@@ -24,7 +24,7 @@ func TestHistoryOfAnswers(t *testing.T) {
 	at(context.Background(), strings.NewReader("no\n"), true, "-C", dir, "apply")
 	at(cancelled, strings.NewReader(""), true, "-C", dir, "apply")
 	at(context.Background(), strings.NewReader("yes\n"), true, "-C", dir, "apply")
-	runs, err := state.Runs(filepath.Join(dir, "rollcall.state.jsonl"))
+	runs, err := state.At(filepath.Join(dir, "rollcall.state.jsonl")).Runs(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -64,13 +64,14 @@ func TestRescoped(t *testing.T) {
 		{"an edit and an undo read nothing", []past{{"dc=old", run.Applied, 0}, {"", run.Applied, 0}}, `run 1, `},
 		{"always something withheld", []past{{"dc=old", run.Applied, 3}, {"dc=now", run.Applied, 3}}, `run 1, `},
 	} {
-		cfg := &config.Config{StatePath: filepath.Join(t.TempDir(), "s.jsonl"), Scopes: []config.Scope{{Name: "staff", BaseDN: "dc=now"}}}
+		s := &session{ctx: t.Context(), store: state.At(filepath.Join(t.TempDir(), "s.jsonl"))}
+		cfg := &config.Config{Scopes: []config.Scope{{Name: "staff", BaseDN: "dc=now"}}}
 		for _, had := range c.runs {
 			var scopes []run.Scope
 			if had.base != "" {
 				scopes = []run.Scope{{Name: "staff", BaseDN: had.base}}
 			}
-			r, err := state.Begin(cfg.StatePath, run.Head{
+			r, err := s.store.Begin(s.ctx, run.Head{
 				Started: time.Date(2026, 11, 21, 8, 0, 0, 0, time.UTC), Scopes: scopes, Summary: map[string]int{"withheld": had.withheld},
 			})
 			if err != nil {
@@ -81,11 +82,11 @@ func TestRescoped(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			if err := r.End(had.outcome, "", time.Now()); err != nil {
+			if err := r.End(s.ctx, had.outcome, "", time.Now()); err != nil {
 				t.Fatal(err)
 			}
 		}
-		if got := strings.Join(rescoped(cfg), "; "); !strings.Contains(got, c.want) || (got == "") != (c.want == "") {
+		if got := strings.Join(s.rescoped(cfg), "; "); !strings.Contains(got, c.want) || (got == "") != (c.want == "") {
 			t.Errorf("%s: %q", c.story, got)
 		}
 	}

@@ -53,6 +53,7 @@ type session struct {
 	quiet       bool // a plan with nothing to tell is not shown
 	lockTimeout time.Duration
 	warned      bool                        // of a state that the history has not left
+	store       *state.Store                // of the state, once a configuration says where it is
 	locked      *state.Lock                 // of the state, once it is taken
 	mask        *redact.Mask                // of --redact; nil without
 	inputs      []string                    // files that no output may replace

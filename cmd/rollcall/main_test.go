@@ -55,7 +55,7 @@ func TestAsking(t *testing.T) {
 	if after, err := os.ReadFile(path); err != nil || !bytes.Equal(before, after) {
 		t.Error("declined, and the state has changed")
 	}
-	if known, err := state.Refusals(path); known != nil || err != nil {
+	if known, err := state.At(path).Refusals(t.Context()); known != nil || err != nil {
 		t.Errorf("declined, and rejections are remembered: %v, %v", known, err)
 	}
 	if _, talk, code := at(context.Background(), strings.NewReader("yes\n"), true, "-C", dir, "apply"); code != exitOK || !strings.Contains(talk, "applied: ") {
@@ -106,7 +106,7 @@ func TestInterrupted(t *testing.T) {
 // TestLocked: who writes keeps others from writing, and nobody from reading.
 func TestLocked(t *testing.T) {
 	dir := quickstart(t)
-	lock, err := state.Acquire(context.Background(), filepath.Join(dir, "rollcall.state.jsonl"), "somebody's apply", 0)
+	lock, err := state.At(filepath.Join(dir, "rollcall.state.jsonl")).Lock(context.Background(), "somebody's apply", 0)
 	if err != nil {
 		t.Fatal(err)
 	}

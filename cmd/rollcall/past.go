@@ -27,7 +27,7 @@ func (c *historyListCommand) past(s *session, cfg *config.Config, runs []run.Run
 		if err := s.ctx.Err(); err != nil {
 			return err
 		}
-		p, err := changesOf(cfg, runs[i].Number, x)
+		p, err := s.changesOf(cfg, runs[i].Number, x)
 		if err != nil {
 			s.warn("run %d: %v", runs[i].Number, err)
 			continue
@@ -61,11 +61,11 @@ func (c *historyListCommand) past(s *session, cfg *config.Config, runs []run.Run
 
 // changesOf returns those account changes of a run before or after which an
 // account has an address, in whichever spelling of its domain.
-func changesOf(cfg *config.Config, number int, x identity.Address) (*plan.Plan, error) {
+func (s *session) changesOf(cfg *config.Config, number int, x identity.Address) (*plan.Plan, error) {
 	p := &plan.Plan{}
 	spellings := plan.NewDomains(cfg.Rules.Domains).Spellings(x)
 	holds := func(a *identity.Account) bool { return a != nil && slices.ContainsFunc(spellings, a.Holds) }
-	_, err := state.ReadRun(cfg.StatePath, number, func(c *identity.Change) {
+	_, err := s.store.Run(s.ctx, number, func(c *identity.Change) {
 		if holds(c.Before) || holds(c.After) || holds(c.Kept) {
 			p.Accounts = append(p.Accounts, *c)
 		}
@@ -145,7 +145,7 @@ func (s *session) formerly(cfg *config.Config, accounts []identity.Account, abou
 	if slices.ContainsFunc(accounts, func(a identity.Account) bool { return a.Holds(x) }) {
 		return ""
 	}
-	runs, err := state.Runs(cfg.StatePath)
+	runs, err := s.store.Runs(s.ctx)
 	if err != nil {
 		return ""
 	}
@@ -153,7 +153,7 @@ func (s *session) formerly(cfg *config.Config, accounts []identity.Account, abou
 		if !run.Outcome.Changed() {
 			continue
 		}
-		p, err := changesOf(cfg, run.Number, x)
+		p, err := s.changesOf(cfg, run.Number, x)
 		var damage *state.Error
 		if err != nil && !errors.As(err, &damage) {
 			return ""

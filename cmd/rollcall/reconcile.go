@@ -22,8 +22,9 @@ func (s *session) configuration() (*config.Config, error) {
 		s.diagnose(diags)
 		return nil, silent{exitFailed}
 	}
-	if other := state.Sharing(cfg.StatePath); other != "" {
-		return nil, hinted{fmt.Errorf("%s and %s are two states, and would share the history in %s: runs of one would be taken for runs of the other", cfg.StatePath, other, state.HistoryPath(cfg.StatePath)),
+	s.store = state.At(cfg.StatePath)
+	if other := s.store.Sharing(); other != "" {
+		return nil, hinted{fmt.Errorf("%s and %s are two states, and would share the history in %s: runs of one would be taken for runs of the other", s.store, other, s.store.HistoryPath()),
 			"rename one of them, and write its new name as path into the state block of its configuration"}
 	}
 	s.keep(cfg)
@@ -35,8 +36,8 @@ func (s *session) configuration() (*config.Config, error) {
 
 // keep keeps outputs from replacing what rollcall reads and keeps.
 func (s *session) keep(cfg *config.Config) {
-	s.inputs = slices.Concat(s.inputs, state.Files(cfg.StatePath), cfg.Files, cfg.Used)
-	s.kept = state.HistoryPath(cfg.StatePath)
+	s.inputs = slices.Concat(s.inputs, s.store.Files(), cfg.Files, cfg.Used)
+	s.kept = s.store.HistoryPath()
 }
 
 // made is a plan, the state that it was made on, and the rejections that are
@@ -70,7 +71,7 @@ func (s *session) plan(cfg *config.Config, flags reading, allowed [plan.Brakes]i
 		return nil, err
 	}
 	if departures := result.Departures(g.in.Entries, g.in.Rules.Scopes); len(departures) > 0 {
-		g.header.Warnings = slices.Concat(g.header.Warnings, departures, rescoped(cfg))
+		g.header.Warnings = slices.Concat(g.header.Warnings, departures, s.rescoped(cfg))
 	}
 	g.header.Warnings = append(g.header.Warnings, unknown...)
 	if text := result.Ambiguities(); text != "" {
@@ -85,7 +86,7 @@ func (s *session) plan(cfg *config.Config, flags reading, allowed [plan.Brakes]i
 		g.header.Warnings = append(g.header.Warnings, fmt.Sprintf("--only or --except names %s, which no account holds and no entry lists", x))
 	}
 	result.Header = g.header
-	known := s.standing(cfg)
+	known := s.standing()
 	result.Compare(known)
 	return &made{plan: result, state: g.state, known: known, again: s.command(append([]string{"apply"}, flags.args()...)...)}, nil
 }
@@ -112,20 +113,20 @@ func (s *session) gather(cfg *config.Config, flags reading, allowed [plan.Brakes
 	// The state is read while the directories are.
 	if !flags.NewState {
 		// What is lost need not wait for the directories.
-		if err := state.Lost(cfg.StatePath); err != nil {
+		if err := s.store.Lost(s.ctx); err != nil {
 			return nil, err
 		}
 	}
 	var told []string
 	loading := begin(func() (st *recorded, err error) {
-		st, told, err = flags.known(cfg)
+		st, told, err = flags.known(s, cfg)
 		return st, err
 	})
 	in := plan.Input{Rules: cfg.Rules, Selection: selection, Now: now}
 	for b, n := range allowed {
 		in.Rules.Limits[b].Allowed = n
 	}
-	p := plan.Header{ToolVersion: release, Created: s.moment(cfg), ConfigDigest: cfg.Digest(), Warnings: append(s.rewound(cfg), cfg.Warnings()...)}
+	p := plan.Header{ToolVersion: release, Created: s.moment(), ConfigDigest: cfg.Digest(), Warnings: append(s.rewound(), cfg.Warnings()...)}
 	p.Only, p.Except = spelled(selection.Only), spelled(selection.Except)
 	reader, err := s.reader(cfg, wanted, flags.Snapshot, progress)
 	if err != nil {
@@ -151,23 +152,23 @@ func (s *session) gather(cfg *config.Config, flags reading, allowed [plan.Brakes
 	if err != nil {
 		return nil, err
 	}
-	p.Warnings = slices.Concat(p.Warnings, missing, undeclared(cfg, st.State), undeclaredSince(cfg, &in), told)
+	p.Warnings = slices.Concat(p.Warnings, missing, undeclared(cfg, st.State), s.undeclaredSince(cfg, &in), told)
 	return &gathered{in, p, st}, nil
 }
 
 // state loads the state, or begins one anew.
-func (r reading) state(cfg *config.Config) (*state.State, error) {
+func (r reading) state(s *session) (*state.State, error) {
 	if r.NewState {
-		return state.New(cfg.StatePath)
+		return s.store.New(s.ctx)
 	}
-	return state.Load(cfg.StatePath)
+	return s.store.Load(s.ctx)
 }
 
 // moment returns when a plan is made, to the second. In a second in which a plan
 // was rejected it is the next one, so that nobody takes the new plan for that.
-func (s *session) moment(cfg *config.Config) time.Time {
+func (s *session) moment() time.Time {
 	now := s.now().UTC().Truncate(time.Second)
-	if state.RejectedSince(cfg.StatePath, now) {
+	if s.store.RejectedSince(s.ctx, now) {
 		now = now.Add(time.Second)
 	}
 	return now
@@ -175,8 +176,8 @@ func (s *session) moment(cfg *config.Config) time.Time {
 
 // standing returns the rejections that earlier runs have left standing. Where
 // they cannot be read, it says so, and nothing is known.
-func (s *session) standing(cfg *config.Config) map[string]time.Time {
-	known, err := state.Refusals(cfg.StatePath)
+func (s *session) standing() map[string]time.Time {
+	known, err := s.store.Refusals(s.ctx)
 	if err != nil {
 		s.warn("%v: every rejection counts as new", err)
 	}

@@ -73,8 +73,8 @@ func commandIn(dir string, args ...string) string {
 
 // settle finds out how a run ended that was killed, and whether the state is the
 // one that the history has left, and tells.
-func (s *session) settle(cfg *config.Config) error {
-	run, err := state.Settle(cfg.StatePath, s.now())
+func (s *session) settle() error {
+	run, err := s.store.Settle(s.ctx, s.now())
 	switch {
 	case err != nil:
 		return err
@@ -88,7 +88,7 @@ func (s *session) settle(cfg *config.Config) error {
 		}
 		s.note("run %d, of %s at %s, was ended from outside %s; the history has it as %s", run.Number, by(s.mask.Name(run.User), s.mask.Name(run.Host)), stamp(run.Started), what, run.Outcome)
 	}
-	for _, warning := range s.rewound(cfg) {
+	for _, warning := range s.rewound() {
 		s.warn("%s", warning)
 	}
 	return nil
@@ -96,8 +96,8 @@ func (s *session) settle(cfg *config.Config) error {
 
 // rewound warns, once in a session, of a state that is not the one that the
 // history has left.
-func (s *session) rewound(cfg *config.Config) []string {
-	run, serial := state.Rewound(cfg.StatePath)
+func (s *session) rewound() []string {
+	run, serial := s.store.Rewound(s.ctx)
 	if run == nil || s.warned {
 		return nil
 	}
@@ -144,12 +144,12 @@ func (r *record) plans(p *plan.Plan) {
 
 // barred refuses the plan of the run if the history has it as applied or
 // rejected.
-func (r *record) barred() error { return r.s.barred(r.cfg, r.head.Plan) }
+func (r *record) barred() error { return r.s.barred(r.head.Plan) }
 
 // barred is an error that says who has applied or rejected a plan, if anybody
 // has.
-func (s *session) barred(cfg *config.Config, id string) error {
-	runs, err := state.Runs(cfg.StatePath)
+func (s *session) barred(id string) error {
+	runs, err := s.store.Runs(s.ctx)
 	if err != nil {
 		return err
 	}
@@ -173,12 +173,12 @@ func (s *session) barred(cfg *config.Config, id string) error {
 // begin writes all that is known before the outcome. It can be interrupted until
 // the outcome is known.
 func (r *record) begin() (err error) {
-	if r.recorder, err = state.Begin(r.cfg.StatePath, r.head); err != nil {
-		return err
-	}
 	ctx := r.s.ctx
 	if r.outcome != "" {
 		ctx = context.WithoutCancel(ctx)
+	}
+	if r.recorder, err = r.s.store.Begin(ctx, r.head); err != nil {
+		return err
 	}
 	return r.recorder.Changes(ctx, len(r.accounts), func(i int) *identity.Change { return &r.accounts[i] })
 }
@@ -188,8 +188,8 @@ func (r *record) save(st *state.State, result run.Result) error {
 	if err := r.begin(); err != nil {
 		return err
 	}
-	err := st.SaveAfter(r.cfg.StatePath, release, r.s.now(), func(next *state.State) error {
-		if err := r.s.locked.Held(); err != nil {
+	err := r.s.store.Save(r.s.ctx, st, release, r.s.now(), func(next *state.State) error {
+		if err := r.s.locked.Held(r.s.ctx); err != nil {
 			return err
 		}
 		return r.recorder.Intend(result, next)
@@ -210,7 +210,7 @@ func (r *record) remember(m *made) {
 	if standing == nil || m.known != nil && maps.EqualFunc(standing, m.known, time.Time.Equal) {
 		return
 	}
-	if err := state.SaveRefusals(r.cfg.StatePath, standing); err != nil {
+	if err := r.s.store.SaveRefusals(context.WithoutCancel(r.s.ctx), standing); err != nil {
 		r.s.warn("which rejections are new is not remembered for the next run: %v", err)
 	}
 }
@@ -235,7 +235,7 @@ func (r *record) end(err error) error {
 		failed = r.begin()
 	}
 	if r.recorder != nil {
-		failed = r.recorder.End(r.outcome, reason, r.s.now())
+		failed = r.recorder.End(context.WithoutCancel(r.s.ctx), r.outcome, reason, r.s.now())
 	}
 	switch {
 	case failed == nil:
@@ -249,7 +249,7 @@ func (r *record) end(err error) error {
 
 // prune removes the records that are too old or too many.
 func (r *record) prune() {
-	if err := state.Prune(r.cfg.StatePath, r.cfg.HistoryDays, r.cfg.HistoryRuns, r.s.now()); err != nil {
+	if err := r.s.store.Prune(context.WithoutCancel(r.s.ctx), r.cfg.HistoryDays, r.cfg.HistoryRuns, r.s.now()); err != nil {
 		r.s.warn("%v", err)
 	}
 }

@@ -84,8 +84,7 @@ func domainNames(domains []plan.Domain) (all []string) {
 // keyedAs gives the masks the key that goes with a configuration. What is wrong
 // with the state is told by who reads it.
 func (s *session) keyedAs(cfg *config.Config) {
-	lineage, _ := state.Lineage(cfg.StatePath)
-	s.keyed(lineage, cfg.Rules.Domains)
+	s.keyed(s.store.Lineage(s.ctx), cfg.Rules.Domains)
 }
 
 // keyedBy gives the masks the key that goes with a saved plan. Its configuration

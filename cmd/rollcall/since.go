@@ -9,7 +9,6 @@ import (
 	"github.com/rollcall-cli/rollcall/internal/identity"
 	"github.com/rollcall-cli/rollcall/internal/run"
 	"github.com/rollcall-cli/rollcall/plan"
-	"github.com/rollcall-cli/rollcall/state"
 )
 
 // What has changed of a configuration since it was last applied explains what
@@ -50,8 +49,8 @@ func domainKind(d *plan.Domain) string {
 // withheld nothing and left nothing out: what has not happened since has the same
 // cause. Where there is none, the first that changed the state counts; nil if there is none at all, or
 // nobody can tell.
-func lastApplied(cfg *config.Config) (last *run.Run) {
-	runs, err := state.Runs(cfg.StatePath)
+func (s *session) lastApplied() (last *run.Run) {
+	runs, err := s.store.Runs(s.ctx)
 	if err != nil {
 		return nil
 	}
@@ -67,8 +66,8 @@ func lastApplied(cfg *config.Config) (last *run.Run) {
 
 // sinceApplied begins each of what has changed since the last applied run with
 // when that was.
-func sinceApplied(cfg *config.Config, changed func(last *run.Run) []string) []string {
-	last := lastApplied(cfg)
+func (s *session) sinceApplied(changed func(last *run.Run) []string) []string {
+	last := s.lastApplied()
 	if last == nil {
 		return nil
 	}
@@ -81,15 +80,15 @@ func sinceApplied(cfg *config.Config, changed func(last *run.Run) []string) []st
 
 // undeclaredSince tells which scopes and domains the configuration does not have
 // any more, as far as accounts or entries depend on them.
-func undeclaredSince(cfg *config.Config, in *plan.Input) []string {
-	return sinceApplied(cfg, func(last *run.Run) []string {
+func (s *session) undeclaredSince(cfg *config.Config, in *plan.Input) []string {
+	return s.sinceApplied(func(last *run.Run) []string {
 		return append(lostDomains(cfg, in, last.Domains), lostScopes(cfg, in, last.Scopes)...)
 	})
 }
 
 // rescoped tells which scopes read something else than before.
-func rescoped(cfg *config.Config) []string {
-	return sinceApplied(cfg, func(last *run.Run) []string { return changedScopes(cfg, last.Scopes) })
+func (s *session) rescoped(cfg *config.Config) []string {
+	return s.sinceApplied(func(last *run.Run) []string { return changedScopes(cfg, last.Scopes) })
 }
 
 func changedScopes(cfg *config.Config, scopes []run.Scope) (told []string) {

@@ -20,7 +20,7 @@ import (
 func TestUnlock(t *testing.T) {
 	dir := quickstart(t)
 	path := filepath.Join(dir, "rollcall.state.jsonl")
-	lock, err := state.Acquire(context.Background(), path, "rollcall apply", 0)
+	lock, err := state.At(path).Lock(t.Context(), "rollcall apply", 0)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -85,7 +85,7 @@ func TestEditsAsk(t *testing.T) {
 		t.Fatal(err)
 	}
 	local := ""
-	st, err := state.Load(path)
+	st, err := state.At(path).Load(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -115,7 +115,7 @@ func TestEditsAsk(t *testing.T) {
 			t.Errorf("%v: declined, and the state has changed", c.args)
 		}
 	}
-	runs, err := state.Runs(path)
+	runs, err := state.At(path).Runs(t.Context())
 	if err != nil || len(runs) != declined {
 		t.Fatalf("%d runs, %v", len(runs), err)
 	}

@@ -160,14 +160,14 @@ func (s *session) state() (*config.Config, *state.State, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	st, err := state.Load(cfg.StatePath)
+	st, err := s.store.Load(s.ctx)
 	return cfg, st, err
 }
 
 // lock takes the lock of the state, and tells whose end left it behind and how
 // far that run came.
-func (s *session) lock(cfg *config.Config, command string) (*state.Lock, error) {
-	lock, err := state.Acquire(s.ctx, cfg.StatePath, command, s.lockTimeout)
+func (s *session) lock(command string) (*state.Lock, error) {
+	lock, err := s.store.Lock(s.ctx, command, s.lockTimeout)
 	if locked, ok := errors.AsType[*state.LockedError](err); ok && s.mask != nil {
 		err = hinted{&state.LockedError{Path: locked.Path, Holder: s.redactedHolder(locked.Holder)}, locked.Hint()}
 	}
@@ -176,7 +176,7 @@ func (s *session) lock(cfg *config.Config, command string) (*state.Lock, error) 
 	}
 	if err == nil {
 		s.locked = lock
-		if err := s.settle(cfg); err != nil {
+		if err := s.settle(); err != nil {
 			lock.Release()
 			return nil, err
 		}
@@ -196,18 +196,18 @@ Exit codes: 0 the state is whole; 1 it is not, or cannot be read; 80 wrong usage
 }
 
 func (stateVerifyCommand) Run(s *session) error {
-	cfg, st, err := s.state()
+	_, st, err := s.state()
 	if err != nil {
 		return err
 	}
 	if st.Serial == 0 {
-		_, err := fmt.Fprintf(s.stdout, "there is no state yet at %s\n", cfg.StatePath)
+		_, err := fmt.Fprintf(s.stdout, "there is no state yet at %s\n", s.store)
 		return err
 	}
-	if err := st.Verify(cfg.StatePath); err != nil {
+	if err := st.Verify(s.store.String()); err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(s.stdout, "%s is whole: version %d, %s\n", cfg.StatePath, st.Serial, counted(len(st.Accounts), "account"))
+	_, err = fmt.Fprintf(s.stdout, "%s is whole: version %d, %s\n", s.store, st.Serial, counted(len(st.Accounts), "account"))
 	return err
 }
 
@@ -227,39 +227,37 @@ Exit codes: 0 done, whether anything differs or not; 1 a state cannot be read; 8
 }
 
 func (c *stateDiffCommand) Run(s *session) error {
-	cfg, err := s.configuration()
-	if err != nil {
+	if _, err := s.configuration(); err != nil {
 		return err
 	}
 	// The older one first: whatever is written meanwhile, the other is newer.
-	from, before, err := c.before(cfg)
+	from, before, err := c.before(s)
 	if err != nil {
 		return err
 	}
-	st, err := state.Load(cfg.StatePath)
+	st, err := s.store.Load(s.ctx)
 	if err != nil {
 		return err
 	}
 	if before.Lineage != "" && before.Lineage != st.Lineage {
-		s.warn("%s is of another history than %s", from, cfg.StatePath)
+		s.warn("%s is of another history than %s", from, s.store)
 	}
-	return render.AccountsDiff(interruptibleWriter{s.ctx, s.stdout}, versionOf(from, before), versionOf(cfg.StatePath, st),
+	return render.AccountsDiff(interruptibleWriter{s.ctx, s.stdout}, versionOf(from, before), versionOf(s.store.String(), st),
 		s.redactedAccounts(before.Accounts), s.redactedAccounts(st.Accounts), s.out.Color)
 }
 
 // before returns the state to compare with, and its path. The first version
 // has nothing before it.
-func (c *stateDiffCommand) before(cfg *config.Config) (string, *state.State, error) {
+func (c *stateDiffCommand) before(s *session) (string, *state.State, error) {
 	if c.File != "" {
-		st, err := state.LoadOther(c.File)
+		st, err := state.LoadFile(c.File)
 		return c.File, st, err
 	}
-	path := state.BackupPath(cfg.StatePath)
-	st, err := state.LoadOther(path)
+	st, path, err := s.store.LoadBackup(s.ctx)
 	if !errors.Is(err, fs.ErrNotExist) {
 		return path, st, err
 	}
-	now, err := state.Load(cfg.StatePath)
+	now, err := s.store.Load(s.ctx)
 	if err == nil && now.Serial > 1 {
 		err = hinted{fmt.Errorf("there is no backup at %s", path), "name another state file to compare with"}
 	}
@@ -290,11 +288,10 @@ Exit codes: 0 the lock is free; 1 it cannot be removed; 6 you said no; 11 the lo
 }
 
 func (c *stateUnlockCommand) Run(s *session) error {
-	cfg, err := s.configuration()
-	if err != nil {
+	if _, err := s.configuration(); err != nil {
 		return err
 	}
-	lock, err := s.lock(cfg, "rollcall state unlock")
+	lock, err := s.lock("rollcall state unlock")
 	if err == nil {
 		if err := lock.Release(); err != nil {
 			return err
@@ -315,7 +312,7 @@ func (c *stateUnlockCommand) Run(s *session) error {
 			return err
 		}
 	}
-	if err := state.Unlock(cfg.StatePath, locked.Holder); err != nil {
+	if err := s.store.Unlock(s.ctx, locked.Holder); err != nil {
 		return err
 	}
 	_, err = fmt.Fprintf(s.stdout, "removed the lock of %s\n", render.Escape(locked.Holder.String()))

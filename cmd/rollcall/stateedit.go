@@ -67,7 +67,7 @@ func (c *stateImportCommand) dry(s *session, f io.Reader) error {
 	if err != nil {
 		return err
 	}
-	st, err := reading{NewState: c.NewState}.state(cfg)
+	st, err := reading{NewState: c.NewState}.state(s)
 	if err != nil {
 		return err
 	}

@@ -105,6 +105,7 @@ func (c *testCommand) Run(s *session) error {
 // test loads it.
 func (s *session) keyedForTests(t *config.Test) {
 	if cfg, diags := config.LoadFor(t, s.dir, s.now()); !diags.HasErrors() {
+		s.store = state.At(cfg.StatePath)
 		s.keyedAs(cfg)
 	}
 }

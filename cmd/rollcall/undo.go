@@ -6,7 +6,6 @@ import (
 	"strconv"
 	"time"
 
-	"github.com/rollcall-cli/rollcall/config"
 	"github.com/rollcall-cli/rollcall/internal/render"
 	"github.com/rollcall-cli/rollcall/internal/run"
 	"github.com/rollcall-cli/rollcall/plan"
@@ -39,21 +38,21 @@ func (c *undoCommand) Run(s *session) error {
 	if err != nil {
 		return err
 	}
-	done, past, err := pastRun(cfg, c.Number)
+	done, past, err := s.pastRun(c.Number)
 	if err != nil {
 		return err
 	}
 	if !done.Outcome.Changed() {
 		return hinted{fmt.Errorf("run %d changed nothing: it ended as %s", c.Number, done.Outcome), "rollcall history lists the runs"}
 	}
-	st, _, err := reading{}.known(cfg)
+	st, _, err := reading{}.known(s, cfg)
 	if err != nil {
 		return err
 	}
-	if err := sameLineage(cfg, done, st.State); err != nil {
+	if err := s.sameLineage(done, st.State); err != nil {
 		return err
 	}
-	for _, warning := range s.rewound(cfg) {
+	for _, warning := range s.rewound() {
 		s.warn("%s", warning)
 	}
 	var kept []plan.Kept
@@ -64,7 +63,7 @@ func (c *undoCommand) Run(s *session) error {
 	if err != nil {
 		return err
 	}
-	p.Header = plan.Header{Undoes: c.Number, ToolVersion: release, Created: s.moment(cfg), ConfigDigest: cfg.Digest(), Lineage: st.Lineage, Serial: st.Serial, StateSum: st.Sum}
+	p.Header = plan.Header{Undoes: c.Number, ToolVersion: release, Created: s.moment(), ConfigDigest: cfg.Digest(), Lineage: st.Lineage, Serial: st.Serial, StateSum: st.Sum}
 	p.Expires = s.now().UTC().Truncate(time.Second).Add(c.Expires)
 	for _, k := range kept {
 		p.Warnings = append(p.Warnings, fmt.Sprintf("%s is not taken back: %s", k.Account, k.Why))
@@ -79,8 +78,8 @@ func (c *undoCommand) Run(s *session) error {
 
 // sameLineage is an error if a run has left another state than this one, which
 // was begun anew since.
-func sameLineage(cfg *config.Config, done *run.Run, st *state.State) error {
-	runs, err := state.Runs(cfg.StatePath)
+func (s *session) sameLineage(done *run.Run, st *state.State) error {
+	runs, err := s.store.Runs(s.ctx)
 	if err != nil {
 		return err
 	}

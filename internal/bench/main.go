@@ -9,6 +9,7 @@ package main
 import (
 	"bufio"
 	"cmp"
+	"context"
 	"flag"
 	"fmt"
 	"io"
@@ -127,7 +128,7 @@ func company(dir, program string, n, runs int) error {
 		return err
 	}
 	recorded := state.State{Accounts: corpus.Accounts(n, "corp")}
-	if err := recorded.Save(filepath.Join(conf, "rollcall.state.jsonl"), "bench", time.Now()); err != nil {
+	if err := state.At(filepath.Join(conf, "rollcall.state.jsonl")).Save(context.Background(), &recorded, "bench", time.Now(), nil); err != nil {
 		return err
 	}
 	recorded = state.State{}

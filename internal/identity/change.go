@@ -14,6 +14,9 @@ type Change struct {
 	// Kept is set for such a change: the account as this run leaves it, with
 	// what it gets, and whatever it has that nobody else was granted.
 	Kept *Account
+	// Gone marks a record that goes because the console does not have the account
+	// any more: there is nothing to change there.
+	Gone bool
 }
 
 // Result returns the account as an apply leaves it, or nil for a record that

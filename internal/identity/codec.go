@@ -152,9 +152,26 @@ type Decoder struct {
 // "active". The account is checked as [Account.Check] says.
 func (d *Decoder) Account(line []byte) (Account, error) {
 	if a, ok := d.canonical(line); ok {
+		return a, a.Check()
+	}
+	raw, err := parseRaw(line)
+	if err != nil {
+		return Account{}, err
+	}
+	return d.Raw(raw)
+}
+
+// Found reads an account as a console may have it, which [Account.Check] would not
+// let pass: without a primary, or inactive and with aliases.
+func (d *Decoder) Found(line []byte) (Account, error) {
+	if a, ok := d.canonical(line); ok {
 		return a, nil
 	}
-	return d.general(line)
+	raw, err := parseRaw(line)
+	if err != nil {
+		return Account{}, err
+	}
+	return d.fields(raw)
 }
 
 // AppendOptional appends an account as [Account.AppendJSON] does, or null.
@@ -167,10 +184,20 @@ func AppendOptional(b []byte, a *Account) []byte {
 
 // Optional reads what [AppendOptional] writes; nothing at all is nil, too.
 func (d *Decoder) Optional(text []byte) (*Account, error) {
+	return optional(text, d.Account)
+}
+
+// OptionalFound reads what [AppendOptional] writes of an account as a console has
+// it.
+func (d *Decoder) OptionalFound(text []byte) (*Account, error) {
+	return optional(text, d.Found)
+}
+
+func optional(text []byte, read func([]byte) (Account, error)) (*Account, error) {
 	if len(text) == 0 || string(text) == "null" {
 		return nil, nil
 	}
-	a, err := d.Account(text)
+	a, err := read(text)
 	if err != nil {
 		return nil, err
 	}
@@ -190,30 +217,30 @@ type Raw struct {
 	Attributes map[string]string `json:"attributes"`
 }
 
-func (d *Decoder) general(line []byte) (Account, error) {
+// parseRaw reads any JSON object with the keys of an account.
+func parseRaw(line []byte) (raw Raw, err error) {
 	if !utf8.Valid(line) {
-		return Account{}, errors.New("not valid UTF-8")
+		return raw, errors.New("not valid UTF-8")
 	}
 	dec := json.NewDecoder(bytes.NewReader(line))
 	dec.DisallowUnknownFields()
-	var raw Raw
 	if t := bytes.TrimSpace(line); len(t) == 0 || t[0] != '{' {
-		return Account{}, errors.New("expected a JSON object")
+		return raw, errors.New("expected a JSON object")
 	}
 	if err := dec.Decode(&raw); err != nil {
 		if errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF) {
-			return Account{}, errors.New("the JSON object is cut short")
+			return raw, errors.New("the JSON object is cut short")
 		}
 		var mistyped *json.UnmarshalTypeError
 		if errors.As(err, &mistyped) {
-			return Account{}, fmt.Errorf("%q is a %s, where %s is expected", mistyped.Field, mistyped.Value, expected(mistyped.Field))
+			return raw, fmt.Errorf("%q is a %s, where %s is expected", mistyped.Field, mistyped.Value, expected(mistyped.Field))
 		}
-		return Account{}, errors.New(strings.TrimPrefix(err.Error(), "json: "))
+		return raw, errors.New(strings.TrimPrefix(err.Error(), "json: "))
 	}
 	if _, err := dec.Token(); err != io.EOF {
-		return Account{}, errors.New("something follows the JSON object")
+		return raw, errors.New("something follows the JSON object")
 	}
-	return d.Raw(raw)
+	return raw, nil
 }
 
 // expected says of what kind the value of a key is.
@@ -238,13 +265,22 @@ func shown(text string) string {
 
 // Raw parses every field of an account and checks it as [Account.Check] says.
 func (d *Decoder) Raw(raw Raw) (Account, error) {
-	var a Account
-	var err error
 	if raw.Primary == "" {
-		return a, errors.New(`"primary" is missing`)
+		return Account{}, errors.New(`"primary" is missing`)
 	}
-	if a.Primary, err = d.address(raw.Primary); err != nil {
-		return a, fmt.Errorf("primary %s: %w", shown(raw.Primary), err)
+	a, err := d.fields(raw)
+	if err != nil {
+		return a, err
+	}
+	return a, a.Check()
+}
+
+// fields parses every field of an account, of which the primary may be absent.
+func (d *Decoder) fields(raw Raw) (a Account, err error) {
+	if raw.Primary != "" {
+		if a.Primary, err = d.address(raw.Primary); err != nil {
+			return a, fmt.Errorf("primary %s: %w", shown(raw.Primary), err)
+		}
 	}
 	d.aliasBuf = d.aliasBuf[:0]
 	for _, text := range raw.Aliases {
@@ -282,7 +318,7 @@ func (d *Decoder) Raw(raw Raw) (Account, error) {
 	}
 	slices.SortFunc(d.attrBuf, func(x, y Attribute) int { return strings.Compare(x.Name, y.Name) })
 	a.Attributes = d.attrs.Copy(d.attrBuf)
-	return a, a.Check()
+	return a, nil
 }
 
 // Check reports what makes an account impossible by itself: aliases listed
@@ -414,7 +450,7 @@ func (d *Decoder) canonical(line []byte) (a Account, ok bool) {
 	a.Username, a.DN = d.arena.String(username), d.arena.String(dn)
 	a.Aliases = d.addresses.Copy(d.aliasBuf)
 	a.Attributes = d.attrs.Copy(d.attrBuf)
-	return a, a.Check() == nil
+	return a, true
 }
 
 // plainAddress stores an address that is lower case already.

@@ -250,7 +250,11 @@ func FuzzAccount(f *testing.F) {
 	f.Fuzz(func(t *testing.T, line []byte) {
 		var dec Decoder
 		direct, ok := dec.canonical(line)
-		general, err := dec.general(line)
+		var general Account
+		raw, err := parseRaw(line)
+		if err == nil {
+			general, err = dec.fields(raw)
+		}
 		if ok && (err != nil || !reflect.DeepEqual(direct, general)) {
 			t.Errorf("%s: directly %+v, generally %+v, %v", line, direct, general, err)
 		}
@@ -258,7 +262,11 @@ func FuzzAccount(f *testing.F) {
 			return
 		}
 		written := general.AppendJSON(nil)
-		if again, err := dec.Account(written); err != nil || !reflect.DeepEqual(again, general) {
+		if again, err := dec.Found(written); err != nil || !reflect.DeepEqual(again, general) {
+			t.Errorf("%+v is written %s and reads %+v, %v", general, written, again, err)
+		}
+		whole := !general.Primary.IsZero() && general.Check() == nil
+		if again, err := dec.Account(written); (err == nil) != whole || whole && !reflect.DeepEqual(again, general) {
 			t.Errorf("%+v is written %s and reads %+v, %v", general, written, again, err)
 		}
 	})
@@ -270,6 +278,23 @@ func TestParentDN(t *testing.T) {
 	} {
 		if got := ParentDN(text); got != want {
 			t.Errorf("%q: got %q, want %q", text, got, want)
+		}
+	}
+}
+
+// TestFound: what a console may have, and no state, is read where it was found.
+func TestFound(t *testing.T) {
+	var dec Decoder
+	for _, text := range []string{
+		`{"primary":"","aliases":["a@example.com"],"type":"user","status":"active","directory":"","guid":"","username":"","dn":"","attributes":{}}`,
+		`{"primary":"ann@example.com","aliases":["a@example.com"],"type":"user","status":"inactive","directory":"","guid":"","username":"","dn":"","attributes":{}}`,
+	} {
+		a, err := dec.OptionalFound([]byte(text))
+		if err != nil || string(AppendOptional(nil, a)) != text {
+			t.Errorf("%s: got %+v, %v", text, a, err)
+		}
+		if _, err := dec.Account([]byte(text)); err == nil {
+			t.Errorf("%s: taken for an account of a state", text)
 		}
 	}
 }

@@ -7,7 +7,6 @@ import (
 	"io"
 	"os"
 	"os/signal"
-	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -242,12 +241,4 @@ func flood(w io.Writer, text string) {
 			return
 		}
 	}
-}
-
-// keys are those of changes.
-func keys(changes []change) (all []string) {
-	for _, c := range changes {
-		all = append(all, c.Key)
-	}
-	return slices.Clip(all)
 }

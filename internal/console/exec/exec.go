@@ -221,17 +221,17 @@ func (c *Console) change(ctx context.Context, kind string, steps []apply.Step, a
 }
 
 func (c *Console) changeSome(ctx context.Context, kind string, steps []apply.Step, changes []byte, answer func(i int, a apply.Answer)) error {
-	var unasked *apply.Error
-	switch {
-	case ctx.Err() != nil:
-		unasked = &apply.Error{Code: apply.Cancelled, Message: "it was not begun"}
-	case len(changes) > wire.MaxLine-overhead:
-		unasked = &apply.Error{Code: apply.Unsupported, Message: fmt.Sprintf("changes of one group are longer than %d MiB, which is the most of a request", wire.MaxLine>>20)}
-	}
-	if unasked != nil {
+	answered := make([]bool, len(steps))
+	// unasked answers for the connector what it was not asked.
+	unasked := func(code apply.Code, why string) {
 		for i := range steps {
-			answer(i, apply.Answer{Err: unasked})
+			if !answered[i] {
+				answer(i, apply.Answer{Err: &apply.Error{Code: code, Message: why}})
+			}
 		}
+	}
+	if len(changes) > wire.MaxLine-overhead {
+		unasked(apply.Unsupported, fmt.Sprintf("changes of one group are longer than %d MiB, which is the most of a request", wire.MaxLine>>20))
 		return nil
 	}
 	index := make(map[string]int, len(steps))
@@ -239,9 +239,8 @@ func (c *Console) changeSome(ctx context.Context, kind string, steps []apply.Ste
 		index[steps[i].Key] = i
 	}
 	body := append(append([]byte(`,"changes":[`), changes...), ']')
-	answered := make([]bool, len(steps))
 	var n int
-	return c.request(ctx, kind, body, kind == "apply", func(l *wire.Line) (bool, error) {
+	err := c.request(ctx, kind, body, kind == "apply", func(l *wire.Line) (bool, error) {
 		if l.Key != nil {
 			i, known := index[*l.Key]
 			switch {
@@ -271,6 +270,12 @@ func (c *Console) changeSome(ctx context.Context, kind string, steps []apply.Ste
 		}
 		return true, nil
 	})
+	if err != nil && err == ctx.Err() {
+		// A request under way to apply is never given up for that.
+		unasked(apply.Cancelled, "it was not begun")
+		return nil
+	}
+	return err
 }
 
 // answer is what the connector says to a step.

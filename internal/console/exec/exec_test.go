@@ -32,15 +32,30 @@ const many = 100_000
 var flooded = regexp.MustCompile(`wrote \d+ lines to standard error; .*$`)
 
 // start prepares a console whose connector is the test program, which behaves as
-// the name says. Its grace is short.
+// the name says.
 func start(t testing.TB, behaviour string, o Options) *Console {
 	t.Helper()
 	o.Label, o.Owner, o.Release = "gateway", "hq", "0.2.0"
 	o.Command = []string{"env", behaving + "=" + behaviour, "GORACE=atexit_sleep_ms=0", os.Args[0]}
 	c := New(o)
-	c.grace = 300 * time.Millisecond
 	t.Cleanup(func() { c.Close() })
 	return c
+}
+
+// processes counts those that are there.
+func (c *Console) processes() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return len(c.running)
+}
+
+// impatient makes the timeout short, once the connector is there.
+func impatient(t *testing.T, c *Console, timeout time.Duration) {
+	t.Helper()
+	if err := c.Open(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	c.o.Timeout = timeout
 }
 
 // creations are steps that create accounts.
@@ -218,7 +233,12 @@ func TestEndsBetween(t *testing.T) {
 		if _, _, err := read(c); err != nil {
 			t.Fatal(err)
 		}
-		<-c.idle[0].ended
+		c.mu.Lock()
+		idle := append([]*process(nil), c.idle...)
+		c.mu.Unlock()
+		for _, p := range idle {
+			<-p.ended
+		}
 	}
 }
 
@@ -257,18 +277,19 @@ func TestInterrupted(t *testing.T) {
 		cancel()
 		return nil
 	})
-	if !errors.Is(err, context.Canceled) || len(c.running) > 0 {
-		t.Errorf("%v, %d processes", err, len(c.running))
+	if !errors.Is(err, context.Canceled) || c.processes() > 0 {
+		t.Errorf("%v, %d processes", err, c.processes())
 	}
 	stop := errors.New("enough")
-	if _, err := c.Accounts(t.Context(), func(identity.Live) error { return stop }); err != stop || len(c.running) > 0 {
-		t.Errorf("ended by its reader: %v, %d processes", err, len(c.running))
+	if _, err := c.Accounts(t.Context(), func(identity.Live) error { return stop }); err != stop || c.processes() > 0 {
+		t.Errorf("ended by its reader: %v, %d processes", err, c.processes())
 	}
 }
 
 // TestSilence: every message counts as a sign of life, for as long as it comes.
 func TestSilence(t *testing.T) {
-	c := start(t, "takes its time", Options{Timeout: 400 * time.Millisecond})
+	c := start(t, "takes its time", Options{})
+	impatient(t, c, time.Second)
 	if _, _, err := read(c); err != nil {
 		t.Error(err)
 	}
@@ -285,6 +306,7 @@ func TestEnd(t *testing.T) {
 				fmt.Sscan(line, &pid)
 				pids = append(pids, pid)
 			}})
+			c.grace = 300 * time.Millisecond
 			if _, _, err := read(c); err != nil {
 				t.Fatal(err)
 			}
@@ -336,8 +358,8 @@ func TestConcurrency(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if len(c.running) != 1 {
-		t.Errorf("%d processes for one request at a time", len(c.running))
+	if c.processes() != 1 {
+		t.Errorf("%d processes for one request at a time", c.processes())
 	}
 	gate := make(chan struct{})
 	var all sync.WaitGroup
@@ -358,7 +380,7 @@ func TestConcurrency(t *testing.T) {
 		<-gate
 	}
 	all.Wait()
-	if n := len(c.running); n < 1 || n > 3 {
+	if n := c.processes(); n < 1 || n > 3 {
 		t.Errorf("%d processes", n)
 	}
 }
@@ -385,18 +407,21 @@ func TestSecrets(t *testing.T) {
 	}
 	t.Setenv("GATEWAY_TOKEN", token)
 	t.Setenv("GATEWAY_REGION", "north")
-	var heard []string
+	var heard, told []string
 	hear := func(text string) { heard = append(heard, text) }
 	c := start(t, "tells secrets", Options{Config: config, Log: hear, Progress: hear, Mask: func(text string) string { return strings.ReplaceAll(text, "north", "(region)") }})
 	_, receipt, err := read(c)
-	heard = append(heard, fmt.Sprint(receipt), err.Error())
+	told = append(told, fmt.Sprint(receipt), err.Error())
 	steps := creations(1)
-	if err := c.Apply(t.Context(), steps, func(_ int, a apply.Answer) { heard = append(heard, a.Err.Error()) }); err != nil {
-		heard = append(heard, err.Error())
+	if err := c.Apply(t.Context(), steps, func(_ int, a apply.Answer) { told = append(told, a.Err.Error()) }); err != nil {
+		told = append(told, err.Error())
 	}
 	findings, err := c.Check(t.Context())
-	heard = append(heard, fmt.Sprint(findings, err))
-	all := strings.Join(heard, "\n")
+	told = append(told, fmt.Sprint(findings, err), fmt.Sprint(c.greeting()))
+	if err := c.Close(); err != nil {
+		told = append(told, err.Error())
+	}
+	all := strings.Join(append(heard, told...), "\n")
 	for _, secret := range []string{token, pin, "abcdefgh", "ijklmnop", "BEGIN", `pa"ss`, `pa\"ss`, "w%C3%B6rd", "north"} {
 		if strings.Contains(all, secret) {
 			t.Errorf("%q is told:\n%s", secret, all)
@@ -543,8 +568,8 @@ func init() {
 			time.Sleep(time.Hour)
 		}),
 		"takes its time": on("read", func(k *connector, r request) {
-			for range 4 {
-				time.Sleep(150 * time.Millisecond)
+			for range 3 {
+				time.Sleep(400 * time.Millisecond)
 				k.say(`{"id":%d,"progress":"a page"}`, r.ID)
 			}
 			k.answer(r)

@@ -103,22 +103,18 @@ func TestReadFaults(t *testing.T) {
 	for _, f := range append(readFaults, helloFaults...) {
 		t.Run(f.name, func(t *testing.T) {
 			t.Parallel()
-			c := start(t, f.name, Options{Timeout: patience(f.name)})
+			c := start(t, f.name, Options{})
+			c.grace = time.Second
+			if strings.Contains(f.want, "silent for 300ms") {
+				impatient(t, c, 300*time.Millisecond)
+			}
 			_, err := c.Accounts(t.Context(), func(identity.Live) error { return nil })
 			checkFault(t, f, err)
-			if err := c.Close(); err != nil || len(c.running) > 0 {
-				t.Errorf("%d processes are left, %v", len(c.running), err)
+			if err := c.Close(); err != nil || c.processes() > 0 {
+				t.Errorf("%d processes are left, %v", c.processes(), err)
 			}
 		})
 	}
-}
-
-// patience is short for those who are silent on purpose.
-func patience(name string) time.Duration {
-	if name == "hangs" || name == "floods standard error" {
-		return 300 * time.Millisecond
-	}
-	return time.Minute
 }
 
 func checkFault(t *testing.T, f fault, err error) {
@@ -195,11 +191,11 @@ func TestApplyFaults(t *testing.T) {
 	for _, f := range applyFaults {
 		t.Run(f.name, func(t *testing.T) {
 			t.Parallel()
-			o := Options{}
-			if f.name == "apply: hangs" {
-				o.Timeout = 300 * time.Millisecond
+			c := start(t, f.name, Options{})
+			c.grace = time.Second
+			if strings.Contains(f.want, "silent for 300ms") {
+				impatient(t, c, 300*time.Millisecond)
 			}
-			c := start(t, f.name, o)
 			var got []string
 			err := c.Apply(t.Context(), creations(3), func(i int, a apply.Answer) { got = append(got, fmt.Sprint(i, a.Ref, a.Err)) })
 			if len(got) != 1 || got[0] != "0new-0<nil>" {
@@ -209,6 +205,7 @@ func TestApplyFaults(t *testing.T) {
 				t.Errorf("told as a failed read or as an error of the console: %v", err)
 			}
 			checkFault(t, f, c.unread(err))
+			c.o.Timeout = time.Minute
 			found, err := c.Get(t.Context(), []string{"u-1"}, nil)
 			if err != nil || len(found) != 1 {
 				t.Errorf("the next process: %v, %v", found, err)

@@ -72,6 +72,62 @@ func TestDocumentedSession(t *testing.T) {
 	}
 }
 
+// TestCleanStream: with what the page advises, prints reach the log, and messages
+// rollcall, whether or not the lock takes file descriptor 3. A command is found
+// beside the configuration.
+func TestCleanStream(t *testing.T) {
+	page, err := os.ReadFile(filepath.Join(docs, "console-protocol.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct{ language, program, lastOfAdvice, rest string }{
+		{"python", "/usr/bin/env python3", "os.dup2(2, 1)", `
+import json, sys
+print("a print", flush=True)
+for line in sys.stdin:
+    request = json.loads(line)
+    answer = {"id": request["id"]}
+    if request["type"] == "hello":
+        answer["protocol"] = 1
+    answers.write(json.dumps(answer) + "\n"); answers.flush()
+`},
+		{"sh", "/bin/sh", "exec 4>&1 1>&2", `
+echo a print
+read -r hello
+printf '%s\n' '{"id":1,"protocol":1}' >&4
+read -r bye
+printf '%s\n' '{"id":2}' >&4
+`},
+	} {
+		for _, lock := range []string{"", "lock"} {
+			_, advice, found := strings.Cut(string(page), "```"+c.language+"\n")
+			advice, _, _ = strings.Cut(advice, "```")
+			i := strings.Index(advice, c.lastOfAdvice)
+			if !found || i < 0 {
+				t.Fatalf("the page has no advice for %s", c.language)
+			}
+			dir := t.TempDir()
+			script := "#!" + c.program + "\n" + advice[:i+len(c.lastOfAdvice)] + c.rest
+			if err := os.WriteFile(filepath.Join(dir, "connector"), []byte(script), 0o700); err != nil {
+				t.Fatal(err)
+			}
+			var log []string
+			o := Options{Label: "gateway", Command: []string{"./connector"}, Dir: dir, Log: func(line string) { log = append(log, line) }}
+			if lock != "" {
+				o.LockFile = filepath.Join(dir, lock)
+			}
+			console := New(o)
+			err := console.Open(t.Context())
+			if err == nil {
+				err = console.Close()
+			}
+			if err != nil || len(log) != 1 || log[0] != "a print" {
+				t.Errorf("%s: %q, %v", c.language, log, err)
+			}
+		}
+	}
+}
+
 // TestSchemasRefuse: a schema that takes everything would show nothing.
 func TestSchemasRefuse(t *testing.T) {
 	by := schemas(t)

@@ -1,0 +1,75 @@
+package state
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"github.com/rollcall-cli/rollcall/internal/identity"
+)
+
+// Where the console is another one than the state, the state is a ledger: of an
+// account that the console has been given, the line is
+//
+//	{"account":{…},"ref":"u-17","applied":"2026-11-29T18:00:00Z","found":null}
+//
+// with the account as it stands alone elsewhere, and as it was read back.
+
+// placedPrefix is what such a line begins with.
+var placedPrefix = []byte(`{"account":`)
+
+// placed is the line without the account.
+type placed struct {
+	Ref     string          `json:"ref"`
+	Applied *string         `json:"applied"`
+	Found   json.RawMessage `json:"found"`
+}
+
+func appendPlaced(b []byte, a *identity.Account, p *identity.Placed) []byte {
+	b = a.AppendJSON(append(b, placedPrefix...))
+	b = identity.AppendJSONString(append(b, `,"ref":`...), p.Ref)
+	b = append(b, `,"applied":`...)
+	if p.Applied.IsZero() {
+		b = append(b, "null"...)
+	} else {
+		b = append(p.Applied.UTC().AppendFormat(append(b, '"'), utc), '"')
+	}
+	return append(identity.AppendOptional(append(b, `,"found":`...), p.Found), '}')
+}
+
+// parseAccount reads the line of an account; placed is nil where it stands alone.
+func parseAccount(dec *identity.Decoder, line []byte) (a identity.Account, p *identity.Placed, err error) {
+	if !bytes.HasPrefix(line, placedPrefix) {
+		a, err = dec.Account(line)
+		return a, nil, err
+	}
+	var whole struct {
+		Account json.RawMessage `json:"account"`
+		placed
+	}
+	// A quote inside a text is escaped, so that this is the end of the account.
+	if end := bytes.Index(line, []byte(`}},"ref":`)); end >= 0 {
+		whole.Account = line[len(placedPrefix) : end+2]
+		rest := append([]byte("{"), line[end+3:]...)
+		err = strict(rest, &whole.placed)
+	} else {
+		err = strict(line, &whole)
+	}
+	if err != nil {
+		return a, nil, err
+	}
+	if a, err = dec.Account(whole.Account); err != nil {
+		return a, nil, err
+	}
+	p = &identity.Placed{Ref: whole.Ref}
+	if whole.Applied != nil {
+		if p.Applied, err = time.Parse(utc, *whole.Applied); err != nil || p.Applied.Format(utc) != *whole.Applied {
+			return a, nil, fmt.Errorf("%q is no time in UTC", *whole.Applied)
+		}
+	}
+	if p.Found, err = dec.OptionalFound(whole.Found); err != nil {
+		return a, nil, fmt.Errorf("as it was found: %w", err)
+	}
+	return a, p, nil
+}

@@ -1,0 +1,236 @@
+package state
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"slices"
+	"time"
+
+	"github.com/rollcall-cli/rollcall/internal/identity"
+)
+
+// Store is where a state is, with the history of its runs and its lock. Whoever
+// writes holds the lock: see [Store.Lock].
+type Store struct {
+	backend Backend
+	locker  Locker
+}
+
+// At returns the store of the state file at a path, which need not be there yet.
+func At(path string) *Store {
+	f := files{path}
+	return &Store{backend: f, locker: f}
+}
+
+// String is what people call the state.
+func (s *Store) String() string { return s.backend.Name(0) }
+
+// Files returns the files that belong to the state, without its history; none for
+// one that is elsewhere.
+func (s *Store) Files() []string {
+	if f, local := s.backend.(files); local {
+		return f.all()
+	}
+	return nil
+}
+
+// HistoryPath returns the folder of the history; "" for one that is elsewhere.
+// Two states would share one whose names differ in nothing but ".jsonl": see
+// [Store.Sharing].
+func (s *Store) HistoryPath() string {
+	if f, local := s.backend.(files); local {
+		return f.folder()
+	}
+	return ""
+}
+
+// Sharing returns the other state that would have its history in the same folder;
+// "" if there is none.
+func (s *Store) Sharing() string {
+	if f, local := s.backend.(files); local {
+		return f.sharing()
+	}
+	return ""
+}
+
+// Lock takes the right to write the state, as [Locker] says.
+func (s *Store) Lock(ctx context.Context, command string, wait time.Duration) (*Lock, error) {
+	return s.locker.Lock(ctx, command, wait)
+}
+
+// Unlock removes the lock that h holds, for a file system that keeps it although
+// the process is gone. The caller makes sure that it is. If somebody else has the
+// lock by now, or the process of h is there on this host, the error is a
+// [*LockedError].
+func (s *Store) Unlock(ctx context.Context, h *Holder) error { return s.locker.Break(ctx, h) }
+
+// Lineage returns the lineage of the state and reads no more than it must; "" where
+// there is no state, or none that can be read.
+func (s *Store) Lineage(ctx context.Context) string {
+	v, _ := s.backend.Newest(ctx)
+	return v.Lineage
+}
+
+// Load reads the state and verifies it whole. One that does not exist is an empty
+// state with serial 0, unless it was lost: there is a backup of it, or the history
+// has a run that wrote it. Then it is an [*Error].
+func (s *Store) Load(ctx context.Context) (*State, error) {
+	r, err := s.backend.Open(ctx, 0)
+	if errors.Is(err, fs.ErrNotExist) {
+		lost := s.Lost(ctx)
+		// The first versions may have been written in between.
+		if r, err = s.backend.Open(ctx, 0); errors.Is(err, fs.ErrNotExist) {
+			return &State{}, lost
+		}
+	}
+	if errors.Is(err, fs.ErrPermission) {
+		return nil, &Error{Path: s.String(), Reason: "no permission to read the state",
+			Advice: "run rollcall as the user who owns it, or give it to yours with chown"}
+	}
+	if err != nil {
+		return nil, fmt.Errorf("open the state: %w", err)
+	}
+	st, err := readNamed(r, s.String())
+	var damage *Error
+	if errors.As(err, &damage) {
+		damage.Advice = "the file was changed by something other than rollcall; put back a good copy of it"
+		if s.backedUp(ctx) {
+			damage.Advice = fmt.Sprintf("the file was changed by something other than rollcall; the version before is %s: "+
+				"compare the two, then put back the good one with cp", s.backend.Name(1))
+		}
+	}
+	return st, err
+}
+
+// readNamed reads a state, closes what it is read from, and names it in errors.
+func readNamed(r io.ReadCloser, name string) (*State, error) {
+	defer r.Close()
+	st, err := Read(r)
+	var damage *Error
+	if errors.As(err, &damage) {
+		damage.Path = name
+	}
+	return st, err
+}
+
+// backedUp reports whether the version before is there.
+func (s *Store) backedUp(ctx context.Context) bool {
+	r, err := s.backend.Open(ctx, 1)
+	if err == nil {
+		r.Close()
+	}
+	return !errors.Is(err, fs.ErrNotExist)
+}
+
+// LoadBackup reads the version before, and says what people call it. Where there
+// is none, the error is [fs.ErrNotExist].
+func (s *Store) LoadBackup(ctx context.Context) (st *State, name string, err error) {
+	name = s.backend.Name(1)
+	r, err := s.backend.Open(ctx, 1)
+	if err != nil {
+		return nil, name, fmt.Errorf("open the state: %w", err)
+	}
+	st, err = readNamed(r, name)
+	return st, name, err
+}
+
+// LoadFile reads a state file that is no store's, such as a copy.
+func LoadFile(path string) (*State, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, fmt.Errorf("open the state: %w", err)
+	}
+	return readNamed(f, path)
+}
+
+// Lost is an error if there is no state and something shows that there was one,
+// and says what to do.
+func (s *Store) Lost(ctx context.Context) error {
+	r, err := s.backend.Open(ctx, 0)
+	if err == nil {
+		r.Close()
+	}
+	if !errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	kept := s.backedUp(ctx)
+	last, err := s.newestChange(ctx)
+	switch {
+	case err != nil:
+		return err
+	case last == nil && !kept:
+		return nil
+	}
+	e := &Error{Path: s.String(), Reason: "the state is missing"}
+	advice := "put back a copy of it"
+	if kept {
+		e.Reason += ", and its backup is there"
+		advice = fmt.Sprintf("put back the version before with cp %s %s", s.backend.Name(1), s)
+	}
+	if last != nil {
+		e.Reason += fmt.Sprintf(", and run %d, of %s, left it at version %d", last.Number, last.Started.UTC().Format(time.RFC3339), last.SerialAfter)
+	}
+	e.Advice = advice + "; or begin anew with --new-state, as if no account had ever been there"
+	return e
+}
+
+// New returns an empty state to begin anew with, although there may have been
+// one. It is an error if there is one now.
+func (s *Store) New(ctx context.Context) (*State, error) {
+	r, err := s.backend.Open(ctx, 0)
+	if errors.Is(err, fs.ErrNotExist) {
+		return &State{}, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("look for the state: %w", err)
+	}
+	r.Close()
+	return nil, &Error{Path: s.String(), Reason: "a new state was asked for, and there is one already",
+		Advice: "leave out --new-state, which is for a state that was lost; to begin anew all the same, move this file away first"}
+}
+
+// Save writes the next version of a state: its serial grows by one, a lineage is
+// made where there is none, and the version before is kept as the backup. The
+// state becomes that version. When it is durable, and before it takes the place of
+// the old one, Save calls intend with it, which may be nil. An error of that
+// leaves the old one, as any error does, and so does a state that is not the
+// newest version any more.
+func (s *Store) Save(ctx context.Context, st *State, tool string, now time.Time, intend func(next *State) error) error {
+	slices.SortFunc(st.Accounts, func(a, b identity.Account) int { return a.Primary.Compare(b.Primary) })
+	next := *st
+	if next.Lineage == "" {
+		id := make([]byte, 16)
+		if _, err := rand.Read(id); err != nil {
+			return err
+		}
+		next.Lineage = hex.EncodeToString(id)
+	}
+	next.Serial++
+	next.Written, next.Tool = now.UTC(), tool
+	write := func(w io.Writer) (err error) {
+		next.Sum, err = next.write(w)
+		return err
+	}
+	ready := func() error {
+		if intend == nil {
+			return nil
+		}
+		return intend(&next)
+	}
+	err := s.backend.Commit(ctx, st.version(), write, ready)
+	if errors.Is(err, ErrOvertaken) {
+		err = &Error{Path: s.String(), Reason: "somebody else has written the state since it was read; nothing was changed",
+			Advice: "run the command again; if it says so again, look who removes the lock of the state"}
+	}
+	if err != nil {
+		return fmt.Errorf("write the state: %w", err)
+	}
+	*st = next
+	return nil
+}
