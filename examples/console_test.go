@@ -12,7 +12,7 @@ import (
 // TestConsole walks through the README of the example: a plan, an apply, an edit by
 // hand, its drift, and another apply.
 func TestConsole(t *testing.T) {
-	if _, err := exec.LookPath("python3"); err != nil {
+	if _, err := exec.LookPath("python3"); err != nil && os.Getenv("ROLLCALL_SERVERS") != "required" {
 		t.Skip("there is no python3")
 	}
 	run := program(t)

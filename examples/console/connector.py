@@ -239,14 +239,15 @@ class Connector:
                 break  # cut off
             try:
                 request = json.loads(line)
-            except ValueError as error:
-                print("a request is no JSON:", error, file=sys.stderr)
+                kind = request["type"]
+                if kind == "cancel":
+                    self.cancelled.add(request["target"])
+                    continue
+            except (ValueError, TypeError, KeyError) as error:
+                print("a line is no request:", repr(error), file=sys.stderr)
                 break
-            if request["type"] == "cancel":
-                self.cancelled.add(request["target"])
-                continue
             self.waiting.put(request)
-            if request["type"] == "bye":
+            if kind == "bye":
                 return
         self.ended = True
         self.waiting.put(None)

@@ -352,7 +352,11 @@ func (c *connector) change(ch change) (account, error) {
 // does not store are passed over.
 func (a account) with(fields map[string]json.RawMessage) (account, error) {
 	attributes := map[string]*string{}
-	for key, at := range map[string]any{"primary": &a.Primary, "aliases": &a.Aliases, "type": &a.Type, "attributes": &attributes} {
+	for _, field := range []struct {
+		key string
+		at  any
+	}{{"primary", &a.Primary}, {"aliases", &a.Aliases}, {"type", &a.Type}, {"attributes", &attributes}} {
+		key := field.key
 		raw, there := fields[key]
 		if !there {
 			continue
@@ -363,7 +367,7 @@ func (a account) with(fields map[string]json.RawMessage) (account, error) {
 		if string(raw) == "null" && (key == "primary" || key == "type") {
 			return a, &problem{Code: "refused", Message: "an account needs a " + key}
 		}
-		if err := json.Unmarshal(raw, at); err != nil {
+		if err := json.Unmarshal(raw, field.at); err != nil {
 			return a, &problem{Code: "refused", Message: key + ": " + err.Error()}
 		}
 	}

@@ -29,6 +29,9 @@ func Command(folder string, log io.Writer, command ...string) func() (*Process, 
 	return func() (*Process, error) {
 		cmd := exec.Command(command[0], command[1:]...)
 		cmd.Dir, cmd.Stderr = folder, log
+		// Its output may be held open by a process that outlives it.
+		cmd.WaitDelay = grace
+		grouped(cmd)
 		in, err := cmd.StdinPipe()
 		if err != nil {
 			return nil, err
@@ -44,6 +47,6 @@ func Command(folder string, log io.Writer, command ...string) func() (*Process, 
 			return err
 		})
 		go func() { _ = wait() }() // who asks for it is told
-		return &Process{In: in, Out: out, Kill: cmd.Process.Kill, Wait: wait}, nil
+		return &Process{In: in, Out: out, Kill: func() error { return kill(cmd.Process) }, Wait: wait}, nil
 	}
 }

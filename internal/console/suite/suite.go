@@ -3,6 +3,12 @@
 // its tests, and "rollcall console test" runs it for the author of a connector:
 // each result says what is asked and what the console did instead.
 //
+//	counts, err := suite.Run(ctx, suite.Subject{Open: open, Owner: "hq", Domain: "example.com"}, func(r suite.Result) {
+//		if r.Outcome == suite.Failed {
+//			t.Errorf("%s: %s\n%s", r.Check, r.Asks, r.Why)
+//		}
+//	})
+//
 // The suite works among accounts of its own, whose addresses begin with
 // rollcall-test- and a random text, and removes them after each check. Nothing
 // else may change the console meanwhile: that what was there before stays as it

@@ -2,10 +2,12 @@ package suite
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
 
+	"github.com/rollcall-cli/rollcall/internal/console"
 	"github.com/rollcall-cli/rollcall/internal/identity"
 	"github.com/rollcall-cli/rollcall/plan"
 )
@@ -181,5 +183,31 @@ func TestFaults(t *testing.T) {
 				t.Errorf("failed: %s\nwant:   %s", failed, c.fails)
 			}
 		})
+	}
+}
+
+// TestAbandoned: a run that is broken off removes its accounts, too.
+func TestAbandoned(t *testing.T) {
+	console := newReference(able, "")
+	ctx, cancel := context.WithCancel(context.Background())
+	seen := 0
+	_, err := Run(ctx, subject(console), func(r Result) {
+		if r.Check == "swap" {
+			seen = len(console.accounts)
+			cancel()
+		}
+	})
+	if !errors.Is(err, context.Canceled) || seen == 0 || len(console.accounts) > 0 {
+		t.Errorf("%v; %d accounts before, left: %v", err, seen, console.accounts)
+	}
+}
+
+// TestUnreachable: a console that cannot be opened is no result.
+func TestUnreachable(t *testing.T) {
+	s := subject(newReference(able, ""))
+	s.Open = func(context.Context, string) (console.Target, error) { return nil, errors.New("no route") }
+	counts, err := Run(context.Background(), s, func(r Result) { t.Errorf("%+v", r) })
+	if err == nil || counts != (Counts{}) {
+		t.Errorf("%+v, %v", counts, err)
 	}
 }

@@ -318,6 +318,9 @@ func (r *run) lines() {
 const often = 3
 
 func (r *run) cancel() {
+	if r.facts.BatchSize() == 1 {
+		r.skip("a request has one change (fact batch is 1)")
+	}
 	for round := range often {
 		w := r.greet()
 		accounts := r.several(200, fmt.Sprintf("round%d-", round))
@@ -329,7 +332,7 @@ func (r *run) cancel() {
 		}
 		r.whole(accounts, ok)
 		r.sweep()
-		if cancelled > 0 || len(accounts) == 1 {
+		if cancelled > 0 {
 			return
 		}
 	}
