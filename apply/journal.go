@@ -25,6 +25,8 @@ type Sent struct {
 	// Final marks the step by which the change is made, Back one that takes it
 	// back.
 	Final, Back bool
+	// Keep marks what the ledger alone has to learn. The console is not asked.
+	Keep bool
 	// At is when it was sent.
 	At time.Time
 }

@@ -47,6 +47,7 @@ type Recovered struct {
 //	                        else                                     it was not; what else
 //	                                                                 happened is drift
 //	removes                 the account is not there                 it was made
+//	keeps                                                            it was made
 func Recover(of Interrupted, l *Ledger, live []identity.Live, facts plan.Facts, now time.Time) (Recovered, error) {
 	seen := indexed(live, l)
 	owned := l.owners()
@@ -59,6 +60,11 @@ func Recover(of Interrupted, l *Ledger, live []identity.Live, facts plan.Facts, 
 	for i := range of.Sent {
 		s := &of.Sent[i]
 		if _, answered := answers[s.Key]; answered {
+			continue
+		}
+		if s.Keep {
+			answers[s.Key] = Answer{}
+			out.Answers = append(out.Answers, Received{Key: s.Key})
 			continue
 		}
 		verdict, found := seen.judge(&facts, s)

@@ -49,8 +49,8 @@ func (r *runner) send(ctx context.Context, tasks []*task) error {
 	if err := r.intend(ctx, tasks); err != nil {
 		return err
 	}
-	open := slices.Clone(tasks)
-	for attempt := 1; ; attempt++ {
+	open := slices.DeleteFunc(slices.Clone(tasks), func(t *task) bool { return t.Keep })
+	for attempt := 1; len(open) > 0; attempt++ {
 		if r.pace(ctx, len(open)) != nil {
 			cancelled(open)
 			return r.answers(open)
@@ -101,6 +101,7 @@ func (r *runner) send(ctx context.Context, tasks []*task) error {
 		}
 		return r.answers(open)
 	}
+	return nil
 }
 
 // unknown counts the steps of which is not known what became of them.
@@ -146,6 +147,9 @@ func (r *runner) request(ctx context.Context, tasks []*task) error {
 
 // intend writes steps into the journal.
 func (r *runner) intend(ctx context.Context, tasks []*task) error {
+	if len(tasks) == 0 {
+		return nil
+	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	sent := make([]Sent, len(tasks))

@@ -65,7 +65,7 @@ func (r *runner) makeBatch(ctx context.Context, b family) error {
 // makeAtOnce makes the changes of groups in one request.
 func (r *runner) makeAtOnce(ctx context.Context, b family) error {
 	var tasks []*task
-	of := map[int32]*task{} // nil for a change that needs no step
+	of := map[int32]*task{} // nil for a change that makes nothing
 	for _, group := range b {
 		number := r.number()
 		for _, i := range group {
@@ -73,28 +73,35 @@ func (r *runner) makeAtOnce(ctx context.Context, b family) error {
 				continue
 			}
 			of[i] = r.final(i, number)
-			if of[i] != nil {
-				tasks = append(tasks, of[i])
-			}
+			tasks = append(tasks, of[i])
 		}
 	}
-	var err error
-	if len(tasks) > 0 {
-		err = r.send(ctx, tasks)
-	}
+	err := r.send(ctx, tasks)
+	var kept []Received
 	for _, group := range b {
-		r.settle(group, of, err != nil || cause(ctx) != nil)
+		kept = append(kept, r.settle(group, of, err != nil || cause(ctx) != nil)...)
 	}
-	return err
+	return errors.Join(err, r.learned(kept))
 }
 
-// settle records what became of a group whose steps were sent. Where the run has
-// ended, what was not begun has not failed.
-func (r *runner) settle(group []int32, of map[int32]*task, ended bool) {
+// learned writes into the journal what the ledger alone has learned.
+func (r *runner) learned(kept []Received) error {
+	if len(kept) == 0 {
+		return nil
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.job.Journal.Answered(kept)
+}
+
+// settle records what became of a group whose steps were sent, and returns what
+// the ledger alone has learned. Where the run has ended, what was not begun has
+// not failed.
+func (r *runner) settle(group []int32, of map[int32]*task, ended bool) (kept []Received) {
 	failed, cut := none, none
 	for _, i := range group {
 		switch t := of[i]; {
-		case t == nil || !t.fails():
+		case t == nil || t.Keep || !t.fails():
 		case t.cut():
 			cut = i
 		case failed == none:
@@ -109,10 +116,11 @@ func (r *runner) settle(group []int32, of map[int32]*task, ended bool) {
 		switch t := of[i]; {
 		case r.changes[i].Idle():
 			r.idle()
-		case t != nil && !t.fails():
+		case t.Keep && failed == none && cut == none:
+			kept = append(kept, Received{Key: t.Key})
 			r.made(i, t.known, t.Key, t.answer)
-		case t == nil && failed == none && cut == none:
-			r.made(i, r.knownOf(i), "", Answer{})
+		case !t.Keep && !t.fails():
+			r.made(i, t.known, t.Key, t.answer)
 		default:
 			lost = append(lost, i)
 		}
@@ -120,6 +128,7 @@ func (r *runner) settle(group []int32, of map[int32]*task, ended bool) {
 	if failed != none && len(lost) > 0 {
 		r.failAs(lost, failed, of[failed])
 	}
+	return kept
 }
 
 const none = int32(-1)
@@ -155,35 +164,26 @@ func (r *runner) number() int {
 	return r.numbers
 }
 
-// final returns the step by which a change is made, or nil if the console has
-// nothing to do: what it stores is so already, or the account is not in it.
+// final returns the step by which a change is made. It is one to keep if the
+// console has nothing to do: what it stores is so already, or the account is not
+// in it.
 func (r *runner) final(i int32, group int) *task {
 	c := &r.changes[i]
 	known := r.knownOf(i)
 	t := &task{Sent: Sent{Step: Step{Group: group, Live: known.Live, By: r.job.By}, Change: int(i), Final: true}, known: known}
-	if r.goes(i) {
-		if known.Live == nil {
-			return nil
-		}
-		return t
-	}
 	after := c.Result()
-	if after == nil || c.Before == nil && r.facts.Removes && !after.Active() {
-		return nil
-	}
-	t.After = after
-	if known.Live == nil {
-		if r.facts.Removes && !after.Active() {
-			return nil
-		}
-		t.Initial = r.job.Initial
-	} else {
+	switch {
+	case r.goes(i), after == nil:
+		t.Keep = known.Live == nil
+	case known.Live == nil && r.facts.Removes && !after.Active():
+		t.After, t.Keep = after, true
+	case known.Live == nil:
+		t.After, t.Initial, t.Moves = after, r.job.Initial, r.movesTo(i)
+	default:
+		t.After, t.Moves = after, r.movesTo(i)
 		t.Fields, t.Clear = r.changed(c.Before, after, known.Live)
-		if len(t.Fields) == 0 {
-			return nil
-		}
+		t.Keep = len(t.Fields) == 0
 	}
-	t.Moves = r.movesTo(i)
 	return t
 }
 
@@ -243,6 +243,7 @@ func (r *runner) changed(before, after *identity.Account, live *identity.Live) (
 // Of a group that fails, what was done is taken back in reverse.
 func (r *runner) makePhases(ctx context.Context, group []int32) error {
 	var done []*task
+	var kept []Received
 	number := r.number()
 	live := map[int32]*identity.Live{} // as accounts are by now
 	of := map[int32]*task{}
@@ -259,17 +260,14 @@ func (r *runner) makePhases(ctx context.Context, group []int32) error {
 				of[i] = t
 			}
 		}
-		if len(phase) == 0 {
-			continue
-		}
 		err := r.send(ctx, phase)
 		for _, t := range phase {
-			if !t.fails() {
+			if !t.Keep && !t.fails() {
 				done = append(done, t)
 				live[int32(t.Change)] = left(t)
 			}
 		}
-		if failed := slices.IndexFunc(phase, func(t *task) bool { return t.fails() }); failed >= 0 {
+		if failed := slices.IndexFunc(phase, func(t *task) bool { return !t.Keep && t.fails() }); failed >= 0 {
 			return errors.Join(err, r.takeBack(ctx, group, phase[failed], done))
 		}
 		if err != nil {
@@ -277,16 +275,17 @@ func (r *runner) makePhases(ctx context.Context, group []int32) error {
 		}
 	}
 	for _, i := range group {
-		switch t := of[i]; {
-		case r.changes[i].Idle():
+		t := of[i]
+		if r.changes[i].Idle() {
 			r.idle()
-		case t == nil:
-			r.made(i, r.knownOf(i), "", Answer{})
-		default:
-			r.made(i, t.known, t.Key, t.answer)
+			continue
 		}
+		if t.Keep {
+			kept = append(kept, Received{Key: t.Key})
+		}
+		r.made(i, t.known, t.Key, t.answer)
 	}
-	return nil
+	return r.learned(kept)
 }
 
 // left returns an account as a step that was made leaves it; nil for one that
@@ -317,12 +316,9 @@ func (r *runner) phases(group []int32, number int) [][]*task {
 				given[x] = true
 			}
 		})
-		if final == nil {
-			continue
-		}
 		losesPrimary := given[final.primary()]
 		switch {
-		case final.Live == nil || len(given) == 0:
+		case final.Keep, final.Live == nil, len(given) == 0:
 		case final.Removes() && losesPrimary && r.facts.FixedPrimary:
 			// It cannot be renamed, and so goes first.
 			release = append(release, final)

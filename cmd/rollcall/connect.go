@@ -1,9 +1,12 @@
 package main
 
 import (
+	"bufio"
 	"context"
 	"fmt"
 	"io"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -12,14 +15,15 @@ import (
 	"github.com/rollcall-cli/rollcall/config"
 	"github.com/rollcall-cli/rollcall/internal/console"
 	consoles "github.com/rollcall-cli/rollcall/internal/console/all"
+	"github.com/rollcall-cli/rollcall/internal/console/wire"
 	"github.com/rollcall-cli/rollcall/internal/identity"
 	"github.com/rollcall-cli/rollcall/internal/render"
 	"github.com/rollcall-cli/rollcall/plan"
 )
 
 // connect opens the console of a configuration, once in a session, which closes it
-// in the end. Who changes it holds its lock file.
-func (s *session) connect(cfg *config.Config, ledger []identity.Account, changes bool) (console.Target, error) {
+// in the end. Who holds the lock of the state may change it.
+func (s *session) connect(cfg *config.Config, ledger []identity.Account) (console.Target, error) {
 	if s.console != nil {
 		return s.console, nil
 	}
@@ -29,7 +33,7 @@ func (s *session) connect(cfg *config.Config, ledger []identity.Account, changes
 		Timeout: c.Timeout, Concurrency: c.Concurrency, Ledger: ledger,
 		Log: func(line string) { s.note("console %q: %s", c.Name, line) },
 	}
-	if changes {
+	if s.locked != nil {
 		o.LockFile = consoleLock(cfg.StatePath)
 	}
 	target, err := consoles.Kind(c.Kind).Open(s.ctx, o)
@@ -71,16 +75,17 @@ func ownDomains(rules *plan.Rules) (names []string) {
 }
 
 // see reads the console and merges it with the ledger.
-func (s *session) see(cfg *config.Config, st *recorded, flags reading, changes bool, progress *render.Progress) (*console.View, error) {
-	target, err := s.connect(cfg, st.Accounts, changes)
-	if err != nil {
-		return nil, err
-	}
+func (s *session) see(cfg *config.Config, st *recorded, flags reading, progress *render.Progress) (*console.View, error) {
 	c := cfg.Console
-	if facts := target.Facts(); facts.Embedded {
-		return console.Embedded(st.Accounts, c.Name, c.Kind, facts), nil
+	kind := consoles.Kind(c.Kind)
+	if kind.Embedded {
+		target, err := s.connect(cfg, st.Accounts)
+		if err != nil {
+			return nil, err
+		}
+		return console.Embedded(st.Accounts, c.Name, c.Kind, target.Facts()), nil
 	}
-	live, receipt, err := s.live(cfg, flags.Snapshot, target, progress)
+	live, receipt, err := s.live(cfg, st, flags.Snapshot, progress)
 	if err != nil {
 		return nil, err
 	}
@@ -94,13 +99,94 @@ func (s *session) see(cfg *config.Config, st *recorded, flags reading, changes b
 	return v, nil
 }
 
-// live reads all accounts of the console.
-func (s *session) live(cfg *config.Config, snapshot string, target console.Target, progress *render.Progress) ([]identity.Live, plan.ConsoleReceipt, error) {
+// live reads all accounts of the console, or those that a snapshot of it has. Who
+// may change the console reads itself in any case.
+func (s *session) live(cfg *config.Config, st *recorded, snapshot string, progress *render.Progress) (live []identity.Live, receipt plan.ConsoleReceipt, err error) {
 	c := cfg.Console
-	progress.Update("reading console "+c.Name, "accounts", 0)
-	live, receipt, err := console.Read(s.ctx, target, c.Name, c.Kind, s.now, func(n int) { progress.Update("reading console "+c.Name, "accounts", n) })
+	if snapshot != "" && s.locked == nil {
+		return readSavedConsole(c, filepath.Join(snapshot, savedConsole))
+	}
+	target, err := s.connect(cfg, st.Accounts)
+	if err != nil {
+		return nil, receipt, err
+	}
+	task := "reading console " + c.Name
+	progress.Update(task, "accounts", 0)
+	live, receipt, err = console.Read(s.ctx, target, c.Name, c.Kind, s.now, func(n int) { progress.Update(task, "accounts", n) })
 	progress.Clear()
 	return live, receipt, err
+}
+
+// savedConsole is the file of a snapshot that has the accounts of the console.
+const savedConsole = "console.accounts.jsonl"
+
+// readSavedConsole reads the accounts of a console from a snapshot.
+func readSavedConsole(c *config.Console, path string) (live []identity.Live, receipt plan.ConsoleReceipt, err error) {
+	failed := func(err error) error {
+		return &console.ReadError{Console: c.Name, Err: fmt.Errorf("the snapshot: %w", err), Advice: "rollcall snapshot saves the console, too"}
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, receipt, failed(err)
+	}
+	defer f.Close()
+	saved, err := wire.ReadAccounts(bufio.NewReaderSize(f, 1<<20), func(l identity.Live) error {
+		live = append(identity.Grown(live), l)
+		return nil
+	})
+	if err != nil {
+		return nil, receipt, failed(fmt.Errorf("%s: %w", path, err))
+	}
+	return live, plan.ConsoleReceipt{Name: c.Name, Kind: c.Kind, Product: saved.Product, Version: saved.Version, Accounts: len(live), Facts: saved.Facts}, nil
+}
+
+// consider gives an input what the console has, and a header what is to be said of
+// it.
+func (s *session) consider(cfg *config.Config, v *console.View, in *plan.Input, p *plan.Header) error {
+	in.Accounts, in.Facts = v.Accounts, v.Receipt.Facts
+	p.Console, p.ConfigDigest = &v.Receipt, digest(cfg, &v.Receipt.Facts)
+	if v.Receipt.Facts.Embedded {
+		return nil
+	}
+	in.Merged = v.Merged
+	for _, note := range v.Notes {
+		p.Warnings = append(p.Warnings, fmt.Sprintf("console %q: %s", cfg.Console.Name, note))
+	}
+	blocked, err := s.blocked(&v.Receipt.Facts)
+	in.Blocked = blocked
+	return err
+}
+
+// blocked returns the addresses of accounts that runs have removed from a console
+// which gives them to nobody for a while, and until when.
+func (s *session) blocked(f *plan.Facts) (map[identity.Address]time.Time, error) {
+	if f.DeletedBlocks == 0 {
+		return nil, nil
+	}
+	runs, err := s.store.Runs(s.ctx)
+	if err != nil {
+		return nil, err
+	}
+	all := map[identity.Address]time.Time{}
+	for i := range runs {
+		past := &runs[i]
+		until := past.Started.Add(f.DeletedBlocks)
+		if past.Ended != nil {
+			until = past.Ended.Add(f.DeletedBlocks)
+		}
+		if !past.Outcome.Changed() || !until.After(s.now()) {
+			continue
+		}
+		_, err := s.store.Run(s.ctx, past.Number, func(c *identity.Change) {
+			if after := c.Result(); c.Before != nil && c.Before.Active() && (after == nil || f.Removes && !after.Active()) {
+				c.Before.EachAddress(func(x identity.Address) { all[x] = until })
+			}
+		})
+		if err != nil {
+			return nil, err
+		}
+	}
+	return all, nil
 }
 
 // merging says with what the accounts of a console are merged.

@@ -62,7 +62,7 @@ func (s *session) lookAtConsole() (*console.View, *render.ConsoleReport, error) 
 	if err != nil {
 		return nil, nil, err
 	}
-	v, err := s.see(cfg, st, reading{AllowEmpty: true}, false, progress)
+	v, err := s.see(cfg, st, reading{AllowEmpty: true}, progress)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -208,7 +208,7 @@ func (s *session) subject(cfg *config.Config) (suite.Subject, func(), error) {
 	if len(domains) == 0 {
 		return suite.Subject{}, nil, hinted{errors.New("the configuration declares no domain to test in"), `write domain "example.com" {}, with a domain of the console`}
 	}
-	if c.Kind == config.Local {
+	if consoles.Kind(c.Kind).Embedded {
 		return s.trial(domains[0])
 	}
 	if !c.Test {

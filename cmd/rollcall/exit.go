@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 
+	"github.com/rollcall-cli/rollcall/apply"
+	"github.com/rollcall-cli/rollcall/internal/console"
 	"github.com/rollcall-cli/rollcall/internal/directory"
 	"github.com/rollcall-cli/rollcall/state"
 )
@@ -25,6 +27,7 @@ const (
 	exitUnreachable exitCode = 10
 	exitLocked      exitCode = 11
 	exitRefused     exitCode = 12
+	exitDrift       exitCode = 13
 	exitInternal    exitCode = 70
 	exitUsage       exitCode = 80
 	exitInterrupted exitCode = 130
@@ -39,6 +42,8 @@ func codeOf(err error) exitCode {
 		refused *directory.RefusedError
 		read    *directory.ReadError
 		locked  *state.LockedError
+		unread  *console.ReadError
+		denied  *console.RefusedError
 	)
 	switch {
 	case err == nil:
@@ -51,9 +56,9 @@ func codeOf(err error) exitCode {
 		return exitUsage
 	case errors.As(err, &stale):
 		return exitStale
-	case errors.As(err, &refused):
+	case errors.As(err, &refused), errors.As(err, &denied), apply.CodeOf(err) == apply.Auth:
 		return exitRefused
-	case errors.As(err, &read):
+	case errors.As(err, &read), errors.As(err, &unread):
 		return exitUnreachable
 	case errors.As(err, &locked):
 		return exitLocked

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/rollcall-cli/rollcall/config"
+	"github.com/rollcall-cli/rollcall/internal/console"
 	"github.com/rollcall-cli/rollcall/internal/render"
 	"github.com/rollcall-cli/rollcall/plan"
 	"github.com/rollcall-cli/rollcall/state"
@@ -44,6 +45,7 @@ func (s *session) keep(cfg *config.Config) {
 type made struct {
 	plan  *plan.Plan
 	state *recorded
+	view  *console.View // of the console
 	known map[string]time.Time
 	again string // the command that applies the same again, without what lifts brakes
 	saved bool   // the plan was saved, and is good for one apply
@@ -87,7 +89,7 @@ func (s *session) plan(cfg *config.Config, flags reading, allowed [plan.Brakes]i
 	result.Header = g.header
 	known := s.standing()
 	result.Compare(known)
-	return &made{plan: result, state: g.state, known: known, again: s.command(append([]string{"apply"}, flags.args()...)...)}, nil
+	return &made{plan: result, state: g.state, view: g.view, known: known, again: s.command(append([]string{"apply"}, flags.args()...)...)}, nil
 }
 
 // gathered is what a plan is made of.
@@ -95,9 +97,10 @@ type gathered struct {
 	in     plan.Input
 	header plan.Header
 	state  *recorded
+	view   *console.View
 }
 
-// gather reads the directories and the state.
+// gather reads the directories, the state and the console.
 func (s *session) gather(cfg *config.Config, flags reading, allowed [plan.Brakes]int, progress *render.Progress) (*gathered, error) {
 	now := s.now()
 	wanted, err := wantedDirectories(cfg, flags.Directory)
@@ -125,7 +128,7 @@ func (s *session) gather(cfg *config.Config, flags reading, allowed [plan.Brakes
 	for b, n := range allowed {
 		in.Rules.Limits[b].Allowed = n
 	}
-	p := plan.Header{ToolVersion: release, Created: s.moment(), ConfigDigest: cfg.Digest(), Warnings: append(s.rewound(), cfg.Warnings()...)}
+	p := plan.Header{ToolVersion: release, Created: s.moment(), Warnings: append(s.rewound(), cfg.Warnings()...)}
 	p.Only, p.Except = spelled(selection.Only), spelled(selection.Except)
 	reader, err := s.reader(cfg, wanted, flags.Snapshot, progress)
 	if err != nil {
@@ -145,14 +148,20 @@ func (s *session) gather(cfg *config.Config, flags reading, allowed [plan.Brakes
 	if err != nil {
 		return nil, err
 	}
-	in.Accounts = st.Accounts
+	view, err := s.see(cfg, st, flags, progress)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.consider(cfg, view, &in, &p); err != nil {
+		return nil, err
+	}
 	p.Lineage, p.Serial, p.StateSum = st.Lineage, st.Serial, st.Sum
 	missing, err := gaps(cfg, p.Directories, &in, flags.AllowEmpty)
 	if err != nil {
 		return nil, err
 	}
 	p.Warnings = slices.Concat(p.Warnings, missing, undeclared(cfg, st.State), s.undeclaredSince(cfg, &in), told)
-	return &gathered{in, p, st}, nil
+	return &gathered{in, p, st, view}, nil
 }
 
 // state loads the state, or begins one anew.
