@@ -39,70 +39,6 @@ type Config struct {
 // Warnings returns the summaries of the warnings that [Load] gave.
 func (c *Config) Warnings() []string { return c.warnings }
 
-// Directory is a source of entries.
-type Directory struct {
-	Name string
-	// Kind is [ActiveDirectory], [LDAP] or [LDIF].
-	Kind string
-
-	// Paths are the files of an LDIF directory: paths, or patterns of
-	// [filepath.Match].
-	Paths []string
-	// patterns are Paths as they are written.
-	patterns []string
-
-	// The rest is for the kinds that are servers. There are either URLs, to be
-	// tried in order, or a Domain.
-	//
-	// URLs are ldap://host[:port] or ldaps://host[:port], in lower case.
-	URLs []string
-	// Domain is the DNS domain whose servers are looked up by SRV records, in
-	// lower case; Site limits the lookup to one site of Active Directory.
-	// Servers found so are spoken to as ldaps, or, with StartTLS, as ldap.
-	Domain, Site string
-	// BindDN is who reads: a distinguished name, for Active Directory also a
-	// user principal name or DOMAIN\user; "" for nobody, or for whom the client
-	// certificate names.
-	BindDN       string
-	BindPassword settings.Secret
-	// Kerberos says whose ticket logs in, or is nil. Every connection is then
-	// encrypted.
-	Kerberos *Kerberos
-	// CAFile holds the certificates, in PEM, of the authorities to trust in
-	// place of the system's; "" for the system's. ClientCert and ClientKey are
-	// PEM files, too; both or none is set.
-	CAFile, ClientCert, ClientKey string
-	// StartTLS asks for encryption on ldap:// connections.
-	StartTLS bool
-	// Insecure lets the password pass over an ldap:// connection without
-	// encryption. Certificates are verified regardless.
-	Insecure bool
-	// Timeout is how long one request, or one page of a search, may take.
-	Timeout time.Duration
-	// PageSize is how many entries are asked for at a time.
-	PageSize int
-}
-
-// Kerberos is a login by a ticket (RFC 4752).
-type Kerberos struct {
-	// Keytab is the file of the keys of Principal, which is name@REALM; Cache
-	// is the file of a credential cache, which tells whose it is. One of the
-	// two is set.
-	Principal, Keytab, Cache string
-	// Config is a krb5.conf.
-	Config string
-	// Service is the principal of the server's service, as ldap/host; "" for
-	// the one that is named after the server.
-	Service string
-}
-
-// Defaults of a directory.
-const (
-	DefaultTimeout  = 60 * time.Second
-	DefaultPageSize = 1000
-	DefaultKerberos = "/etc/krb5.conf"
-)
-
 // Scope says which objects of a directory to read and where in them to look.
 // Names of LDAP attributes are as written; letter case does not count.
 type Scope struct {
@@ -146,15 +82,14 @@ type Attribute struct {
 // passed over. It returns every problem that it finds, in order of file and
 // place. With an error among them there is no Config.
 //
-// Now decides which dates are past. The kinds are those of consoles;
-// [Local] is there in any case.
-func Load(dir string, now time.Time, kinds ...settings.Kind) (*Config, Diagnostics) {
+// Now decides which dates are past.
+func Load(dir string, now time.Time, kinds Kinds) (*Config, Diagnostics) {
 	r := &reporter{}
 	return r.load(dir, r.readDir(dir), now, kinds)
 }
 
 // Check is [Load] for a directory that will hold this one file.
-func Check(dir, name string, text []byte, now time.Time, kinds ...settings.Kind) (*Config, Diagnostics) {
+func Check(dir, name string, text []byte, now time.Time, kinds Kinds) (*Config, Diagnostics) {
 	r := &reporter{}
 	var sources []*source
 	if src := r.lexed(&source{path: filepath.Join(dir, name), text: text}); src != nil {
@@ -163,22 +98,23 @@ func Check(dir, name string, text []byte, now time.Time, kinds ...settings.Kind)
 	return r.load(dir, sources, now, kinds)
 }
 
-func (r *reporter) load(dir string, sources []*source, now time.Time, kinds []settings.Kind) (*Config, Diagnostics) {
+func (r *reporter) load(dir string, sources []*source, now time.Time, kinds Kinds) (*Config, Diagnostics) {
 	if sources == nil {
 		return nil, r.finish()
+	}
+	if !slices.ContainsFunc(kinds.Consoles, func(k settings.Kind) bool { return k.Name == Local }) {
+		kinds.Consoles = slices.Concat([]settings.Kind{{Name: Local}}, kinds.Consoles)
 	}
 	d := &decoder{
 		config: &Config{Dir: dir},
 		now:    now,
-	}
-	if !slices.ContainsFunc(kinds, func(k settings.Kind) bool { return k.Name == Local }) {
-		kinds = slices.Concat([]settings.Kind{{Name: Local}}, kinds)
+		kinds:  kinds,
 	}
 	used := func(path string) { d.config.Used = append(d.config.Used, path) }
 	read := &fileLines{}
 	d.evaluator = &evaluator{
 		reporter: r, functions: functionsIn(dir, used, read, r.environment), read: read,
-		consoles: kinds,
+		types: kinds.blockTypes(),
 	}
 	for _, src := range sources {
 		d.config.Files = append(d.config.Files, src.path)
@@ -203,6 +139,7 @@ type decoder struct {
 	*evaluator
 	config *Config
 	now    time.Time
+	kinds  Kinds
 	domains
 }
 

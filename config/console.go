@@ -1,11 +1,11 @@
 package config
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"time"
 
-	"github.com/hashicorp/hcl/v2/hclsyntax"
 	"github.com/zclconf/go-cty/cty"
 	"github.com/zclconf/go-cty/cty/convert"
 
@@ -53,22 +53,10 @@ type Console struct {
 const (
 	DefaultConcurrency = 1
 	DefaultMaxAttempts = 5
+	DefaultTimeout     = 60 * time.Second
 )
 
 var consoleAttributes = []string{"kind", "owner", "on_drift", "concurrency", "rate", "max_attempts", "timeout", "verify", "test", "initial"}
-
-// consoleType returns the type of a console's block: what its kind takes, or,
-// for a kind that is not known, what any kind does.
-func (e *evaluator) consoleType(t blockType, raw *hclsyntax.Block) blockType {
-	if k := e.namedKind(raw, e.consoles); k != nil {
-		return t.ofKind(k)
-	}
-	for i := range e.consoles {
-		t = t.ofKind(&e.consoles[i])
-	}
-	t.kind = ""
-	return t
-}
 
 func (d *decoder) readConsole(blocks []*block) {
 	d.config.Console = newConsole()
@@ -89,15 +77,12 @@ func newConsole() *Console {
 }
 
 func (d *decoder) console(b *block, c *Console) {
-	var kinds []string
-	for i := range d.consoles {
-		kinds = append(kinds, d.consoles[i].Name)
-	}
-	c.Name, c.Kind = b.label, b.oneOf("kind", kinds...)
-	k := d.namedKind(b.Block, d.consoles)
-	if !b.require("kind", "expected "+alternatives(kinds, "kind = %q")) || k == nil {
+	c.Name = b.label
+	k := b.kind(d.kinds.Consoles, consoleAttributes...)
+	if k == nil {
 		return
 	}
+	c.Kind = k.Name
 	c.FailOnDrift = b.oneOf("on_drift", "correct", "fail") == "fail"
 	c.Concurrency = b.number("concurrency", 1, 64, c.Concurrency)
 	c.MaxAttempts = b.number("max_attempts", 1, 100, c.MaxAttempts)
@@ -111,17 +96,14 @@ func (d *decoder) console(b *block, c *Console) {
 	c.Test = b.flag("test", false)
 	c.Owner = d.owner(b, c.Kind)
 	c.Initial = d.initial(b)
-	c.Settings = b.ofKind(k, d.config.Dir)
-	if k.Where != nil && !d.diags.HasErrors() {
-		c.where = k.Where(c.Settings)
-	}
+	c.Settings, c.where = b.settings(k, d.config.Dir)
 }
 
 // owner returns what accounts are marked with.
 func (d *decoder) owner(b *block, kind string) string {
 	if kind == Local {
 		if b.has("owner") {
-			d.errorf(b.at("owner"), "remove it; nobody else has accounts in the state file", "a console of kind %q has no owner", Local)
+			d.errorf(b.Body.Attributes["owner"].SrcRange, "remove it; nobody else has accounts in the state file", "a console of kind %q has no owner", Local)
 		}
 		return ""
 	}
@@ -178,4 +160,39 @@ func (b *block) rate(name string) float64 {
 		b.errorf(b.rangeOf(name), "write how many changes there may be in a second, as 20 or 0.5, or remove it for no bound", "%q is not above zero", name)
 	}
 	return rate
+}
+
+// ConsoleStarter returns a block to begin with for a kind of console: what is
+// required, and, commented out, what else the kind takes.
+func ConsoleStarter(k settings.Kind) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "# %s\nconsole %q {\n  kind = %q\n", k.Help, k.Name, k.Name)
+	if k.Name != Local {
+		b.WriteString("  owner = \"hq\" # the name of this configuration, with which accounts are marked as its own\n")
+	}
+	write := func(indent string, all []settings.Setting) {
+		for i := range all {
+			s := &all[i]
+			line := s.Name + " = " + exampleOf(s)
+			if s.Help != "" {
+				line += " # " + s.Help
+			}
+			if !s.Required && !strings.Contains(indent, "#") {
+				line = "# " + line
+			}
+			fmt.Fprintf(&b, "%s%s\n", indent, line)
+		}
+	}
+	write("  ", k.Settings)
+	for _, inner := range k.Blocks {
+		indent := "  "
+		if !inner.Required {
+			indent = "  # "
+		}
+		fmt.Fprintf(&b, "\n%s%s {\n", indent, inner.Name)
+		write(indent+"  ", inner.Settings)
+		fmt.Fprintf(&b, "%s}\n", indent)
+	}
+	b.WriteString("}\n")
+	return string(layout([]byte(b.String())))
 }

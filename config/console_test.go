@@ -10,36 +10,23 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	consoles "github.com/rollcall-cli/rollcall/internal/console/all"
+	"github.com/rollcall-cli/rollcall/internal/console/exec"
+	"github.com/rollcall-cli/rollcall/internal/directory/all"
 	"github.com/rollcall-cli/rollcall/internal/identity"
 	"github.com/rollcall-cli/rollcall/internal/settings"
 	"github.com/rollcall-cli/rollcall/plan"
 )
 
-// execKind is a kind as an adapter declares it: a program and what it is told.
-var execKind = settings.Kind{
-	Name: "exec", Help: "A program of your own that speaks rollcall-console/1.",
-	Settings: []settings.Setting{
-		{Name: "command", Type: settings.Texts, Required: true, Example: `["./connector"]`, Help: "The program and its arguments."},
-		{Name: "config", Type: settings.Any, Help: "What the program is told when it starts."},
-	},
-	Check: func(v settings.Values) []settings.Problem {
-		if command := v.Texts("command"); len(command) > 0 && strings.TrimSpace(command[0]) == "" {
-			return []settings.Problem{{Setting: "command", Summary: "the command names no program", Hint: `write command = ["./connector"]`}}
-		}
-		return nil
-	},
-	Where: func(v settings.Values) []string { return append(v.Texts("command"), v.JSON("config").Shown) },
-}
-
 // serviceKind has a setting of every type, and blocks.
 var serviceKind = settings.Kind{
 	Name: "service",
 	Settings: []settings.Setting{
-		{Name: "url", Required: true, Check: func(text string) (wrong, advice string) {
+		{Name: "url", Required: true, Check: func(text string) (p settings.Problem) {
 			if !strings.HasPrefix(text, "https://") {
-				return "is no https:// URL", `write url = "https://idp.example.com"`
+				return settings.Problem{Summary: "%s is no https:// URL", Hint: `write url = "https://idp.example.com"`}
 			}
-			return "", ""
+			return p
 		}},
 		{Name: "token", Secret: true},
 		{Name: "mode", Words: []string{"full", "partial"}, Default: "full"},
@@ -66,7 +53,7 @@ var serviceKind = settings.Kind{
 	Where: func(v settings.Values) []string { return []string{v.Text("url")} },
 }
 
-var testKinds = []settings.Kind{execKind, serviceKind}
+var testKinds = Kinds{Directories: all.Settings(), Consoles: append(consoles.Settings(), serviceKind)}
 
 func TestConsole(t *testing.T) {
 	t.Setenv("ROLLCALL_TOKEN", password)
@@ -208,7 +195,7 @@ func TestURLWithPassword(t *testing.T) {
 		if err := os.WriteFile(filepath.Join(dir, "a.hcl"), []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		_, diags := Load(dir, now)
+		_, diags := Load(dir, now, testKinds)
 		var out strings.Builder
 		if err := diags.Write(&out, false); err != nil || len(diags) == 0 {
 			t.Fatal(diags, err)
@@ -268,5 +255,23 @@ func TestFactNames(t *testing.T) {
 		if err != nil || cmp.Equal(facts, plan.Facts{}) {
 			t.Errorf("%s = %s: %+v, %v", name, value, facts, err)
 		}
+	}
+}
+
+// TestConsoleStarter: the block to begin with is one that loads.
+func TestConsoleStarter(t *testing.T) {
+	want := `# A connector: a program that speaks the protocol rollcall-console/1.
+console "exec" {
+  kind    = "exec"
+  owner   = "hq"            # the name of this configuration, with which accounts are marked as its own
+  command = ["./connector"] # the program and its arguments, run without a shell in the folder of the file
+  # config = { url = "https://gateway.example.com" } # what the connector is told in hello, of any shape; its texts are secret
+}
+`
+	if got := ConsoleStarter(exec.Kind.Kind); got != want {
+		t.Errorf("got\n%swant\n%s", got, want)
+	}
+	for _, k := range testKinds.Consoles {
+		load(t, map[string]string{"a.hcl": small, "console.hcl": strings.Replace(ConsoleStarter(k), `"..."`, `"https://a"`, 1)})
 	}
 }

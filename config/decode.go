@@ -31,13 +31,10 @@ type block struct {
 // open checks the shape of a block and evaluates its attributes. It returns nil
 // for a block that has no name to go on with.
 func (e *evaluator) open(raw *hclsyntax.Block) *block {
-	t, ok := blockTypeOf(blockTypes, raw.Type)
+	t, ok := blockTypeOf(e.types, raw.Type)
 	if !ok {
-		e.errorf(raw.TypeRange, didYouMean(raw.Type, blockNames(blockTypes), "%s"), "there is no block %q", raw.Type)
+		e.errorf(raw.TypeRange, didYouMean(raw.Type, blockNames(e.types), "%s"), "there is no block %q", raw.Type)
 		return nil
-	}
-	if t.name == consoleBlock {
-		t = e.consoleType(t, raw)
 	}
 	return e.openAs(t, raw)
 }
@@ -58,7 +55,7 @@ func (e *evaluator) openAs(t blockType, raw *hclsyntax.Block) *block {
 		if slices.Contains(t.attributes, nested.Type) {
 			hint = "it is an attribute; write " + nested.Type + " = ..."
 		}
-		e.errorf(nested.TypeRange, hint, "%s holds no block %q", t.named(), nested.Type)
+		e.errorf(nested.TypeRange, hint, "%s block holds no block %q", t.named(), nested.Type)
 	}
 	if t.name == localsBlock {
 		if len(raw.Labels) > 0 {
@@ -72,10 +69,10 @@ func (e *evaluator) openAs(t blockType, raw *hclsyntax.Block) *block {
 			if n, ok := blockTypeOf(t.blocks, a.Name); ok {
 				hint = "it is a block; write " + n.example + " ... }"
 			}
-			e.errorf(a.NameRange, hint, "%s has no attribute %q", t.named(), a.Name)
+			e.errorf(a.NameRange, hint, "%s block has no attribute %q", t.named(), a.Name)
 			continue
 		}
-		if t.name == "scope" && a.Name == "directory" {
+		if t.name == "scope" && a.Name == directoryBlock {
 			continue
 		}
 		value, ok := e.eval(a.Expr, slices.Contains(t.secrets, a.Name))
@@ -87,12 +84,12 @@ func (e *evaluator) openAs(t blockType, raw *hclsyntax.Block) *block {
 	}
 	switch {
 	case !t.labelled && len(raw.Labels) > 0:
-		e.errorf(raw.LabelRanges[0], "write "+t.example, "%s has no label", t.named())
+		e.errorf(raw.LabelRanges[0], "write "+t.example, "%s block has no label", t.named())
 	case t.labelled && len(raw.Labels) == 0:
-		e.errorf(raw.TypeRange, "write "+t.example, "%s needs a label", t.named())
+		e.errorf(raw.TypeRange, "write "+t.example, "%s block needs a label", t.named())
 		return nil
 	case t.labelled && len(raw.Labels) > 1:
-		e.errorf(raw.LabelRanges[1], "write "+t.example, "%s has one label", t.named())
+		e.errorf(raw.LabelRanges[1], "write "+t.example, "%s block has one label", t.named())
 	case t.labelled && strings.TrimSpace(raw.Labels[0]) == "":
 		e.errorf(raw.LabelRanges[0], "write "+t.example, "the label is empty")
 		return nil

@@ -59,7 +59,7 @@ func TestDiagnostics(t *testing.T) {
 				}
 			}
 			inDir(t, files)
-			config, diags := Load(".", now, testKinds...)
+			config, diags := Load(".", now, testKinds)
 			if (config == nil) != diags.HasErrors() || (diags.Err() == nil) == diags.HasErrors() {
 				t.Errorf("config %v with %d errors, Err %v", config, diags.Count(Error), diags.Err())
 			}

@@ -20,9 +20,8 @@ import (
 // its facts, is added by the caller.
 func (c *Config) Digest(more ...string) string {
 	type directory struct {
-		Name, Kind   string
-		Paths, URLs  []string
-		Domain, Site string
+		Name, Kind string
+		Where      []string
 	}
 	type scope struct {
 		Name, Directory, Filter string
@@ -68,10 +67,9 @@ func (c *Config) Digest(more ...string) string {
 		Console     *console `json:",omitempty"` // nil for the local one
 		More        []string `json:",omitempty"`
 	}
-	all.Version = 2
+	all.Version = 3
 	for _, d := range c.Directories {
-		paths := slices.Compact(slices.Sorted(slices.Values(d.patterns)))
-		all.Directories = append(all.Directories, directory{d.Name, d.Kind, paths, d.URLs, d.Domain, d.Site})
+		all.Directories = append(all.Directories, directory{d.Name, d.Kind, d.where})
 	}
 	slices.SortFunc(all.Directories, func(a, b directory) int { return strings.Compare(a.Name, b.Name) })
 	all.Domains = c.Rules.Domains

@@ -9,7 +9,8 @@
 //	names.go       the blocks and attributes that exist; everything else is
 //	               misspelt
 //	eval.go        expressions, locals and functions become values
-//	directories.go, domains.go, scopes.go, guards.go, settings.go
+//	kinds.go       what a kind of directory or console takes, by its settings
+//	directories.go, domains.go, scopes.go, console.go, guards.go, settings.go
 //	               blocks become the types of this package and of plan
 //
 // The decoders do not stop at a problem. Each reports it at the place in the
@@ -26,8 +27,8 @@
 // # Secrets
 //
 // What env and file return is marked, and the mark stays on whatever is made of
-// it. No marked value is shown in a diagnostic. The bind password ends in a
-// [Secret], which does not print; a literal that is assigned to a name that
-// looks like one of a password, commented out or not, is masked wherever its
-// source line is shown.
+// it. No marked value is shown in a diagnostic. What a kind takes as a secret ends
+// in a [settings.Secret], which does not print; a literal that is assigned to a
+// name that looks like one of a password, or that is a URL with a user in it,
+// commented out or not, is masked wherever its source line is shown.
 package config

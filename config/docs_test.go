@@ -6,6 +6,9 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	consoles "github.com/rollcall-cli/rollcall/internal/console/all"
+	"github.com/rollcall-cli/rollcall/internal/directory/all"
 )
 
 // TestPage loads the examples of the page as one configuration, and looks there
@@ -34,7 +37,8 @@ func TestPage(t *testing.T) {
 
 	examples := strings.Join(example.FindAllString(page, -1), "\n")
 	text := example.ReplaceAllString(page, "")
-	for _, b := range blockTypes {
+	kinds := Kinds{Directories: all.Settings(), Consoles: consoles.Settings()}
+	for _, b := range kinds.blockTypes() {
 		if !strings.Contains(text, "(#"+b.name) && !strings.Contains(text, "-"+b.name+")") {
 			t.Errorf("the page has no chapter on %q", b.name)
 		}
@@ -52,11 +56,6 @@ func TestPage(t *testing.T) {
 			if !strings.Contains(text, "`"+a+"`") {
 				t.Errorf("the page does not explain %s.%s", b.name, a)
 			}
-		}
-	}
-	for _, s := range execKind.Settings {
-		if !strings.Contains(text, "| `"+s.Name+"` |") {
-			t.Errorf("the page does not explain %s of kind %s", s.Name, execKind.Name)
 		}
 	}
 	for _, name := range functionNames() {

@@ -29,7 +29,7 @@ func (d *decoder) readDomains(blocks []*block) {
 		case wild && !ignored && identity.ValidDomain("x."+below):
 			d.errorf(b.labelRange(), "add ignore = true, or write each domain by its name", "%q stands for many domains, whose addresses can only be ignored", b.label)
 		case !wild && !identity.ValidDomain(name), wild && !identity.ValidDomain("x."+below):
-			d.errorf(b.labelRange(), domainHint(b.label), "%q is not a domain", b.label)
+			d.errorf(b.labelRange(), identity.DomainHint(b.label), "%q is not a domain", b.label)
 		}
 		if first := d.declared[name]; first != nil {
 			d.twice(b, first)
@@ -64,7 +64,7 @@ func (d *decoder) readDomains(blocks []*block) {
 			case it.shown == "": // not a string, and told
 				continue
 			case !identity.ValidDomain(alias):
-				d.errorf(it.rng, domainHint(it.text), "%s is not a domain", it.shown)
+				d.errorf(it.rng, identity.DomainHint(it.text), "%s is not a domain", it.shown)
 				continue
 			case d.declared[alias] != nil:
 				d.errorf(it.rng, "remove it from here, or remove the domain block at "+place(d.declared[alias].labelRange()), "%s is a declared domain, and cannot be an alias too", it.shown)
@@ -137,19 +137,4 @@ func (d *decoder) ownOnly(b *block, attribute string) []string {
 	}
 	slices.Sort(names)
 	return slices.Compact(names)
-}
-
-// domainHint says how to write a domain that was written otherwise.
-func domainHint(text string) string {
-	switch {
-	case strings.ContainsFunc(text, func(r rune) bool { return r > 0x7f }):
-		return "write the A-label form of an internationalized domain, which begins with xn--"
-	case strings.Contains(text, "@"):
-		return "write only what stands behind the @"
-	case strings.HasPrefix(text, "*."):
-		return "write each domain by its name, or ignore = true for all below one"
-	case strings.HasSuffix(text, "."):
-		return "write it without the dot at the end"
-	}
-	return `a domain is two or more labels of letters, digits and inner hyphens, as in "example.com"`
 }

@@ -9,8 +9,6 @@ import (
 	"github.com/hashicorp/hcl/v2/hclsyntax"
 	"github.com/zclconf/go-cty/cty"
 	"github.com/zclconf/go-cty/cty/function"
-
-	"github.com/rollcall-cli/rollcall/internal/settings"
 )
 
 // evaluator turns expressions into values.
@@ -23,8 +21,8 @@ type evaluator struct {
 	names []string
 	// directories are the labels that a reference may name.
 	directories []string
-	// consoles are the kinds of consoles.
-	consoles []settings.Kind
+	// types are the blocks that there are.
+	types []blockType
 }
 
 type localValue struct {

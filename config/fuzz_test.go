@@ -20,7 +20,7 @@ func loadAll(t *testing.T, text []byte) {
 			t.Fatal(err)
 		}
 	}
-	config, diags := Load(dir, now, testKinds...)
+	config, diags := Load(dir, now, testKinds)
 	if (config == nil) != diags.HasErrors() {
 		t.Fatalf("config %v with errors %v", config, diags.Err())
 	}
@@ -44,7 +44,7 @@ func loadAll(t *testing.T, text []byte) {
 			}
 		}
 	}
-	again, more := Load(dir, now, testKinds...)
+	again, more := Load(dir, now, testKinds)
 	if len(more) != len(diags) || config != nil && config.Digest() != again.Digest() {
 		t.Fatal("a second run says something else")
 	}
@@ -58,7 +58,7 @@ func loadAll(t *testing.T, text []byte) {
 	if err := os.WriteFile(filepath.Join(dir, "a.hcl"), formatted, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if laidOut, diags := Load(dir, now, testKinds...); laidOut == nil || laidOut.Digest() != config.Digest() {
+	if laidOut, diags := Load(dir, now, testKinds); laidOut == nil || laidOut.Digest() != config.Digest() {
 		t.Fatalf("the layout says something else: %v\n%s", diags.Err(), formatted)
 	}
 }
@@ -76,7 +76,7 @@ func TestTruncated(t *testing.T) {
 		if err := os.WriteFile(filepath.Join(dir, "rollcall.hcl"), []byte(example[:n]), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		config, diags := Load(dir, now, testKinds...)
+		config, diags := Load(dir, now, testKinds)
 		if config != nil && n < strings.Index(example, "domain \"gmail") {
 			t.Fatalf("%d bytes are a configuration", n)
 		}

@@ -53,7 +53,7 @@ func (d *decoder) guarded(it item) []identity.Address {
 		hint := err.Error()
 		switch {
 		case errors.Is(err, identity.ErrAddressDomain):
-			hint = domainHint(it.text[strings.IndexByte(it.text, '@')+1:])
+			hint = identity.DomainHint(it.text[strings.IndexByte(it.text, '@')+1:])
 		case strings.TrimSpace(it.text) != it.text:
 			hint = "remove the spaces around it"
 		case strings.Contains(it.text, ":"):

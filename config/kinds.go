@@ -7,59 +7,114 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/hashicorp/hcl/v2"
-	"github.com/hashicorp/hcl/v2/hclsyntax"
 	"github.com/zclconf/go-cty/cty"
 	ctyjson "github.com/zclconf/go-cty/cty/json"
 
 	"github.com/rollcall-cli/rollcall/internal/settings"
 )
 
-// namedKind returns the kind that a block names, or nil.
-func (e *evaluator) namedKind(raw *hclsyntax.Block, kinds []settings.Kind) *settings.Kind {
-	a := raw.Body.Attributes["kind"]
-	if a == nil {
-		return nil
-	}
-	v, ok := e.eval(a.Expr, false)
-	if !ok {
-		return nil
-	}
-	plain, _ := v.Unmark()
-	if plain.IsNull() || plain.Type() != cty.String {
-		return nil
-	}
-	i := slices.IndexFunc(kinds, func(k settings.Kind) bool { return k.Name == plain.AsString() })
-	if i < 0 {
-		return nil
-	}
-	return &kinds[i]
+// Kinds are what the attribute kind of blocks may say.
+type Kinds struct {
+	// [Local] is among the consoles in any case.
+	Directories, Consoles []settings.Kind
 }
 
-// ofKind returns the type of a block with the attributes and blocks of a kind
-// beside its own.
-func (t blockType) ofKind(k *settings.Kind) blockType {
-	names := func(all []settings.Setting) (names, secrets []string) {
-		for i := range all {
-			names = append(names, all[i].Name)
-			if all[i].Secret {
-				secrets = append(secrets, all[i].Name)
-			}
+// blockTypes are what a configuration consists of, whose blocks take what any of
+// the kinds does.
+func (k *Kinds) blockTypes() []blockType {
+	all := slices.Clone(blockTypes)
+	for i := range all {
+		switch t := &all[i]; t.name {
+		case directoryBlock:
+			t.takes(k.Directories)
+		case consoleBlock:
+			t.takes(k.Consoles)
 		}
-		return names, secrets
 	}
-	own, secrets := names(k.Settings)
-	t.kind, t.attributes, t.secrets = k.Name, slices.Concat(t.attributes, own), secrets
-	for i := range k.Blocks {
-		inner := blockType{name: k.Blocks[i].Name, example: k.Blocks[i].Name + " {"}
-		inner.attributes, inner.secrets = names(k.Blocks[i].Settings)
-		t.blocks = append(t.blocks, inner)
-	}
-	return t
+	return all
 }
 
-// ofKind reads what a block says of the settings of its kind.
-func (b *block) ofKind(k *settings.Kind, folder string) settings.Values {
+// takes adds the attributes and blocks of kinds to those of the type.
+func (t *blockType) takes(kinds []settings.Kind) {
+	t.attributes = slices.Clone(t.attributes)
+	for _, k := range kinds {
+		t.add(k.Settings)
+		for _, b := range k.Blocks {
+			i := slices.IndexFunc(t.blocks, func(inner blockType) bool { return inner.name == b.Name })
+			if i < 0 {
+				i = len(t.blocks)
+				t.blocks = append(t.blocks, blockType{name: b.Name, example: b.Name + " {"})
+			}
+			t.blocks[i].add(b.Settings)
+		}
+	}
+}
+
+func (t *blockType) add(all []settings.Setting) {
+	for _, s := range all {
+		if !slices.Contains(t.attributes, s.Name) {
+			t.attributes = append(t.attributes, s.Name)
+		}
+		if s.Secret {
+			t.secrets = append(t.secrets, s.Name)
+		}
+	}
+}
+
+// kind returns the kind that the block says it is of, or nil. What stands in it
+// and belongs to other kinds alone is reported and forgotten.
+func (b *block) kind(kinds []settings.Kind, common ...string) *settings.Kind {
+	var names []string
+	for _, k := range kinds {
+		names = append(names, k.Name)
+	}
+	if !b.require("kind", "expected "+alternatives(names, "kind = %q")) {
+		return nil
+	}
+	it, ok := b.text("kind")
+	if !ok || !b.isWord("kind", it, names) {
+		return nil // which attributes belong here is anybody's guess
+	}
+	k := &kinds[slices.Index(names, it.text)]
+	of := fmt.Sprintf("a %s of kind %q", b.Type, k.Name)
+	hint := "remove it"
+	if len(k.Settings) > 0 {
+		hint += "; the kind takes " + alternatives(namesOf(k.Settings), "%s")
+	}
+	b.only(k.Settings, append(common, "kind"), of, hint)
+	b.blocks = slices.DeleteFunc(b.blocks, func(inner *block) bool {
+		i := slices.IndexFunc(k.Blocks, func(known settings.Block) bool { return known.Name == inner.Type })
+		if i < 0 {
+			b.errorf(inner.TypeRange, hint, "%s has no block %q", of, inner.Type)
+			return true
+		}
+		inner.only(k.Blocks[i].Settings, nil, fmt.Sprintf("the %s block of %s", inner.Type, of), "remove it; the block takes "+alternatives(namesOf(k.Blocks[i].Settings), "%s"))
+		return false
+	})
+	return k
+}
+
+// only reports and forgets the attributes that are none of the settings.
+func (b *block) only(all []settings.Setting, common []string, of, hint string) {
+	for _, a := range inOrder(b.Body.Attributes) {
+		known := slices.Contains(common, a.Name) || slices.Contains(namesOf(all), a.Name)
+		if !known && b.has(a.Name) {
+			b.errorf(a.NameRange, hint, "%s has no attribute %q", of, a.Name)
+			delete(b.values, a.Name)
+		}
+	}
+}
+
+func namesOf(all []settings.Setting) (names []string) {
+	for i := range all {
+		names = append(names, all[i].Name)
+	}
+	return names
+}
+
+// settings reads what the block says of the settings of its kind, and where that
+// is.
+func (b *block) settings(k *settings.Kind, folder string) (values settings.Values, where []string) {
 	set := b.set(k.Settings)
 	for i := range k.Blocks {
 		of := &k.Blocks[i]
@@ -71,17 +126,54 @@ func (b *block) ofKind(k *settings.Kind, folder string) settings.Values {
 			b.errorf(b.header(), "write "+of.Name+" { ... } in it", "%s lacks the block %q", b.named(), of.Name)
 		}
 	}
-	values := k.Values(b.label, folder, set)
+	values = k.Values(b.label, folder, set)
 	if k.Check != nil {
 		for _, p := range k.Check(values) {
-			severity := Error
-			if p.Warning {
-				severity = Warning
-			}
-			b.report(severity, b.at(p.Setting), p.Hint, p.Summary)
+			b.problem(&p)
 		}
 	}
-	return values
+	if k.Where != nil && !b.diags.HasErrors() {
+		where = k.Where(values)
+	}
+	return values, where
+}
+
+// problem reports what a kind has against its settings.
+func (b *block) problem(p *settings.Problem) {
+	name, rest, _ := strings.Cut(p.Setting, ".")
+	a := b.Body.Attributes[name]
+	if inner := b.inside(name); a == nil && len(inner) > 0 {
+		of := *p
+		of.Setting = rest
+		inner[0].problem(&of)
+		return
+	}
+	severity, rng, summary := Error, b.header(), p.Summary
+	if p.Warning {
+		severity = Warning
+	}
+	switch {
+	case a == nil:
+	case p.Part == settings.Name:
+		rng = a.NameRange
+	case p.Part == settings.Value:
+		rng = b.rangeOf(name)
+		if it, ok := b.valueAt(name, p.Item); ok {
+			rng, summary = it.rng, strings.ReplaceAll(summary, "%s", it.shown)
+		}
+	default:
+		rng = a.SrcRange
+	}
+	b.report(severity, rng, p.Hint, summary)
+}
+
+// valueAt returns a text, or that of a list.
+func (b *block) valueAt(name string, i int) (item, bool) {
+	items, _ := b.textOrTexts(name) // whose problems are reported already
+	if i < len(items) {
+		return items[i], true
+	}
+	return item{}, false
 }
 
 // inside returns the blocks of a type that stand in the block.
@@ -94,18 +186,6 @@ func (b *block) inside(name string) (found []*block) {
 	return found
 }
 
-// at returns where a setting of the block stands, written as problems name it.
-func (b *block) at(name string) hcl.Range {
-	first, rest, _ := strings.Cut(name, ".")
-	if a := b.Body.Attributes[first]; a != nil {
-		return a.SrcRange
-	}
-	if inner := b.inside(first); len(inner) > 0 {
-		return inner[0].at(rest)
-	}
-	return b.header()
-}
-
 // set reads the settings of the block that are written. One that cannot be read
 // is nil.
 func (b *block) set(all []settings.Setting) map[string]any {
@@ -116,7 +196,11 @@ func (b *block) set(all []settings.Setting) map[string]any {
 		case b.has(s.Name):
 			set[s.Name] = b.setting(s)
 		case s.Required:
-			b.require(s.Name, "write "+s.Name+" = "+exampleOf(s))
+			hint := "write " + s.Name + " = " + exampleOf(s)
+			if s.Help != "" {
+				hint += "; " + s.Help
+			}
+			b.require(s.Name, hint)
 		}
 	}
 	return set
@@ -125,7 +209,7 @@ func (b *block) set(all []settings.Setting) map[string]any {
 func (b *block) setting(s *settings.Setting) any {
 	switch s.Type {
 	case settings.Texts:
-		if list, ok := b.checked(s); ok {
+		if list := b.list(s); list != nil {
 			return list
 		}
 	case settings.Number:
@@ -159,32 +243,38 @@ func (b *block) setting(s *settings.Setting) any {
 		}
 	default:
 		it, ok := b.text(s.Name)
-		if !ok || !b.fullText(s.Name, it) || !b.isWord(s.Name, it, s.Words) || !b.fits(s, it) {
+		if !ok || !b.fits(s, it) || !b.fullText(s.Name, it) || !b.isWord(s.Name, it, s.Words) {
 			return nil
 		}
 		if !s.Secret {
 			return it.text
 		}
 		if v, _ := b.value(s.Name); !v.IsMarked() {
-			b.warnf(b.Body.Attributes[s.Name].NameRange, `use env("NAME") or file("path"), and change it`, "%q of %s is a secret and stands in the configuration", s.Name, b.named())
+			noun := s.Name[strings.LastIndexByte(s.Name, '_')+1:]
+			b.warnf(b.Body.Attributes[s.Name].NameRange, `use env("NAME") or file("path"), and change the `+noun, "the %s of %s stands in the configuration", noun, b.named())
 		}
 		return settings.NewSecret(it.text)
 	}
 	return nil
 }
 
-// checked returns a list of texts.
-func (b *block) checked(s *settings.Setting) (list []string, ok bool) {
-	items, ok := b.texts(s.Name)
-	if ok && len(items) == 0 && s.Required {
+// list returns a list of texts, where those that are wrong are empty.
+func (b *block) list(s *settings.Setting) []string {
+	read := b.texts
+	if s.Alone {
+		read = b.textOrTexts
+	}
+	items, ok := read(s.Name)
+	if ok && len(items) == 0 {
 		b.errorf(b.rangeOf(s.Name), "write "+s.Name+" = "+exampleOf(s), "%q is empty", s.Name)
-		return nil, false
 	}
-	for _, it := range items {
-		ok = ok && b.fits(s, it)
-		list = append(list, it.text)
+	list := make([]string, len(items))
+	for i, it := range items {
+		if it.shown != "" && b.fits(s, it) {
+			list[i] = it.text
+		}
 	}
-	return list, ok
+	return list
 }
 
 // fits reports what the check of a setting has against a text.
@@ -192,15 +282,18 @@ func (b *block) fits(s *settings.Setting, it item) bool {
 	if s.Check == nil {
 		return true
 	}
-	wrong, advice := s.Check(it.text)
-	if wrong == "" {
+	p := s.Check(it.text)
+	if p.Summary == "" {
 		return true
 	}
-	shown := it.shown
+	shown, rng, hint := it.shown, it.rng, p.Hint
 	if s.Secret {
 		shown = fmt.Sprintf("%q", s.Name)
 	}
-	b.errorf(it.rng, advice, "%s %s", shown, wrong)
+	if p.Length > 0 {
+		rng, hint = it.part(p.Offset, p.Length), remedy(hint, it)
+	}
+	b.errorf(rng, hint, "%s", strings.ReplaceAll(p.Summary, "%s", shown))
 	return false
 }
 

@@ -8,15 +8,12 @@ import (
 	"github.com/agext/levenshtein"
 )
 
-// bindPassword is the attribute of directories whose value is a secret.
+// bindPassword is the secret that is misspelt most.
 const bindPassword = "bind_password"
 
 // blockType is a kind of block.
 type blockType struct {
-	name string
-	// kind is that of the block, where attributes and blocks are those of the kind;
-	// "" elsewhere.
-	kind       string
+	name       string
 	labelled   bool
 	attributes []string
 	// secrets are those of the attributes whose values are secrets.
@@ -25,30 +22,10 @@ type blockType struct {
 	example string // of its header
 }
 
-// The kinds of directories.
-const (
-	ActiveDirectory = "active_directory"
-	LDAP            = "ldap"
-	LDIF            = "ldif"
-)
-
-var kinds = []string{ActiveDirectory, LDAP, LDIF}
-
-// kindAttributes are what each kind takes beside "kind".
-var kindAttributes = map[string][]string{
-	ActiveDirectory: append([]string{"site"}, liveAttributes...),
-	LDAP:            liveAttributes,
-	LDIF:            {"path"},
-}
-
-var liveAttributes = []string{
-	"urls", "domain", "bind_dn", bindPassword, "ca_file", "client_cert", "client_key", "start_tls", "insecure", "timeout", "page_size",
-}
-
-// blockTypes are what a configuration consists of.
+// blockTypes are what a configuration consists of, without what belongs to the
+// kinds of directories and consoles.
 var blockTypes = []blockType{
-	{name: "directory", labelled: true, attributes: append([]string{"kind", "path", "site"}, liveAttributes...), secrets: []string{bindPassword},
-		blocks: []blockType{{name: kerberosBlock, attributes: []string{"principal", "keytab", "cache", "config", "service"}, example: `kerberos {`}}, example: `directory "corp" {`},
+	{name: directoryBlock, labelled: true, attributes: []string{"kind"}, example: `directory "corp" {`},
 	{name: consoleBlock, labelled: true, attributes: consoleAttributes, example: `console "gateway" {`},
 	{name: "domain", labelled: true, attributes: []string{"aliases", "public", "alias_for", "ignore"}, example: `domain "example.com" {`},
 	{name: "scope", labelled: true, attributes: []string{
@@ -66,21 +43,17 @@ var blockTypes = []blockType{
 
 // named returns the name with its article.
 func (t blockType) named() string {
-	name := t.name + " block"
-	if t.kind != "" {
-		name = fmt.Sprintf("%s of kind %q", t.name, t.kind)
-	}
 	if strings.ContainsRune("aeiou", rune(t.name[0])) {
-		return "an " + name
+		return "an " + t.name
 	}
-	return "a " + name
+	return "a " + t.name
 }
 
 const (
-	consoleBlock  = "console"
-	kerberosBlock = "kerberos"
-	localsBlock   = "locals"
-	localRoot     = "local"
+	directoryBlock = "directory"
+	consoleBlock   = "console"
+	localsBlock    = "locals"
+	localRoot      = "local"
 )
 
 func blockTypeOf(types []blockType, name string) (blockType, bool) {

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"cmp"
 	"errors"
 	"math"
 	"slices"
@@ -11,6 +12,7 @@ import (
 
 	"github.com/rollcall-cli/rollcall/internal/filter"
 	"github.com/rollcall-cli/rollcall/internal/identity"
+	"github.com/rollcall-cli/rollcall/internal/settings"
 	"github.com/rollcall-cli/rollcall/plan"
 )
 
@@ -23,7 +25,7 @@ func (d *decoder) readScopes(blocks []*block) {
 	}
 	for _, b := range blocks {
 		scope := Scope{Name: b.label}
-		kind := ""
+		var kind settings.Kind
 		if a := b.Body.Attributes["directory"]; a == nil {
 			d.errorf(b.header(), "write directory = directory.NAME", "scope %q lacks the attribute %q", b.label, "directory")
 		} else if name, ok := d.directory(a.Expr); ok {
@@ -46,11 +48,7 @@ func (d *decoder) readScopes(blocks []*block) {
 				scope.AliasAttributes = append(scope.AliasAttributes, it.text)
 			}
 		}
-		username := "sAMAccountName"
-		if kind == LDAP {
-			username = "uid"
-		}
-		scope.UsernameAttribute = d.schemaName(b, "username_attribute", username)
+		scope.UsernameAttribute = d.schemaName(b, "username_attribute", cmp.Or(kind.Username, "sAMAccountName"))
 		scope.GUIDAttribute = d.schemaName(b, "guid_attribute", "")
 		scope.Type = b.oneOf("type", "auto", "user", "list")
 		scope.Disabled = b.oneOf("disabled", DisabledKeep, DisabledInactive)
@@ -76,13 +74,19 @@ func isEmpty(v cty.Value) bool {
 	return plain.CanIterateElements() && plain.LengthInt() == 0
 }
 
-func (d *decoder) kindOf(directory string) string {
+// kindOf returns the kind of a directory; the zero Kind where it is not known.
+func (d *decoder) kindOf(directory string) (kind settings.Kind) {
 	for i := range d.config.Directories {
-		if d.config.Directories[i].Name == directory {
-			return d.config.Directories[i].Kind
+		if d.config.Directories[i].Name != directory {
+			continue
+		}
+		for _, k := range d.kinds.Directories {
+			if k.Name == d.config.Directories[i].Kind {
+				return k
+			}
 		}
 	}
-	return ""
+	return kind
 }
 
 // checkDN points at what keeps a text from being a distinguished name.
@@ -104,7 +108,7 @@ func remedy(reason string, it item) string {
 
 // filter points at what keeps a text from being a search filter, or its conditions
 // from ever being true.
-func (d *decoder) filter(it item, kind string) string {
+func (d *decoder) filter(it item, kind settings.Kind) string {
 	f, err := filter.Parse(it.text)
 	if err != nil {
 		hint, rng := "write a filter of RFC 4515", it.rng
@@ -122,7 +126,7 @@ func (d *decoder) filter(it item, kind string) string {
 		}
 		d.errorf(it.part(i.Offset, i.Length), hint, "a condition of the filter can never hold, and nor can its negation: %s", what)
 	}
-	if why := f.Unsupported(); why != "" && kind == LDIF {
+	if why := f.Unsupported(); why != "" && kind.Files {
 		hint := "rewrite that part with attributes that the file has"
 		if i := strings.LastIndex(why, "; "); i >= 0 {
 			why, hint = why[:i], why[i+2:]

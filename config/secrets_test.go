@@ -165,7 +165,7 @@ func TestNothingReadIsShown(t *testing.T) {
 		if err := os.WriteFile(filepath.Join(dir, "rollcall.hcl"), fmt.Appendf(nil, sinks, expression), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		_, diags := Load(dir, now, testKinds...)
+		_, diags := Load(dir, now, testKinds)
 		told += len(diags)
 		var out bytes.Buffer
 		if err := diags.Write(&out, false); err != nil {
@@ -196,7 +196,7 @@ func TestLineOfFile(t *testing.T) {
 		files["rollcall.hcl"] += "\nlocals { held = " + expression + " }\nprotected \"list\" { addresses = [for a in local.held : a if !startswith(a, \"#\")] }\n"
 		files["held.txt"] = "\n# the board\nann@example.com\n\n  S3cret-of-bob\n"
 		inDir(t, files)
-		_, diags := Load(".", now, testKinds...)
+		_, diags := Load(".", now, testKinds)
 		text := ""
 		if err := diags.Err(); err != nil {
 			text = err.Error()

@@ -15,6 +15,12 @@ import (
 	"github.com/rollcall-cli/rollcall/internal/identity"
 )
 
+// The kinds of directories that are surveyed.
+const (
+	ActiveDirectory = "active_directory"
+	LDAP            = "ldap"
+)
+
 // Survey is how a server is reached and what it was found to hold.
 type Survey struct {
 	// Kind is [ActiveDirectory] or [LDAP].

@@ -58,7 +58,7 @@ func TestStarter(t *testing.T) {
 				t.Errorf("-want +got:\n%s", diff)
 			}
 			if survey != nil && len(survey.Domains) == 0 {
-				if _, diags := Check(".", "rollcall.hcl", got, now); len(diags) != 1 || diags[0].Summary != "the configuration declares no domain" {
+				if _, diags := Check(".", "rollcall.hcl", got, now, testKinds); len(diags) != 1 || diags[0].Summary != "the configuration declares no domain" {
 					t.Errorf("without a domain: %v", diags)
 				}
 				got = bytes.Replace(got, []byte("# domain \"example.com\" {\n# }"), []byte("domain \"example.com\" {\n}"), 1)
@@ -101,7 +101,7 @@ func FuzzStarter(f *testing.F) {
 		s := &Survey{
 			Kind: LDAP, URL: "ldaps://ldap.example.org", Base: base, Contexts: []string{context}, Domains: []SurveyDomain{{domain, 1, 0}},
 		}
-		c, diags := Check(".", "rollcall.hcl", Starter(s), now)
+		c, diags := Check(".", "rollcall.hcl", Starter(s), now, testKinds)
 		for i := range diags {
 			if text := diags[i].Summary; !strings.Contains(text, "is not a distinguished name") && (text != "the configuration declares no domain" || identity.ValidDomain(domain)) {
 				t.Fatalf("%v\n%s", &diags[i], Starter(s))

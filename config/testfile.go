@@ -118,7 +118,7 @@ func LoadTests(dir string) ([]Test, Diagnostics) {
 
 // LoadFor is [Load] for a test: the function env returns what the test says, or
 // else "test", whatever the environment has.
-func LoadFor(t *Test, dir string, now time.Time, kinds ...settings.Kind) (*Config, Diagnostics) {
+func LoadFor(t *Test, dir string, now time.Time, kinds Kinds) (*Config, Diagnostics) {
 	r := &reporter{environment: placeholders(t.Env)}
 	return r.load(dir, r.readDir(dir), now, kinds)
 }
@@ -260,11 +260,7 @@ func (d *testDecoder) paths(e entry) []string {
 			d.errorf(e.rng, `write corp = "corp.ldif"`, "%s is %s; expected the path of an LDIF file", e.shown, typeName(v))
 			return nil
 		}
-		base := d.dir
-		if strings.ContainsAny(v.AsString(), "*?[") {
-			base = literalPattern(base)
-		}
-		paths = append(paths, settings.Resolve(base, v.AsString()))
+		paths = append(paths, settings.ResolvePattern(d.dir, v.AsString()))
 	}
 	return paths
 }

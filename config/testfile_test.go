@@ -123,14 +123,14 @@ scope "staff" { directory = directory.corp }
 	if err := os.WriteFile(filepath.Join(dir, "a.hcl"), []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	cfg, diags := LoadFor(&Test{Env: map[string]string{"HOST": "dc1.example.com"}}, dir, time.Time{})
+	cfg, diags := LoadFor(&Test{Env: map[string]string{"HOST": "dc1.example.com"}}, dir, time.Time{}, testKinds)
 	if err := diags.Err(); err != nil {
 		t.Fatal(err)
 	}
-	if got, want := cfg.Directories[0].URLs, []string{"ldaps://dc1.example.com", "ldaps://test"}; !cmp.Equal(got, want) {
+	if got, want := cfg.Directories[0].Settings.Texts("urls"), []string{"ldaps://dc1.example.com", "ldaps://test"}; !cmp.Equal(got, want) {
 		t.Errorf("urls %q, want %q", got, want)
 	}
-	if _, diags := Load(dir, time.Time{}); !diags.HasErrors() {
+	if _, diags := Load(dir, time.Time{}, testKinds); !diags.HasErrors() {
 		t.Error("outside of tests, variables that are not set are there too")
 	}
 }

@@ -139,12 +139,3 @@ func literalArgument(tokens hclsyntax.Tokens) (string, bool) {
 	text := string(tokens[1].Bytes)
 	return text, !strings.ContainsAny(text, `\$%`)
 }
-
-// SameSource reports whether two directories, of configurations that may be at
-// different places, are read from the same place: the same kind, and the same
-// servers, or files by the same paths as they are written. Who logs in, and how,
-// does not count.
-func (d *Directory) SameSource(other *Directory) bool {
-	return d.Kind == other.Kind && slices.Equal(d.URLs, other.URLs) && d.Domain == other.Domain && d.Site == other.Site &&
-		slices.Equal(d.patterns, other.patterns)
-}

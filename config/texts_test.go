@@ -49,7 +49,7 @@ protected "board" { addresses = concat(lines(file("lists/board.txt")), lines(fil
 			t.Fatal(err)
 		}
 	}
-	cfg, diags := Load(dir, time.Time{})
+	cfg, diags := Load(dir, time.Time{}, testKinds)
 	if err := diags.Err(); err != nil {
 		t.Fatal(err)
 	}
@@ -127,7 +127,7 @@ func loaded(t *testing.T, text string) *Config {
 	if err := os.WriteFile(filepath.Join(dir, "a.hcl"), []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	cfg, diags := Load(dir, time.Time{})
+	cfg, diags := Load(dir, time.Time{}, testKinds)
 	if err := diags.Err(); err != nil {
 		t.Fatal(err)
 	}
@@ -136,22 +136,35 @@ func loaded(t *testing.T, text string) *Config {
 
 // TestSameSource: what makes two directories read from the same place.
 func TestSameSource(t *testing.T) {
-	one := Directory{Kind: LDAP, URLs: []string{"ldaps://a"}, BindDN: "cn=a"}
+	const servers = `kind = "ldap"
+  urls          = ["ldaps://A.example.com/", "ldaps://b.example.com"]
+  bind_dn       = "cn=a"
+  bind_password = env("ROLLCALL_TEST_PASSWORD")
+`
+	const files = `kind = "ldif"
+  path = ["a.ldif", "./more/*.ldif"]
+`
+	read := func(block string) *Directory {
+		return &load(t, map[string]string{"a.hcl": "directory \"corp\" {\n  " + block + "}\ndomain \"example.com\" {}\nscope \"a\" { directory = directory.corp }\n"}).Directories[0]
+	}
 	for name, c := range map[string]struct {
-		change func(*Directory)
-		same   bool
+		block, from, to string
+		same            bool
 	}{
-		"nothing":  {func(*Directory) {}, true},
-		"login":    {func(d *Directory) { d.BindDN, d.PageSize = "cn=b", 5 }, true},
-		"kind":     {func(d *Directory) { d.Kind = ActiveDirectory }, false},
-		"server":   {func(d *Directory) { d.URLs = []string{"ldaps://b"} }, false},
-		"domain":   {func(d *Directory) { d.Domain = "example.com" }, false},
-		"patterns": {func(d *Directory) { d.patterns = []string{"a.ldif"} }, false},
-		"place":    {func(d *Directory) { d.Paths = []string{"/elsewhere/a.ldif"} }, true},
+		"nothing":         {servers, "", "", true},
+		"login":           {servers, "cn=a", "cn=b", true},
+		"page size":       {servers, "bind_dn", "page_size = 5\n  bind_dn", true},
+		"spelling":        {servers, "A.example.com/", "a.example.com", true},
+		"kind":            {servers, `"ldap"`, `"active_directory"`, false},
+		"server":          {servers, "b.example.com", "c.example.com", false},
+		"order":           {servers, `["ldaps://A.example.com/", "ldaps://b.example.com"]`, `["ldaps://b.example.com", "ldaps://a.example.com"]`, false},
+		"domain":          {servers, `urls          = ["ldaps://A.example.com/", "ldaps://b.example.com"]`, `domain = "example.com"`, false},
+		"place":           {files, "", "", true}, // each is loaded from a folder of its own
+		"order of files":  {files, `["a.ldif", "./more/*.ldif"]`, `["more/*.ldif", "a.ldif"]`, true},
+		"another pattern": {files, "more", "less", false},
 	} {
-		other := one
-		c.change(&other)
-		if one.SameSource(&other) != c.same || other.SameSource(&one) != c.same {
+		one, other := read(c.block), read(strings.Replace(c.block, c.from, c.to, 1))
+		if one.SameSource(other) != c.same || other.SameSource(one) != c.same {
 			t.Errorf("%s: same is not %t", name, c.same)
 		}
 	}

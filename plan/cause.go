@@ -2,6 +2,8 @@ package plan
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 
 	"github.com/rollcall-cli/rollcall/internal/identity"
 )
@@ -121,6 +123,9 @@ var causes = map[Cause]struct {
 		"wait, and plan again",
 	},
 }
+
+// Causes returns all causes of rejections, in byte order.
+func Causes() []Cause { return slices.Sorted(maps.Keys(causes)) }
 
 // isFact reports whether the cause is a fact of the console.
 func (c Cause) isFact() bool {

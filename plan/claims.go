@@ -192,7 +192,7 @@ func (e *engine) localPrimary(x identity.Address) bool {
 	if e.localPrimaries == nil {
 		e.localPrimaries = map[identity.Address]bool{}
 		for a := range e.in.Accounts {
-			if e.local(int32(a)) && !e.bound(int32(a)) {
+			if e.local(int32(a)) && !e.bound(int32(a)) && !e.in.Accounts[a].Primary.IsZero() {
 				e.localPrimaries[e.in.Accounts[a].Primary] = true
 			}
 		}
@@ -290,6 +290,13 @@ func (e *engine) resolveAddresses() {
 			}
 		}
 	}
+	if m := e.in.Merged; m != nil {
+		for _, reserved := range m.Reserved {
+			for _, x := range reserved {
+				e.looseIndex(x)
+			}
+		}
+	}
 	e.looseID = slices.Repeat([]int32{none}, len(e.looseText))
 	if len(e.loose) > 0 {
 		for id := range e.held {
@@ -357,7 +364,7 @@ func (e *engine) resolveAddresses() {
 			}
 		}
 	}
-	e.guardRemembered()
+	e.holdBeside()
 }
 
 func (e *engine) resolved(id int32) int32 {

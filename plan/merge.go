@@ -69,7 +69,8 @@ type Merged struct {
 type Origin struct {
 	// Live is its index among the live accounts, or -1.
 	Live int32
-	// Ledger is the primary of its record; zero where the ledger has none.
+	// Ledger is the primary of its record, once the ledger has learned; zero where
+	// it has none.
 	Ledger identity.Address
 }
 
@@ -120,9 +121,9 @@ func (m *Merged) GoneBeyond(limits Limits) []Gone {
 //	                                                                        accounts are ours
 //
 // They are matched by mark, by ref, and by primary, in this order, each account
-// once: by ref only where refs are stable, and by primary only what is active in
-// the ledger and has no ref there, and never with an account that has no mark
-// where marks are stored. A mark of ours whose directory is not declared is foreign
+// once: by primary only what is active in the ledger and has no ref there, and never
+// with an account that has no mark where marks are stored. A ref that is not stable
+// counts with the same primary alone, and otherwise as if there were none. A mark of ours whose directory is not declared is foreign
 // to a record that has another owner, too.
 //
 // What is compared: addresses, type and status with what was asked for; username,
@@ -157,8 +158,9 @@ func Merge(in Merging) *Merged {
 	}
 	sortFunc(m.order, func(a, b int32) int { return compareLive(&in.Live[a], &in.Live[b]) })
 
-	m.matchMarks()
+	groups := m.matchMarks()
 	m.matchRefs()
+	m.settleMarks(groups)
 	m.matchPrimaries()
 	m.matchUndecided()
 	m.makeLive()
@@ -231,20 +233,18 @@ func (m *merger) declared(mark *identity.Mark) bool {
 // isIt reports whether a live account is the one that a record is about, by what
 // the ledger knows of it.
 func (m *merger) isIt(record, i int32) bool {
-	if m.Facts.Unstable {
-		return m.Live[i].Primary == m.Ledger[record].Primary
-	}
 	ref := m.Placed[m.Ledger[record].Primary].Ref
-	return ref != "" && m.Live[i].Ref == ref
+	return ref != "" && m.Live[i].Ref == ref && (!m.Facts.Unstable || m.Live[i].Primary == m.Ledger[record].Primary)
 }
 
 func (m *merger) match(record, i int32) { m.liveOf[record], m.ledgerOf[i] = i, record }
 
-// matchMarks matches accounts by the owners that they are marked with.
-func (m *merger) matchMarks() {
+// matchMarks matches accounts by the owners that they are marked with. It returns
+// those that have one mark and are not what the ledger has under it.
+func (m *merger) matchMarks() (groups [][]int32) {
 	m.several = map[int32]bool{}
 	if !slices.ContainsFunc(m.order, m.ours) {
-		return
+		return nil
 	}
 	records := make(map[owner]int32, len(m.Ledger))
 	for n := range m.Ledger {
@@ -276,25 +276,38 @@ func (m *merger) matchMarks() {
 		}
 	}
 	for mark, group := range others {
-		stands := group[0] // so that the object gets no other account
+		for _, i := range group {
+			m.several[i] = false
+		}
 		if record, recorded := records[mark]; recorded {
 			if n := slices.IndexFunc(group, func(i int32) bool { return m.isIt(record, i) }); n >= 0 {
-				m.ledgerOf[stands] = none
+				m.ledgerOf[group[0]] = none
 				m.match(record, group[n])
-				group, stands = slices.Delete(group, n, n+1), none
+				delete(m.several, group[n])
+				continue
 			}
 		}
+		groups = append(groups, group)
+	}
+	return groups
+}
+
+// settleMarks lets one of several accounts with one mark stand for the object, so
+// that it gets no other account: the first that the ledger does not have for another.
+func (m *merger) settleMarks(groups [][]int32) {
+	for _, group := range groups {
 		for _, i := range group {
-			m.several[i] = i == stands
+			if n := m.ledgerOf[i]; n == none || ownerOf(&m.Ledger[n]) == (owner{m.Live[i].Mark.Directory, m.Live[i].Mark.GUID}) {
+				m.several[i] = true
+				break
+			}
 		}
 	}
 }
 
-// matchRefs matches by the console's own keys what no mark does.
+// matchRefs matches by the console's own keys what no mark does. One that is not
+// stable may be another account's by now, which then has another primary.
 func (m *merger) matchRefs() {
-	if m.Facts.Unstable {
-		return
-	}
 	records := map[string]int32{}
 	for n := range m.Ledger {
 		if a := &m.Ledger[n]; m.liveOf[n] == none && !a.Local() {
@@ -310,7 +323,7 @@ func (m *merger) matchRefs() {
 		if m.ledgerOf[i] != none || m.Live[i].Ref == "" {
 			continue
 		}
-		if record, found := records[m.Live[i].Ref]; found && m.liveOf[record] == none {
+		if record, found := records[m.Live[i].Ref]; found && m.liveOf[record] == none && m.isIt(record, i) {
 			m.match(record, i)
 		}
 	}
@@ -754,8 +767,8 @@ func (m *merger) assemble() {
 		}
 	}
 	addLive := func(i int32) {
-		add(&m.made[i])
 		m.learn(i)
+		add(&m.made[i])
 	}
 	missing := m.missing
 	addMissing := func() {
@@ -805,6 +818,7 @@ func (m *merger) learn(i int32) {
 	n := m.ledgerOf[i]
 	if n == none {
 		if _, taken := slices.BinarySearchFunc(m.Ledger, a.Primary, func(r identity.Account, x identity.Address) int { return r.Primary.Compare(x) }); !taken {
+			one.origin.Ledger = a.Primary
 			m.out.Learn = append(m.out.Learn, Learned{Account: *a, Placed: identity.Placed{Ref: live.Ref, Applied: m.Now.UTC().Truncate(time.Second)}})
 		}
 		return

@@ -48,6 +48,7 @@ func engine(in plan.Input) (outcome, *plan.Plan, error) {
 		if row.Category == plan.TypeChange {
 			row.Reason = ""
 		}
+		row.Drift = false
 		out.changes = append(out.changes, row)
 	}
 	for _, r := range p.Rejections {
@@ -71,6 +72,7 @@ func applied(accounts []identity.Account, p *plan.Plan) ([]identity.Account, err
 			return nil, fmt.Errorf("account change %d has neither before nor after", i)
 		case c.Before == nil:
 			after = append(after, *c.After)
+		case c.Gone:
 		case changed[c.Before.Primary] != nil:
 			return nil, fmt.Errorf("%s changes twice", c.Before.Primary)
 		default:

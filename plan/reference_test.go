@@ -42,6 +42,7 @@ type refTrace struct {
 	doubted    int              // adoptions by primary that a recorded GUID kept
 	chosen     int              // candidates that the primary attribute decided
 	ignored    int              // ignored addresses
+	causes     map[plan.Cause]int
 }
 
 // The rows of the table of rule 4, in its order.
@@ -86,9 +87,14 @@ type refAccount struct {
 	entry  *refEntry
 	held   bool
 	frozen bool
-	quiet  bool              // frozen by rule 2 or 3.1: a hold has no rows
-	after  *identity.Account // as the directories want it
-	left   *identity.Account // as the run leaves it, with what a brake withholds
+	// What a console makes of it: frozen for what it is there, of another
+	// configuration, not there, and addresses that it has there beside those that
+	// it lists, or had by the ledger.
+	barred, foreign, absent bool
+	reserved, remembered    []identity.Address
+	quiet                   bool              // frozen by rule 2 or 3.1: a hold has no rows
+	after                   *identity.Account // as the directories want it
+	left                    *identity.Account // as the run leaves it, with what a brake withholds
 }
 
 type refModel struct {
@@ -97,6 +103,8 @@ type refModel struct {
 	accounts  []*refAccount
 	created   []*refAccount // accounts of new entries, after alone
 	holder    map[identity.Address]*refAccount
+	beside    map[identity.Address]*refAccount // who has it without listing it
+	shared    map[identity.Address]bool        // several accounts have it
 	protected map[identity.Address]bool
 	onHold    map[identity.Address]bool
 	rejected  []refRejection
@@ -124,6 +132,7 @@ func newReference(in plan.Input) *refModel {
 	m.refuseClaims()
 	m.contest()
 	m.settle()
+	m.support()
 	m.tellClaims()
 	m.tellHolds()
 	m.conclude()
@@ -151,16 +160,69 @@ func (m *refModel) readConsole() {
 			m.onHold[x] = true
 		}
 	}
-	for _, a := range m.in.Accounts {
+	for i, a := range m.in.Accounts {
 		acc := &refAccount{Account: a}
+		if merged := m.in.Merged; merged != nil {
+			bar := merged.Bars[int32(i)]
+			acc.barred, acc.foreign, acc.absent = bar.Cause != "", !bar.Foreign.IsZero(), merged.Origins[i].Live < 0
+			acc.frozen = acc.barred
+			acc.reserved, acc.remembered = merged.Reserved[int32(i)], merged.Remembered[int32(i)]
+		}
 		for _, x := range held(&a) {
 			m.holder[x] = acc
+		}
+		for _, x := range slices.Concat(held(&a), acc.remembered, acc.reserved) {
 			if m.onHold[x] {
 				acc.held = true
 			}
 		}
 		m.accounts = append(m.accounts, acc)
 	}
+	m.beside, m.shared = map[identity.Address]*refAccount{}, map[identity.Address]bool{}
+	for _, a := range m.accounts {
+		for _, x := range a.reserved {
+			if m.has(x) != nil {
+				m.shared[x] = true
+			} else {
+				m.beside[x] = a
+			}
+		}
+	}
+	for _, a := range m.accounts {
+		for _, x := range a.remembered {
+			if guarded := m.onHold[x] || m.protected[x] && a.Active(); guarded && m.has(x) == nil {
+				m.beside[x] = a
+			}
+		}
+	}
+}
+
+// has is who has an address in the console, listed or not.
+func (m *refModel) has(x identity.Address) *refAccount {
+	if a := m.holder[x]; a != nil {
+		return a
+	}
+	return m.beside[x]
+}
+
+// protectedAliases are those of an active account that it lists, and those that it
+// had by the ledger and nobody has now.
+func (m *refModel) protectedAliases(a *refAccount) (all []identity.Address) {
+	if !a.Active() {
+		return nil
+	}
+	for _, x := range slices.Concat(a.Aliases, a.remembered) {
+		if m.protected[x] && m.has(x) == a && x != a.Primary {
+			all = append(all, x)
+		}
+	}
+	return all
+}
+
+// guards reports whether a protected address is, or was by the ledger, among the
+// aliases of an active account.
+func (m *refModel) guardsAlias(a *refAccount) bool {
+	return slices.ContainsFunc(a.Aliases, m.isProtected) || len(m.protectedAliases(a)) > 0
 }
 
 // held lists what an account holds; an inactive one holds its primary alone.
@@ -177,8 +239,10 @@ func (m *refModel) declaredDirectory(name string) bool {
 
 func (m *refModel) read(name string) bool { return slices.Contains(m.in.Read, name) }
 
-func (m *refModel) unread(a *refAccount) bool {
-	return !a.Local() && m.declaredDirectory(a.Directory) && !m.read(a.Directory)
+func (m *refModel) unread(a *refAccount) bool { return !a.Local() && m.unreadName(a.Directory) }
+
+func (m *refModel) unreadName(directory string) bool {
+	return m.declaredDirectory(directory) && !m.read(directory)
 }
 
 func (m *refModel) orphan(a *refAccount) bool {
@@ -516,7 +580,7 @@ func (m *refModel) bindByGUID() {
 					carried++
 				}
 			}
-			if len(locals) == 1 && carried == 1 && !locals[0].held && e.scope.Adopt {
+			if len(locals) == 1 && carried == 1 && !locals[0].held && !locals[0].foreign && !locals[0].barred && e.scope.Adopt {
 				e.account, locals[0].entry = locals[0], e
 				m.trace.recorded++
 			}
@@ -563,6 +627,7 @@ func (m *refModel) bindByPrimary() {
 			continue
 		}
 		switch {
+		case a.Local() && (a.foreign || a.barred):
 		case a.Local() && e.scope.Adopt && m.recordsAnother(a, e):
 			m.trace.doubted++
 		case a.Local() && e.scope.Adopt:
@@ -603,7 +668,7 @@ func (m *refModel) hold() {
 
 // Rule 4. The answer is 0 where nothing keeps the address from the entry.
 func (m *refModel) keptFrom(e *refEntry, x identity.Address) plan.Reason {
-	a := m.holder[x]
+	a := m.has(x)
 	if a == nil || a == e.account {
 		return 0
 	}
@@ -616,12 +681,16 @@ func (m *refModel) keptFrom(e *refEntry, x identity.Address) plan.Reason {
 	switch {
 	case a.held:
 		row, reason = rowHold, plan.LegalHold
-	case a.Active() && (m.protected[x] || a.Primary == x && m.orphan(a) && slices.ContainsFunc(a.Aliases, m.isProtected)):
+	case a.Active() && (m.protected[x] || a.Primary == x && m.orphan(a) && m.guardsAlias(a)):
 		if a.Primary == x && e.declared != x {
 			row, reason = rowProtectedDemoted, plan.ProtectedPrimaryToAlias
 		} else {
 			row, reason = rowProtectedMove, plan.ProtectedMove
 		}
+	case m.holder[x] == nil && (a.Local() || m.directoryOf(a) == e.dir): // it is reserved
+		return plan.PreexistingAddress
+	case m.holder[x] == nil:
+		return plan.OtherDirectory
 	case !a.Active() && a.entry == nil && a.Local() && localRows:
 		row, reason = rowInactiveLocal, plan.PreexistingAddress
 	case !a.Active() && a.entry == nil && m.unread(a):
@@ -647,13 +716,21 @@ func (m *refModel) keptFrom(e *refEntry, x identity.Address) plan.Reason {
 	return reason
 }
 
+// directoryOf is that of an account's entry, or else of its owner.
+func (m *refModel) directoryOf(a *refAccount) string {
+	if a.entry != nil {
+		return a.entry.dir
+	}
+	return a.Directory
+}
+
 func (m *refModel) isProtected(x identity.Address) bool { return m.protected[x] }
 
 // incumbent reports whether e is bound to the holder of x and claims it, by
 // rule 2.7 too. Reading: an entry without a primary claims no public address
 // validly.
 func (m *refModel) incumbent(e *refEntry, x identity.Address) bool {
-	return e != nil && e.account != nil && m.holder[x] == e.account && e.claim(x) != nil && m.validPublic(e, x)
+	return e != nil && e.account != nil && m.has(x) == e.account && e.claim(x) != nil && m.validPublic(e, x)
 }
 
 // Rule 5. Public addresses are passed over, so that no choice depends on
@@ -678,7 +755,7 @@ func (m *refModel) choosePrimaries() {
 			if m.undecided(e) && slices.Contains(e.rivals, x) {
 				continue
 			}
-			own := e.account != nil && m.holder[x] == e.account
+			own := e.account != nil && m.has(x) == e.account
 			if x != e.declared && m.otherDeclares(e, x) && !own {
 				continue
 			}
@@ -778,13 +855,18 @@ func (m *refModel) contest() {
 
 // Rule 6, second half: until nothing changes.
 func (m *refModel) settle() {
+	m.spread()
+	m.refuseStuck()
+}
+
+func (m *refModel) spread() {
 	for changed := true; changed; {
 		changed = false
 		for _, e := range m.entries {
 			if e.whole != 0 {
 				continue
 			}
-			if !e.stuck && e.claim(e.primary).reason != 0 {
+			if !e.stuck && (e.claim(e.primary).reason != 0 || e.account != nil && e.account.barred) {
 				e.stuck = true
 				changed = true
 				m.trace.stuck++
@@ -834,14 +916,115 @@ func (m *refModel) settle() {
 			m.trace.fixpoint++
 		}
 	}
+}
+
+func (m *refModel) refuseStuck() {
 	for _, e := range m.entries {
 		for _, c := range e.claims {
+			if e.whole == 0 && e.account != nil && e.account.barred {
+				if c.reason == 0 && (!e.inPlace(c.addr) || m.shared[c.addr]) {
+					c.reason = plan.ConsoleUnsupported
+				}
+				continue
+			}
 			kept := e.account != nil && e.account.Active() && m.holder[c.addr] == e.account
 			if e.stuck && c.reason == 0 && !kept {
 				c.reason = plan.NoValidPrimary
 			}
 		}
 	}
+}
+
+// support makes stuck what the console cannot hold, and lets that spread.
+func (m *refModel) support() {
+	for {
+		var found []*refEntry
+		for _, e := range m.entries {
+			if e.whole == 0 && !e.stuck {
+				if cause := m.unsupported(e); cause != "" {
+					found = append(found, e)
+					if m.trace.causes == nil {
+						m.trace.causes = map[plan.Cause]int{}
+					}
+					m.trace.causes[cause]++
+				}
+			}
+		}
+		if len(found) == 0 {
+			break
+		}
+		for _, e := range found {
+			e.stuck = true
+			if e.account != nil {
+				e.account.frozen = true
+			}
+			for _, c := range e.claims {
+				if c.reason == 0 {
+					c.reason = plan.ConsoleUnsupported
+				}
+			}
+		}
+		m.spread()
+	}
+	m.refuseStuck()
+}
+
+// unsupported says which fact keeps the console from having the account of an entry
+// as rule 7 wants it, "" for none.
+func (m *refModel) unsupported(e *refEntry) plan.Cause {
+	f := &m.in.Facts
+	told := len(m.rejected)
+	a := e.account
+	if a == nil {
+		a = &refAccount{}
+	}
+	after := m.take(e, a)
+	m.rejected = m.rejected[:told]
+	before := &identity.Account{Status: identity.Inactive}
+	there := e.account != nil && !e.account.absent
+	if there {
+		before = &e.account.Account
+	}
+	if len(f.Types) > 0 && !slices.Contains(f.Types, after.Type) && !(there && before.Type == after.Type) {
+		return plan.FactTypes
+	}
+	if there && before.Primary != after.Primary {
+		if f.FixedPrimary {
+			return plan.FactRename
+		}
+		if f.Unstable && !f.Marks && !f.Publishes {
+			return plan.FactRefStable
+		}
+	}
+	if f.MaxAliases > 0 && len(after.Aliases) > f.MaxAliases && !(before.Active() && slices.Equal(before.Aliases, after.Aliases)) {
+		return plan.FactMaxAliases
+	}
+	for _, x := range held(after) {
+		if len(f.Domains) > 0 && !slices.Contains(f.Domains, x.Domain()) && !(there && slices.Contains(held(before), x)) {
+			return plan.FactDomains
+		}
+	}
+	for _, c := range e.claims {
+		if c.reason != 0 || there && slices.Contains(held(before), c.addr) {
+			continue
+		}
+		if m.in.Now.Before(m.in.Blocked[c.addr]) {
+			return plan.FactDeletedBlocks
+		}
+		if h := m.has(c.addr); f.DeletedBlocks > 0 && h != nil && h != e.account && m.freed(c.addr, h) {
+			return plan.FactDeletedBlocks
+		}
+	}
+	return ""
+}
+
+// freed reports whether an address of another account is free only once that is
+// taken out of the console.
+func (m *refModel) freed(x identity.Address, a *refAccount) bool {
+	if a.absent || !m.orphan(a) || a.frozen {
+		return false
+	}
+	return x == a.Primary || m.in.Facts.Removes && m.in.Facts.Keeps(plan.FieldAliases) && a.Active() && !m.protected[a.Primary] && !m.guardsAlias(a)
 }
 
 // tellClaims tells every claim that has a reason, and what rule 2 refused. A
@@ -889,13 +1072,13 @@ func (m *refModel) tellHolds() {
 			}
 		}
 		for _, x := range held(&a.Account) {
-			if a.entry == nil || a.entry.claim(x) == nil {
+			if !x.IsZero() && (a.entry == nil || a.entry.claim(x) == nil) {
 				tell(x)
 			}
 		}
 		e := a.entry
 		if e != nil && (e.Type != a.Type || e.Username != a.Username || !identity.EqualDN(e.DN, a.DN) ||
-			!slices.Equal(e.Attributes, a.Attributes) || e.dir != a.Directory) {
+			!slices.Equal(e.Attributes, a.Attributes) || e.dir != a.Directory) && !a.Primary.IsZero() {
 			tell(a.Primary)
 		}
 	}
@@ -923,16 +1106,15 @@ func (m *refModel) conclude() {
 				same := a.Account
 				a.after = &same
 			}
-		case slices.ContainsFunc(held(&a.Account), m.isProtected):
+		case m.protected[a.Primary] || m.guardsAlias(a):
 			after := a.Account
 			after.Aliases = nil
 			m.rejected = append(m.rejected, a.rejection(plan.ProtectedDeactivation, a.Primary))
-			for _, x := range a.Aliases {
-				if m.protected[x] {
-					after.Aliases = append(after.Aliases, x)
-					m.rejected = append(m.rejected, a.rejection(plan.ProtectedDeactivation, x))
-				}
+			for _, x := range m.protectedAliases(a) {
+				after.Aliases = append(after.Aliases, x)
+				m.rejected = append(m.rejected, a.rejection(plan.ProtectedDeactivation, x))
 			}
+			slices.SortFunc(after.Aliases, identity.Address.Compare)
 			a.after = &after
 		case !granted[a.Primary]:
 			after := a.Account
@@ -975,11 +1157,11 @@ func (m *refModel) take(e *refEntry, a *refAccount) *identity.Account {
 			after.Primary = old
 		}
 		if before.Active() {
-			for _, x := range before.Aliases {
+			for _, x := range m.protectedAliases(a) {
 				c := e.claim(x)
 				// Reading: a protected alias claimed against rule 2.7 has two
 				// rows, this one and the claim's.
-				if m.protected[x] && (c == nil || c.reason == plan.PublicAddress) {
+				if c == nil || c.reason == plan.PublicAddress {
 					m.rejected = append(m.rejected, a.rejection(plan.ProtectedDeactivation, x))
 					after.Aliases = append(after.Aliases, x)
 				}
@@ -991,6 +1173,9 @@ func (m *refModel) take(e *refEntry, a *refAccount) *identity.Account {
 	tooLong := func(name, value string, limit int) bool {
 		if n, ok := e.scope.MaxLength[name]; ok {
 			limit = n
+		}
+		if n, ok := m.in.Facts.Lengths[name]; ok {
+			limit = min(limit, n)
 		}
 		if utf8.RuneCountInString(value) <= limit {
 			return false
@@ -1250,6 +1435,22 @@ func (m *refModel) rows(end func(*refAccount) *identity.Account) []refChange {
 		}
 	}
 
+	if m.in.Merged != nil {
+		for _, a := range m.in.Merged.Gone {
+			if m.unreadName(a.Directory) || slices.ContainsFunc(held(&a), func(x identity.Address) bool { return m.onHold[x] }) ||
+				slices.ContainsFunc(m.entries, func(e *refEntry) bool { return e.dir == a.Directory && e.GUID == a.GUID }) {
+				continue
+			}
+			r := row(plan.Removal, a.Primary, &a)
+			r.GUID, r.OriginalDirectory = a.GUID.String(), a.Directory
+			// Who has the address now is told if its account is among the changes.
+			for _, b := range accounts {
+				if now := end(b); now != nil && slices.Contains(held(now), a.Primary) && (b.after == nil || !sameAccount(*b.after, b.Account)) {
+					r.NewPrimary = now.Primary.String()
+				}
+			}
+		}
+	}
 	for _, a := range m.accounts {
 		was, now := &a.Account, end(a)
 		if now == nil {

@@ -154,9 +154,9 @@ func (e *engine) contestFor(id int32) contest {
 	}
 	for _, c := range e.claimsOn(id) {
 		cl := &e.claims[c]
-		r := cl.reason
-		if whole := e.entries[cl.entry].whole; whole == noReason && r != noReason && r != AliasRejected && r != PrimaryRejected {
-			continue
+		whole := e.entries[cl.entry].whole
+		if whole == noReason && (cl.reason == PublicAddress || e.answer(cl.entry, id) != noReason) {
+			continue // it was refused before
 		}
 		k.n++
 		switch i := cl.entry; {
@@ -266,10 +266,11 @@ func (p Party) text() string {
 		}
 		return s
 	case AccountParty:
+		name := cmp.Or(p.Name, "without a primary")
 		if p.Directory == "" && p.Owner == "" {
-			return "local account " + p.Name
+			return "local account " + name
 		}
-		s := "account " + p.Name
+		s := "account " + name
 		if p.Directory != "" {
 			s += " of directory " + quote(p.Directory)
 		}

@@ -28,14 +28,22 @@ type Kept struct {
 //	                                  says why
 //
 // An account also stays that is on legal hold, that would get an address or a
-// GUID which somebody has now who does not give it back, or that would lose a
-// protected address or keep a protected primary as an alias. Limits withhold
+// GUID which somebody has now who does not give it back, that would lose a
+// protected address or keep a protected primary as an alias, or that the console
+// cannot have so. A record that went because the console had the account no more
+// does not come back. Limits withhold
 // deactivations as in any plan, and so stop who wants what then stays. Of in,
 // the accounts, the rules and the time count.
 func Undo(done []AccountChange, in Input) (*Plan, []Kept) {
 	u := &undo{e: &engine{in: in}, now: make(map[identity.Address]*identity.Account, len(in.Accounts)), holders: map[identity.Address]*identity.Account{},
 		owners: map[owner]*identity.Account{}, guards: map[identity.Address]guardian{},
 		wants: map[*identity.Account][]*reversal{}, by: map[*identity.Account]*reversal{}, taken: map[identity.Address]*reversal{}}
+	if in.Merged != nil {
+		u.index = make(map[*identity.Account]int32, len(in.Accounts))
+		for i := range in.Accounts {
+			u.index[&in.Accounts[i]] = int32(i)
+		}
+	}
 	u.guard(in.Rules.Holds, true, in.Now)
 	u.guard(in.Rules.Protected, false, in.Now)
 	for i := range in.Accounts {
@@ -128,6 +136,8 @@ type undo struct {
 	holders map[identity.Address]*identity.Account
 	owners  map[owner]*identity.Account
 	guards  map[identity.Address]guardian
+	// index are the numbers of the accounts of a console.
+	index map[*identity.Account]int32
 	// wants are the reversals that want what an account has.
 	wants map[*identity.Account][]*reversal
 	// by are the reversals that are made, by the account now, and taken those
@@ -141,7 +151,7 @@ func (u *undo) add(c *AccountChange) {
 	left := c.Result()
 	r := &reversal{after: c.Before, created: c.Before == nil}
 	switch {
-	case left == nil && c.Before == nil:
+	case left == nil && c.Before == nil, c.Gone:
 		return
 	case left != nil:
 		r.before = u.now[left.Primary]
@@ -157,13 +167,53 @@ func (u *undo) add(c *AccountChange) {
 	if r.why == "" {
 		r.why = u.guarded(r)
 	}
+	if r.why == "" {
+		r.why = u.unsupported(r)
+	}
 	u.list = append(u.list, r)
+}
+
+// unsupported says what of the console keeps an account from being as it was, or "".
+func (u *undo) unsupported(r *reversal) string {
+	m, in := u.e.in.Merged, &u.e.in
+	before := r.before
+	var o obstacle
+	if i, found := u.index[before]; found {
+		o.cause, o.detail = m.Bars[i].Cause, m.Bars[i].Detail
+		if m.Origins[i].Live == none {
+			before = nil
+		}
+	}
+	if o.cause == "" && !r.created && r.after.Active() {
+		if o = in.Facts.cannot(before, r.after); o.cause == "" {
+			r.after.EachAddress(func(x identity.Address) {
+				if until, lately := in.Blocked[x]; lately && in.Now.Before(until) && o.cause == "" && (before == nil || !before.Holds(x)) {
+					o = obstacle{cause: FactDeletedBlocks, detail: x.String()}
+				}
+			})
+		}
+	}
+	if o.cause == "" {
+		return ""
+	}
+	row := Rejection{Cause: o.cause, Detail: o.detail, Limit: o.limit, Length: o.length}
+	if r.after != nil {
+		row.Type = r.after.Type
+	}
+	return row.causeMessage()
 }
 
 // guarded says which guard keeps an address with the account, or "".
 func (u *undo) guarded(r *reversal) (why string) {
 	if r.before == nil || len(u.guards) == 0 {
 		return ""
+	}
+	if i, found := u.index[r.before]; found {
+		for _, x := range u.e.in.Merged.Remembered[i] {
+			if g := u.guards[x]; g.hold {
+				return fmt.Sprintf("%s is %s", x, g.words)
+			}
+		}
 	}
 	r.before.EachAddress(func(x identity.Address) {
 		g, guarded := u.guards[x]
@@ -222,6 +272,15 @@ func (u *undo) find() {
 		if o := (owner{a.Directory, a.GUID}); !a.Local() {
 			if _, wanted := u.owners[o]; wanted {
 				u.owners[o] = a
+			}
+		}
+	}
+	if m := u.e.in.Merged; m != nil {
+		for i, reserved := range m.Reserved {
+			for _, x := range reserved {
+				if h, wanted := u.holders[x]; wanted && h == nil {
+					u.holders[x] = &u.e.in.Accounts[i]
+				}
 			}
 		}
 	}

@@ -129,7 +129,9 @@ func (e *engine) present(a int32) bool {
 }
 
 // blocked reports whether the console gives an address to nobody for a while: an
-// account that had it was removed, or is in this run. own is the account of who asks.
+// account that had it was removed, or would be in this run. own is the account of who
+// asks. The primary of an orphan is free only once its record goes, its aliases as
+// soon as it is inactive.
 func (e *engine) blocked(id, own int32) bool {
 	if until, lately := e.in.Blocked[e.text(id)]; lately && e.in.Now.Before(until) {
 		return true
@@ -138,13 +140,7 @@ func (e *engine) blocked(id, own int32) bool {
 	if e.in.Facts.DeletedBlocks == 0 || h == none || h == own || !e.present(h) || !e.orphan(h) || e.accounts[h].is(frozen) {
 		return false
 	}
-	if !e.active(h) {
-		return e.granted(e.accounts[h].first)
-	}
-	if e.accounts[h].is(protectedAlias) || e.has(e.accounts[h].first, protected) {
-		return false
-	}
-	return e.in.Facts.Removes || e.granted(e.accounts[h].first)
+	return id == e.accounts[h].first || e.in.Facts.Removes && e.in.Facts.Keeps(FieldAliases) && e.active(h) && !e.accounts[h].is(protectedAlias) && !e.has(e.accounts[h].first, protected)
 }
 
 // numberBeside numbers the addresses that accounts have beside those that they
@@ -180,10 +176,16 @@ func (e *engine) numberBeside() (twice []int32) {
 	if len(m.Remembered) == 0 {
 		return twice
 	}
-	guarded := e.guarded()
+	guarded := map[identity.Address]bool{}
+	for b := range e.in.Rules.Protected {
+		for _, x := range e.in.Rules.Protected[b].Addresses {
+			guarded[x] = true
+		}
+	}
+	onHold := e.holds()
 	for _, a := range slices.Sorted(maps.Keys(m.Remembered)) {
 		for _, x := range m.Remembered[a] {
-			if g := guarded[x]; g.hold != none || g.protected != none && e.active(a) {
+			if _, held := onHold[x]; held || guarded[x] && e.active(a) {
 				number(a, x)
 			}
 		}
@@ -191,56 +193,34 @@ func (e *engine) numberBeside() (twice []int32) {
 	return twice
 }
 
-// guards are the blocks that list an address, none where there are none.
-type guards struct{ protected, hold int32 }
-
-// guarded returns the blocks of each address that one lists, the first of several.
-func (e *engine) guarded() map[identity.Address]guards {
-	all := map[identity.Address]guards{}
+// holds returns the addresses on legal hold, each with the first block that lists it.
+func (e *engine) holds() map[identity.Address]int32 {
+	all := map[identity.Address]int32{}
 	for b := range e.in.Rules.Holds {
 		for _, x := range e.in.Rules.Holds[b].Addresses {
 			if _, known := all[x]; !known && !e.in.Rules.Holds[b].Over(e.in.Now) {
-				all[x] = guards{none, int32(b)}
+				all[x] = int32(b)
 			}
-		}
-	}
-	for b := range e.in.Rules.Protected {
-		for _, x := range e.in.Rules.Protected[b].Addresses {
-			g, known := all[x]
-			if !known {
-				g = guards{none, none}
-			}
-			if g.protected == none {
-				g.protected = int32(b)
-			}
-			all[x] = g
 		}
 	}
 	return all
 }
 
-// guardRemembered puts the accounts on hold, and counts those as protected, that had
-// an address in the ledger which a block lists, whoever has it now.
-func (e *engine) guardRemembered() {
-	if e.in.Merged == nil || len(e.in.Merged.Remembered) == 0 {
+// holdBeside puts the accounts on hold that have such an address without listing it,
+// or had it in the ledger, whoever has it now.
+func (e *engine) holdBeside() {
+	m := e.in.Merged
+	if m == nil || len(m.Remembered)+len(m.Reserved) == 0 || len(e.in.Rules.Holds) == 0 {
 		return
 	}
-	guarded := e.guarded()
-	for a, remembered := range e.in.Merged.Remembered {
-		t := &e.accounts[a]
-		for _, x := range remembered {
-			g, listed := guarded[x]
-			if !listed {
-				continue
-			}
-			if g.hold != none && (t.hold == none || g.hold < t.hold) {
-				t.hold = g.hold
-				t.flags |= frozen
-			}
-			if g.protected != none && e.active(a) {
-				t.flags |= protectedAlias
-				if t.guard == none || g.protected < t.guard {
-					t.guard = g.protected
+	onHold := e.holds()
+	for _, all := range [...]map[int32][]identity.Address{m.Reserved, m.Remembered} {
+		for a, addresses := range all {
+			t := &e.accounts[a]
+			for _, x := range addresses {
+				if b, held := onHold[x]; held && (t.hold == none || b < t.hold) {
+					t.hold = b
+					t.flags |= frozen
 				}
 			}
 		}

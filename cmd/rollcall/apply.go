@@ -16,7 +16,6 @@ import (
 
 	"github.com/rollcall-cli/rollcall/apply"
 	"github.com/rollcall-cli/rollcall/config"
-	consoles "github.com/rollcall-cli/rollcall/internal/console/all"
 	"github.com/rollcall-cli/rollcall/internal/console/local"
 	"github.com/rollcall-cli/rollcall/internal/identity"
 	"github.com/rollcall-cli/rollcall/internal/render"
@@ -379,7 +378,7 @@ func (c *showCommand) Run(s *session) error {
 		return err
 	}
 	// A plan can be shown where there is no configuration, or another one.
-	cfg, diags := config.Load(s.dir, s.now(), consoles.Settings()...)
+	cfg, diags := config.Load(s.dir, s.now(), knownKinds)
 	if diags.HasErrors() {
 		cfg = nil
 	} else {

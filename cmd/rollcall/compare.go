@@ -11,7 +11,6 @@ import (
 	"strings"
 
 	"github.com/rollcall-cli/rollcall/config"
-	consoles "github.com/rollcall-cli/rollcall/internal/console/all"
 	"github.com/rollcall-cli/rollcall/internal/directory"
 	"github.com/rollcall-cli/rollcall/internal/directory/ldif"
 	"github.com/rollcall-cli/rollcall/internal/identity"
@@ -96,7 +95,7 @@ func (s *session) baseConfiguration(dir string) (*config.Config, error) {
 	if _, err := config.Files(dir); err != nil {
 		return nil, hinted{fmt.Errorf("--compare %s: %w", dir, err), "check out the other branch into a folder of its own: git worktree add"}
 	}
-	base, diags := config.Load(dir, s.now(), consoles.Settings()...)
+	base, diags := config.Load(dir, s.now(), knownKinds)
 	if diags.HasErrors() {
 		s.diagnose(diags)
 		return nil, hinted{fmt.Errorf("the configuration to compare with, in %s, is not valid", dir), "check out the other branch with every file that it reads"}

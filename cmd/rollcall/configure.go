@@ -10,7 +10,6 @@ import (
 
 	"github.com/rollcall-cli/rollcall/config"
 	"github.com/rollcall-cli/rollcall/internal/atomicfile"
-	consoles "github.com/rollcall-cli/rollcall/internal/console/all"
 	"github.com/rollcall-cli/rollcall/internal/render"
 )
 
@@ -27,7 +26,7 @@ Exit codes: 0 the configuration is valid, there may be warnings; 1 it is not; 80
 }
 
 func (validateCommand) Run(s *session) error {
-	cfg, diags := config.Load(s.dir, s.now(), consoles.Settings()...)
+	cfg, diags := config.Load(s.dir, s.now(), knownKinds)
 	if err := s.diagnose(diags); err != nil {
 		return err
 	}

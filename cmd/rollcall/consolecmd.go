@@ -58,7 +58,7 @@ func (s *session) lookAtConsole() (*console.View, *render.ConsoleReport, error) 
 	}
 	progress := render.NewProgress(s.stderr, s.err, s.now)
 	defer progress.Clear()
-	st, _, err := reading{}.known(cfg)
+	st, _, err := reading{}.known(s, cfg)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -214,7 +214,7 @@ func (s *session) subject(cfg *config.Config) (suite.Subject, func(), error) {
 	if !c.Test {
 		return suite.Subject{}, nil, hinted{fmt.Errorf("console %q may not be tested: its tests make, change and remove accounts", c.Name), "write test = true into its block, if it is one for tests"}
 	}
-	lock, err := s.lock(cfg, "rollcall console test")
+	lock, err := s.lock("rollcall console test")
 	if err != nil {
 		return suite.Subject{}, nil, err
 	}
@@ -229,5 +229,5 @@ func (s *session) subject(cfg *config.Config) (suite.Subject, func(), error) {
 		command, folder, given := program(c.Settings)
 		subject.Connector = &suite.Connector{Start: suite.Command(folder, io.Discard, command...), Config: json.RawMessage(given)}
 	}
-	return subject, func() { lock.Release() }, nil
+	return subject, func() { _ = lock.Release() }, nil
 }

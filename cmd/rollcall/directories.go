@@ -5,11 +5,15 @@ import (
 	"slices"
 
 	"github.com/rollcall-cli/rollcall/config"
+	consoles "github.com/rollcall-cli/rollcall/internal/console/all"
 	"github.com/rollcall-cli/rollcall/internal/directory"
 	"github.com/rollcall-cli/rollcall/internal/directory/all"
 	"github.com/rollcall-cli/rollcall/internal/directory/ldif"
 	"github.com/rollcall-cli/rollcall/internal/render"
 )
+
+// knownKinds are what the configuration may say of each block that has a kind.
+var knownKinds = config.Kinds{Consoles: consoles.Settings(), Directories: all.Settings()}
 
 // reader returns what reads the directories of these labels, or a snapshot of
 // them unless that is "".
@@ -40,7 +44,7 @@ func (s *session) open(cfg *config.Config, d *config.Directory, snapshot string)
 	case copied != nil:
 		opened.Source = copied
 	default:
-		if opened.Source, err = opened.Kind.Open(d.Name, settings(d)); err != nil {
+		if opened.Source, err = opened.Kind.Open(d.Settings); err != nil {
 			return opened, err
 		}
 	}
@@ -62,21 +66,6 @@ func directories(cfg *config.Config) (declared []directory.Directory) {
 
 func directoryOf(cfg *config.Config, d *config.Directory) directory.Directory {
 	return directory.Directory{Name: d.Name, Kind: all.Kind(d.Kind), Scopes: directoryScopes(cfg, d)}
-}
-
-// settings returns what a directory block says, by the names of its arguments.
-func settings(d *config.Directory) directory.Settings {
-	s := directory.Settings{
-		"path": d.Paths,
-		"urls": d.URLs, "domain": d.Domain, "site": d.Site,
-		"bind_dn": d.BindDN, "bind_password": d.BindPassword.Reveal,
-		"ca_file": d.CAFile, "client_cert": d.ClientCert, "client_key": d.ClientKey,
-		"start_tls": d.StartTLS, "timeout": d.Timeout, "page_size": d.PageSize,
-	}
-	if k := d.Kerberos; k != nil {
-		s["kerberos"] = directory.Settings{"principal": k.Principal, "keytab": k.Keytab, "cache": k.Cache, "config": k.Config, "service": k.Service}
-	}
-	return s
 }
 
 // directoryScopes returns the scopes of a directory in declared order.

@@ -63,7 +63,7 @@ func (c *initCommand) Run(s *session) error {
 		}
 	}
 	text := config.Starter(survey)
-	cfg, diags := config.Check(s.dir, starterFile, text, s.now())
+	cfg, diags := config.Check(s.dir, starterFile, text, s.now(), knownKinds)
 	if err := os.MkdirAll(s.dir, 0o700); err != nil {
 		return err
 	}
@@ -120,7 +120,7 @@ func (c *initCommand) survey(s *session) (*config.Survey, error) {
 	}
 	asked := *survey
 	asked.Domains = []config.SurveyDomain{{Name: "example.com"}} // a configuration has one
-	cfg, diags := config.Check(s.dir, starterFile, config.Starter(&asked), s.now())
+	cfg, diags := config.Check(s.dir, starterFile, config.Starter(&asked), s.now(), knownKinds)
 	if diags.HasErrors() {
 		return nil, flagFault(diags)
 	}

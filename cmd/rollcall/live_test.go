@@ -15,11 +15,11 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/rollcall-cli/rollcall/internal/directory"
 	"github.com/rollcall-cli/rollcall/internal/directory/suite"
 	"github.com/rollcall-cli/rollcall/internal/directory/suite/worlds"
 	"github.com/rollcall-cli/rollcall/internal/identity"
 	"github.com/rollcall-cli/rollcall/internal/servertest"
+	"github.com/rollcall-cli/rollcall/internal/settings"
 	"github.com/rollcall-cli/rollcall/plan"
 )
 
@@ -77,32 +77,32 @@ func newSite(t *testing.T, password, base string) *site {
 
 // worldSite reads a unit of a world.
 func worldSite(t *testing.T, k *suite.Subject, w suite.World, unit string) *site {
-	settings := w.Settings()
+	says := w.Settings()
 	password := servertest.Password
-	if ask := directory.Setting[func() string](settings, "bind_password"); ask != nil {
-		password = ask()
+	if secret, ok := says["bind_password"].(settings.Secret); ok {
+		password = secret.Reveal()
 	}
 	s := newSite(t, password, unit+","+k.Base)
-	s.directory = arguments(settings) + fmt.Sprintf("kind = %q\n", k.Kind.Name)
-	s.more = arguments(directory.Settings{"alias_attributes": k.Scope.AliasAttributes, "username_attribute": k.Scope.UsernameAttribute})
+	s.directory = arguments(says) + fmt.Sprintf("kind = %q\n", k.Kind.Name)
+	s.more = arguments(map[string]any{"alias_attributes": k.Scope.AliasAttributes, "username_attribute": k.Scope.UsernameAttribute})
 	if k.Scope.GUIDAttribute != "" {
-		s.more += arguments(directory.Settings{"guid_attribute": k.Scope.GUIDAttribute})
+		s.more += arguments(map[string]any{"guid_attribute": k.Scope.GUIDAttribute})
 	}
 	return s
 }
 
 // arguments writes settings as a block has them; a secret is in the file
 // "password".
-func arguments(settings directory.Settings) string {
+func arguments(says map[string]any) string {
 	var b strings.Builder
-	for _, name := range slices.Sorted(maps.Keys(settings)) {
-		value := fmt.Sprintf("%#v", settings[name])
-		switch v := settings[name].(type) {
+	for _, name := range slices.Sorted(maps.Keys(says)) {
+		value := fmt.Sprintf("%#v", says[name])
+		switch v := says[name].(type) {
 		case []string:
 			value = strings.ReplaceAll(fmt.Sprintf("%q", v), `" "`, `", "`)
 		case time.Duration:
 			value = fmt.Sprintf("%q", v)
-		case func() string:
+		case settings.Secret:
 			value = `file("password")`
 		}
 		fmt.Fprintf(&b, "%s = %s\n", name, value)

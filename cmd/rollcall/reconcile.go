@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/rollcall-cli/rollcall/config"
-	consoles "github.com/rollcall-cli/rollcall/internal/console/all"
 	"github.com/rollcall-cli/rollcall/internal/render"
 	"github.com/rollcall-cli/rollcall/plan"
 	"github.com/rollcall-cli/rollcall/state"
@@ -17,7 +16,7 @@ import (
 // configuration loads the configuration. Its problems are printed; its
 // warnings are left for the plan to show.
 func (s *session) configuration() (*config.Config, error) {
-	cfg, diags := config.Load(s.dir, s.now(), consoles.Settings()...)
+	cfg, diags := config.Load(s.dir, s.now(), knownKinds)
 	if diags.HasErrors() {
 		s.diagnose(diags)
 		return nil, silent{exitFailed}

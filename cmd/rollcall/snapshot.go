@@ -9,7 +9,6 @@ import (
 	"path/filepath"
 	"slices"
 
-	"github.com/rollcall-cli/rollcall/config"
 	"github.com/rollcall-cli/rollcall/internal/atomicfile"
 	"github.com/rollcall-cli/rollcall/internal/directory"
 	"github.com/rollcall-cli/rollcall/internal/directory/ldif"
@@ -44,12 +43,12 @@ func (c *snapshotCommand) Run(s *session) (err error) {
 	if err != nil {
 		return err
 	}
-	reader.Directories = slices.DeleteFunc(reader.Directories, func(d directory.Directory) bool { return !slices.Contains(wanted, d.Name) })
 	for _, name := range wanted {
-		if err := s.guard(cfg, snapshotPath(c.Output, name)); err != nil {
+		if err := s.guard(reader.Directories, snapshotPath(c.Output, name)); err != nil {
 			return err
 		}
 	}
+	reader.Directories = slices.DeleteFunc(reader.Directories, func(d directory.Directory) bool { return !slices.Contains(wanted, d.Name) })
 	made := missingDirs(c.Output)
 	defer func() {
 		if err != nil {
@@ -142,8 +141,8 @@ func removeLeftovers(dir string) {
 }
 
 // guard refuses to write a file that rollcall reads, or would read next time
-// because it fits the pattern of an LDIF directory.
-func (s *session) guard(cfg *config.Config, path string) error {
+// because it fits the pattern of a directory of files.
+func (s *session) guard(directories []directory.Directory, path string) error {
 	const hint = "name another folder"
 	if input := s.input(path); input != "" {
 		return hinted{fmt.Errorf("the snapshot %s would replace %s, which rollcall reads", path, input), hint}
@@ -152,9 +151,12 @@ func (s *session) guard(cfg *config.Config, path string) error {
 	if err != nil {
 		return err
 	}
-	for i := range cfg.Directories {
-		d := &cfg.Directories[i]
-		for _, pattern := range d.Paths {
+	for _, d := range directories {
+		filed, ok := d.Source.(directory.Filed)
+		if !ok {
+			continue
+		}
+		for _, pattern := range filed.Patterns() {
 			whole, err := filepath.Abs(pattern)
 			if err != nil {
 				return err

@@ -104,7 +104,7 @@ func (c *testCommand) Run(s *session) error {
 // keyedForTests gives the masks the key that goes with the configuration, as a
 // test loads it.
 func (s *session) keyedForTests(t *config.Test) {
-	if cfg, diags := config.LoadFor(t, s.dir, s.now()); !diags.HasErrors() {
+	if cfg, diags := config.LoadFor(t, s.dir, s.now(), knownKinds); !diags.HasErrors() {
 		s.store = state.At(cfg.StatePath)
 		s.keyedAs(cfg)
 	}
@@ -116,7 +116,7 @@ func (s *session) planOf(t *config.Test) (*plan.Plan, error) {
 	if now.IsZero() {
 		now = s.now()
 	}
-	cfg, diags := config.LoadFor(t, s.dir, now)
+	cfg, diags := config.LoadFor(t, s.dir, now, knownKinds)
 	if diags.HasErrors() {
 		var b strings.Builder
 		// A strings.Builder takes whatever is written.

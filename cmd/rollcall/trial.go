@@ -18,7 +18,7 @@ import (
 // its test.
 type trial struct {
 	s     *session
-	state string
+	store *state.Store
 	// staged is what was applied and not published yet; nil for nothing.
 	staged *local.Console
 	ledger *apply.Ledger
@@ -30,19 +30,19 @@ func (s *session) trial(domain string) (suite.Subject, func(), error) {
 	if err != nil {
 		return suite.Subject{}, nil, err
 	}
-	path := filepath.Join(folder, "rollcall.state.jsonl")
+	store := state.At(filepath.Join(folder, "rollcall.state.jsonl"))
 	return suite.Subject{
 		Domain: domain,
-		Open:   func(context.Context, string) (console.Target, error) { return &trial{s: s, state: path}, nil },
+		Open:   func(context.Context, string) (console.Target, error) { return &trial{s: s, store: store}, nil },
 	}, func() { _ = os.RemoveAll(folder) }, nil
 }
 
 // begin loads the state, unless that was done since it was written last.
-func (t *trial) begin() error {
+func (t *trial) begin(ctx context.Context) error {
 	if t.staged != nil {
 		return nil
 	}
-	st, err := state.Load(t.state)
+	st, err := t.store.Load(ctx)
 	if err != nil {
 		return err
 	}
@@ -53,7 +53,7 @@ func (t *trial) begin() error {
 func (t *trial) Facts() plan.Facts { return local.Facts }
 
 func (t *trial) Accounts(ctx context.Context, yield func(identity.Live) error) (console.Receipt, error) {
-	st, err := state.Load(t.state)
+	st, err := t.store.Load(ctx)
 	if err != nil {
 		return console.Receipt{}, err
 	}
@@ -61,7 +61,7 @@ func (t *trial) Accounts(ctx context.Context, yield func(identity.Live) error) (
 }
 
 func (t *trial) Apply(ctx context.Context, steps []apply.Step, answer func(int, apply.Answer)) error {
-	if err := t.begin(); err != nil {
+	if err := t.begin(ctx); err != nil {
 		return err
 	}
 	var failed error
@@ -90,7 +90,7 @@ func (t *trial) record(s *apply.Step) error {
 }
 
 func (t *trial) Get(ctx context.Context, refs []string, addresses []identity.Address) ([]identity.Live, error) {
-	st, err := state.Load(t.state)
+	st, err := t.store.Load(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -104,13 +104,13 @@ func (t *trial) Publish(ctx context.Context) error {
 	if err := t.staged.Publish(ctx); err != nil {
 		return err
 	}
-	st, err := state.Load(t.state)
+	st, err := t.store.Load(ctx)
 	if err != nil {
 		return err
 	}
 	st.Accounts, _ = t.ledger.Accounts()
 	t.staged = nil
-	return st.Save(t.state, release, t.s.now())
+	return t.store.Save(ctx, st, release, t.s.now(), func(*state.State) error { return nil })
 }
 
 func (t *trial) Close() error { return nil }

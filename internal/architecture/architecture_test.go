@@ -29,10 +29,10 @@ var may = map[string][]string{
 	"config":                  {"plan", "internal/identity", "internal/filter", "internal/settings"},
 	"apply":                   {"plan", "internal/identity", "internal/run"},
 	"state":                   {"internal/identity", "internal/run", "internal/atomicfile"},
-	"internal/directory":      {"internal/identity", "internal/filter", "internal/doctor"},
-	"internal/directory/ldif": {"internal/identity", "internal/filter", "internal/directory", "internal/doctor"},
-	"internal/directory/ldap": {"internal/identity", "internal/filter", "internal/directory", "internal/doctor"},
-	"internal/directory/all":  {"internal/directory", "internal/directory/ldif", "internal/directory/ldap"},
+	"internal/directory":      {"internal/identity", "internal/filter", "internal/doctor", "internal/settings"},
+	"internal/directory/ldif": {"internal/identity", "internal/filter", "internal/directory", "internal/doctor", "internal/settings"},
+	"internal/directory/ldap": {"internal/identity", "internal/filter", "internal/directory", "internal/doctor", "internal/settings"},
+	"internal/directory/all":  {"internal/directory", "internal/directory/ldif", "internal/directory/ldap", "internal/settings"},
 	"internal/doctor":         {},
 	"internal/explain":        {"plan", "internal/identity", "internal/directory", "internal/repair"},
 	"internal/redact":         {"internal/identity"},
@@ -52,7 +52,7 @@ var may = map[string][]string{
 	"examples/console/*":      {},
 
 	"internal/directory/suite":        {"internal/directory", "internal/directory/ldif", "internal/doctor", "internal/identity", "plan"},
-	"internal/directory/suite/worlds": {"internal/directory", "internal/directory/ldif", "internal/directory/ldap", "internal/directory/suite", "internal/servertest"},
+	"internal/directory/suite/worlds": {"internal/settings", "internal/directory", "internal/directory/ldif", "internal/directory/ldap", "internal/directory/suite", "internal/servertest"},
 }
 
 // never lists what a package must not see of the world.

@@ -35,6 +35,9 @@ type Diagnoser interface {
 type Filed interface {
 	// Files returns the paths of the files.
 	Files() ([]string, error)
+	// Patterns returns what the files are found by: paths, or patterns of
+	// [filepath.Match].
+	Patterns() []string
 }
 
 // Reader is the one loop that reads directories, for every command: one after the

@@ -5,12 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 	"testing"
 	"time"
 
 	"github.com/rollcall-cli/rollcall/internal/doctor"
 	"github.com/rollcall-cli/rollcall/internal/identity"
+	"github.com/rollcall-cli/rollcall/internal/settings"
 )
 
 // listed is a source that gives objects, and then fails if it has an error.
@@ -36,7 +36,7 @@ func (l *listed) Read(_ context.Context, _ []Scope, sink Sink, progress func(Pro
 func person(name string) values { return values{"mail": name + "@example.com"} }
 
 func declaredAs(name string, source Source) Directory {
-	return Directory{Name: name, Kind: Kind{Name: "kind of " + name}, Source: source, Scopes: []Scope{staff()}}
+	return Directory{Name: name, Kind: Kind{Kind: settings.Kind{Name: "kind of " + name}}, Source: source, Scopes: []Scope{staff()}}
 }
 
 // TestEntries: the entries of all directories come with a receipt each, that says
@@ -106,19 +106,4 @@ func TestDiagnoseAny(t *testing.T) {
 	if !slices.Equal(got, want) {
 		t.Errorf("got  %q\nwant %q", got, want)
 	}
-}
-
-// TestSetting: what is not set is nothing, and what is of another type is a
-// mistake of who wrote the kind.
-func TestSetting(t *testing.T) {
-	s := Settings{"path": []string{"a"}, "timeout": time.Second}
-	if Setting[time.Duration](s, "timeout") != time.Second || len(Setting[[]string](s, "path")) != 1 || Setting[string](s, "site") != "" || Setting[Settings](nil, "kerberos") != nil {
-		t.Error("a setting is not what it was")
-	}
-	defer func() {
-		if said, _ := recover().(string); !strings.Contains(said, `"path"`) {
-			t.Errorf("%q", said)
-		}
-	}()
-	Setting[string](s, "path")
 }

@@ -108,6 +108,21 @@ func dotString(s string) bool {
 	return !dot
 }
 
+// DomainHint says how to write a domain that was written otherwise.
+func DomainHint(text string) string {
+	switch {
+	case strings.ContainsFunc(text, func(r rune) bool { return r > 0x7f }):
+		return "write the A-label form of an internationalized domain, which begins with xn--"
+	case strings.Contains(text, "@"):
+		return "write only what stands behind the @"
+	case strings.HasPrefix(text, "*."):
+		return "write each domain by its name, or ignore = true for all below one"
+	case strings.HasSuffix(text, "."):
+		return "write it without the dot at the end"
+	}
+	return `a domain is two or more labels of letters, digits and inner hyphens, as in "example.com"`
+}
+
 // ValidDomain reports whether s consists of two or more labels of 1 to 63
 // letters, digits and hyphens, none with a hyphen at either end (RFC 1123
 // section 2.1). Internationalized domains are written as A-labels (RFC 5890).

@@ -10,7 +10,8 @@
 //
 // Secrets are texts that do not print, see [Secret]. A message of an adapter
 // never repeats what a setting holds, for it may have come from the environment
-// or from a file: a check says what is wrong, and config what it is about.
+// or from a file: a [Problem] says what is wrong, and config shows of the value
+// what may be shown.
 package settings
 
 // Kind is a kind of console or directory, by which the attribute kind of a block
@@ -19,12 +20,18 @@ type Kind struct {
 	Name string
 	// Help says in one sentence what it is for.
 	Help string
+	// Files says that it is files and no server. Of directories, their filters are
+	// judged here, and they may be a part of what somebody has.
+	Files bool
+	// Username is the attribute of the username in a directory; "" is the usual one.
+	Username string
 	// Settings are the attributes of a block of the kind, beside those that all
 	// kinds have. Blocks are those inside it.
 	Settings []Setting
 	Blocks   []Block
 	// Check looks for what no setting shows alone; nil for nothing. A setting that
-	// could not be read, which is reported already, is written and has no value.
+	// could not be read, which is reported already, is written and has no value; of
+	// a list, the texts that were wrong are empty.
 	Check func(Values) []Problem
 	// Where returns what says at which place the kind reads or writes, as files,
 	// programs and addresses, in an order of its own, with no secret among it. A
@@ -44,25 +51,27 @@ type Block struct {
 type Setting struct {
 	Name string
 	Type Type
-	// Required settings have to be written, and lists of them not be empty.
+	// Required settings have to be written.
 	Required bool
+	// Alone is for [Texts] of which one may stand without the brackets of a list.
+	Alone bool
 	// Default is what holds where nothing is written, as the getter of the type
 	// returns it; nil is its zero value.
 	Default any
-	// Secret is for a [Text] that nobody may read.
+	// Secret is for a [Text] that nobody may read. Where a file is shown, it is
+	// masked by its name, which says that it is a password, a secret, a token or a
+	// credential, or because it is a URL with a user in it.
 	Secret bool
 	// Words are those that a [Text] may be; nil is any text.
 	Words []string
 	// Least and Most bound a [Number]; a Most of 0 is no bound.
 	Least, Most int
-	// Check returns what is wrong with a text, or with one of a list, and what to
-	// do about it; "" for nothing. What is wrong follows the name of the value, as
-	// in "names no host".
-	Check func(text string) (wrong, advice string)
-	// Example is how a value is written, for those who wrote none: ["./connector"].
-	Example string
-	// Help says in one sentence what the setting is.
-	Help string
+	// Check returns what is wrong with a text, which may be empty, or with one of a
+	// list: a problem without a place. Its Summary is "" for nothing.
+	Check func(text string) Problem
+	// Example is how a value is written, and Help a phrase that says what it is, for
+	// those who wrote none: ["./connector"], the program and its arguments.
+	Example, Help string
 }
 
 // Type says what a setting holds, and by which getter of [Values] it is found.
@@ -71,7 +80,7 @@ type Type uint8
 // The types of settings.
 const (
 	Text     Type = iota // a text that is not empty
-	Texts                // a list of texts
+	Texts                // one text or more
 	Number               // a whole number
 	Flag                 // true or false
 	Duration             // a number with its unit, as in "90s" and "2m", above zero
@@ -85,8 +94,26 @@ type Problem struct {
 	// Setting is what to look at: the name of a setting, that of a block, or
 	// "block.setting"; "" for the block as a whole.
 	Setting string
+	// Part is what of the setting to look at. Item is the index of the value, of a
+	// list; Offset and Length are the octets of it that are wrong, where Length is
+	// not 0. The hint then speaks of the text, and how quotes ask for it to be
+	// written is added.
+	Part                 Part
+	Item, Offset, Length int
 	// Warning is for what may be meant so.
 	Warning bool
-	// Summary says what is wrong, and names the object. Hint says what to do.
+	// Summary says what is wrong, and names the object. In one about a value, "%s"
+	// stands for the value, of which no more is shown than may be. Hint says what
+	// to do.
 	Summary, Hint string
 }
+
+// Part is a part of an attribute.
+type Part uint8
+
+// The parts of an attribute.
+const (
+	Whole Part = iota
+	Name
+	Value
+)

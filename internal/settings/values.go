@@ -3,7 +3,9 @@ package settings
 import (
 	"maps"
 	"path/filepath"
+	"runtime"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -120,6 +122,15 @@ func Resolve(folder, path string) string {
 		return filepath.Clean(path)
 	}
 	return filepath.Join(folder, path)
+}
+
+// ResolvePattern is [Resolve] for a path that may be a pattern of [filepath.Match]:
+// the folder stands for itself in it.
+func ResolvePattern(folder, path string) string {
+	if strings.ContainsAny(path, "*?[") && runtime.GOOS != "windows" { // which has no escapes in patterns
+		folder = strings.NewReplacer(`\`, `\\`, `*`, `\*`, `?`, `\?`, `[`, `\[`).Replace(folder)
+	}
+	return Resolve(folder, path)
 }
 
 func (v Values) setting(name string) *Setting {

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -102,5 +103,21 @@ func TestMisuse(t *testing.T) {
 			}()
 			ask()
 		}()
+	}
+}
+
+// TestResolvePattern: what stands for other characters in a pattern stands for
+// itself in the name of its folder.
+func TestResolvePattern(t *testing.T) {
+	folder := filepath.Join(t.TempDir(), "a[1]")
+	if runtime.GOOS == "windows" {
+		folder = filepath.Join(t.TempDir(), "a")
+	}
+	file := filepath.Join(folder, "x.ldif")
+	if fits, err := filepath.Match(ResolvePattern(folder, "*.ldif"), file); err != nil || !fits {
+		t.Errorf("%s: %v", file, err)
+	}
+	if got := ResolvePattern(folder, "x.ldif"); got != file {
+		t.Errorf("%s, want %s", got, file)
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"github.com/rollcall-cli/rollcall/internal/directory"
 	"github.com/rollcall-cli/rollcall/internal/directory/ldap"
 	"github.com/rollcall-cli/rollcall/internal/directory/ldif"
+	"github.com/rollcall-cli/rollcall/internal/settings"
 )
 
 // Kinds are what the argument "kind" of a directory block may say.
@@ -13,6 +14,14 @@ var Kinds = []directory.Kind{
 	ldap.ActiveDirectory,
 	ldap.LDAP,
 	ldif.Kind,
+}
+
+// Settings are what can be configured of each.
+func Settings() (all []settings.Kind) {
+	for _, k := range Kinds {
+		all = append(all, k.Kind)
+	}
+	return all
 }
 
 // Kind returns the kind of this name, which the configuration has checked. It

@@ -154,9 +154,9 @@ func unquoted(value string) string {
 	return value
 }
 
-// settings are the names in [libdefaults] that gokrb5 goes by, each with what
+// libdefaults are the names in [libdefaults] that gokrb5 goes by, each with what
 // makes its form of MIT's.
-var settings = map[string]func(string) string{
+var libdefaults = map[string]func(string) string{
 	"default_realm":           asIs,
 	"ticket_lifetime":         duration,
 	"renew_lifetime":          duration,
@@ -199,7 +199,7 @@ func (p *profile) String() string {
 		b.WriteString("dns_lookup_kdc = true\n")
 	}
 	for _, name := range p.libdefaults.names {
-		if form := settings[name]; form != nil {
+		if form := libdefaults[name]; form != nil {
 			fmt.Fprintf(&b, "%s = %s\n", name, form(p.libdefaults.values[name][0]))
 		}
 	}

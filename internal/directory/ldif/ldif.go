@@ -81,6 +81,9 @@ func (s *Source) Files() ([]string, error) {
 	return slices.Compact(files), nil
 }
 
+// Patterns returns the patterns that [New] was given.
+func (s *Source) Patterns() []string { return s.patterns }
+
 func (s *Source) fail(from string, line int, err error) error {
 	return &directory.ReadError{Directory: s.label, From: from, Line: line, Err: err}
 }

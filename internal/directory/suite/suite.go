@@ -41,8 +41,8 @@ type Subject struct {
 
 // World is a directory that a test changes. What cannot be done ends the test.
 type World interface {
-	// Settings are those by which [directory.Kind] opens it.
-	Settings() directory.Settings
+	// Settings are what a block says of it, as Values of its kind take them.
+	Settings() map[string]any
 	Create(objects ...*Object)
 	// Change makes an object what it says now, in its place.
 	Change(o *Object)

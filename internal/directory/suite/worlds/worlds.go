@@ -23,6 +23,7 @@ import (
 	"github.com/rollcall-cli/rollcall/internal/directory/ldif"
 	"github.com/rollcall-cli/rollcall/internal/directory/suite"
 	"github.com/rollcall-cli/rollcall/internal/servertest"
+	"github.com/rollcall-cli/rollcall/internal/settings"
 )
 
 // What the suite runs on.
@@ -166,8 +167,8 @@ func newFileWorld(t *testing.T, _ []string, objects []*suite.Object) suite.World
 	return w
 }
 
-func (w *fileWorld) Settings() directory.Settings {
-	return directory.Settings{"path": []string{w.path}}
+func (w *fileWorld) Settings() map[string]any {
+	return map[string]any{"path": []string{w.path}}
 }
 
 func (w *fileWorld) Create(objects ...*suite.Object) {
@@ -234,7 +235,7 @@ func newStubWorld(t *testing.T, _ []string, objects []*suite.Object) suite.World
 	return w
 }
 
-func (w *stubWorld) Settings() directory.Settings {
+func (w *stubWorld) Settings() map[string]any {
 	return login(w.LDAPS, w.CA.File, "svc@corp.example.com", servertest.Password)
 }
 
@@ -259,7 +260,7 @@ type liveWorld struct {
 	t        *testing.T
 	admin    *goldap.Conn
 	write    func(*suite.Object) servertest.Entry
-	settings directory.Settings
+	settings map[string]any
 
 	mu    sync.Mutex
 	known map[*suite.Object]servertest.Entry // as they are on the server
@@ -285,7 +286,7 @@ func newDS389World(t *testing.T, units []string, objects []*suite.Object) suite.
 	return w
 }
 
-func newLiveWorld(t *testing.T, admin *goldap.Conn, write func(*suite.Object) servertest.Entry, objects []*suite.Object, settings directory.Settings) *liveWorld {
+func newLiveWorld(t *testing.T, admin *goldap.Conn, write func(*suite.Object) servertest.Entry, objects []*suite.Object, settings map[string]any) *liveWorld {
 	w := &liveWorld{t: t, admin: admin, write: write, settings: settings, known: map[*suite.Object]servertest.Entry{}}
 	for _, o := range objects {
 		w.known[o] = write(o)
@@ -310,14 +311,14 @@ func unitEntry(ou string) servertest.Entry {
 }
 
 // login are the settings of who reads a server.
-func login(url, ca, name, password string) directory.Settings {
-	return directory.Settings{
-		"urls": []string{url}, "ca_file": ca, "bind_dn": name, "bind_password": func() string { return password },
+func login(url, ca, name, password string) map[string]any {
+	return map[string]any{
+		"urls": []string{url}, "ca_file": ca, "bind_dn": name, "bind_password": settings.NewSecret(password),
 		"timeout": time.Minute, "page_size": 1000,
 	}
 }
 
-func (w *liveWorld) Settings() directory.Settings { return w.settings }
+func (w *liveWorld) Settings() map[string]any { return w.settings }
 
 func (w *liveWorld) must(what string, err error) {
 	w.t.Helper()
