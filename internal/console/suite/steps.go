@@ -126,10 +126,22 @@ func (r *run) remove(live *identity.Live) apply.Step {
 	return apply.Step{Key: r.key(), Group: r.keys, Live: live, By: r.Owner}
 }
 
-// together puts steps into one group.
+// together puts steps into one group, and tells which addresses move among them.
 func together(steps ...apply.Step) []apply.Step {
+	from := map[identity.Address]string{}
 	for i := range steps {
 		steps[i].Group = steps[0].Group
+		if l := steps[i].Live; l != nil {
+			l.EachAddress(func(x identity.Address) { from[x] = l.Ref })
+		}
+	}
+	for i := range steps {
+		s := &steps[i]
+		s.After.EachAddress(func(x identity.Address) {
+			if ref, moves := from[x]; moves && (s.Creates() || ref != s.Live.Ref) {
+				s.Moves = append(s.Moves, apply.Move{Address: x, From: ref})
+			}
+		})
 	}
 	return steps
 }

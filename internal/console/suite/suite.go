@@ -78,7 +78,8 @@ type Result struct {
 	Outcome Outcome
 	// Why says what the console did instead, or why the check does not apply;
 	// "" for one that has passed.
-	Why  string
+	Why string
+	// Took is how long it took, without cleaning up.
 	Took time.Duration
 }
 
@@ -102,37 +103,52 @@ func Run(ctx context.Context, s Subject, report func(Result)) (Counts, error) {
 	}
 	var counts Counts
 	for i, c := range checks {
-		result := Result{Check: c.name, Asks: c.asks, Outcome: Passed}
-		start := time.Now()
-		if why := r.inapplicable(c); why != "" {
-			result.Outcome, result.Why = Skipped, why
-			counts.Skipped++
-		} else if err := r.try(c.do); err != nil {
-			result.Outcome, result.Why = Failed, err.Error()
-			var skip skipped
-			if errors.As(err, &skip) {
-				result.Outcome = Skipped
-				counts.Skipped++
-			} else {
-				counts.Failed++
-			}
-		} else {
-			counts.Passed++
-		}
+		result := r.perform(c)
 		if ctx.Err() != nil {
 			r.abandon()
 			return counts, ctx.Err()
 		}
-		if err := r.tidy(result.Outcome == Failed); err != nil {
+		err := r.tidy(result.Outcome == Failed)
+		counts.add(result.Outcome)
+		report(result)
+		if err != nil {
 			return counts, err
 		}
 		if i == 0 && !r.unread {
 			_ = r.try((*run).settleIn) // what cannot be made is told by the checks
 		}
-		result.Took = time.Since(start)
-		report(result)
 	}
 	return counts, nil
+}
+
+func (c *Counts) add(o Outcome) {
+	switch o {
+	case Passed:
+		c.Passed++
+	case Failed:
+		c.Failed++
+	case Skipped:
+		c.Skipped++
+	}
+}
+
+// perform makes one check.
+func (r *run) perform(c check) Result {
+	result := Result{Check: c.name, Asks: c.asks, Outcome: Passed}
+	if result.Why = r.inapplicable(c); result.Why != "" {
+		result.Outcome = Skipped
+		return result
+	}
+	start := time.Now()
+	err := r.try(c.do)
+	result.Took = time.Since(start)
+	if err != nil {
+		result.Outcome, result.Why = Failed, err.Error()
+		if errors.As(err, new(skipped)) {
+			result.Outcome = Skipped
+		}
+	}
+	return result
 }
 
 // check is one check. Each of needs says why it does not apply, or "".
