@@ -33,6 +33,8 @@ type applyCommand struct {
 	failing
 	lifting
 	AutoApprove bool `help:"Do not ask."`
+	AcceptDrift bool `help:"Go on although the console was changed otherwise and on_drift is fail."`
+	Canary      int  `placeholder:"N" help:"Make N account changes first, verify them, and go on only if all are right."`
 }
 
 // lifting are the flags that lift brakes.
@@ -72,6 +74,8 @@ func (c *applyCommand) Validate() error {
 		return err
 	}
 	switch {
+	case c.Canary < 0:
+		return errors.New("--canary must not be negative")
 	case c.Plan != "" && (len(c.Directory) > 0 || c.Snapshot != "" || c.AllowEmpty):
 		return errors.New("a saved plan was read already: --directory, --snapshot and --allow-empty go with plan, or with an apply without PLAN")
 	case c.Plan != "" && len(c.Only)+len(c.Except) > 0:
@@ -124,8 +128,11 @@ func (c *applyCommand) applyFresh(s *session, cfg *config.Config, run *record) e
 	if err := s.writePlan(m.plan, c.showing, advice); err != nil {
 		return err
 	}
-	if !pending(m.plan) {
-		return run.nothing(m)
+	if err := c.drifting(s, cfg, m); err != nil {
+		return err
+	}
+	if !apply.Pending(m.plan.Accounts) {
+		return s.commitNothing(cfg, m, run)
 	}
 	if !c.AutoApprove {
 		sum := m.plan.Summary()
@@ -133,12 +140,7 @@ func (c *applyCommand) applyFresh(s *session, cfg *config.Config, run *record) e
 			return err
 		}
 	}
-	return s.commit(cfg, m, run)
-}
-
-// pending reports whether an apply of the plan would write anything.
-func pending(p *plan.Plan) bool {
-	return slices.ContainsFunc(p.Accounts, func(c plan.AccountChange) bool { return !c.Idle() })
+	return s.commit(cfg, m, run, c.Canary)
 }
 
 // ask asks whether to go on. Only "yes" is yes.
@@ -179,7 +181,7 @@ func (c *applyCommand) applySaved(s *session, cfg *config.Config, run *record) e
 		return err
 	}
 	if p.Redacted {
-		return fmt.Errorf("%s: %w", c.Plan, errRedacted)
+		return fmt.Errorf("%s: %w", c.Plan, unfit(apply.ErrRedacted))
 	}
 	run.identify(p)
 	if err := run.barred(); err != nil {
@@ -189,20 +191,35 @@ func (c *applyCommand) applySaved(s *session, cfg *config.Config, run *record) e
 	if err != nil {
 		return err
 	}
-	if err := fits(p, st.State, cfg, s.now()); err != nil {
-		return staleError{fmt.Errorf("%s: %w", c.Plan, err)}
+	if err := apply.Fits(p, s.basis(st.State, digest(cfg, factsOf(p)))); err != nil {
+		return fmt.Errorf("%s: %w", c.Plan, unfit(err))
+	}
+	progress := render.NewProgress(s.stderr, s.err, s.now)
+	view, err := s.see(cfg, st, c.reading, progress)
+	progress.Clear()
+	if err != nil {
+		return err
+	}
+	if p.ConfigDigest != digest(cfg, &view.Receipt.Facts) {
+		return fmt.Errorf("%s: %w", c.Plan, unfit(fmt.Errorf("console %q says other facts of itself than when the plan was made", cfg.Console.Name)))
+	}
+	if err := apply.Moved(p, view.Accounts); err != nil {
+		return fmt.Errorf("%s: %w", c.Plan, unfit(err))
 	}
 	p.Allow(c.allowed())
-	m := &made{plan: p, state: st, known: s.standing(), again: s.command("apply", c.Plan), saved: true}
+	m := &made{plan: p, state: st, view: view, known: s.standing(), again: s.command("apply", c.Plan), saved: true}
 	p.Compare(m.known)
 	run.plans(p)
 	if err := s.writePlan(p, c.showing, render.Advice{Full: s.command("show", c.Plan, "--all"), Apply: s.command("apply", c.Plan), Next: "about to be made"}); err != nil {
 		return err
 	}
-	if !pending(p) {
-		return run.nothing(m)
+	if err := c.drifting(s, cfg, m); err != nil {
+		return err
 	}
-	return s.commit(cfg, m, run)
+	if !apply.Pending(p.Accounts) {
+		return s.commitNothing(cfg, m, run)
+	}
+	return s.commit(cfg, m, run, c.Canary)
 }
 
 // nothing ends an apply that has nothing to do, or all of it withheld.
@@ -211,50 +228,24 @@ func (r *record) nothing(m *made) error {
 	return r.s.withheld(m, false)
 }
 
-// fits checks that a saved plan was made on this very state, with this very
-// configuration, and not too long ago.
-func fits(p *plan.Plan, st *state.State, cfg *config.Config, now time.Time) error {
-	switch {
-	case p.Redacted:
-		return errRedacted
-	case p.FirstFormat:
-		return errFirstFormat
-	case p.Lineage == "" && st.Lineage != "":
-		return errors.New("the plan was made before there was a state, and there is one now")
-	case p.Lineage != st.Lineage:
-		return errors.New("the plan was made on another state")
-	case p.Serial < st.Serial:
-		return fmt.Errorf("the plan was made on version %d of the state, which is at %d now: it was applied already, or something else has changed the state", p.Serial, st.Serial)
-	case p.Serial > st.Serial:
-		return fmt.Errorf("the plan was made on version %d of the state, and the state is back at %d", p.Serial, st.Serial)
-	case p.StateSum != st.Sum:
-		return fmt.Errorf("the plan was made on another version %d of the state, as after a backup was put back", st.Serial)
-	case p.ConfigDigest != cfg.Digest():
-		return errors.New("the configuration has changed since the plan was made")
-	case now.After(p.Expires):
-		return expired(p)
-	}
-	for i := range p.Accounts {
-		before := p.Accounts[i].Before
-		if before == nil {
-			continue
-		}
-		if a := st.Primary(before.Primary); a == nil || !bytes.Equal(a.AppendJSON(nil), before.AppendJSON(nil)) {
-			return fmt.Errorf("account %s is not what it was when the plan was made", before.Primary)
-		}
-	}
-	return nil
+// basis is what a saved plan must have been made on.
+func (s *session) basis(st *state.State, digest string) apply.Basis {
+	return apply.Basis{Lineage: st.Lineage, Serial: st.Serial, Sum: st.Sum, Digest: digest, Now: s.now()}
 }
 
-// errRedacted keeps a plan of masks from being applied.
-var errRedacted = hinted{staleError{errors.New("the plan is redacted, and has masks in place of addresses and names")}, "take the plan that was saved without --redact"}
-
-// errFirstFormat keeps a plan from being applied that does not tell all that an
-// apply takes away.
-var errFirstFormat = hinted{staleError{errors.New("the plan has format version 1.0, which does not show every loss")}, "make a new plan: rollcall plan -o json=FILE"}
-
-func expired(p *plan.Plan) error {
-	return expiredError{fmt.Errorf("the plan expired at %s", stamp(p.Expires))}
+// unfit is the error of a saved plan that does not fit.
+func unfit(err error) error {
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, apply.ErrRedacted):
+		return hinted{staleError{err}, "take the plan that was saved without --redact"}
+	case errors.Is(err, apply.ErrFirstFormat):
+		return hinted{staleError{err}, "make a new plan: rollcall plan -o json=FILE"}
+	case errors.Is(err, apply.ErrExpired):
+		return staleError{expiredError{err}}
+	}
+	return staleError{err}
 }
 
 func readPlan(path string) (*plan.Plan, error) {
@@ -272,61 +263,6 @@ func readPlan(path string) (*plan.Plan, error) {
 		return nil, hinted{fmt.Errorf("%s: %w", path, err), hint}
 	}
 	return p, nil
-}
-
-// commit applies a plan to the local console and saves the state. Until the
-// state is replaced as a whole, nothing is changed.
-func (s *session) commit(cfg *config.Config, m *made, run *record) error {
-	progress := render.NewProgress(s.stderr, s.err, s.now)
-	defer progress.Clear()
-	ledger := apply.NewLedger(m.state.Accounts, nil)
-	result, err := apply.Run(s.ctx, apply.Job{
-		Changes: m.plan.Accounts, Console: local.New(m.state.Accounts), Ledger: ledger,
-		Known: func(before *identity.Account) apply.Known {
-			return apply.Known{Live: &identity.Live{Account: *before}, Recorded: before.Primary}
-		},
-		Listen: func(e apply.Event) {
-			if p, is := e.(apply.Progress); is {
-				progress.Update("applying", "accounts", p.Done)
-			}
-		},
-	})
-	if errors.Is(err, context.Canceled) {
-		return err
-	}
-	if err != nil {
-		return fmt.Errorf("apply the plan: %w", errors.Join(err, failures(result.Result)))
-	}
-	accounts, _ := ledger.Accounts()
-	m.state.keep(accounts)
-	progress.Update("writing the state", "accounts", len(accounts))
-	if err := run.save(m.state.State, result.Result); err != nil {
-		return err
-	}
-	progress.Clear()
-	run.remember(m)
-	return s.report(cfg, m, result.Result)
-}
-
-func failures(r run.Result) error {
-	var all []error
-	for _, f := range r.Failures {
-		all = append(all, fmt.Errorf("account %s: %s", f.Account, f.Error))
-	}
-	return errors.Join(all...)
-}
-
-// report tells what was done.
-func (s *session) report(cfg *config.Config, m *made, r run.Result) error {
-	for _, f := range r.Failures {
-		s.say(levelError, fmt.Sprintf("account %s failed: %s", f.Account, f.Error), "", exitIncomplete)
-	}
-	s.note("applied: %s changed, version %d of the state written to %s",
-		counted(r.Applied, "account"), m.state.Serial, s.store)
-	if len(r.Failures) > 0 {
-		return silent{exitIncomplete}
-	}
-	return s.withheld(m, true)
 }
 
 // withheld ends a run from which a brake withheld something, and that has written
@@ -400,7 +336,7 @@ func (c *showCommand) Run(s *session) error {
 // state that it names. Without one, nobody can tell.
 func (s *session) stale(p *plan.Plan, cfg *config.Config) error {
 	if s.now().After(p.Expires) {
-		return expired(p)
+		return fmt.Errorf("%w at %s", apply.ErrExpired, stamp(p.Expires))
 	}
 	if cfg == nil {
 		return nil
@@ -412,5 +348,8 @@ func (s *session) stale(p *plan.Plan, cfg *config.Config) error {
 	if err != nil {
 		return err
 	}
-	return fits(p, st.State, cfg, s.now())
+	if err := apply.Fits(p, s.basis(st.State, digest(cfg, factsOf(p)))); err != nil || factsOf(p) != nil {
+		return err // of a console that is elsewhere, apply asks
+	}
+	return apply.Moved(p, st.Accounts)
 }

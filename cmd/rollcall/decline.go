@@ -41,7 +41,7 @@ func (c *declineCommand) Run(s *session) error {
 		return err
 	}
 	if p.Redacted {
-		return fmt.Errorf("%s: %w", c.Plan, errRedacted)
+		return fmt.Errorf("%s: %w", c.Plan, unfit(apply.ErrRedacted))
 	}
 	lock, err := s.lock("rollcall decline")
 	if err != nil {

@@ -28,6 +28,8 @@ type record struct {
 	accounts []plan.AccountChange // of the plan
 	recorder *state.Recorder      // nil until something is written
 	outcome  run.Outcome          // "" until it is known
+	reason   string               // of an outcome that is known
+	open     bool                 // it is left for the next run to find out
 }
 
 // record begins a run that holds the lock.
@@ -199,6 +201,29 @@ func (r *record) save(st *state.State, result run.Result) error {
 	}
 	if r.outcome = run.Applied; len(result.Failures) > 0 {
 		r.outcome = run.Incomplete
+	}
+	return nil
+}
+
+// keep saves the state after a run that may have ended before its end, and says of
+// the outcome what is known. Of a run that has sent what nobody knows the outcome
+// of, the record stays open, and the next run finds out.
+func (r *record) keep(st *state.State, result *apply.Result, ended error) error {
+	if result.Unknown > 0 {
+		r.open = true
+		return r.s.store.Save(context.WithoutCancel(r.s.ctx), st, release, r.s.now(), func(*state.State) error { return r.s.locked.Held(r.s.ctx) })
+	}
+	if ended != nil && result.Applied+result.Withheld == 0 {
+		return nil // which is recorded as what it is
+	}
+	if err := r.save(st, result.Result); err != nil {
+		return err
+	}
+	if ended != nil || result.Differ > 0 {
+		r.outcome = run.Incomplete
+	}
+	if ended != nil {
+		r.reason = strings.ReplaceAll(ended.Error(), "\n", "; ")
 	}
 	return nil
 }

@@ -1,0 +1,297 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/rollcall-cli/rollcall/apply"
+	"github.com/rollcall-cli/rollcall/config"
+	"github.com/rollcall-cli/rollcall/internal/directory"
+	"github.com/rollcall-cli/rollcall/internal/identity"
+	"github.com/rollcall-cli/rollcall/internal/render"
+	"github.com/rollcall-cli/rollcall/internal/run"
+	"github.com/rollcall-cli/rollcall/plan"
+	"github.com/rollcall-cli/rollcall/state"
+)
+
+// drifting ends an apply if the console was changed otherwise and that is to be
+// seen first. What the ledger does not know, and what belongs to directories that
+// were not read, is none of it.
+func (c *applyCommand) drifting(s *session, cfg *config.Config, m *made) error {
+	if !cfg.Console.FailOnDrift || c.AcceptDrift {
+		return nil
+	}
+	n := 0
+	for i := range m.plan.Drift {
+		if d := &m.plan.Drift[i]; d.Kind != plan.DriftUnrecorded && !m.unread(d) {
+			n++
+		}
+	}
+	if n == 0 {
+		return nil
+	}
+	s.say(levelError, fmt.Sprintf("console %q was changed otherwise since the last apply: drift in %s", cfg.Console.Name, counted(n, "field")),
+		"look at the drift above; apply with --accept-drift, or correct the console", exitDrift)
+	return silent{exitDrift}
+}
+
+// unread reports whether drift is of an account whose directory was not read.
+func (m *made) unread(d *plan.Drift) bool {
+	directory := ""
+	if a := m.view.Account(d.Primary); a != nil {
+		directory = a.Directory
+	}
+	for i := range m.view.Gone {
+		if a := &m.view.Gone[i]; a.Primary == d.Primary {
+			directory = a.Directory
+		}
+	}
+	for _, name := range m.plan.Unread {
+		if name == directory {
+			return true
+		}
+	}
+	return false
+}
+
+// commit applies a plan to the console and saves the state. A console that takes
+// effect with the state is changed as a whole; of another, what was made is saved
+// however the run ends.
+func (s *session) commit(cfg *config.Config, m *made, r *record, canary int) error {
+	progress := render.NewProgress(s.stderr, s.err, s.now)
+	defer progress.Clear()
+	facts := &m.view.Receipt.Facts
+	ledger := apply.NewLedger(m.state.Accounts, m.state.Placed)
+	c := cfg.Console
+	job := apply.Job{
+		Changes: m.plan.Accounts, Console: s.console, Ledger: ledger, Known: m.view.Known, By: c.Owner, Initial: c.Initial,
+		Options: apply.Options{Concurrency: c.Concurrency, Rate: c.Rate, Attempts: c.MaxAttempts, Verify: verifies(c, facts), Canary: canary},
+		Listen:  func(e apply.Event) { s.follow(progress, c, e) },
+	}
+	if !facts.Embedded {
+		if err := r.begin(); err != nil {
+			return err
+		}
+		job.Run = strings.ToLower(rand.Text()[:6])
+		job.Journal = &journal{s, r, m}
+	}
+	if canary > 0 && canary < len(job.Changes) {
+		s.note("%s", render.CanaryLine(canary))
+	}
+	result, err := apply.Run(s.ctx, job)
+	if facts.Embedded && err != nil {
+		if errors.Is(err, context.Canceled) {
+			return err
+		}
+		return fmt.Errorf("apply the plan: %w", errors.Join(err, failures(result.Result)))
+	}
+	m.learn(ledger)
+	m.state.take(ledger)
+	progress.Update("writing the state", "accounts", len(m.state.Accounts))
+	if failed := r.keep(m.state.State, &result, err); failed != nil {
+		return failed
+	}
+	progress.Clear()
+	if result.Applied+result.Withheld+result.Unknown == 0 && err != nil {
+		return err
+	}
+	r.remember(m)
+	return s.report(cfg, m, &result, err)
+}
+
+// commitNothing ends an apply that has nothing to do, or all of it withheld. What
+// the ledger has to learn of the console, it learns all the same.
+func (s *session) commitNothing(cfg *config.Config, m *made, r *record) error {
+	ledger := apply.NewLedger(m.state.Accounts, m.state.Placed)
+	if m.learn(ledger) {
+		m.state.take(ledger)
+		if err := s.store.Save(context.WithoutCancel(s.ctx), m.state.State, release, s.now(), func(*state.State) error { return s.locked.Held(s.ctx) }); err != nil {
+			return err
+		}
+		s.note("what console %q has was written to %s, version %d", cfg.Console.Name, cfg.StatePath, m.state.Serial)
+	}
+	r.remember(m)
+	return s.withheld(m, false)
+}
+
+// learn writes into the ledger what the console has and no change is of: what
+// drifted to what the directories want, and what the ledger did not know. It
+// reports whether that is anything.
+func (m *made) learn(l *apply.Ledger) bool {
+	v := m.view
+	if v.Origins == nil {
+		return false
+	}
+	changed := map[identity.Address]bool{}
+	for i := range m.plan.Accounts {
+		if b := m.plan.Accounts[i].Before; b != nil {
+			changed[b.Primary] = true
+		}
+	}
+	learned := false
+	put := func(was identity.Address, a *identity.Account, p identity.Placed) {
+		if !changed[a.Primary] && l.Put(was, a, p) == nil {
+			learned = true
+		}
+	}
+	for _, x := range v.Forget {
+		if l.Remove(x) == nil {
+			learned = true
+		}
+	}
+	for i := range v.Learn {
+		put(v.Learn[i].Was, &v.Learn[i].Account, v.Learn[i].Placed)
+	}
+	for _, i := range m.plan.Agreed {
+		if o := v.Origins[i]; !o.Ledger.IsZero() {
+			p := m.state.Placed[o.Ledger]
+			p.Found = nil
+			if o.Live >= 0 {
+				p.Ref = v.Live[o.Live].Ref
+			}
+			put(o.Ledger, &v.Accounts[i], p)
+		}
+	}
+	return learned
+}
+
+// take takes over what a ledger has become.
+func (r *recorded) take(l *apply.Ledger) {
+	accounts, placed := l.Accounts()
+	r.keep(accounts)
+	r.Placed = placed
+}
+
+// follow tells what happens while a plan is applied.
+func (s *session) follow(progress *render.Progress, c *config.Console, e apply.Event) {
+	switch e := e.(type) {
+	case apply.Progress:
+		progress.Update("applying", "accounts", e.Done)
+	case apply.Verifying:
+		progress.Update("verifying", "accounts", e.Done)
+	case apply.LookingUp:
+		progress.Clear()
+		s.note("console %q gave no answer to %s: looking up what became of it", c.Name, counted(e.Steps, "change"))
+	case apply.Waiting:
+		progress.Clear()
+		s.note("console %q: %v; trying again in %v", c.Name, e.Err, e.For.Round(time.Second/10))
+	}
+}
+
+// journal is the record of a run, as an apply writes it.
+type journal struct {
+	s *session
+	r *record
+	m *made
+}
+
+// Intend records steps.
+func (j *journal) Intend(ctx context.Context, steps []apply.Sent) error {
+	if err := j.s.locked.Held(ctx); err != nil {
+		return err
+	}
+	all := make([]run.Step, len(steps))
+	for i := range steps {
+		all[i] = recordedStep(&steps[i])
+	}
+	return j.r.recorder.Step(ctx, all)
+}
+
+func recordedStep(t *apply.Sent) run.Step {
+	step := run.Step{Key: t.Key, Change: t.Change, Op: run.Put, Final: t.Final, Back: t.Back, After: t.After, At: t.At}
+	switch {
+	case t.Keep:
+		step.Op = run.Keep
+	case t.Removes():
+		step.Op = run.Remove
+	}
+	if t.Live != nil {
+		step.Ref = t.Live.Ref
+	}
+	return step
+}
+
+// Answered records answers.
+func (j *journal) Answered(answers []apply.Received) error {
+	all := make([]run.Answer, len(answers))
+	for i := range answers {
+		all[i] = recordedAnswer(&answers[i])
+	}
+	return j.r.recorder.Answer(j.s.ctx, all)
+}
+
+func recordedAnswer(a *apply.Received) run.Answer {
+	answer := run.Answer{Key: a.Key, Ref: a.Ref, Rev: a.Rev}
+	if a.Found != nil {
+		found := a.Found.Account
+		answer.Found = &found
+	}
+	if a.Err != nil {
+		answer.Error = a.Err.Error()
+	}
+	return answer
+}
+
+// Save writes the ledger as it is by now.
+func (j *journal) Save(l *apply.Ledger) error {
+	j.m.state.take(l)
+	return j.s.store.Save(context.WithoutCancel(j.s.ctx), j.m.state.State, release, j.s.now(), func(*state.State) error { return j.s.locked.Held(j.s.ctx) })
+}
+
+func failures(r run.Result) error {
+	var all []error
+	for _, f := range r.Failures {
+		all = append(all, fmt.Errorf("account %s: %s", f.Account, f.Error))
+	}
+	return errors.Join(all...)
+}
+
+// report tells what was done, and what ended it before its end.
+func (s *session) report(cfg *config.Config, m *made, r *apply.Result, ended error) error {
+	for _, f := range r.Failures {
+		s.say(levelError, fmt.Sprintf("account %s failed: %s", f.Account, f.Error), "", exitIncomplete)
+	}
+	for _, d := range r.Differences {
+		field := d.Field
+		if field == "" {
+			field = "account"
+		}
+		s.say(levelError, fmt.Sprintf("account %s is not as it was asked for: %s is %q, and %q was asked for", d.Account, field, d.Found, d.Wanted), "", exitIncomplete)
+	}
+	if len(r.Undecided) > 0 {
+		s.say(levelError, render.UndecidedLine(spelledAddresses(r.Undecided)), "give it an owner with rollcall state rebind, or leave it local with rollcall state release", exitIncomplete)
+	}
+	if cfg.Console.Kind == config.Local {
+		s.note("applied: %s changed, version %d of the state written to %s", counted(r.Applied, "account"), m.state.Serial, cfg.StatePath)
+	} else {
+		s.note("%s; version %d of the state written to %s", render.AppliedLine(r.Applied, r.Verified, r.Differ), m.state.Serial, cfg.StatePath)
+	}
+	if r.Unknown > 0 {
+		s.say(levelWarning, fmt.Sprintf("of %s is not known what became of it; the next run looks it up first", counted(r.Unknown, "change")), "", exitIncomplete)
+	}
+	switch {
+	case errors.Is(ended, context.Canceled):
+		s.say(levelError, "interrupted: what was applied by then is in the state", "apply again for the rest", exitInterrupted)
+		return silent{exitInterrupted}
+	case ended != nil:
+		s.say(levelError, ended.Error(), directory.HintOf(ended), exitIncomplete)
+		return silent{exitIncomplete}
+	case r.Canary:
+		s.say(levelError, "the canary is not right: the other changes were not made", "look at what differs or failed above", exitIncomplete)
+		return silent{exitIncomplete}
+	case len(r.Failures)+r.Differ > 0:
+		return silent{exitIncomplete}
+	}
+	return s.withheld(m, true)
+}
+
+func spelledAddresses(all []identity.Address) (texts []string) {
+	for _, x := range all {
+		texts = append(texts, x.String())
+	}
+	return texts
+}
