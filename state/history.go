@@ -11,6 +11,7 @@ import (
 	"io/fs"
 	"slices"
 	"strconv"
+	"sync"
 	"time"
 
 	"github.com/rollcall-cli/rollcall/internal/identity"
@@ -23,6 +24,7 @@ import (
 //
 //	{"format":"rollcall-run",…}   head: who, when, which plan, on which state
 //	{"before":…,"after":…,…}      an account change, and so on
+//	{"step":…}, {"answer":…}      what a console was asked, where it is not the state
 //	{"applied":2,…}               intent: how it will end, the checksum of the
 //	                              new state, and that of the lines above
 //	{"outcome":"applied",…}       outcome, and the checksum of the lines above
@@ -30,7 +32,8 @@ import (
 // The intent is synced before the state is replaced, by a single rename. So a
 // run that was killed left either no intent, and has changed nothing, or an
 // intent, and whether the state has the checksum that it names tells the rest:
-// see [Store.Settle]. A file only grows, and only its unsynced end can be damaged.
+// see [Store.Settle]. A file only grows, but for an intent that did not come true,
+// and only its unsynced end can be damaged.
 
 const (
 	runFormat  = "rollcall-run"
@@ -92,16 +95,21 @@ func (s *Store) numbers(ctx context.Context) (all []int, err error) {
 	return all, nil
 }
 
-// Recorder writes the record of a run.
+// Recorder writes the record of a run. Steps and answers may come from several
+// goroutines.
 type Recorder struct {
 	history History
-	log     Log
-	out     *bufio.Writer
-	sum     hash.Hash // of the lines until now
 	head    run.Head
 	began   time.Time
 	first   []byte // the line of the head
+	resumed bool   // the run was killed, and this is a later one
+
+	mu      sync.Mutex
+	log     Log
+	out     *bufio.Writer
+	sum     hash.Hash // of the lines until now
 	changes int
+	stepped bool  // a console may have been asked
 	err     error // of the first write that failed
 }
 
@@ -129,7 +137,6 @@ func (s *Store) Begin(ctx context.Context, head run.Head) (*Recorder, error) {
 	if r.log, err = r.history.Append(ctx, recordName(head.Number), -1); err != nil {
 		return nil, recording(err)
 	}
-	r.out = bufio.NewWriterSize(r.log, 1<<18)
 	if err := r.restart(); err != nil {
 		r.Drop(ctx)
 		return nil, recording(err)
@@ -142,16 +149,16 @@ func recording(err error) error { return fmt.Errorf("record the run: %w", err) }
 // Number returns the run's number.
 func (r *Recorder) Number() int { return r.head.Number }
 
-// restart writes the head into an empty file.
+// buffer makes the buffer of the log.
+func (r *Recorder) buffer() { r.out = bufio.NewWriterSize(r.log, 1<<18) }
+
+// restart writes the head into an empty log.
 func (r *Recorder) restart() error {
 	r.err = nil
-	r.out.Reset(r.log)
+	r.buffer()
 	r.sum = sha256.New()
 	r.write(r.first)
-	if r.err == nil {
-		r.err = r.out.Flush()
-	}
-	return r.err
+	return r.flush()
 }
 
 // write writes whole lines and sums them.
@@ -162,6 +169,22 @@ func (r *Recorder) write(lines []byte) {
 	}
 }
 
+// flush hands what was written to the system.
+func (r *Recorder) flush() error {
+	if r.err == nil {
+		r.err = r.out.Flush()
+	}
+	return r.err
+}
+
+// sync makes durable what was written.
+func (r *Recorder) sync() error {
+	if r.flush() == nil {
+		r.err = r.log.Sync()
+	}
+	return r.err
+}
+
 // writeSynced writes a line, and makes it and those before it durable.
 func (r *Recorder) writeSynced(v any) error {
 	line, err := identity.MarshalLine(v)
@@ -169,13 +192,7 @@ func (r *Recorder) writeSynced(v any) error {
 		return err
 	}
 	r.write(append(line, '\n'))
-	if r.err == nil {
-		r.err = r.out.Flush()
-	}
-	if r.err == nil {
-		r.err = r.log.Sync()
-	}
-	return r.err
+	return r.sync()
 }
 
 // Changes records n account changes, the ith of which change returns. It ends
@@ -203,12 +220,22 @@ func (w recordWriter) Write(lines []byte) (int, error) {
 	return len(lines), nil
 }
 
-// Intend records how the run will end when the state is replaced by its next
-// version. Once it returns without an error, all that was recorded is on disk,
-// and the state may be replaced.
-func (r *Recorder) Intend(result run.Result, next *State) error {
+// complete is an error if account changes are missing.
+func (r *Recorder) complete() error {
 	if r.changes != r.head.Accounts {
-		return recording(fmt.Errorf("%d account changes of %d", r.changes, r.head.Accounts))
+		return fmt.Errorf("%d account changes of %d", r.changes, r.head.Accounts)
+	}
+	return nil
+}
+
+// Intend records how the run will end when the state is replaced by its next
+// version, which is the last of the run. Once it returns without an error, all that
+// was recorded is on disk, and the state may be replaced.
+func (r *Recorder) Intend(result run.Result, next *State) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if err := r.complete(); err != nil {
+		return recording(err)
 	}
 	if result.Failures == nil {
 		result.Failures = []run.Failure{}
@@ -220,10 +247,12 @@ func (r *Recorder) Intend(result run.Result, next *State) error {
 }
 
 // End records the outcome and closes the record. Where the disk is too full for
-// that, the changes of a run that has not written the state give way.
+// that, the changes of a run give way that has changed nothing and asked nobody.
 func (r *Recorder) End(ctx context.Context, outcome run.Outcome, reason string, now time.Time) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	err := r.end(outcome, reason, now)
-	if err != nil && !outcome.Changed() {
+	if err != nil && !outcome.Changed() && !r.stepped {
 		r.log.Close()
 		var again Log
 		if again, err = r.history.Append(ctx, recordName(r.head.Number), 0); err == nil {
@@ -248,10 +277,11 @@ func (r *Recorder) End(ctx context.Context, outcome run.Outcome, reason string, 
 }
 
 func (r *Recorder) end(outcome run.Outcome, reason string, now time.Time) error {
-	return r.writeSynced(runOutcome{
-		Outcome: outcome, Reason: reason, Ended: now.UTC().Truncate(time.Second), Seconds: max(0, now.Sub(r.began).Round(time.Millisecond).Seconds()),
-		SHA256: hex.EncodeToString(r.sum.Sum(nil)),
-	})
+	o := runOutcome{Outcome: outcome, Reason: reason, Ended: now.UTC().Truncate(time.Second), Settled: r.resumed, SHA256: hex.EncodeToString(r.sum.Sum(nil))}
+	if !r.resumed {
+		o.Seconds = max(0, now.Sub(r.began).Round(time.Millisecond).Seconds())
+	}
+	return r.writeSynced(o)
 }
 
 // Drop removes the record.

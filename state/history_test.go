@@ -154,7 +154,7 @@ func TestHistory(t *testing.T) {
 	for n := range runs {
 		var changes []identity.Change
 		past, err := At(j.path).Run(ctx, n+1, func(c *identity.Change) { changes = append(changes, *c) })
-		if err != nil || !reflect.DeepEqual(*past, runs[n]) {
+		if err != nil || !reflect.DeepEqual(past.Run, runs[n]) || past.Done != nil {
 			t.Errorf("run %d: %+v, %v", n+1, past, err)
 		}
 		if len(changes) != len(j.changes) {
@@ -177,7 +177,7 @@ func TestHistory(t *testing.T) {
 			t.Errorf("%s: %v, %v", path, info.Mode(), err)
 		}
 	}
-	if past, err := At(j.path).Settle(ctx, began); past != nil || err != nil {
+	if past, _, err := At(j.path).Settle(ctx, began); past != nil || err != nil {
 		t.Errorf("settled %+v, %v", past, err)
 	}
 }
@@ -210,11 +210,11 @@ func TestPowerLoss(t *testing.T) {
 			t.Helper()
 			mustWrite(t, record, image)
 			mustWrite(t, j.path, state)
-			past, err := At(j.path).Settle(ctx, began.Add(time.Hour))
+			past, _, err := At(j.path).Settle(ctx, began.Add(time.Hour))
 			if err != nil {
 				t.Fatalf("%s: %v", what, err)
 			}
-			if again, err := At(j.path).Settle(ctx, began); again != nil || err != nil {
+			if again, _, err := At(j.path).Settle(ctx, began); again != nil || err != nil {
 				t.Fatalf("%s: settled twice: %+v, %v", what, again, err)
 			}
 			runs, err := At(j.path).Runs(ctx)
@@ -311,7 +311,7 @@ func TestDamaged(t *testing.T) {
 			_, err = At(j.path).Run(ctx, 1, nil)
 			var damage *Error
 			if c.list != "" {
-				if past, err := At(j.path).Settle(ctx, began); past != nil || err != nil || string(mustRead(t, recordPath(j.path, 1))) != text {
+				if past, _, err := At(j.path).Settle(ctx, began); past != nil || err != nil || string(mustRead(t, recordPath(j.path, 1))) != text {
 					t.Errorf("settled %+v, %v", past, err)
 				}
 			}
@@ -538,12 +538,22 @@ func FuzzRun(f *testing.F) {
 	}
 	f.Add(whole)
 	f.Add(whole[:len(whole)/2])
+	f.Add([]byte(strings.Join(recorded(f, filepath.Join(f.TempDir(), "steps.jsonl")), "")))
 	f.Add([]byte(strings.Join(strings.SplitAfter(string(whole), "\n")[:2], "")))
 	path := filepath.Join(f.TempDir(), "again.jsonl")
 	f.Fuzz(func(t *testing.T, text []byte) {
 		lastLines(bytes.NewReader(text))
 		var changes []identity.Change
-		s, err := scanRun(bytes.NewReader(text), func(c *identity.Change) { changes = append(changes, *c) })
+		var journal []func(*Recorder) error
+		s, err := scanRun(bytes.NewReader(text), reader{
+			change: func(c *identity.Change) { changes = append(changes, *c) },
+			step: func(s *run.Step) {
+				journal = append(journal, func(r *Recorder) error { return r.Step(ctx, []run.Step{*s}) })
+			},
+			answer: func(a *run.Answer) {
+				journal = append(journal, func(r *Recorder) error { return r.Answer(ctx, []run.Answer{*a}) })
+			},
+		})
 		if s.length > int64(len(text)) {
 			t.Fatalf("%d octets of %d are good", s.length, len(text))
 		}
@@ -560,6 +570,11 @@ func FuzzRun(f *testing.F) {
 				t.Fatal(err)
 			}
 		}
+		for _, entry := range journal {
+			if err := entry(r); err != nil {
+				t.Fatal(err)
+			}
+		}
 		if err := errors.Join(r.Intend(s.intent.Result, &State{Serial: s.intent.SerialAfter, Lineage: s.intent.LineageAfter, Sum: s.intent.State}), r.End(ctx, s.end.Outcome, s.end.Reason, s.past.Started)); err != nil {
 			t.Fatal(err)
 		}
@@ -572,6 +587,9 @@ func FuzzRun(f *testing.F) {
 		})
 		if err != nil || again != len(changes) {
 			t.Fatalf("%d changes of %d, %v", again, len(changes), err)
+		}
+		if !slices.Equal(past.Done, s.journal.done()) {
+			t.Fatalf("got %v, want %v", past.Done, s.journal.done())
 		}
 		if !reflect.DeepEqual(past.Result, s.past.Result) || past.SerialAfter != s.past.SerialAfter || past.Plan != s.past.Plan || !past.Started.Equal(s.past.Started.Truncate(time.Second)) {
 			t.Fatalf("got %+v, want %+v", past, s.past)
@@ -604,7 +622,7 @@ func FuzzRecord(f *testing.F) {
 			t.Fatal(err)
 		}
 		read, err := At(path).Run(ctx, 1, nil)
-		if err != nil || !reflect.DeepEqual(*read, want) {
+		if err != nil || !reflect.DeepEqual(read.Run, want) {
 			t.Errorf("read %+v, %v, want %+v", read, err, want)
 		}
 		if runs, err := At(path).Runs(ctx); err != nil || len(runs) != 1 || !reflect.DeepEqual(runs[0], want) {

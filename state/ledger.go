@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
-	"time"
 
 	"github.com/rollcall-cli/rollcall/internal/identity"
 )
@@ -64,8 +63,8 @@ func parseAccount(dec *identity.Decoder, line []byte) (a identity.Account, p *id
 	}
 	p = &identity.Placed{Ref: whole.Ref}
 	if whole.Applied != nil {
-		if p.Applied, err = time.Parse(utc, *whole.Applied); err != nil || p.Applied.Format(utc) != *whole.Applied {
-			return a, nil, fmt.Errorf("%q is no time in UTC", *whole.Applied)
+		if p.Applied, err = parseTime(*whole.Applied); err != nil {
+			return a, nil, err
 		}
 	}
 	if p.Found, err = dec.OptionalFound(whole.Found); err != nil {

@@ -5,7 +5,6 @@ import (
 	"context"
 	"crypto/sha256"
 	"errors"
-	"fmt"
 	"io"
 	"io/fs"
 	"maps"
@@ -30,9 +29,6 @@ type refusal struct {
 
 // rejections is their name in the history.
 const rejections = "rejections"
-
-// utc is the layout of RFC 3339 for a time in UTC.
-const utc = "2006-01-02T15:04:05Z"
 
 // Refusals returns the keys of the rejections that stand, and since when, in
 // UTC. It is nil where none were ever saved. A file that cannot be read is an
@@ -73,9 +69,9 @@ func readRefusals(r io.Reader) (map[string]time.Time, error) {
 		if err := strict(line, &one); err != nil {
 			return nil, in.fail("no rejection: " + err.Error())
 		}
-		since, err := time.Parse(utc, one.Since)
-		if err != nil || since.Format(utc) != one.Since {
-			return nil, in.fail(fmt.Sprintf("%q is no time in UTC", one.Since))
+		since, err := parseTime(one.Since)
+		if err != nil {
+			return nil, in.fail(err.Error())
 		}
 		if one.Key <= last {
 			return nil, in.fail("the lines are not in order")

@@ -186,7 +186,7 @@ func cutLast(text []byte) (before, after []byte, found bool) {
 // Run reads the record of a run and calls each, which may be nil, with every
 // account change, which stays valid afterwards. A record that does not fit its checksums is an
 // [Error]; one that is cut short is that of an unfinished run.
-func (s *Store) Run(ctx context.Context, number int, each func(*identity.Change)) (*run.Run, error) {
+func (s *Store) Run(ctx context.Context, number int, each func(*identity.Change)) (*run.Record, error) {
 	f, err := s.backend.History().Open(ctx, recordName(number))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("the history has no run %d", number)
@@ -195,12 +195,12 @@ func (s *Store) Run(ctx context.Context, number int, each func(*identity.Change)
 		return nil, fmt.Errorf("read the history: %w", err)
 	}
 	defer f.Close()
-	r, err := scanRun(f, each)
+	r, err := scanRun(f, reader{change: each})
 	var damage *Error
 	if errors.As(err, &damage) {
 		damage.Path, damage.Advice = f.Name(), "the record was changed by something other than rollcall"
 	}
-	return &r.past, err
+	return &run.Record{Run: r.past, Done: r.journal.done()}, err
 }
 
 // scan is what the good lines of a record say.
@@ -211,17 +211,30 @@ type scan struct {
 	end    *runOutcome
 	length int64  // of the good lines, in octets
 	sum    string // their checksum
+
+	journal journal
+	changes int   // how many there are
+	pending int   // those of them that are not withheld altogether
+	body    int64 // the length up to the intent
+}
+
+// reader has functions that are called with what a record has; nil for what is
+// not wanted.
+type reader struct {
+	change func(*identity.Change)
+	step   func(*run.Step)
+	answer func(*run.Answer)
 }
 
 // scanRun reads a record from its beginning. On an [Error], which has no path,
 // the lines before it are good.
-func scanRun(r io.Reader, each func(*identity.Change)) (s scan, err error) {
+func scanRun(r io.Reader, to reader) (s scan, err error) {
 	in := lineReader{r: bufio.NewReaderSize(r, 1<<20), sum: sha256.New()}
 	var dec identity.Decoder
 	defer func() {
 		finish(&s.past, s.intent, s.end)
 	}()
-	for changes := 0; ; {
+	for {
 		// The line before was good.
 		s.sum = hex.EncodeToString(in.sumSoFar().Sum(nil))
 		line, err := in.next()
@@ -250,21 +263,53 @@ func scanRun(r io.Reader, each func(*identity.Change)) (s scan, err error) {
 			return s, in.fail("something other than the outcome follows the intent")
 		case bytes.HasPrefix(line, intentPrefix):
 			intent := parseLine[runIntent](intentPrefix, line)
-			if intent == nil || intent.Failures == nil || intent.SHA256 != s.sum || changes != s.past.Accounts {
+			if intent == nil || intent.Failures == nil || intent.SHA256 != s.sum || s.changes != s.past.Accounts {
 				return s, in.fail("the intent does not fit the lines before it")
 			}
 			s.intent = intent
+		case bytes.HasPrefix(line, stepPrefix):
+			step, err := parseStep(&dec, line)
+			if err == nil && (s.changes != s.past.Accounts || step.Change < 0 || step.Change >= s.changes) {
+				err = errors.New("it is of no account change")
+			}
+			if err != nil {
+				return s, in.fail("not a step: " + err.Error())
+			}
+			s.journal.step(step, s.changes)
+			if to.step != nil {
+				to.step(step)
+			}
+		case bytes.HasPrefix(line, answerPrefix):
+			answer, err := parseAnswer(&dec, line)
+			if err == nil && s.journal.steps == 0 {
+				err = errors.New("it is to no step")
+			}
+			if err != nil {
+				return s, in.fail("not an answer: " + err.Error())
+			}
+			s.journal.answer(answer)
+			if to.answer != nil {
+				to.answer(answer)
+			}
+		case s.journal.steps > 0:
+			return s, in.fail("something other than a step, an answer or the intent follows a step")
 		default:
 			c, err := parseChange(&dec, line)
 			if err != nil {
 				return s, in.fail("not an account change: " + err.Error())
 			}
-			changes++
-			if each != nil {
-				each(c)
+			s.changes++
+			if !c.Idle() {
+				s.pending++
+			}
+			if to.change != nil {
+				to.change(c)
 			}
 		}
 		s.length += int64(len(line)) + 1
+		if s.intent == nil {
+			s.body = s.length
+		}
 	}
 }
 
@@ -279,14 +324,16 @@ func parseChange(dec *identity.Decoder, line []byte) (*identity.Change, error) {
 		return nil, err
 	}
 	c := &identity.Change{Withheld: raw.Withheld}
-	for _, one := range [...]struct {
-		raw json.RawMessage
-		to  **identity.Account
-	}{{raw.Before, &c.Before}, {raw.After, &c.After}, {raw.Kept, &c.Kept}} {
-		var err error
-		if *one.to, err = dec.Optional(one.raw); err != nil {
-			return nil, err
-		}
+	var err error
+	// It may be what a console had.
+	if c.Before, err = dec.OptionalFound(raw.Before); err != nil {
+		return nil, err
+	}
+	if c.After, err = dec.Optional(raw.After); err != nil {
+		return nil, err
+	}
+	if c.Kept, err = dec.Optional(raw.Kept); err != nil {
+		return nil, err
 	}
 	if c.Before == nil && c.After == nil || c.Withheld != (c.Kept != nil) {
 		return nil, errors.New("it changes nothing that it could")
@@ -294,66 +341,79 @@ func parseChange(dec *identity.Decoder, line []byte) (*identity.Change, error) {
 	return c, nil
 }
 
-// Settle finds out how the newest run ended if it was killed before it recorded
-// that, records it, and returns the run; nil if there is nothing to settle. A
-// record that lost its head is removed: it was not synced yet, so that nothing
-// was changed, and the run that is returned has no time. The caller holds the
-// lock.
-func (s *Store) Settle(ctx context.Context, now time.Time) (*run.Run, error) {
+// Settle finds out how a run ended that was killed before it recorded that, records
+// it, and returns the run. Of one that has written down steps, and whose state was
+// not replaced by what it intended, the state cannot tell: it is returned as
+// unsettled, and stays so. Both are nil if there is nothing to settle. A record that
+// lost its head is removed: it was not synced yet, so that nothing was changed, and
+// the run that is returned has no time. The caller holds the lock.
+func (s *Store) Settle(ctx context.Context, now time.Time) (*run.Run, *Unsettled, error) {
 	numbers, err := s.numbers(ctx)
-	if err != nil || len(numbers) == 0 {
-		return nil, err
-	}
-	number := numbers[len(numbers)-1]
-	past, err := s.peekRun(ctx, number)
-	if err == nil && past.Outcome == run.Unfinished {
-		past, err = s.settle(ctx, past, now)
-	} else if err == nil {
-		return nil, nil
-	}
 	if err != nil {
-		return nil, fmt.Errorf("settle run %d of the history: %w", number, err)
+		return nil, nil, err
 	}
-	return &past, nil
+	// It is the newest, or there came some that changed nothing, as they may without
+	// the console.
+	for _, n := range slices.Backward(numbers) {
+		past, err := s.peekRun(ctx, n)
+		if err == nil && past.Outcome == run.Unfinished {
+			ended, open, err := s.settle(ctx, past, now)
+			if err == nil {
+				return ended, open, nil
+			}
+			return nil, nil, settling(n, err)
+		}
+		if err != nil {
+			return nil, nil, settling(n, err)
+		}
+		if past.Outcome.Changed() {
+			break
+		}
+	}
+	return nil, nil, nil
 }
 
-// settle ends the record of an unfinished run.
-func (s *Store) settle(ctx context.Context, past run.Run, now time.Time) (run.Run, error) {
+func settling(number int, err error) error {
+	return fmt.Errorf("settle run %d of the history: %w", number, err)
+}
+
+// settle ends the record of an unfinished run, or finds it unsettled.
+func (s *Store) settle(ctx context.Context, past run.Run, now time.Time) (*run.Run, *Unsettled, error) {
 	history, name := s.backend.History(), recordName(past.Number)
-	f, err := history.Open(ctx, name)
+	read, err := s.scan(ctx, name, reader{})
 	if err != nil {
-		return past, err
-	}
-	read, err := scanRun(f, nil)
-	f.Close() // or some systems would not remove it
-	var damage *Error
-	if err != nil && !errors.As(err, &damage) {
-		return past, err
+		return nil, nil, err
 	}
 	if !read.head {
 		past.Outcome = run.Interrupted
-		return past, history.Remove(ctx, name)
+		return &past, nil, history.Remove(ctx, name)
 	}
 	end := runOutcome{Outcome: run.Interrupted, Reason: "the run was ended from outside before it changed anything", Ended: now.UTC().Truncate(time.Second), Settled: true, SHA256: read.sum}
 	if read.intent != nil {
 		newest, err := s.backend.Newest(ctx)
 		if err != nil {
-			return past, err
+			return nil, nil, err
 		}
 		if newest.Sum == read.intent.State {
-			end.Outcome, end.Reason = run.Applied, "the run was ended from outside after it had written the state"
-			if len(read.intent.Failures) > 0 {
-				end.Outcome = run.Incomplete
-			}
+			end.Outcome, end.Reason = read.written(), "the run was ended from outside after it had written the state"
 		}
+	}
+	if !end.Outcome.Changed() && read.journal.steps > 0 {
+		u := &Unsettled{Run: read.past, length: read.body}
+		_, err := s.scan(ctx, name, reader{
+			change: func(c *identity.Change) { u.Changes = append(identity.Grown(u.Changes), *c) },
+			step:   func(s *run.Step) { u.Steps = append(identity.Grown(u.Steps), *s) },
+			answer: func(a *run.Answer) { u.Answers = append(identity.Grown(u.Answers), *a) },
+		})
+		return nil, u, err
 	}
 	line, err := identity.MarshalLine(&end)
 	if err != nil {
-		return past, err
+		return nil, nil, err
 	}
 	log, err := history.Append(ctx, name, read.length)
 	if err != nil {
-		return past, err
+		return nil, nil, err
 	}
 	_, err = log.Write(append(line, '\n'))
 	if err == nil {
@@ -362,19 +422,45 @@ func (s *Store) settle(ctx context.Context, past run.Run, now time.Time) (run.Ru
 	if closeErr := log.Close(); err == nil {
 		err = closeErr
 	}
-	if err != nil {
-		return past, err
-	}
 	finish(&read.past, read.intent, &end)
-	return read.past, nil
+	return &read.past, nil, err
+}
+
+// scan reads the record of a killed run, up to what the kill has damaged.
+func (s *Store) scan(ctx context.Context, name string, to reader) (scan, error) {
+	f, err := s.backend.History().Open(ctx, name)
+	if err != nil {
+		return scan{}, err
+	}
+	defer f.Close() // or some systems would not remove it
+	read, err := scanRun(f, to)
+	var damage *Error
+	if errors.As(err, &damage) {
+		err = nil
+	}
+	return read, err
+}
+
+// written is the outcome of a run that has written the state as it intended.
+func (s *scan) written() run.Outcome {
+	made := 0
+	for _, done := range s.journal.done() {
+		if done {
+			made++
+		}
+	}
+	if len(s.intent.Failures) > 0 || s.journal.steps > 0 && made < s.pending {
+		return run.Incomplete
+	}
+	return run.Applied
 }
 
 // Rewound returns the newest run that changed the state, and the state's
 // serial now, if the run left a higher one to the same lineage, or another
 // lineage, in which case the serial is 0; nil if not, or if nobody can tell.
 func (s *Store) Rewound(ctx context.Context) (past *run.Run, serial int64) {
-	past, err := s.newestChange(ctx)
-	if err != nil || past == nil {
+	past, open, err := s.newestChange(ctx)
+	if err != nil || past == nil || open {
 		return nil, 0
 	}
 	now, err := s.backend.Newest(ctx)
@@ -388,19 +474,22 @@ func (s *Store) Rewound(ctx context.Context) (past *run.Run, serial int64) {
 	return nil, 0
 }
 
-// newestChange returns the newest run that changed the state, or nil.
-func (s *Store) newestChange(ctx context.Context) (*run.Run, error) {
+// newestChange returns the newest run that changed the state, or nil, and whether
+// a newer one is unfinished, which may have written a ledger already.
+func (s *Store) newestChange(ctx context.Context) (past *run.Run, open bool, err error) {
 	numbers, err := s.numbers(ctx)
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
 	for _, n := range slices.Backward(numbers) {
 		// One that cannot be read says nothing.
-		if past, err := s.peekRun(ctx, n); err == nil && past.Outcome.Changed() {
-			return &past, nil
+		past, err := s.peekRun(ctx, n)
+		if err == nil && past.Outcome.Changed() {
+			return &past, open, nil
 		}
+		open = open || err == nil && past.Outcome == run.Unfinished && past.Console != ""
 	}
-	return nil, nil
+	return nil, open, nil
 }
 
 // Begun returns the run that began a state of a lineage, or nil if none of these
@@ -436,8 +525,8 @@ func LineageLeft(runs []run.Run, number int) string {
 // that failures on a schedule push no change out of the history. What stays in
 // any case: the newest run; the newest that changed the state, which can be
 // undone; the newest of these that read directories, with which the configuration
-// is compared; and rejections of plans that have not expired. The caller holds the
-// lock.
+// is compared; one that is unsettled; and rejections of plans that have not expired.
+// The caller holds the lock.
 func (s *Store) Prune(ctx context.Context, days, most int, now time.Time) error {
 	runs, err := s.Runs(ctx)
 	if err != nil || len(runs) == 0 {
@@ -457,7 +546,7 @@ func (s *Store) Prune(ctx context.Context, days, most int, now time.Time) error 
 		}
 	}
 	runs = slices.DeleteFunc(runs, func(past run.Run) bool {
-		return past.Number == newest || past.Number == changed || past.Number == read || past.Outcome == run.Rejected && past.Expires != nil && past.Expires.After(now)
+		return past.Number == newest || past.Outcome == run.Unfinished || past.Number == changed || past.Number == read || past.Outcome == run.Rejected && past.Expires != nil && past.Expires.After(now)
 	})
 	const old, idle, last = 0, 1, 2 // in the order in which they go
 	rank := func(past *run.Run) int {

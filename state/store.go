@@ -160,7 +160,7 @@ func (s *Store) Lost(ctx context.Context) error {
 		return nil
 	}
 	kept := s.backedUp(ctx)
-	last, err := s.newestChange(ctx)
+	last, _, err := s.newestChange(ctx)
 	switch {
 	case err != nil:
 		return err

@@ -59,7 +59,7 @@ func work(path string) error {
 		return err
 	}
 	defer lock.Release()
-	if _, err := At(path).Settle(ctx, time.Now()); err != nil {
+	if _, _, err := At(path).Settle(ctx, time.Now()); err != nil {
 		return err
 	}
 	s, err := At(path).Load(ctx)

@@ -112,7 +112,7 @@ func (c *historyShowCommand) Run(s *session) error {
 	if err != nil {
 		return err
 	}
-	past, p = s.redactedRun(past), s.redactedPlan(p)
+	past, p = s.redactedRecord(past, p)
 	full := fmt.Sprintf("rollcall history show %d --all", c.Number)
 	return s.writeOutputs(c.Output, func(w io.Writer, format string, t render.Terminal) error {
 		switch format {
@@ -130,7 +130,7 @@ func (c *historyShowCommand) Run(s *session) error {
 }
 
 // pastRun reads a run and the plan that it had, as far as it is recorded.
-func (s *session) pastRun(number int) (*run.Run, *plan.Plan, error) {
+func (s *session) pastRun(number int) (*run.Record, *plan.Plan, error) {
 	p := &plan.Plan{}
 	past, err := s.store.Run(s.ctx, number, func(c *identity.Change) {
 		p.Accounts = append(identity.Grown(p.Accounts), *c)
@@ -148,7 +148,7 @@ func (s *session) pastRun(number int) (*run.Run, *plan.Plan, error) {
 
 // writeRun writes a run as one JSON object: the run as the list has it, the
 // rows of its plan with their outcomes, and the accounts before and after.
-func writeRun(w io.Writer, past *run.Run, p *plan.Plan) error {
+func writeRun(w io.Writer, past *run.Record, p *plan.Plan) error {
 	out := bufio.NewWriterSize(w, 1<<16)
 	head, err := past.JSON()
 	if err != nil {
@@ -170,7 +170,7 @@ func writeRun(w io.Writer, past *run.Run, p *plan.Plan) error {
 		out.WriteByte(']')
 	}
 	fmt.Fprintf(out, "{\n  \"run\": %s", head)
-	became := render.RowOutcomes(past)
+	became := render.RowOutcomes(past, p.Accounts)
 	list("changes", len(p.Changes), func(b []byte, i int) []byte {
 		outcome, failure := became(&p.Changes[i])
 		b = bytes.TrimSuffix(p.Changes[i].AppendJSON(b), []byte("}"))

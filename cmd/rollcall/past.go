@@ -27,22 +27,22 @@ func (c *historyListCommand) past(s *session, cfg *config.Config, runs []run.Run
 		if err := s.ctx.Err(); err != nil {
 			return err
 		}
-		p, err := s.changesOf(cfg, runs[i].Number, x)
+		record, p, err := s.changesOf(cfg, runs[i].Number, x)
 		if err != nil {
 			s.warn("run %d: %v", runs[i].Number, err)
 			continue
 		}
 		if past, changed := pastOf(p, x); changed {
-			past.Run = runs[i]
+			past.Run = *record
 			all = append(all, past)
 		}
 	}
 	if m := s.mask; m != nil {
 		x = identity.MustAddress(m.Address(x.String()))
 		for i := range all {
-			redacted := s.redactedRun(&runs[slices.IndexFunc(runs, func(r run.Run) bool { return r.Number == all[i].Run.Number })])
-			past, _ := pastOf(s.redactedPlan(&plan.Plan{Accounts: all[i].Accounts}), x)
-			past.Run = *redacted
+			record, p := s.redactedRecord(&all[i].Run, &plan.Plan{Accounts: all[i].Accounts})
+			past, _ := pastOf(p, x)
+			past.Run = *record
 			all[i] = past
 		}
 	}
@@ -60,18 +60,29 @@ func (c *historyListCommand) past(s *session, cfg *config.Config, runs []run.Run
 }
 
 // changesOf returns those account changes of a run before or after which an
-// account has an address, in whichever spelling of its domain.
-func (s *session) changesOf(cfg *config.Config, number int, x identity.Address) (*plan.Plan, error) {
+// account has an address, in whichever spelling of its domain, and what the run made
+// of them.
+func (s *session) changesOf(cfg *config.Config, number int, x identity.Address) (*run.Record, *plan.Plan, error) {
 	p := &plan.Plan{}
+	var places []int // in the record
 	spellings := plan.NewDomains(cfg.Rules.Domains).Spellings(x)
 	holds := func(a *identity.Account) bool { return a != nil && slices.ContainsFunc(spellings, a.Holds) }
-	_, err := s.store.Run(s.ctx, number, func(c *identity.Change) {
+	n := 0
+	record, err := s.store.Run(s.ctx, number, func(c *identity.Change) {
 		if holds(c.Before) || holds(c.After) || holds(c.Kept) {
-			p.Accounts = append(p.Accounts, *c)
+			p.Accounts, places = append(p.Accounts, *c), append(places, n)
 		}
+		n++
 	})
+	if record != nil && record.Done != nil {
+		done := make([]bool, len(places))
+		for i, place := range places {
+			done[i] = record.Done[place]
+		}
+		record.Done = done
+	}
 	p.Accounts = readAs(&cfg.Rules, p.Accounts)
-	return p, err
+	return record, p, err
 }
 
 // pastOf says what becomes of an address by account changes, and whether it is
@@ -106,7 +117,7 @@ func writePast(w io.Writer, all []render.Past) error {
 		if i > 0 {
 			text = append(text, ',')
 		}
-		r, became := &past.Run, render.RowOutcomes(&past.Run)
+		r, became := &past.Run, render.RowOutcomes(&past.Run, past.Accounts)
 		text = fmt.Appendf(text, "\n  {\"run\": %d, \"started\": %q, \"user\": ", r.Number, stamp(r.Started))
 		text = identity.AppendJSONString(text, r.User)
 		text = identity.AppendJSONString(append(text, `, "host": `...), r.Host)
@@ -153,10 +164,13 @@ func (s *session) formerly(cfg *config.Config, accounts []identity.Account, abou
 		if !run.Outcome.Changed() {
 			continue
 		}
-		p, err := s.changesOf(cfg, run.Number, x)
+		record, p, err := s.changesOf(cfg, run.Number, x)
 		var damage *state.Error
 		if err != nil && !errors.As(err, &damage) {
 			return ""
+		}
+		if record.Done != nil {
+			p.Accounts = succeeded(record, p.Accounts)
 		}
 		if past, _ := pastOf(p, x); past.Before != nil && past.After == nil {
 			return fmt.Sprintf("%s was %s until run %d, of %s (%s); %s shows all of its past",

@@ -76,10 +76,12 @@ func commandIn(dir string, args ...string) string {
 // settle finds out how a run ended that was killed, and whether the state is the
 // one that the history has left, and tells.
 func (s *session) settle() error {
-	run, err := s.store.Settle(s.ctx, s.now())
+	run, open, err := s.store.Settle(s.ctx, s.now())
 	switch {
 	case err != nil:
 		return err
+	case open != nil:
+		return fmt.Errorf("run %d, of %s, was ended from outside while it changed console %q", open.Number, stamp(open.Started), open.Console)
 	case run == nil:
 	case run.Started.IsZero():
 		s.note("a run was ended from outside before it changed anything; what was left of its record is removed")

@@ -132,6 +132,25 @@ func (s *session) redactedRun(past *run.Run) *run.Run {
 	return &masked
 }
 
+// redactedRecord returns a run and the plan that it had as they may be shown.
+func (s *session) redactedRecord(past *run.Record, p *plan.Plan) (*run.Record, *plan.Plan) {
+	if s.mask == nil {
+		return past, p
+	}
+	masked, shown := &run.Record{Run: *s.redactedRun(&past.Run)}, s.redactedPlan(p)
+	if past.Done != nil {
+		// The changes are in another order.
+		done := map[identity.Address]bool{}
+		for i := range p.Accounts {
+			done[identity.MustAddress(s.mask.Address(p.Accounts[i].Name().String()))] = past.Done[i]
+		}
+		for i := range shown.Accounts {
+			masked.Done = append(masked.Done, done[shown.Accounts[i].Name()])
+		}
+	}
+	return masked, shown
+}
+
 // redactedHolder returns who holds a lock as it may be shown.
 func (s *session) redactedHolder(h *state.Holder) *state.Holder {
 	if s.mask == nil || h == nil {

@@ -78,7 +78,7 @@ func (c *undoCommand) Run(s *session) error {
 
 // sameLineage is an error if a run has left another state than this one, which
 // was begun anew since.
-func (s *session) sameLineage(done *run.Run, st *state.State) error {
+func (s *session) sameLineage(done *run.Record, st *state.State) error {
 	runs, err := s.store.Runs(s.ctx)
 	if err != nil {
 		return err
@@ -94,14 +94,15 @@ func (s *session) sameLineage(done *run.Run, st *state.State) error {
 	return hinted{fmt.Errorf("run %d changed another state: this one was begun anew %s", done.Number, since), "rollcall history lists the runs; those of this state can be undone"}
 }
 
-// succeeded returns the account changes of a run but those that the console
-// refused.
-func succeeded(done *run.Run, changes []plan.AccountChange) []plan.AccountChange {
-	failed := map[string]bool{}
-	for _, f := range done.Failures {
-		failed[f.Account] = true
+// succeeded returns the account changes of a run that were made.
+func succeeded(done *run.Record, changes []plan.AccountChange) (made []plan.AccountChange) {
+	was := done.Made()
+	for i := range changes {
+		if was(i, &changes[i]) {
+			made = append(made, changes[i])
+		}
 	}
-	return slices.DeleteFunc(changes, func(c plan.AccountChange) bool { return failed[c.Name().String()] })
+	return made
 }
 
 // readAs returns account changes with the accounts as the rules write addresses.

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/rollcall-cli/rollcall/internal/identity"
 	"github.com/rollcall-cli/rollcall/internal/run"
 	"github.com/rollcall-cli/rollcall/plan"
 )
@@ -121,17 +122,23 @@ func RunsCSV(w io.Writer, runs []run.Run) error {
 	return out.Error()
 }
 
-// RowOutcomes returns a function that tells what became of a row of a run's plan:
-// "applied", "withheld", "failed" with the error, or "not_applied" in a run that
-// changed nothing.
-func RowOutcomes(r *run.Run) func(*plan.Change) (outcome, failure string) {
+// RowOutcomes returns a function that tells what became of a row of the account
+// changes of a run: "applied", "withheld", "failed" with the error, or
+// "not_applied" where the run did not come so far, or changed nothing.
+func RowOutcomes(r *run.Record, changes []plan.AccountChange) func(*plan.Change) (outcome, failure string) {
 	failed := map[string]string{}
 	for _, f := range r.Failures {
 		failed[f.Account] = f.Error
 	}
+	unmade := map[*identity.Account]bool{}
+	for i, done := range r.Done {
+		if c := &changes[i]; !done {
+			unmade[c.Before], unmade[c.Result()] = true, true
+		}
+	}
 	return func(c *plan.Change) (string, string) {
 		switch {
-		case !r.Outcome.Changed():
+		case r.Done == nil && !r.Outcome.Changed():
 			return "not_applied", ""
 		case c.Withheld:
 			return "withheld", ""
@@ -143,8 +150,22 @@ func RowOutcomes(r *run.Run) func(*plan.Change) (outcome, failure string) {
 		if failure, failed := failed[account.Primary.String()]; failed {
 			return "failed", failure
 		}
+		if unmade[account] {
+			return "not_applied", ""
+		}
 		return "applied", ""
 	}
+}
+
+// unreached counts the account changes that a run did not come to.
+func unreached(r *run.Record, changes []plan.AccountChange) int {
+	n := 0
+	for i, done := range r.Done {
+		if !done && !changes[i].Idle() {
+			n++
+		}
+	}
+	return max(0, n-len(r.Failures))
 }
 
 // failuresOf returns the failures of a run in order of their accounts.
@@ -153,10 +174,10 @@ func failuresOf(r *run.Run) []run.Failure {
 }
 
 // RunText writes a run with each change of its plan.
-func RunText(w io.Writer, r *run.Run, p *plan.Plan, opt TextOptions) error {
+func RunText(w io.Writer, r *run.Record, p *plan.Plan, opt TextOptions) error {
 	o := newPage(w, opt.Width, opt.Color)
 	o.put(bold, fmt.Sprintf("Run %d: ", r.Number))
-	o.cell(outcome(r))
+	o.cell(outcome(&r.Run))
 	o.end()
 	fact := func(name, value string) {
 		if value != "" {
@@ -171,7 +192,7 @@ func RunText(w io.Writer, r *run.Run, p *plan.Plan, opt TextOptions) error {
 	case r.Ended != nil:
 		fact("took", strconv.FormatFloat(r.Seconds, 'f', 1, 64)+" s")
 	}
-	fact("by", r.User+" on "+r.Host+", "+mode(r))
+	fact("by", r.User+" on "+r.Host+", "+mode(&r.Run))
 	fact("command", r.Command)
 	fact("plan", r.Plan)
 	if r.Undoes > 0 {
@@ -179,7 +200,7 @@ func RunText(w io.Writer, r *run.Run, p *plan.Plan, opt TextOptions) error {
 	}
 	fact("only", strings.Join(r.Only, ", "))
 	fact("except", strings.Join(r.Except, ", "))
-	fact("rows", counts(r))
+	fact("rows", counts(&r.Run))
 	if r.Outcome.Changed() {
 		fact("state", fmt.Sprintf("version %d became %d", r.Serial, r.SerialAfter))
 	}
@@ -188,7 +209,7 @@ func RunText(w io.Writer, r *run.Run, p *plan.Plan, opt TextOptions) error {
 		o.category(p, c, sum.Changes[c], opt)
 	}
 	if n := len(r.Failures); n > 0 {
-		failures := failuresOf(r)
+		failures := failuresOf(&r.Run)
 		o.title("failed", count(n, "account could not be changed", "accounts could not be changed"))
 		t := table[*run.Failure]{
 			columns: failureColumns,
@@ -215,6 +236,9 @@ func RunText(w io.Writer, r *run.Run, p *plan.Plan, opt TextOptions) error {
 		if n := len(r.Failures); n > 0 {
 			done += ", " + number(n) + " failed"
 		}
+		if n := unreached(r, p.Accounts); n > 0 {
+			done += ", " + number(n) + " not made"
+		}
 		o.prose(0, clean(string(r.Outcome))+": ", bold, done)
 	}
 	return o.flush()
@@ -222,11 +246,11 @@ func RunText(w io.Writer, r *run.Run, p *plan.Plan, opt TextOptions) error {
 
 // RunCSV writes the changes of a run's plan as [CSV] does, with the outcome and
 // the error of each.
-func RunCSV(w io.Writer, r *run.Run, p *plan.Plan) error {
+func RunCSV(w io.Writer, r *run.Record, p *plan.Plan) error {
 	out := csv.NewWriter(w)
 	out.Write(append(slices.Clone(planHeader), "outcome", "error"))
 	cells := make([]string, 0, len(planHeader)+2)
-	became := RowOutcomes(r)
+	became := RowOutcomes(r, p.Accounts)
 	for i := range p.Changes {
 		outcome, failure := became(&p.Changes[i])
 		writeSafe(out, append(changeCells(cells[:0], &p.Changes[i]), outcome, failure))

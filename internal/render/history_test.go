@@ -14,7 +14,7 @@ import (
 
 // pastRun is a run in which one account was changed, one failed, and one was
 // withheld.
-func pastRun() (*run.Run, *plan.Plan) {
+func pastRun() (*run.Record, *plan.Plan) {
 	ann, bob, cat := person(1, "ann", "Ann", "Staff", "ann@example.com"), person(2, "bob", "Bob", "Staff", "bob@example.com"), person(3, "cat", "Cat", "Staff", "cat@example.com")
 	renamed := but(bob, func(a *identity.Account) { a.Username = "robert" })
 	gone := but(cat, func(a *identity.Account) { a.Status = identity.Inactive })
@@ -22,7 +22,7 @@ func pastRun() (*run.Run, *plan.Plan) {
 	p.Changes = plan.Rows(p.Accounts)
 	started := time.Date(2026, 11, 21, 8, 0, 0, 0, time.UTC)
 	ended := started.Add(2 * time.Second)
-	return &run.Run{
+	return &run.Record{Run: run.Run{
 		Head: run.Head{
 			Number: 7, Started: started, User: "ann", Host: "mail1", Command: "rollcall apply", Plan: "sha256:1",
 			Only: []string{"add", "inactive"}, Except: []string{"eve@example.com"}, Serial: 6, Accounts: 3,
@@ -30,7 +30,7 @@ func pastRun() (*run.Run, *plan.Plan) {
 		},
 		Outcome: run.Incomplete, Ended: &ended, Seconds: 2.1, SerialAfter: 7,
 		Result: run.Result{Applied: 1, Withheld: 1, Failures: []run.Failure{{Account: "bob@example.com", Error: "the console says no"}}},
-	}, p
+	}}, p
 }
 
 func TestRunText(t *testing.T) {
@@ -84,6 +84,29 @@ func TestRunCSV(t *testing.T) {
 	}
 }
 
+// TestRunOfConsole: of a run that was ended before it came to all of its changes,
+// each says whether it was made.
+func TestRunOfConsole(t *testing.T) {
+	r, p := pastRun()
+	r.Done, r.Failures = []bool{true, false, false}, nil
+	became := RowOutcomes(r, p.Accounts)
+	var got []string
+	for i := range p.Changes {
+		outcome, _ := became(&p.Changes[i])
+		got = append(got, p.Changes[i].Category.String()+" "+outcome)
+	}
+	if want := []string{"add applied", "inactive withheld", "username_change not_applied"}; !slices.Equal(got, want) {
+		t.Errorf("%q, want %q", got, want)
+	}
+	var b strings.Builder
+	if err := RunText(&b, r, p, TextOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	if !strings.HasSuffix(b.String(), "\nincomplete: 1 account changed, 1 withheld by a limit, 1 not made\n") {
+		t.Error(b.String())
+	}
+}
+
 // TestRunsAreSafe: what a record says does not act on a terminal or in a
 // spreadsheet, at any width.
 func TestRunsAreSafe(t *testing.T) {
@@ -92,14 +115,14 @@ func TestRunsAreSafe(t *testing.T) {
 	r.User, r.Host, r.Command, r.Reason, r.Outcome, r.Plan, r.Failures[0].Error = poison, poison, poison, poison, poison, poison, poison
 	var all strings.Builder
 	for _, width := range []int{0, 20, 80} {
-		if err := Runs(&all, []run.Run{*r}, TextOptions{Width: width}); err != nil {
+		if err := Runs(&all, []run.Run{r.Run}, TextOptions{Width: width}); err != nil {
 			t.Fatal(err)
 		}
 		if err := RunText(&all, r, p, TextOptions{Width: width}); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if err := RunsCSV(&all, []run.Run{*r}); err != nil {
+	if err := RunsCSV(&all, []run.Run{r.Run}); err != nil {
 		t.Fatal(err)
 	}
 	if err := RunCSV(&all, r, p); err != nil {

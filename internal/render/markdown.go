@@ -54,7 +54,7 @@ func Markdown(w io.Writer, p *plan.Plan, advice Advice) error {
 
 // RunMarkdown writes a run with each change of its plan and what became of it,
 // as [Markdown] does.
-func RunMarkdown(w io.Writer, past *run.Run, p *plan.Plan, full string) error {
+func RunMarkdown(w io.Writer, past *run.Record, p *plan.Plan, full string) error {
 	r := comment{full: full}
 	r.put("## Run %d: %s\n\n| | |\n|---|---|\n", past.Number, markdown(string(past.Outcome)))
 	fact := func(name, value string) {
@@ -64,16 +64,16 @@ func RunMarkdown(w io.Writer, past *run.Run, p *plan.Plan, full string) error {
 	}
 	fact("reason", past.Reason)
 	fact("started", second(past.Started))
-	fact("by", past.User+" on "+past.Host+", "+mode(past))
+	fact("by", past.User+" on "+past.Host+", "+mode(&past.Run))
 	fact("command", past.Command)
-	fact("rows", counts(past))
+	fact("rows", counts(&past.Run))
 	if past.Outcome.Changed() {
 		fact("state", fmt.Sprintf("version %d became %d", past.Serial, past.SerialAfter))
 	}
 	r.put("\n")
 	r.categories(p, past)
 	if n := len(past.Failures); n > 0 {
-		failures := failuresOf(past)
+		failures := failuresOf(&past.Run)
 		addSection(&r, "failed", count(n, "account could not be changed", "accounts could not be changed"), "", failureColumns, n, func(i int) *run.Failure { return &failures[i] })
 	}
 	return r.write(w)
@@ -385,10 +385,10 @@ func (r *comment) names(label string, all []string) {
 }
 
 // categories adds the sections of changes, with what became of each in a run.
-func (r *comment) categories(p *plan.Plan, past *run.Run) {
+func (r *comment) categories(p *plan.Plan, past *run.Record) {
 	var became func(*plan.Change) (outcome, failure string)
 	if past != nil {
-		became = RowOutcomes(past)
+		became = RowOutcomes(past, p.Accounts)
 	}
 	sum := p.Summary()
 	for _, c := range order {

@@ -163,7 +163,7 @@ func TestMarkdownIsInert(t *testing.T) {
 	}
 	for name, write := range map[string]func(io.Writer) error{
 		"run":  func(w io.Writer) error { return RunMarkdown(w, r, past, "rollcall history show 7 --all") },
-		"runs": func(w io.Writer) error { return RunsMarkdown(w, []run.Run{*r, *r}) },
+		"runs": func(w io.Writer) error { return RunsMarkdown(w, []run.Run{r.Run, r.Run}) },
 		"accounts": func(w io.Writer) error {
 			return AccountsMarkdown(w, []identity.Account{*past.Accounts[0].After, *livelyPlan().Accounts[0].After})
 		},

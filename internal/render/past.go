@@ -13,7 +13,7 @@ import (
 
 // Past is what a run did to an address.
 type Past struct {
-	Run run.Run
+	Run run.Record
 	// Before and After are the accounts that had the address and that have it
 	// then; nil for nobody.
 	Before, After *identity.Account
@@ -59,7 +59,7 @@ func pastColumns(x identity.Address) []column[*Past] {
 		{head: "run", cell: func(p *Past, _ bool) cell { return text(strconv.Itoa(p.Run.Number)) }},
 		{head: "started", cell: func(p *Past, _ bool) cell { return text(second(p.Run.Started)) }},
 		{head: "by", least: 12, helps: true, cell: func(p *Past, _ bool) cell { return text(p.Run.User + "@" + p.Run.Host) }},
-		{head: "outcome", cell: func(p *Past, _ bool) cell { return outcome(&p.Run) }},
+		{head: "outcome", cell: func(p *Past, _ bool) cell { return outcome(&p.Run.Run) }},
 		{head: "before", least: 16, cell: func(p *Past, _ bool) cell { return text(Role(x, p.Before)) }},
 		{head: "after", least: 16, cell: func(p *Past, _ bool) cell { return text(Role(x, p.After)) }},
 		{head: "changes", wraps: true, cell: func(p *Past, _ bool) cell { return styled(dim, p.categories()) }},

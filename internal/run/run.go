@@ -42,6 +42,9 @@ type Head struct {
 	Automatic bool   `json:"automatic"`
 	Command   string `json:"command"`
 	Tool      string `json:"tool"`
+	// Console is the label of the console's block; "" where the console is the state
+	// itself.
+	Console string `json:"console,omitempty"`
 	// Plan is the plan's id and Expires until when it may be applied; ""
 	// and nil where the run ended without a plan.
 	Plan         string     `json:"plan"`
