@@ -79,7 +79,7 @@ func TestConsole(t *testing.T) {
 	var edited strings.Builder
 	for _, row := range strings.SplitAfter(applied, "\n") {
 		if !strings.Contains(row, ",carl@") {
-			edited.WriteString(strings.Replace(row, "Ann Smith", "Ann Jones", 1))
+			edited.WriteString(strings.Replace(row, ",Ann Smith", ",Ann Jones", 1))
 		}
 	}
 	if err := os.WriteFile(file, []byte(edited.String()), 0o600); err != nil {

@@ -377,6 +377,51 @@ func settling(number int, err error) error {
 	return fmt.Errorf("settle run %d of the history: %w", number, err)
 }
 
+// Unsettled returns the newest run that has written down steps, has no outcome, and
+// has not changed the state as it meant to at its end; nil if there is none. It may
+// be one that goes on. Nothing is written, and no lock is needed.
+func (s *Store) Unsettled(ctx context.Context) (*Unsettled, error) {
+	numbers, err := s.numbers(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for _, n := range slices.Backward(numbers) {
+		past, err := s.peekRun(ctx, n)
+		if errors.Is(err, fs.ErrNotExist) { // pruned meanwhile
+			continue
+		}
+		if err != nil || past.Outcome.Changed() {
+			return nil, err
+		}
+		if past.Outcome != run.Unfinished {
+			continue
+		}
+		read, err := s.scan(ctx, recordName(n), reader{})
+		if err != nil || !read.head || read.journal.steps == 0 {
+			return nil, err
+		}
+		if read.intent != nil {
+			newest, err := s.backend.Newest(ctx)
+			if err != nil || newest.Sum == read.intent.State {
+				return nil, err
+			}
+		}
+		return s.unsettled(ctx, recordName(n), &read)
+	}
+	return nil, nil
+}
+
+// unsettled reads what a run has written down.
+func (s *Store) unsettled(ctx context.Context, name string, read *scan) (*Unsettled, error) {
+	u := &Unsettled{Run: read.past, length: read.body}
+	_, err := s.scan(ctx, name, reader{
+		change: func(c *identity.Change) { u.Changes = append(identity.Grown(u.Changes), *c) },
+		step:   func(s *run.Step) { u.Steps = append(identity.Grown(u.Steps), *s) },
+		answer: func(a *run.Answer) { u.Answers = append(identity.Grown(u.Answers), *a) },
+	})
+	return u, err
+}
+
 // settle ends the record of an unfinished run, or finds it unsettled.
 func (s *Store) settle(ctx context.Context, past run.Run, now time.Time) (*run.Run, *Unsettled, error) {
 	history, name := s.backend.History(), recordName(past.Number)
@@ -399,12 +444,7 @@ func (s *Store) settle(ctx context.Context, past run.Run, now time.Time) (*run.R
 		}
 	}
 	if !end.Outcome.Changed() && read.journal.steps > 0 {
-		u := &Unsettled{Run: read.past, length: read.body}
-		_, err := s.scan(ctx, name, reader{
-			change: func(c *identity.Change) { u.Changes = append(identity.Grown(u.Changes), *c) },
-			step:   func(s *run.Step) { u.Steps = append(identity.Grown(u.Steps), *s) },
-			answer: func(a *run.Answer) { u.Answers = append(identity.Grown(u.Answers), *a) },
-		})
+		u, err := s.unsettled(ctx, name, &read)
 		return nil, u, err
 	}
 	line, err := identity.MarshalLine(&end)

@@ -65,7 +65,7 @@ func (s *session) commit(cfg *config.Config, m *made, r *record, canary int) err
 	progress := render.NewProgress(s.stderr, s.err, s.now)
 	defer progress.Clear()
 	facts := &m.view.Receipt.Facts
-	ledger := apply.NewLedger(m.state.Accounts, m.state.Placed)
+	ledger := m.ledger()
 	c := cfg.Console
 	job := apply.Job{
 		Changes: m.plan.Accounts, Console: s.console, Ledger: ledger, Known: m.view.Known, By: c.Owner, Initial: c.Initial,
@@ -106,7 +106,7 @@ func (s *session) commit(cfg *config.Config, m *made, r *record, canary int) err
 // commitNothing ends an apply that has nothing to do, or all of it withheld. What
 // the ledger has to learn of the console, it learns all the same.
 func (s *session) commitNothing(cfg *config.Config, m *made, r *record) error {
-	ledger := apply.NewLedger(m.state.Accounts, m.state.Placed)
+	ledger := m.ledger()
 	if m.learn(ledger) {
 		m.state.take(ledger)
 		if err := s.store.Save(context.WithoutCancel(s.ctx), m.state.State, release, s.now(), func(*state.State) error { return s.locked.Held(s.ctx) }); err != nil {
@@ -116,6 +116,14 @@ func (s *session) commitNothing(cfg *config.Config, m *made, r *record) error {
 	}
 	r.remember(m)
 	return s.withheld(m, false)
+}
+
+// ledger is that of the state, to be changed.
+func (m *made) ledger() *apply.Ledger {
+	if m.view.Receipt.Facts.Embedded {
+		return apply.NewLedger(m.state.Accounts, nil)
+	}
+	return apply.NewLedger(m.state.Accounts, placedOr(m.state.Placed))
 }
 
 // learn writes into the ledger what the console has and no change is of: what

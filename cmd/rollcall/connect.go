@@ -19,6 +19,7 @@ import (
 	"github.com/rollcall-cli/rollcall/internal/identity"
 	"github.com/rollcall-cli/rollcall/internal/render"
 	"github.com/rollcall-cli/rollcall/plan"
+	"github.com/rollcall-cli/rollcall/state"
 )
 
 // connect opens the console of a configuration, once in a session, which closes it
@@ -85,9 +86,16 @@ func (s *session) see(cfg *config.Config, st *recorded, flags reading, progress 
 		}
 		return console.Embedded(st.Accounts, c.Name, c.Kind, target.Facts()), nil
 	}
-	live, receipt, err := s.live(cfg, st, flags.Snapshot, progress)
-	if err != nil {
-		return nil, err
+	var live []identity.Live
+	var receipt plan.ConsoleReceipt
+	for again := time.Duration(1); again > 0; {
+		var err error
+		if live, receipt, err = s.live(cfg, st, flags.Snapshot, progress); err != nil {
+			return nil, err
+		}
+		if again, err = s.makeOut(cfg, st, live, &receipt.Facts); err != nil {
+			return nil, err
+		}
 	}
 	v := console.See(live, receipt, merging(cfg, st, s.now()))
 	for _, g := range v.GoneBeyond(cfg.Rules.Limits) {
@@ -197,7 +205,7 @@ func merging(cfg *config.Config, st *recorded, now time.Time) plan.Merging {
 			names[a.Name] = true
 		}
 	}
-	in := plan.Merging{Ledger: st.Accounts, By: cfg.Console.Owner, Directories: cfg.Rules.Directories, Now: now}
+	in := plan.Merging{Ledger: st.Accounts, Placed: st.Placed, By: cfg.Console.Owner, Directories: cfg.Rules.Directories, Now: now}
 	for name := range names {
 		in.Attributes = append(in.Attributes, name)
 	}
@@ -240,4 +248,33 @@ func (l *lockedWriter) Write(p []byte) (int, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.w.Write(p)
+}
+
+// rehearsed is the view of a console with facts that a test gives: ledger and
+// console both have the accounts, as they would after an apply.
+func rehearsed(cfg *config.Config, accounts []identity.Account, facts *plan.Facts, now time.Time) *console.View {
+	st := &recorded{State: &state.State{Placed: map[identity.Address]identity.Placed{}}}
+	var live []identity.Live
+	for i := range accounts {
+		a := &accounts[i]
+		l := identity.Live{Account: *a, Ref: fmt.Sprintf("test-%d", i+1)}
+		l.Directory, l.GUID = "", identity.GUID{}
+		there := !facts.Removes || a.Active()
+		if !a.Local() {
+			st.Accounts = append(st.Accounts, *a)
+			placed := identity.Placed{Applied: now.Add(-facts.Settles - time.Second)}
+			if there {
+				placed.Ref = l.Ref
+			}
+			st.Placed[a.Primary] = placed
+			if facts.Marks {
+				l.Mark = identity.Mark{By: cfg.Console.Owner, Directory: a.Directory, GUID: a.GUID}
+			}
+		}
+		if there {
+			live = append(live, l)
+		}
+	}
+	receipt := plan.ConsoleReceipt{Name: cfg.Console.Name, Kind: cfg.Console.Kind, Accounts: len(live), Facts: *facts}
+	return console.See(live, receipt, merging(cfg, st, now))
 }

@@ -218,6 +218,10 @@ func (s *session) subject(cfg *config.Config) (suite.Subject, func(), error) {
 	if err != nil {
 		return suite.Subject{}, nil, err
 	}
+	if err := s.made(); err != nil {
+		_ = lock.Release()
+		return suite.Subject{}, nil, err
+	}
 	subject := suite.Subject{Owner: c.Owner, Domain: domains[0]}
 	subject.Open = func(ctx context.Context, owner string) (console.Target, error) {
 		return consoles.Kind(c.Kind).Open(ctx, console.Opening{

@@ -44,6 +44,9 @@ func (s *session) edit(how editing, change func(*config.Config, *state.State) (e
 		return err
 	}
 	defer lock.Release()
+	if err := s.made(); err != nil {
+		return err
+	}
 	st, err := reading{NewState: how.anew}.state(s)
 	if err != nil {
 		return err

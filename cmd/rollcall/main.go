@@ -59,6 +59,7 @@ type session struct {
 	inputs      []string                    // files that no output may replace
 	kept        string                      // the folder of the history, which no output may be in
 	copies      map[string]directory.Source // of directories that two configurations read
+	unsettled   *state.Unsettled            // a run that was ended from outside, until the console is read
 	console     console.Target              // of the configuration, once it is opened
 }
 

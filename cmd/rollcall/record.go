@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/rollcall-cli/rollcall/apply"
 	"github.com/rollcall-cli/rollcall/config"
 	"github.com/rollcall-cli/rollcall/internal/identity"
 	"github.com/rollcall-cli/rollcall/internal/run"
@@ -76,21 +77,21 @@ func commandIn(dir string, args ...string) string {
 // settle finds out how a run ended that was killed, and whether the state is the
 // one that the history has left, and tells.
 func (s *session) settle() error {
-	run, open, err := s.store.Settle(s.ctx, s.now())
+	past, open, err := s.store.Settle(s.ctx, s.now())
 	switch {
 	case err != nil:
 		return err
 	case open != nil:
-		return fmt.Errorf("run %d, of %s, was ended from outside while it changed console %q", open.Number, stamp(open.Started), open.Console)
-	case run == nil:
-	case run.Started.IsZero():
+		s.unsettled = open // until the console is read
+	case past == nil:
+	case past.Started.IsZero():
 		s.note("a run was ended from outside before it changed anything; what was left of its record is removed")
 	default:
 		what := "before it changed anything"
-		if run.Outcome.Changed() {
-			what = fmt.Sprintf("after it had written version %d of the state", run.SerialAfter)
+		if past.Outcome.Changed() {
+			what = fmt.Sprintf("after it had written version %d of the state", past.SerialAfter)
 		}
-		s.note("run %d, of %s at %s, was ended from outside %s; the history has it as %s", run.Number, by(s.mask.Name(run.User), s.mask.Name(run.Host)), stamp(run.Started), what, run.Outcome)
+		s.note("run %d, of %s at %s, was ended from outside %s; the history has it as %s", past.Number, by(s.mask.Name(past.User), s.mask.Name(past.Host)), stamp(past.Started), what, past.Outcome)
 	}
 	for _, warning := range s.rewound() {
 		s.warn("%s", warning)
@@ -189,11 +190,16 @@ func (r *record) begin() (err error) {
 
 // save writes the state once it is recorded what that will have changed.
 func (r *record) save(st *state.State, result run.Result) error {
-	if err := r.begin(); err != nil {
-		return err
+	ctx := r.s.ctx
+	if r.recorder == nil {
+		if err := r.begin(); err != nil {
+			return err
+		}
+	} else {
+		ctx = context.WithoutCancel(ctx) // something is made already
 	}
-	err := r.s.store.Save(r.s.ctx, st, release, r.s.now(), func(next *state.State) error {
-		if err := r.s.locked.Held(r.s.ctx); err != nil {
+	err := r.s.store.Save(ctx, st, release, r.s.now(), func(next *state.State) error {
+		if err := r.s.locked.Held(ctx); err != nil {
 			return err
 		}
 		return r.recorder.Intend(result, next)
@@ -246,7 +252,10 @@ func (r *record) remember(m *made) {
 // nothing to do leaves no record.
 func (r *record) end(err error) error {
 	defer r.prune()
-	reason := ""
+	if r.open {
+		return err
+	}
+	reason := r.reason
 	if r.outcome == "" {
 		if r.outcome, reason = r.outcomeOf(err); r.outcome == "" {
 			return err

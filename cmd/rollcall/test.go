@@ -152,6 +152,10 @@ func (s *session) planOf(t *config.Test) (*plan.Plan, error) {
 		}
 	}
 	in.Accounts = st.Accounts
+	if t.Facts != nil {
+		v := rehearsed(cfg, st.Accounts, t.Facts, now)
+		in.Accounts, in.Merged, in.Facts, header.Console = v.Accounts, v.Merged, *t.Facts, &v.Receipt
+	}
 	missing, err := gaps(cfg, header.Directories, &in, true)
 	if err != nil {
 		return nil, err

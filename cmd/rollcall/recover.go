@@ -1,0 +1,144 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/rollcall-cli/rollcall/apply"
+	"github.com/rollcall-cli/rollcall/config"
+	"github.com/rollcall-cli/rollcall/internal/identity"
+	"github.com/rollcall-cli/rollcall/internal/run"
+	"github.com/rollcall-cli/rollcall/plan"
+	"github.com/rollcall-cli/rollcall/state"
+)
+
+// made is an error if a run was ended from outside and nobody has found out yet
+// what the console has made of it.
+func (s *session) made() error {
+	if s.unsettled == nil {
+		return nil
+	}
+	u := s.unsettled
+	return hinted{fmt.Errorf("run %d, of %s, was ended from outside while it changed console %q", u.Number, stamp(u.Started), u.Console),
+		"rollcall apply finds out first what it has changed; then run this again"}
+}
+
+// makeOut finds out what a run has changed that was ended from outside, by what
+// the console has now, and takes it into the ledger. Who holds the lock saves that
+// and ends the record of the run. Where the console needs time to show what was
+// done, it waits, and the console is to be read again.
+func (s *session) makeOut(cfg *config.Config, st *recorded, live []identity.Live, facts *plan.Facts) (again time.Duration, err error) {
+	u := s.unsettled
+	if s.locked == nil {
+		if u, err = s.store.Unsettled(s.ctx); err != nil {
+			return 0, err
+		}
+	}
+	if u == nil {
+		return 0, nil
+	}
+	ledger := apply.NewLedger(st.Accounts, placedOr(st.Placed))
+	found, err := apply.Recover(interrupted(u, cfg.Console.Owner), ledger, live, *facts, s.now())
+	if err != nil {
+		return 0, fmt.Errorf("find out what run %d has changed: %w", u.Number, err)
+	}
+	if found.Wait > 0 {
+		s.note("console %q may take %v more to show what run %d has changed: waiting", cfg.Console.Name, found.Wait.Round(time.Second), u.Number)
+		select {
+		case <-s.ctx.Done():
+			return 0, context.Canceled
+		case <-time.After(found.Wait):
+		}
+		return found.Wait, nil
+	}
+	st.take(ledger)
+	if s.locked == nil {
+		s.note("run %d, of %s, goes on or was ended from outside: %s of it were made by now", u.Number, stamp(u.Started), counted(found.Applied, "account change"))
+		return 0, nil
+	}
+	if err := s.concludes(u, st.State, &found); err != nil {
+		return 0, fmt.Errorf("settle run %d of the history: %w", u.Number, err)
+	}
+	s.unsettled = nil
+	s.note("run %d, of %s at %s, was ended from outside while it changed console %q: %s were made, which is in version %d of the state",
+		u.Number, by(s.mask.Name(u.User), s.mask.Name(u.Host)), stamp(u.Started), cfg.Console.Name, counted(found.Applied, "account change"), st.Serial)
+	for _, x := range found.Undecided {
+		s.warn("nobody can tell whether that run has created %s: an account that does not say whose it is has an address of it", x)
+	}
+	return 0, nil
+}
+
+// placedOr returns a map to write to.
+func placedOr(placed map[identity.Address]identity.Placed) map[identity.Address]identity.Placed {
+	if placed == nil {
+		return map[identity.Address]identity.Placed{}
+	}
+	return placed
+}
+
+// concludes saves what was found out of a run, and ends its record.
+func (s *session) concludes(u *state.Unsettled, st *state.State, found *apply.Recovered) error {
+	ctx := context.WithoutCancel(s.ctx)
+	recorder, err := s.store.Resume(ctx, u)
+	if err != nil {
+		return err
+	}
+	answers := make([]run.Answer, len(found.Answers))
+	for i := range found.Answers {
+		answers[i] = recordedAnswer(&found.Answers[i])
+	}
+	if err := recorder.Answer(ctx, answers); err != nil {
+		return err
+	}
+	result := run.Result{Applied: found.Applied, Failures: found.Failures}
+	err = s.store.Save(ctx, st, release, s.now(), func(next *state.State) error {
+		return errors.Join(s.locked.Held(ctx), recorder.Intend(result, next))
+	})
+	if err != nil {
+		return err
+	}
+	outcome, reason := run.Incomplete, "the run was ended from outside; what it had changed was found out by the next one"
+	if len(found.Failures) == 0 {
+		outcome, reason = run.Applied, ""
+	}
+	return recorder.End(ctx, outcome, reason, s.now())
+}
+
+// interrupted is a run as its record has it.
+func interrupted(u *state.Unsettled, owner string) apply.Interrupted {
+	in := apply.Interrupted{Changes: u.Changes, Answers: map[string]apply.Answer{}}
+	for i := range u.Steps {
+		step := &u.Steps[i]
+		sent := apply.Sent{Step: apply.Step{Key: step.Key, By: owner}, Change: step.Change, Final: step.Final, Back: step.Back, Keep: step.Op == run.Keep, At: step.At}
+		if step.Op != run.Remove {
+			sent.After = step.After
+		}
+		before := u.Changes[step.Change].Before
+		switch {
+		case step.Ref != "":
+			sent.Live = &identity.Live{Ref: step.Ref}
+		case step.Op == run.Remove && before != nil:
+			sent.Live = &identity.Live{}
+		}
+		if sent.Live != nil && before != nil {
+			sent.Live.Account = *before
+			sent.Live.Directory, sent.Live.GUID = "", identity.GUID{}
+		}
+		in.Sent = append(in.Sent, sent)
+	}
+	for i := range u.Answers {
+		a := &u.Answers[i]
+		answer := apply.Answer{Ref: a.Ref, Rev: a.Rev}
+		if a.Found != nil {
+			answer.Found = &identity.Live{Account: *a.Found, Ref: a.Ref, Rev: a.Rev}
+		}
+		if a.Error != "" {
+			answer.Err = &apply.Error{Code: apply.Internal, Message: strings.TrimSpace(a.Error)}
+		}
+		in.Answers[a.Key] = answer
+	}
+	return in
+}
