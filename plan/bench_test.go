@@ -2,10 +2,12 @@ package plan_test
 
 import (
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
 	"github.com/rollcall-cli/rollcall/internal/corpus"
+	"github.com/rollcall-cli/rollcall/internal/identity"
 	"github.com/rollcall-cli/rollcall/plan"
 )
 
@@ -42,5 +44,33 @@ func corpusInput(n int) plan.Input {
 		Accounts: corpus.Accounts(n, "corp"),
 		Read:     []string{"corp"},
 		Now:      time.Date(2026, 11, 21, 0, 0, 0, 0, time.UTC),
+	}
+}
+
+// BenchmarkMerge measures the merge of a ledger with as many live accounts, which
+// are marked and as they were read back.
+func BenchmarkMerge(b *testing.B) {
+	for _, n := range []int{100_000, 1_000_000} {
+		b.Run(fmt.Sprint(n), func(b *testing.B) {
+			in := plan.Merging{
+				Ledger: corpus.Accounts(n, "corp"), Placed: make(map[identity.Address]identity.Placed, n), Live: make([]identity.Live, n),
+				Facts: plan.Facts{Marks: true}, By: "hq", Directories: []string{"corp"}, Attributes: []string{identity.DisplayName}, Now: poolNow,
+			}
+			slices.SortFunc(in.Ledger, func(x, y identity.Account) int { return x.Primary.Compare(y.Primary) })
+			for i := range in.Ledger {
+				a := in.Ledger[i]
+				mark := identity.Mark{By: "hq", Directory: a.Directory, GUID: a.GUID}
+				a.Directory, a.GUID = "", identity.GUID{}
+				in.Live[(i*7919)%n] = identity.Live{Account: a, Mark: mark, Ref: fmt.Sprint("u-", i)}
+				in.Placed[a.Primary] = identity.Placed{Ref: fmt.Sprint("u-", i)}
+			}
+			b.ReportAllocs()
+			for b.Loop() {
+				if m := plan.Merge(in); len(m.Accounts) != n || len(m.Drift) > 0 {
+					b.Fatalf("%d accounts, %d drift", len(m.Accounts), len(m.Drift))
+				}
+			}
+			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/float64(n), "ns/account")
+		})
 	}
 }

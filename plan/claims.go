@@ -168,7 +168,7 @@ func (e *engine) betterPrimary(c *chooser, a, b *listed) bool {
 	if x, y := a.reason == noReason && !a.public, b.reason == noReason && !b.public; x != y {
 		return x
 	}
-	if c.present != none {
+	if c.present != none && !e.in.Accounts[c.present].Primary.IsZero() { // nor is a malformed candidate an address
 		present := e.in.Accounts[c.present].Primary
 		if x, y := a.address == present, b.address == present; x != y {
 			return x

@@ -99,6 +99,12 @@ func (c *console) there(a *identity.Account) bool { return a.Active() || !c.fact
 func newConsole(g *generator, in plan.Input) *console {
 	c := &console{in: in, ledger: map[identity.Address]identity.Account{}, placed: map[identity.Address]identity.Placed{}, blocked: map[identity.Address]time.Time{}, created: map[string]int{}}
 	f := &c.facts
+	if g.chance(0.5) {
+		*f = g.facts()
+		if g.chance(0.3) {
+			f.Settles = time.Minute
+		}
+	}
 	f.Marks = g.chance(0.5)
 	f.Unstable = g.chance(0.15)
 	f.Publishes = f.Unstable && g.chance(0.5)
@@ -111,27 +117,6 @@ func newConsole(g *generator, in plan.Input) *console {
 		f.Stores = slices.Delete(f.Stores, drop, drop+1)
 		if !slices.Contains(f.Stores, plan.FieldStatus) {
 			f.Removes = true
-		}
-	}
-	if g.chance(0.5) {
-		f.FixedPrimary = g.chance(0.2)
-		if g.chance(0.2) {
-			f.Types = []identity.Type{identity.User}
-		}
-		if g.chance(0.3) {
-			f.MaxAliases = 1 + g.IntN(3)
-		}
-		if g.chance(0.2) {
-			f.Domains = []string{"example.com", "gmail.com"}
-		}
-		if g.chance(0.2) {
-			f.Lengths = map[string]int{identity.DisplayName: 2, plan.Username: 4}
-		}
-		if g.chance(0.3) {
-			f.DeletedBlocks = time.Hour
-		}
-		if g.chance(0.3) {
-			f.Settles = time.Minute
 		}
 	}
 	for _, a := range in.Accounts {
@@ -219,6 +204,9 @@ func (c *console) tamper(g *generator) {
 		}
 		if !c.facts.Keeps(plan.FieldStatus) {
 			c.live[i].Status = identity.Active
+		}
+		if !c.facts.Marks {
+			c.live[i].Mark = identity.Mark{}
 		}
 	}
 }
@@ -476,7 +464,9 @@ func judgeConsole(c *console) string {
 		i := slices.IndexFunc(in.Accounts, func(a identity.Account) bool { return change.Before != nil && a.Primary == change.Before.Primary })
 		return i >= 0 && in.Merged.Reserved[int32(i)] != nil
 	})
-	ambiguous := released || c.conflict || slices.ContainsFunc(slices.Collect(maps.Values(in.Merged.Bars)), func(b plan.Bar) bool { return b.Cause == plan.SeveralMarks })
+	// And an inactive account whose address somebody has is one again once he has not.
+	ousted := slices.ContainsFunc(in.Merged.Gone, func(a identity.Account) bool { return !a.Active() })
+	ambiguous := released || ousted || c.conflict || slices.ContainsFunc(slices.Collect(maps.Values(in.Merged.Bars)), func(b plan.Bar) bool { return b.Cause == plan.SeveralMarks })
 	if !held && !ambiguous && len(q.Accounts) > 0 && !gainsHeld(in, p) {
 		text := "plan 2 after an apply has a change:"
 		for i := range q.Changes {

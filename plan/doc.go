@@ -17,6 +17,8 @@
 //	             each entry gets its primary
 //	contest.go   claims of several entries on one address; who loses is stuck,
 //	             and what is stuck or frozen keeps its addresses
+//	unsupported.go
+//	             what the console cannot hold is stuck, too
 //	console.go   the accounts afterwards; protected and held ones
 //	select.go    the part of that which is wanted, where that is not all
 //	brakes.go    what each directory would lose, and what of it is withheld
@@ -75,6 +77,44 @@
 //	unread                                               other_directory
 //	bound to an entry that claims the address too        preexisting_address, other_directory
 //	anything else                                        free
+//
+// # Consoles
+//
+// Where a product has the accounts, [Merge] makes those that the engine works on
+// of them and of the ledger, which has what was asked for. What it says beside the
+// accounts the engine reads in [Merged]:
+//
+//	foreign     a local account that no entry adopts
+//	barred      frozen; its entry is stuck, and each claim of it that still stands
+//	            and is not in place is console_unsupported
+//	reserved    addresses that an inactive account has all the same: nobody is
+//	            granted one. Of one that another account has, too, nothing is
+//	            granted, not even what is in place
+//	remembered  addresses that were removed by hand. One on legal hold has its account
+//	            on hold, whoever has it now. A protected one that nobody has
+//	            stays with its account as if it had it, and comes back
+//	gone        records of accounts that are not there any more. They go with a
+//	            removal row, if their directory was read or is not declared, no
+//	            object of it has their GUID, and none of their addresses is on hold
+//
+// What [Facts] say that the console cannot do makes an entry stuck whose account
+// would change to that; what an account is already it may stay. Every claim of the
+// entry that still stands is console_unsupported:
+//
+//	types               an account of that type, new or of another type before
+//	rename, ref_stable  another primary of an account that is there
+//	max_aliases         other aliases, and more of them
+//	domains             an address in another domain that the account does not have
+//	deleted_blocks_for  an address that the account does not have and that a removal
+//	                    freed lately; the primary of an orphan; where inactive
+//	                    accounts are removed, an alias of one that becomes inactive
+//
+// A row takes drift back if it makes something again what it is in the ledger: an
+// address joins an account that has it there, or leaves one that has it not; or a
+// field gets the value that it has there. What the ledger does not know, and the
+// record of an account that is gone, is no drift that is taken back. An account
+// that has drifted, and of which the directory wants nothing else, is named in
+// [Plan.Agreed], so that the ledger learns it and it is not told again.
 //
 // # Three kinds of refusal
 //

@@ -55,7 +55,32 @@ func generate(seed, n uint64) plan.Input {
 	g.console()
 	g.entries()
 	g.Shuffle(len(g.in.Entries), func(i, j int) { g.in.Entries[i], g.in.Entries[j] = g.in.Entries[j], g.in.Entries[i] })
+	g.Rand = rand.New(rand.NewPCG(seed^0xfac7, n))
+	if g.chance(0.12) {
+		g.in.Facts = g.facts()
+	}
 	return g.in
+}
+
+// facts are what a console cannot do.
+func (g *generator) facts() (f plan.Facts) {
+	f.FixedPrimary = g.chance(0.2)
+	if g.chance(0.2) {
+		f.Types = []identity.Type{identity.User}
+	}
+	if g.chance(0.3) {
+		f.MaxAliases = 1 + g.IntN(3)
+	}
+	if g.chance(0.2) {
+		f.Domains = []string{"example.com", "gmail.com"}
+	}
+	if g.chance(0.2) {
+		f.Lengths = map[string]int{identity.DisplayName: 2, plan.Username: 4}
+	}
+	if g.chance(0.3) {
+		f.DeletedBlocks = time.Hour
+	}
+	return f
 }
 
 func (g *generator) chance(p float64) bool { return g.Float64() < p }

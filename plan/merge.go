@@ -547,7 +547,10 @@ func (m *merger) compare(i int32, record *identity.Account) {
 		differs(FieldType, record.Type.String(), a.Type.String())
 	}
 	if !m.keeps.aliases {
-		a.Aliases = record.Aliases
+		a.Aliases = nil
+		if a.Active() {
+			a.Aliases = record.Aliases
+		}
 	} else if a.Active() && !slices.Equal(a.Aliases, record.Aliases) {
 		differs(FieldAliases, addressText(record.Aliases), addressText(a.Aliases))
 	}

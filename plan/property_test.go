@@ -248,8 +248,8 @@ func brakes(in plan.Input, got outcome, p *plan.Plan) string {
 	}
 	// What joins an account while a brake keeps the rest of it there may put it on
 	// hold, or be protected from then on.
-	if len(in.Rules.Holds)+len(in.Rules.Protected) > 0 {
-		return ""
+	if len(in.Rules.Holds)+len(in.Rules.Protected) > 0 || !reflect.DeepEqual(in.Facts, plan.Facts{}) {
+		return "" // nor may a console have what a brake keeps beside what joins it
 	}
 	lifted := in
 	lifted.Rules.Limits = bounded(1<<30, 100)
@@ -632,7 +632,7 @@ func report(in plan.Input) string {
 	s.WriteString(judge(in))
 	s.WriteString("\n--- input\n")
 	r := &in.Rules
-	fmt.Fprintf(&s, "directories %v, read %v, limits %+v\n", r.Directories, in.Read, r.Limits)
+	fmt.Fprintf(&s, "directories %v, read %v, limits %+v\nfacts %+v\n", r.Directories, in.Read, r.Limits, in.Facts)
 	for _, d := range r.Domains {
 		fmt.Fprintf(&s, "domain %+v\n", d)
 	}
