@@ -2,12 +2,14 @@ package state
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"reflect"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -365,5 +367,28 @@ func TestUnsettledStays(t *testing.T) {
 	}
 	if ended, open, err := v.store.Settle(ctx, began); ended != nil || open != nil || err != nil {
 		t.Errorf("settled again: %+v, %+v, %v", ended, open, err)
+	}
+}
+
+// TestStepsTogether: groups that are changed at the same time write whole lines.
+func TestStepsTogether(t *testing.T) {
+	v := newVoyage(t, filepath.Join(t.TempDir(), "s.jsonl"))
+	r := v.begin(t)
+	var groups sync.WaitGroup
+	for i := range v.changes {
+		groups.Go(func() {
+			for range 5 {
+				if err := errors.Join(r.Step(ctx, []run.Step{v.step(i)}), r.Answer(ctx, []run.Answer{v.answer(i)})); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	groups.Wait()
+	if err := r.End(ctx, run.Failed, "", began); err != nil {
+		t.Fatal(err)
+	}
+	if past, err := v.store.Run(ctx, 1, nil); err != nil || slices.Contains(past.Done, false) {
+		t.Errorf("%+v, %v", past, err)
 	}
 }
