@@ -90,7 +90,7 @@ func (s *session) see(cfg *config.Config, st *recorded, flags reading, progress 
 	var receipt plan.ConsoleReceipt
 	for again := time.Duration(1); again > 0; {
 		var err error
-		if live, receipt, err = s.live(cfg, st, flags.Snapshot, progress); err != nil {
+		if live, receipt, err = s.live(cfg, flags.Snapshot, progress); err != nil {
 			return nil, err
 		}
 		if again, err = s.makeOut(cfg, st, live, &receipt.Facts); err != nil {
@@ -107,14 +107,19 @@ func (s *session) see(cfg *config.Config, st *recorded, flags reading, progress 
 	return v, nil
 }
 
-// live reads all accounts of the console, or those that a snapshot of it has. Who
-// may change the console reads itself in any case.
-func (s *session) live(cfg *config.Config, st *recorded, snapshot string, progress *render.Progress) (live []identity.Live, receipt plan.ConsoleReceipt, err error) {
+// live reads all accounts of a console that is not the state, or those that a
+// snapshot of it has. Who may change the console reads itself in any case.
+func (s *session) live(cfg *config.Config, snapshot string, progress *render.Progress) (live []identity.Live, receipt plan.ConsoleReceipt, err error) {
 	c := cfg.Console
-	if snapshot != "" && s.locked == nil {
-		return readSavedConsole(c, filepath.Join(snapshot, savedConsole))
+	switch {
+	case s.seen != nil:
+		return s.seen.Live, s.seen.Receipt, nil
+	case snapshot != "" && s.locked == nil:
+		path := filepath.Join(snapshot, savedConsole)
+		s.inputs = append(s.inputs, path)
+		return readSavedConsole(c, path)
 	}
-	target, err := s.connect(cfg, st.Accounts)
+	target, err := s.connect(cfg, nil)
 	if err != nil {
 		return nil, receipt, err
 	}
