@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -27,7 +28,7 @@ func (c *applyCommand) drifting(s *session, cfg *config.Config, m *made) error {
 	}
 	n := 0
 	for i := range m.plan.Drift {
-		if d := &m.plan.Drift[i]; d.Kind != plan.DriftUnrecorded && !m.unread(d) {
+		if d := &m.plan.Drift[i]; d.Kind != plan.DriftUnrecorded && !slices.Contains(m.plan.Unread, d.Directory) {
 			n++
 		}
 	}
@@ -37,25 +38,6 @@ func (c *applyCommand) drifting(s *session, cfg *config.Config, m *made) error {
 	s.say(levelError, fmt.Sprintf("console %q was changed otherwise since the last apply: drift in %s", cfg.Console.Name, counted(n, "field")),
 		"look at the drift above; apply with --accept-drift, or correct the console", exitDrift)
 	return silent{exitDrift}
-}
-
-// unread reports whether drift is of an account whose directory was not read.
-func (m *made) unread(d *plan.Drift) bool {
-	directory := ""
-	if a := m.view.Account(d.Primary); a != nil {
-		directory = a.Directory
-	}
-	for i := range m.view.Gone {
-		if a := &m.view.Gone[i]; a.Primary == d.Primary {
-			directory = a.Directory
-		}
-	}
-	for _, name := range m.plan.Unread {
-		if name == directory {
-			return true
-		}
-	}
-	return false
 }
 
 // commit applies a plan to the console and saves the state. A console that takes
