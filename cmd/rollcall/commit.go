@@ -85,6 +85,39 @@ func (s *session) commit(cfg *config.Config, m *made, r *record, canary int) err
 	return s.report(cfg, m, &result, err)
 }
 
+// try asks the console what it would say to a plan. What it would refuse is a
+// warning of the plan.
+func (s *session) try(cfg *config.Config, m *made) error {
+	const most = 20
+	progress := render.NewProgress(s.stderr, s.err, s.now)
+	defer progress.Clear()
+	progress.Update("trying", "accounts", len(m.plan.Accounts))
+	tried, err := apply.Try(s.ctx, apply.Job{
+		Changes: m.plan.Accounts, Console: s.console, Known: m.view.Known, By: cfg.Console.Owner, Initial: cfg.Console.Initial, Run: "try",
+	})
+	if errors.Is(err, apply.ErrNoDryRun) {
+		return hinted{fmt.Errorf("console %q: %w", cfg.Console.Name, err), "plan without --try; rollcall console shows what the console can do"}
+	}
+	if err != nil {
+		return err
+	}
+	told := func(format string, args ...any) {
+		m.plan.Warnings = append(m.plan.Warnings, fmt.Sprintf("console %q ", cfg.Console.Name)+fmt.Sprintf(format, args...))
+	}
+	for i, f := range tried.Refused {
+		if i == most {
+			told("would refuse %s more", counted(len(tried.Refused)-most, "change"))
+			break
+		}
+		told("would refuse to change %s: %s", f.Account, f.Error)
+	}
+	if tried.Untried > 0 {
+		told("cannot try %s that take several steps", counted(tried.Untried, "change"))
+	}
+	s.note("console %q was asked about %s and would refuse %d", cfg.Console.Name, counted(tried.Changes, "change"), len(tried.Refused))
+	return nil
+}
+
 // commitNothing ends an apply that has nothing to do, or all of it withheld. What
 // the ledger has to learn of the console, it learns all the same.
 func (s *session) commitNothing(cfg *config.Config, m *made, r *record) error {
