@@ -594,7 +594,7 @@ func TestTry(t *testing.T) {
 			}
 		}
 		tried, err := Try(context.Background(), job)
-		if err != nil || min(len(tried.Refused), 1) != removals || tried.Changes != len(changes) || tried.Untried != 0 {
+		if err != nil || min(len(tried.Refused), 1) != removals || tried.Changes == 0 || tried.Untried != 0 {
 			t.Fatalf("seed %d: %+v, %v", seed, tried, err)
 		}
 		w.equals(t, seed, start)
