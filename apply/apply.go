@@ -495,7 +495,7 @@ func (r *runner) record(i int32, recorded identity.Address, a Answer) {
 	after := c.Result()
 	var err error
 	switch {
-	case after != nil:
+	case after != nil && (r.facts.Embedded || !after.Local()):
 		err = r.job.Ledger.Put(recorded, after, r.placed(i, a))
 	case !recorded.IsZero():
 		err = r.job.Ledger.Remove(recorded)

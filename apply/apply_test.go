@@ -3,6 +3,7 @@ package apply
 import (
 	"context"
 	"errors"
+	"maps"
 	"math/rand/v2"
 	"slices"
 	"strings"
@@ -560,6 +561,46 @@ func TestNothingToSend(t *testing.T) {
 	}
 	if w.ledger[0].DN != after.DN || w.ledger[0].Username != "ann2" {
 		t.Errorf("the ledger has %v", w.ledger)
+	}
+}
+
+// trying is a console that tries changes on a copy of itself.
+type trying struct{ *model }
+
+func (c trying) Try(ctx context.Context, steps []Step, answer func(int, Answer)) error {
+	accounts, turns := maps.Clone(c.accounts), c.turns
+	err := c.model.Apply(ctx, steps, answer)
+	c.accounts, c.turns, c.keys = accounts, turns, map[string]Answer{}
+	return err
+}
+
+// TestTry: what a console would refuse is told by account, and nothing is changed.
+func TestTry(t *testing.T) {
+	for seed := range times(50) {
+		changes, start, _ := dealt(seed)
+		w := newWorld(t, plan.Facts{Groups: true, Marks: true, DryRun: true}, start)
+		job := w.job(changes, w.newLedger(), nil)
+		job.Journal, job.Console = nil, trying{w.model}
+		w.refuses = func(s *Step) *Error {
+			if s.Removes() {
+				return &Error{Code: Refused, Message: "no"}
+			}
+			return nil
+		}
+		removals := 0
+		for i := range changes {
+			if changes[i].After == nil {
+				removals = 1
+			}
+		}
+		tried, err := Try(context.Background(), job)
+		if err != nil || min(len(tried.Refused), 1) != removals || tried.Changes == 0 || tried.Untried != 0 {
+			t.Fatalf("seed %d: %+v, %v", seed, tried, err)
+		}
+		w.equals(t, seed, start)
+	}
+	if _, err := Try(context.Background(), newWorld(t, plan.Facts{}, nil).job(nil, nil, nil)); !errors.Is(err, ErrNoDryRun) {
+		t.Error(err)
 	}
 }
 

@@ -126,7 +126,7 @@ func Recover(of Interrupted, l *Ledger, live []identity.Live, facts plan.Facts, 
 		}
 		var err error
 		switch recorded := l.recordOf(owned, c, after); {
-		case after != nil:
+		case after != nil && !after.Local():
 			err = l.Put(recorded, after, placed)
 		case !recorded.IsZero():
 			err = l.Remove(recorded)

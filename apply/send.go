@@ -154,11 +154,16 @@ func (r *runner) intend(ctx context.Context, tasks []*task) error {
 	defer r.mu.Unlock()
 	sent := make([]Sent, len(tasks))
 	for i, t := range tasks {
-		r.keys++
-		t.Key = fmt.Sprintf("%s-%d", r.job.Run, r.keys)
+		t.Key = r.key()
 		sent[i] = t.Sent
 	}
 	return r.job.Journal.Intend(context.WithoutCancel(ctx), sent)
+}
+
+// key returns the key of another step.
+func (r *runner) key() string {
+	r.keys++
+	return fmt.Sprintf("%s-%d", r.job.Run, r.keys)
 }
 
 // answers writes what is known of steps into the journal. What waits to be

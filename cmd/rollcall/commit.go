@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -27,7 +28,7 @@ func (c *applyCommand) drifting(s *session, cfg *config.Config, m *made) error {
 	}
 	n := 0
 	for i := range m.plan.Drift {
-		if d := &m.plan.Drift[i]; d.Kind != plan.DriftUnrecorded && !m.unread(d) {
+		if d := &m.plan.Drift[i]; d.Kind != plan.DriftUnrecorded && !slices.Contains(m.plan.Unread, d.Directory) {
 			n++
 		}
 	}
@@ -37,25 +38,6 @@ func (c *applyCommand) drifting(s *session, cfg *config.Config, m *made) error {
 	s.say(levelError, fmt.Sprintf("console %q was changed otherwise since the last apply: drift in %s", cfg.Console.Name, counted(n, "field")),
 		"look at the drift above; apply with --accept-drift, or correct the console", exitDrift)
 	return silent{exitDrift}
-}
-
-// unread reports whether drift is of an account whose directory was not read.
-func (m *made) unread(d *plan.Drift) bool {
-	directory := ""
-	if a := m.view.Account(d.Primary); a != nil {
-		directory = a.Directory
-	}
-	for i := range m.view.Gone {
-		if a := &m.view.Gone[i]; a.Primary == d.Primary {
-			directory = a.Directory
-		}
-	}
-	for _, name := range m.plan.Unread {
-		if name == directory {
-			return true
-		}
-	}
-	return false
 }
 
 // commit applies a plan to the console and saves the state. A console that takes
@@ -101,6 +83,39 @@ func (s *session) commit(cfg *config.Config, m *made, r *record, canary int) err
 	}
 	r.remember(m)
 	return s.report(cfg, m, &result, err)
+}
+
+// try asks the console what it would say to a plan. What it would refuse is a
+// warning of the plan.
+func (s *session) try(cfg *config.Config, m *made) error {
+	const most = 20
+	progress := render.NewProgress(s.stderr, s.err, s.now)
+	defer progress.Clear()
+	progress.Update("trying", "accounts", len(m.plan.Accounts))
+	tried, err := apply.Try(s.ctx, apply.Job{
+		Changes: m.plan.Accounts, Console: s.console, Known: m.view.Known, By: cfg.Console.Owner, Initial: cfg.Console.Initial, Run: "try",
+	})
+	if errors.Is(err, apply.ErrNoDryRun) {
+		return hinted{fmt.Errorf("console %q: %w", cfg.Console.Name, err), "plan without --try; rollcall console shows what the console can do"}
+	}
+	if err != nil {
+		return err
+	}
+	told := func(format string, args ...any) {
+		m.plan.Warnings = append(m.plan.Warnings, fmt.Sprintf("console %q ", cfg.Console.Name)+fmt.Sprintf(format, args...))
+	}
+	for i, f := range tried.Refused {
+		if i == most {
+			told("would refuse %s more", counted(len(tried.Refused)-most, "change"))
+			break
+		}
+		told("would refuse to change %s: %s", f.Account, f.Error)
+	}
+	if tried.Untried > 0 {
+		told("cannot try %s that take several steps", counted(tried.Untried, "change"))
+	}
+	s.note("console %q was asked about %s and would refuse %d", cfg.Console.Name, counted(tried.Changes, "change"), len(tried.Refused))
+	return nil
 }
 
 // commitNothing ends an apply that has nothing to do, or all of it withheld. What

@@ -5,7 +5,10 @@ import (
 	"slices"
 
 	"github.com/rollcall-cli/rollcall/config"
+	"github.com/rollcall-cli/rollcall/internal/console"
+	consoles "github.com/rollcall-cli/rollcall/internal/console/all"
 	"github.com/rollcall-cli/rollcall/internal/identity"
+	"github.com/rollcall-cli/rollcall/internal/render"
 	"github.com/rollcall-cli/rollcall/internal/run"
 	"github.com/rollcall-cli/rollcall/plan"
 	"github.com/rollcall-cli/rollcall/state"
@@ -20,6 +23,8 @@ type approving struct {
 type editing struct {
 	command        string // in the lock
 	approved, anew bool   // as by --auto-approve and --new-state
+	// local edits are for a console that is in the state.
+	local bool
 }
 
 // edited is what an edit has done to a state that is not written yet.
@@ -29,6 +34,9 @@ type edited struct {
 	// if it is set, ends the edit.
 	question string
 	refusal  error
+	// decides tells that the account at the address is decided by the edit, be it
+	// that nothing of it changes.
+	decides identity.Address
 }
 
 // edit changes the state under its lock, as a run of the history that can be
@@ -47,6 +55,9 @@ func (s *session) edit(how editing, change func(*config.Config, *state.State) (e
 	if err := s.made(); err != nil {
 		return err
 	}
+	if !consoles.Kind(cfg.Console.Kind).Embedded {
+		return s.editConsole(cfg, how, change)
+	}
 	st, err := reading{NewState: how.anew}.state(s)
 	if err != nil {
 		return err
@@ -57,14 +68,8 @@ func (s *session) edit(how editing, change func(*config.Config, *state.State) (e
 		return err
 	}
 	if changes := differences(before, st.Accounts); len(changes) > 0 {
-		if how.approved {
-			e.question = ""
-		}
-		if e.question != "" && !s.in.Interactive {
-			if e.refusal != nil {
-				return e.refusal
-			}
-			e.question = ""
+		if err := s.asks(how, &e); err != nil {
+			return err
 		}
 		run := s.record(cfg)
 		run.edits(st, changes)
@@ -74,9 +79,99 @@ func (s *session) edit(how editing, change func(*config.Config, *state.State) (e
 		number := run.recorder.Number()
 		s.note("version %d of the state written to %s, as run %d: %s takes it back", st.Serial, s.store, number, s.command("undo", fmt.Sprint(number)))
 	}
-	if _, err := fmt.Fprintln(s.stdout, e.done); err != nil {
-		// What is done stays done, whoever could not be told.
-		s.note("%s (and standard output: %v)", e.done, err)
+	s.tell(e.done)
+	return nil
+}
+
+// asks settles whether an edit asks: not if it was approved, and not where nobody
+// can be asked, which some edits refuse.
+func (s *session) asks(how editing, e *edited) error {
+	switch {
+	case how.approved:
+		e.question = ""
+	case e.question != "" && !s.in.Interactive:
+		if e.refusal != nil {
+			return e.refusal
+		}
+		e.question = ""
+	}
+	return nil
+}
+
+// tell says what was done, which stays done, whoever could not be told.
+func (s *session) tell(done string) {
+	if _, err := fmt.Fprintln(s.stdout, done); err != nil {
+		s.note("%s (and standard output: %v)", done, err)
+	}
+}
+
+// editConsole makes an edit through the console: change is given the accounts as
+// ledger and console have them together, and what it makes of them is applied.
+func (s *session) editConsole(cfg *config.Config, how editing, change func(*config.Config, *state.State) (edited, error)) error {
+	if how.local {
+		return hinted{fmt.Errorf("%s is for the local console, and the accounts of this configuration are in console %q", how.command, cfg.Console.Name),
+			"change them there, or let their entries adopt them"}
+	}
+	progress := render.NewProgress(s.stderr, s.err, s.now)
+	defer progress.Clear()
+	st, _, err := reading{}.known(s, cfg)
+	if err != nil {
+		return err
+	}
+	view, err := s.see(cfg, st, reading{AllowEmpty: true}, progress)
+	progress.Clear()
+	if err != nil {
+		return err
+	}
+	edits := *st.State
+	edits.Accounts = slices.Clone(view.Accounts)
+	e, err := change(cfg, &edits)
+	if err != nil {
+		return err
+	}
+	changes := differences(view.Accounts, edits.Accounts)
+	if a := view.Account(e.decides); a != nil && len(changes) == 0 && st.Placed[view.Known(a).Recorded].Undecided {
+		changes = []plan.AccountChange{{Before: a, After: a}}
+	}
+	if len(changes) == 0 {
+		s.tell(e.done)
+		return nil
+	}
+	for i := range changes {
+		if err := editable(view, &changes[i]); err != nil {
+			return err
+		}
+	}
+	if err := s.asks(how, &e); err != nil {
+		return err
+	}
+	r := s.record(cfg)
+	r.edits(st.State, changes)
+	if e.question != "" {
+		err = s.ask(e.question)
+	}
+	if err == nil {
+		err = s.commit(cfg, &made{plan: &plan.Plan{Accounts: changes}, state: st, view: view}, r, 0)
+	}
+	if err := r.end(err); err != nil {
+		return err
+	}
+	s.note("%s takes it back", s.command("undo", fmt.Sprint(r.recorder.Number())))
+	s.tell(e.done)
+	return nil
+}
+
+// editable is an error if a change is of an account that belongs to another
+// configuration, or would drop the record of one that is there.
+func editable(v *console.View, c *plan.AccountChange) error {
+	if c.Before == nil {
+		return nil
+	}
+	if mark := v.MarkOfOther(c.Before.Primary); !mark.IsZero() {
+		return fmt.Errorf("account %s belongs to configuration %q", c.Before.Primary, mark.By)
+	}
+	if c.After == nil && v.Known(c.Before).Live != nil {
+		return hinted{fmt.Errorf("account %s is in the console still", c.Before.Primary), "remove it there first"}
 	}
 	return nil
 }

@@ -22,6 +22,7 @@ type planCommand struct {
 	failing
 	comparing
 	Expires          time.Duration `default:"24h" placeholder:"DURATION" help:"How long the saved plan may be applied (default 24h)."`
+	Try              bool          `help:"Ask the console what it would say to the changes, without making them."`
 	DetailedExitcode bool          `help:"Exit 2 if changes are pending, 4 if a brake withholds some."`
 }
 
@@ -31,6 +32,8 @@ func (planCommand) Help() string {
 --only and --except take a category (add), a scope (staff, or scope:staff) or an address, and what they leave out is listed as left_out. A change needs one of each kind that --only names, and none of --except. An account changes whole or not at all, and so do accounts between which an address moves.
 
 --compare takes the directory of another configuration, such as that of the base branch, and shows what this one does otherwise: the rows and refusals that appear, vanish or differ, and how the files differ. Both are planned on the same entries and accounts. What it writes is no saved plan.
+
+--try sends the changes to a console that can try them without making them, and tells in a warning each that it would refuse.
 
 Examples:
   rollcall plan
@@ -44,7 +47,12 @@ Examples:
 Exit codes: 0 done; 1 failed; 2 changes pending, or the plans compared differ, with --detailed-exitcode; 4 a brake withholds something, with --detailed-exitcode; 7 new rejections, with --fail-on-new-rejections; 10 a directory could not be read completely, or was empty where it had accounts; 12 a directory refused the credentials; 70 internal error; 80 wrong usage; 130 interrupted.`
 }
 
-func (c *planCommand) Validate() error { return positive("--expires", c.Expires) }
+func (c *planCommand) Validate() error {
+	if c.Try && (c.Compare != "" || c.Snapshot != "") {
+		return errors.New("--try asks the console, and goes with a plan that reads it: not with --compare or --snapshot")
+	}
+	return positive("--expires", c.Expires)
+}
 
 func (c *planCommand) Run(s *session) error {
 	cfg, err := s.configuration()
@@ -57,6 +65,11 @@ func (c *planCommand) Run(s *session) error {
 	made, err := s.plan(cfg, c.reading, [plan.Brakes]int{})
 	if err != nil {
 		return advised(err, cfg, c.reading)
+	}
+	if c.Try {
+		if err := s.try(cfg, made); err != nil {
+			return err
+		}
 	}
 	p := made.plan
 	p.Expires = s.now().UTC().Truncate(time.Second).Add(c.Expires)

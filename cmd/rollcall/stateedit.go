@@ -42,7 +42,7 @@ func (c *stateImportCommand) Run(s *session) error {
 	if c.DryRun {
 		return c.dry(s, f)
 	}
-	return s.edit(editing{"rollcall state import", c.AutoApprove, c.NewState}, func(cfg *config.Config, st *state.State) (edited, error) {
+	return s.edit(editing{command: "rollcall state import", approved: c.AutoApprove, anew: c.NewState, local: true}, func(cfg *config.Config, st *state.State) (edited, error) {
 		m, err := c.merge(s, cfg, st, f)
 		if err != nil {
 			return edited{}, err
@@ -145,7 +145,7 @@ func (c *stateRebindCommand) Run(s *session) error {
 	if err != nil {
 		return usageError{fmt.Errorf("%q: %w", c.GUID, err)}
 	}
-	return s.edit(editing{"rollcall state rebind", c.AutoApprove, false}, func(cfg *config.Config, st *state.State) (edited, error) {
+	return s.edit(editing{command: "rollcall state rebind", approved: c.AutoApprove}, func(cfg *config.Config, st *state.State) (edited, error) {
 		a, err := find(cfg, st, c.Address)
 		if err != nil {
 			return edited{}, err
@@ -155,7 +155,7 @@ func (c *stateRebindCommand) Run(s *session) error {
 		}
 		was, old := a.Directory, a.GUID
 		if old == guid && was != "" && (c.Directory == "" || c.Directory == was) {
-			return edited{done: fmt.Sprintf("%s has GUID %s already", a.Primary, guid)}, nil
+			return edited{done: fmt.Sprintf("%s has GUID %s already", a.Primary, guid), decides: a.Primary}, nil
 		}
 		owner, err := c.owner(s, cfg, a, guid)
 		if err == nil {
@@ -192,7 +192,7 @@ Exit codes: 0 done; 1 no such account, or it is local or on legal hold, nothing 
 }
 
 func (c *stateReleaseCommand) Run(s *session) error {
-	return s.edit(editing{"rollcall state release", c.AutoApprove, false}, func(cfg *config.Config, st *state.State) (edited, error) {
+	return s.edit(editing{command: "rollcall state release", approved: c.AutoApprove}, func(cfg *config.Config, st *state.State) (edited, error) {
 		a, err := find(cfg, st, c.Address)
 		if err == nil {
 			err = s.onHold(cfg, a)
@@ -257,7 +257,7 @@ Exit codes: 0 done; 1 no such account, or a directory owns it, or it is on legal
 }
 
 func (c *stateRemoveCommand) Run(s *session) error {
-	return s.edit(editing{"rollcall state remove", c.AutoApprove, false}, func(cfg *config.Config, st *state.State) (edited, error) {
+	return s.edit(editing{command: "rollcall state remove", approved: c.AutoApprove, local: true}, func(cfg *config.Config, st *state.State) (edited, error) {
 		a, err := find(cfg, st, c.Address)
 		if err == nil {
 			err = errors.Join(s.onHold(cfg, a), s.protected(cfg, a))

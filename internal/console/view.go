@@ -73,6 +73,15 @@ func (v *View) find(primary identity.Address) (int, bool) {
 	return slices.BinarySearchFunc(v.Accounts, primary, func(a identity.Account, x identity.Address) int { return a.Primary.Compare(x) })
 }
 
+// MarkOfOther returns the mark of an account that belongs to another
+// configuration; none for another account.
+func (v *View) MarkOfOther(primary identity.Address) identity.Mark {
+	if i, there := v.find(primary); there {
+		return v.Bars[int32(i)].Foreign
+	}
+	return identity.Mark{}
+}
+
 // Known returns what console and ledger have of the account before a change. It
 // may be called by several goroutines.
 func (v *View) Known(before *identity.Account) apply.Known {
