@@ -136,7 +136,7 @@ const savedConsole = "console.accounts.jsonl"
 // readSavedConsole reads the accounts of a console from a snapshot.
 func readSavedConsole(c *config.Console, path string) (live []identity.Live, receipt plan.ConsoleReceipt, err error) {
 	failed := func(err error) error {
-		return &console.ReadError{Console: c.Name, Err: fmt.Errorf("the snapshot: %w", err), Advice: "rollcall snapshot saves the console, too"}
+		return &console.ReadError{Console: c.Name, Err: fmt.Errorf("the snapshot: %w", err), Advice: "make a new one: rollcall snapshot saves the console, too"}
 	}
 	f, err := os.Open(path)
 	if err != nil {
@@ -149,6 +149,9 @@ func readSavedConsole(c *config.Console, path string) (live []identity.Live, rec
 	})
 	if err != nil {
 		return nil, receipt, failed(fmt.Errorf("%s: %w", path, err))
+	}
+	if saved.Name != c.Name || saved.Kind != c.Kind {
+		return nil, receipt, failed(fmt.Errorf("%s: it is of console %q of kind %q", path, saved.Name, saved.Kind))
 	}
 	return live, plan.ConsoleReceipt{Name: c.Name, Kind: c.Kind, Product: saved.Product, Version: saved.Version, Accounts: len(live), Facts: saved.Facts}, nil
 }
