@@ -100,7 +100,7 @@ func (s *session) see(cfg *config.Config, st *recorded, flags reading, progress 
 	v := console.See(live, receipt, merging(cfg, st, s.now()))
 	for _, g := range v.GoneBeyond(cfg.Rules.Limits) {
 		if !flags.AllowEmpty {
-			return nil, &console.ReadError{Console: c.Name, Advice: "look whether the console shows all accounts to who reads it; if these are meant to be gone, give --allow-empty",
+			return nil, &console.ReadError{Console: c.Name, Advice: "look whether the console shows all accounts to who reads it; if these are meant to be gone, plan and apply with --allow-empty",
 				Err: fmt.Errorf("%s of %s accounts of directory %q are not there any more, and at most %s may go at once", plan.Thousands(g.Count), plan.Thousands(g.Of), g.Directory, plan.Thousands(g.Bound))}
 		}
 	}
