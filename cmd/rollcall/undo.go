@@ -42,6 +42,10 @@ func (c *undoCommand) Run(s *session) error {
 	if err != nil {
 		return err
 	}
+	if done.Outcome == run.Unfinished && done.Console != "" {
+		return hinted{fmt.Errorf("run %d goes on, or was ended from outside while it changed console %q", c.Number, done.Console),
+			"rollcall apply finds out first what it has changed; then it can be taken back"}
+	}
 	if !done.Outcome.Changed() {
 		return hinted{fmt.Errorf("run %d changed nothing: it ended as %s", c.Number, done.Outcome), "rollcall history lists the runs"}
 	}
