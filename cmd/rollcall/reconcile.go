@@ -36,7 +36,7 @@ func (s *session) configuration() (*config.Config, error) {
 
 // keep keeps outputs from replacing what rollcall reads and keeps.
 func (s *session) keep(cfg *config.Config) {
-	s.inputs = slices.Concat(s.inputs, s.store.Files(), cfg.Files, cfg.Used)
+	s.inputs = slices.Concat(s.inputs, s.store.Files(), []string{consoleLock(cfg.StatePath)}, cfg.Files, cfg.Used)
 	s.kept = s.store.HistoryPath()
 }
 
