@@ -216,12 +216,6 @@ func (c *applyCommand) applySaved(s *session, cfg *config.Config, run *record) e
 	return s.commit(cfg, m, run, c.Canary)
 }
 
-// nothing ends an apply that has nothing to do, or all of it withheld.
-func (r *record) nothing(m *made) error {
-	r.remember(m)
-	return r.s.withheld(m, false)
-}
-
 // basis is what a saved plan must have been made on.
 func (s *session) basis(st *state.State, digest string) apply.Basis {
 	return apply.Basis{Lineage: st.Lineage, Serial: st.Serial, Sum: st.Sum, Digest: digest, Now: s.now()}
