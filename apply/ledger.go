@@ -75,6 +75,9 @@ func (l *Ledger) Remove(was identity.Address) error {
 	return nil
 }
 
+// Placed returns what is known of the account that had the primary at first.
+func (l *Ledger) Placed(primary identity.Address) identity.Placed { return l.placed[primary] }
+
 // refs returns the refs of all accounts, at first and now.
 func (l *Ledger) refs() map[string]bool {
 	if l.known == nil {

@@ -29,6 +29,12 @@ type Drift struct {
 	Directory string
 }
 
+// Fails reports whether on_drift = "fail" minds the difference in a run that has not
+// read some directories: what nobody has recorded it does not, nor what is theirs.
+func (d *Drift) Fails(unread []string) bool {
+	return d.Kind != DriftUnrecorded && !slices.Contains(unread, d.Directory)
+}
+
 func compareDrift(a, b Drift) int {
 	return cmp.Or(cmp.Compare(a.Kind, b.Kind), a.Primary.Compare(b.Primary), strings.Compare(a.Field, b.Field), strings.Compare(a.Ref, b.Ref),
 		strings.Compare(a.Recorded, b.Recorded), strings.Compare(a.Found, b.Found))

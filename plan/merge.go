@@ -3,6 +3,7 @@ package plan
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -139,7 +140,10 @@ func (m *Merged) GoneBeyond(limits Limits) []Gone {
 // what cannot be understood; and one that a run may have created.
 func Merge(in Merging) *Merged {
 	m := &merger{
-		Merging: in, out: &Merged{}, liveOf: repeated(none, len(in.Ledger)), ledgerOf: repeated(none, len(in.Live)),
+		Merging: in, liveOf: slices.Repeat([]int32{none}, len(in.Ledger)), ledgerOf: slices.Repeat([]int32{none}, len(in.Live)),
+		out: &Merged{
+			Bars: map[int32]Bar{}, Reserved: map[int32][]identity.Address{}, Remembered: map[int32][]identity.Address{}, recorded: map[int32]*identity.Account{},
+		},
 		directories: map[string]bool{}, attributes: map[string]bool{}, notes: map[Cause][]string{},
 	}
 	for _, name := range in.Directories {
@@ -152,11 +156,7 @@ func Merge(in Merging) *Merged {
 		aliases: in.Facts.Keeps(FieldAliases), kind: in.Facts.Keeps(FieldType), status: in.Facts.Keeps(FieldStatus),
 		username: in.Facts.Keeps(FieldUsername), dn: in.Facts.Keeps(FieldDN),
 	}
-	m.order = make([]int32, len(in.Live))
-	for i := range m.order {
-		m.order[i] = int32(i)
-	}
-	sortFunc(m.order, func(a, b int32) int { return compareLive(&in.Live[a], &in.Live[b]) })
+	m.sort()
 
 	groups := m.matchMarks()
 	m.matchRefs()
@@ -170,23 +170,21 @@ func Merge(in Merging) *Merged {
 	return m.out
 }
 
-func repeated(v int32, n int) []int32 { return slices.Repeat([]int32{v}, n) }
-
 // merger is the working state of one Merge.
 type merger struct {
 	Merging
 	out *Merged
 
-	order    []int32 // the live accounts, in an order of what they are
-	liveOf   []int32 // by record of the ledger; none where the console has it not
-	ledgerOf []int32 // by live account
+	live     []*identity.Live // in an order of what they are
+	at       []int32          // where they came
+	liveOf   []int32          // by record of the ledger; none where the console has it not
+	ledgerOf []int32          // by live account
+	news     []int32          // live accounts of which the ledger may learn
 
 	directories map[string]bool
 	attributes  map[string]bool // declared; whether the console stores them
 	keeps       keeping
 
-	made    []made // by live account
-	missing []made // of the ledger alone, in byte order of their primaries
 	holders map[identity.Address]int32
 	several map[int32]bool // live accounts that have their mark with others: whether one stands for the object
 	notes   map[Cause][]string
@@ -195,14 +193,27 @@ type merger struct {
 // keeping tells which fields the console stores.
 type keeping struct{ aliases, kind, status, username, dn bool }
 
-// made is an account that is being made.
-type made struct {
-	account    identity.Account
-	origin     Origin
-	bar        Bar
-	reserved   []identity.Address
-	remembered []identity.Address
-	recorded   *identity.Account // of one that has drifted
+// sort puts the live accounts in order. What is said of them until they are
+// assembled goes by that.
+func (m *merger) sort() {
+	type key struct {
+		primary identity.Address
+		at      int32
+	}
+	keys := make([]key, len(m.Live))
+	for i := range keys {
+		keys[i] = key{m.Live[i].Primary, int32(i)}
+	}
+	sortFunc(keys, func(a, b key) int {
+		if c := a.primary.Compare(b.primary); c != 0 {
+			return c
+		}
+		return compareLive(&m.Live[a.at], &m.Live[b.at])
+	})
+	m.live, m.at = make([]*identity.Live, len(keys)), make([]int32, len(keys))
+	for i := range keys {
+		m.live[i], m.at[i] = &m.Live[keys[i].at], keys[i].at
+	}
 }
 
 // compareLive orders live accounts by all that they are.
@@ -220,10 +231,7 @@ func compareLive(a, b *identity.Live) int {
 }
 
 // ours reports whether a live account has a mark of this configuration.
-func (m *merger) ours(i int32) bool {
-	mark := &m.Live[i].Mark
-	return m.By != "" && mark.By == m.By
-}
+func (m *merger) ours(live *identity.Live) bool { return m.By != "" && live.Mark.By == m.By }
 
 // declared reports whether a mark names an object of a declared directory.
 func (m *merger) declared(mark *identity.Mark) bool {
@@ -234,7 +242,7 @@ func (m *merger) declared(mark *identity.Mark) bool {
 // the ledger knows of it.
 func (m *merger) isIt(record, i int32) bool {
 	ref := m.Placed[m.Ledger[record].Primary].Ref
-	return ref != "" && m.Live[i].Ref == ref && (!m.Facts.Unstable || m.Live[i].Primary == m.Ledger[record].Primary)
+	return ref != "" && m.live[i].Ref == ref && (!m.Facts.Unstable || m.live[i].Primary == m.Ledger[record].Primary)
 }
 
 func (m *merger) match(record, i int32) { m.liveOf[record], m.ledgerOf[i] = i, record }
@@ -243,7 +251,7 @@ func (m *merger) match(record, i int32) { m.liveOf[record], m.ledgerOf[i] = i, r
 // those that have one mark and are not what the ledger has under it.
 func (m *merger) matchMarks() (groups [][]int32) {
 	m.several = map[int32]bool{}
-	if !slices.ContainsFunc(m.order, m.ours) {
+	if !slices.ContainsFunc(m.live, m.ours) {
 		return nil
 	}
 	records := make(map[owner]int32, len(m.Ledger))
@@ -253,11 +261,11 @@ func (m *merger) matchMarks() (groups [][]int32) {
 		}
 	}
 	first, others := map[owner]int32{}, map[owner][]int32{}
-	for _, i := range m.order {
-		if !m.ours(i) {
+	for n, live := range m.live {
+		if !m.ours(live) {
 			continue
 		}
-		mark := owner{m.Live[i].Mark.Directory, m.Live[i].Mark.GUID}
+		i, mark := int32(n), owner{live.Mark.Directory, live.Mark.GUID}
 		record, recorded := records[mark]
 		one, met := first[mark]
 		if recorded {
@@ -297,7 +305,7 @@ func (m *merger) matchMarks() (groups [][]int32) {
 func (m *merger) settleMarks(groups [][]int32) {
 	for _, group := range groups {
 		for _, i := range group {
-			if n := m.ledgerOf[i]; n == none || ownerOf(&m.Ledger[n]) == (owner{m.Live[i].Mark.Directory, m.Live[i].Mark.GUID}) {
+			if n := m.ledgerOf[i]; n == none || ownerOf(&m.Ledger[n]) == (owner{m.live[i].Mark.Directory, m.live[i].Mark.GUID}) {
 				m.several[i] = true
 				break
 			}
@@ -319,11 +327,12 @@ func (m *merger) matchRefs() {
 	if len(records) == 0 {
 		return
 	}
-	for _, i := range m.order {
-		if m.ledgerOf[i] != none || m.Live[i].Ref == "" {
+	for n, live := range m.live {
+		i := int32(n)
+		if m.ledgerOf[i] != none || live.Ref == "" {
 			continue
 		}
-		if record, found := records[m.Live[i].Ref]; found && m.liveOf[record] == none && m.isIt(record, i) {
+		if record, found := records[live.Ref]; found && m.liveOf[record] == none && m.isIt(record, i) {
 			m.match(record, i)
 		}
 	}
@@ -334,7 +343,7 @@ func (m *merger) matchPrimaries() {
 	next := 0
 	for n := range m.Ledger {
 		a := &m.Ledger[n]
-		for next < len(m.order) && m.Live[m.order[next]].Primary.Compare(a.Primary) < 0 {
+		for next < len(m.live) && m.live[next].Primary.Compare(a.Primary) < 0 {
 			next++
 		}
 		if m.liveOf[n] != none || a.Local() || !a.Active() {
@@ -343,10 +352,9 @@ func (m *merger) matchPrimaries() {
 		if placed := m.Placed[a.Primary]; placed.Undecided || placed.Ref != "" && !m.Facts.Unstable {
 			continue
 		}
-		for k := next; k < len(m.order) && m.Live[m.order[k]].Primary == a.Primary; k++ {
-			i := m.order[k]
-			if m.ledgerOf[i] == none && !(m.Facts.Marks && m.Live[i].Mark.IsZero()) {
-				m.match(int32(n), i)
+		for i := next; i < len(m.live) && m.live[i].Primary == a.Primary; i++ {
+			if m.ledgerOf[i] == none && !(m.Facts.Marks && m.live[i].Mark.IsZero()) {
+				m.match(int32(n), int32(i))
 				break
 			}
 		}
@@ -367,8 +375,8 @@ func (m *merger) matchUndecided() {
 		return
 	}
 	for _, primary := range [...]bool{true, false} {
-		for _, i := range m.order {
-			live := &m.Live[i]
+		for n, live := range m.live {
+			i := int32(n)
 			if m.ledgerOf[i] != none || !live.Mark.IsZero() {
 				continue
 			}
@@ -384,24 +392,30 @@ func (m *merger) matchUndecided() {
 
 // makeLive makes the accounts of those that the console has.
 func (m *merger) makeLive() {
-	m.made = make([]made, len(m.Live))
-	for _, i := range m.order {
-		m.makeOne(i)
+	n := len(m.live)
+	m.out.Accounts, m.out.Origins = make([]identity.Account, n), make([]Origin, n)
+	for i := range m.live {
+		m.makeOne(int32(i))
 	}
 }
 
 func (m *merger) makeOne(i int32) {
-	live, one := &m.Live[i], &m.made[i]
-	one.account, one.origin.Live = live.Account, i
-	a := &one.account
+	live, a, origin := m.live[i], &m.out.Accounts[i], &m.out.Origins[i]
+	*a, *origin = live.Account, Origin{Live: m.at[i]}
 	a.Directory, a.GUID = "", identity.GUID{}
 	m.sortAliases(a)
 	var record *identity.Account
+	var placed identity.Placed
 	if n := m.ledgerOf[i]; n != none {
 		record = &m.Ledger[n]
+		placed = m.Placed[record.Primary]
 	}
-	if mark := &live.Mark; !mark.IsZero() && !(m.ours(i) && (m.declared(mark) || record != nil && ownerOf(record) == owner{mark.Directory, mark.GUID})) {
-		one.bar.Foreign = *mark
+	mark := &live.Mark
+	isForeign := !mark.IsZero() && !(m.ours(live) && (m.declared(mark) || record != nil && ownerOf(record) == owner{mark.Directory, mark.GUID}))
+	if isForeign {
+		m.out.Bars[i] = Bar{Foreign: *mark}
+	} else if record != nil {
+		origin.Ledger = record.Primary
 	}
 	_, several := m.several[i]
 	switch {
@@ -411,16 +425,20 @@ func (m *merger) makeOne(i int32) {
 		m.freeze(i, NoPrimary, "")
 	case several:
 		m.freeze(i, SeveralMarks, markText(live.Mark))
-	case record != nil && m.Placed[record.Primary].Undecided && live.Mark.IsZero():
+	case placed.Undecided && mark.IsZero():
 		m.freeze(i, Undecided, "")
 	}
-	if record != nil && one.bar.Foreign.IsZero() {
-		one.origin.Ledger = record.Primary
+	m.settleOwner(i, record, isForeign)
+	if record == nil || isForeign {
+		a.Attributes = m.read(a.Attributes)
+	} else {
+		m.compare(i, record, placed.Found)
 	}
-	m.settleOwner(i, record)
-	m.compare(i, record)
+	if !a.Local() && (record == nil || placed.Ref != live.Ref || placed.Undecided || ownerOf(record) != ownerOf(a)) {
+		m.news = append(m.news, i)
+	}
 	if !a.Active() && len(a.Aliases) > 0 {
-		one.reserved, a.Aliases = a.Aliases, nil
+		m.out.Reserved[i], a.Aliases = a.Aliases, nil
 	}
 }
 
@@ -439,9 +457,9 @@ func (m *merger) sortAliases(a *identity.Account) {
 }
 
 // settleOwner gives a live account its owner, and notes where that is news.
-func (m *merger) settleOwner(i int32, record *identity.Account) {
-	live, one := &m.Live[i], &m.made[i]
-	a, mark := &one.account, owner{live.Mark.Directory, live.Mark.GUID}
+func (m *merger) settleOwner(i int32, record *identity.Account, isForeign bool) {
+	live, a := m.live[i], &m.out.Accounts[i]
+	mark := owner{live.Mark.Directory, live.Mark.GUID}
 	told := func(kind DriftKind) {
 		d := Drift{Kind: kind, Primary: a.Primary, Ref: live.Ref, Found: markText(live.Mark), Directory: live.Mark.Directory}
 		if record != nil {
@@ -451,12 +469,12 @@ func (m *merger) settleOwner(i int32, record *identity.Account) {
 	}
 	stands, several := m.several[i]
 	switch {
-	case !one.bar.Foreign.IsZero():
+	case isForeign:
 		m.out.Foreign++
 		if record != nil {
 			told(DriftForeign)
 			m.out.Forget = append(m.out.Forget, record.Primary)
-		} else if m.ours(i) {
+		} else if m.ours(live) {
 			told(DriftUnrecorded)
 		}
 	case record == nil && live.Mark.IsZero():
@@ -473,14 +491,14 @@ func (m *merger) settleOwner(i int32, record *identity.Account) {
 	case live.Mark.IsZero() || several || ownerOf(record) == mark:
 		m.out.Owned++
 		a.Directory, a.GUID = record.Directory, record.GUID
-		if m.Facts.Marks && live.Mark.IsZero() && one.bar.Cause == "" {
+		if m.Facts.Marks && live.Mark.IsZero() && !m.frozen(i) {
 			m.notes[unmarked] = append(m.notes[unmarked], a.Primary.String())
 		}
 	default:
 		m.out.Owned++
 		told(DriftOwner)
 		a.Directory, a.GUID = mark.directory, mark.guid
-		one.recorded = record
+		m.out.recorded[i] = record
 	}
 }
 
@@ -496,35 +514,32 @@ func ownerOf(a *identity.Account) owner { return owner{a.Directory, a.GUID} }
 
 // freeze bars a live account, for the first cause that there is.
 func (m *merger) freeze(i int32, cause Cause, detail string) {
-	if bar := &m.made[i].bar; bar.Cause == "" {
+	if bar := m.out.Bars[i]; bar.Cause == "" {
 		bar.Cause, bar.Detail = cause, detail
+		m.out.Bars[i] = bar
 	}
-	name := m.Live[i].Primary.String()
+	name, live := detail, m.live[i]
 	switch {
-	case name != "":
-	case len(m.Live[i].Aliases) > 0:
-		name = m.Live[i].Aliases[0].String()
+	case cause == SharedAddress:
+	case !live.Primary.IsZero():
+		name = live.Primary.String()
+	case len(live.Aliases) > 0:
+		name = live.Aliases[0].String()
 	default:
 		name = "one without an address"
-	}
-	if cause == SharedAddress {
-		name = detail
 	}
 	m.notes[cause] = append(m.notes[cause], name)
 }
 
+func (m *merger) frozen(i int32) bool { return m.out.Bars[i].Cause != "" }
+
 // compare gives an account that the ledger has the fields that count, and notes
-// what has drifted.
-func (m *merger) compare(i int32, record *identity.Account) {
-	live, one := &m.Live[i], &m.made[i]
-	a := &one.account
-	if record == nil || !one.bar.Foreign.IsZero() {
-		a.Attributes = m.read(a.Attributes)
-		return
-	}
+// what has drifted. found is what was read back, if that was another.
+func (m *merger) compare(i int32, record, found *identity.Account) {
+	live, a := m.live[i], &m.out.Accounts[i]
 	differs := func(field, recorded, found string) {
 		if live.Odd == "" {
-			one.recorded = record
+			m.out.recorded[i] = record
 			m.out.Drift = append(m.out.Drift, Drift{Kind: DriftChanged, Primary: a.Primary, Ref: live.Ref, Field: field, Recorded: recorded, Found: found, Directory: record.Directory})
 		}
 	}
@@ -557,14 +572,13 @@ func (m *merger) compare(i int32, record *identity.Account) {
 	if record.Active() && (a.Primary != record.Primary || !slices.Equal(a.Aliases, record.Aliases)) {
 		record.EachAddress(func(x identity.Address) {
 			if !a.Holds(x) {
-				one.remembered = append(one.remembered, x)
+				m.out.Remembered[i] = append(m.out.Remembered[i], x)
 			}
 		})
 	}
 
-	found := record // as it was read back
-	if placed := m.Placed[record.Primary]; placed.Found != nil {
-		found = placed.Found
+	if found == nil {
+		found = record
 	}
 	if !m.keeps.username || a.Username == found.Username {
 		a.Username = record.Username
@@ -621,57 +635,30 @@ func addressText(list []identity.Address) string {
 // shareOut leaves each address with one account. Where several have one, it stays
 // with the owned ones and as a primary first, and all of them are frozen.
 func (m *merger) shareOut() {
-	n := len(m.Live)
-	for i := range m.made {
-		n += len(m.made[i].account.Aliases)
+	accounts := m.out.Accounts
+	n := len(accounts)
+	for i := range accounts {
+		n += len(accounts[i].Aliases)
 	}
 	m.holders = make(map[identity.Address]int32, n)
-	take := func(i int32, x identity.Address) bool {
-		h, taken := m.holders[x]
-		if !taken {
-			m.holders[x] = i
-			return true
-		}
-		m.freeze(h, SharedAddress, x.String())
-		m.freeze(i, SharedAddress, x.String())
-		m.made[i].reserved = append(m.made[i].reserved, x)
-		return false
-	}
+	inactive := m.out.Reserved
+	m.out.Reserved = map[int32][]identity.Address{}
 	for _, owned := range [...]bool{true, false} {
-		for _, i := range m.order {
-			if a := &m.made[i].account; a.Local() != owned && !a.Primary.IsZero() && !take(i, a.Primary) {
+		for i := range accounts {
+			if a := &accounts[i]; a.Local() != owned && !a.Primary.IsZero() && !m.take(int32(i), a.Primary) {
 				a.Primary = identity.Address{}
 			}
 		}
-		for _, i := range m.order {
-			if a := &m.made[i].account; a.Local() != owned && m.keeps.aliases {
-				kept := 0
-				for kept < len(a.Aliases) && take(i, a.Aliases[kept]) {
-					kept++
-				}
-				if kept == len(a.Aliases) {
-					continue
-				}
-				rest := a.Aliases[kept+1:]
-				a.Aliases = slices.Clone(a.Aliases[:kept])
-				for _, x := range rest {
-					if take(i, x) {
-						a.Aliases = append(a.Aliases, x)
-					}
-				}
+		for i := range accounts {
+			if a := &accounts[i]; a.Local() != owned && m.keeps.aliases {
+				a.Aliases = without(a.Aliases, func(x identity.Address) bool { return !m.take(int32(i), x) })
 			}
 		}
 	}
-	for _, i := range m.order {
-		one := &m.made[i]
-		if one.account.Active() {
-			continue
-		}
-		reserved := one.reserved
-		one.reserved = nil
-		for _, x := range reserved {
-			if take(i, x) {
-				one.reserved = append(one.reserved, x)
+	for _, i := range slices.Sorted(maps.Keys(inactive)) {
+		for _, x := range inactive[i] {
+			if m.take(i, x) {
+				m.out.Reserved[i] = append(m.out.Reserved[i], x)
 			}
 		}
 	}
@@ -679,12 +666,34 @@ func (m *merger) shareOut() {
 		return
 	}
 	// Aliases that the ledger alone knows yield to what the console has.
-	for _, i := range m.order {
-		a := &m.made[i].account
-		if slices.ContainsFunc(a.Aliases, m.isHeld) {
-			a.Aliases = slices.DeleteFunc(slices.Clone(a.Aliases), m.isHeld)
+	for i := range accounts {
+		accounts[i].Aliases = without(accounts[i].Aliases, m.isHeld)
+	}
+}
+
+// take lets a live account have an address, if no other has it. It freezes both
+// otherwise.
+func (m *merger) take(i int32, x identity.Address) bool {
+	h, taken := m.holders[x]
+	if !taken {
+		m.holders[x] = i
+		return true
+	}
+	m.freeze(h, SharedAddress, x.String())
+	m.freeze(i, SharedAddress, x.String())
+	m.out.Reserved[i] = append(m.out.Reserved[i], x)
+	return false
+}
+
+// without returns a list without what the function drops, which is the list itself
+// where that is nothing.
+func without(list []identity.Address, drop func(identity.Address) bool) []identity.Address {
+	for n, x := range list {
+		if drop(x) {
+			return append(slices.Clone(list[:n]), slices.DeleteFunc(slices.Clone(list[n+1:]), drop)...)
 		}
 	}
+	return list
 }
 
 // isHeld reports whether a live account has the address.
@@ -701,24 +710,25 @@ func (m *merger) makeMissing() {
 		if a.Local() {
 			continue
 		}
-		placed := m.Placed[a.Primary]
-		settled := !m.Now.Before(placed.Applied.Add(m.Facts.Settles))
 		gone := directories[a.Directory]
 		if gone == nil {
 			gone = &Gone{Directory: a.Directory}
 			directories[a.Directory] = gone
 		}
-		if a.Active() && !placed.Undecided {
-			gone.Of++
+		if m.liveOf[n] != none {
+			gone.Of += boolInt(a.Active())
+			continue
 		}
+		placed := m.Placed[a.Primary]
+		gone.Of += boolInt(a.Active() && !placed.Undecided)
 		switch {
-		case m.liveOf[n] != none:
 		case !a.Active() && m.isHeld(a.Primary):
 			m.out.Gone = append(m.out.Gone, *a)
 		case !a.Active():
-			m.missing = append(m.missing, made{account: *a, origin: Origin{none, a.Primary}})
-		case !settled:
-			m.missing = append(m.missing, m.unsettled(a))
+			m.add(*a)
+		case m.Now.Before(placed.Applied.Add(m.Facts.Settles)):
+			m.out.Bars[m.add(*a)] = Bar{Cause: NotSettled}
+			m.notes[NotSettled] = append(m.notes[NotSettled], a.Primary.String())
 		case placed.Undecided:
 			m.out.Forget = append(m.out.Forget, a.Primary) // it was not made
 		default:
@@ -733,107 +743,82 @@ func (m *merger) makeMissing() {
 	slices.SortFunc(m.out.lost, func(x, y Gone) int { return strings.Compare(x.Directory, y.Directory) })
 }
 
-// unsettled returns an account that may be seen in the console yet. What others
-// have there is theirs.
-func (m *merger) unsettled(a *identity.Account) made {
-	one := made{account: *a, origin: Origin{none, a.Primary}, bar: Bar{Cause: NotSettled}}
-	if slices.ContainsFunc(a.Aliases, m.isHeld) {
-		one.account.Aliases = slices.DeleteFunc(slices.Clone(a.Aliases), m.isHeld)
-	}
+// add adds an account that the ledger alone has, without what others have in the
+// console, and returns its index.
+func (m *merger) add(a identity.Account) int32 {
+	m.out.Origins = append(m.out.Origins, Origin{none, a.Primary})
+	a.Aliases = without(a.Aliases, m.isHeld)
 	if m.isHeld(a.Primary) {
-		one.account.Primary = identity.Address{}
+		a.Primary = identity.Address{}
 	}
-	m.notes[NotSettled] = append(m.notes[NotSettled], a.Primary.String())
-	return one
+	m.out.Accounts = append(m.out.Accounts, a)
+	return int32(len(m.out.Accounts) - 1)
 }
 
 // assemble puts the accounts in their order, and what is said of them.
 func (m *merger) assemble() {
 	out := m.out
-	n := len(m.Live) + len(m.missing)
-	out.Accounts, out.Origins = make([]identity.Account, 0, n), make([]Origin, 0, n)
-	out.Bars, out.Reserved, out.Remembered, out.recorded = map[int32]Bar{}, map[int32][]identity.Address{}, map[int32][]identity.Address{}, map[int32]*identity.Account{}
-	add := func(one *made) {
-		at := int32(len(out.Accounts))
-		out.Accounts, out.Origins = append(out.Accounts, one.account), append(out.Origins, one.origin)
-		if one.bar != (Bar{}) {
-			out.Bars[at] = one.bar
-		}
-		if one.reserved != nil {
-			out.Reserved[at] = one.reserved
-		}
-		if one.remembered != nil {
-			out.Remembered[at] = one.remembered
-		}
-		if one.recorded != nil {
-			out.recorded[at] = one.recorded
-		}
-	}
-	addLive := func(i int32) {
+	for _, i := range m.news {
 		m.learn(i)
-		add(&m.made[i])
 	}
-	missing := m.missing
-	addMissing := func() {
-		add(&missing[0])
-		missing = missing[1:]
-	}
-	// What has no primary comes first.
-	nameless := func(one *made) bool { return one.account.Primary.IsZero() }
-	for _, i := range m.order {
-		if nameless(&m.made[i]) {
-			addLive(i)
+	compare := func(a, b identity.Account) int { return a.Primary.Compare(b.Primary) }
+	if !slices.IsSortedFunc(out.Accounts, compare) {
+		order := make([]int32, len(out.Accounts))
+		for i := range order {
+			order[i] = int32(i)
 		}
-	}
-	m.missing = slices.DeleteFunc(m.missing, func(one made) bool {
-		if nameless(&one) {
-			add(&one)
-			return true
+		slices.SortStableFunc(order, func(a, b int32) int { return out.Accounts[a].Primary.Compare(out.Accounts[b].Primary) })
+		to := make([]int32, len(order))
+		for i, from := range order {
+			to[from] = int32(i)
 		}
-		return false
+		out.Accounts, out.Origins = permuted(out.Accounts, order), permuted(out.Origins, order)
+		out.Bars, out.Reserved, out.Remembered, out.recorded = moved(out.Bars, to), moved(out.Reserved, to), moved(out.Remembered, to), moved(out.recorded, to)
+	}
+	slices.SortFunc(out.Learn, func(x, y Learned) int {
+		return cmp.Or(x.Account.Primary.Compare(y.Account.Primary), x.Was.Compare(y.Was))
 	})
-	missing = m.missing
-	for _, i := range m.order {
-		if nameless(&m.made[i]) {
-			continue
-		}
-		for len(missing) > 0 && missing[0].account.Primary.Compare(m.made[i].account.Primary) < 0 {
-			addMissing()
-		}
-		addLive(i)
-	}
-	for len(missing) > 0 {
-		addMissing()
-	}
-
 	slices.SortFunc(out.Drift, compareDrift)
 	slices.SortFunc(out.Forget, identity.Address.Compare)
 	out.Notes = m.tell()
 }
 
-// learn notes what the ledger should have of a live account, unless that is frozen.
+// permuted returns a list in an order.
+func permuted[T any](list []T, order []int32) []T {
+	all := make([]T, len(order))
+	for i, from := range order {
+		all[i] = list[from]
+	}
+	return all
+}
+
+// moved returns a map by index with the indices that those have moved to.
+func moved[T any](from map[int32]T, to []int32) map[int32]T {
+	all := make(map[int32]T, len(from))
+	for i, x := range from {
+		all[to[i]] = x
+	}
+	return all
+}
+
+// learn notes what the ledger should have of a live account that is news to it,
+// unless that is barred.
 func (m *merger) learn(i int32) {
-	live, one := &m.Live[i], &m.made[i]
-	a := &one.account
-	if one.bar != (Bar{}) || a.Local() {
+	live, a := m.live[i], &m.out.Accounts[i]
+	if m.out.Bars[i] != (Bar{}) {
 		return
 	}
-	n := m.ledgerOf[i]
-	if n == none {
-		if _, taken := slices.BinarySearchFunc(m.Ledger, a.Primary, func(r identity.Account, x identity.Address) int { return r.Primary.Compare(x) }); !taken {
-			one.origin.Ledger = a.Primary
-			m.out.Learn = append(m.out.Learn, Learned{Account: *a, Placed: identity.Placed{Ref: live.Ref, Applied: m.Now.UTC().Truncate(time.Second)}})
-		}
+	if n := m.ledgerOf[i]; n != none {
+		learned := Learned{Was: m.Ledger[n].Primary, Account: m.Ledger[n], Placed: m.Placed[m.Ledger[n].Primary]}
+		learned.Account.Directory, learned.Account.GUID = a.Directory, a.GUID
+		learned.Placed.Ref, learned.Placed.Undecided = live.Ref, false
+		m.out.Learn = append(m.out.Learn, learned)
 		return
 	}
-	record := m.Ledger[n]
-	placed := m.Placed[record.Primary]
-	if placed.Ref == live.Ref && !placed.Undecided && ownerOf(&record) == ownerOf(a) {
-		return
+	if _, taken := slices.BinarySearchFunc(m.Ledger, a.Primary, func(r identity.Account, x identity.Address) int { return r.Primary.Compare(x) }); !taken {
+		m.out.Origins[i].Ledger = a.Primary
+		m.out.Learn = append(m.out.Learn, Learned{Account: *a, Placed: identity.Placed{Ref: live.Ref, Applied: m.Now.UTC().Truncate(time.Second)}})
 	}
-	record.Directory, record.GUID = a.Directory, a.GUID
-	placed.Ref, placed.Undecided = live.Ref, false
-	m.out.Learn = append(m.out.Learn, Learned{Was: record.Primary, Account: record, Placed: placed})
 }
 
 // mostTold is how many accounts a note names.

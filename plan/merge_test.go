@@ -244,8 +244,8 @@ func TestMerge(t *testing.T) {
 			bob corp/1 remembered=ann
 			drift changed ann primary "bob" "ann"
 			drift changed bob primary "ann" "bob"
-			learn bob corp/2 ref=r1
-			learn ann corp/1 ref=r2`},
+			learn ann corp/1 ref=r2
+			learn bob corp/2 ref=r1`},
 		{"a lost mark is no drift where a ref finds it", world{"ann corp/1 ref=r1", "ann ref=r1", marking}, `
 			ann corp/1`},
 

@@ -23,6 +23,8 @@ type placed struct {
 	Ref     string          `json:"ref"`
 	Applied *string         `json:"applied"`
 	Found   json.RawMessage `json:"found"`
+	// Undecided is left out where it is false.
+	Undecided bool `json:"undecided"`
 }
 
 func appendPlaced(b []byte, a *identity.Account, p *identity.Placed) []byte {
@@ -34,7 +36,11 @@ func appendPlaced(b []byte, a *identity.Account, p *identity.Placed) []byte {
 	} else {
 		b = append(p.Applied.UTC().AppendFormat(append(b, '"'), utc), '"')
 	}
-	return append(identity.AppendOptional(append(b, `,"found":`...), p.Found), '}')
+	b = identity.AppendOptional(append(b, `,"found":`...), p.Found)
+	if p.Undecided {
+		b = append(b, `,"undecided":true`...)
+	}
+	return append(b, '}')
 }
 
 // parseAccount reads the line of an account; placed is nil where it stands alone.
@@ -61,7 +67,7 @@ func parseAccount(dec *identity.Decoder, line []byte) (a identity.Account, p *id
 	if a, err = dec.Account(whole.Account); err != nil {
 		return a, nil, err
 	}
-	p = &identity.Placed{Ref: whole.Ref}
+	p = &identity.Placed{Ref: whole.Ref, Undecided: whole.Undecided}
 	if whole.Applied != nil {
 		if p.Applied, err = parseTime(*whole.Applied); err != nil {
 			return a, nil, err

@@ -83,6 +83,7 @@ func TestLedgerLine(t *testing.T) {
 	}{
 		{identity.Placed{Ref: "u-17", Applied: time.Date(2026, 11, 29, 18, 0, 0, 0, time.UTC)}, `"ref":"u-17","applied":"2026-11-29T18:00:00Z","found":null}`},
 		{identity.Placed{}, `"ref":"","applied":null,"found":null}`},
+		{identity.Placed{Undecided: true}, `"ref":"","applied":null,"found":null,"undecided":true}`},
 		{identity.Placed{Found: &found}, `"ref":"","applied":null,"found":{"primary":"ann@example.com","aliases":["a@example.com"],"type":"user","status":"inactive","directory":"","guid":"","username":"","dn":"","attributes":{}}}`},
 	} {
 		want := `{"account":` + account + "," + c.want
@@ -110,7 +111,7 @@ func TestLedgerLine(t *testing.T) {
 // again to the same.
 func FuzzLedger(f *testing.F) {
 	f.Add(string(appendPlaced(nil, person("ann", "a"), &identity.Placed{Ref: "u-17", Applied: day, Found: person("ann")})))
-	f.Add(string(appendPlaced(nil, person("ann"), &identity.Placed{})))
+	f.Add(string(appendPlaced(nil, person("ann"), &identity.Placed{Undecided: true})))
 	f.Fuzz(func(t *testing.T, line string) {
 		var dec identity.Decoder
 		a, p, err := parseAccount(&dec, []byte(line))

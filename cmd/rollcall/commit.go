@@ -5,7 +5,6 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 
@@ -15,7 +14,6 @@ import (
 	"github.com/rollcall-cli/rollcall/internal/identity"
 	"github.com/rollcall-cli/rollcall/internal/render"
 	"github.com/rollcall-cli/rollcall/internal/run"
-	"github.com/rollcall-cli/rollcall/plan"
 	"github.com/rollcall-cli/rollcall/state"
 )
 
@@ -28,7 +26,7 @@ func (c *applyCommand) drifting(s *session, cfg *config.Config, m *made) error {
 	}
 	n := 0
 	for i := range m.plan.Drift {
-		if d := &m.plan.Drift[i]; d.Kind != plan.DriftUnrecorded && !slices.Contains(m.plan.Unread, d.Directory) {
+		if d := &m.plan.Drift[i]; d.Fails(m.plan.Unread) {
 			n++
 		}
 	}
@@ -47,7 +45,7 @@ func (s *session) commit(cfg *config.Config, m *made, r *record, canary int) err
 	progress := render.NewProgress(s.stderr, s.err, s.now)
 	defer progress.Clear()
 	facts := &m.view.Receipt.Facts
-	ledger := m.ledger()
+	ledger, _ := m.ledger()
 	c := cfg.Console
 	job := apply.Job{
 		Changes: m.plan.Accounts, Console: s.console, Ledger: ledger, Known: m.view.Known, By: c.Owner, Initial: c.Initial,
@@ -71,7 +69,7 @@ func (s *session) commit(cfg *config.Config, m *made, r *record, canary int) err
 		}
 		return fmt.Errorf("apply the plan: %w", errors.Join(err, failures(result.Result)))
 	}
-	m.learn(ledger)
+	m.agree(ledger)
 	m.state.take(ledger)
 	progress.Update("writing the state", "accounts", len(m.state.Accounts))
 	if failed := r.keep(m.state.State, &result, err); failed != nil {
@@ -121,8 +119,8 @@ func (s *session) try(cfg *config.Config, m *made) error {
 // commitNothing ends an apply that has nothing to do, or all of it withheld. What
 // the ledger has to learn of the console, it learns all the same.
 func (s *session) commitNothing(cfg *config.Config, m *made, r *record) error {
-	ledger := m.ledger()
-	if m.learn(ledger) {
+	ledger, learned := m.ledger()
+	if m.agree(ledger) || learned {
 		m.state.take(ledger)
 		if err := s.store.Save(context.WithoutCancel(s.ctx), m.state.State, release, s.now(), func(*state.State) error { return s.locked.Held(s.ctx) }); err != nil {
 			return err
@@ -133,53 +131,62 @@ func (s *session) commitNothing(cfg *config.Config, m *made, r *record) error {
 	return s.withheld(m, false)
 }
 
-// ledger is that of the state, to be changed.
-func (m *made) ledger() *apply.Ledger {
+// ledger is that of the state, with what the console has that it did not know and
+// without what it should not have, and whether that is anything.
+func (m *made) ledger() (l *apply.Ledger, learned bool) {
 	if m.view.Receipt.Facts.Embedded {
-		return apply.NewLedger(m.state.Accounts, nil)
+		return apply.NewLedger(m.state.Accounts, nil), false
 	}
-	return apply.NewLedger(m.state.Accounts, placedOr(m.state.Placed))
+	l = apply.NewLedger(m.state.Accounts, placedOr(m.state.Placed))
+	for _, x := range m.view.Forget {
+		learned = l.Remove(x) == nil || learned
+	}
+	for i := range m.view.Learn {
+		one := &m.view.Learn[i]
+		learned = l.Put(one.Was, &one.Account, one.Placed) == nil || learned
+	}
+	if learned {
+		// What follows names accounts by what they are now.
+		l = apply.NewLedger(l.Accounts())
+	}
+	return l, learned
 }
 
-// learn writes into the ledger what the console has and no change is of: what
-// drifted to what the directories want, and what the ledger did not know. It
-// reports whether that is anything.
-func (m *made) learn(l *apply.Ledger) bool {
-	v := m.view
-	if v.Origins == nil {
-		return false
-	}
-	changed := map[identity.Address]bool{}
-	for i := range m.plan.Accounts {
-		if b := m.plan.Accounts[i].Before; b != nil {
-			changed[b.Primary] = true
+// agree writes into the ledger what was changed in the console otherwise and stays
+// so: what the directories want now, and accounts with another primary whose old one
+// the plan gives to somebody. It reports whether that is anything.
+func (m *made) agree(l *apply.Ledger) (agreed bool) {
+	take := func(i int) {
+		o := m.view.Origins[i]
+		if o.Ledger.IsZero() {
+			return
 		}
-	}
-	learned := false
-	put := func(was identity.Address, a *identity.Account, p identity.Placed) {
-		if !changed[a.Primary] && l.Put(was, a, p) == nil {
-			learned = true
+		p := l.Placed(o.Ledger)
+		p.Found = nil
+		if o.Live >= 0 {
+			p.Ref = m.view.Live[o.Live].Ref
 		}
-	}
-	for _, x := range v.Forget {
-		if l.Remove(x) == nil {
-			learned = true
-		}
-	}
-	for i := range v.Learn {
-		put(v.Learn[i].Was, &v.Learn[i].Account, v.Learn[i].Placed)
+		agreed = l.Put(o.Ledger, &m.view.Accounts[i], p) == nil || agreed
 	}
 	for _, i := range m.plan.Agreed {
-		if o := v.Origins[i]; !o.Ledger.IsZero() {
-			p := m.state.Placed[o.Ledger]
-			p.Found = nil
-			if o.Live >= 0 {
-				p.Ref = v.Live[o.Live].Ref
-			}
-			put(o.Ledger, &v.Accounts[i], p)
+		take(int(i))
+	}
+	given, changed := map[identity.Address]bool{}, map[identity.Address]bool{}
+	for i := range m.plan.Accounts {
+		c := &m.plan.Accounts[i]
+		if after := c.Result(); after != nil {
+			given[after.Primary] = true
+		}
+		if c.Before != nil {
+			changed[c.Before.Primary] = true
 		}
 	}
-	return learned
+	for i, o := range m.view.Origins {
+		if a := &m.view.Accounts[i]; o.Live >= 0 && a.Primary != o.Ledger && given[o.Ledger] && !changed[a.Primary] {
+			take(i)
+		}
+	}
+	return agreed
 }
 
 // take takes over what a ledger has become.

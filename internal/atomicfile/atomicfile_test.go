@@ -125,3 +125,43 @@ func TestLink(t *testing.T) {
 		}
 	}
 }
+
+// TestReadWhileReplaced: who opens a file that is being replaced has one of its
+// versions whole, whoever they are.
+func TestReadWhileReplaced(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "f")
+	if err := Write(path, text("whole")); err != nil {
+		t.Fatal(err)
+	}
+	stop, written := make(chan struct{}), make(chan error, 1)
+	go func() {
+		var err error
+		for err == nil {
+			select {
+			case <-stop:
+				written <- nil
+				return
+			default:
+				err = Write(path, text("whole"))
+			}
+		}
+		written <- err
+	}()
+	for n := range 2000 {
+		f, err := Open(path)
+		if err != nil {
+			t.Errorf("read %d: %v", n, err)
+			break
+		}
+		raw, err := io.ReadAll(f)
+		f.Close()
+		if err != nil || string(raw) != "whole" {
+			t.Errorf("read %d: %q, %v", n, raw, err)
+			break
+		}
+	}
+	close(stop)
+	if err := <-written; err != nil {
+		t.Error(err)
+	}
+}

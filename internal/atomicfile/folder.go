@@ -57,6 +57,20 @@ func (d *Folder) Open(name string, flag int) (*os.File, error) {
 		f, err := d.root.OpenFile(name, flag, Mode)
 		return f, d.named(name, err)
 	}
+	// One that is replaced meanwhile, as by [Folder.Replace], is looked at anew.
+	for range 100 {
+		if f, err := d.openSame(name, flag); !errors.Is(err, errReplaced) {
+			return f, err
+		}
+	}
+	return nil, replaced(d.Path(name))
+}
+
+var errReplaced = errors.New("replaced")
+
+// openSame opens a file that it has looked at; [errReplaced] if it is another one
+// then.
+func (d *Folder) openSame(name string, flag int) (*os.File, error) {
 	before, err := d.Lstat(name)
 	if err != nil {
 		return nil, err
@@ -72,7 +86,7 @@ func (d *Folder) Open(name string, flag int) (*os.File, error) {
 	switch {
 	case err != nil:
 	case !os.SameFile(before, after):
-		err = replaced(d.Path(name))
+		err = errReplaced
 	case flag&(os.O_WRONLY|os.O_RDWR) != 0 && names(after) > 1:
 		err = &Error{Path: d.Path(name), Reason: "the file has another name, too, where it may be somebody else's",
 			Advice: "put a copy in its place, if it is rollcall's"}

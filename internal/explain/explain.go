@@ -557,6 +557,9 @@ func (b *builder) rejections() {
 // configuration and of the directory.
 func (b *builder) remedy(r *plan.Rejection) string {
 	domain := func(address string) string { return address[strings.LastIndexByte(address, '@')+1:] }
+	if r.Cause != "" || r.Other.Owner != "" { // the console says why
+		return r.Remedy()
+	}
 	switch r.Reason {
 	case plan.UnknownDomain:
 		if routing := r.Routing(); routing != "" {
