@@ -76,6 +76,11 @@ func (p *Plan) Redact(m Masker) *Plan {
 		r := &masked.Directories[i]
 		r.Server, r.Identity, r.References, r.Notes = m.Text(r.Server), m.Text(r.Identity), each(r.References, m.Text), each(r.Notes, m.Text)
 	}
+	if p.Console != nil {
+		c := *p.Console
+		c.Product, c.Version = "", "" // they are what it says of itself, which may be anything
+		masked.Console = &c
+	}
 	masked.Only, masked.Except, masked.Warnings = each(p.Only, m.Text), each(p.Except, m.Text), each(p.Warnings, m.Text)
 	return &masked
 }

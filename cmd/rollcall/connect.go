@@ -32,7 +32,7 @@ func (s *session) connect(cfg *config.Config, ledger []identity.Account) (consol
 	o := console.Opening{
 		Label: c.Name, Settings: c.Settings, Owner: c.Owner, Domains: ownDomains(&cfg.Rules), Release: release,
 		Timeout: c.Timeout, Concurrency: c.Concurrency, Ledger: ledger,
-		Log: func(line string) { s.note("console %q: %s", c.Name, line) },
+		Log: func(line string) { s.note("console %q: %s", c.Name, s.said(line)) },
 	}
 	if s.locked != nil {
 		o.LockFile = consoleLock(cfg.StatePath)
@@ -58,7 +58,7 @@ func (s *session) hangUp() {
 		return
 	}
 	if err := s.console.Close(); err != nil {
-		s.warn("%v", err)
+		s.warn("%s", s.errorText(err))
 	}
 	s.console = nil
 }

@@ -1,8 +1,11 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"io"
+	"slices"
+	"strings"
 
 	"github.com/rollcall-cli/rollcall/config"
 	"github.com/rollcall-cli/rollcall/internal/directory"
@@ -72,6 +75,13 @@ func (c *explainCommand) Run(s *session) error {
 	if s.dir != "." {
 		said.Dir = s.dir
 	}
+	for _, bar := range g.view.Bars {
+		if bar.Cause == plan.NotUnderstood {
+			said.Quoted = append(said.Quoted, bar.Detail)
+		}
+	}
+	// The longest first: one may have another in it.
+	slices.SortFunc(said.Quoted, func(a, b string) int { return cmp.Or(len(b)-len(a), strings.Compare(a, b)) })
 	document := explain.New(x, said)
 	return s.writeOutputs(c.Output, func(w io.Writer, format string, t render.Terminal) error {
 		switch format {

@@ -225,6 +225,6 @@ func (s *session) fail(err error) exitCode {
 	if code == exitInterrupted {
 		err = errors.New("interrupted: nothing was changed")
 	}
-	s.say(levelError, err.Error(), directory.HintOf(err), code)
+	s.say(levelError, s.errorText(err), directory.HintOf(err), code)
 	return code
 }

@@ -24,8 +24,10 @@ type Context struct {
 	Read          []string
 	// Directories are those that were searched.
 	Directories []Directory
-	// Mask replaces what identifies people.
-	Mask plan.Masker
+	// Mask replaces what identifies people, and the whole of Quoted, which are texts of
+	// the console.
+	Mask   plan.Masker
+	Quoted []string
 }
 
 // Directory is a directory of the configuration, and what was found there.
@@ -228,7 +230,12 @@ func (b *builder) subject() string {
 
 // mask replaces, in the sentences, what has its mask by now.
 func (b *builder) mask() {
-	text := func(s *string) { *s = b.m.Text(*s) }
+	text := func(s *string) {
+		for _, said := range b.c.Quoted {
+			*s = strings.ReplaceAll(*s, said, b.m.Name(said))
+		}
+		*s = b.m.Text(*s)
+	}
 	text(&b.d.Answer)
 	for n := range b.d.Warnings {
 		text(&b.d.Warnings[n])
