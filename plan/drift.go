@@ -134,8 +134,8 @@ func (d *driftDocument) drift() (all Drift, err error) {
 	return all, err
 }
 
-// redacted returns the drift with masks.
-func (d Drift) redacted(m Masker) Drift {
+// Redacted returns the drift with masks.
+func (d Drift) Redacted(m Masker) Drift {
 	value := m.Name
 	switch d.Field {
 	case FieldPrimary, FieldAliases:

@@ -62,7 +62,7 @@ func (p *Plan) Redact(m Masker) *Plan {
 
 	masked.Drift = make([]Drift, len(p.Drift))
 	for i := range p.Drift {
-		masked.Drift[i] = p.Drift[i].redacted(m)
+		masked.Drift[i] = p.Drift[i].Redacted(m)
 	}
 	slices.SortStableFunc(masked.Drift, compareDrift)
 

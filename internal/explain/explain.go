@@ -145,6 +145,7 @@ func New(x *plan.Explanation, c Context) *Document {
 	b.outside()
 	b.entries()
 	b.accounts()
+	b.drift()
 	b.changes()
 	b.rejections()
 	b.steps()
@@ -487,6 +488,7 @@ func (b *builder) accounts() {
 		a := Account{
 			Aliases: []string{}, Type: of.Type.String(), Directory: of.Directory, GUID: b.m.GUID(of.GUID.String()), Username: b.m.Name(of.Username),
 			DN: b.m.DN(of.DN), Standing: f.Standing.String(), New: f.Before == nil, Frozen: f.Frozen, Withheld: f.Withheld, Hold: f.Hold,
+			Owner: f.Owner, Remedy: f.Remedy,
 		}
 		if f.Before != nil {
 			a.Primary, a.Status = b.m.Address(f.Before.Primary.String()), f.Before.Status.String()
@@ -500,6 +502,14 @@ func (b *builder) accounts() {
 		}
 		slices.Sort(a.Aliases)
 		b.d.Accounts = append(b.d.Accounts, a)
+	}
+}
+
+func (b *builder) drift() {
+	b.d.Drift = []Drift{}
+	for _, d := range b.x.Drift {
+		d = d.Redacted(b.m)
+		b.d.Drift = append(b.d.Drift, Drift{d.Kind.String(), d.Primary.String(), d.Ref, d.Field, d.Recorded, d.Found, d.Message()})
 	}
 }
 
