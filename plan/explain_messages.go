@@ -189,7 +189,11 @@ func (d *Drift) Message() string {
 	case DriftUnrecorded:
 		return account + " is in the console, and not in the state"
 	}
-	return fmt.Sprintf("%s of %s is %s, and %s was applied last", d.Field, account, or(d.Found), or(d.Recorded))
+	has := "has " + d.Field + " " + quote(d.Found)
+	if d.Found == "" {
+		has = "has no " + d.Field
+	}
+	return fmt.Sprintf("%s %s, and %s was applied last", account, has, or(d.Recorded))
 }
 
 // Answer says in a few sentences what the plan does with the subject, and why.
@@ -210,7 +214,7 @@ func (x *Explanation) Answer() string {
 		text += fmt.Sprintf(" So are %d more.", gone-mostGone)
 	}
 	if changed > 0 {
-		text += " Somebody changed " + several(changed, "field of it", "fields of it") + " in the console by hand."
+		text += " Somebody changed " + several(changed, "field", "fields") + " in the console by hand."
 	}
 	return text
 }
