@@ -47,7 +47,7 @@ func (s *session) commit(cfg *config.Config, m *made, r *record, canary int) err
 	progress := render.NewProgress(s.stderr, s.err, s.now)
 	defer progress.Clear()
 	facts := &m.view.Receipt.Facts
-	ledger := m.ledger()
+	ledger, _ := m.ledger()
 	c := cfg.Console
 	job := apply.Job{
 		Changes: m.plan.Accounts, Console: s.console, Ledger: ledger, Known: m.view.Known, By: c.Owner, Initial: c.Initial,
@@ -71,7 +71,7 @@ func (s *session) commit(cfg *config.Config, m *made, r *record, canary int) err
 		}
 		return fmt.Errorf("apply the plan: %w", errors.Join(err, failures(result.Result)))
 	}
-	m.learn(ledger)
+	m.agree(ledger)
 	m.state.take(ledger)
 	progress.Update("writing the state", "accounts", len(m.state.Accounts))
 	if failed := r.keep(m.state.State, &result, err); failed != nil {
@@ -121,8 +121,8 @@ func (s *session) try(cfg *config.Config, m *made) error {
 // commitNothing ends an apply that has nothing to do, or all of it withheld. What
 // the ledger has to learn of the console, it learns all the same.
 func (s *session) commitNothing(cfg *config.Config, m *made, r *record) error {
-	ledger := m.ledger()
-	if m.learn(ledger) {
+	ledger, learned := m.ledger()
+	if m.agree(ledger) || learned {
 		m.state.take(ledger)
 		if err := s.store.Save(context.WithoutCancel(s.ctx), m.state.State, release, s.now(), func(*state.State) error { return s.locked.Held(s.ctx) }); err != nil {
 			return err
@@ -133,42 +133,39 @@ func (s *session) commitNothing(cfg *config.Config, m *made, r *record) error {
 	return s.withheld(m, false)
 }
 
-// ledger is that of the state, to be changed.
-func (m *made) ledger() *apply.Ledger {
-	if m.view.Receipt.Facts.Embedded {
-		return apply.NewLedger(m.state.Accounts, nil)
-	}
-	return apply.NewLedger(m.state.Accounts, placedOr(m.state.Placed))
-}
-
-// learn writes into the ledger what the console has and no change is of: what
-// drifted to what the directories want, and what the ledger did not know. It
-// reports whether that is anything.
-func (m *made) learn(l *apply.Ledger) bool {
+// ledger is that of the state, to be changed, once it has learned what the console
+// has and the state does not know, and forgotten what others have taken. It reports
+// whether that is anything.
+func (m *made) ledger() (l *apply.Ledger, learned bool) {
 	v := m.view
-	if v.Origins == nil {
-		return false
+	if v.Receipt.Facts.Embedded {
+		return apply.NewLedger(m.state.Accounts, nil), false
 	}
-	changed := map[identity.Address]bool{}
-	for i := range m.plan.Accounts {
-		if b := m.plan.Accounts[i].Before; b != nil {
-			changed[b.Primary] = true
-		}
-	}
-	learned := false
-	put := func(was identity.Address, a *identity.Account, p identity.Placed) {
-		if !changed[a.Primary] && l.Put(was, a, p) == nil {
-			learned = true
-		}
-	}
+	l = apply.NewLedger(m.state.Accounts, placedOr(m.state.Placed))
 	for _, x := range v.Forget {
-		if l.Remove(x) == nil {
-			learned = true
-		}
+		learned = l.Remove(x) == nil || learned
 	}
 	for i := range v.Learn {
-		put(v.Learn[i].Was, &v.Learn[i].Account, v.Learn[i].Placed)
+		learned = l.Put(v.Learn[i].Was, &v.Learn[i].Account, v.Learn[i].Placed) == nil || learned
 	}
+	if learned {
+		l = apply.NewLedger(l.Accounts())
+	}
+	for _, o := range v.Origins {
+		if o.Live < 0 || o.Ledger.IsZero() {
+			continue
+		}
+		if now := v.Live[o.Live].Primary; now != o.Ledger && !now.IsZero() {
+			l.Moved(o.Ledger, now)
+		}
+	}
+	return l, learned
+}
+
+// agree writes into the ledger what has drifted to what the directories want, and
+// reports whether that is anything.
+func (m *made) agree(l *apply.Ledger) (learned bool) {
+	v := m.view
 	for _, i := range m.plan.Agreed {
 		if o := v.Origins[i]; !o.Ledger.IsZero() {
 			p := m.state.Placed[o.Ledger]
@@ -176,7 +173,7 @@ func (m *made) learn(l *apply.Ledger) bool {
 			if o.Live >= 0 {
 				p.Ref = v.Live[o.Live].Ref
 			}
-			put(o.Ledger, &v.Accounts[i], p)
+			learned = l.Put(o.Ledger, &v.Accounts[i], p) == nil || learned
 		}
 	}
 	return learned
@@ -201,7 +198,11 @@ func (s *session) follow(progress *render.Progress, c *config.Console, e apply.E
 		s.note("console %q gave no answer to %s: looking up what became of it", c.Name, counted(e.Steps, "change"))
 	case apply.Waiting:
 		progress.Clear()
-		s.note("console %q: %v; trying again in %v", c.Name, e.Err, e.For.Round(time.Second/10))
+		why := "there was no answer, and nothing was made"
+		if e.Err != nil {
+			why = e.Err.Error()
+		}
+		s.note("console %q: %s; trying again in %v", c.Name, why, e.For.Round(time.Second/10))
 	}
 }
 
