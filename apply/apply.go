@@ -26,6 +26,7 @@ package apply
 import (
 	"cmp"
 	"context"
+	"crypto/rand"
 	"fmt"
 	"slices"
 	"sync"
@@ -59,7 +60,8 @@ type Job struct {
 	Listen func(Event)
 
 	// Now, Wait and Random are the world: the time, waiting and letters that
-	// nobody can guess. They are those of the computer where they are nil.
+	// nobody can guess, as [identity.Temporary] has them. They are those of the
+	// computer where they are nil.
 	Now    func() time.Time
 	Wait   func(context.Context, time.Duration) error
 	Random func() string
@@ -123,7 +125,8 @@ type Event interface{ event() }
 // Progress tells how far an apply is, in account changes.
 type Progress struct{ Done, Total int }
 
-// Waiting tells that the console cannot make a change now.
+// Waiting tells that the console cannot make a change now. Err is nil for one that it
+// has not made and not answered.
 type Waiting struct {
 	Err *Error
 	For time.Duration
@@ -178,6 +181,7 @@ type runner struct {
 	keys    int
 	numbers int       // groups that have one
 	unsent  time.Time // when the next change may be sent, by the rate
+	settled time.Time // when all that was sent is certainly seen
 	staged  []staged  // what waits to be published
 	since   int       // changes since the ledger was saved
 }
@@ -201,7 +205,7 @@ func newRun(job Job) *runner {
 		job.Wait = wait
 	}
 	if job.Random == nil {
-		job.Random = random
+		job.Random = rand.Text
 	}
 	if job.Attempts == 0 {
 		job.Attempts = DefaultAttempts
@@ -526,7 +530,7 @@ func (r *runner) record(i int32, recorded identity.Address, a Answer) {
 
 // placed is what the ledger knows of an account that was changed.
 func (r *runner) placed(i int32, a Answer) identity.Placed {
-	p := identity.Placed{Ref: a.Ref, Applied: r.job.Now().UTC().Truncate(time.Second)}
+	p := identity.Placed{Ref: a.Ref, Applied: identity.Moment(r.job.Now())}
 	if r.goes(i) {
 		p.Ref = ""
 	}

@@ -8,8 +8,8 @@ import (
 // Journal keeps what a run does, so that one that is killed can be made out
 // afterwards.
 type Journal interface {
-	// Intend records steps that are about to be made. When it returns without an
-	// error, they are on disk.
+	// Intend records steps that are about to be made, or to be tried again. When it
+	// returns without an error, they are on disk.
 	Intend(ctx context.Context, steps []Sent) error
 	// Answered records what the console has answered.
 	Answered(answers []Received) error
@@ -27,7 +27,7 @@ type Sent struct {
 	Final, Back bool
 	// Keep marks what the ledger alone has to learn. The console is not asked.
 	Keep bool
-	// At is when it was sent.
+	// At is when it was sent, as [identity.Moment] has it.
 	At time.Time
 }
 

@@ -16,8 +16,9 @@ type Ledger struct {
 	placed   map[identity.Address]identity.Placed
 	changed  map[int]*entry // by index of accounts
 	created  []*entry
-	now      map[identity.Address]*entry // what was put, by primary; nil where the ledger is the console
-	known    map[string]bool             // refs; nil until somebody asks
+	now      map[identity.Address]*entry           // what was put, by primary; nil where the ledger is the console
+	known    map[string]bool                       // refs; nil until somebody asks
+	moved    map[identity.Address]identity.Address // primaries now, by those at first
 }
 
 // entry is an account on its way from one state to the next.
@@ -40,7 +41,7 @@ func NewLedger(accounts []identity.Account, placed map[identity.Address]identity
 
 // find returns the index of the account that had the primary at first.
 func (l *Ledger) find(primary identity.Address) (int, bool) {
-	return slices.BinarySearchFunc(l.accounts, primary, func(a identity.Account, x identity.Address) int { return a.Primary.Compare(x) })
+	return slices.BinarySearchFunc(l.accounts, primary, primaryIs)
 }
 
 // Put records an account: in place of the one that had the primary was at first,
@@ -78,6 +79,16 @@ func (l *Ledger) Remove(was identity.Address) error {
 // Placed returns what is known of the account that had the primary at first.
 func (l *Ledger) Placed(primary identity.Address) identity.Placed { return l.placed[primary] }
 
+// Moved tells that the account which had the primary was at first has another one in
+// the console. Its record is not touched; but should somebody else get the address, it
+// is kept under the one that the account has now.
+func (l *Ledger) Moved(was, now identity.Address) {
+	if l.moved == nil {
+		l.moved = map[identity.Address]identity.Address{}
+	}
+	l.moved[was] = now
+}
+
 // refs returns the refs of all accounts, at first and now.
 func (l *Ledger) refs() map[string]bool {
 	if l.known == nil {
@@ -104,10 +115,10 @@ func (l *Ledger) latest(primary identity.Address) identity.Placed {
 	return identity.Placed{}
 }
 
-// found records how an account that was put was read back.
-func (l *Ledger) found(primary identity.Address, as *identity.Account) {
+// found records which account one that was put is, and how it was read back.
+func (l *Ledger) found(primary identity.Address, ref string, as *identity.Account) {
 	if e := l.now[primary]; e != nil {
-		e.placed.Found = as
+		e.placed.Ref, e.placed.Found = ref, as
 	}
 }
 
@@ -139,22 +150,42 @@ func (l *Ledger) Accounts() ([]identity.Account, map[identity.Address]identity.P
 	}
 	slices.SortFunc(changed, byPrimary)
 	all := make([]identity.Account, 0, len(l.accounts)+len(changed))
+	var replaced []identity.Account
 	for i := range l.accounts {
-		if l.changed[i] == nil && !l.replaced(changed, l.accounts[i].Primary) {
+		switch {
+		case l.changed[i] != nil:
+		case placed != nil && has(changed, l.accounts[i].Primary):
+			replaced = append(replaced, l.accounts[i])
+		default:
 			all = append(all, l.accounts[i])
 		}
 	}
-	return merge(all, changed), placed
+	// The console has let others have their primaries: they are gone, or have moved,
+	// and may so take the place of others that have.
+	for ; len(replaced) > 0; replaced = replaced[1:] {
+		a := replaced[0]
+		now, moved := l.moved[a.Primary]
+		if !moved || has(changed, now) {
+			continue
+		}
+		if n, taken := slices.BinarySearchFunc(all, now, primaryIs); taken {
+			replaced = append(replaced, all[n])
+			all = slices.Delete(all, n, n+1)
+		}
+		placed[now] = l.placed[a.Primary]
+		a.Primary, a.Aliases = now, slices.DeleteFunc(slices.Clone(a.Aliases), func(x identity.Address) bool { return x == now })
+		n, _ := slices.BinarySearchFunc(changed, now, primaryIs)
+		changed = slices.Insert(changed, n, a)
+	}
+	return merge(slices.Grow(all, len(changed)), changed), placed
 }
 
-// replaced reports whether an account that changed has the primary of a record
-// that nobody changed: the console has let it have the address, so that the
-// record is one of an account that is gone.
-func (l *Ledger) replaced(changed []identity.Account, primary identity.Address) bool {
-	if l.placed == nil {
-		return false
-	}
-	_, there := slices.BinarySearchFunc(changed, primary, func(a identity.Account, x identity.Address) int { return a.Primary.Compare(x) })
+func primaryIs(a identity.Account, x identity.Address) int { return a.Primary.Compare(x) }
+
+// has reports whether one of the accounts, which are in byte order of their
+// primaries, has the primary.
+func has(accounts []identity.Account, primary identity.Address) bool {
+	_, there := slices.BinarySearchFunc(accounts, primary, primaryIs)
 	return there
 }
 

@@ -360,7 +360,7 @@ func (r *runner) released(i int32, number int, given map[identity.Address]bool, 
 	a := *c.Before
 	a.Aliases = slices.DeleteFunc(slices.Clone(a.Aliases), func(x identity.Address) bool { return given[x] })
 	if primary {
-		a.Primary = r.temporary(a.Primary.Domain())
+		a.Primary = identity.Temporary(r.job.Random(), a.Primary.Domain())
 	}
 	t := &task{Sent: Sent{Step: Step{Group: number, Live: known.Live, After: &a, By: r.job.By}, Change: int(i)}, known: known}
 	t.Fields, t.Clear = r.changed(c.Before, &a, known.Live)
@@ -368,15 +368,6 @@ func (r *runner) released(i int32, number int, given map[identity.Address]bool, 
 	t.Fields = slices.DeleteFunc(t.Fields, func(name string) bool { return name != FieldPrimary && name != plan.FieldAliases })
 	t.Clear = nil
 	return t
-}
-
-// temporary returns an address that nobody has.
-func (r *runner) temporary(domain string) identity.Address {
-	x, err := identity.ParseAddress("rollcall-" + r.job.Random() + "@" + domain)
-	if err != nil {
-		panic(err) // the domain is that of an address
-	}
-	return x
 }
 
 // takeBack undoes the steps of a group that were made, the last one first, because
@@ -443,14 +434,14 @@ func (r *runner) reverse(t *task, now *identity.Live) *task {
 	if t.Creates() {
 		return back
 	}
-	was := t.Live.Account
+	was := r.known(t.Change, &t.Live.Account)
 	was.Directory, was.GUID = t.Live.Mark.Directory, t.Live.Mark.GUID
 	back.After = &was
 	if before := r.changes[t.Change].Before; was.Directory == "" && before != nil {
 		was.Directory, was.GUID = before.Directory, before.GUID
 	}
 	if now != nil {
-		current := now.Account
+		current := r.known(t.Change, &now.Account)
 		back.Fields, back.Clear = r.changed(&current, back.After, now)
 		if t.Live.Mark == now.Mark || !r.facts.Marks {
 			back.Fields = slices.DeleteFunc(back.Fields, func(name string) bool { return name == plan.FieldOwner })
@@ -460,4 +451,17 @@ func (r *runner) reverse(t *task, now *identity.Live) *task {
 		}
 	}
 	return back
+}
+
+// known returns an account of the console without the attributes that a change has
+// nothing to do with.
+func (r *runner) known(change int, a *identity.Account) identity.Account {
+	c, known := &r.changes[change], *a
+	has := func(of *identity.Account, name string) bool {
+		return of != nil && identity.Lookup(of.Attributes, name) != ""
+	}
+	known.Attributes = slices.DeleteFunc(slices.Clone(a.Attributes), func(x identity.Attribute) bool {
+		return !has(c.Before, x.Name) && !has(c.Result(), x.Name)
+	})
+	return known
 }
