@@ -2,6 +2,7 @@ package apply
 
 import (
 	"context"
+	"strconv"
 	"time"
 )
 
@@ -37,10 +38,35 @@ type Received struct {
 	Answer
 }
 
-// unrecorded is the journal of a console that takes effect with its ledger, which
-// is recorded as a whole.
-type unrecorded struct{}
+// intend gives steps their keys, and writes them into the journal.
+func (r *runner) intend(ctx context.Context, tasks []*task) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, t := range tasks {
+		t.Key = r.key()
+	}
+	if r.job.Journal == nil || len(tasks) == 0 {
+		return nil
+	}
+	sent := make([]Sent, len(tasks))
+	for i, t := range tasks {
+		sent[i] = t.Sent
+	}
+	return r.job.Journal.Intend(context.WithoutCancel(ctx), sent)
+}
 
-func (unrecorded) Intend(context.Context, []Sent) error { return nil }
-func (unrecorded) Answered([]Received) error            { return nil }
-func (unrecorded) Save(*Ledger) error                   { return nil }
+// key returns the key of another step.
+func (r *runner) key() string {
+	r.keys++
+	return r.job.Run + "-" + strconv.Itoa(r.keys)
+}
+
+// answered writes answers into the journal.
+func (r *runner) answered(all []Received) error {
+	if r.job.Journal == nil || len(all) == 0 {
+		return nil
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.job.Journal.Answered(all)
+}

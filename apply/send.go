@@ -43,8 +43,9 @@ const (
 // tried again. An error ends the run: the console cannot be used any more, or the
 // journal cannot be written.
 func (r *runner) send(ctx context.Context, tasks []*task) error {
-	for i := range tasks {
-		tasks[i].At = r.job.Now().UTC().Truncate(time.Second)
+	now := r.job.Now().UTC().Truncate(time.Second)
+	for _, t := range tasks {
+		t.At = now
 	}
 	if err := r.intend(ctx, tasks); err != nil {
 		return err
@@ -145,27 +146,6 @@ func (r *runner) request(ctx context.Context, tasks []*task) error {
 	})
 }
 
-// intend writes steps into the journal.
-func (r *runner) intend(ctx context.Context, tasks []*task) error {
-	if len(tasks) == 0 {
-		return nil
-	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	sent := make([]Sent, len(tasks))
-	for i, t := range tasks {
-		t.Key = r.key()
-		sent[i] = t.Sent
-	}
-	return r.job.Journal.Intend(context.WithoutCancel(ctx), sent)
-}
-
-// key returns the key of another step.
-func (r *runner) key() string {
-	r.keys++
-	return fmt.Sprintf("%s-%d", r.job.Run, r.keys)
-}
-
 // answers writes what is known of steps into the journal. What waits to be
 // published is not known yet.
 func (r *runner) answers(tasks []*task) error {
@@ -175,9 +155,7 @@ func (r *runner) answers(tasks []*task) error {
 			all = append(all, Received{t.Key, t.answer})
 		}
 	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.job.Journal.Answered(all)
+	return r.answered(all)
 }
 
 // repeatable returns the steps that are to be tried again, and how long to wait

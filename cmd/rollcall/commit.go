@@ -156,6 +156,9 @@ func (m *made) ledger() (l *apply.Ledger, learned bool) {
 // so: what the directories want now, and accounts with another primary whose old one
 // the plan gives to somebody. It reports whether that is anything.
 func (m *made) agree(l *apply.Ledger) (agreed bool) {
+	if m.view.Origins == nil {
+		return false
+	}
 	take := func(i int) {
 		o := m.view.Origins[i]
 		if o.Ledger.IsZero() {
