@@ -41,11 +41,7 @@ const (
 // tried again. An error ends the run: the console cannot be used any more, or the
 // journal cannot be written.
 func (r *runner) send(ctx context.Context, tasks []*task) error {
-	r.mu.Lock()
-	for _, t := range tasks {
-		t.Key = r.key()
-	}
-	r.mu.Unlock()
+	r.keyed(tasks)
 	if err := r.intend(ctx, tasks); err != nil {
 		return err
 	}
@@ -150,28 +146,6 @@ func (r *runner) request(ctx context.Context, tasks []*task) error {
 	})
 }
 
-// key returns the key of another step. The caller holds the lock, or is alone.
-func (r *runner) key() string {
-	r.keys++
-	return fmt.Sprintf("%s-%d", r.job.Run, r.keys)
-}
-
-// intend writes into the journal that steps are sent now.
-func (r *runner) intend(ctx context.Context, tasks []*task) error {
-	if len(tasks) == 0 {
-		return nil
-	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	sent := make([]Sent, len(tasks))
-	for i, t := range tasks {
-		t.At = identity.Moment(r.job.Now())
-		r.settled = t.At.Add(r.facts.Settles)
-		sent[i] = t.Sent
-	}
-	return r.job.Journal.Intend(context.WithoutCancel(ctx), sent)
-}
-
 // answers writes what is known of steps into the journal. What waits to be
 // published is not known yet.
 func (r *runner) answers(tasks []*task) error {
@@ -181,9 +155,7 @@ func (r *runner) answers(tasks []*task) error {
 			all = append(all, Received{t.Key, t.answer})
 		}
 	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.job.Journal.Answered(all)
+	return r.answered(all)
 }
 
 // repeatable returns the steps that are to be tried again, and how long to wait
