@@ -157,6 +157,7 @@ const (
 // cannot be used any more. A console that publishes has then published nothing.
 func Run(ctx context.Context, job Job) (Result, error) {
 	r := newRun(job)
+	r.lost = job.Ledger.lost(job.Changes)
 	err := r.all(ctx)
 	if err == nil && r.job.Verify {
 		err = r.verify(ctx)
@@ -171,6 +172,7 @@ type runner struct {
 	changes  []plan.AccountChange
 	giver    map[identity.Address]int32 // who gives an address up
 	taker    map[identity.Address]int32 // who gets one that was given up
+	lost     map[owner]identity.Address // records of accounts that are to be created again
 	toVerify []int32
 
 	mu      sync.Mutex // of all below
@@ -469,7 +471,7 @@ func (r *runner) name(i int32) identity.Address {
 func (r *runner) knownOf(i int32) Known {
 	switch c := &r.changes[i]; {
 	case c.Before == nil:
-		return Known{}
+		return Known{Recorded: r.lost[ownerOf(c.Result())]}
 	case c.Gone:
 		return Known{Recorded: c.Before.Primary} // whoever may have the address now
 	default:
