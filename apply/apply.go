@@ -251,7 +251,7 @@ func (r *runner) make(ctx context.Context, families []family) error {
 			units = append(units, f)
 			continue
 		}
-		if alone = append(alone, f[0]); len(alone) >= r.facts.BatchSize() {
+		if alone = append(alone, f[0]); len(alone) >= r.batchSize() {
 			units, alone = append(units, alone), nil
 		}
 	}
@@ -262,6 +262,16 @@ func (r *runner) make(ctx context.Context, families []family) error {
 		return err
 	}
 	return r.publish(ctx)
+}
+
+// batchSize is how many changes a request has at most: no more than may be made in
+// a second.
+func (r *runner) batchSize() int {
+	n := r.facts.BatchSize()
+	if r.job.Rate > 0 {
+		n = min(n, max(1, int(r.job.Rate)))
+	}
+	return n
 }
 
 // work makes families by as many workers as the console takes.

@@ -77,6 +77,9 @@ func (l *Ledger) Remove(was identity.Address) error {
 	return nil
 }
 
+// Placed returns what is known of the account that had the primary at first.
+func (l *Ledger) Placed(primary identity.Address) identity.Placed { return l.placed[primary] }
+
 // Moved tells that the account which had the primary was at first has another one in
 // the console. Its record is not touched; but should somebody else get the address, it
 // is kept under the one that the account has now.

@@ -22,7 +22,7 @@ func (r *runner) batches(groups family) (all []family) {
 		}
 		b, n = nil, 0
 	}
-	most := r.facts.BatchSize()
+	most := r.batchSize()
 	for _, group := range groups {
 		if len(group) > 1 && !r.facts.Groups {
 			all = append(all, family{group})

@@ -101,7 +101,7 @@ func newConsole(g *generator, in plan.Input) *console {
 	f := &c.facts
 	if g.chance(0.5) {
 		*f = g.facts()
-		if g.chance(0.3) {
+		if g.chance(0.5) {
 			f.Settles = time.Minute
 		}
 	}
@@ -223,7 +223,7 @@ func (c *console) forget(g *generator) {
 			placed.Ref = ""
 		case 2:
 			placed.Undecided, placed.Ref, placed.Found = true, "", nil
-		case 3:
+		case 3, 4, 5:
 			placed.Applied = poolNow
 		}
 		c.placed[x] = placed
@@ -485,7 +485,7 @@ func judgeConsole(c *console) string {
 func TestConsoles(t *testing.T) {
 	inputs := *propertyInputs / 4
 	if testing.Short() || raceDetector {
-		inputs /= 20
+		inputs /= 10
 	}
 	var mu sync.Mutex
 	causes, kinds := map[plan.Cause]int{}, [plan.DriftKinds]int{}

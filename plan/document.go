@@ -307,7 +307,11 @@ func AppendAccountChange(b []byte, c *AccountChange) []byte {
 	b = identity.AppendOptional(append(b, `{"before": `...), c.Before)
 	b = identity.AppendOptional(append(b, `, "after": `...), c.After)
 	b = identity.AppendOptional(append(b, `, "kept": `...), c.Kept)
-	return fmt.Appendf(b, `, "withheld": %t, "gone": %t}`, c.Withheld, c.Gone)
+	b = fmt.Appendf(b, `, "withheld": %t`, c.Withheld)
+	if c.Gone { // a document of a version before has no such key
+		b = append(b, `, "gone": true`...)
+	}
+	return append(b, '}')
 }
 
 // document is the saved plan as it is read.

@@ -29,6 +29,12 @@ type Drift struct {
 	Directory string
 }
 
+// Fails reports whether on_drift = "fail" minds the difference in a run that has not
+// read some directories: what nobody has recorded it does not, nor what is theirs.
+func (d *Drift) Fails(unread []string) bool {
+	return d.Kind != DriftUnrecorded && !slices.Contains(unread, d.Directory)
+}
+
 func compareDrift(a, b Drift) int {
 	return cmp.Or(cmp.Compare(a.Kind, b.Kind), a.Primary.Compare(b.Primary), strings.Compare(a.Field, b.Field), strings.Compare(a.Ref, b.Ref),
 		strings.Compare(a.Recorded, b.Recorded), strings.Compare(a.Found, b.Found))
@@ -128,8 +134,8 @@ func (d *driftDocument) drift() (all Drift, err error) {
 	return all, err
 }
 
-// redacted returns the drift with masks.
-func (d Drift) redacted(m Masker) Drift {
+// Redacted returns the drift with masks.
+func (d Drift) Redacted(m Masker) Drift {
 	value := m.Name
 	switch d.Field {
 	case FieldPrimary, FieldAliases:

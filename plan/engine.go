@@ -60,6 +60,9 @@ func (e *engine) compute(done func(Rule)) (*Plan, error) {
 	p.Changes = Rows(p.Accounts)
 	e.explainLosses(p.Changes)
 	e.markDrift(p)
+	if e.in.Merged != nil {
+		p.Drift = e.in.Merged.Drift
+	}
 	p.Rejections = e.rejections()
 	p.Ignored, p.IgnoredObjects = e.ignored, e.ignoredObjects
 	slices.SortFunc(e.ambiguous, func(x, y Ambiguity) int {

@@ -121,6 +121,9 @@ type Explanation struct {
 	// the refusals that keep an entry that lists it where it is.
 	Changes    []*Change
 	Rejections []*Rejection
+	// Drift is what was changed in the console by hand, of the accounts and of those
+	// that the console has lost.
+	Drift []Drift
 	// Near are values that are no addresses, and nearly the one that nobody has.
 	Near []Listing
 	// Fixes end rejections or commit changes, one by one. MoreFixes counts those
@@ -234,6 +237,9 @@ type AccountFacts struct {
 	Hold string
 	// Owner is the configuration that it belongs to, if it is another one.
 	Owner string
+	// Remedy says what to do in the console so that it is not left as it is; "" where
+	// that is not why.
+	Remedy string
 }
 
 // Standing is who stands behind an account.
@@ -274,6 +280,7 @@ func Explain(in Input, about Subject) (*Explanation, error) {
 	x.near()
 	x.facts()
 	x.rows()
+	x.drift()
 	x.ended()
 	x.finish()
 	if err := x.fix(); err != nil {
@@ -334,7 +341,7 @@ func (x *explainer) find(about Subject) {
 			}
 		}
 		for a := range x.in.Accounts {
-			if named.account(&x.in.Accounts[a]) {
+			if named.account(&x.in.Accounts[a]) || x.reserves(int32(a)) {
 				x.addAccount(int32(a))
 			}
 		}
@@ -349,6 +356,12 @@ func (x *explainer) find(about Subject) {
 		x.wanted = nil
 	}
 	slices.SortFunc(x.entries, x.compareEntries)
+}
+
+// reserves reports whether an account has a wanted address in the console beside
+// those that it lists.
+func (x *explainer) reserves(a int32) bool {
+	return x.in.Merged != nil && slices.ContainsFunc(x.in.Merged.Reserved[a], func(y identity.Address) bool { return x.wanted[y.String()] })
 }
 
 // naming tells which entries and accounts a subject names.

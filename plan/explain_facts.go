@@ -235,6 +235,9 @@ func (x *explainer) facts() {
 		if t.hold != none {
 			f.Hold = x.in.Rules.Holds[t.hold].Label
 		}
+		if t.is(barred) {
+			f.Remedy = x.in.Merged.Bars[a].Cause.advice()
+		}
 		switch {
 		case x.bound(a):
 			f.Entry = x.ref(t.entry)
@@ -310,6 +313,38 @@ func (x *explainer) rows() {
 			x.out.Rejections = append(x.out.Rejections, r)
 			key := refusalKey{r.Reason, r.Address, r.entry(), r.Other, r.Guard}
 			x.refusals[key] = append(x.refusals[key], r)
+		}
+	}
+}
+
+// drift picks what was changed in the console by hand of the accounts that concern the
+// subject, and of those that the console has lost.
+func (x *explainer) drift() {
+	m := x.in.Merged
+	if m == nil || len(m.Drift) == 0 {
+		return
+	}
+	concerned, owners := map[identity.Address]bool{}, map[owner]bool{}
+	for n := range x.out.Accounts {
+		for _, a := range [...]*identity.Account{x.out.Accounts[n].Before, x.out.Accounts[n].After} {
+			if a != nil && !a.Primary.IsZero() {
+				concerned[a.Primary] = true
+			}
+		}
+	}
+	for _, i := range x.entries {
+		in := &x.in.Entries[i]
+		owners[owner{x.engine.scopes[in.Scope].Directory, in.GUID}] = true
+	}
+	named := x.names()
+	for n := range m.Gone {
+		if a := &m.Gone[n]; named.account(a) || owners[ownerOf(a)] {
+			concerned[a.Primary] = true
+		}
+	}
+	for _, d := range m.Drift {
+		if concerned[d.Primary] {
+			x.out.Drift = append(x.out.Drift, d)
 		}
 	}
 }

@@ -170,9 +170,59 @@ func (s *Step) refusal(entry string) string {
 	return fmt.Sprintf("%s does not get %s: %s", entry, s.Address, s.Rejection.Message())
 }
 
-// Answer says in one or two sentences what the plan does with the subject, and
-// why.
+// Message says in one sentence what somebody changed in the console by hand.
+func (d *Drift) Message() string {
+	account := Party{Kind: AccountParty, Name: d.Primary.String(), Directory: d.Directory}.text()
+	or := func(value string) string {
+		if value == "" {
+			return "nothing"
+		}
+		return quote(value)
+	}
+	switch d.Kind {
+	case DriftGone:
+		return account + " is in the state, and no more in the console"
+	case DriftForeign:
+		return fmt.Sprintf("%s was marked as %s, and is marked as %s now, which is another configuration", account, or(d.Recorded), or(d.Found))
+	case DriftOwner:
+		return fmt.Sprintf("%s was marked as %s, and is marked as %s now", account, or(d.Recorded), or(d.Found))
+	case DriftUnrecorded:
+		return account + " is in the console, and not in the state"
+	}
+	has := "has " + d.Field + " " + quote(d.Found)
+	if d.Found == "" {
+		has = "has no " + d.Field
+	}
+	return fmt.Sprintf("%s %s, and %s was applied last", account, has, or(d.Recorded))
+}
+
+// Answer says in a few sentences what the plan does with the subject, and why.
 func (x *Explanation) Answer() string {
+	text := x.answers()
+	gone, changed := 0, 0
+	for n := range x.Drift {
+		switch d := &x.Drift[n]; d.Kind {
+		case DriftGone:
+			if gone++; gone <= mostGone {
+				text += " " + upper(d.Message()) + ": somebody has removed it there."
+			}
+		case DriftChanged, DriftOwner:
+			changed++
+		}
+	}
+	if gone > mostGone {
+		text += fmt.Sprintf(" So are %d more.", gone-mostGone)
+	}
+	if changed > 0 {
+		text += " Somebody changed " + several(changed, "field", "fields") + " in the console by hand."
+	}
+	return text
+}
+
+// mostGone is how many accounts that the console has lost an answer names.
+const mostGone = 3
+
+func (x *Explanation) answers() string {
 	if x.Subject.Kind == AddressSubject && len(x.Addresses) == 1 {
 		return x.answer(&x.Addresses[0])
 	}

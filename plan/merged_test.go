@@ -263,7 +263,6 @@ func consolePlan(t testing.TB) (plan.Input, *plan.Plan) {
 	}
 	in := s.input(t)
 	p := compute(in)
-	p.Drift = in.Merged.Drift
 	p.Console = &plan.ConsoleReceipt{
 		Name: "gateway", Kind: "exec", Product: "acme", Version: "3.1", Accounts: 5, Owned: 2, Local: 2, Foreign: 1, Seconds: 0.5, Facts: in.Facts,
 	}

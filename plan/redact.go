@@ -62,7 +62,7 @@ func (p *Plan) Redact(m Masker) *Plan {
 
 	masked.Drift = make([]Drift, len(p.Drift))
 	for i := range p.Drift {
-		masked.Drift[i] = p.Drift[i].redacted(m)
+		masked.Drift[i] = p.Drift[i].Redacted(m)
 	}
 	slices.SortStableFunc(masked.Drift, compareDrift)
 
@@ -75,6 +75,11 @@ func (p *Plan) Redact(m Masker) *Plan {
 	for i := range masked.Directories {
 		r := &masked.Directories[i]
 		r.Server, r.Identity, r.References, r.Notes = m.Text(r.Server), m.Text(r.Identity), each(r.References, m.Text), each(r.Notes, m.Text)
+	}
+	if p.Console != nil {
+		c := *p.Console
+		c.Product, c.Version = "", "" // they are what it says of itself, which may be anything
+		masked.Console = &c
 	}
 	masked.Only, masked.Except, masked.Warnings = each(p.Only, m.Text), each(p.Except, m.Text), each(p.Warnings, m.Text)
 	return &masked

@@ -74,7 +74,11 @@ func appendChange(b []byte, c *identity.Change) []byte {
 	b = identity.AppendOptional(append(b, `,"after":`...), c.After)
 	b = identity.AppendOptional(append(b, `,"kept":`...), c.Kept)
 	b = append(b, `,"withheld":`...)
-	return append(strconv.AppendBool(b, c.Withheld), "}\n"...)
+	b = strconv.AppendBool(b, c.Withheld)
+	if c.Gone {
+		b = append(b, `,"gone":true`...)
+	}
+	return append(b, "}\n"...)
 }
 
 // recordName returns the name of the record of a run in the history.

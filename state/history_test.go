@@ -48,6 +48,7 @@ func newJourney(t *testing.T) *journey {
 		{Before: person("ann"), After: person("ann", "a.smith")},
 		{After: person("bob")},
 		{Before: person("cat"), After: person("dog"), Kept: person("cat"), Withheld: true},
+		{Before: person("eve"), Gone: true},
 	}
 	j.head = run.Head{
 		Started: began, User: "ann", Host: "mail1", Command: "rollcall apply", Tool: "1.0", Plan: "sha256:1", ConfigDigest: "sha256:2",

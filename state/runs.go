@@ -319,11 +319,12 @@ func parseChange(dec *identity.Decoder, line []byte) (*identity.Change, error) {
 		After    json.RawMessage `json:"after"`
 		Kept     json.RawMessage `json:"kept"`
 		Withheld bool            `json:"withheld"`
+		Gone     bool            `json:"gone"`
 	}
 	if err := strict(line, &raw); err != nil {
 		return nil, err
 	}
-	c := &identity.Change{Withheld: raw.Withheld}
+	c := &identity.Change{Withheld: raw.Withheld, Gone: raw.Gone}
 	var err error
 	// It may be what a console had.
 	if c.Before, err = dec.OptionalFound(raw.Before); err != nil {
@@ -335,7 +336,7 @@ func parseChange(dec *identity.Decoder, line []byte) (*identity.Change, error) {
 	if c.Kept, err = dec.Optional(raw.Kept); err != nil {
 		return nil, err
 	}
-	if c.Before == nil && c.After == nil || c.Withheld != (c.Kept != nil) {
+	if c.Before == nil && c.After == nil || c.Withheld != (c.Kept != nil) || c.Gone && c.After != nil {
 		return nil, errors.New("it changes nothing that it could")
 	}
 	return c, nil

@@ -52,15 +52,18 @@ func (c *lifting) check() error {
 }
 
 func (applyCommand) Help() string {
-	return `Makes a fresh plan, shows it, asks, and commits it to the state. With a saved plan it commits exactly that one, without asking, if nothing has changed since it was made.
+	return `Makes a fresh plan, shows it, asks, and commits it to the console and the state. With a saved plan it commits exactly that one, without asking, if nothing that it touches has changed since it was made.
+
+What the console cannot do at once it is asked again; what it refuses fails that account and those that depend on it, and the rest goes on. What was changed is read again and compared. --canary makes some changes first, of each category one, and goes on if they are right. Ctrl-C finishes the change at hand, and what was made is in the state.
 
 Examples:
   rollcall apply
   rollcall apply --auto-approve
   rollcall apply --except inactive
   rollcall apply plan.json
+  rollcall apply --canary 20
 
-Exit codes: 0 done, or nothing to do; 1 failed, nothing was changed; 3 some changes failed, each is named; 4 a brake withheld what a directory would lose, everything else was done; 5 the saved plan does not fit, or was rejected; 6 you said no; 7 done, and there are new rejections, with --fail-on-new-rejections; 10 a directory could not be read completely, or was empty where it had accounts; 11 the state is locked; 12 a directory refused the credentials; 70 internal error; 80 wrong usage; 130 interrupted.`
+Exit codes: 0 done, or nothing to do; 1 failed, nothing was changed; 3 some changes failed or differ, each is named, or the console could not be used any more; 4 a brake withheld what a directory would lose, everything else was done; 5 the saved plan does not fit, or was rejected; 6 you said no; 7 done, and there are new rejections, with --fail-on-new-rejections; 10 a directory or the console could not be read completely, or was empty where it had accounts; 11 the state is locked; 12 a directory or the console refused the credentials; 13 the console was changed otherwise, and on_drift is "fail"; 70 internal error; 80 wrong usage; 130 interrupted.`
 }
 
 func (c *applyCommand) Validate() error {
@@ -214,12 +217,6 @@ func (c *applyCommand) applySaved(s *session, cfg *config.Config, run *record) e
 		return s.commitNothing(cfg, m, run)
 	}
 	return s.commit(cfg, m, run, c.Canary)
-}
-
-// nothing ends an apply that has nothing to do, or all of it withheld.
-func (r *record) nothing(m *made) error {
-	r.remember(m)
-	return r.s.withheld(m, false)
 }
 
 // basis is what a saved plan must have been made on.

@@ -5,7 +5,6 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 
@@ -15,7 +14,6 @@ import (
 	"github.com/rollcall-cli/rollcall/internal/identity"
 	"github.com/rollcall-cli/rollcall/internal/render"
 	"github.com/rollcall-cli/rollcall/internal/run"
-	"github.com/rollcall-cli/rollcall/plan"
 	"github.com/rollcall-cli/rollcall/state"
 )
 
@@ -28,7 +26,7 @@ func (c *applyCommand) drifting(s *session, cfg *config.Config, m *made) error {
 	}
 	n := 0
 	for i := range m.plan.Drift {
-		if d := &m.plan.Drift[i]; d.Kind != plan.DriftUnrecorded && !slices.Contains(m.plan.Unread, d.Directory) {
+		if d := &m.plan.Drift[i]; d.Fails(m.plan.Unread) {
 			n++
 		}
 	}
@@ -168,7 +166,7 @@ func (m *made) agree(l *apply.Ledger) (learned bool) {
 	v := m.view
 	for _, i := range m.plan.Agreed {
 		if o := v.Origins[i]; !o.Ledger.IsZero() {
-			p := m.state.Placed[o.Ledger]
+			p := l.Placed(o.Ledger)
 			p.Found = nil
 			if o.Live >= 0 {
 				p.Ref = v.Live[o.Live].Ref
@@ -277,14 +275,14 @@ func failures(r run.Result) error {
 // report tells what was done, and what ended it before its end.
 func (s *session) report(cfg *config.Config, m *made, r *apply.Result, ended error) error {
 	for _, f := range r.Failures {
-		s.say(levelError, fmt.Sprintf("account %s failed: %s", f.Account, f.Error), "", exitIncomplete)
+		s.say(levelError, fmt.Sprintf("account %s failed: %s", f.Account, s.said(f.Error)), "", exitIncomplete)
 	}
 	for _, d := range r.Differences {
 		field := d.Field
 		if field == "" {
 			field = "account"
 		}
-		s.say(levelError, fmt.Sprintf("account %s is not as it was asked for: %s is %q, and %q was asked for", d.Account, field, d.Found, d.Wanted), "", exitIncomplete)
+		s.say(levelError, fmt.Sprintf("account %s is not as it was asked for: %s is %q, and %q was asked for", d.Account, field, s.said(d.Found), s.said(d.Wanted)), "", exitIncomplete)
 	}
 	if len(r.Undecided) > 0 {
 		s.say(levelError, render.UndecidedLine(spelledAddresses(r.Undecided)), "give it an owner with rollcall state rebind, or leave it local with rollcall state release", exitIncomplete)
@@ -302,7 +300,7 @@ func (s *session) report(cfg *config.Config, m *made, r *apply.Result, ended err
 		s.say(levelError, "interrupted: what was applied by then is in the state", "apply again for the rest", exitInterrupted)
 		return silent{exitInterrupted}
 	case ended != nil:
-		s.say(levelError, ended.Error(), directory.HintOf(ended), exitIncomplete)
+		s.say(levelError, s.errorText(ended), directory.HintOf(ended), exitIncomplete)
 		return silent{exitIncomplete}
 	case r.Canary:
 		s.say(levelError, "the canary is not right: the other changes were not made", "look at what differs or failed above", exitIncomplete)

@@ -24,7 +24,8 @@ type comparing struct {
 }
 
 // compare shows what this configuration does otherwise than the one to compare
-// with: both are planned on the same entries and accounts.
+// with: both are planned on the same entries and accounts. The console is this one's,
+// and is read once; each configuration sees its own directories in it.
 func (c *planCommand) compare(s *session, cfg *config.Config) error {
 	for _, o := range c.Output {
 		if !slices.Contains([]string{"text", "json", "csv", "markdown"}, o.format) {
@@ -35,6 +36,7 @@ func (c *planCommand) compare(s *session, cfg *config.Config) error {
 	if err != nil {
 		return err
 	}
+	base.Console = cfg.Console
 	if s.mask != nil {
 		s.mask.Keep(domainNames(base.Rules.Domains)...)
 	}
@@ -54,6 +56,7 @@ func (c *planCommand) compare(s *session, cfg *config.Config) error {
 	if err != nil {
 		return err
 	}
+	s.seen = head.view
 	before, err := s.plan(base, flags, [plan.Brakes]int{})
 	if err != nil {
 		return fmt.Errorf("with the configuration in %s: %w", c.Compare, advised(err, base, flags))

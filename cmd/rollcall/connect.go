@@ -32,7 +32,7 @@ func (s *session) connect(cfg *config.Config, ledger []identity.Account) (consol
 	o := console.Opening{
 		Label: c.Name, Settings: c.Settings, Owner: c.Owner, Domains: ownDomains(&cfg.Rules), Release: release,
 		Timeout: c.Timeout, Concurrency: c.Concurrency, Ledger: ledger,
-		Log: func(line string) { s.note("console %q: %s", c.Name, line) },
+		Log: func(line string) { s.note("console %q: %s", c.Name, s.said(line)) },
 	}
 	if s.locked != nil {
 		o.LockFile = consoleLock(cfg.StatePath)
@@ -58,7 +58,7 @@ func (s *session) hangUp() {
 		return
 	}
 	if err := s.console.Close(); err != nil {
-		s.warn("%v", err)
+		s.warn("%s", s.errorText(err))
 	}
 	s.console = nil
 }
@@ -90,7 +90,7 @@ func (s *session) see(cfg *config.Config, st *recorded, flags reading, progress 
 	var receipt plan.ConsoleReceipt
 	for again := time.Duration(1); again > 0; {
 		var err error
-		if live, receipt, err = s.live(cfg, st, flags.Snapshot, progress); err != nil {
+		if live, receipt, err = s.live(cfg, flags.Snapshot, progress); err != nil {
 			return nil, err
 		}
 		if again, err = s.makeOut(cfg, st, live, &receipt.Facts); err != nil {
@@ -100,21 +100,26 @@ func (s *session) see(cfg *config.Config, st *recorded, flags reading, progress 
 	v := console.See(live, receipt, merging(cfg, st, s.now()))
 	for _, g := range v.GoneBeyond(cfg.Rules.Limits) {
 		if !flags.AllowEmpty {
-			return nil, &console.ReadError{Console: c.Name, Advice: "look whether the console shows all accounts to who reads it; if these are meant to be gone, give --allow-empty",
+			return nil, &console.ReadError{Console: c.Name, Advice: "look whether the console shows all accounts to who reads it; if these are meant to be gone, plan and apply with --allow-empty",
 				Err: fmt.Errorf("%s of %s accounts of directory %q are not there any more, and at most %s may go at once", plan.Thousands(g.Count), plan.Thousands(g.Of), g.Directory, plan.Thousands(g.Bound))}
 		}
 	}
 	return v, nil
 }
 
-// live reads all accounts of the console, or those that a snapshot of it has. Who
-// may change the console reads itself in any case.
-func (s *session) live(cfg *config.Config, st *recorded, snapshot string, progress *render.Progress) (live []identity.Live, receipt plan.ConsoleReceipt, err error) {
+// live reads all accounts of a console that is not the state, or those that a
+// snapshot of it has. Who may change the console reads itself in any case.
+func (s *session) live(cfg *config.Config, snapshot string, progress *render.Progress) (live []identity.Live, receipt plan.ConsoleReceipt, err error) {
 	c := cfg.Console
-	if snapshot != "" && s.locked == nil {
-		return readSavedConsole(c, filepath.Join(snapshot, savedConsole))
+	switch {
+	case s.seen != nil:
+		return s.seen.Live, s.seen.Receipt, nil
+	case snapshot != "" && s.locked == nil:
+		path := filepath.Join(snapshot, savedConsole)
+		s.inputs = append(s.inputs, path)
+		return readSavedConsole(c, path)
 	}
-	target, err := s.connect(cfg, st.Accounts)
+	target, err := s.connect(cfg, nil)
 	if err != nil {
 		return nil, receipt, err
 	}
@@ -131,7 +136,7 @@ const savedConsole = "console.accounts.jsonl"
 // readSavedConsole reads the accounts of a console from a snapshot.
 func readSavedConsole(c *config.Console, path string) (live []identity.Live, receipt plan.ConsoleReceipt, err error) {
 	failed := func(err error) error {
-		return &console.ReadError{Console: c.Name, Err: fmt.Errorf("the snapshot: %w", err), Advice: "rollcall snapshot saves the console, too"}
+		return &console.ReadError{Console: c.Name, Err: fmt.Errorf("the snapshot: %w", err), Advice: "make a new one: rollcall snapshot saves the console, too"}
 	}
 	f, err := os.Open(path)
 	if err != nil {
@@ -144,6 +149,9 @@ func readSavedConsole(c *config.Console, path string) (live []identity.Live, rec
 	})
 	if err != nil {
 		return nil, receipt, failed(fmt.Errorf("%s: %w", path, err))
+	}
+	if saved.Name != c.Name || saved.Kind != c.Kind {
+		return nil, receipt, failed(fmt.Errorf("%s: it is of console %q of kind %q", path, saved.Name, saved.Kind))
 	}
 	return live, plan.ConsoleReceipt{Name: c.Name, Kind: c.Kind, Product: saved.Product, Version: saved.Version, Accounts: len(live), Facts: saved.Facts}, nil
 }

@@ -3,17 +3,19 @@ package main
 import (
 	"io"
 
+	"github.com/rollcall-cli/rollcall/internal/console"
+	consoles "github.com/rollcall-cli/rollcall/internal/console/all"
 	"github.com/rollcall-cli/rollcall/internal/doctor"
 	"github.com/rollcall-cli/rollcall/internal/render"
 )
 
 type doctorCommand struct {
-	Directory []string `placeholder:"NAME" sep:"none" help:"Test only this directory; repeatable."`
+	Directory []string `placeholder:"NAME" sep:"none" help:"Test only this directory, and not the console; repeatable."`
 	Output    outputs  `short:"o" placeholder:"FORMAT[=FILE]" sep:"none" set:"formats=text, json, markdown" help:"Write as ${formats}; to standard output without =FILE; repeatable."`
 }
 
 func (doctorCommand) Help() string {
-	return `Tests every directory from DNS to the last entry, as a list of named checks, each with its finding and what to do. A check that needs one that failed is skipped and says so. Nothing is changed, and a login that was refused is not tried again on that directory's other servers.
+	return `Tests every directory from DNS to the last entry, and the console from its first answer to the last account, as a list of named checks, each with its finding and what to do. A check that needs one that failed is skipped and says so. Nothing is changed, and a login that was refused is not tried again on that directory's other servers.
 
 Examples:
   rollcall doctor
@@ -34,11 +36,20 @@ func (c *doctorCommand) Run(s *session) error {
 		return err
 	}
 	found := render.Diagnosis{Version: release, Created: s.now()}
-	if found.Reports, err = reader.Diagnose(s.ctx, s.now); err != nil {
+	if found.Directories, err = reader.Diagnose(s.ctx, s.now); err != nil {
 		return err
 	}
+	if k := cfg.Console; len(c.Directory) == 0 && !consoles.Kind(k.Kind).Embedded {
+		task := "reading console " + k.Name
+		progress.Update(task, "accounts", 0)
+		e := console.Examining{Name: k.Name, Kind: k.Kind, Owner: k.Owner, Domains: ownDomains(&cfg.Rules)}
+		open := func() (console.Target, error) { return s.connect(cfg, nil) }
+		if found.Console, err = console.Examine(s.ctx, e, open, s.now, func(n int) { progress.Update(task, "accounts", n) }); err != nil {
+			return err
+		}
+	}
 	code := exitOK
-	for _, report := range found.Reports {
+	for _, report := range found.Reports() {
 		switch {
 		case report.Refused:
 			code = exitRefused

@@ -1,8 +1,11 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"io"
+	"slices"
+	"strings"
 
 	"github.com/rollcall-cli/rollcall/config"
 	"github.com/rollcall-cli/rollcall/internal/directory"
@@ -14,13 +17,13 @@ import (
 type explainCommand struct {
 	Subject   string   `arg:"" help:"An address, a GUID in any spelling, a DN or a username."`
 	Directory []string `placeholder:"NAME" sep:"none" help:"Read only this directory; repeatable."`
-	Snapshot  string   `type:"path" placeholder:"DIR" help:"Read DIR/<directory>.ldif in place of each server."`
+	Snapshot  string   `type:"path" placeholder:"DIR" help:"Read DIR/<directory>.ldif in place of each server, and DIR/console.accounts.jsonl in place of the console."`
 	Output    outputs  `short:"o" placeholder:"FORMAT[=FILE]" sep:"none" set:"formats=text, json, markdown" help:"Write as ${formats}; to standard output without =FILE; repeatable."`
 	redacting
 }
 
 func (explainCommand) Help() string {
-	return `Says why an address is where it is: which entries list it and how, who has it, what each rule says in turn, what the plan does with it and why, who stands in the way, and what to do, as commands and as changes of the directory in PowerShell and LDIF. What the removal of a value or a commit would come to is worked out by planning once more, and one that loses an address says so.
+	return `Says why an address is where it is: which entries list it and how, who has it, what each rule says in turn, what the plan does with it and why, who stands in the way, what somebody changed in the console by hand, and what to do, as commands and as changes of the directory in PowerShell and LDIF. What the removal of a value or a commit would come to is worked out by planning once more, and one that loses an address says so.
 
 Of an address that nobody has, it says which scopes would take it, and what keeps the objects out that the directory has. Of a GUID, a DN or a username, it tells of all addresses of that entry or account.
 
@@ -32,7 +35,7 @@ Examples:
   rollcall explain "CN=Ann Smith,OU=Staff,DC=corp,DC=example,DC=com"
   rollcall explain asmith --snapshot monday -o markdown=asmith.md
 
-Exit codes: 0 done, also if nobody has the address; 1 failed; 10 a directory could not be read completely; 12 a directory refused the credentials; 70 internal error; 80 wrong usage; 130 interrupted.`
+Exit codes: 0 done, also if nobody has the address; 1 failed; 10 a directory or the console could not be read completely; 12 a directory or the console refused the credentials; 70 internal error; 80 wrong usage; 130 interrupted.`
 }
 
 func (c *explainCommand) Run(s *session) error {
@@ -72,6 +75,13 @@ func (c *explainCommand) Run(s *session) error {
 	if s.dir != "." {
 		said.Dir = s.dir
 	}
+	for _, bar := range g.view.Bars {
+		if bar.Cause == plan.NotUnderstood {
+			said.Quoted = append(said.Quoted, bar.Detail)
+		}
+	}
+	// The longest first: one may have another in it.
+	slices.SortFunc(said.Quoted, func(a, b string) int { return cmp.Or(len(b)-len(a), strings.Compare(a, b)) })
 	document := explain.New(x, said)
 	return s.writeOutputs(c.Output, func(w io.Writer, format string, t render.Terminal) error {
 		switch format {

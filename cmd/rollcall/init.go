@@ -6,10 +6,12 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/rollcall-cli/rollcall/config"
 	"github.com/rollcall-cli/rollcall/internal/atomicfile"
+	consoles "github.com/rollcall-cli/rollcall/internal/console/all"
 	"github.com/rollcall-cli/rollcall/internal/directory"
 	"github.com/rollcall-cli/rollcall/internal/directory/ldap"
 	"github.com/rollcall-cli/rollcall/internal/render"
@@ -26,13 +28,15 @@ type initCommand struct {
 	Kind        string `placeholder:"KIND" help:"active_directory or ldap; by default the server says it."`
 	StartTLS    bool   `help:"Begin encryption on an ldap:// connection."`
 	Insecure    bool   `help:"Let the password pass without encryption."`
+	Console     string `placeholder:"KIND" help:"Write a console block of this kind, such as exec for a program of your own; by default the accounts live in the state."`
 }
 
 func (initCommand) Help() string {
-	return `Writes a commented starter configuration, rollcall.hcl, into the configuration directory, which has none yet. With --url it is made for what the server holds: its naming context, and the mail domains of its entries, counted by reading all that list an address. Nothing is changed on the server.
+	return `Writes a commented starter configuration, rollcall.hcl, into the configuration directory, which has none yet. With --url it is made for what the server holds: its naming context, and the mail domains of its entries, counted by reading all that list an address. Nothing is changed on the server. With --console it has a console block of that kind, to be filled in.
 
 Examples:
   rollcall init
+  rollcall init --console exec
   rollcall init --url ldaps://dc1.example.com --bind-dn svc@example.com
 
 Exit codes: 0 done; 1 failed, or there is a configuration already; 10 the server could not be read completely; 12 credentials were refused; 70 internal error; 80 wrong usage; 130 interrupted.`
@@ -40,11 +44,17 @@ Exit codes: 0 done; 1 failed, or there is a configuration already; 10 the server
 
 // Validate refuses flags that say nothing without the others.
 func (c *initCommand) Validate() error {
+	var kinds []string
+	for i := range knownKinds.Consoles {
+		kinds = append(kinds, knownKinds.Consoles[i].Name)
+	}
 	switch {
-	case c.URL == "" && *c != initCommand{}:
+	case c.URL == "" && *c != initCommand{Console: c.Console}:
 		return errors.New("say with --url which server to ask")
 	case c.Kind != "" && c.Kind != config.ActiveDirectory && c.Kind != config.LDAP:
 		return fmt.Errorf("--kind %s: expected %s or %s", c.Kind, config.ActiveDirectory, config.LDAP)
+	case c.Console != "" && !slices.Contains(kinds, c.Console):
+		return fmt.Errorf("--console %s: expected %s", c.Console, strings.Join(kinds, " or "))
 	case c.PasswordEnv != "" && c.BindDN == "":
 		return errors.New("--password-env goes with --bind-dn")
 	}
@@ -63,6 +73,9 @@ func (c *initCommand) Run(s *session) error {
 		}
 	}
 	text := config.Starter(survey)
+	if c.Console != "" {
+		text = append(append(text, '\n'), config.ConsoleStarter(consoles.Kind(c.Console).Kind)...)
+	}
 	cfg, diags := config.Check(s.dir, starterFile, text, s.now(), knownKinds)
 	if err := os.MkdirAll(s.dir, 0o700); err != nil {
 		return err
@@ -91,7 +104,11 @@ func (c *initCommand) Run(s *session) error {
 	default:
 		s.note("%s with addresses in %s", countedY(survey.Entries, "entr"), counted(len(survey.Domains), "domain"))
 	}
-	s.note("next: read the file, then rollcall validate, rollcall doctor and rollcall plan")
+	next := "next: read the file, then rollcall validate, rollcall doctor and rollcall plan"
+	if c.Console != "" {
+		next = "next: read the file and fill in its console block, then rollcall validate, rollcall doctor, rollcall console and rollcall plan"
+	}
+	s.note("%s", next)
 	return nil
 }
 

@@ -61,6 +61,7 @@ type session struct {
 	copies      map[string]directory.Source // of directories that two configurations read
 	unsettled   *state.Unsettled            // a run that was ended from outside, until the console is read
 	console     console.Target              // of the configuration, once it is opened
+	seen        *console.View               // of the console that two configurations share
 }
 
 func system() *session {
@@ -224,6 +225,6 @@ func (s *session) fail(err error) exitCode {
 	if code == exitInterrupted {
 		err = errors.New("interrupted: nothing was changed")
 	}
-	s.say(levelError, err.Error(), directory.HintOf(err), code)
+	s.say(levelError, s.errorText(err), directory.HintOf(err), code)
 	return code
 }

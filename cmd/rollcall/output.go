@@ -194,7 +194,7 @@ func (s *session) writePlan(p *plan.Plan, show showing, advice render.Advice) er
 }
 
 // silence reports whether a plan has nothing to tell: no change, not even a
-// withheld or a left out one, no new refusal and no warning.
+// withheld or a left out one, no drift, no new refusal and no warning.
 func silence(p *plan.Plan) bool {
-	return len(p.Accounts) == 0 && len(p.LeftOut) == 0 && p.NewRejections() == 0 && len(p.Warnings) == 0
+	return len(p.Accounts) == 0 && len(p.LeftOut) == 0 && len(p.Drift) == 0 && p.NewRejections() == 0 && len(p.Warnings) == 0
 }

@@ -27,7 +27,7 @@ type planCommand struct {
 }
 
 func (planCommand) Help() string {
-	return `Reads every directory and the state, and shows the categorized change set. Nothing is changed. The JSON document is the saved plan that apply takes.
+	return `Reads every directory, the state and the console, and shows the categorized change set. Nothing is changed. The JSON document is the saved plan that apply takes.
 
 --only and --except take a category (add), a scope (staff, or scope:staff) or an address, and what they leave out is listed as left_out. A change needs one of each kind that --only names, and none of --except. An account changes whole or not at all, and so do accounts between which an address moves.
 
@@ -44,7 +44,7 @@ Examples:
   rollcall plan --quiet --fail-on-new-rejections
   rollcall plan --compare ../base --snapshot monday -o markdown=comment.md
 
-Exit codes: 0 done; 1 failed; 2 changes pending, or the plans compared differ, with --detailed-exitcode; 4 a brake withholds something, with --detailed-exitcode; 7 new rejections, with --fail-on-new-rejections; 10 a directory could not be read completely, or was empty where it had accounts; 12 a directory refused the credentials; 70 internal error; 80 wrong usage; 130 interrupted.`
+Exit codes: 0 done; 1 failed; 2 changes pending, or the plans compared differ, with --detailed-exitcode; 4 a brake withholds something, with --detailed-exitcode; 7 new rejections, with --fail-on-new-rejections; 10 a directory or the console could not be read completely, or was empty where it had accounts; 12 a directory or the console refused the credentials; 70 internal error; 80 wrong usage; 130 interrupted.`
 }
 
 func (c *planCommand) Validate() error {

@@ -36,7 +36,7 @@ func (s *session) configuration() (*config.Config, error) {
 
 // keep keeps outputs from replacing what rollcall reads and keeps.
 func (s *session) keep(cfg *config.Config) {
-	s.inputs = slices.Concat(s.inputs, s.store.Files(), cfg.Files, cfg.Used)
+	s.inputs = slices.Concat(s.inputs, s.store.Files(), []string{consoleLock(cfg.StatePath)}, cfg.Files, cfg.Used)
 	s.kept = s.store.HistoryPath()
 }
 
@@ -86,7 +86,7 @@ func (s *session) plan(cfg *config.Config, flags reading, allowed [plan.Brakes]i
 	for _, x := range result.Strangers {
 		g.header.Warnings = append(g.header.Warnings, fmt.Sprintf("--only or --except names %s, which no account holds and no entry lists", x))
 	}
-	result.Header, result.Drift = g.header, g.view.Drift
+	result.Header = g.header
 	known := s.standing()
 	result.Compare(known)
 	return &made{plan: result, state: g.state, view: g.view, known: known, again: s.command(append([]string{"apply"}, flags.args()...)...)}, nil

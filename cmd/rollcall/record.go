@@ -14,6 +14,7 @@ import (
 
 	"github.com/rollcall-cli/rollcall/apply"
 	"github.com/rollcall-cli/rollcall/config"
+	consoles "github.com/rollcall-cli/rollcall/internal/console/all"
 	"github.com/rollcall-cli/rollcall/internal/identity"
 	"github.com/rollcall-cli/rollcall/internal/run"
 	"github.com/rollcall-cli/rollcall/plan"
@@ -40,6 +41,9 @@ func (s *session) record(cfg *config.Config) *record {
 		Tool: release, ConfigDigest: cfg.Digest(), Summary: counts(&plan.Summary{}),
 		Scopes: scopesOf(cfg), Domains: domainsOf(cfg),
 	}}
+	if !consoles.Kind(cfg.Console.Kind).Embedded {
+		r.head.Console = cfg.Console.Name
+	}
 	if u, err := user.Current(); err == nil {
 		r.head.User = u.Username
 	}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"crypto/rand"
+	"errors"
 	"fmt"
 	"os"
 	"slices"
@@ -9,7 +10,9 @@ import (
 
 	"github.com/alecthomas/kong"
 
+	"github.com/rollcall-cli/rollcall/apply"
 	"github.com/rollcall-cli/rollcall/config"
+	"github.com/rollcall-cli/rollcall/internal/console"
 	"github.com/rollcall-cli/rollcall/internal/identity"
 	"github.com/rollcall-cli/rollcall/internal/redact"
 	"github.com/rollcall-cli/rollcall/internal/run"
@@ -107,6 +110,31 @@ func (s *session) redactedPlan(p *plan.Plan) *plan.Plan {
 	return p.Redact(s.mask)
 }
 
+// said returns what a console says as it may be shown: it may be anything.
+func (s *session) said(text string) string { return s.mask.Name(text) }
+
+// errorText returns the text of an error as it may be shown, as far as a console has
+// said it.
+func (s *session) errorText(err error) string {
+	text := err.Error()
+	if s.mask == nil {
+		return text
+	}
+	quoted := ""
+	var quoting console.Quoting
+	var answer *apply.Error
+	switch {
+	case errors.As(err, &quoting):
+		quoted = quoting.Quoted()
+	case errors.As(err, &answer):
+		quoted = answer.Error()
+	}
+	if quoted != "" {
+		text = strings.ReplaceAll(text, quoted, s.said(quoted))
+	}
+	return text
+}
+
 // redactedRun returns a run as it may be shown. The digests of its plan and of
 // its configuration are masked too, and it has no lineage, which may be the key of
 // the masks.
@@ -117,6 +145,14 @@ func (s *session) redactedRun(past *run.Run) *run.Run {
 	}
 	masked := *past
 	masked.User, masked.Host, masked.Command, masked.Reason = m.Name(past.User), m.Name(past.Host), m.Text(past.Command), m.Text(past.Reason)
+	failure := m.Text
+	if past.Console != "" && !past.Settled {
+		failure = s.said
+		// The reason may be an error of the console, which has its words behind its name.
+		if own, words, found := strings.Cut(past.Reason, fmt.Sprintf("console %q: ", past.Console)); found {
+			masked.Reason = m.Text(own) + fmt.Sprintf("console %q: ", past.Console) + s.said(words)
+		}
+	}
 	masked.Plan, masked.ConfigDigest = m.Name(past.Plan), m.Name(past.ConfigDigest)
 	masked.Lineage, masked.LineageAfter = "", ""
 	masked.Scopes = slices.Clone(past.Scopes)
@@ -127,7 +163,7 @@ func (s *session) redactedRun(past *run.Run) *run.Run {
 	masked.Failures = slices.Clone(past.Failures)
 	for i := range masked.Failures {
 		f := &masked.Failures[i]
-		f.Account, f.Error = m.Address(f.Account), m.Text(f.Error)
+		f.Account, f.Error = m.Address(f.Account), failure(f.Error)
 	}
 	return &masked
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"runtime"
 	"strconv"
 	"testing"
@@ -21,10 +22,18 @@ var programs = map[string]func(){"rollcall": main}
 func TestMain(m *testing.M) { testscript.Main(tidy{m}, programs) }
 
 // TestScripts runs testdata/*.txtar: command lines, what they print and what
-// they leave behind.
+// they leave behind. $EXAMPLES is the folder of the examples.
 func TestScripts(t *testing.T) {
+	examples, err := filepath.Abs("../../examples")
+	if err != nil {
+		t.Fatal(err)
+	}
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata", UpdateScripts: *update, RequireExplicitExec: true, RequireUniqueNames: true,
+		Setup: func(env *testscript.Env) error {
+			env.Setenv("EXAMPLES", examples)
+			return nil
+		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){"exits": exits, "mode": mode},
 	})
 }

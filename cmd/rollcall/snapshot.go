@@ -9,7 +9,10 @@ import (
 	"path/filepath"
 	"slices"
 
+	"github.com/rollcall-cli/rollcall/config"
 	"github.com/rollcall-cli/rollcall/internal/atomicfile"
+	consoles "github.com/rollcall-cli/rollcall/internal/console/all"
+	"github.com/rollcall-cli/rollcall/internal/console/wire"
 	"github.com/rollcall-cli/rollcall/internal/directory"
 	"github.com/rollcall-cli/rollcall/internal/directory/ldif"
 	"github.com/rollcall-cli/rollcall/internal/identity"
@@ -18,17 +21,17 @@ import (
 
 type snapshotCommand struct {
 	Output    string   `short:"o" required:"" placeholder:"DIR" help:"The folder of the files; it is made if it is not there."`
-	Directory []string `placeholder:"NAME" sep:"none" help:"Save only this directory; repeatable."`
+	Directory []string `placeholder:"NAME" sep:"none" help:"Save only this directory, and the console; repeatable."`
 }
 
 func (snapshotCommand) Help() string {
-	return `Saves what each directory returns as DIR/<directory>.ldif, which plan --snapshot DIR reads to the same plan. The files are replaced once every directory was read completely; else they stay as they are.
+	return `Saves what each directory returns as DIR/<directory>.ldif, and the accounts of the console as DIR/` + savedConsole + `, which plan --snapshot DIR reads to the same plan. The local console, which is the state, is not saved. The files are replaced once everything was read completely; else they stay as they are.
 
 Examples:
   rollcall snapshot -o monday
   rollcall plan --snapshot monday
 
-Exit codes: 0 done; 1 failed; 10 a directory could not be read completely; 12 credentials were refused; 70 internal error; 80 wrong usage; 130 interrupted.`
+Exit codes: 0 done; 1 failed; 10 a directory or the console could not be read completely; 12 credentials were refused; 70 internal error; 80 wrong usage; 130 interrupted.`
 }
 
 func (c *snapshotCommand) Run(s *session) (err error) {
@@ -43,8 +46,16 @@ func (c *snapshotCommand) Run(s *session) (err error) {
 	if err != nil {
 		return err
 	}
+	var paths []string
 	for _, name := range wanted {
-		if err := s.guard(reader.Directories, snapshotPath(c.Output, name)); err != nil {
+		paths = append(paths, snapshotPath(c.Output, name))
+	}
+	elsewhere := !consoles.Kind(cfg.Console.Kind).Embedded
+	if elsewhere {
+		paths = append(paths, filepath.Join(c.Output, savedConsole))
+	}
+	for _, path := range paths {
+		if err := s.guard(reader.Directories, path); err != nil {
 			return err
 		}
 	}
@@ -66,18 +77,50 @@ func (c *snapshotCommand) Run(s *session) (err error) {
 	if err != nil {
 		return err
 	}
-	progress.Update("writing", "directories", len(all))
-	if err := s.replaceAll(all); err != nil {
+	var files []snapshotFile
+	for _, f := range all {
+		files = append(files, snapshotFile{f.path, f.Write, fmt.Sprintf("%s: %s from %s", f.receipt.Name, counted(f.Objects(), "object"), f.receipt.Server)})
+	}
+	if elsewhere {
+		f, err := s.saveConsole(cfg, c.Output, progress)
+		if err != nil {
+			return err
+		}
+		files = append(files, f)
+	}
+	progress.Update("writing", "files", len(files))
+	if err := s.replaceAll(files); err != nil {
 		return err
 	}
 	progress.Clear()
-	for _, f := range all {
-		result := fmt.Sprintf("%s: %s from %s written to %s", f.receipt.Name, counted(f.Objects(), "object"), f.receipt.Server, f.path)
-		if _, err := fmt.Fprintln(s.stdout, render.Escape(result)); err != nil {
+	for _, f := range files {
+		if _, err := fmt.Fprintln(s.stdout, render.Escape(f.receipt+" written to "+f.path)); err != nil {
 			return fmt.Errorf("write to standard output: %w", err)
 		}
 	}
 	return nil
+}
+
+// snapshotFile is one of a snapshot, which is to be put at path, with what is said
+// of it.
+type snapshotFile struct {
+	path    string
+	write   func(io.Writer) error
+	receipt string
+}
+
+// saveConsole reads the console for a file in a folder.
+func (s *session) saveConsole(cfg *config.Config, folder string, progress *render.Progress) (snapshotFile, error) {
+	live, r, err := s.live(cfg, "", progress)
+	if err != nil {
+		return snapshotFile{}, err
+	}
+	from := wire.Saved{Name: r.Name, Kind: r.Kind, Product: r.Product, Version: r.Version, Facts: r.Facts}
+	receipt := r.Name + ": " + counted(r.Accounts, "account")
+	if product := render.Product(&r); product != "" {
+		receipt += " from " + product
+	}
+	return snapshotFile{filepath.Join(folder, savedConsole), func(w io.Writer) error { return wire.WriteAccounts(w, &from, live) }, receipt}, nil
 }
 
 // saved is the snapshot of a directory, which is to be put at path.
@@ -169,16 +212,16 @@ func (s *session) guard(directories []directory.Directory, path string) error {
 	return nil
 }
 
-// replaceAll puts snapshots in place. The first file is replaced once all are
-// written.
-func (s *session) replaceAll(all []saved) error {
-	if len(all) == 0 {
+// replaceAll puts files in place. The first one is replaced once all are written.
+func (s *session) replaceAll(files []snapshotFile) error {
+	if len(files) == 0 {
 		return nil
 	}
-	return atomicfile.Write(all[0].path, func(w io.Writer) error {
-		if err := all[0].Write(interruptibleWriter{s.ctx, w}); err != nil {
-			return fmt.Errorf("write %s: %w", all[0].path, err)
+	f := &files[0]
+	return atomicfile.Write(f.path, func(w io.Writer) error {
+		if err := f.write(interruptibleWriter{s.ctx, w}); err != nil {
+			return fmt.Errorf("write %s: %w", f.path, err)
 		}
-		return s.replaceAll(all[1:])
+		return s.replaceAll(files[1:])
 	})
 }

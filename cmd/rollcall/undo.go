@@ -19,7 +19,7 @@ type undoCommand struct {
 }
 
 func (undoCommand) Help() string {
-	return `Makes a plan that takes back what a run changed, as far as nobody has changed the accounts since, and says of the rest why not. An account that the run created goes out of service; nothing else is read or changed. Save the plan, review it, and apply it like any other.
+	return `Makes a plan that takes back what a run changed, as far as nobody has changed the accounts since, and says of the rest why not. What the run did not come to make is left alone, and so are records that went because the console had lost their accounts. An account that the run created goes out of service. The state and the console are read, no directory is, and nothing is changed. Save the plan, review it, and apply it like any other.
 
 The next plan of the directories makes the same changes again, unless the directories or the configuration have changed by then.
 
@@ -28,7 +28,7 @@ Examples:
   rollcall undo 12 -o text -o json=undo.json
   rollcall apply undo.json
 
-Exit codes: 0 done; 1 failed, or there is no such run, or it changed nothing; 70 internal error; 80 wrong usage; 130 interrupted.`
+Exit codes: 0 done; 1 failed, or there is no such run, or it changed nothing; 10 the console could not be read completely; 12 it refused the credentials; 70 internal error; 80 wrong usage; 130 interrupted.`
 }
 
 func (c *undoCommand) Validate() error { return positive("--expires", c.Expires) }
@@ -41,6 +41,10 @@ func (c *undoCommand) Run(s *session) error {
 	done, past, err := s.pastRun(c.Number)
 	if err != nil {
 		return err
+	}
+	if done.Outcome == run.Unfinished && done.Console != "" {
+		return hinted{fmt.Errorf("run %d goes on, or was ended from outside while it changed console %q", c.Number, done.Console),
+			"rollcall apply finds out first what it has changed; then it can be taken back"}
 	}
 	if !done.Outcome.Changed() {
 		return hinted{fmt.Errorf("run %d changed nothing: it ended as %s", c.Number, done.Outcome), "rollcall history lists the runs"}
@@ -55,15 +59,27 @@ func (c *undoCommand) Run(s *session) error {
 	for _, warning := range s.rewound() {
 		s.warn("%s", warning)
 	}
+	progress := render.NewProgress(s.stderr, s.err, s.now)
+	defer progress.Clear()
+	view, err := s.see(cfg, st, reading{}, progress)
+	progress.Clear()
+	if err != nil {
+		return err
+	}
+	in := plan.Input{Rules: cfg.Rules, Now: s.now()}
+	header := plan.Header{Undoes: c.Number, ToolVersion: release, Created: s.moment(), Lineage: st.Lineage, Serial: st.Serial, StateSum: st.Sum}
+	if err := s.consider(cfg, view, &in, &header); err != nil {
+		return err
+	}
 	var kept []plan.Kept
 	p, err := await(s, func() (p *plan.Plan, err error) {
-		p, kept = plan.Undo(readAs(&cfg.Rules, succeeded(done, past.Accounts)), plan.Input{Accounts: st.Accounts, Rules: cfg.Rules, Now: s.now()})
+		p, kept = plan.Undo(readAs(&cfg.Rules, succeeded(done, past.Accounts)), in)
 		return p, nil
 	})
 	if err != nil {
 		return err
 	}
-	p.Header = plan.Header{Undoes: c.Number, ToolVersion: release, Created: s.moment(), ConfigDigest: cfg.Digest(), Lineage: st.Lineage, Serial: st.Serial, StateSum: st.Sum}
+	p.Header, p.Drift = header, view.Drift
 	p.Expires = s.now().UTC().Truncate(time.Second).Add(c.Expires)
 	for _, k := range kept {
 		p.Warnings = append(p.Warnings, fmt.Sprintf("%s is not taken back: %s", k.Account, k.Why))

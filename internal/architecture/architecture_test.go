@@ -37,7 +37,7 @@ var may = map[string][]string{
 	"internal/redact":        {"internal/identity"},
 	"internal/repair":        {},
 	"internal/lint":          {"internal/identity", "internal/filter", "internal/directory", "internal/redact", "internal/repair", "plan"},
-	"internal/console":       {"internal/identity", "internal/settings", "plan", "apply"},
+	"internal/console":       {"internal/identity", "internal/settings", "internal/doctor", "plan", "apply"},
 	"internal/console/*":     {"internal/console", "internal/console/wire", "internal/identity", "internal/settings", "plan", "apply"},
 	"internal/console/wire":  {"internal/identity", "plan", "apply"},
 	"internal/console/all":   {"internal/console", "internal/console/*", "internal/settings"},

@@ -58,6 +58,14 @@ func (e *ReadError) Unwrap() error { return e.Err }
 // Hint says what to do next.
 func (e *ReadError) Hint() string { return e.Advice }
 
+// Quoting is an error whose text has in it what a console has said or written, which
+// may be anything.
+type Quoting interface {
+	error
+	// Quoted is that part of the text; "" for none.
+	Quoted() string
+}
+
 // RefusedError is a console that refused the credentials.
 type RefusedError struct {
 	Console string

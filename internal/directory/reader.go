@@ -111,7 +111,7 @@ func (r *Reader) Entries(ctx context.Context) (entries []identity.Entry, receipt
 func (r *Reader) Diagnose(ctx context.Context, now func() time.Time) (reports []*doctor.Report, err error) {
 	for i := range r.Directories {
 		d := &r.Directories[i]
-		report := &doctor.Report{Directory: d.Name}
+		report := &doctor.Report{Name: d.Name}
 		if able, ok := d.Source.(Diagnoser); ok {
 			report, err = able.Diagnose(ctx, d.Scopes, now, r.Progress)
 		} else {

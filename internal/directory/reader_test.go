@@ -96,7 +96,7 @@ func TestDiagnoseAny(t *testing.T) {
 	var got []string
 	for _, report := range reports {
 		for _, check := range report.Checks {
-			got = append(got, fmt.Sprintf("%s %s: %s %s", report.Kind, report.Directory, check.Name, check.Status))
+			got = append(got, fmt.Sprintf("%s %s: %s %s", report.Kind, report.Name, check.Name, check.Status))
 		}
 	}
 	want := []string{

@@ -1,5 +1,5 @@
-// Package doctor holds what a diagnosis of a directory is made of: named
-// checks in order, each with finding, evidence and remedy.
+// Package doctor holds what a diagnosis of a directory or of a console is made of:
+// named checks in order, each with finding, evidence and remedy.
 //
 // A check needs others to have passed. Where one of these has failed it is not
 // made, and says which one stands in its way:
@@ -46,10 +46,13 @@ const (
 	Files    = "files"
 	Read     = "read"
 	Entries  = "entries"
+	Reach    = "reach"
+	Facts    = "facts"
+	Finding  = "finding"
 )
 
 // Names are all names of checks, in the order in which they are made.
-var Names = []string{DNS, TCP, TLS, Signing, Login, Server, Password, Clock, Catalog, Base, Right, Paging, Ranges, Changes, Deleted, Files, Read, Entries}
+var Names = []string{DNS, TCP, TLS, Signing, Login, Server, Password, Clock, Catalog, Base, Right, Paging, Ranges, Changes, Deleted, Files, Read, Entries, Reach, Facts, Finding}
 
 // Check is one test and its outcome.
 type Check struct {
@@ -85,12 +88,12 @@ func (c *Check) end(s Status, finding, remedy string, evidence []string) {
 	c.Status, c.Finding, c.Remedy, c.Evidence = s, finding, remedy, evidence
 }
 
-// Report is the diagnosis of a directory.
+// Report is the diagnosis of a directory or of a console.
 type Report struct {
-	// Directory is its label, Kind that of the configuration.
-	Directory, Kind string
-	Checks          []*Check
-	// Refused is true if a server refused the login.
+	// Name is its label, Kind that of the configuration.
+	Name, Kind string
+	Checks     []*Check
+	// Refused is true if the credentials were refused.
 	Refused bool
 }
 

@@ -6,7 +6,7 @@ import (
 )
 
 func TestCheck(t *testing.T) {
-	r := &Report{Directory: "corp"}
+	r := &Report{Name: "corp"}
 	fail := func(c *Check) { c.Fail("nothing listens", "start it", "refused") }
 	pass := func(c *Check) { c.Pass("fine", "very") }
 	warn := func(c *Check) { c.Warn("late", "hurry") }

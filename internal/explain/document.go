@@ -21,6 +21,7 @@ type Document struct {
 	Outside    []Object    `json:"outside"`
 	Entries    []Entry     `json:"entries"`
 	Accounts   []Account   `json:"accounts"`
+	Drift      []Drift     `json:"drift"`
 	Steps      []Step      `json:"steps"`
 	Changes    []Row       `json:"changes"`
 	Rejections []Rejection `json:"rejections"`
@@ -155,13 +156,29 @@ type Account struct {
 	GUID         string `json:"guid"`
 	Username     string `json:"username"`
 	DN           string `json:"dn"`
-	// Standing is who stands behind it: "bound", "local", "unread" or "orphan".
+	// Standing is who stands behind it: "bound", "local", "unread", "orphan" or
+	// "foreign".
 	Standing string `json:"standing"`
+	// Owner is the configuration that a foreign one belongs to.
+	Owner string `json:"owner"`
 	// New is set for one that the console does not have yet.
 	New      bool   `json:"new"`
 	Frozen   bool   `json:"frozen"`
 	Withheld bool   `json:"withheld"`
 	Hold     string `json:"hold"`
+	// Remedy says what to do in the console so that it is not left as it is.
+	Remedy string `json:"remedy"`
+}
+
+// Drift is what somebody changed in the console by hand.
+type Drift struct {
+	Kind     string `json:"kind"`
+	Primary  string `json:"primary"`
+	Ref      string `json:"ref"`
+	Field    string `json:"field"`
+	Recorded string `json:"recorded"`
+	Found    string `json:"found"`
+	Message  string `json:"message"`
 }
 
 // Step is what a rule has said.

@@ -24,8 +24,10 @@ type Context struct {
 	Read          []string
 	// Directories are those that were searched.
 	Directories []Directory
-	// Mask replaces what identifies people.
-	Mask plan.Masker
+	// Mask replaces what identifies people, and the whole of Quoted, which are texts of
+	// the console.
+	Mask   plan.Masker
+	Quoted []string
 }
 
 // Directory is a directory of the configuration, and what was found there.
@@ -143,6 +145,7 @@ func New(x *plan.Explanation, c Context) *Document {
 	b.outside()
 	b.entries()
 	b.accounts()
+	b.drift()
 	b.changes()
 	b.rejections()
 	b.steps()
@@ -228,7 +231,12 @@ func (b *builder) subject() string {
 
 // mask replaces, in the sentences, what has its mask by now.
 func (b *builder) mask() {
-	text := func(s *string) { *s = b.m.Text(*s) }
+	text := func(s *string) {
+		for _, said := range b.c.Quoted {
+			*s = strings.ReplaceAll(*s, said, b.m.Name(said))
+		}
+		*s = b.m.Text(*s)
+	}
 	text(&b.d.Answer)
 	for n := range b.d.Warnings {
 		text(&b.d.Warnings[n])
@@ -480,6 +488,7 @@ func (b *builder) accounts() {
 		a := Account{
 			Aliases: []string{}, Type: of.Type.String(), Directory: of.Directory, GUID: b.m.GUID(of.GUID.String()), Username: b.m.Name(of.Username),
 			DN: b.m.DN(of.DN), Standing: f.Standing.String(), New: f.Before == nil, Frozen: f.Frozen, Withheld: f.Withheld, Hold: f.Hold,
+			Owner: f.Owner, Remedy: f.Remedy,
 		}
 		if f.Before != nil {
 			a.Primary, a.Status = b.m.Address(f.Before.Primary.String()), f.Before.Status.String()
@@ -493,6 +502,14 @@ func (b *builder) accounts() {
 		}
 		slices.Sort(a.Aliases)
 		b.d.Accounts = append(b.d.Accounts, a)
+	}
+}
+
+func (b *builder) drift() {
+	b.d.Drift = []Drift{}
+	for _, d := range b.x.Drift {
+		d = d.Redacted(b.m)
+		b.d.Drift = append(b.d.Drift, Drift{d.Kind.String(), d.Primary.String(), d.Ref, d.Field, d.Recorded, d.Found, d.Message()})
 	}
 }
 
@@ -557,6 +574,9 @@ func (b *builder) rejections() {
 // configuration and of the directory.
 func (b *builder) remedy(r *plan.Rejection) string {
 	domain := func(address string) string { return address[strings.LastIndexByte(address, '@')+1:] }
+	if r.Cause != "" || r.Other.Owner != "" { // the console says why
+		return r.Remedy()
+	}
 	switch r.Reason {
 	case plan.UnknownDomain:
 		if routing := r.Routing(); routing != "" {

@@ -30,12 +30,15 @@ func otherConsole(h *plan.Header) *plan.ConsoleReceipt {
 // kindOf names the kind of a console beside those of directories.
 func kindOf(c *plan.ConsoleReceipt) string { return clean(c.Kind) + " console" }
 
-// productOf is what a console calls itself, in one text or none.
+// Product is what a console calls itself, or "".
+func Product(c *plan.ConsoleReceipt) string { return strings.Trim(c.Product+" "+c.Version, " ") }
+
+// productOf is that in one text or none.
 func productOf(c *plan.ConsoleReceipt) []string {
-	if c.Product == "" && c.Version == "" {
-		return nil
+	if text := Product(c); text != "" {
+		return []string{text}
 	}
-	return []string{strings.Trim(c.Product+" "+c.Version, " ")}
+	return nil
 }
 
 // shares counts the accounts of a console by whose they are.

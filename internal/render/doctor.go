@@ -16,13 +16,23 @@ type Diagnosis struct {
 	// Version is that of the program, Created the time of the run.
 	Version string
 	Created time.Time
-	Reports []*doctor.Report
+	// Directories and Console are what was tested; Console may be nil.
+	Directories []*doctor.Report
+	Console     *doctor.Report
 }
 
-// count returns how many checks of all directories had an outcome.
+// Reports are those of the directories, and then that of the console.
+func (d *Diagnosis) Reports() []*doctor.Report {
+	if d.Console == nil {
+		return d.Directories
+	}
+	return append(slices.Clip(d.Directories), d.Console)
+}
+
+// count returns how many checks had an outcome.
 func (d *Diagnosis) count(s doctor.Status) int {
 	n := 0
-	for _, r := range d.Reports {
+	for _, r := range d.Reports() {
 		n += r.Count(s)
 	}
 	return n
@@ -67,15 +77,19 @@ func skippedAlike(checks []*doctor.Check) int {
 func DiagnosisText(w io.Writer, d *Diagnosis, opt TextOptions) error {
 	o := newPage(w, opt.Width, opt.Color)
 	names := 0
-	for _, r := range d.Reports {
+	for _, r := range d.Reports() {
 		for _, c := range r.Checks {
 			names = max(names, cells(c.Name))
 		}
 	}
 	const name = nested + 4 + gap
-	for _, r := range d.Reports {
-		o.put(bold, clean(r.Directory))
-		o.next(0, margin, styled(dim, clean(r.Kind)))
+	for _, r := range d.Reports() {
+		kind := clean(r.Kind)
+		if r == d.Console {
+			kind += " console"
+		}
+		o.put(bold, clean(r.Name))
+		o.next(0, margin, styled(dim, kind))
 		o.end()
 		subject := ""
 		for i := 0; i < len(r.Checks); i++ {
@@ -129,7 +143,7 @@ func DiagnosisJSON(w io.Writer, d *Diagnosis) error {
 		Evidence []string      `json:"evidence"`
 		Remedy   string        `json:"remedy"`
 	}
-	type directory struct {
+	type report struct {
 		Name    string  `json:"name"`
 		Kind    string  `json:"kind"`
 		Refused bool    `json:"refused"`
@@ -140,17 +154,25 @@ func DiagnosisJSON(w io.Writer, d *Diagnosis) error {
 		Version       string                `json:"rollcall_version"`
 		Created       time.Time             `json:"created"`
 		Summary       map[doctor.Status]int `json:"summary"`
-		Directories   []directory           `json:"directories"`
-	}{"1.0", d.Version, d.Created.UTC().Truncate(time.Second), map[doctor.Status]int{}, []directory{}}
+		Directories   []report              `json:"directories"`
+		Console       *report               `json:"console"`
+	}{"1.0", d.Version, d.Created.UTC().Truncate(time.Second), map[doctor.Status]int{}, []report{}, nil}
 	for _, s := range doctor.Statuses {
 		document.Summary[s] = d.count(s)
 	}
-	for _, r := range d.Reports {
-		list := directory{r.Directory, r.Kind, r.Refused, []check{}}
+	reported := func(r *doctor.Report) report {
+		list := report{r.Name, r.Kind, r.Refused, []check{}}
 		for _, c := range r.Checks {
 			list.Checks = append(list.Checks, check{c.Name, c.Subject, c.Status, c.Finding, append([]string{}, c.Evidence...), c.Remedy})
 		}
-		document.Directories = append(document.Directories, list)
+		return list
+	}
+	for _, r := range d.Directories {
+		document.Directories = append(document.Directories, reported(r))
+	}
+	if d.Console != nil {
+		console := reported(d.Console)
+		document.Console = &console
 	}
 	e := json.NewEncoder(w)
 	e.SetEscapeHTML(false)
@@ -163,12 +185,18 @@ func DiagnosisJSON(w io.Writer, d *Diagnosis) error {
 func DiagnosisMarkdown(w io.Writer, d *Diagnosis) error {
 	var b strings.Builder
 	var names []string
-	for _, r := range d.Reports {
-		names = append(names, markdown(r.Directory))
+	name := func(r *doctor.Report) string {
+		if r == d.Console {
+			return "console " + markdown(r.Name)
+		}
+		return markdown(r.Name)
+	}
+	for _, r := range d.Reports() {
+		names = append(names, name(r))
 	}
 	fmt.Fprintf(&b, "# rollcall doctor: %s\n\nrollcall %s, %s: %s\n\n", strings.Join(names, ", "), markdown(d.Version), moment(d.Created), d.totals())
-	for _, r := range d.Reports {
-		fmt.Fprintf(&b, "## %s\n\n| | check | of | finding | what to do |\n|---|---|---|---|---|\n", markdown(r.Directory))
+	for _, r := range d.Reports() {
+		fmt.Fprintf(&b, "## %s\n\n| | check | of | finding | what to do |\n|---|---|---|---|---|\n", name(r))
 		for _, c := range r.Checks {
 			finding := markdown(c.Finding)
 			for _, fact := range c.Evidence {

@@ -15,7 +15,7 @@ import (
 // sick is a diagnosis with every outcome, and with values that would like to
 // be more than values.
 func sick() *Diagnosis {
-	corp := &doctor.Report{Directory: "corp", Kind: "active_directory", Refused: true}
+	corp := &doctor.Report{Name: "corp", Kind: "active_directory", Refused: true}
 	dc1, dc2 := "ldaps://dc1.corp.example.com", "ldaps://dc2.corp.example.com"
 	dns := corp.Check(doctor.DNS, dc1, func(c *doctor.Check) {
 		c.Pass("dc1.corp.example.com is 192.0.2.1, 2001:db8::1", "192.0.2.1", "2001:db8::1")
@@ -38,12 +38,17 @@ func sick() *Diagnosis {
 	corp.Check(doctor.Clock, dc1, func(c *doctor.Check) { c.Skip("not tested, because the server does not tell its time") })
 	corp.Check(doctor.Paging, dc1, func(c *doctor.Check) { c.Pass("paged results are offered") })
 
-	lab := &doctor.Report{Directory: "lab", Kind: "ldif"}
+	lab := &doctor.Report{Name: "lab", Kind: "ldif"}
 	lab.Check(doctor.Files, "lab.ldif", func(c *doctor.Check) { c.Pass("the file can be opened", "lab.ldif, 120 octets") })
 	lab.Check(doctor.Entries, `scope "<b>|x|"`, func(c *doctor.Check) {
 		c.Warn("CN=\x1b[31mred\u202e,DC=*bold*|cell|[link](http://example.com) <script> &amp; `code`", "ask a@example.com\nor nobody")
 	})
-	return &Diagnosis{Version: "1.2.3", Created: time.Date(2026, 11, 21, 12, 0, 0, 5, time.FixedZone("", 3600)), Reports: []*doctor.Report{corp, lab}}
+	gateway := &doctor.Report{Name: "gateway", Kind: "exec"}
+	reach := gateway.Check(doctor.Reach, `console "gateway"`, func(c *doctor.Check) { c.Pass("the console answers") })
+	gateway.Check(doctor.Finding, "quota", func(c *doctor.Check) {
+		c.Warn("97 % of the licence is used", "buy\n|more|")
+	}, reach)
+	return &Diagnosis{Version: "1.2.3", Created: time.Date(2026, 11, 21, 12, 0, 0, 5, time.FixedZone("", 3600)), Directories: []*doctor.Report{corp, lab}, Console: gateway}
 }
 
 func diagnosisText(t *testing.T, opt TextOptions) string {
@@ -84,14 +89,14 @@ func TestDiagnosisJSON(t *testing.T) {
 	golden(t, "doctor.json", b.String())
 
 	b.Reset()
-	if err := DiagnosisJSON(&b, &Diagnosis{Reports: []*doctor.Report{{Directory: "empty"}}}); err != nil {
+	if err := DiagnosisJSON(&b, &Diagnosis{Directories: []*doctor.Report{{Name: "empty"}}}); err != nil {
 		t.Fatal(err)
 	}
 	var document map[string]any
 	if err := json.Unmarshal([]byte(b.String()), &document); err != nil {
 		t.Fatal(err)
 	}
-	if strings.Contains(b.String(), "null") {
+	if text, _, _ := strings.Cut(b.String(), `"console"`); strings.Contains(text, "null") {
 		t.Errorf("a list is null:\n%s", b.String())
 	}
 }

@@ -38,6 +38,7 @@ func ExplanationText(w io.Writer, d *explain.Document, opt TextOptions) error {
 	o.explainListed(d)
 	o.explainOutside(d)
 	o.explainAccounts(d)
+	o.explainDrift(d)
 	o.explainSteps(d)
 	o.explainRows(d)
 	o.explainActions(d)
@@ -282,7 +283,9 @@ func accountText(a *explain.Account) string {
 		status = "new"
 	}
 	parts := []string{status + " " + a.Type}
-	if a.Directory != "" {
+	if a.Owner != "" {
+		parts = append(parts, `configuration "`+a.Owner+`"`)
+	} else if a.Directory != "" {
 		parts = append(parts, "directory "+a.Directory)
 	} else if !a.New {
 		parts = append(parts, "local: no directory owns it")
@@ -343,6 +346,18 @@ func (o *page) explainAccounts(d *explain.Document) {
 		if a.DN != "" {
 			o.prose(nested, "", plain, clean(a.DN))
 		}
+	}
+	o.rest(more)
+}
+
+func (o *page) explainDrift(d *explain.Document) {
+	if len(d.Drift) == 0 {
+		return
+	}
+	o.section("Changed in the console by hand")
+	shown, more := told(d.Drift)
+	for i := range shown {
+		o.prose(margin, drifted.text+" ", drifted.style, clean(shown[i].Message))
 	}
 	o.rest(more)
 }
@@ -452,7 +467,8 @@ func standingText(r *explain.Rejection) string {
 	return ", since " + r.Since[:len(day)]
 }
 
-// remedies are what to do about the rejections, each once.
+// remedies are what to do about the rejections, and about accounts that the console
+// keeps as they are, each once.
 func remedies(d *explain.Document) []explain.Rejection {
 	type advice struct{ reason, remedy string }
 	var all []explain.Rejection
@@ -461,6 +477,12 @@ func remedies(d *explain.Document) []explain.Rejection {
 		if a := (advice{r.Reason, r.Remedy}); !known[a] {
 			known[a] = true
 			all = append(all, r)
+		}
+	}
+	for i := range d.Accounts {
+		a := &d.Accounts[i]
+		if a.Remedy != "" && !slices.ContainsFunc(all, func(r explain.Rejection) bool { return r.Remedy == a.Remedy }) {
+			all = append(all, explain.Rejection{Reason: "an account in the console that stays as it is", Remedy: a.Remedy})
 		}
 	}
 	return all

@@ -59,6 +59,11 @@ func explained() *explain.Document {
 			},
 			{NewPrimary: "new@example.com", Aliases: []string{}, Type: "list", NewStatus: "active", Directory: "lab", DN: hostile, Standing: "bound", New: true},
 			{Primary: "scan@example.com", NewPrimary: "scan@example.com", NewStatus: "inactive", Aliases: []string{}, Type: "user", Status: "inactive", Standing: "local", Hold: "case"},
+			{Primary: "dora@example.com", NewPrimary: "dora@example.com", NewStatus: "active", Aliases: []string{}, Type: "user", Status: "active", Standing: "foreign", Owner: hostile},
+			{Primary: "odd@example.com", NewPrimary: "odd@example.com", NewStatus: "active", Aliases: []string{}, Type: "user", Status: "active", Directory: "corp", NewDirectory: "corp", Standing: "bound", Frozen: true, Remedy: "correct it in the console"},
+		},
+		Drift: []explain.Drift{
+			{Kind: "changed", Primary: "ann@example.com", Ref: "u-17", Field: "display_name", Recorded: "Ann", Found: hostile, Message: "display_name of account ann@example.com is " + hostile},
 		},
 		Steps: []explain.Step{
 			{Rule: "guid", Meaning: "by GUID", Outcome: "bound", Message: `entry "CN=Ann Smith" stands behind account ann@example.com of directory "corp", by its GUID`, DN: ann.DN, Directory: "corp", Account: "ann@example.com"},

@@ -76,6 +76,14 @@ func ExplanationMarkdown(w io.Writer, d *explain.Document) error {
 		}
 		rest(more)
 	}
+	if len(d.Drift) > 0 {
+		line("\n## Changed in the console by hand\n")
+		shown, more := told(d.Drift)
+		for i := range shown {
+			line("* %s", markdown(shown[i].Message))
+		}
+		rest(more)
+	}
 	if len(d.Steps) > 0 {
 		line("\n## Why, rule by rule\n\n| rule | says |\n|---|---|")
 		shown, more := told(d.Steps)

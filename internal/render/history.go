@@ -86,7 +86,7 @@ func Runs(w io.Writer, runs []run.Run, opt TextOptions) error {
 	return o.flush()
 }
 
-// runHeader are the columns of a run, before those of the counts.
+// runHeader are the columns of a run, before those of the counts and of its console.
 var runHeader = []string{
 	"run", "started", "ended", "seconds", "user", "host", "mode", "command", "outcome", "reason", "plan", "serial", "serial_after",
 	"accounts", "applied", "withheld_accounts", "failed",
@@ -101,7 +101,7 @@ func RunsCSV(w io.Writer, runs []run.Run) error {
 	}
 	keys = append(keys, "rejection", "withheld", "left_out")
 	out := csv.NewWriter(w)
-	out.Write(slices.Concat(runHeader, keys))
+	out.Write(slices.Concat(runHeader, keys, []string{"console"}))
 	for i := range runs {
 		r := &runs[i]
 		ended := ""
@@ -116,7 +116,7 @@ func RunsCSV(w io.Writer, runs []run.Run) error {
 		for _, key := range keys {
 			row = append(row, strconv.Itoa(r.Summary[key]))
 		}
-		writeSafe(out, row)
+		writeSafe(out, append(row, r.Console))
 	}
 	out.Flush()
 	return out.Error()
@@ -157,6 +157,16 @@ func RowOutcomes(r *run.Record, changes []plan.AccountChange) func(*plan.Change)
 	}
 }
 
+// made counts the account changes that are recorded as made.
+func made(r *run.Record) (n int) {
+	for _, done := range r.Done {
+		if done {
+			n++
+		}
+	}
+	return n
+}
+
 // unreached counts the account changes that a run did not come to.
 func unreached(r *run.Record, changes []plan.AccountChange) int {
 	n := 0
@@ -194,6 +204,7 @@ func RunText(w io.Writer, r *run.Record, p *plan.Plan, opt TextOptions) error {
 	}
 	fact("by", r.User+" on "+r.Host+", "+mode(&r.Run))
 	fact("command", r.Command)
+	fact("console", r.Console)
 	fact("plan", r.Plan)
 	if r.Undoes > 0 {
 		fact("undoes", "run "+number(r.Undoes))
@@ -220,6 +231,8 @@ func RunText(w io.Writer, r *run.Record, p *plan.Plan, opt TextOptions) error {
 	}
 	o.end()
 	switch {
+	case r.Outcome == run.Unfinished && r.Done != nil:
+		o.prose(0, "unfinished: ", bold, count(made(r), "account change was", "account changes were")+" made by now, as far as is recorded; the run goes on, or was ended from outside, and the next one finds out")
 	case r.Outcome == run.Unfinished:
 		o.prose(0, "unfinished: ", bold, "the run goes on, or was ended from outside; the next one finds out")
 	case !r.Outcome.Changed() && len(p.Changes) > 0:

@@ -229,9 +229,9 @@ func browserTabs(t *testing.T, b *servertest.Browser) {
 		{servertest.Down, "All changes72", "All changes"},
 		{servertest.Right, "add7", "add"},
 		{servertest.Up + servertest.Left, "Summary", ""},
-		{servertest.Up, "Refusals21", "Refusals"},
+		{servertest.Up, "Refusals23", "Refusals"},
 		{servertest.Home, "Summary", ""},
-		{servertest.End, "Refusals21", "Refusals"},
+		{servertest.End, "Refusals23", "Refusals"},
 	} {
 		b.Press(step.keys)
 		if got := focused(); got != step.want {
@@ -248,7 +248,7 @@ func browserTabs(t *testing.T, b *servertest.Browser) {
 	}
 	roles := eval[[]string](t, b, `const table = document.getElementById("table");
 return [table.getAttribute("role"), table.getAttribute("aria-rowcount"), document.querySelector("#table thead th").scope, document.querySelector("#rows").getAttribute("aria-labelledby")]`)
-	if want := []string{"grid", fmt.Sprint(1 + 21 + plan.Reasons - 1), "col", "tab-rejections"}; !slices.Equal(roles, want) {
+	if want := []string{"grid", fmt.Sprint(1 + 23 + plan.Reasons - 1), "col", "tab-rejections"}; !slices.Equal(roles, want) {
 		t.Errorf("the table says %q, want %q", roles, want)
 	}
 }

@@ -66,6 +66,7 @@ func RunMarkdown(w io.Writer, past *run.Record, p *plan.Plan, full string) error
 	fact("started", second(past.Started))
 	fact("by", past.User+" on "+past.Host+", "+mode(&past.Run))
 	fact("command", past.Command)
+	fact("console", past.Console)
 	fact("rows", counts(&past.Run))
 	if past.Outcome.Changed() {
 		fact("state", fmt.Sprintf("version %d became %d", past.Serial, past.SerialAfter))

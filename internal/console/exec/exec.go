@@ -153,7 +153,7 @@ func (c *Console) Accounts(ctx context.Context, yield func(identity.Live) error)
 				return false, err
 			}
 			if refs[l.Account.Ref] {
-				return false, &breach{text: fmt.Sprintf("sent the account with ref %s twice", wire.Quote(l.Account.Ref)),
+				return false, &breach{text: "sent twice the account with ref ", quoted: wire.Quote(l.Account.Ref),
 					advice: "a read has each account once; a page of a list may have moved while it was read"}
 			}
 			refs[l.Account.Ref] = true
@@ -575,10 +575,13 @@ func (c *Console) say(to func(string), text string) {
 }
 
 // breach is how a connector has broken the protocol; its text goes on from "the
-// connector".
-type breach struct{ text, advice string }
+// connector", and ends with what the connector wrote.
+type breach struct{ text, advice, quoted string }
 
-func (b *breach) Error() string { return b.text }
+func (b *breach) Error() string { return b.text + b.quoted }
+
+// Quoted is what the connector wrote.
+func (b *breach) Quoted() string { return b.quoted }
 
 func (b *breach) Hint() string {
 	return cmp.Or(b.advice, "this is a fault of the connector: docs/console-protocol.md says what is expected, and rollcall console test looks for such faults")

@@ -66,7 +66,7 @@ var readFaults = []fault{
 	{"is not complete", says("read", `{"id":%d,"accounts":0}`),
 		`the connector ended its accounts without "complete": true: "{"id":2,"accounts":0}"`, "could not read all"},
 	{"sends one twice", says("read", `{"id":%d,"account":{"ref":"u-1"}}`, `{"id":%d,"account":{"ref":"u-1"}}`),
-		`the connector sent the account with ref "u-1" twice: "{"id":2,"account":{"ref":"u-1"}}"`, "a page of a list"},
+		`the connector sent twice the account with ref "u-1": "{"id":2,"account":{"ref":"u-1"}}"`, "a page of a list"},
 	{"has no ref", says("read", `{"id":%d,"account":{"primary":"ann@example.com"}}`),
 		`the connector sent account "ann@example.com" without a ref: "{"id":2,"account":{"primary":"ann@example.com"}}"`, `"ref_stable": false`},
 	{"answers something else", says("read", `{"id":%d,"done":3}`),

@@ -270,13 +270,13 @@ func (p *process) listen(log *os.File) {
 	}
 }
 
-// logged returns the last line of the log, as messages end with it, and how many
-// lines there were.
-func (p *process) logged() (last string, lines int) {
+// logged adds the last lines of the log to a breach, and returns how many lines
+// there were.
+func (p *process) logged(b *breach) (lines int) {
 	p.log.Lock()
 	defer p.log.Unlock()
 	if len(p.log.last) == 0 {
-		return "", 0
+		return 0
 	}
 	quoted := make([]string, len(p.log.last))
 	for i, line := range p.log.last {
@@ -285,7 +285,8 @@ func (p *process) logged() (last string, lines int) {
 		}
 		quoted[i] = line
 	}
-	return "; the last on standard error: " + strings.Join(quoted, " | "), p.log.lines
+	b.text, b.quoted = b.text+"; the last on standard error: ", strings.Join(quoted, " | ")
+	return p.log.lines
 }
 
 // greet says hello, and learns what the connector says of itself.
@@ -431,9 +432,14 @@ func (p *process) shut() {
 
 // broken ends a process that has broken the protocol with a line.
 func (p *process) broken(b *breach, line []byte) *breach {
-	text := p.c.secrets.clean(b.text) + ": " + p.c.secrets.excerpt(line)
+	text, quoted := p.c.secrets.clean(b.text), p.c.secrets.excerpt(line)
+	if b.quoted == "" {
+		text += ": "
+	} else {
+		quoted = p.c.secrets.clean(b.quoted) + ": " + quoted
+	}
 	p.end()
-	return &breach{text, b.advice}
+	return &breach{text, b.advice, quoted}
 }
 
 // failed says why there is no line.
@@ -443,16 +449,16 @@ func (p *process) failed(err error, before string) *breach {
 	switch {
 	case p.silent.Load():
 		p.end()
-		last, lines := p.logged()
+		var log breach
 		text := fmt.Sprintf("was silent for %v before %s", p.c.o.Timeout, before)
-		if lines > 0 {
+		if lines := p.logged(&log); lines > 0 {
 			text += fmt.Sprintf(", but wrote %d lines to standard error", lines)
 		}
-		return &breach{text + last, "a connector that needs long says so in progress answers; raise timeout in the console block where it cannot"}
+		return &breach{text + log.text, "a connector that needs long says so in progress answers; raise timeout in the console block where it cannot", log.quoted}
 	case err == wire.ErrLong:
-		return p.broken(&breach{fmt.Sprintf("wrote more than %d MiB without a newline", wire.MaxLine>>20), advice}, rest)
+		return p.broken(&breach{text: fmt.Sprintf("wrote more than %d MiB without a newline", wire.MaxLine>>20), advice: advice}, rest)
 	case err == wire.ErrCut:
-		return p.broken(&breach{"ended its output in the middle of a line", advice}, rest)
+		return p.broken(&breach{text: "ended its output in the middle of a line", advice: advice}, rest)
 	}
 	return p.died(before)
 }
@@ -469,8 +475,9 @@ func (p *process) died(before string) *breach {
 	case <-p.log.ended:
 	case <-time.After(p.c.grace):
 	}
-	last, _ := p.logged()
-	return &breach{how + " before " + before + last, "its log says why; rollcall console test tries a connector by itself"}
+	b := &breach{text: how + " before " + before, advice: "its log says why; rollcall console test tries a connector by itself"}
+	p.logged(b)
+	return b
 }
 
 // bye asks the process to end, and sees to it that it does.
@@ -482,17 +489,20 @@ func (p *process) bye() error {
 	p.write(fmt.Appendf(nil, `{"id":%d,"type":"bye"}`+"\n", p.id))
 	p.shut()
 	var stray error
+	wrote := func(line []byte) error {
+		return fmt.Errorf("console %q: the connector %w", p.c.o.Label, &breach{text: "wrote something that belongs to no request: ", quoted: p.c.secrets.excerpt(line)})
+	}
 	for {
 		line, err := p.lines.Next()
 		if err != nil {
 			break
 		}
 		if l, err := p.decoder.Line(line); stray == nil && (err != nil || l.ID != p.id) {
-			stray = fmt.Errorf("console %q: the connector wrote something that belongs to no request: %s", p.c.o.Label, p.c.secrets.excerpt(line))
+			stray = wrote(line)
 		}
 	}
 	if rest := p.lines.Rest(); len(rest) > 0 && stray == nil {
-		stray = fmt.Errorf("console %q: the connector wrote something that belongs to no request: %s", p.c.o.Label, p.c.secrets.excerpt(rest))
+		stray = wrote(rest)
 	}
 	<-p.ended
 	<-p.log.ended

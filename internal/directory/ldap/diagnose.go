@@ -25,7 +25,7 @@ import (
 // everything else that a read needs. It changes nothing, and stops to log in
 // once a server has refused it. The error is that of ctx.
 func (s *Source) Diagnose(ctx context.Context, scopes []directory.Scope, now func() time.Time, progress func(directory.Progress)) (*doctor.Report, error) {
-	d := &diagnosis{Source: s, now: now, Report: doctor.Report{Directory: s.options.Label}}
+	d := &diagnosis{Source: s, now: now, Report: doctor.Report{Name: s.options.Label}}
 	d.all(ctx, scopes, progress)
 	if d.conn != nil {
 		d.conn.close()

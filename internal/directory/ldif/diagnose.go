@@ -15,7 +15,7 @@ import (
 // Diagnose tests that the files are there, can be opened, and are complete. The
 // error is that of ctx.
 func (s *Source) Diagnose(ctx context.Context, scopes []directory.Scope, _ func() time.Time, progress func(directory.Progress)) (*doctor.Report, error) {
-	r := &doctor.Report{Directory: s.label}
+	r := &doctor.Report{Name: s.label}
 	subject := strings.Join(s.patterns, ", ")
 	files := r.Check(doctor.Files, subject, s.files)
 	directory.Examine(ctx, s, subject, scopes, r, progress, files)

@@ -80,7 +80,7 @@ func contract(t *testing.T, s *Subject, w World) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if r := reports[0]; r.Directory != label || r.Kind != s.Kind.Name || r.Refused || r.Count(doctor.Failed) > 0 {
+		if r := reports[0]; r.Name != label || r.Kind != s.Kind.Name || r.Refused || r.Count(doctor.Failed) > 0 {
 			t.Errorf("%+v", r)
 			for _, c := range r.Checks {
 				t.Logf("%+v", c)
