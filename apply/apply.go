@@ -158,6 +158,7 @@ const (
 // cannot be used any more. A console that publishes has then published nothing.
 func Run(ctx context.Context, job Job) (Result, error) {
 	r := newRun(job)
+	r.lost = job.Ledger.lost(job.Changes)
 	err := r.all(ctx)
 	if err == nil && r.job.Verify {
 		err = r.verify(ctx)
@@ -173,6 +174,7 @@ type runner struct {
 	giver    map[identity.Address]int32 // who gives an address up
 	taker    map[identity.Address]int32 // who gets one that was given up
 	round    []int32                    // of the changes of a family that is sorted, from 1; else 0
+	lost     map[owner]identity.Address // records of accounts that are to be created again
 	toVerify []int32
 
 	mu      sync.Mutex // of all below
@@ -489,7 +491,7 @@ func (r *runner) name(i int32) identity.Address {
 func (r *runner) knownOf(i int32) Known {
 	switch c := &r.changes[i]; {
 	case c.Before == nil:
-		return Known{}
+		return Known{Recorded: r.lost[ownerOf(c.Result())]}
 	case c.Gone:
 		return Known{Recorded: c.Before.Primary} // whoever may have the address now
 	default:

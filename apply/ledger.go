@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/rollcall-cli/rollcall/internal/identity"
+	"github.com/rollcall-cli/rollcall/plan"
 )
 
 // Ledger is what a state records of the accounts of a console, and changes while
@@ -180,6 +181,45 @@ func (l *Ledger) displaced(all []identity.Account, placed map[identity.Address]i
 		placed[now] = l.placed[a.Primary]
 		a.Primary, a.Aliases = now, slices.DeleteFunc(slices.Clone(a.Aliases), func(x identity.Address) bool { return x == now })
 		all = slices.Insert(all, n, a)
+	}
+	return all
+}
+
+// owner is who owns an account.
+type owner struct {
+	directory string
+	guid      identity.GUID
+}
+
+func ownerOf(a *identity.Account) owner { return owner{a.Directory, a.GUID} }
+
+// owners returns the primaries of the accounts of the ledger by their owners.
+func (l *Ledger) owners() map[owner][]identity.Address {
+	all := map[owner][]identity.Address{}
+	for i := range l.accounts {
+		o := ownerOf(&l.accounts[i])
+		all[o] = append(all[o], l.accounts[i].Primary)
+	}
+	return all
+}
+
+// lost returns the primaries of the records whose owners get an account although they
+// have a record: the console has it no more.
+func (l *Ledger) lost(changes []plan.AccountChange) map[owner]identity.Address {
+	if l.placed == nil {
+		return nil
+	}
+	created := map[owner]bool{}
+	for i := range changes {
+		if c := &changes[i]; c.Before == nil {
+			created[ownerOf(c.Result())] = true
+		}
+	}
+	all := map[owner]identity.Address{}
+	for i := range l.accounts {
+		if o := ownerOf(&l.accounts[i]); created[o] {
+			all[o] = l.accounts[i].Primary
+		}
 	}
 	return all
 }

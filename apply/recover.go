@@ -180,23 +180,6 @@ func subject(c *plan.AccountChange) *identity.Account {
 	return cmp.Or(c.Result(), c.Before)
 }
 
-// owner is who owns an account.
-type owner struct {
-	directory string
-	guid      identity.GUID
-}
-
-// owners returns the primaries of the accounts of the ledger by their owners.
-func (l *Ledger) owners() map[owner][]identity.Address {
-	all := map[owner][]identity.Address{}
-	for i := range l.accounts {
-		a := &l.accounts[i]
-		o := owner{a.Directory, a.GUID}
-		all[o] = append(all[o], a.Primary)
-	}
-	return all
-}
-
 // recordOf returns the primary of the record that a change is of: of its account
 // before or, where the ledger was saved in between, after; zero for none.
 func (l *Ledger) recordOf(owned map[owner][]identity.Address, c *plan.AccountChange, after *identity.Account) identity.Address {
@@ -204,7 +187,7 @@ func (l *Ledger) recordOf(owned map[owner][]identity.Address, c *plan.AccountCha
 		if a == nil || a.Local() {
 			continue
 		}
-		records := owned[owner{a.Directory, a.GUID}]
+		records := owned[ownerOf(a)]
 		if len(records) == 1 {
 			return records[0]
 		}

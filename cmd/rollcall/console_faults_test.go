@@ -313,9 +313,14 @@ func (p *premises) edit(w *company) error {
 	r := w.random
 	return withVault(p.console(), func(v *vault) bool {
 		at := time.Now().Add(-time.Hour).UnixMilli()
+		rows := make([]*vaultRow, len(v.Rows))
+		for i := range v.Rows {
+			rows[i] = &v.Rows[i]
+		}
+		slices.SortFunc(rows, func(a, b *vaultRow) int { return strings.Compare(a.name(), b.name()) })
 		for range r.IntN(3) {
-			i := r.IntN(len(v.Rows))
-			was := v.Rows[i].now()
+			row := rows[r.IntN(len(rows))]
+			was := row.now()
 			if was == nil || was.Owner != nil && was.Owner.By != faultyOwner || was.Attributes["number"] == "" {
 				continue
 			}
@@ -331,11 +336,11 @@ func (p *premises) edit(w *company) error {
 				}
 			case 3:
 				if a.Status == "active" {
-					v.Rows[i].set(nil, at)
+					row.set(nil, at)
 					continue
 				}
 			}
-			v.Rows[i].set(&a, at)
+			row.set(&a, at)
 		}
 		return true
 	})
@@ -377,7 +382,7 @@ func (w *company) begin(dir string) (*premises, error) {
 		if err := errors.Join(p.configure(w, time.Minute), p.write("corp.ldif", w.ldif())); err != nil {
 			return nil, err
 		}
-		if _, err := p.undisturbed("apply", "--auto-approve"); err != nil {
+		if _, err := p.undisturbed("apply", "--auto-approve", "--lock-timeout", "1m"); err != nil {
 			return p, err
 		}
 	}
@@ -404,7 +409,8 @@ func (w *company) begin(dir string) (*premises, error) {
 // settle waits until the console shows all that was done.
 func (p *premises) settle(w *company) error {
 	if w.facts.Settles > 0 {
-		time.Sleep(time.Duration(w.facts.Settles * float64(time.Second)))
+		// Times are recorded to the second.
+		time.Sleep(time.Second + time.Duration(w.facts.Settles*float64(time.Second)))
 	}
 	return nil
 }
@@ -415,7 +421,7 @@ func (p *premises) end(w *company) (console, ledger, others []string, err error)
 	if err := errors.Join(p.configure(w, time.Minute), p.settle(w)); err != nil {
 		return nil, nil, nil, err
 	}
-	if _, err := p.undisturbed("apply", "--auto-approve"); err != nil {
+	if _, err := p.undisturbed("apply", "--auto-approve", "--lock-timeout", "1m"); err != nil {
 		return nil, nil, nil, err
 	}
 	out, err := p.undisturbed("plan", "-o", "json")
@@ -592,7 +598,7 @@ func (p *premises) state(w *company) (console, ledger, others []string, err erro
 func (p *premises) disturb(w *company, seed uint64, sum *tally) error {
 	r := rand.New(rand.NewPCG(seed, 2))
 	for n := range 1 + r.IntN(4) {
-		f := faults{Seed: seed*10 + uint64(n), Rate: []int{0, 5, 20, 40}[r.IntN(4)], Linger: time.Duration(r.IntN(60)) * time.Millisecond, Late: 400 * time.Millisecond}
+		f := faults{Seed: seed*10 + uint64(n), Rate: []int{0, 10, 30, 60}[r.IntN(4)], Linger: time.Duration(r.IntN(60)) * time.Millisecond, Late: 400 * time.Millisecond}
 		if f.Rate == 0 || r.IntN(100) < 75 {
 			f.KillAt = 1 + r.IntN(8+r.IntN(40))
 			f.Signal = int(syscall.SIGKILL)

@@ -60,7 +60,6 @@ func (f *vaultFacts) unstable() bool { return f.RefStable != nil }
 
 // vaultRow is an account with its past.
 type vaultRow struct {
-	// Ours tells that it was created by us, or that it is known to belong to us.
 	Versions []vaultVersion
 }
 
@@ -93,6 +92,16 @@ type ownerMark struct {
 
 // now is the account as it is, or nil.
 func (r *vaultRow) now() *holding { return r.Versions[len(r.Versions)-1].Account }
+
+// name tells the row from others: by its entry, or by the address that it had first.
+func (r *vaultRow) name() string {
+	for _, v := range r.Versions {
+		if v.Account != nil {
+			return cmp.Or(v.Account.Attributes["number"], v.Account.Primary)
+		}
+	}
+	return ""
+}
 
 // seen is the account as it was at a time, or nil.
 func (r *vaultRow) seen(at int64) *holding {
@@ -275,9 +284,13 @@ func (c *faulty) count(what string) (n int) {
 }
 
 // chance reports whether something goes wrong that is so many times as likely as
-// others.
+// others. Most of that happens while changes are made.
 func (c *faulty) chance(times int) bool {
-	return c.random != nil && c.random.IntN(1000) < c.faults.Rate*times
+	most := 1000
+	if !c.applying {
+		most = 20_000
+	}
+	return c.random != nil && c.random.IntN(most) < c.faults.Rate*times
 }
 
 // point is where rollcall or the connector may be killed, or the connector be slow.

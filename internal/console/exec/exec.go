@@ -235,8 +235,12 @@ func (c *Console) changeSome(ctx context.Context, kind string, steps []apply.Ste
 		return nil
 	}
 	index := make(map[string]int, len(steps))
+	refs := make(map[string]bool, len(steps)) // which no account that is created has
 	for i := range steps {
 		index[steps[i].Key] = i
+		if !steps[i].Creates() {
+			refs[steps[i].Live.Ref] = true
+		}
 	}
 	body := append(append([]byte(`,"changes":[`), changes...), ']')
 	var n int
@@ -252,6 +256,12 @@ func (c *Console) changeSome(ctx context.Context, kind string, steps []apply.Ste
 			a, err := c.answer(l, &steps[i])
 			if err != nil {
 				return false, err
+			}
+			if steps[i].Creates() && a.Err == nil && !c.Facts().Unstable {
+				if refs[a.Ref] {
+					return false, &breach{text: fmt.Sprintf("created the account of change %s with ref %s, which another account has", wire.Quote(*l.Key), wire.Quote(a.Ref))}
+				}
+				refs[a.Ref] = true
 			}
 			answered[i] = true
 			n++
