@@ -107,7 +107,7 @@ func (s *session) try(cfg *config.Config, m *made) error {
 			told("would refuse %s more", counted(len(tried.Refused)-most, "change"))
 			break
 		}
-		told("would refuse to change %s: %s", f.Account, f.Error)
+		told("would refuse to change %s: %s", f.Account, s.said(f.Error))
 	}
 	if tried.Untried > 0 {
 		told("cannot try %s that take several steps", counted(tried.Untried, "change"))
@@ -208,7 +208,7 @@ func (s *session) follow(progress *render.Progress, c *config.Console, e apply.E
 		s.note("console %q gave no answer to %s: looking up what became of it", c.Name, counted(e.Steps, "change"))
 	case apply.Waiting:
 		progress.Clear()
-		s.note("console %q: %v; trying again in %v", c.Name, e.Err, e.For.Round(time.Second/10))
+		s.note("console %q: %s; trying again in %v", c.Name, s.errorText(e.Err), e.For.Round(time.Second/10))
 	}
 }
 
