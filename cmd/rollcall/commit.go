@@ -107,7 +107,7 @@ func (s *session) try(cfg *config.Config, m *made) error {
 			told("would refuse %s more", counted(len(tried.Refused)-most, "change"))
 			break
 		}
-		told("would refuse to change %s: %s", f.Account, f.Error)
+		told("would refuse to change %s: %s", f.Account, s.said(f.Error))
 	}
 	if tried.Untried > 0 {
 		told("cannot try %s that take several steps", counted(tried.Untried, "change"))
@@ -198,7 +198,7 @@ func (s *session) follow(progress *render.Progress, c *config.Console, e apply.E
 		progress.Clear()
 		why := "there was no answer, and nothing was made"
 		if e.Err != nil {
-			why = e.Err.Error()
+			why = s.errorText(e.Err)
 		}
 		s.note("console %q: %s; trying again in %v", c.Name, why, e.For.Round(time.Second/10))
 	}
