@@ -62,12 +62,8 @@ func Moved(p *plan.Plan, accounts []identity.Account) error {
 	wanted, gone := map[identity.Address]*identity.Account{}, map[identity.Address]bool{}
 	for i := range p.Accounts {
 		c := &p.Accounts[i]
-		for _, x := range lacking(c.Result(), c.Before) {
-			wanted[x] = c.Result()
-		}
-		for _, x := range lacking(c.Before, c.Result()) {
-			gone[x] = true
-		}
+		lacking(c.Result(), c.Before, func(x identity.Address) { wanted[x] = c.Result() })
+		lacking(c.Before, c.Result(), func(x identity.Address) { gone[x] = true })
 		if c.Before == nil || c.Gone {
 			continue
 		}

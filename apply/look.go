@@ -2,6 +2,7 @@ package apply
 
 import (
 	"context"
+	"errors"
 	"maps"
 	"slices"
 	"strings"
@@ -38,24 +39,44 @@ func indexed(live []identity.Live, l *Ledger) *index {
 	return x
 }
 
-// of returns the account that a step was for, as it is now, or nil.
-func (x *index) of(was *identity.Live, after *identity.Account) *identity.Live {
-	switch {
-	case was.Ref != "":
+// of returns the account that a step was for, as it is now, or nil. A key that is
+// not stable may be nobody's by now, or another account's.
+func (x *index) of(f *plan.Facts, s *Step) *identity.Live {
+	was := s.Live
+	if was.Ref != "" && !f.Unstable {
 		return x.byRef[was.Ref]
-	case !was.Mark.IsZero():
-		return x.byMark[was.Mark]
 	}
-	if l := x.byAddress[was.Primary]; l != nil && l.Primary == was.Primary {
-		return l
+	marks, primaries := []identity.Mark{was.Mark}, []identity.Address{was.Primary}
+	if s.After != nil {
+		marks, primaries = append(marks, mark(s.By, s.After)), append(primaries, s.After.Primary)
 	}
-	if after == nil {
-		return nil
+	if f.Marks {
+		for _, m := range marks {
+			if l := x.byMark[m]; l != nil {
+				return l
+			}
+		}
 	}
-	if l := x.byAddress[after.Primary]; l != nil && l.Primary == after.Primary {
-		return l
+	for _, p := range primaries {
+		if l := x.byAddress[p]; l != nil && l.Primary == p && (l.Mark.IsZero() || slices.Contains(marks, l.Mark)) {
+			return l
+		}
 	}
 	return nil
+}
+
+// created returns the account that a step has created, which is said to have the ref.
+// A connector may have confused the answers of two changes: then another account is
+// what was asked for.
+func (x *index) created(f *plan.Facts, s *Sent, ref string) *identity.Live {
+	said := x.byRef[ref]
+	if said != nil && said.Primary == s.After.Primary {
+		return said
+	}
+	if l := x.byAddress[s.After.Primary]; l != nil && len(differing(f, s, l)) == 0 {
+		return l
+	}
+	return said
 }
 
 // verdict is what a look at accounts says of a step without an answer.
@@ -98,7 +119,7 @@ func (x *index) judge(f *plan.Facts, s *Sent) (verdict, *identity.Live) {
 		}
 		return undecidable, l
 	}
-	l := x.of(s.Live, s.After)
+	l := x.of(f, &s.Step)
 	switch {
 	case s.Removes() && l == nil:
 		return wasMade, nil
@@ -227,23 +248,40 @@ func foundAs(f *plan.Facts, l *identity.Live, want *identity.Account) *identity.
 	return &found
 }
 
-// get reads the accounts of steps.
+// get reads the accounts of steps. What the console cannot do now is tried again.
 func (r *runner) get(ctx context.Context, tasks []*task) ([]identity.Live, error) {
 	refs, addresses := map[string]bool{}, map[identity.Address]bool{}
 	for _, t := range tasks {
 		if t.Live != nil {
 			if t.Live.Ref != "" {
 				refs[t.Live.Ref] = true
-			} else {
+			}
+			if t.Live.Ref == "" || r.facts.Unstable {
 				t.Live.EachAddress(func(x identity.Address) { addresses[x] = true })
 			}
 		}
 		if t.answer.Ref != "" {
 			refs[t.answer.Ref] = true
-		} else {
+		}
+		if t.answer.Ref == "" || r.changes[t.Change].Before == nil || r.facts.Unstable {
 			t.After.EachAddress(func(x identity.Address) { addresses[x] = true })
 		}
 	}
 	delete(addresses, identity.Address{})
-	return r.job.Console.Get(ctx, slices.Sorted(maps.Keys(refs)), slices.SortedFunc(maps.Keys(addresses), identity.Address.Compare))
+	byRef, byAddress := slices.Sorted(maps.Keys(refs)), slices.SortedFunc(maps.Keys(addresses), identity.Address.Compare)
+	for attempt := 1; ; attempt++ {
+		live, err := r.job.Console.Get(ctx, byRef, byAddress)
+		var e *Error
+		if !errors.As(err, &e) || attempt >= r.job.Attempts || e.Code != Throttled && e.Code != Temporary {
+			return live, err
+		}
+		pause := e.RetryAfter
+		if pause == 0 {
+			pause = jittered(attempt)
+		}
+		r.job.Listen(Waiting{Err: e, For: pause})
+		if err := r.job.Wait(ctx, pause); err != nil {
+			return nil, err
+		}
+	}
 }

@@ -319,7 +319,7 @@ func (w *world) job(changes []plan.AccountChange, l *Ledger, j *memory) Job {
 		},
 		Now:    func() time.Time { return w.now },
 		Wait:   func(ctx context.Context, d time.Duration) error { w.now = w.now.Add(d); return ctx.Err() },
-		Random: func() string { w.refs++; return fmt.Sprint("x", w.refs) },
+		Random: func() string { w.refs++; return fmt.Sprintf("x%012d", w.refs) },
 	}
 }
 
@@ -447,3 +447,5 @@ func times(n uint64) uint64 {
 	}
 	return n
 }
+
+func byPrimary(a, b identity.Account) int { return a.Primary.Compare(b.Primary) }

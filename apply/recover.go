@@ -14,8 +14,8 @@ import (
 // sent.
 type Interrupted struct {
 	Changes []plan.AccountChange
-	// Sent are the steps in the order in which they were sent. A step is there
-	// once, however often it was tried.
+	// Sent are the steps in the order in which they were sent. A step that was tried
+	// again may be there again, and counts as it was sent last.
 	Sent []Sent
 	// Answers are those that came, by key.
 	Answers map[string]Answer
@@ -51,13 +51,16 @@ type Recovered struct {
 func Recover(of Interrupted, l *Ledger, live []identity.Live, facts plan.Facts, now time.Time) (Recovered, error) {
 	seen := indexed(live, l)
 	owned := l.owners()
+	if len(of.Sent) > 0 {
+		seen.movedIn(l, &facts, of.Sent[0].By)
+	}
 	answers := map[string]Answer{}
 	for key, a := range of.Answers {
 		answers[key] = a
 	}
 	var out Recovered
 	unsure := map[int]bool{}
-	for i := range of.Sent {
+	for i := range slices.Backward(of.Sent) {
 		s := &of.Sent[i]
 		if _, answered := answers[s.Key]; answered {
 			continue
@@ -116,11 +119,16 @@ func Recover(of Interrupted, l *Ledger, live []identity.Live, facts plan.Facts, 
 		var placed identity.Placed
 		switch {
 		case made:
+			if a := answers[s.Key]; s.Creates() && a.Ref != "" {
+				if l := seen.created(&facts, s, a.Ref); l != nil && l.Ref != a.Ref {
+					answers[s.Key] = Answer{Ref: l.Ref, Rev: l.Rev, Found: l}
+				}
+			}
 			after, placed = c.Result(), placedBy(s, answers[s.Key], &facts, c.Result())
 		case s != nil && s.After != nil:
 			after, placed = s.After, placedBy(s, answers[s.Key], &facts, s.After)
 		case unsure[i]:
-			after, placed = c.Result(), identity.Placed{Undecided: true, Applied: now.UTC().Truncate(time.Second)}
+			after, placed = c.Result(), identity.Placed{Undecided: true, Applied: identity.Moment(now)}
 		default:
 			continue
 		}
@@ -136,6 +144,20 @@ func Recover(of Interrupted, l *Ledger, live []identity.Live, facts plan.Facts, 
 		}
 	}
 	return out, nil
+}
+
+// movedIn tells the ledger which of its accounts have another primary now.
+func (x *index) movedIn(l *Ledger, f *plan.Facts, by string) {
+	for i := range l.accounts {
+		a := &l.accounts[i]
+		live := x.byMark[mark(by, a)]
+		if ref := l.placed[a.Primary].Ref; live == nil && ref != "" && !f.Unstable {
+			live = x.byRef[ref]
+		}
+		if live != nil && live.Primary != a.Primary && !live.Primary.IsZero() {
+			l.Moved(a.Primary, live.Primary)
+		}
+	}
 }
 
 // placedBy is what the ledger knows of an account that a step has left as after.

@@ -2,12 +2,10 @@ package apply
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
 	mathrand "math/rand/v2"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/rollcall-cli/rollcall/internal/identity"
@@ -43,9 +41,7 @@ const (
 // tried again. An error ends the run: the console cannot be used any more, or the
 // journal cannot be written.
 func (r *runner) send(ctx context.Context, tasks []*task) error {
-	for i := range tasks {
-		tasks[i].At = r.job.Now().UTC().Truncate(time.Second)
-	}
+	r.keyed(tasks)
 	if err := r.intend(ctx, tasks); err != nil {
 		return err
 	}
@@ -90,7 +86,12 @@ func (r *runner) send(ctx context.Context, tasks []*task) error {
 				for _, t := range again {
 					t.answered, t.answer = false, Answer{}
 				}
-				open = again
+				if open = again; r.facts.Settles > 0 {
+					// From now on it takes a while until it is seen.
+					if err := r.intend(ctx, open); err != nil {
+						return err
+					}
+				}
 				continue
 			}
 		}
@@ -145,27 +146,6 @@ func (r *runner) request(ctx context.Context, tasks []*task) error {
 	})
 }
 
-// intend writes steps into the journal.
-func (r *runner) intend(ctx context.Context, tasks []*task) error {
-	if len(tasks) == 0 {
-		return nil
-	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	sent := make([]Sent, len(tasks))
-	for i, t := range tasks {
-		t.Key = r.key()
-		sent[i] = t.Sent
-	}
-	return r.job.Journal.Intend(context.WithoutCancel(ctx), sent)
-}
-
-// key returns the key of another step.
-func (r *runner) key() string {
-	r.keys++
-	return fmt.Sprintf("%s-%d", r.job.Run, r.keys)
-}
-
 // answers writes what is known of steps into the journal. What waits to be
 // published is not known yet.
 func (r *runner) answers(tasks []*task) error {
@@ -175,9 +155,7 @@ func (r *runner) answers(tasks []*task) error {
 			all = append(all, Received{t.Key, t.answer})
 		}
 	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.job.Journal.Answered(all)
+	return r.answered(all)
 }
 
 // repeatable returns the steps that are to be tried again, and how long to wait
@@ -253,6 +231,11 @@ func (r *runner) lookUp(ctx context.Context, tasks []*task) error {
 		verdicts, found := r.judge(tasks, live)
 		for n, t := range tasks {
 			l := found[n]
+			if left := t.At.Add(r.facts.Settles).Sub(r.job.Now()); verdicts[n] != wasMade && r.facts.Settles > 0 && left > 0 {
+				unsettled = max(unsettled, left)
+				rest = append(rest, t)
+				continue
+			}
 			switch verdicts[n] {
 			case wasMade:
 				t.answered = true
@@ -260,10 +243,6 @@ func (r *runner) lookUp(ctx context.Context, tasks []*task) error {
 					t.answer = Answer{Ref: l.Ref, Rev: l.Rev, Found: l}
 				}
 			case notMade:
-				if left := t.At.Add(r.facts.Settles).Sub(r.job.Now()); r.facts.Settles > 0 && left > 0 {
-					unsettled = max(unsettled, left)
-					rest = append(rest, t)
-				}
 			case undecidable:
 				t.answered, t.answer = true, Answer{Err: &Error{Code: undecidedCode, Message: "nobody can tell whether it was made: an account that does not say whose it is has an address of it"}}
 			case otherwise:
@@ -306,6 +285,3 @@ func wait(ctx context.Context, d time.Duration) error {
 		return nil
 	}
 }
-
-// random returns letters that nobody can guess.
-func random() string { return strings.ToLower(rand.Text()[:13]) }

@@ -2,6 +2,7 @@ package apply
 
 import (
 	"context"
+	"slices"
 
 	"github.com/rollcall-cli/rollcall/internal/identity"
 	"github.com/rollcall-cli/rollcall/plan"
@@ -46,54 +47,70 @@ func (r *runner) verifyBatch(ctx context.Context, changes []int32) error {
 		}
 		tasks[n] = t
 	}
-	live, err := r.get(ctx, tasks)
-	if err != nil {
-		return err
-	}
-	seen := indexed(live, r.job.Ledger)
-	for _, t := range tasks {
-		r.compare(t, seen)
-	}
-	return nil
+	return r.verifyTasks(ctx, tasks)
 }
 
-// compare counts an account as verified, or tells what differs.
-func (r *runner) compare(t *task, seen *index) {
-	name := r.name(int32(t.Change))
-	differ := func(all ...Difference) {
-		r.result.Differ++
-		r.result.Differences = append(r.result.Differences, all...)
-	}
-	if t.After == nil {
-		if t.Live != nil && seen.of(t.Live, nil) != nil {
-			differ(Difference{name, "", "removed", "there"})
-			return
+// verifyTasks reads accounts until they are right, or have had the time to be seen as
+// they are.
+func (r *runner) verifyTasks(ctx context.Context, tasks []*task) error {
+	for {
+		live, err := r.get(ctx, tasks)
+		if err != nil {
+			return err
 		}
-		r.result.Verified++
-		return
+		seen := indexed(live, r.job.Ledger)
+		left := r.settled.Sub(r.job.Now())
+		tasks = slices.DeleteFunc(tasks, func(t *task) bool {
+			all := r.compare(t, seen)
+			if len(all) > 0 && left > 0 {
+				return false
+			}
+			if len(all) == 0 {
+				r.result.Verified++
+			} else {
+				r.result.Differ++
+				r.result.Differences = append(r.result.Differences, all...)
+			}
+			return true
+		})
+		if len(tasks) == 0 {
+			return nil
+		}
+		if err := r.job.Wait(ctx, left); err != nil {
+			return err
+		}
+	}
+}
+
+// compare tells what differs of an account.
+func (r *runner) compare(t *task, seen *index) (all []Difference) {
+	name := r.name(int32(t.Change))
+	if t.After == nil {
+		if t.Live != nil && seen.of(&r.facts, &t.Step) != nil {
+			all = append(all, Difference{name, "", "removed", "there"})
+		}
+		return all
 	}
 	if r.facts.Removes && !t.After.Active() {
-		r.result.Verified++
-		return
+		return nil
 	}
 	l := seen.byRef[t.answer.Ref]
-	if t.answer.Ref == "" {
+	switch {
+	case t.answer.Ref == "":
 		l = seen.byAddress[t.After.Primary]
+	case r.changes[t.Change].Before == nil:
+		l = seen.created(&r.facts, &t.Sent, t.answer.Ref)
 	}
 	if l == nil {
-		differ(Difference{name, "", "there", "not there"})
-		return
+		return append(all, Difference{name, "", "there", "not there"})
 	}
-	var all []Difference
 	for _, d := range differing(&r.facts, &t.Sent, l) {
 		all = append(all, Difference{name, d.field, d.wanted, d.found})
 	}
-	if len(all) > 0 {
-		differ(all...)
-		return
+	if len(all) == 0 {
+		r.job.Ledger.found(t.After.Primary, l.Ref, foundAs(&r.facts, l, t.After))
 	}
-	r.result.Verified++
-	r.job.Ledger.found(t.After.Primary, foundAs(&r.facts, l, t.After))
+	return all
 }
 
 // split returns what a canary makes of families, and the rest of them. There is one

@@ -75,16 +75,23 @@ func (e *engine) accountAfter(a int32) (AccountChange, bool) {
 	case !e.orphan(a):
 		return AccountChange{}, false
 	case !before.Active():
-		return AccountChange{Before: before}, e.granted(t.first)
+		return AccountChange{Before: before}, e.dispossessed(a)
 	case t.is(protectedAlias) || e.has(t.first, protected):
 		after := e.protectedOrphan(a)
 		return AccountChange{Before: before, After: after}, after != nil
-	case e.granted(t.first):
+	case e.dispossessed(a):
 		return AccountChange{Before: before}, true
 	}
 	after := *before
 	after.Status, after.Aliases = identity.Inactive, nil
 	return AccountChange{Before: before, After: &after}, true
+}
+
+// dispossessed reports whether the primary of an orphan goes to another account. One
+// that has a temporary primary has lost its own so, in a run that did not come to its
+// end.
+func (e *engine) dispossessed(a int32) bool {
+	return e.granted(e.accounts[a].first) || e.in.Accounts[a].Primary.IsTemporary()
 }
 
 // boundAccount returns the account of an entry as the entry wants it, or nil if

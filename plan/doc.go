@@ -96,6 +96,8 @@
 //	gone        records of accounts that are not there any more. They go with a
 //	            removal row, if their directory was read or is not declared, no
 //	            object of it has their GUID, and none of their addresses is on hold
+//	temporary   primaries of accounts that a run has left in the middle of a move.
+//	            An orphan that has one goes, as if its own were granted now
 //
 // What [Facts] say that the console cannot do makes an entry stuck whose account
 // would change to that; what an account is already it may stay. Every claim of the

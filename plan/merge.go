@@ -726,7 +726,7 @@ func (m *merger) makeMissing() {
 			m.out.Gone = append(m.out.Gone, *a)
 		case !a.Active():
 			m.add(*a)
-		case m.Now.Before(placed.Applied.Add(m.Facts.Settles)):
+		case m.Facts.Settles > 0 && m.Now.Before(placed.Applied.Add(m.Facts.Settles)):
 			m.out.Bars[m.add(*a)] = Bar{Cause: NotSettled}
 			m.notes[NotSettled] = append(m.notes[NotSettled], a.Primary.String())
 		case placed.Undecided:
@@ -817,7 +817,7 @@ func (m *merger) learn(i int32) {
 	}
 	if _, taken := slices.BinarySearchFunc(m.Ledger, a.Primary, func(r identity.Account, x identity.Address) int { return r.Primary.Compare(x) }); !taken {
 		m.out.Origins[i].Ledger = a.Primary
-		m.out.Learn = append(m.out.Learn, Learned{Account: *a, Placed: identity.Placed{Ref: live.Ref, Applied: m.Now.UTC().Truncate(time.Second)}})
+		m.out.Learn = append(m.out.Learn, Learned{Account: *a, Placed: identity.Placed{Ref: live.Ref, Applied: identity.Moment(m.Now)}})
 	}
 }
 

@@ -131,62 +131,50 @@ func (s *session) commitNothing(cfg *config.Config, m *made, r *record) error {
 	return s.withheld(m, false)
 }
 
-// ledger is that of the state, with what the console has that it did not know and
-// without what it should not have, and whether that is anything.
+// ledger is that of the state, to be changed, once it has learned what the console
+// has and the state does not know, and forgotten what others have taken. It reports
+// whether that is anything.
 func (m *made) ledger() (l *apply.Ledger, learned bool) {
-	if m.view.Receipt.Facts.Embedded {
+	v := m.view
+	if v.Receipt.Facts.Embedded {
 		return apply.NewLedger(m.state.Accounts, nil), false
 	}
 	l = apply.NewLedger(m.state.Accounts, placedOr(m.state.Placed))
-	for _, x := range m.view.Forget {
+	for _, x := range v.Forget {
 		learned = l.Remove(x) == nil || learned
 	}
-	for i := range m.view.Learn {
-		one := &m.view.Learn[i]
-		learned = l.Put(one.Was, &one.Account, one.Placed) == nil || learned
+	for i := range v.Learn {
+		learned = l.Put(v.Learn[i].Was, &v.Learn[i].Account, v.Learn[i].Placed) == nil || learned
 	}
 	if learned {
-		// What follows names accounts by what they are now.
 		l = apply.NewLedger(l.Accounts())
+	}
+	for _, o := range v.Origins {
+		if o.Live < 0 || o.Ledger.IsZero() {
+			continue
+		}
+		if now := v.Live[o.Live].Primary; now != o.Ledger && !now.IsZero() {
+			l.Moved(o.Ledger, now)
+		}
 	}
 	return l, learned
 }
 
-// agree writes into the ledger what was changed in the console otherwise and stays
-// so: what the directories want now, and accounts with another primary whose old one
-// the plan gives to somebody. It reports whether that is anything.
-func (m *made) agree(l *apply.Ledger) (agreed bool) {
-	take := func(i int) {
-		o := m.view.Origins[i]
-		if o.Ledger.IsZero() {
-			return
-		}
-		p := l.Placed(o.Ledger)
-		p.Found = nil
-		if o.Live >= 0 {
-			p.Ref = m.view.Live[o.Live].Ref
-		}
-		agreed = l.Put(o.Ledger, &m.view.Accounts[i], p) == nil || agreed
-	}
+// agree writes into the ledger what has drifted to what the directories want, and
+// reports whether that is anything.
+func (m *made) agree(l *apply.Ledger) (learned bool) {
+	v := m.view
 	for _, i := range m.plan.Agreed {
-		take(int(i))
-	}
-	given, changed := map[identity.Address]bool{}, map[identity.Address]bool{}
-	for i := range m.plan.Accounts {
-		c := &m.plan.Accounts[i]
-		if after := c.Result(); after != nil {
-			given[after.Primary] = true
-		}
-		if c.Before != nil {
-			changed[c.Before.Primary] = true
+		if o := v.Origins[i]; !o.Ledger.IsZero() {
+			p := l.Placed(o.Ledger)
+			p.Found = nil
+			if o.Live >= 0 {
+				p.Ref = v.Live[o.Live].Ref
+			}
+			learned = l.Put(o.Ledger, &v.Accounts[i], p) == nil || learned
 		}
 	}
-	for i, o := range m.view.Origins {
-		if a := &m.view.Accounts[i]; o.Live >= 0 && a.Primary != o.Ledger && given[o.Ledger] && !changed[a.Primary] {
-			take(i)
-		}
-	}
-	return agreed
+	return learned
 }
 
 // take takes over what a ledger has become.
@@ -208,7 +196,11 @@ func (s *session) follow(progress *render.Progress, c *config.Console, e apply.E
 		s.note("console %q gave no answer to %s: looking up what became of it", c.Name, counted(e.Steps, "change"))
 	case apply.Waiting:
 		progress.Clear()
-		s.note("console %q: %s; trying again in %v", c.Name, s.errorText(e.Err), e.For.Round(time.Second/10))
+		why := "there was no answer, and nothing was made"
+		if e.Err != nil {
+			why = s.errorText(e.Err)
+		}
+		s.note("console %q: %s; trying again in %v", c.Name, why, e.For.Round(time.Second/10))
 	}
 }
 

@@ -41,7 +41,7 @@ func (s *session) makeOut(cfg *config.Config, st *recorded, live []identity.Live
 		return 0, nil
 	}
 	ledger := apply.NewLedger(st.Accounts, placedOr(st.Placed))
-	found, err := apply.Recover(interrupted(u, cfg.Console.Owner), ledger, live, *facts, s.now())
+	found, err := apply.Recover(interrupted(u, cfg.Console.Owner, facts), ledger, live, *facts, s.now())
 	if err != nil {
 		return 0, fmt.Errorf("find out what run %d has changed: %w", u.Number, err)
 	}
@@ -108,7 +108,7 @@ func (s *session) concludes(u *state.Unsettled, st *state.State, found *apply.Re
 }
 
 // interrupted is a run as its record has it.
-func interrupted(u *state.Unsettled, owner string) apply.Interrupted {
+func interrupted(u *state.Unsettled, owner string, facts *plan.Facts) apply.Interrupted {
 	in := apply.Interrupted{Changes: u.Changes, Answers: map[string]apply.Answer{}}
 	for i := range u.Steps {
 		step := &u.Steps[i]
@@ -126,6 +126,9 @@ func interrupted(u *state.Unsettled, owner string) apply.Interrupted {
 		if sent.Live != nil && before != nil {
 			sent.Live.Account = *before
 			sent.Live.Directory, sent.Live.GUID = "", identity.GUID{}
+			if facts.Marks && !before.Local() {
+				sent.Live.Mark = identity.Mark{By: owner, Directory: before.Directory, GUID: before.GUID}
+			}
 		}
 		in.Sent = append(in.Sent, sent)
 	}

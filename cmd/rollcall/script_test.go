@@ -16,9 +16,10 @@ import (
 
 var update = flag.Bool("update", false, "refresh the golden files and the expectations of scripts")
 
-func TestMain(m *testing.M) {
-	testscript.Main(tidy{m}, map[string]func(){"rollcall": main})
-}
+// programs are those that tests run, by name: this test program is each of them.
+var programs = map[string]func(){"rollcall": main}
+
+func TestMain(m *testing.M) { testscript.Main(tidy{m}, programs) }
 
 // TestScripts runs testdata/*.txtar: command lines, what they print and what
 // they leave behind. $EXAMPLES is the folder of the examples.

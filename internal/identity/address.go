@@ -73,6 +73,25 @@ func (a Address) Domain() string { return a.text[strings.IndexByte(a.text, '@')+
 // Local returns the part before the @.
 func (a Address) Local() string { return a.text[:max(strings.IndexByte(a.text, '@'), 0)] }
 
+// temporaryPrefix and temporaryLetters are what the local part of a temporary
+// address consists of: the letters are those of base32 in lower case.
+const (
+	temporaryPrefix  = "rollcall-"
+	temporaryLetters = 13
+)
+
+// Temporary returns the address that an account has for a moment while its own goes
+// to another: of letters that nobody can guess, as crypto/rand.Text returns them.
+func Temporary(letters, domain string) Address {
+	return Address{temporaryPrefix + strings.ToLower(letters[:temporaryLetters]) + "@" + domain}
+}
+
+// IsTemporary reports whether the address is one of [Temporary].
+func (a Address) IsTemporary() bool {
+	letters, is := strings.CutPrefix(a.Local(), temporaryPrefix)
+	return is && len(letters) == temporaryLetters && strings.Trim(letters, "abcdefghijklmnopqrstuvwxyz234567") == ""
+}
+
 // WithDomain returns the address in another domain, which must be lower case
 // and satisfy [ValidDomain].
 func (a Address) WithDomain(domain string) Address {

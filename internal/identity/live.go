@@ -36,7 +36,7 @@ type Placed struct {
 	// Ref is the console's own key; "" for an account that the console does not
 	// have, or where it has no keys.
 	Ref string
-	// Applied is when the account was applied last, in UTC, to the second.
+	// Applied is when the account was applied last, as [Moment] has it.
 	Applied time.Time
 	// Found is the account as it was read back, without an owner; nil if it is as
 	// it was asked for, or was not read.
@@ -45,4 +45,10 @@ type Placed struct {
 	// run ended before its answer came, and an account that does not say whose it
 	// is holds an address of it.
 	Undecided bool
+}
+
+// Moment returns a time as records have it: in UTC, to the second, and not before t,
+// so that what takes a while from t on is not thought to be over too early.
+func Moment(t time.Time) time.Time {
+	return t.UTC().Add(time.Second - 1).Truncate(time.Second)
 }

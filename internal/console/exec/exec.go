@@ -294,6 +294,9 @@ func (c *Console) answer(l *wire.Line, s *apply.Step) (apply.Answer, error) {
 		return apply.Answer{}, &breach{text: fmt.Sprintf("created the account of change %s and gave it no ref", wire.Quote(*l.Key))}
 	case a.Ref == "":
 		a.Ref = s.Live.Ref
+	case !s.Creates() && a.Ref != s.Live.Ref && !c.Facts().Unstable:
+		return apply.Answer{}, &breach{text: fmt.Sprintf("answered change %s of account %s with ref %s", wire.Quote(*l.Key), wire.Quote(s.Live.Ref), wire.Quote(a.Ref)),
+			advice: `a ref stays when an account is changed; where it does not, the connector states the fact "ref_stable": false`}
 	}
 	if l.Account != nil {
 		found := *l.Account
@@ -304,7 +307,7 @@ func (c *Console) answer(l *wire.Line, s *apply.Step) (apply.Answer, error) {
 }
 
 // Get asks for accounts. A connector that is lost meanwhile is started again and
-// asked again.
+// asked again; one that cannot answer now is not unreachable.
 func (c *Console) Get(ctx context.Context, refs []string, addresses []identity.Address) ([]identity.Live, error) {
 	var found []identity.Live
 	have := map[string]bool{}
@@ -316,6 +319,9 @@ func (c *Console) Get(ctx context.Context, refs []string, addresses []identity.A
 		var lost *lostError
 		for errors.As(err, &lost) && ctx.Err() == nil {
 			some, err = c.get(ctx, r, a)
+		}
+		if code := apply.CodeOf(err); code == apply.Throttled || code == apply.Temporary {
+			return nil, err
 		}
 		if err != nil {
 			return nil, c.unread(err)
