@@ -192,7 +192,8 @@ func (c *applyCommand) applySaved(s *session, cfg *config.Config, run *record) e
 		return fmt.Errorf("%s: %w", c.Plan, unfit(err))
 	}
 	progress := render.NewProgress(s.stderr, s.err, s.now)
-	view, err := s.see(cfg, st, c.reading, progress)
+	// What the plan touches is compared below.
+	view, err := s.see(cfg, st, reading{AllowEmpty: true}, progress)
 	progress.Clear()
 	if err != nil {
 		return err

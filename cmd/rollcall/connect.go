@@ -80,6 +80,13 @@ func (s *session) see(cfg *config.Config, st *recorded, flags reading, progress 
 	c := cfg.Console
 	kind := consoles.Kind(c.Kind)
 	if kind.Embedded {
+		if err := s.made(); err != nil {
+			return nil, err
+		}
+		if n := len(st.Placed); n > 0 {
+			return nil, hinted{fmt.Errorf("the state is the ledger of another console, which has %s of it, and the configuration has no console block", counted(n, "account")),
+				"put the console block back; to go on without it, begin another state with path in the state block"}
+		}
 		target, err := s.connect(cfg, st.Accounts)
 		if err != nil {
 			return nil, err
