@@ -188,6 +188,7 @@ type runner struct {
 	settled time.Time // when all that was sent is certainly seen
 	staged  []staged  // what waits to be published
 	since   int       // changes since the ledger was saved
+	cut     bool      // the user has ended the run before all changes were begun
 }
 
 // staged is a change that is made once it is published.
@@ -243,6 +244,9 @@ func (r *runner) all(ctx context.Context) error {
 func (r *runner) make(ctx context.Context, families iter.Seq[family]) error {
 	if err := r.work(ctx, r.units(families)); err != nil {
 		return err
+	}
+	if r.cut {
+		return cause(ctx)
 	}
 	return r.publish(ctx)
 }

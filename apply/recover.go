@@ -89,13 +89,16 @@ func Recover(of Interrupted, l *Ledger, live []identity.Live, facts plan.Facts, 
 		answers[s.Key] = a
 		out.Answers = append(out.Answers, Received{s.Key, a})
 	}
-	last := map[int]*Sent{} // the last step of each change that was made
+	last := map[int]*Sent{}  // the last step of each change that was made
+	said := map[int]*Error{} // what the console has said against a change
 	begun := map[int]bool{}
 	for i := range of.Sent {
 		s := &of.Sent[i]
 		begun[s.Change] = true
 		if answers[s.Key].Err == nil {
 			last[s.Change] = s
+		} else if e := of.Answers[s.Key].Err; e != nil {
+			said[s.Change] = e
 		}
 	}
 	for i := range of.Changes {
@@ -108,7 +111,10 @@ func Recover(of Interrupted, l *Ledger, live []identity.Live, facts plan.Facts, 
 		if made {
 			out.Applied++
 		} else {
-			why := &Error{Code: Cancelled, Message: "the run was ended before it was made"}
+			why := said[i]
+			if why == nil {
+				why = &Error{Code: Cancelled, Message: "the run was ended before it was made"}
+			}
 			if unsure[i] {
 				why = &Error{Code: undecidedCode, Message: "nobody can tell whether it was made: an account that does not say whose it is has an address of it"}
 				out.Undecided = append(out.Undecided, subject(c).Primary)

@@ -42,36 +42,31 @@ const (
 // journal cannot be written.
 func (r *runner) send(ctx context.Context, tasks []*task) error {
 	r.keyed(tasks)
-	if err := r.intend(ctx, tasks); err != nil {
-		return err
-	}
 	open := slices.DeleteFunc(slices.Clone(tasks), func(t *task) bool { return t.Keep })
-	for attempt := 1; len(open) > 0; attempt++ {
+	if len(open) == 0 {
+		return r.intend(ctx, tasks)
+	}
+	for attempt := 1; ; attempt++ {
 		if r.pace(ctx, len(open)) != nil {
 			cancelled(open)
+			if attempt == 1 {
+				return nil
+			}
 			return r.answers(open)
 		}
-		err := r.request(ctx, open)
-		var unusable Unusable
-		switch code := CodeOf(err); {
-		case err == nil:
-		case errors.As(err, &unusable):
-			r.unknown(open)
-			return err
-		case code == Auth, code == Misused:
-			return err
-		case r.facts.Publishes:
-			return err // nothing of it has taken effect
-		case code == "" || code == Internal:
-			if err := r.lookUp(ctx, open); err != nil {
-				r.unknown(open)
+		intended := open
+		if attempt == 1 {
+			intended = tasks
+		}
+		// From when it is sent, it takes a while until it is seen.
+		if attempt == 1 || r.facts.Settles > 0 {
+			if err := r.intend(ctx, intended); err != nil {
 				return err
 			}
-		default:
-			for _, t := range open {
-				if !t.answered {
-					t.answered, t.answer = true, Answer{Err: asError(err)}
-				}
+		}
+		if err := r.request(ctx, open); err != nil {
+			if err := r.unanswered(ctx, open, err); err != nil {
+				return err
 			}
 		}
 		again, pause := repeatable(open, attempt)
@@ -86,12 +81,7 @@ func (r *runner) send(ctx context.Context, tasks []*task) error {
 				for _, t := range again {
 					t.answered, t.answer = false, Answer{}
 				}
-				if open = again; r.facts.Settles > 0 {
-					// From now on it takes a while until it is seen.
-					if err := r.intend(ctx, open); err != nil {
-						return err
-					}
-				}
+				open = again
 				continue
 			}
 		}
@@ -101,6 +91,40 @@ func (r *runner) send(ctx context.Context, tasks []*task) error {
 			}
 		}
 		return r.answers(open)
+	}
+}
+
+// unanswered settles what becomes of steps that a failed request has not answered. An
+// error ends the run.
+//
+//	the console says                       its steps
+//	that the credentials or the
+//	configuration are not taken            were not made, and the run ends
+//	that it has failed                     are looked up; what was not made has failed
+//	something else                         have failed with that
+//	nothing, and can be asked              are looked up; what was not made is repeated
+//	nothing, and cannot be used any more   are unknown, and the run ends
+func (r *runner) unanswered(ctx context.Context, tasks []*task, failed error) error {
+	var unusable Unusable
+	switch code := CodeOf(failed); {
+	case code == Auth, code == Misused, r.facts.Publishes:
+		return failed
+	case errors.As(failed, &unusable):
+		r.unknown(tasks)
+		return failed
+	case code == "", code == Internal:
+		if err := r.lookUp(ctx, tasks); err != nil {
+			r.unknown(tasks)
+			return err
+		}
+		if code == "" {
+			return nil
+		}
+	}
+	for _, t := range tasks {
+		if !t.answered {
+			t.answered, t.answer = true, Answer{Err: asError(failed)}
+		}
 	}
 	return nil
 }
@@ -222,6 +246,7 @@ func (r *runner) lookUp(ctx context.Context, tasks []*task) error {
 	tasks = slices.DeleteFunc(slices.Clone(tasks), func(t *task) bool { return t.answered })
 	r.job.Listen(LookingUp{Steps: len(tasks)})
 	for len(tasks) > 0 {
+		asked := r.job.Now()
 		live, err := r.get(ctx, tasks)
 		if err != nil {
 			return err
@@ -231,7 +256,7 @@ func (r *runner) lookUp(ctx context.Context, tasks []*task) error {
 		verdicts, found := r.judge(tasks, live)
 		for n, t := range tasks {
 			l := found[n]
-			if left := t.At.Add(r.facts.Settles).Sub(r.job.Now()); verdicts[n] != wasMade && r.facts.Settles > 0 && left > 0 {
+			if left := t.At.Add(r.facts.Settles).Sub(asked); verdicts[n] != wasMade && r.facts.Settles > 0 && left > 0 {
 				unsettled = max(unsettled, left)
 				rest = append(rest, t)
 				continue

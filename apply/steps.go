@@ -99,8 +99,11 @@ func (r *runner) settle(group []int32, of []*task, ended bool) (kept []Received)
 			failed = n
 		}
 	}
-	if failed < 0 && !ended {
+	switch {
+	case failed < 0 && !ended:
 		failed = cut
+	case cut >= 0:
+		r.ends()
 	}
 	var lost []int32
 	for n, i := range group {
@@ -120,6 +123,13 @@ func (r *runner) settle(group []int32, of []*task, ended bool) (kept []Received)
 		r.failAs(lost, group[failed], of[failed])
 	}
 	return kept
+}
+
+// ends notes that the run has ended before all was begun.
+func (r *runner) ends() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.cut = true
 }
 
 // cut reports whether a step was not begun.
@@ -395,14 +405,16 @@ func (r *runner) takeBack(ctx context.Context, group []int32, failed *task, done
 			why = errors.Join(why, err)
 		}
 	}
-	if !ended || stopped != nil {
-		if failed.answer.Err != nil && failed.answer.Err.Code == undecidedCode {
-			r.mu.Lock()
-			r.unsure = append(r.unsure, r.name(because))
-			r.mu.Unlock()
-		}
-		r.fail(group, because, why)
+	if ended && stopped == nil {
+		r.ends()
+		return nil
 	}
+	if failed.answer.Err != nil && failed.answer.Err.Code == undecidedCode {
+		r.mu.Lock()
+		r.unsure = append(r.unsure, r.name(because))
+		r.mu.Unlock()
+	}
+	r.fail(group, because, why)
 	return stopped
 }
 
