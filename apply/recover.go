@@ -59,9 +59,9 @@ func Recover(of Interrupted, l *Ledger, live []identity.Live, facts plan.Facts, 
 		answers[key] = a
 	}
 	var out Recovered
-	unsure := map[int]bool{}
-	for i := range slices.Backward(of.Sent) {
-		s := &of.Sent[i]
+	sent, unsure := once(of.Sent), map[int]bool{}
+	for i := range sent {
+		s := &sent[i]
 		if _, answered := answers[s.Key]; answered {
 			continue
 		}
@@ -89,16 +89,25 @@ func Recover(of Interrupted, l *Ledger, live []identity.Live, facts plan.Facts, 
 		answers[s.Key] = a
 		out.Answers = append(out.Answers, Received{s.Key, a})
 	}
-	last := map[int]*Sent{}  // the last step of each change that was made
-	said := map[int]*Error{} // what the console has said against a change
+	made := map[int][]*Sent{} // the steps of each change that were made and not taken back
+	again := map[int]*Sent{}  // those by which accounts were created again
+	said := map[int]*Error{}  // what the console has said against a change
 	begun := map[int]bool{}
-	for i := range of.Sent {
-		s := &of.Sent[i]
+	for i := range sent {
+		s := &sent[i]
+		done := made[s.Change]
 		begun[s.Change] = true
-		if answers[s.Key].Err == nil {
-			last[s.Change] = s
-		} else if e := of.Answers[s.Key].Err; e != nil {
-			said[s.Change] = e
+		switch {
+		case of.Answers[s.Key].Err != nil:
+			said[s.Change] = of.Answers[s.Key].Err
+		case answers[s.Key].Err != nil:
+		case !s.Back:
+			made[s.Change] = append(done, s)
+		default:
+			made[s.Change] = done[:max(len(done)-1, 0)]
+			if s.Creates() {
+				again[s.Change] = s
+			}
 		}
 	}
 	for i := range of.Changes {
@@ -106,9 +115,12 @@ func Recover(of Interrupted, l *Ledger, live []identity.Live, facts plan.Facts, 
 			continue
 		}
 		c := &of.Changes[i]
-		s := last[i]
-		made := s != nil && s.Final
-		if made {
+		var s *Sent
+		if done := made[i]; len(done) > 0 {
+			s = done[len(done)-1]
+		}
+		final := s != nil && s.Final
+		if final {
 			out.Applied++
 		} else {
 			why := said[i]
@@ -124,7 +136,7 @@ func Recover(of Interrupted, l *Ledger, live []identity.Live, facts plan.Facts, 
 		var after *identity.Account
 		var placed identity.Placed
 		switch {
-		case made:
+		case final:
 			if a := answers[s.Key]; s.Creates() && a.Ref != "" {
 				if l := seen.created(&facts, s, a.Ref); l != nil && l.Ref != a.Ref {
 					answers[s.Key] = Answer{Ref: l.Ref, Rev: l.Rev, Found: l}
@@ -132,6 +144,12 @@ func Recover(of Interrupted, l *Ledger, live []identity.Live, facts plan.Facts, 
 			}
 			after, placed = c.Result(), placedBy(s, answers[s.Key], &facts, c.Result())
 		case s != nil && s.After != nil:
+			after, placed = s.After, placedBy(s, answers[s.Key], &facts, s.After)
+			if by := again[i]; by != nil {
+				placed.Ref = answers[by.Key].Ref
+			}
+		case again[i] != nil:
+			s = again[i]
 			after, placed = s.After, placedBy(s, answers[s.Key], &facts, s.After)
 		case unsure[i]:
 			after, placed = c.Result(), identity.Placed{Undecided: true, Applied: identity.Moment(now)}
@@ -150,6 +168,20 @@ func Recover(of Interrupted, l *Ledger, live []identity.Live, facts plan.Facts, 
 		}
 	}
 	return out, nil
+}
+
+// once returns each step once, as it was sent last.
+func once(all []Sent) (sent []Sent) {
+	at := map[string]int{}
+	for _, s := range all {
+		if i, again := at[s.Key]; again {
+			sent[i] = s
+			continue
+		}
+		at[s.Key] = len(sent)
+		sent = append(sent, s)
+	}
+	return sent
 }
 
 // movedIn tells the ledger which of its accounts have another primary now.

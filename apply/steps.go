@@ -376,13 +376,13 @@ func (r *runner) takeBack(ctx context.Context, group []int32, failed *task, done
 	why := failed.why()
 	ended := failed.answer.Err == nil || failed.answer.Err.Code == Cancelled && cause(ctx) != nil
 	var stopped error
-	now := map[int]*identity.Live{}
-	last := map[int]*task{}
+	now, again := map[int]*identity.Live{}, map[int]*task{}
 	for _, t := range done {
-		now[t.Change], last[t.Change] = left(t), t
+		now[t.Change] = left(t)
 	}
-	for _, t := range slices.Backward(done) {
-		back := r.reverse(t, now[t.Change])
+	for ; len(done) > 0; done = done[:len(done)-1] {
+		t := done[len(done)-1]
+		back := r.reverse(t, lastOf(done[:len(done)-1], t.Change), now[t.Change])
 		if back == nil {
 			continue
 		}
@@ -398,10 +398,13 @@ func (r *runner) takeBack(ctx context.Context, group []int32, failed *task, done
 			why = errors.Join(why, fmt.Errorf("taking back what was done to %s: %w", r.name(int32(t.Change)), err))
 			break
 		}
-		now[t.Change], last[t.Change] = left(back), back
+		now[t.Change] = left(back)
+		if back.Creates() {
+			again[t.Change] = back
+		}
 	}
 	for _, i := range group {
-		if err := r.remember(last[int(i)]); err != nil {
+		if err := r.remember(lastOf(done, int(i)), again[int(i)]); err != nil {
 			why = errors.Join(why, err)
 		}
 	}
@@ -418,10 +421,29 @@ func (r *runner) takeBack(ctx context.Context, group []int32, failed *task, done
 	return stopped
 }
 
+// lastOf returns the last step of a change, or nil.
+func lastOf(tasks []*task, change int) *task {
+	for _, t := range slices.Backward(tasks) {
+		if t.Change == change {
+			return t
+		}
+	}
+	return nil
+}
+
 // remember writes into the ledger what the last step of a change that was not made
-// has left of its account.
-func (r *runner) remember(t *task) error {
-	if t == nil || t.After == nil || t.After.Local() {
+// has left of its account, or the step that has created the account again. Both are nil
+// where it is as before.
+func (r *runner) remember(t, again *task) error {
+	switch {
+	case t == nil && again == nil:
+		return nil
+	case t == nil:
+		t = again
+	case again != nil:
+		t.answer.Ref = again.answer.Ref
+	}
+	if t.After == nil || t.After.Local() {
 		return nil // the console has no account that is ours, as before
 	}
 	r.mu.Lock()
@@ -430,39 +452,43 @@ func (r *runner) remember(t *task) error {
 }
 
 // reverse returns the step that takes another back, which left the account as now.
-func (r *runner) reverse(t *task, now *identity.Live) *task {
+// The one before it, if there is one, has made the account what it becomes again; nil
+// is returned where it is that.
+func (r *runner) reverse(t, previous *task, now *identity.Live) *task {
 	back := &task{Sent: Sent{Step: Step{Group: r.number(), Live: now, By: r.job.By}, Change: t.Change, Back: true}, known: t.known}
-	if t.Creates() {
+	switch {
+	case t.Creates():
+		return back
+	case previous != nil:
+		back.After = previous.After
+	default:
+		was := *r.changes[t.Change].Before
+		was.Primary = t.Live.Primary
+		if r.facts.Keeps(plan.FieldAliases) {
+			was.Aliases = t.Live.Aliases // an inactive account may have some
+		}
+		back.After = &was
+	}
+	if now == nil {
+		back.Initial = others(back.After, t.Live)
 		return back
 	}
-	was := r.known(t.Change, &t.Live.Account)
-	was.Directory, was.GUID = t.Live.Mark.Directory, t.Live.Mark.GUID
-	back.After = &was
-	if before := r.changes[t.Change].Before; was.Directory == "" && before != nil {
-		was.Directory, was.GUID = before.Directory, before.GUID
+	back.Fields, back.Clear = r.changed(t.After, back.After, now)
+	if t.Live.Mark == now.Mark || !r.facts.Marks {
+		back.Fields = slices.DeleteFunc(back.Fields, func(name string) bool { return name == plan.FieldOwner })
 	}
-	if now != nil {
-		current := r.known(t.Change, &now.Account)
-		back.Fields, back.Clear = r.changed(&current, back.After, now)
-		if t.Live.Mark == now.Mark || !r.facts.Marks {
-			back.Fields = slices.DeleteFunc(back.Fields, func(name string) bool { return name == plan.FieldOwner })
-		}
-		if len(back.Fields) == 0 {
-			return nil
-		}
+	if len(back.Fields) == 0 {
+		return nil
 	}
 	return back
 }
 
-// known returns an account of the console without the attributes that a change has
-// nothing to do with.
-func (r *runner) known(change int, a *identity.Account) identity.Account {
-	c, known := &r.changes[change], *a
-	has := func(of *identity.Account, name string) bool {
-		return of != nil && identity.Lookup(of.Attributes, name) != ""
+// others returns the attributes that an account has in the console beside its own.
+func others(a *identity.Account, live *identity.Live) (all []identity.Attribute) {
+	for _, x := range live.Attributes {
+		if identity.Lookup(a.Attributes, x.Name) == "" {
+			all = append(all, x)
+		}
 	}
-	known.Attributes = slices.DeleteFunc(slices.Clone(a.Attributes), func(x identity.Attribute) bool {
-		return !has(c.Before, x.Name) && !has(c.Result(), x.Name)
-	})
-	return known
+	return all
 }

@@ -1,0 +1,124 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// newUpheaval is a company in which everything is about to move.
+func newUpheaval(marks, removes bool) *company {
+	w := &company{random: rand.New(rand.NewPCG(1, 2))}
+	w.facts.Batch = 2
+	if marks {
+		w.facts.Owner = "stored"
+	}
+	if removes {
+		w.facts.Inactive = "removed"
+	}
+	for range 7 {
+		w.join()
+	}
+	return w
+}
+
+// upheave changes the directory: two swap primaries, somebody leaves and somebody else
+// gets the address, somebody gets another name, and others come and go.
+func (w *company) upheave() {
+	p := w.people
+	p[0].addresses[0], p[1].addresses[0] = p[1].addresses[0], p[0].addresses[0]
+	p[2].addresses = append(p[2].addresses, p[3].addresses[0])
+	p[3].addresses = nil
+	p[4].addresses = append([]string{w.address()}, p[4].addresses...)
+	p[5].name = "Somebody Else"
+	p[6].addresses = nil
+	w.join()
+	w.join()
+}
+
+// TestConsoleKilledAtEachCall kills an apply over a connector before each call by
+// which it changes a file, and interrupts another one there. The next run ends where
+// an undisturbed one does.
+func TestConsoleKilledAtEachCall(t *testing.T) {
+	t.Parallel()
+	rollcall := program(t)
+	for _, c := range []struct {
+		name           string
+		marks, removes bool
+		sig            syscall.Signal
+	}{
+		{"killed", true, false, syscall.SIGKILL},
+		{"killed, without marks", false, true, syscall.SIGKILL},
+		{"interrupted", false, false, syscall.SIGINT},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			dir := t.TempDir()
+			w := newUpheaval(c.marks, c.removes)
+			start := &premises{dir: filepath.Join(dir, "start"), log: &strings.Builder{}}
+			if err := errors.Join(os.Mkdir(start.dir, 0o700), start.found(w)); err != nil {
+				t.Fatalf("%v\n%s", err, start.log)
+			}
+			w.upheave()
+			if err := errors.Join(start.write("corp.ldif", w.ldif()), start.configure(w, time.Minute)); err != nil {
+				t.Fatal(err)
+			}
+			reference, err := start.copyTo(filepath.Join(dir, "reference"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			want, err := reference.end(w)
+			if err != nil {
+				t.Fatalf("undisturbed: %v\n%s", err, reference.log)
+			}
+			calls, made := 0, map[string]bool{}
+			for n := 1; ; n++ {
+				p, err := start.copyTo(filepath.Join(dir, fmt.Sprint(n)))
+				if err != nil {
+					t.Fatal(err)
+				}
+				a := accident{program: rollcall, dir: p.dir}
+				call, ws, err := traced(a.command("apply", "--auto-approve"), n, c.sig)
+				if errors.Is(err, syscall.EPERM) && os.Getenv("ROLLCALL_SERVERS") != "required" {
+					t.Skip("tracing is not permitted here")
+				}
+				if err != nil {
+					t.Fatal(err)
+				}
+				if call == "" {
+					break
+				}
+				calls++
+				what := fmt.Sprintf("%s at call %d, %s", c.sig, n, call)
+				if c.sig == syscall.SIGINT && !(ws.Exited() && (ws.ExitStatus() == 0 || ws.ExitStatus() == 130)) {
+					t.Errorf("%s: ended with %v", what, ws)
+				}
+				v, err := p.vault()
+				if err != nil {
+					t.Fatal(err)
+				}
+				made[strings.Join(v.contents(), "\n")] = true
+				got, err := p.end(w)
+				if err != nil {
+					t.Fatalf("%s: %v\n%s", what, err, p.log)
+				}
+				if diff := cmp.Diff(want, got); diff != "" {
+					t.Fatalf("%s: it does not end as without: %s\n%s", what, diff, p.log)
+				}
+				os.RemoveAll(p.dir)
+			}
+			t.Logf("%d calls, which left the console in %d states", calls, len(made))
+			if calls < 30 || len(made) < 5 {
+				t.Errorf("%d calls, which left the console in %d states: they are not those that matter", calls, len(made))
+			}
+		})
+	}
+}
