@@ -157,7 +157,7 @@ const (
 // cannot be used any more. A console that publishes has then published nothing.
 func Run(ctx context.Context, job Job) (Result, error) {
 	r := newRun(job)
-	r.lost = job.Ledger.lost(job.Changes)
+	r.lost, r.wanted = job.Ledger.lost(job.Changes), wanted(job.Changes)
 	err := r.all(ctx)
 	if err == nil && r.job.Verify {
 		err = r.verify(ctx)
@@ -173,6 +173,7 @@ type runner struct {
 	giver    map[identity.Address]int32 // who gives an address up
 	taker    map[identity.Address]int32 // who gets one that was given up
 	lost     map[owner]identity.Address // records of accounts that are to be created again
+	wanted   map[identity.Address]bool  // primaries that accounts are to have
 	toVerify []int32
 
 	mu      sync.Mutex // of all below
