@@ -158,7 +158,7 @@ const (
 // cannot be used any more. A console that publishes has then published nothing.
 func Run(ctx context.Context, job Job) (Result, error) {
 	r := newRun(job)
-	r.lost = job.Ledger.lost(job.Changes)
+	r.lost, r.wanted = job.Ledger.lost(job.Changes), wanted(job.Changes)
 	err := r.all(ctx)
 	if err == nil && r.job.Verify {
 		err = r.verify(ctx)
@@ -175,6 +175,7 @@ type runner struct {
 	taker    map[identity.Address]int32 // who gets one that was given up
 	round    []int32                    // of the changes of a family that is sorted, from 1; else 0
 	lost     map[owner]identity.Address // records of accounts that are to be created again
+	wanted   map[identity.Address]bool  // primaries that accounts are to have
 	toVerify []int32
 
 	mu      sync.Mutex // of all below

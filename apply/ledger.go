@@ -76,6 +76,19 @@ func (l *Ledger) Remove(was identity.Address) error { return l.change(was, &entr
 // Placed returns what is known of the account that had the primary at first.
 func (l *Ledger) Placed(primary identity.Address) identity.Placed { return l.placed[primary] }
 
+// restore takes back what was put for the account that had the primary was at first,
+// or that it was removed.
+func (l *Ledger) restore(was identity.Address, put *identity.Account) {
+	i, there := l.find(was)
+	if !there {
+		return
+	}
+	if put != nil && l.now[put.Primary] == l.changed[i] {
+		delete(l.now, put.Primary)
+	}
+	delete(l.changed, i)
+}
+
 // Moved tells that the account which had the primary was at first has another one in
 // the console. Its record is not touched; but should somebody else get the address, it
 // is kept under the one that the account has now.

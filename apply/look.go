@@ -66,17 +66,29 @@ func (x *index) of(f *plan.Facts, s *Step) *identity.Live {
 }
 
 // created returns the account that a step has created, which is said to have the ref.
-// A connector may have confused the answers of two changes: then another account is
-// what was asked for.
-func (x *index) created(f *plan.Facts, s *Sent, ref string) *identity.Live {
+// A connector may have confused the answers of two changes: where the ref is of an
+// account that another change has made, the account is the one that is what was
+// asked for, if there is one.
+func (x *index) created(f *plan.Facts, s *Sent, ref string, wanted map[identity.Address]bool) *identity.Live {
 	said := x.byRef[ref]
-	if said != nil && said.Primary == s.After.Primary {
+	if said != nil && (said.Primary == s.After.Primary || !wanted[said.Primary]) {
 		return said
 	}
 	if l := x.byAddress[s.After.Primary]; l != nil && len(differing(f, s, l)) == 0 {
 		return l
 	}
-	return said
+	return nil
+}
+
+// wanted are the primaries that accounts are to have after changes.
+func wanted(changes []plan.AccountChange) map[identity.Address]bool {
+	all := map[identity.Address]bool{}
+	for i := range changes {
+		if after := changes[i].Result(); after != nil {
+			all[after.Primary] = true
+		}
+	}
+	return all
 }
 
 // verdict is what a look at accounts says of a step without an answer.
@@ -263,7 +275,7 @@ func (r *runner) get(ctx context.Context, tasks []*task) ([]identity.Live, error
 		if t.answer.Ref != "" {
 			refs[t.answer.Ref] = true
 		}
-		if t.answer.Ref == "" || r.changes[t.Change].Before == nil || r.facts.Unstable {
+		if t.answer.Ref == "" || t.known.Live == nil || r.facts.Unstable {
 			t.After.EachAddress(func(x identity.Address) { addresses[x] = true })
 		}
 	}

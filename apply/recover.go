@@ -54,7 +54,7 @@ func Recover(of Interrupted, l *Ledger, live []identity.Live, facts plan.Facts, 
 	if len(of.Sent) > 0 {
 		seen.movedIn(l, &facts, of.Sent[0].By)
 	}
-	answers := map[string]Answer{}
+	answers, wanted := map[string]Answer{}, wanted(of.Changes)
 	for key, a := range of.Answers {
 		answers[key] = a
 	}
@@ -138,8 +138,15 @@ func Recover(of Interrupted, l *Ledger, live []identity.Live, facts plan.Facts, 
 		switch {
 		case final:
 			if a := answers[s.Key]; s.Creates() && a.Ref != "" {
-				if l := seen.created(&facts, s, a.Ref); l != nil && l.Ref != a.Ref {
+				if l := seen.created(&facts, s, a.Ref, wanted); l == nil {
+					answers[s.Key] = Answer{}
+				} else if l.Ref != a.Ref {
 					answers[s.Key] = Answer{Ref: l.Ref, Rev: l.Rev, Found: l}
+				}
+			}
+			if s.Live != nil && (facts.Settles == 0 || !s.At.Add(facts.Settles).After(now)) {
+				if l := seen.of(&facts, &s.Step); l != nil && (s.Removes() || l.Primary != s.After.Primary) {
+					continue // it is as it was, whatever the console has said
 				}
 			}
 			after, placed = c.Result(), placedBy(s, answers[s.Key], &facts, c.Result())

@@ -243,7 +243,9 @@ func (r *runner) pace(ctx context.Context, n int) error {
 // not made have none afterwards either.
 func (r *runner) lookUp(ctx context.Context, tasks []*task) error {
 	ctx = context.WithoutCancel(ctx) // what was sent must be known
-	tasks = slices.DeleteFunc(slices.Clone(tasks), func(t *task) bool { return t.answered })
+	if tasks = slices.DeleteFunc(slices.Clone(tasks), func(t *task) bool { return t.answered }); len(tasks) == 0 {
+		return nil
+	}
 	r.job.Listen(LookingUp{Steps: len(tasks)})
 	for len(tasks) > 0 {
 		asked := r.job.Now()

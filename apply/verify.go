@@ -70,6 +70,7 @@ func (r *runner) verifyTasks(ctx context.Context, tasks []*task) error {
 			} else {
 				r.result.Differ++
 				r.result.Differences = append(r.result.Differences, all...)
+				r.doubt(t, all)
 			}
 			return true
 		})
@@ -79,6 +80,15 @@ func (r *runner) verifyTasks(ctx context.Context, tasks []*task) error {
 		if err := r.job.Wait(ctx, left); err != nil {
 			return err
 		}
+	}
+}
+
+// doubt leaves the record of an account as it was that is there still, or has not got
+// its primary: it was not changed, whatever the console has said.
+func (r *runner) doubt(t *task, all []Difference) {
+	primary := func(d Difference) bool { return d.Field == FieldPrimary }
+	if r.changes[t.Change].Before != nil && (t.After == nil || slices.ContainsFunc(all, primary)) {
+		r.job.Ledger.restore(t.known.Recorded, t.After)
 	}
 }
 
@@ -98,8 +108,10 @@ func (r *runner) compare(t *task, seen *index) (all []Difference) {
 	switch {
 	case t.answer.Ref == "":
 		l = seen.byAddress[t.After.Primary]
-	case r.changes[t.Change].Before == nil:
-		l = seen.created(&r.facts, &t.Sent, t.answer.Ref)
+	case t.known.Live == nil:
+		if l = seen.created(&r.facts, &t.Sent, t.answer.Ref, r.wanted); l == nil {
+			r.job.Ledger.found(t.After.Primary, "", nil) // whose that is, it is not this one's
+		}
 	}
 	if l == nil {
 		return append(all, Difference{name, "", "there", "not there"})
