@@ -79,14 +79,14 @@ func (l *Ledger) Placed(primary identity.Address) identity.Placed { return l.pla
 // restore takes back what was put for the account that had the primary was at first,
 // or that it was removed.
 func (l *Ledger) restore(was identity.Address, put *identity.Account) {
-	i, there := l.find(was)
-	if !there {
+	i, there := slices.BinarySearchFunc(l.accounts, was, func(a identity.Account, x identity.Address) int { return a.Primary.Compare(x) })
+	if !there || l.changed == nil {
 		return
 	}
 	if put != nil && l.now[put.Primary] == l.changed[i] {
 		delete(l.now, put.Primary)
 	}
-	delete(l.changed, i)
+	l.changed[i] = nil
 }
 
 // Moved tells that the account which had the primary was at first has another one in
