@@ -59,10 +59,11 @@ func (r *runner) send(ctx context.Context, tasks []*task) error {
 		var unusable Unusable
 		switch code := CodeOf(err); {
 		case err == nil:
+		case code == Auth, code == Misused:
+			cancelled(open) // an error says that nothing more was made
+			return errors.Join(err, r.answers(open))
 		case errors.As(err, &unusable):
 			r.unknown(open)
-			return err
-		case code == Auth, code == Misused:
 			return err
 		case r.facts.Publishes:
 			return err // nothing of it has taken effect

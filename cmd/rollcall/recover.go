@@ -56,19 +56,28 @@ func (s *session) makeOut(cfg *config.Config, st *recorded, live []identity.Live
 	}
 	st.take(ledger)
 	if s.locked == nil {
-		s.note("run %d, of %s, goes on or was ended from outside: %s of it were made by now", u.Number, stamp(u.Started), counted(found.Applied, "account change"))
+		s.note("run %d, of %s, goes on or was ended from outside: %s by now", u.Number, stamp(u.Started), wereMade(found.Applied, " of it"))
 		return 0, nil
 	}
 	if err := s.concludes(u, st.State, &found); err != nil {
 		return 0, fmt.Errorf("settle run %d of the history: %w", u.Number, err)
 	}
 	s.unsettled = nil
-	s.note("run %d, of %s at %s, was ended from outside while it changed console %q: %s were made, which is in version %d of the state",
-		u.Number, by(s.mask.Name(u.User), s.mask.Name(u.Host)), stamp(u.Started), cfg.Console.Name, counted(found.Applied, "account change"), st.Serial)
+	s.note("run %d, of %s at %s, was ended from outside while it changed console %q: %s, which is in version %d of the state",
+		u.Number, by(s.mask.Name(u.User), s.mask.Name(u.Host)), stamp(u.Started), cfg.Console.Name, wereMade(found.Applied, ""), st.Serial)
 	for _, x := range found.Undecided {
 		s.warn("nobody can tell whether that run has created %s: an account that does not say whose it is has an address of it", x)
 	}
 	return 0, nil
+}
+
+// wereMade counts account changes that were made, of what.
+func wereMade(n int, of string) string {
+	verb := "were"
+	if n == 1 {
+		verb = "was"
+	}
+	return counted(n, "account change") + of + " " + verb + " made"
 }
 
 // placedOr returns a map to write to.
