@@ -28,6 +28,7 @@ import (
 	"context"
 	"crypto/rand"
 	"fmt"
+	"iter"
 	"slices"
 	"sync"
 	"time"
@@ -172,6 +173,7 @@ type runner struct {
 	changes  []plan.AccountChange
 	giver    map[identity.Address]int32 // who gives an address up
 	taker    map[identity.Address]int32 // who gets one that was given up
+	round    []int32                    // of the changes of a family that is sorted, from 1; else 0
 	lost     map[owner]identity.Address // records of accounts that are gone, whose owners get others
 	wanted   map[identity.Address]bool  // primaries that accounts are to have
 	toVerify []int32
@@ -187,6 +189,7 @@ type runner struct {
 	settled time.Time // when all that was sent is certainly seen
 	staged  []staged  // what waits to be published
 	since   int       // changes since the ledger was saved
+	cut     bool      // the user has ended the run before all changes were begun
 }
 
 // staged is a change that is made once it is published.
@@ -198,9 +201,6 @@ type staged struct {
 }
 
 func newRun(job Job) *runner {
-	if job.Journal == nil {
-		job.Journal = unrecorded{}
-	}
 	if job.Now == nil {
 		job.Now = time.Now
 	}
@@ -223,12 +223,11 @@ func newRun(job Job) *runner {
 
 // all makes the changes: those of the canary first, if there is one.
 func (r *runner) all(ctx context.Context) error {
-	families := r.families()
 	if r.job.Canary <= 0 || r.job.Canary >= len(r.changes) {
-		return r.make(ctx, families)
+		return r.make(ctx, r.families())
 	}
-	first, rest := r.split(families)
-	if err := r.make(ctx, first); err != nil {
+	first, rest := r.split(slices.Collect(r.families()))
+	if err := r.make(ctx, slices.Values(first)); err != nil {
 		return err
 	}
 	if err := r.verify(ctx); err != nil {
@@ -238,31 +237,49 @@ func (r *runner) all(ctx context.Context) error {
 		r.result.Canary = true
 		return nil
 	}
-	return r.make(ctx, rest)
+	return r.make(ctx, slices.Values(rest))
 }
 
-// make makes families of changes, as many at a time as the console takes. One
-// that is alone shares a request with others of its kind; of the others each has
-// its turn, so that no address is nobody's while strangers are changed.
-func (r *runner) make(ctx context.Context, families []family) error {
-	var units []family
-	var alone family
-	for _, f := range families {
-		if len(f) > 1 || len(f[0]) > 1 {
-			units = append(units, f)
-			continue
-		}
-		if alone = append(alone, f[0]); len(alone) >= r.batchSize() {
-			units, alone = append(units, alone), nil
-		}
-	}
-	if len(alone) > 0 {
-		units = append(units, alone)
-	}
-	if err := r.work(ctx, units); err != nil {
+// make makes families of changes, as many at a time as the console takes, and
+// publishes them.
+func (r *runner) make(ctx context.Context, families iter.Seq[family]) error {
+	if err := r.work(ctx, r.units(families)); err != nil {
 		return err
 	}
+	if r.cut {
+		return cause(ctx)
+	}
 	return r.publish(ctx)
+}
+
+// units yields what is made by one worker. A change that is alone in its family
+// shares a request with others of its kind; of the other families each has its
+// turn, so that no address is nobody's while strangers are changed.
+func (r *runner) units(families iter.Seq[family]) iter.Seq[family] {
+	return func(yield func(family) bool) {
+		most := r.batchSize()
+		var alone family
+		for f := range families {
+			if len(f) > 1 || len(f[0]) > 1 {
+				if !yield(f) {
+					return
+				}
+				continue
+			}
+			if alone == nil {
+				alone = make(family, 0, min(most, len(r.changes)))
+			}
+			if alone = append(alone, f[0]); len(alone) >= most {
+				if !yield(alone) {
+					return
+				}
+				alone = nil
+			}
+		}
+		if len(alone) > 0 {
+			yield(alone)
+		}
+	}
 }
 
 // batchSize is how many changes a request has at most: no more than may be made in
@@ -276,10 +293,9 @@ func (r *runner) batchSize() int {
 }
 
 // work makes families by as many workers as the console takes.
-func (r *runner) work(ctx context.Context, units []family) error {
-	workers := min(r.job.Concurrency, len(units))
-	if workers < 2 {
-		for _, f := range units {
+func (r *runner) work(ctx context.Context, units iter.Seq[family]) error {
+	if r.job.Concurrency < 2 {
+		for f := range units {
 			if err := r.makeFamily(ctx, f); err != nil {
 				return err
 			}
@@ -287,8 +303,8 @@ func (r *runner) work(ctx context.Context, units []family) error {
 		return nil
 	}
 	all, ctx := errgroup.WithContext(ctx)
-	all.SetLimit(workers)
-	for _, f := range units {
+	all.SetLimit(r.job.Concurrency)
+	for f := range units {
 		all.Go(func() error { return r.makeFamily(ctx, f) })
 	}
 	return all.Wait()
@@ -316,24 +332,24 @@ func (r *runner) rounds(f family) (rounds []family) {
 	if len(r.giver) == 0 || len(f) == 1 {
 		return []family{f}
 	}
-	at := map[int32]int{} // the round of each change
 	for _, group := range f {
-		n := 0
+		n := int32(0)
 		for _, i := range group {
 			c := &r.changes[i]
-			r.others(r.giver, c.Result(), c.Before, func(g int32) {
-				if before, seen := at[g]; seen {
-					n = max(n, before+1)
-				}
-			})
+			r.others(r.giver, c.Result(), c.Before, func(g int32) { n = max(n, r.round[g]) })
 		}
 		for _, i := range group {
-			at[i] = n
+			r.round[i] = n + 1
 		}
-		if n == len(rounds) {
+		if int(n) == len(rounds) {
 			rounds = append(rounds, nil)
 		}
 		rounds[n] = append(rounds[n], group)
+	}
+	for _, group := range f {
+		for _, i := range group {
+			r.round[i] = 0
+		}
 	}
 	return rounds
 }
@@ -359,13 +375,11 @@ func (r *runner) publish(ctx context.Context) error {
 	}
 	var answers []Received
 	for _, s := range r.staged {
-		if s.key != "" {
-			answers = append(answers, Received{s.key, s.answer})
-		}
+		answers = append(answers, Received{s.key, s.answer})
 		r.record(s.change, s.recorded, s.answer)
 	}
 	r.staged = nil
-	return r.job.Journal.Answered(answers)
+	return r.answered(answers)
 }
 
 // finish completes the result.
@@ -385,40 +399,37 @@ func (r *runner) finish() Result {
 func (r *runner) moves() {
 	r.giver, r.taker = map[identity.Address]int32{}, map[identity.Address]int32{}
 	for i := range r.changes {
-		if r.changes[i].Gone {
-			continue // its addresses are free already
-		}
-		for _, x := range lacking(r.changes[i].Before, r.changes[i].Result()) {
-			r.giver[x] = int32(i)
+		if c := &r.changes[i]; !c.Gone { // whose addresses are free already
+			lacking(c.Before, c.Result(), func(x identity.Address) { r.giver[x] = int32(i) })
 		}
 	}
 	if len(r.giver) == 0 {
 		return
 	}
+	r.round = make([]int32, len(r.changes))
 	for i := range r.changes {
-		for _, x := range lacking(r.changes[i].Result(), r.changes[i].Before) {
+		c := &r.changes[i]
+		lacking(c.Result(), c.Before, func(x identity.Address) {
 			if _, given := r.giver[x]; given {
 				r.taker[x] = int32(i)
 			}
-		}
+		})
 	}
 }
 
-// lacking returns the addresses of x that y has not. Either may be nil.
-func lacking(x, y *identity.Account) []identity.Address {
+// lacking calls f with the addresses of x that y has not. Either may be nil.
+func lacking(x, y *identity.Account, f func(identity.Address)) {
 	if x == nil {
-		return nil
+		return
 	}
-	var all []identity.Address
 	if y == nil || !y.Holds(x.Primary) {
-		all = append(all, x.Primary)
+		f(x.Primary)
 	}
 	for _, a := range x.Aliases {
 		if y == nil || !y.Holds(a) {
-			all = append(all, a)
+			f(a)
 		}
 	}
-	return all
 }
 
 // goes reports whether a change takes an account out of the console.
@@ -430,21 +441,24 @@ func (r *runner) goes(i int32) bool {
 
 // waiting finds a change of the group, and an address, that waits for another
 // change which has failed.
-func (r *runner) waiting(group []int32) (int32, identity.Address, bool) {
+func (r *runner) waiting(group []int32) (change int32, x identity.Address, waits bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if len(r.failed) == 0 {
-		return 0, identity.Address{}, false
+		return change, x, false
 	}
 	for _, i := range group {
 		c := &r.changes[i]
-		for _, x := range lacking(c.Result(), c.Before) {
-			if g, given := r.giver[x]; given && r.failed[g] != nil {
-				return i, x, true
+		lacking(c.Result(), c.Before, func(a identity.Address) {
+			if g, given := r.giver[a]; given && r.failed[g] != nil && !waits {
+				change, x, waits = i, a, true
 			}
+		})
+		if waits {
+			break
 		}
 	}
-	return 0, identity.Address{}, false
+	return change, x, waits
 }
 
 // fail lists the changes of a group as failed, because of one of them.
@@ -490,14 +504,15 @@ func (r *runner) knownOf(i int32) Known {
 	}
 }
 
-// made tells that a change was made: now, or once it is published.
+// made tells that a change was made: now, or once it is published. Where the ledger
+// is the console, there is nothing to wait for.
 func (r *runner) made(i int32, known Known, key string, a Answer) {
 	if a.Ref == "" && known.Live != nil && !r.goes(i) {
 		a.Ref = known.Live.Ref
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.facts.Publishes {
+	if r.facts.Publishes && !r.facts.Embedded {
 		r.staged = append(r.staged, staged{i, known.Recorded, key, a})
 		return
 	}
@@ -558,8 +573,11 @@ func (r *runner) lostRecords() map[owner]identity.Address {
 	return lost
 }
 
-// placed is what the ledger knows of an account that was changed.
+// placed is what the ledger knows of an account that was changed, beside the account.
 func (r *runner) placed(i int32, a Answer) identity.Placed {
+	if r.facts.Embedded {
+		return identity.Placed{}
+	}
 	p := identity.Placed{Ref: a.Ref, Applied: identity.Moment(r.job.Now())}
 	if r.goes(i) {
 		p.Ref = ""

@@ -548,6 +548,64 @@ func (l *locked) Apply(ctx context.Context, steps []Step, answer func(int, Answe
 	return l.model.Apply(ctx, steps, answer)
 }
 
+// TestCtrlCAtTheEnd: a run whose last request is ended by its user is not one that has
+// made everything.
+func TestCtrlCAtTheEnd(t *testing.T) {
+	ctx, cancel := context.WithCancel(context.Background())
+	w := newWorld(t, plan.Facts{Marks: true}, nil)
+	w.crash = cancel
+	changes := []plan.AccountChange{{After: &identity.Account{Primary: numbered(1), Directory: "corp", GUID: identity.GUID{15: 1}}}}
+	if result, err := w.run(ctx, changes, Options{}); !errors.Is(err, context.Canceled) || result.Applied != 0 || len(w.accounts) != 0 {
+		t.Errorf("%+v, %v", result, err)
+	}
+}
+
+// saying is a console that answers nothing but an error of the whole request.
+type saying struct {
+	*model
+	says     *Error
+	requests int
+}
+
+func (s *saying) Apply(context.Context, []Step, func(int, Answer)) error {
+	s.requests++
+	return s.says
+}
+
+// TestRequestRefused: what a console says of a whole request is told of its changes,
+// which are not repeated; credentials that are not taken end the run.
+func TestRequestRefused(t *testing.T) {
+	changes := []plan.AccountChange{{After: &identity.Account{Primary: numbered(1), Directory: "corp", GUID: identity.GUID{15: 1}}}}
+	for _, code := range []Code{Internal, Refused, Unsupported, Auth, Misused} {
+		w := newWorld(t, plan.Facts{Marks: true}, nil)
+		job := w.job(changes, w.newLedger(), &memory{answers: map[string]Answer{}})
+		console := &saying{model: w.model, says: &Error{Code: code, Message: "the database is down"}}
+		job.Console = console
+		result, err := Run(context.Background(), job)
+		ends := code == Auth || code == Misused
+		if ends != (err != nil) || result.Unknown != 0 || console.requests != 1 {
+			t.Errorf("%s: %+v, %v after %d requests", code, result, err, console.requests)
+		}
+		if !ends && (len(result.Failures) != 1 || result.Failures[0].Error != "the database is down") {
+			t.Errorf("%s: %+v", code, result.Failures)
+		}
+	}
+}
+
+// TestCaseAlone: a change of letter case that got no answer was not made if the
+// account is as it was.
+func TestCaseAlone(t *testing.T) {
+	before := identity.Account{Primary: numbered(1), Username: "Ann", Directory: "corp", GUID: identity.GUID{15: 1}}
+	after := before
+	after.Username = "ANN"
+	w := newWorld(t, plan.Facts{Marks: true}, []identity.Account{before})
+	job := w.job([]plan.AccountChange{{Before: &before, After: &after}}, w.newLedger(), &memory{answers: map[string]Answer{}})
+	job.Console = &mute{w.model}
+	if result, err := Run(context.Background(), job); err != nil || result.Applied != 0 || len(result.Failures) != 1 {
+		t.Errorf("%+v, %v", result, err)
+	}
+}
+
 // TestNothingToSend: what is live already, and what the console does not store, is
 // written into the ledger alone.
 func TestNothingToSend(t *testing.T) {

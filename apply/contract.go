@@ -74,38 +74,52 @@ func (s *Step) Outcome() *identity.Live {
 	if s.Removes() {
 		return nil
 	}
-	l := identity.Live{Account: *s.After, Mark: mark(s.By, s.After)}
-	l.Attributes = slices.Concat(s.Initial, s.After.Attributes)
-	if s.Live != nil {
-		l = *s.Live
-		l.Attributes = slices.DeleteFunc(slices.Clone(l.Attributes), func(x identity.Attribute) bool { return slices.Contains(s.Fields, x.Name) })
-		for _, x := range s.After.Attributes {
-			if slices.Contains(s.Fields, x.Name) {
-				l.Attributes = append(l.Attributes, x)
-			}
+	if s.Creates() {
+		l := identity.Live{Account: *s.After, Mark: mark(s.By, s.After)}
+		l.Directory, l.GUID = "", identity.GUID{}
+		if len(s.Initial) > 0 {
+			l.Attributes = byName(slices.Concat(s.Initial, s.After.Attributes))
 		}
-		for _, name := range s.Fields {
-			switch name {
-			case FieldPrimary:
-				l.Primary = s.After.Primary
-			case plan.FieldAliases:
-				l.Aliases = s.After.Aliases
-			case plan.FieldType:
-				l.Type = s.After.Type
-			case plan.FieldStatus:
-				l.Status = s.After.Status
-			case plan.FieldOwner:
-				l.Mark = mark(s.By, s.After)
-			case plan.FieldUsername:
-				l.Username = s.After.Username
-			case plan.FieldDN:
-				l.DN = s.After.DN
-			}
+		return &l
+	}
+	l := *s.Live
+	l.Directory, l.GUID = "", identity.GUID{}
+	for _, name := range s.Fields {
+		switch name {
+		case FieldPrimary:
+			l.Primary = s.After.Primary
+		case plan.FieldAliases:
+			l.Aliases = s.After.Aliases
+		case plan.FieldType:
+			l.Type = s.After.Type
+		case plan.FieldStatus:
+			l.Status = s.After.Status
+		case plan.FieldOwner:
+			l.Mark = mark(s.By, s.After)
+		case plan.FieldUsername:
+			l.Username = s.After.Username
+		case plan.FieldDN:
+			l.DN = s.After.DN
 		}
 	}
-	slices.SortFunc(l.Attributes, func(a, b identity.Attribute) int { return cmp.Compare(a.Name, b.Name) })
-	l.Directory, l.GUID = "", identity.GUID{}
+	changes := func(x identity.Attribute) bool { return slices.Contains(s.Fields, x.Name) }
+	if !slices.ContainsFunc(l.Attributes, changes) && !slices.ContainsFunc(s.After.Attributes, changes) {
+		return &l
+	}
+	l.Attributes = slices.DeleteFunc(slices.Clone(l.Attributes), changes)
+	for _, x := range s.After.Attributes {
+		if changes(x) {
+			l.Attributes = append(l.Attributes, x)
+		}
+	}
+	byName(l.Attributes)
 	return &l
+}
+
+// byName sorts attributes.
+func byName(all []identity.Attribute) []identity.Attribute {
+	slices.SortFunc(all, func(a, b identity.Attribute) int { return cmp.Compare(a.Name, b.Name) })
+	return all
 }
 
 // FieldPrimary is the name of the primary among the fields of a step.

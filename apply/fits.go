@@ -57,22 +57,19 @@ func Fits(p *plan.Plan, b Basis) error {
 // Moved says which account that a plan touches is not what it was when the plan
 // was made, or which address that it gives somebody has somebody else now. Others
 // may have changed. The accounts are those that a plan would be made of now, in
-// byte order of their primaries.
-func Moved(p *plan.Plan, accounts []identity.Account) error {
+// byte order of their primaries; barred tells which of them a plan leaves as they are,
+// because of what they are in the console.
+func Moved(p *plan.Plan, accounts []identity.Account, barred func(i int) bool) error {
 	wanted, gone := map[identity.Address]*identity.Account{}, map[identity.Address]bool{}
 	for i := range p.Accounts {
 		c := &p.Accounts[i]
-		for _, x := range lacking(c.Result(), c.Before) {
-			wanted[x] = c.Result()
-		}
-		for _, x := range lacking(c.Before, c.Result()) {
-			gone[x] = true
-		}
+		lacking(c.Result(), c.Before, func(x identity.Address) { wanted[x] = c.Result() })
+		lacking(c.Before, c.Result(), func(x identity.Address) { gone[x] = true })
 		if c.Before == nil || c.Gone {
 			continue
 		}
 		n, there := slices.BinarySearchFunc(accounts, c.Before.Primary, func(a identity.Account, x identity.Address) int { return a.Primary.Compare(x) })
-		if !there || !accounts[n].Equal(c.Before) {
+		if !there || !accounts[n].Equal(c.Before) || barred(n) {
 			return fmt.Errorf("account %s is not what it was when the plan was made", c.Before.Primary)
 		}
 	}

@@ -55,9 +55,19 @@ func TestMoved(t *testing.T) {
 		"account a2@example.com is not what it was when the plan was made":                               {one},
 		"a11@example.com, which the plan gives to a2@example.com, is held by account a3@example.com now": {one, two, account(3, 11)},
 	} {
-		err := Moved(&p, now)
+		err := Moved(&p, now, func(int) bool { return false })
 		if fine := why == "" || why[0] == ' '; fine && err != nil || !fine && (err == nil || err.Error() != why) {
 			t.Errorf("%v, want %s", err, why)
 		}
+	}
+}
+
+// TestMovedBarred: an account that belongs to somebody else by now is not what it was,
+// though every field of it is.
+func TestMovedBarred(t *testing.T) {
+	before, after := identity.Account{Primary: numbered(1)}, identity.Account{Primary: numbered(1), Username: "ann"}
+	p := plan.Plan{Accounts: []plan.AccountChange{{Before: &before, After: &after}}}
+	if err := Moved(&p, []identity.Account{before}, func(int) bool { return true }); err == nil {
+		t.Error("the plan fits an account that is left as it is")
 	}
 }

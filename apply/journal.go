@@ -2,7 +2,10 @@ package apply
 
 import (
 	"context"
+	"strconv"
 	"time"
+
+	"github.com/rollcall-cli/rollcall/internal/identity"
 )
 
 // Journal keeps what a run does, so that one that is killed can be made out
@@ -37,10 +40,44 @@ type Received struct {
 	Answer
 }
 
-// unrecorded is the journal of a console that takes effect with its ledger, which
-// is recorded as a whole.
-type unrecorded struct{}
+// keyed gives steps their keys.
+func (r *runner) keyed(tasks []*task) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, t := range tasks {
+		t.Key = r.key()
+	}
+}
 
-func (unrecorded) Intend(context.Context, []Sent) error { return nil }
-func (unrecorded) Answered([]Received) error            { return nil }
-func (unrecorded) Save(*Ledger) error                   { return nil }
+// intend writes into the journal that steps are sent now.
+func (r *runner) intend(ctx context.Context, tasks []*task) error {
+	if r.job.Journal == nil || len(tasks) == 0 {
+		return nil
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	now := identity.Moment(r.job.Now())
+	r.settled = now.Add(r.facts.Settles)
+	sent := make([]Sent, len(tasks))
+	for i, t := range tasks {
+		t.At = now
+		sent[i] = t.Sent
+	}
+	return r.job.Journal.Intend(context.WithoutCancel(ctx), sent)
+}
+
+// key returns the key of another step.
+func (r *runner) key() string {
+	r.keys++
+	return r.job.Run + "-" + strconv.Itoa(r.keys)
+}
+
+// answered writes answers into the journal.
+func (r *runner) answered(all []Received) error {
+	if r.job.Journal == nil || len(all) == 0 {
+		return nil
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.job.Journal.Answered(all)
+}

@@ -14,7 +14,7 @@ import (
 type Ledger struct {
 	accounts []identity.Account // in byte order of their primaries
 	placed   map[identity.Address]identity.Placed
-	changed  map[int]*entry // by index of accounts
+	changed  []*entry // by index of accounts; nil until one is put or removed
 	created  []*entry
 	now      map[identity.Address]*entry           // what was put, by primary; nil where the ledger is the console
 	known    map[string]bool                       // refs; nil until somebody asks
@@ -23,42 +23,45 @@ type Ledger struct {
 
 // entry is an account on its way from one state to the next.
 type entry struct {
-	account identity.Account
+	account *identity.Account // nil for one that is gone
 	placed  identity.Placed
-	gone    bool
 }
 
 // NewLedger makes a ledger of accounts, which must be in byte order of their
 // primaries and are not changed, and of what is known of them in the console; nil
 // where the ledger is the console.
 func NewLedger(accounts []identity.Account, placed map[identity.Address]identity.Placed) *Ledger {
-	l := &Ledger{accounts: accounts, placed: placed, changed: map[int]*entry{}}
+	l := &Ledger{accounts: accounts, placed: placed}
 	if placed != nil {
 		l.now = map[identity.Address]*entry{}
 	}
 	return l
 }
 
-// find returns the index of the account that had the primary at first.
-func (l *Ledger) find(primary identity.Address) (int, bool) {
-	return slices.BinarySearchFunc(l.accounts, primary, primaryIs)
+// change puts an entry in place of the account that had the primary at first.
+func (l *Ledger) change(was identity.Address, e *entry) error {
+	i, there := slices.BinarySearchFunc(l.accounts, was, func(a identity.Account, x identity.Address) int { return a.Primary.Compare(x) })
+	if !there {
+		return fmt.Errorf("the ledger has no account %s", was)
+	}
+	if l.changed == nil {
+		l.changed = make([]*entry, len(l.accounts))
+	}
+	l.changed[i] = e
+	return nil
 }
 
-// Put records an account: in place of the one that had the primary was at first,
-// or, for the zero address, beside the others.
+// Put records an account, which does not change any more: in place of the one that
+// had the primary was at first, or, for the zero address, beside the others.
 func (l *Ledger) Put(was identity.Address, account *identity.Account, placed identity.Placed) error {
-	e := &entry{account: *account, placed: placed}
+	e := &entry{account, placed}
 	if was.IsZero() {
 		l.created = append(l.created, e)
-	} else {
-		i, there := l.find(was)
-		if !there {
-			return fmt.Errorf("the ledger has no account %s", was)
-		}
-		l.changed[i] = e
+	} else if err := l.change(was, e); err != nil {
+		return err
 	}
 	if l.now != nil {
-		l.now[e.account.Primary] = e
+		l.now[account.Primary] = e
 	}
 	if l.known != nil && placed.Ref != "" {
 		l.known[placed.Ref] = true
@@ -67,14 +70,7 @@ func (l *Ledger) Put(was identity.Address, account *identity.Account, placed ide
 }
 
 // Remove drops the record of an account.
-func (l *Ledger) Remove(was identity.Address) error {
-	i, there := l.find(was)
-	if !there {
-		return fmt.Errorf("the ledger has no account %s", was)
-	}
-	l.changed[i] = &entry{gone: true}
-	return nil
-}
+func (l *Ledger) Remove(was identity.Address) error { return l.change(was, &entry{}) }
 
 // Placed returns what is known of the account that had the primary at first.
 func (l *Ledger) Placed(primary identity.Address) identity.Placed { return l.placed[primary] }
@@ -82,14 +78,14 @@ func (l *Ledger) Placed(primary identity.Address) identity.Placed { return l.pla
 // restore takes back what was put for the account that had the primary was at first,
 // or that it was removed.
 func (l *Ledger) restore(was identity.Address, put *identity.Account) {
-	i, there := l.find(was)
-	if !there {
+	i, there := slices.BinarySearchFunc(l.accounts, was, func(a identity.Account, x identity.Address) int { return a.Primary.Compare(x) })
+	if !there || l.changed == nil {
 		return
 	}
 	if put != nil && l.now[put.Primary] == l.changed[i] {
 		delete(l.now, put.Primary)
 	}
-	delete(l.changed, i)
+	l.changed[i] = nil
 }
 
 // Moved tells that the account which had the primary was at first has another one in
@@ -138,84 +134,65 @@ func (l *Ledger) found(primary identity.Address, ref string, as *identity.Accoun
 // Accounts returns all accounts as they are now, in byte order of their primaries,
 // and what is known of them in the console.
 func (l *Ledger) Accounts() ([]identity.Account, map[identity.Address]identity.Placed) {
-	var changed []identity.Account
-	var placed map[identity.Address]identity.Placed
-	if l.placed != nil {
-		placed = maps.Clone(l.placed)
-		for i := range l.changed {
+	var changed []*identity.Account
+	placed := maps.Clone(l.placed)
+	for i, e := range l.changed {
+		if e != nil {
 			delete(placed, l.accounts[i].Primary)
 		}
 	}
-	add := func(e *entry) {
-		if e.gone {
-			return
+	for _, list := range [...][]*entry{l.changed, l.created} {
+		for _, e := range list {
+			if e == nil || e.account == nil {
+				continue
+			}
+			changed = append(changed, e.account)
+			if placed != nil {
+				placed[e.account.Primary] = e.placed
+			}
 		}
-		changed = append(changed, e.account)
-		if placed != nil {
-			placed[e.account.Primary] = e.placed
-		}
 	}
-	for _, e := range l.changed {
-		add(e)
-	}
-	for _, e := range l.created {
-		add(e)
-	}
-	slices.SortFunc(changed, byPrimary)
+	slices.SortFunc(changed, func(a, b *identity.Account) int { return a.Primary.Compare(b.Primary) })
 	all := make([]identity.Account, 0, len(l.accounts)+len(changed))
 	var replaced []identity.Account
 	for i := range l.accounts {
-		switch {
-		case l.changed[i] != nil:
-		case placed != nil && has(changed, l.accounts[i].Primary):
-			replaced = append(replaced, l.accounts[i])
-		default:
-			all = append(all, l.accounts[i])
+		a := &l.accounts[i]
+		if l.changed != nil && l.changed[i] != nil {
+			continue
 		}
+		for len(changed) > 0 && changed[0].Primary.Compare(a.Primary) < 0 {
+			all, changed = append(all, *changed[0]), changed[1:]
+		}
+		if l.placed != nil && len(changed) > 0 && changed[0].Primary == a.Primary {
+			replaced = append(replaced, *a)
+			continue
+		}
+		all = append(all, *a)
 	}
-	// The console has let others have their primaries: they are gone, or have moved,
-	// and may so take the place of others that have.
+	for _, a := range changed {
+		all = append(all, *a)
+	}
+	return l.displaced(all, placed, replaced), placed
+}
+
+// displaced returns the accounts with those whose primaries the console has let
+// others have: they are gone, or have moved, and may so take the place of others
+// that have.
+func (l *Ledger) displaced(all []identity.Account, placed map[identity.Address]identity.Placed, replaced []identity.Account) []identity.Account {
 	for ; len(replaced) > 0; replaced = replaced[1:] {
 		a := replaced[0]
 		now, moved := l.moved[a.Primary]
-		if !moved || has(changed, now) {
+		if !moved || l.now[now] != nil {
 			continue
 		}
-		if n, taken := slices.BinarySearchFunc(all, now, primaryIs); taken {
+		n, taken := slices.BinarySearchFunc(all, now, func(a identity.Account, x identity.Address) int { return a.Primary.Compare(x) })
+		if taken {
 			replaced = append(replaced, all[n])
 			all = slices.Delete(all, n, n+1)
 		}
 		placed[now] = l.placed[a.Primary]
 		a.Primary, a.Aliases = now, slices.DeleteFunc(slices.Clone(a.Aliases), func(x identity.Address) bool { return x == now })
-		n, _ := slices.BinarySearchFunc(changed, now, primaryIs)
-		changed = slices.Insert(changed, n, a)
-	}
-	return merge(slices.Grow(all, len(changed)), changed), placed
-}
-
-func primaryIs(a identity.Account, x identity.Address) int { return a.Primary.Compare(x) }
-
-// has reports whether one of the accounts, which are in byte order of their
-// primaries, has the primary.
-func has(accounts []identity.Account, primary identity.Address) bool {
-	_, there := slices.BinarySearchFunc(accounts, primary, primaryIs)
-	return there
-}
-
-func byPrimary(a, b identity.Account) int { return a.Primary.Compare(b.Primary) }
-
-// merge merges two sorted lists; all has room for the second.
-func merge(all, changed []identity.Account) []identity.Account {
-	i, k := len(all)-1, len(changed)-1
-	all = all[:len(all)+len(changed)]
-	for n := len(all) - 1; k >= 0; n-- {
-		if i >= 0 && byPrimary(all[i], changed[k]) > 0 {
-			all[n] = all[i]
-			i--
-		} else {
-			all[n] = changed[k]
-			k--
-		}
+		all = slices.Insert(all, n, a)
 	}
 	return all
 }

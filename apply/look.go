@@ -111,8 +111,8 @@ const (
 //	               else                                           not made
 //	removes        the account is there                           not made
 //	               it is not                                      made
-//	changes        the account is what was wanted                 made
-//	               it is as it was                                not made
+//	changes        the account is as it was                       not made
+//	               it is what was wanted                          made
 //	               else                                           otherwise
 func (x *index) judge(f *plan.Facts, s *Sent) (verdict, *identity.Live) {
 	if s.Creates() {
@@ -139,10 +139,10 @@ func (x *index) judge(f *plan.Facts, s *Sent) (verdict, *identity.Live) {
 		return notMade, l
 	case l == nil:
 		return otherwise, nil
-	case len(differing(f, s, l)) == 0:
-		return wasMade, l
 	case same(s.Live, l):
 		return notMade, l
+	case len(differing(f, s, l)) == 0:
+		return wasMade, l
 	}
 	return otherwise, l
 }

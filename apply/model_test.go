@@ -447,3 +447,5 @@ func times(n uint64) uint64 {
 	}
 	return n
 }
+
+func byPrimary(a, b identity.Account) int { return a.Primary.Compare(b.Primary) }

@@ -2,6 +2,7 @@ package apply
 
 import (
 	"cmp"
+	"iter"
 	"math"
 	"slices"
 
@@ -12,52 +13,50 @@ import (
 // they are made. A group is changes that are made as a whole, those that go first.
 type family [][]int32
 
-// families sorts the changes into families.
-func (r *runner) families() (all []family) {
-	if len(r.giver) == 0 {
-		each := make([]int32, len(r.changes))
-		groups := make([][]int32, len(r.changes))
-		all = make([]family, len(r.changes))
-		for i := range each {
-			each[i] = int32(i)
-			groups[i] = each[i : i+1 : i+1]
-			all[i] = groups[i : i+1 : i+1]
+// families yields the changes by families.
+func (r *runner) families() iter.Seq[family] {
+	return func(yield func(family) bool) {
+		if len(r.giver) == 0 {
+			for i := range r.changes {
+				if !yield(family{{int32(i)}}) {
+					return
+				}
+			}
+			return
 		}
-		return all
-	}
-	var found family
-	s := search{runner: r, found: make([]int32, len(r.changes)), yield: func(group []int32) {
-		group = slices.Clone(group)
-		slices.SortFunc(group, func(a, b int32) int {
-			return cmp.Or(-compareBool(r.goes(a), r.goes(b)), cmp.Compare(a, b))
-		})
-		found = append(found, group)
-	}}
-	seen := make([]bool, len(r.changes))
-	var members []int32
-	for i := range seen {
-		members = members[:0]
+		var found family
+		s := search{runner: r, found: make([]int32, len(r.changes)), yield: func(group []int32) {
+			group = slices.Clone(group)
+			slices.SortFunc(group, func(a, b int32) int {
+				return cmp.Or(-compareBool(r.goes(a), r.goes(b)), cmp.Compare(a, b))
+			})
+			found = append(found, group)
+		}}
+		seen := make([]bool, len(r.changes))
+		var members []int32
 		join := func(i int32) {
 			if !seen[i] {
 				seen[i] = true
 				members = append(members, i)
 			}
 		}
-		join(int32(i))
-		for n := 0; n < len(members); n++ {
-			c := &r.changes[members[n]]
-			r.others(r.giver, c.Result(), c.Before, join)
-			r.others(r.taker, c.Before, c.Result(), join)
+		for i := range seen {
+			members = members[:0]
+			join(int32(i))
+			for n := 0; n < len(members); n++ {
+				c := &r.changes[members[n]]
+				r.others(r.giver, c.Result(), c.Before, join)
+				r.others(r.taker, c.Before, c.Result(), join)
+			}
+			found = nil
+			for _, i := range members {
+				s.visit(i)
+			}
+			if len(found) > 0 && !yield(found) {
+				return
+			}
 		}
-		for _, i := range members {
-			s.visit(i)
-		}
-		if len(found) > 0 {
-			all = append(all, found)
-		}
-		found = nil
 	}
-	return all
 }
 
 func compareBool(a, b bool) int {
@@ -76,11 +75,11 @@ func (r *runner) others(list map[identity.Address]int32, x, y *identity.Account,
 	if len(list) == 0 {
 		return
 	}
-	for _, a := range lacking(x, y) {
+	lacking(x, y, func(a identity.Address) {
 		if i, there := list[a]; there {
 			join(i)
 		}
-	}
+	})
 }
 
 // search puts those who give an address up before who gets it. It is Tarjan's

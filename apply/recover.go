@@ -91,12 +91,15 @@ func Recover(of Interrupted, l *Ledger, live []identity.Live, facts plan.Facts, 
 	}
 	made := map[int][]*Sent{} // the steps of each change that were made and not taken back
 	again := map[int]*Sent{}  // those by which accounts were created again
+	said := map[int]*Error{}  // what the console has said against a change
 	begun := map[int]bool{}
 	for i := range sent {
 		s := &sent[i]
 		done := made[s.Change]
 		begun[s.Change] = true
 		switch {
+		case of.Answers[s.Key].Err != nil:
+			said[s.Change] = of.Answers[s.Key].Err
 		case answers[s.Key].Err != nil:
 		case !s.Back:
 			made[s.Change] = append(done, s)
@@ -120,7 +123,10 @@ func Recover(of Interrupted, l *Ledger, live []identity.Live, facts plan.Facts, 
 		if final {
 			out.Applied++
 		} else {
-			why := &Error{Code: Cancelled, Message: "the run was ended before it was made"}
+			why := said[i]
+			if why == nil {
+				why = &Error{Code: Cancelled, Message: "the run was ended before it was made"}
+			}
 			if unsure[i] {
 				why = &Error{Code: undecidedCode, Message: "nobody can tell whether it was made: an account that does not say whose it is has an address of it"}
 				out.Undecided = append(out.Undecided, subject(c).Primary)

@@ -41,42 +41,32 @@ const (
 // tried again. An error ends the run: the console cannot be used any more, or the
 // journal cannot be written.
 func (r *runner) send(ctx context.Context, tasks []*task) error {
-	r.mu.Lock()
-	for _, t := range tasks {
-		t.Key = r.key()
-	}
-	r.mu.Unlock()
-	if err := r.intend(ctx, tasks); err != nil {
-		return err
-	}
+	r.keyed(tasks)
 	open := slices.DeleteFunc(slices.Clone(tasks), func(t *task) bool { return t.Keep })
-	for attempt := 1; len(open) > 0; attempt++ {
+	if len(open) == 0 {
+		return r.intend(ctx, tasks)
+	}
+	for attempt := 1; ; attempt++ {
 		if r.pace(ctx, len(open)) != nil {
 			cancelled(open)
+			if attempt == 1 {
+				return nil
+			}
 			return r.answers(open)
 		}
-		err := r.request(ctx, open)
-		var unusable Unusable
-		switch code := CodeOf(err); {
-		case err == nil:
-		case code == Auth, code == Misused:
-			cancelled(open) // an error says that nothing more was made
-			return errors.Join(err, r.answers(open))
-		case errors.As(err, &unusable):
-			r.unknown(open)
-			return err
-		case r.facts.Publishes:
-			return err // nothing of it has taken effect
-		case code == "" || code == Internal:
-			if err := r.lookUp(ctx, open); err != nil {
-				r.unknown(open)
+		intended := open
+		if attempt == 1 {
+			intended = tasks
+		}
+		// From when it is sent, it takes a while until it is seen.
+		if attempt == 1 || r.facts.Settles > 0 {
+			if err := r.intend(ctx, intended); err != nil {
 				return err
 			}
-		default:
-			for _, t := range open {
-				if !t.answered {
-					t.answered, t.answer = true, Answer{Err: asError(err)}
-				}
+		}
+		if err := r.request(ctx, open); err != nil {
+			if err := r.unanswered(ctx, open, err); err != nil {
+				return err
 			}
 		}
 		again, pause := repeatable(open, attempt)
@@ -91,12 +81,7 @@ func (r *runner) send(ctx context.Context, tasks []*task) error {
 				for _, t := range again {
 					t.answered, t.answer = false, Answer{}
 				}
-				if open = again; r.facts.Settles > 0 {
-					// From now on it takes a while until it is seen.
-					if err := r.intend(ctx, open); err != nil {
-						return err
-					}
-				}
+				open = again
 				continue
 			}
 		}
@@ -106,6 +91,43 @@ func (r *runner) send(ctx context.Context, tasks []*task) error {
 			}
 		}
 		return r.answers(open)
+	}
+}
+
+// unanswered settles what becomes of steps that a failed request has not answered. An
+// error ends the run.
+//
+//	the console says                       its steps
+//	that the credentials or the
+//	configuration are not taken            were not made, and the run ends
+//	that it has failed                     are looked up; what was not made has failed
+//	something else                         have failed with that
+//	nothing, and can be asked              are looked up; what was not made is repeated
+//	nothing, and cannot be used any more   are unknown, and the run ends
+func (r *runner) unanswered(ctx context.Context, tasks []*task, failed error) error {
+	var unusable Unusable
+	switch code := CodeOf(failed); {
+	case code == Auth, code == Misused:
+		cancelled(tasks) // nothing more of it was made
+		return errors.Join(failed, r.answers(tasks))
+	case r.facts.Publishes:
+		return failed // nothing of it has taken effect
+	case errors.As(failed, &unusable):
+		r.unknown(tasks)
+		return failed
+	case code == "", code == Internal:
+		if err := r.lookUp(ctx, tasks); err != nil {
+			r.unknown(tasks)
+			return err
+		}
+		if code == "" {
+			return nil
+		}
+	}
+	for _, t := range tasks {
+		if !t.answered {
+			t.answered, t.answer = true, Answer{Err: asError(failed)}
+		}
 	}
 	return nil
 }
@@ -151,28 +173,6 @@ func (r *runner) request(ctx context.Context, tasks []*task) error {
 	})
 }
 
-// key returns the key of another step. The caller holds the lock, or is alone.
-func (r *runner) key() string {
-	r.keys++
-	return fmt.Sprintf("%s-%d", r.job.Run, r.keys)
-}
-
-// intend writes into the journal that steps are sent now.
-func (r *runner) intend(ctx context.Context, tasks []*task) error {
-	if len(tasks) == 0 {
-		return nil
-	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	sent := make([]Sent, len(tasks))
-	for i, t := range tasks {
-		t.At = identity.Moment(r.job.Now())
-		r.settled = t.At.Add(r.facts.Settles)
-		sent[i] = t.Sent
-	}
-	return r.job.Journal.Intend(context.WithoutCancel(ctx), sent)
-}
-
 // answers writes what is known of steps into the journal. What waits to be
 // published is not known yet.
 func (r *runner) answers(tasks []*task) error {
@@ -182,9 +182,7 @@ func (r *runner) answers(tasks []*task) error {
 			all = append(all, Received{t.Key, t.answer})
 		}
 	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.job.Journal.Answered(all)
+	return r.answered(all)
 }
 
 // repeatable returns the steps that are to be tried again, and how long to wait
@@ -253,6 +251,7 @@ func (r *runner) lookUp(ctx context.Context, tasks []*task) error {
 	}
 	r.job.Listen(LookingUp{Steps: len(tasks)})
 	for len(tasks) > 0 {
+		asked := r.job.Now()
 		live, err := r.get(ctx, tasks)
 		if err != nil {
 			return err
@@ -262,7 +261,7 @@ func (r *runner) lookUp(ctx context.Context, tasks []*task) error {
 		verdicts, found := r.judge(tasks, live)
 		for n, t := range tasks {
 			l := found[n]
-			if left := t.At.Add(r.facts.Settles).Sub(r.job.Now()); verdicts[n] != wasMade && r.facts.Settles > 0 && left > 0 {
+			if left := t.At.Add(r.facts.Settles).Sub(asked); verdicts[n] != wasMade && r.facts.Settles > 0 && left > 0 {
 				unsettled = max(unsettled, left)
 				rest = append(rest, t)
 				continue

@@ -55,7 +55,7 @@ func (r *runner) makeBatch(ctx context.Context, b family) error {
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if err == nil && r.since >= saved {
+	if err == nil && r.since >= saved && r.job.Journal != nil {
 		r.since = 0
 		err = r.job.Journal.Save(r.job.Ledger)
 	}
@@ -64,59 +64,53 @@ func (r *runner) makeBatch(ctx context.Context, b family) error {
 
 // makeAtOnce makes the changes of groups in one request.
 func (r *runner) makeAtOnce(ctx context.Context, b family) error {
-	var tasks []*task
-	of := map[int32]*task{} // nil for a change that makes nothing
+	var tasks, of []*task // of is nil for a change that makes nothing
 	for _, group := range b {
 		number := r.number()
 		for _, i := range group {
-			if r.changes[i].Idle() {
-				continue
+			var t *task
+			if !r.changes[i].Idle() {
+				t = r.final(i, number)
+				tasks = append(tasks, t)
 			}
-			of[i] = r.final(i, number)
-			tasks = append(tasks, of[i])
+			of = append(of, t)
 		}
 	}
 	err := r.send(ctx, tasks)
 	var kept []Received
 	for _, group := range b {
-		kept = append(kept, r.settle(group, of, err != nil || cause(ctx) != nil)...)
+		kept = append(kept, r.settle(group, of[:len(group)], err != nil || cause(ctx) != nil)...)
+		of = of[len(group):]
 	}
-	return errors.Join(err, r.learned(kept))
+	return errors.Join(err, r.answered(kept))
 }
 
-// learned writes into the journal what the ledger alone has learned.
-func (r *runner) learned(kept []Received) error {
-	if len(kept) == 0 {
-		return nil
-	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.job.Journal.Answered(kept)
-}
-
-// settle records what became of a group whose steps were sent, and returns what
-// the ledger alone has learned. Where the run has ended, what was not begun has
-// not failed.
-func (r *runner) settle(group []int32, of map[int32]*task, ended bool) (kept []Received) {
-	failed, cut := none, none
-	for _, i := range group {
-		switch t := of[i]; {
+// settle records what became of a group whose steps were sent, those of each change
+// in its order, and returns what the ledger alone has learned. Where the run has
+// ended, what was not begun has not failed.
+func (r *runner) settle(group []int32, of []*task, ended bool) (kept []Received) {
+	failed, cut := -1, -1
+	for n, t := range of {
+		switch {
 		case t == nil || t.Keep || !t.fails():
 		case t.cut():
-			cut = i
-		case failed == none:
-			failed = i
+			cut = n
+		case failed < 0:
+			failed = n
 		}
 	}
-	if failed == none && !ended {
+	switch {
+	case failed < 0 && !ended:
 		failed = cut
+	case cut >= 0:
+		r.ends()
 	}
 	var lost []int32
-	for _, i := range group {
-		switch t := of[i]; {
-		case r.changes[i].Idle():
+	for n, i := range group {
+		switch t := of[n]; {
+		case t == nil:
 			r.idle()
-		case t.Keep && failed == none && cut == none:
+		case t.Keep && failed < 0 && cut < 0:
 			kept = append(kept, Received{Key: t.Key})
 			r.made(i, t.known, t.Key, t.answer)
 		case !t.Keep && !t.fails():
@@ -125,13 +119,18 @@ func (r *runner) settle(group []int32, of map[int32]*task, ended bool) (kept []R
 			lost = append(lost, i)
 		}
 	}
-	if failed != none && len(lost) > 0 {
-		r.failAs(lost, failed, of[failed])
+	if failed >= 0 && len(lost) > 0 {
+		r.failAs(lost, group[failed], of[failed])
 	}
 	return kept
 }
 
-const none = int32(-1)
+// ends notes that the run has ended before all was begun.
+func (r *runner) ends() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.cut = true
+}
 
 // cut reports whether a step was not begun.
 func (t *task) cut() bool {
@@ -193,13 +192,13 @@ func (r *runner) movesTo(i int32) (moves []Move) {
 		return nil
 	}
 	c := &r.changes[i]
-	for _, x := range lacking(c.Result(), c.Before) {
+	lacking(c.Result(), c.Before, func(x identity.Address) {
 		if g, given := r.giver[x]; given {
 			if from := r.knownOf(g).Live; from != nil {
 				moves = append(moves, Move{x, from.Ref})
 			}
 		}
-	}
+	})
 	return moves
 }
 
@@ -285,7 +284,7 @@ func (r *runner) makePhases(ctx context.Context, group []int32) error {
 		}
 		r.made(i, t.known, t.Key, t.answer)
 	}
-	return r.learned(kept)
+	return r.answered(kept)
 }
 
 // left returns an account as a step that was made leaves it; nil for one that
@@ -346,11 +345,11 @@ func (t *task) primary() identity.Address {
 // given calls f for each address that a change gives up and somebody gets.
 func (r *runner) given(i int32, f func(x identity.Address, taker int32)) {
 	c := &r.changes[i]
-	for _, x := range lacking(c.Before, c.Result()) {
+	lacking(c.Before, c.Result(), func(x identity.Address) {
 		if t, taken := r.taker[x]; taken && t != i {
 			f(x, t)
 		}
-	}
+	})
 }
 
 // released returns the step by which an account lets go of addresses.
@@ -409,14 +408,16 @@ func (r *runner) takeBack(ctx context.Context, group []int32, failed *task, done
 			why = errors.Join(why, err)
 		}
 	}
-	if !ended || stopped != nil {
-		if failed.answer.Err != nil && failed.answer.Err.Code == undecidedCode {
-			r.mu.Lock()
-			r.unsure = append(r.unsure, r.name(because))
-			r.mu.Unlock()
-		}
-		r.fail(group, because, why)
+	if ended && stopped == nil {
+		r.ends()
+		return nil
 	}
+	if failed.answer.Err != nil && failed.answer.Err.Code == undecidedCode {
+		r.mu.Lock()
+		r.unsure = append(r.unsure, r.name(because))
+		r.mu.Unlock()
+	}
+	r.fail(group, because, why)
 	return stopped
 }
 

@@ -47,7 +47,7 @@ func Try(ctx context.Context, job Job) (Tried, error) {
 		})
 	}
 	var alone []*task
-	for _, f := range r.families() {
+	for f := range r.families() {
 		tasks, whole := r.trial(f)
 		switch {
 		case !whole:

@@ -34,9 +34,23 @@ func appendStep(b []byte, s *run.Step) []byte {
 	b = strconv.AppendInt(append(b, `,"change":`...), int64(s.Change), 10)
 	b = identity.AppendJSONString(append(b, `,"op":`...), s.Op)
 	b = identity.AppendJSONString(append(b, `,"ref":`...), s.Ref)
+	if s.Rev != "" {
+		b = identity.AppendJSONString(append(b, `,"rev":`...), s.Rev)
+	}
 	b = strconv.AppendBool(append(b, `,"final":`...), s.Final)
 	b = strconv.AppendBool(append(b, `,"back":`...), s.Back)
 	b = identity.AppendOptional(append(b, `,"after":`...), s.After)
+	for i, name := range s.Clear {
+		if i == 0 {
+			b = append(b, `,"clear":[`...)
+		} else {
+			b = append(b, ',')
+		}
+		b = identity.AppendJSONString(b, name)
+	}
+	if len(s.Clear) > 0 {
+		b = append(b, ']')
+	}
 	return s.At.UTC().AppendFormat(append(b, `,"at":"`...), utc+"\"}}\n")
 }
 
@@ -56,6 +70,8 @@ func parseStep(dec *identity.Decoder, line []byte) (*run.Step, error) {
 			Change int             `json:"change"`
 			Op     string          `json:"op"`
 			Ref    string          `json:"ref"`
+			Rev    string          `json:"rev"`
+			Clear  []string        `json:"clear"`
 			Final  bool            `json:"final"`
 			Back   bool            `json:"back"`
 			After  json.RawMessage `json:"after"`
@@ -65,7 +81,7 @@ func parseStep(dec *identity.Decoder, line []byte) (*run.Step, error) {
 	if err := strict(line, &raw); err != nil {
 		return nil, err
 	}
-	s := &run.Step{Key: raw.Step.Key, Change: raw.Step.Change, Op: raw.Step.Op, Ref: raw.Step.Ref, Final: raw.Step.Final, Back: raw.Step.Back}
+	s := &run.Step{Key: raw.Step.Key, Change: raw.Step.Change, Op: raw.Step.Op, Ref: raw.Step.Ref, Rev: raw.Step.Rev, Clear: raw.Step.Clear, Final: raw.Step.Final, Back: raw.Step.Back}
 	var err error
 	if s.At, err = parseTime(raw.Step.At); err != nil {
 		return nil, err

@@ -47,6 +47,9 @@ func (v *voyage) step(change int) run.Step {
 	if s.After == nil {
 		s.Op = run.Remove
 	}
+	if change == 0 {
+		s.Rev, s.Clear = "9", []string{"department", "quota \"x\""}
+	}
 	return s
 }
 

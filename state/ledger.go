@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"unicode/utf8"
 
 	"github.com/rollcall-cli/rollcall/internal/identity"
 )
@@ -56,6 +57,10 @@ func parseAccount(dec *identity.Decoder, line []byte) (a identity.Account, p *id
 	// A quote inside a text is escaped, so that this is the end of the account.
 	if end := bytes.Index(line, []byte(`}},"ref":`)); end >= 0 {
 		whole.Account = line[len(placedPrefix) : end+2]
+		if p := canonicalPlaced(line[end+2:]); p != nil {
+			a, err = dec.Account(whole.Account)
+			return a, p, err
+		}
 		rest := append([]byte("{"), line[end+3:]...)
 		err = strict(rest, &whole.placed)
 	} else {
@@ -77,4 +82,21 @@ func parseAccount(dec *identity.Decoder, line []byte) (a identity.Account, p *id
 		return a, nil, fmt.Errorf("as it was found: %w", err)
 	}
 	return a, p, nil
+}
+
+// canonicalPlaced reads what follows the account of one that is as it was asked for,
+// in the very layout of appendPlaced and without escapes. Anything else is nil and
+// left to the general reader.
+func canonicalPlaced(b []byte) *identity.Placed {
+	text, is := bytes.CutPrefix(b, []byte(`,"ref":"`))
+	ref, text, goes := bytes.Cut(text, []byte(`","applied":"`))
+	applied, ends := bytes.CutSuffix(text, []byte(`","found":null}`))
+	if !is || !goes || !ends || !utf8.Valid(ref) || bytes.ContainsFunc(ref, func(r rune) bool { return r < ' ' || r == '"' || r == '\\' }) {
+		return nil
+	}
+	at, err := parseTime(string(applied))
+	if err != nil {
+		return nil
+	}
+	return &identity.Placed{Ref: string(ref), Applied: at}
 }

@@ -192,7 +192,8 @@ func (c *applyCommand) applySaved(s *session, cfg *config.Config, run *record) e
 		return fmt.Errorf("%s: %w", c.Plan, unfit(err))
 	}
 	progress := render.NewProgress(s.stderr, s.err, s.now)
-	view, err := s.see(cfg, st, c.reading, progress)
+	// What the plan touches is compared below.
+	view, err := s.see(cfg, st, reading{AllowEmpty: true}, progress)
 	progress.Clear()
 	if err != nil {
 		return err
@@ -200,7 +201,7 @@ func (c *applyCommand) applySaved(s *session, cfg *config.Config, run *record) e
 	if p.ConfigDigest != digest(cfg, &view.Receipt.Facts) {
 		return fmt.Errorf("%s: %w", c.Plan, unfit(fmt.Errorf("console %q says other facts of itself than when the plan was made", cfg.Console.Name)))
 	}
-	if err := apply.Moved(p, view.Accounts); err != nil {
+	if err := apply.Moved(p, view.Accounts, view.Barred); err != nil {
 		return fmt.Errorf("%s: %w", c.Plan, unfit(err))
 	}
 	p.Allow(c.allowed())
@@ -342,5 +343,5 @@ func (s *session) stale(p *plan.Plan, cfg *config.Config) error {
 	if err := apply.Fits(p, s.basis(st.State, digest(cfg, factsOf(p)))); err != nil || factsOf(p) != nil {
 		return err // of a console that is elsewhere, apply asks
 	}
-	return apply.Moved(p, st.Accounts)
+	return apply.Moved(p, st.Accounts, func(int) bool { return false })
 }

@@ -41,7 +41,7 @@ type commandLine struct {
 // reading are the flags of commands that read directories.
 type reading struct {
 	Directory []string `placeholder:"NAME" sep:"none" help:"Read only this directory; repeatable. Accounts of the others are left alone."`
-	Snapshot  string   `type:"path" placeholder:"DIR" help:"Read DIR/<directory>.ldif in place of each server."`
+	Snapshot  string   `type:"path" placeholder:"DIR" help:"Read DIR/<directory>.ldif in place of each server, and the accounts of the console in DIR in place of those that it has, unless they are changed."`
 
 	NewState   bool `help:"Begin with an empty state although the history says that there was one."`
 	AllowEmpty bool `help:"Continue even if a scope that had accounts is now empty, or all its entries have lost their aliases, usernames, an attribute or their type."`
@@ -81,7 +81,7 @@ type showing struct {
 
 // quieting is the flag of commands that run on a schedule.
 type quieting struct {
-	Quiet bool `short:"q" help:"Write nothing to standard output if there is nothing to do and no new refusal."`
+	Quiet bool `short:"q" help:"Write nothing to standard output if there is nothing to do, no drift and no new refusal."`
 }
 
 // failing is the flag of commands that find rejections.

@@ -25,8 +25,8 @@ func (c *applyCommand) drifting(s *session, cfg *config.Config, m *made) error {
 		return nil
 	}
 	n := 0
-	for i := range m.plan.Drift {
-		if d := &m.plan.Drift[i]; d.Fails(m.plan.Unread) {
+	for i := range m.view.Drift { // as it is now, whatever a saved plan knows of it
+		if d := &m.view.Drift[i]; d.Fails(m.plan.Unread) {
 			n++
 		}
 	}
@@ -76,7 +76,8 @@ func (s *session) commit(cfg *config.Config, m *made, r *record, canary int) err
 		return failed
 	}
 	progress.Clear()
-	if result.Applied+result.Withheld+result.Unknown == 0 && err != nil {
+	if err != nil && result.Applied+result.Unknown == 0 {
+		s.tellFailures(&result)
 		return err
 	}
 	r.remember(m)
@@ -107,7 +108,7 @@ func (s *session) try(cfg *config.Config, m *made) error {
 			told("would refuse %s more", counted(len(tried.Refused)-most, "change"))
 			break
 		}
-		told("would refuse to change %s: %s", f.Account, f.Error)
+		told("would refuse to change %s: %s", f.Account, s.said(f.Error))
 	}
 	if tried.Untried > 0 {
 		told("cannot try %s that take several steps", counted(tried.Untried, "change"))
@@ -198,7 +199,7 @@ func (s *session) follow(progress *render.Progress, c *config.Console, e apply.E
 		progress.Clear()
 		why := "there was no answer, and nothing was made"
 		if e.Err != nil {
-			why = e.Err.Error()
+			why = s.errorText(e.Err)
 		}
 		s.note("console %q: %s; trying again in %v", c.Name, why, e.For.Round(time.Second/10))
 	}
@@ -224,7 +225,7 @@ func (j *journal) Intend(ctx context.Context, steps []apply.Sent) error {
 }
 
 func recordedStep(t *apply.Sent) run.Step {
-	step := run.Step{Key: t.Key, Change: t.Change, Op: run.Put, Final: t.Final, Back: t.Back, After: t.After, At: t.At}
+	step := run.Step{Key: t.Key, Change: t.Change, Op: run.Put, Final: t.Final, Back: t.Back, After: t.After, Clear: t.Clear, At: t.At}
 	switch {
 	case t.Keep:
 		step.Op = run.Keep
@@ -232,7 +233,7 @@ func recordedStep(t *apply.Sent) run.Step {
 		step.Op = run.Remove
 	}
 	if t.Live != nil {
-		step.Ref = t.Live.Ref
+		step.Ref, step.Rev = t.Live.Ref, t.Live.Rev
 	}
 	return step
 }
@@ -272,11 +273,15 @@ func failures(r run.Result) error {
 	return errors.Join(all...)
 }
 
-// report tells what was done, and what ended it before its end.
-func (s *session) report(cfg *config.Config, m *made, r *apply.Result, ended error) error {
+func (s *session) tellFailures(r *apply.Result) {
 	for _, f := range r.Failures {
 		s.say(levelError, fmt.Sprintf("account %s failed: %s", f.Account, s.said(f.Error)), "", exitIncomplete)
 	}
+}
+
+// report tells what was done, and what ended it before its end.
+func (s *session) report(cfg *config.Config, m *made, r *apply.Result, ended error) error {
+	s.tellFailures(r)
 	for _, d := range r.Differences {
 		field := d.Field
 		if field == "" {

@@ -32,7 +32,8 @@ func (s *session) connect(cfg *config.Config, ledger []identity.Account) (consol
 	o := console.Opening{
 		Label: c.Name, Settings: c.Settings, Owner: c.Owner, Domains: ownDomains(&cfg.Rules), Release: release,
 		Timeout: c.Timeout, Concurrency: c.Concurrency, Ledger: ledger,
-		Log: func(line string) { s.note("console %q: %s", c.Name, s.said(line)) },
+		Log:      func(line string) { s.note("console %q: %s", c.Name, s.said(line)) },
+		Progress: func(text string) { s.note("console %q: %s", c.Name, s.said(text)) },
 	}
 	if s.locked != nil {
 		o.LockFile = consoleLock(cfg.StatePath)
@@ -80,6 +81,13 @@ func (s *session) see(cfg *config.Config, st *recorded, flags reading, progress 
 	c := cfg.Console
 	kind := consoles.Kind(c.Kind)
 	if kind.Embedded {
+		if err := s.made(); err != nil {
+			return nil, err
+		}
+		if n := len(st.Placed); n > 0 {
+			return nil, hinted{fmt.Errorf("the state is the ledger of another console, which has %s of it, and the configuration has no console block", counted(n, "account")),
+				"put the console block back; to go on without it, begin another state with path in the state block"}
+		}
 		target, err := s.connect(cfg, st.Accounts)
 		if err != nil {
 			return nil, err
@@ -88,16 +96,18 @@ func (s *session) see(cfg *config.Config, st *recorded, flags reading, progress 
 	}
 	var live []identity.Live
 	var receipt plan.ConsoleReceipt
+	var read time.Time // when the read began: what is seen is as old as that
 	for again := time.Duration(1); again > 0; {
 		var err error
+		read = s.now()
 		if live, receipt, err = s.live(cfg, flags.Snapshot, progress); err != nil {
 			return nil, err
 		}
-		if again, err = s.makeOut(cfg, st, live, &receipt.Facts); err != nil {
+		if again, err = s.makeOut(cfg, st, live, &receipt.Facts, read); err != nil {
 			return nil, err
 		}
 	}
-	v := console.See(live, receipt, merging(cfg, st, s.now()))
+	v := console.See(live, receipt, merging(cfg, st, read))
 	for _, g := range v.GoneBeyond(cfg.Rules.Limits) {
 		if !flags.AllowEmpty {
 			return nil, &console.ReadError{Console: c.Name, Advice: "look whether the console shows all accounts to who reads it; if these are meant to be gone, plan and apply with --allow-empty",

@@ -42,7 +42,12 @@ func (c *doctorCommand) Run(s *session) error {
 	if k := cfg.Console; len(c.Directory) == 0 && !consoles.Kind(k.Kind).Embedded {
 		task := "reading console " + k.Name
 		progress.Update(task, "accounts", 0)
-		e := console.Examining{Name: k.Name, Kind: k.Kind, Owner: k.Owner, Domains: ownDomains(&cfg.Rules)}
+		e := console.Examining{Name: k.Name, Kind: k.Kind, Owner: k.Owner}
+		for _, d := range cfg.Rules.Domains {
+			if !d.Public && !d.Ignore { // what is rewritten to it need not be there
+				e.Domains = append(e.Domains, d.Name)
+			}
+		}
 		open := func() (console.Target, error) { return s.connect(cfg, nil) }
 		if found.Console, err = console.Examine(s.ctx, e, open, s.now, func(n int) { progress.Update(task, "accounts", n) }); err != nil {
 			return err

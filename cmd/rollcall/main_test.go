@@ -207,7 +207,7 @@ func TestDocs(t *testing.T) {
 	}
 	var want []string
 	for _, code := range []exitCode{exitOK, exitFailed, exitPending, exitIncomplete, exitWithheld, exitStale, exitDeclined, exitNew,
-		exitFindings, exitUnreachable, exitLocked, exitRefused, exitInternal, exitUsage, exitInterrupted} {
+		exitFindings, exitUnreachable, exitLocked, exitRefused, exitDrift, exitInternal, exitUsage, exitInterrupted} {
 		want = append(want, fmt.Sprint(int(code)))
 	}
 	if !slices.Equal(codes, want) {

@@ -99,18 +99,17 @@ func (c *planCommand) advice(s *session, m *made) render.Advice {
 
 // unmatched counts the local accounts that a plan leaves local, for its report.
 func (s *session) unmatched(m *made) render.Advice {
-	n := 0
-	for i := range m.state.Accounts {
-		if m.state.Accounts[i].Local() {
-			n++
-		}
-	}
+	n := m.view.Receipt.Local
 	for i := range m.plan.Accounts {
 		if c := &m.plan.Accounts[i]; c.Before != nil && c.Before.Local() && c.After != nil && !c.After.Local() {
 			n--
 		}
 	}
-	return render.Advice{Local: n, ListLocal: s.command("state", "list", "--local")}
+	list := []string{"state", "list", "--local"}
+	if !m.view.Receipt.Facts.Embedded {
+		list = []string{"console", "accounts", "--local"}
+	}
+	return render.Advice{Local: n, ListLocal: s.command(list...)}
 }
 
 // advised adds to the advice of a failed read what else can be done.

@@ -225,7 +225,7 @@ func (r *record) keep(st *state.State, result *apply.Result, ended error) error 
 		r.open = true
 		return r.s.store.Save(context.WithoutCancel(r.s.ctx), st, release, r.s.now(), func(*state.State) error { return r.s.locked.Held(r.s.ctx) })
 	}
-	if ended != nil && result.Applied+result.Withheld == 0 {
+	if ended != nil && result.Applied == 0 {
 		return nil // which is recorded as what it is
 	}
 	if err := r.save(st, result.Result); err != nil {

@@ -30,7 +30,7 @@ func (s *session) made() error {
 // the console has now, and takes it into the ledger. Who holds the lock saves that
 // and ends the record of the run. Where the console needs time to show what was
 // done, it waits, and the console is to be read again.
-func (s *session) makeOut(cfg *config.Config, st *recorded, live []identity.Live, facts *plan.Facts) (again time.Duration, err error) {
+func (s *session) makeOut(cfg *config.Config, st *recorded, live []identity.Live, facts *plan.Facts, read time.Time) (again time.Duration, err error) {
 	u := s.unsettled
 	if s.locked == nil {
 		if u, err = s.store.Unsettled(s.ctx); err != nil {
@@ -41,7 +41,7 @@ func (s *session) makeOut(cfg *config.Config, st *recorded, live []identity.Live
 		return 0, nil
 	}
 	ledger := apply.NewLedger(st.Accounts, placedOr(st.Placed))
-	found, err := apply.Recover(interrupted(u, cfg.Console.Owner, facts), ledger, live, *facts, s.now())
+	found, err := apply.Recover(interrupted(u, cfg.Console.Owner, facts), ledger, live, *facts, read)
 	if err != nil {
 		return 0, fmt.Errorf("find out what run %d has changed: %w", u.Number, err)
 	}
@@ -56,28 +56,19 @@ func (s *session) makeOut(cfg *config.Config, st *recorded, live []identity.Live
 	}
 	st.take(ledger)
 	if s.locked == nil {
-		s.note("run %d, of %s, goes on or was ended from outside: %s by now", u.Number, stamp(u.Started), wereMade(found.Applied, " of it"))
+		s.note("run %d, of %s, goes on or was ended from outside: of its changes %d are made by now", u.Number, stamp(u.Started), found.Applied)
 		return 0, nil
 	}
 	if err := s.concludes(u, st.State, &found); err != nil {
 		return 0, fmt.Errorf("settle run %d of the history: %w", u.Number, err)
 	}
 	s.unsettled = nil
-	s.note("run %d, of %s at %s, was ended from outside while it changed console %q: %s, which is in version %d of the state",
-		u.Number, by(s.mask.Name(u.User), s.mask.Name(u.Host)), stamp(u.Started), cfg.Console.Name, wereMade(found.Applied, ""), st.Serial)
+	s.note("run %d, of %s at %s, was ended from outside while it changed console %q: of its changes %d are made, which is in version %d of the state",
+		u.Number, by(s.mask.Name(u.User), s.mask.Name(u.Host)), stamp(u.Started), cfg.Console.Name, found.Applied, st.Serial)
 	for _, x := range found.Undecided {
 		s.warn("nobody can tell whether that run has created %s: an account that does not say whose it is has an address of it", x)
 	}
 	return 0, nil
-}
-
-// wereMade counts account changes that were made, of what.
-func wereMade(n int, of string) string {
-	verb := "were"
-	if n == 1 {
-		verb = "was"
-	}
-	return counted(n, "account change") + of + " " + verb + " made"
 }
 
 // placedOr returns a map to write to.
@@ -110,10 +101,20 @@ func (s *session) concludes(u *state.Unsettled, st *state.State, found *apply.Re
 		return err
 	}
 	outcome, reason := run.Incomplete, "the run was ended from outside; what it had changed was found out by the next one"
-	if len(found.Failures) == 0 {
+	if found.Applied == pendingIn(u.Changes) {
 		outcome, reason = run.Applied, ""
 	}
 	return recorder.End(ctx, outcome, reason, s.now())
+}
+
+// pendingIn counts the changes that make anything.
+func pendingIn(changes []identity.Change) (n int) {
+	for i := range changes {
+		if !changes[i].Idle() {
+			n++
+		}
+	}
+	return n
 }
 
 // interrupted is a run as its record has it.
@@ -121,14 +122,14 @@ func interrupted(u *state.Unsettled, owner string, facts *plan.Facts) apply.Inte
 	in := apply.Interrupted{Changes: u.Changes, Answers: map[string]apply.Answer{}}
 	for i := range u.Steps {
 		step := &u.Steps[i]
-		sent := apply.Sent{Step: apply.Step{Key: step.Key, By: owner}, Change: step.Change, Final: step.Final, Back: step.Back, Keep: step.Op == run.Keep, At: step.At}
+		sent := apply.Sent{Step: apply.Step{Key: step.Key, By: owner, Clear: step.Clear}, Change: step.Change, Final: step.Final, Back: step.Back, Keep: step.Op == run.Keep, At: step.At}
 		if step.Op != run.Remove {
 			sent.After = step.After
 		}
 		before := u.Changes[step.Change].Before
 		switch {
 		case step.Ref != "":
-			sent.Live = &identity.Live{Ref: step.Ref}
+			sent.Live = &identity.Live{Ref: step.Ref, Rev: step.Rev}
 		case step.Op == run.Remove && before != nil:
 			sent.Live = &identity.Live{}
 		}

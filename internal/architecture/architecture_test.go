@@ -45,7 +45,7 @@ var may = map[string][]string{
 	"internal/corpus":        {"internal/identity"},
 	"internal/settings":      {},
 	"internal/servertest":    {"internal/identity", "internal/filter"},
-	"internal/bench":         {"internal/identity", "internal/corpus", "internal/servertest", "internal/directory", "internal/directory/ldap", "internal/directory/ldif", "state"},
+	"internal/bench":         {"internal/identity", "internal/corpus", "internal/servertest", "internal/directory", "internal/directory/ldap", "internal/directory/ldif", "internal/console/wire", "apply", "plan", "state"},
 	"internal/architecture":  {},
 	"examples":               {},
 	"examples/console/*":     {},

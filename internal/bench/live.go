@@ -105,8 +105,7 @@ func inTurn(runs int, base string, env []string, rivals []rival) error {
 	first := median(rivals[0].samples)
 	for i := range rivals {
 		m := median(rivals[i].samples)
-		fmt.Printf("%-44s %12s %12s %8d MiB   %.2f times %s, %.2f of its processor time\n", rivals[i].title, m.wall.Round(time.Millisecond), m.processor.Round(time.Millisecond), m.peak>>20,
-			float64(m.wall)/float64(first.wall), base, float64(m.processor)/float64(first.processor))
+		show(rivals[i].title, m, fmt.Sprintf("%.2f times %s, %.2f of its processor time", float64(m.wall)/float64(first.wall), base, float64(m.processor)/float64(first.processor)))
 	}
 	return nil
 }

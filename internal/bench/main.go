@@ -3,7 +3,8 @@
 // processor time and peak memory of the commands that users wait for. It
 // builds the program, writes its data to a temporary directory and prints a
 // table for docs/performance.md. It then does so with a live directory, beside
-// the server's own client.
+// the server's own client, and with a console behind a connector, beside accounts
+// that are in the state.
 package main
 
 import (
@@ -30,7 +31,7 @@ const staffFilter = "(|(&(objectClass=user)(!(userAccountControl:1.2.840.113556.
 
 const configuration = `directory "corp" {
   kind = "ldif"
-  path = "corp.ldif"
+  path = "%s"
 }
 domain "` + corpus.Domain + `" {}
 scope "staff" {
@@ -49,8 +50,16 @@ func main() {
 	sizes := flag.String("n", "100000,1000000", "company sizes, separated by commas")
 	runs := flag.Int("runs", 3, "runs of each command; the median is shown")
 	read := flag.Bool("read", false, "read the file or the server that the environment names, and nothing else")
-	only := flag.String("only", "files,live", "what to measure")
+	connector := flag.String("connector", "", "be the connector of a folder, and nothing else")
+	only := flag.String("only", "files,live,consoles", "what to measure")
 	flag.Parse()
+	if *connector != "" {
+		if err := connect(*connector); err != nil {
+			fmt.Fprintln(os.Stderr, "error:", err)
+			os.Exit(1)
+		}
+		return
+	}
 	if *read {
 		if err := readOnce(); err != nil {
 			fmt.Fprintln(os.Stderr, "error:", err)
@@ -106,6 +115,14 @@ func run(sizes, only string, runs int) error {
 			}
 		}
 	}
+	if strings.Contains(only, "consoles") {
+		fmt.Println()
+		for _, n := range companies {
+			if err := consoles(dir, program, n, runs); err != nil {
+				return err
+			}
+		}
+	}
 	return nil
 }
 
@@ -114,24 +131,12 @@ func company(dir, program string, n, runs int) error {
 	if err := os.Mkdir(conf, 0o700); err != nil {
 		return err
 	}
-	if err := os.WriteFile(filepath.Join(conf, "rollcall.hcl"), []byte(configuration), 0o600); err != nil {
+	if err := writeLDIF(filepath.Join(conf, "corp.ldif"), n); err != nil {
 		return err
 	}
-	f, err := os.Create(filepath.Join(conf, "corp.ldif"))
-	if err != nil {
+	if err := begin(conf, fmt.Sprintf(configuration, "corp.ldif"), state.State{Accounts: corpus.Accounts(n, "corp")}); err != nil {
 		return err
 	}
-	if err := corpus.WriteLDIF(f, n); err != nil {
-		return err
-	}
-	if err := f.Close(); err != nil {
-		return err
-	}
-	recorded := state.State{Accounts: corpus.Accounts(n, "corp")}
-	if err := state.At(filepath.Join(conf, "rollcall.state.jsonl")).Save(context.Background(), &recorded, "bench", time.Now(), nil); err != nil {
-		return err
-	}
-	recorded = state.State{}
 	runtime.GC()
 	title := fmt.Sprintf("%d entries: ", n)
 	if err := measure(runs, title+"plan -o json", program, "-C", conf, "plan", "-o", "json"); err != nil {
@@ -152,15 +157,45 @@ func company(dir, program string, n, runs int) error {
 	if err := linting(conf, program, title, runs); err != nil {
 		return err
 	}
-	for _, name := range []string{"rollcall.state.jsonl", "rollcall.state.jsonl.backup", "rollcall.state.history"} {
-		if err := os.RemoveAll(filepath.Join(conf, name)); err != nil {
-			return err
-		}
+	if err := forget(conf); err != nil {
+		return err
 	}
 	if err := measure(1, title+"plan -o json, no state yet", program, "-C", conf, "plan", "-o", "json"); err != nil {
 		return err
 	}
 	return measure(1, title+"apply, no state yet", program, "-C", conf, "apply", "--auto-approve")
+}
+
+// writeLDIF writes the export of a company.
+func writeLDIF(path string, n int) error {
+	f, err := os.Create(path)
+	if err != nil {
+		return err
+	}
+	if err := corpus.WriteLDIF(f, n); err != nil {
+		return err
+	}
+	return f.Close()
+}
+
+const stateFile = "rollcall.state.jsonl"
+
+// begin writes a configuration and its state.
+func begin(folder, configuration string, s state.State) error {
+	if err := os.WriteFile(filepath.Join(folder, "rollcall.hcl"), []byte(configuration), 0o600); err != nil {
+		return err
+	}
+	return state.At(filepath.Join(folder, stateFile)).Save(context.Background(), &s, "bench", time.Now(), nil)
+}
+
+// forget removes a state and its history.
+func forget(folder string) error {
+	for _, name := range []string{stateFile, stateFile + ".backup", "rollcall.state.history"} {
+		if err := os.RemoveAll(filepath.Join(folder, name)); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // linting measures lint beside reading the same file.
@@ -201,7 +236,7 @@ func few(conf, program, title string, runs int) error {
 		title string
 		sample
 	}{{"state show", median(reads)}, {"apply of a saved plan, 100 changes", median(applies)}} {
-		fmt.Printf("%-44s %12s %12s %8d MiB\n", title+m.title, m.wall.Round(time.Millisecond), m.processor.Round(time.Millisecond), m.peak>>20)
+		show(title+m.title, m.sample, "")
 	}
 	return nil
 }
@@ -262,9 +297,14 @@ func measure(runs int, title, program string, args ...string) error {
 		}
 		samples = append(samples, one)
 	}
-	m := median(samples)
-	_, err := fmt.Printf("%-44s %12s %12s %8d MiB\n", title, m.wall.Round(time.Millisecond), m.processor.Round(time.Millisecond), m.peak>>20)
-	return err
+	show(title, median(samples), "")
+	return nil
+}
+
+// show prints a line of the table.
+func show(title string, s sample, more string) {
+	line := fmt.Sprintf("%-44s %12s %12s %8d MiB   %s", title, s.wall.Round(time.Millisecond), s.processor.Round(time.Millisecond), s.peak>>20, more)
+	fmt.Println(strings.TrimRight(line, " "))
 }
 
 // once runs a command and throws away what it prints.

@@ -82,6 +82,13 @@ func (v *View) MarkOfOther(primary identity.Address) identity.Mark {
 	return identity.Mark{}
 }
 
+// Barred reports whether account i is left as it is, because of what it is in the
+// console.
+func (v *View) Barred(i int) bool {
+	_, barred := v.Bars[int32(i)]
+	return barred
+}
+
 // Known returns what console and ledger have of the account before a change. It
 // may be called by several goroutines.
 func (v *View) Known(before *identity.Account) apply.Known {

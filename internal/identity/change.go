@@ -8,12 +8,12 @@ type Change struct {
 	Before *Account
 	// After is nil for a record that goes.
 	After *Account
+	// Kept is set where Withheld is: the account as this run leaves it, with what
+	// it gets, and whatever it has that nobody else was granted.
+	Kept *Account
 	// Withheld marks a change that takes something away which a brake withholds.
 	// After is then what the account would become.
 	Withheld bool
-	// Kept is set for such a change: the account as this run leaves it, with
-	// what it gets, and whatever it has that nobody else was granted.
-	Kept *Account
 	// Gone marks a record that goes because the console does not have the account
 	// any more: there is nothing to change there.
 	Gone bool

@@ -16,12 +16,14 @@ type Step struct {
 	// Op is [Put] or [Remove], or [Keep].
 	Op string
 	// Ref is the console's own key of the account before the step; "" for one that
-	// is created.
-	Ref string
+	// is created. Rev is what changes with it, where the console has such a text.
+	Ref, Rev string
 	// Final marks the step by which the change is made, Back one that takes it back.
 	Final, Back bool
 	// After is what the account is to become; nil for a record that goes.
 	After *identity.Account
+	// Clear are the names of the attributes that the account loses by it.
+	Clear []string
 	// At is when the step was written down, in UTC, to the second.
 	At time.Time
 }

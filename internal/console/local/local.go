@@ -20,24 +20,37 @@ var _ console.Target = (*Console)(nil)
 // Facts are those of the embedded console.
 var Facts = plan.Facts{Groups: true, Batch: 10_000, Unstable: true, Publishes: true, Embedded: true}
 
-// Console holds accounts in memory.
+// Console holds accounts in memory, by numbers: those that were there at first in
+// their order, then those that were created.
 type Console struct {
-	accounts []identity.Account           // in byte order of their primaries
-	touched  map[identity.Address]*record // by the primary at first
-	claimed  map[identity.Address]*record // addresses of touched and created accounts
-	holders  *table                       // of the accounts; nil until somebody asks
+	accounts []identity.Account  // as they were at first, in byte order of their primaries
+	now      []*identity.Account // by number: nil for what is as it was; empty until something changes
+	holders  *table              // nil until somebody gets an address
+	group    []member            // of the changes that are being made
 }
 
-// record is an account on its way from one state to the next.
-type record struct {
-	account identity.Account
-	gone    bool
+// member is the account of a change.
+type member struct {
+	number        int
+	before, after *identity.Account // gone for none
 }
+
+// gone is an account that is not there.
+var gone = &identity.Account{}
 
 // New makes a console of accounts, which must be in byte order of their
 // primaries and are not changed.
-func New(accounts []identity.Account) *Console {
-	return &Console{accounts: accounts, touched: map[identity.Address]*record{}, claimed: map[identity.Address]*record{}}
+func New(accounts []identity.Account) *Console { return &Console{accounts: accounts} }
+
+// account returns an account as it is now.
+func (c *Console) account(number int) *identity.Account {
+	switch {
+	case number < len(c.now) && c.now[number] != nil:
+		return c.now[number]
+	case number < len(c.accounts):
+		return &c.accounts[number]
+	}
+	return gone
 }
 
 // Facts returns [Facts].
@@ -69,7 +82,7 @@ func (c *Console) Apply(_ context.Context, steps []apply.Step, answer func(int, 
 		for end < len(steps) && steps[end].Group == steps[begin].Group {
 			end++
 		}
-		bad, err := c.group(steps[begin:end])
+		bad, err := c.change(steps[begin:end])
 		for i := begin; i < end; i++ {
 			switch {
 			case err == nil && steps[i].Removes():
@@ -87,82 +100,88 @@ func (c *Console) Apply(_ context.Context, steps []apply.Step, answer func(int, 
 	return nil
 }
 
-// group makes the changes of a group, or says which of them cannot be made and
+// change makes the changes of a group, or says which of them cannot be made and
 // makes none.
-func (c *Console) group(steps []apply.Step) (bad int, err *apply.Error) {
-	records, after := make([]*record, len(steps)), make([]*identity.Account, len(steps))
-	for i := range steps {
-		if records[i], err = c.record(&steps[i]); err != nil {
-			return i, err
-		}
-		after[i] = outcome(&steps[i])
+func (c *Console) change(steps []apply.Step) (bad int, failed *apply.Error) {
+	if c.now == nil {
+		c.now = make([]*identity.Account, len(c.accounts))
 	}
-	for _, r := range records {
-		c.let(r)
-	}
+	created := len(c.now)
+	c.group = c.group[:0]
 	for i := range steps {
-		if bad, err = i, c.take(records[i], after[i]); err != nil {
+		m, err := c.member(&steps[i])
+		if err != nil {
+			bad, failed = i, err
 			break
 		}
+		if m.before == gone {
+			m.number = len(c.now)
+			c.now = append(c.now, gone)
+		}
+		if c.holders == nil && gets(m.before, m.after) {
+			c.index()
+		}
+		c.group = append(c.group, m)
 	}
-	if err == nil {
-		for i := range steps {
-			if records[i].gone = after[i] == nil; !records[i].gone {
-				records[i].account = *after[i]
+	if failed == nil {
+		// All let go of everything before anybody takes.
+		for _, m := range c.group {
+			c.now[m.number] = gone
+		}
+		for i := range c.group {
+			if bad, failed = i, c.take(&c.group[i]); failed != nil {
+				break
 			}
 		}
-		return 0, nil
 	}
-	for i := range bad {
-		after[i].EachAddress(func(x identity.Address) { delete(c.claimed, x) })
+	if failed != nil {
+		for _, m := range c.group {
+			c.now[m.number] = m.before
+		}
+		c.now = c.now[:created]
 	}
-	for _, r := range records {
-		c.claim(r)
-	}
-	return bad, err
+	return bad, failed
 }
 
-// outcome returns an account as a step leaves it, or nil.
-func outcome(s *apply.Step) *identity.Account {
-	l := s.Outcome()
-	if l == nil {
-		return nil
-	}
-	l.Directory, l.GUID = s.After.Directory, s.After.GUID
-	return &l.Account
-}
-
-// record returns the record of the account of a step.
-func (c *Console) record(s *apply.Step) (*record, *apply.Error) {
+// member returns the account of a step. It has no number yet if it is created.
+func (c *Console) member(s *apply.Step) (m member, err *apply.Error) {
 	if s.After != nil {
 		if err := s.After.Check(); err != nil {
-			return nil, &apply.Error{Code: apply.Refused, Message: err.Error()}
+			return m, &apply.Error{Code: apply.Refused, Message: err.Error()}
 		}
 	}
 	if s.Creates() {
-		return &record{gone: true}, nil
+		return member{before: gone, after: outcome(s)}, nil
 	}
 	primary := s.Live.Primary
 	if s.Live.Ref != "" && s.Live.Ref != primary.String() {
-		return nil, &apply.Error{Code: apply.Changed, Message: fmt.Sprintf("the primary of %s is another one", s.Live.Ref)}
+		return m, &apply.Error{Code: apply.Changed, Message: fmt.Sprintf("the primary of %s is another one", s.Live.Ref)}
 	}
-	r := c.touched[primary]
+	number, there := slices.BinarySearchFunc(c.accounts, primary, func(a identity.Account, x identity.Address) int { return a.Primary.Compare(x) })
+	if !there {
+		return m, &apply.Error{Code: apply.Gone, Message: fmt.Sprintf("the console has no account %s", primary)}
+	}
+	m = member{number, c.account(number), outcome(s)}
 	switch {
-	case r == nil:
-		i, there := c.find(primary)
-		if !there {
-			return nil, &apply.Error{Code: apply.Gone, Message: fmt.Sprintf("the console has no account %s", primary)}
-		}
-		r = &record{account: c.accounts[i]}
-	case r.gone:
-		return nil, &apply.Error{Code: apply.Gone, Message: fmt.Sprintf("account %s is removed already", primary)}
+	case m.before == gone:
+		return m, &apply.Error{Code: apply.Gone, Message: fmt.Sprintf("account %s is removed already", primary)}
+	case !same(m.before, &s.Live.Account):
+		return m, &apply.Error{Code: apply.Changed, Message: fmt.Sprintf("account %s is not what it was", primary)}
 	}
-	if !same(&r.account, &s.Live.Account) {
-		return nil, &apply.Error{Code: apply.Changed, Message: fmt.Sprintf("account %s is not what it was", primary)}
+	return m, nil
+}
+
+// outcome returns an account as a step leaves it.
+func outcome(s *apply.Step) *identity.Account {
+	l := s.Outcome()
+	switch {
+	case l == nil:
+		return gone
+	case same(&l.Account, s.After):
+		return s.After // of which somebody keeps a copy anyway
 	}
-	c.touched[primary] = r
-	c.claim(r)
-	return r, nil
+	l.Directory, l.GUID = s.After.Directory, s.After.GUID
+	return &l.Account
 }
 
 // same reports whether accounts are equal but for their owners.
@@ -171,69 +190,76 @@ func same(a, b *identity.Account) bool {
 		slices.Equal(a.Aliases, b.Aliases) && slices.Equal(a.Attributes, b.Attributes)
 }
 
-func (c *Console) find(primary identity.Address) (int, bool) {
-	return slices.BinarySearchFunc(c.accounts, primary, func(a identity.Account, x identity.Address) int { return a.Primary.Compare(x) })
+// gets reports whether an account gets an address.
+func gets(before, after *identity.Account) (any bool) {
+	eachAddress(after, func(x identity.Address) { any = any || !before.Holds(x) })
+	return any
 }
 
-// claim notes that an account has its addresses.
-func (c *Console) claim(r *record) {
-	if !r.gone {
-		r.account.EachAddress(func(x identity.Address) { c.claimed[x] = r })
+// eachAddress calls f with the addresses of an account, which may be gone.
+func eachAddress(a *identity.Account, f func(identity.Address)) {
+	if a != gone {
+		a.EachAddress(f)
 	}
 }
 
-// let takes its addresses away from an account.
-func (c *Console) let(r *record) {
-	r.account.EachAddress(func(x identity.Address) {
-		if c.claimed[x] == r {
-			delete(c.claimed, x)
+// take gives an account the addresses that it is to have, or none. Somebody else
+// may have one that it had itself only where that is in its group.
+func (c *Console) take(m *member) (taken *apply.Error) {
+	eachAddress(m.after, func(x identity.Address) {
+		if taken != nil || c.holders == nil || len(c.group) == 1 && m.before.Holds(x) {
+			return
+		}
+		if holder := c.holder(x); holder >= 0 {
+			taken = &apply.Error{Code: apply.Taken, Message: "the address is taken", Address: x.String(), Holder: c.account(holder).Primary.String()}
 		}
 	})
-}
-
-// take gives an account the addresses that it is to have, or none.
-func (c *Console) take(r *record, after *identity.Account) (taken *apply.Error) {
-	after.EachAddress(func(x identity.Address) {
-		if holder := c.holder(r, x); holder != nil && taken == nil {
-			taken = &apply.Error{Code: apply.Taken, Message: "the address is taken", Address: x.String(), Holder: holder.Primary.String()}
-		}
-	})
-	if taken == nil {
-		after.EachAddress(func(x identity.Address) { c.claimed[x] = r })
+	if taken != nil {
+		return taken
 	}
-	return taken
-}
-
-// holder returns the account that has an address, other than that of a record.
-func (c *Console) holder(r *record, x identity.Address) *identity.Account {
-	if h := c.claimed[x]; h != nil {
-		return &h.account
-	}
-	if r.account.Holds(x) {
-		return nil // it has just let go of it
-	}
-	if c.holders == nil {
-		c.holders = tabled(c.accounts)
-	}
-	if i := c.holders.find(c.accounts, x); i >= 0 && c.touched[c.accounts[i].Primary] == nil {
-		return &c.accounts[i]
+	c.now[m.number] = m.after
+	if c.holders != nil {
+		eachAddress(m.after, func(x identity.Address) {
+			if !m.before.Holds(x) {
+				c.holders.add(m.number, x)
+			}
+		})
 	}
 	return nil
 }
 
+// index makes the table of who holds an address.
+func (c *Console) index() {
+	all := max(len(c.accounts), len(c.now))
+	n := 0
+	for i := range all {
+		eachAddress(c.account(i), func(identity.Address) { n++ })
+	}
+	c.holders = newTable(n)
+	for i := range all {
+		eachAddress(c.account(i), func(x identity.Address) { c.holders.add(i, x) })
+	}
+}
+
+// holder returns the number of the account that has an address, or -1.
+func (c *Console) holder(x identity.Address) int { return c.holders.find(x, c.account) }
+
 // Get returns the accounts that have a ref of the list, as their primary at first,
 // or hold one of the addresses.
 func (c *Console) Get(_ context.Context, refs []string, addresses []identity.Address) (all []identity.Live, err error) {
+	if c.holders == nil {
+		c.index()
+	}
 	for _, ref := range refs {
 		if x, err := identity.ParseAddress(ref); err == nil {
 			addresses = append(slices.Clip(addresses), x)
 		}
 	}
-	seen := map[*identity.Account]bool{}
+	seen := map[int]bool{}
 	for _, x := range addresses {
-		if a := c.holder(&record{}, x); a != nil && !seen[a] {
-			seen[a] = true
-			all = append(all, live(a))
+		if number := c.holder(x); number >= 0 && !seen[number] {
+			seen[number] = true
+			all = append(all, live(c.account(number)))
 		}
 	}
 	return all, nil

@@ -3,7 +3,10 @@ package local
 import (
 	"context"
 	"fmt"
+	"maps"
+	"math/rand/v2"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 
@@ -49,8 +52,8 @@ func TestWithheld(t *testing.T) {
 	if !reflect.DeepEqual(got, []identity.Account{*kept, *idle}) {
 		t.Errorf("%v", got)
 	}
-	if len(console.touched) != 1 {
-		t.Errorf("%d accounts were touched, and one changes", len(console.touched))
+	if !reflect.DeepEqual(console.now, []*identity.Account{kept, nil}) {
+		t.Errorf("not one account was touched: %v", console.now)
 	}
 }
 
@@ -80,6 +83,67 @@ func TestSwap(t *testing.T) {
 	})
 	if want := []apply.Code{"", apply.Cancelled, apply.Taken, "", ""}; err != nil || !reflect.DeepEqual(codes, want) {
 		t.Errorf("%q, %v", codes, err)
+	}
+}
+
+// TestHolders: a group is made if nobody then holds an address that somebody else
+// has, and otherwise leaves all as they were.
+func TestHolders(t *testing.T) {
+	made, refused := 0, 0
+	for seed := range uint64(200) {
+		r := rand.New(rand.NewPCG(seed, 1))
+		var start []identity.Account
+		for n := range 8 {
+			start = append(start, *account(n, 10+n))
+		}
+		console := New(start)
+		held := map[identity.Address]*identity.Account{}
+		hold := func(a *identity.Account) { a.EachAddress(func(x identity.Address) { held[x] = a }) }
+		for i := range start {
+			hold(&start[i])
+		}
+		for range 10 {
+			after := maps.Clone(held)
+			var group []apply.Step
+			for _, n := range r.Perm(len(start))[:r.IntN(4)] {
+				before := held[numbered(n)]
+				if before == nil {
+					continue
+				}
+				s := apply.Step{Live: &identity.Live{Account: *before}, Fields: []string{plan.FieldAliases}}
+				if r.IntN(8) > 0 {
+					s.After = account(n, slices.Compact([]int{10 + r.IntN(5), 15 + r.IntN(5)})...)
+				}
+				group = append(group, s)
+				before.EachAddress(func(x identity.Address) { delete(after, x) })
+			}
+			if r.IntN(2) == 0 {
+				group = append(group, apply.Step{After: account(20+r.IntN(20), 10+r.IntN(10))})
+			}
+			want := true
+			for i := range group {
+				group[i].After.EachAddress(func(x identity.Address) {
+					want = want && after[x] == nil
+					after[x] = group[i].After
+				})
+			}
+			got := true
+			if err := console.Apply(context.Background(), group, func(_ int, a apply.Answer) { got = got && a.Err == nil }); err != nil || got != want {
+				t.Fatalf("seed %d: a group was made: %v, should be: %v, %v", seed, got, want, err)
+			}
+			if refused++; want {
+				held, made, refused = after, made+1, refused-1
+			}
+			for n := range 40 {
+				found, err := console.Get(context.Background(), nil, []identity.Address{numbered(n)})
+				if a := held[numbered(n)]; err != nil || len(found) > 1 || (a != nil) != (len(found) == 1) || a != nil && !found[0].Equal(a) {
+					t.Fatalf("seed %d: %s is held by %v, not by %v, %v", seed, numbered(n), found, a, err)
+				}
+			}
+		}
+	}
+	if made < 200 || refused < 200 {
+		t.Errorf("%d groups were made, %d refused", made, refused)
 	}
 }
 
