@@ -538,7 +538,7 @@ func (m *merger) frozen(i int32) bool { return m.out.Bars[i].Cause != "" }
 func (m *merger) compare(i int32, record, found *identity.Account) {
 	live, a := m.live[i], &m.out.Accounts[i]
 	differs := func(field, recorded, found string) {
-		if live.Odd == "" {
+		if live.Odd == "" && !m.Placed[record.Primary].Undecided {
 			m.out.recorded[i] = record
 			m.out.Drift = append(m.out.Drift, Drift{Kind: DriftChanged, Primary: a.Primary, Ref: live.Ref, Field: field, Recorded: recorded, Found: found, Directory: record.Directory})
 		}

@@ -331,8 +331,7 @@ func TestMerge(t *testing.T) {
 		{"and so is what cannot be understood", world{"ann a corp/1 ref=r1", "ann ref=r1 odd=nonsense", plan.Facts{}}, `
 			ann corp/1 not_understood remembered=a`},
 		{"and what an interrupted run may have created", world{"ann a corp/1 undecided", "bob a - ref=r1", plan.Facts{}}, `
-			bob a corp/1 undecided remembered=ann
-			drift changed bob primary "ann" "bob"`},
+			bob a corp/1 undecided remembered=ann`},
 		{"which is ours, if it says so", world{"ann a corp/1 undecided", "ann a corp/1 ref=r1", marking}, `
 			ann a corp/1
 			learn ann corp/1 ref=r1`},

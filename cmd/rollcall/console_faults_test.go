@@ -286,7 +286,7 @@ func (p *premises) disturbed(f faults, args ...string) (code int, err error) {
 	if err != nil {
 		return 0, err
 	}
-	for _, name := range []string{"points", "processes"} {
+	for _, name := range []string{"points", "processes", "pid"} {
 		os.Remove(filepath.Join(p.console(), name))
 	}
 	if err := p.write("console/faults.json", string(text)); err != nil {
@@ -302,7 +302,13 @@ func (p *premises) disturbed(f faults, args ...string) (code int, err error) {
 	cmd := exec.Command("rollcall", args...)
 	var talk bytes.Buffer
 	cmd.Stderr = &talk
-	err = cmd.Run()
+	if err := cmd.Start(); err != nil {
+		return 0, err
+	}
+	if err := p.write("console/pid", fmt.Sprint(cmd.Process.Pid)); err != nil {
+		return 0, err
+	}
+	err = cmd.Wait()
 	fmt.Fprintf(p.log, "%s%v\n", talk.Bytes(), cmd.ProcessState)
 	var ended *exec.ExitError
 	if errors.As(err, &ended) {

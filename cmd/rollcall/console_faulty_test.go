@@ -207,7 +207,7 @@ type faultyChange struct {
 // faultyMain is a connector of rollcall-console/1 that does what connectors must
 // not do. Its argument is the folder of its console.
 func faultyMain() {
-	c := &faulty{dir: os.Args[1], parent: os.Getppid(), requests: make(chan *faultyRequest), keys: map[string]map[string]any{}, out: bufio.NewWriter(os.Stdout)}
+	c := &faulty{dir: os.Args[1], requests: make(chan *faultyRequest), keys: map[string]map[string]any{}, out: bufio.NewWriter(os.Stdout)}
 	if text, err := os.ReadFile(filepath.Join(c.dir, "faults.json")); err == nil {
 		if err := json.Unmarshal(text, &c.faults); err != nil {
 			panic(err)
@@ -299,7 +299,7 @@ func (c *faulty) point() {
 		return
 	}
 	if c.faults.KillAt > 0 && c.count("points") == c.faults.KillAt {
-		syscall.Kill(c.parent, syscall.Signal(c.faults.Signal))
+		c.kill()
 		// What is at hand is finished, after rollcall is gone.
 		time.Sleep(c.faults.Linger)
 	}
@@ -312,6 +312,22 @@ func (c *faulty) point() {
 		time.Sleep(c.faults.Late)
 	case c.chance(1):
 		c.raw("Connecting to console ...\n")
+	}
+}
+
+// kill sends rollcall its signal, if it is there still: its process is told in a file.
+func (c *faulty) kill() {
+	for deadline := time.Now().Add(10 * time.Second); time.Now().Before(deadline); time.Sleep(time.Millisecond) {
+		text, err := os.ReadFile(filepath.Join(c.dir, "pid"))
+		if err != nil || len(text) == 0 {
+			continue
+		}
+		pid, _ := strconv.Atoi(string(text))
+		// A process that is not the parent of this one may be anybody's by now.
+		if pid > 1 && os.Getppid() == pid {
+			syscall.Kill(pid, syscall.Signal(c.faults.Signal))
+		}
+		return
 	}
 }
 
