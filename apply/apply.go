@@ -158,7 +158,7 @@ const (
 // cannot be used any more. A console that publishes has then published nothing.
 func Run(ctx context.Context, job Job) (Result, error) {
 	r := newRun(job)
-	r.lost, r.wanted = job.Ledger.lost(job.Changes), wanted(job.Changes)
+	r.lost, r.wanted = r.lostRecords(), wanted(job.Changes)
 	err := r.all(ctx)
 	if err == nil && r.job.Verify {
 		err = r.verify(ctx)
@@ -174,7 +174,7 @@ type runner struct {
 	giver    map[identity.Address]int32 // who gives an address up
 	taker    map[identity.Address]int32 // who gets one that was given up
 	round    []int32                    // of the changes of a family that is sorted, from 1; else 0
-	lost     map[owner]identity.Address // records of accounts that are to be created again
+	lost     map[owner]identity.Address // records of accounts that are gone, whose owners get others
 	wanted   map[identity.Address]bool  // primaries that accounts are to have
 	toVerify []int32
 
@@ -496,7 +496,7 @@ func (r *runner) name(i int32) identity.Address {
 func (r *runner) knownOf(i int32) Known {
 	switch c := &r.changes[i]; {
 	case c.Before == nil:
-		return Known{Recorded: r.lost[ownerOf(c.Result())]}
+		return Known{}
 	case c.Gone:
 		return Known{Recorded: c.Before.Primary} // whoever may have the address now
 	default:
@@ -529,6 +529,9 @@ func (r *runner) record(i int32, recorded identity.Address, a Answer) {
 	switch {
 	case after != nil && (r.facts.Embedded || !after.Local()):
 		err = r.job.Ledger.Put(recorded, after, r.placed(i, a))
+		if x, gone := r.lost[ownerOf(after)]; gone && err == nil && !after.Local() {
+			err = r.job.Ledger.Remove(x)
+		}
 	case !recorded.IsZero():
 		err = r.job.Ledger.Remove(recorded)
 	}
@@ -544,6 +547,30 @@ func (r *runner) record(i int32, recorded identity.Address, a Answer) {
 		r.toVerify = append(r.toVerify, i)
 	}
 	r.since++
+}
+
+// lostRecords returns the primaries of the records whose owners get other accounts:
+// the console has theirs no more.
+func (r *runner) lostRecords() map[owner]identity.Address {
+	if r.facts.Embedded {
+		return nil
+	}
+	get, there := map[owner]bool{}, map[identity.Address]bool{}
+	for i := range r.changes {
+		c := &r.changes[i]
+		there[r.knownOf(int32(i)).Recorded] = true
+		if after := c.Result(); after != nil && (c.Before == nil || ownerOf(after) != ownerOf(c.Before)) {
+			get[ownerOf(after)] = true
+		}
+	}
+	lost := map[owner]identity.Address{}
+	for i := range r.job.Ledger.accounts {
+		a := &r.job.Ledger.accounts[i]
+		if o := ownerOf(a); get[o] && !there[a.Primary] && !a.Local() {
+			lost[o] = a.Primary
+		}
+	}
+	return lost
 }
 
 // placed is what the ledger knows of an account that was changed, beside the account.

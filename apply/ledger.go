@@ -6,7 +6,6 @@ import (
 	"slices"
 
 	"github.com/rollcall-cli/rollcall/internal/identity"
-	"github.com/rollcall-cli/rollcall/plan"
 )
 
 // Ledger is what a state records of the accounts of a console, and changes while
@@ -212,27 +211,6 @@ func (l *Ledger) owners() map[owner][]identity.Address {
 	for i := range l.accounts {
 		o := ownerOf(&l.accounts[i])
 		all[o] = append(all[o], l.accounts[i].Primary)
-	}
-	return all
-}
-
-// lost returns the primaries of the records whose owners get an account although they
-// have a record: the console has it no more.
-func (l *Ledger) lost(changes []plan.AccountChange) map[owner]identity.Address {
-	if l.placed == nil {
-		return nil
-	}
-	created := map[owner]bool{}
-	for i := range changes {
-		if c := &changes[i]; c.Before == nil {
-			created[ownerOf(c.Result())] = true
-		}
-	}
-	all := map[owner]identity.Address{}
-	for i := range l.accounts {
-		if o := ownerOf(&l.accounts[i]); created[o] {
-			all[o] = l.accounts[i].Primary
-		}
 	}
 	return all
 }

@@ -107,8 +107,11 @@ func (r *runner) send(ctx context.Context, tasks []*task) error {
 func (r *runner) unanswered(ctx context.Context, tasks []*task, failed error) error {
 	var unusable Unusable
 	switch code := CodeOf(failed); {
-	case code == Auth, code == Misused, r.facts.Publishes:
-		return failed
+	case code == Auth, code == Misused:
+		cancelled(tasks) // nothing more of it was made
+		return errors.Join(failed, r.answers(tasks))
+	case r.facts.Publishes:
+		return failed // nothing of it has taken effect
 	case errors.As(failed, &unusable):
 		r.unknown(tasks)
 		return failed

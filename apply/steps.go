@@ -443,12 +443,19 @@ func (r *runner) remember(t, again *task) error {
 	case again != nil:
 		t.answer.Ref = again.answer.Ref
 	}
-	if t.After == nil || t.After.Local() {
-		return nil // the console has no account that is ours, as before
+	after := t.After
+	if t.Removes() {
+		after = r.changes[t.Change].Result() // it could not be created again
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return r.job.Ledger.Put(t.known.Recorded, t.After, placedBy(&t.Sent, t.answer, &r.facts, t.After))
+	switch {
+	case after != nil && !after.Local():
+		return r.job.Ledger.Put(t.known.Recorded, after, placedBy(&t.Sent, t.answer, &r.facts, after))
+	case t.Removes() && !t.known.Recorded.IsZero():
+		return r.job.Ledger.Remove(t.known.Recorded)
+	}
+	return nil // the console has no account that is ours, as before
 }
 
 // reverse returns the step that takes another back, which left the account as now.

@@ -498,8 +498,13 @@ func (c *faulty) group(id int64, group []faultyChange, failed map[int]bool, owne
 		var trial vault
 		text, _ := json.Marshal(v)
 		_ = json.Unmarshal(text, &trial)
+		// A ref is the one that was read, also where another account gets it meanwhile.
+		rows := make([]int, len(group))
 		for k := range group {
-			answer := c.change(&trial, &group[k], owner, len(group) > 1)
+			rows[k] = trial.find(group[k].Ref)
+		}
+		for k := range group {
+			answer := c.change(&trial, &group[k], rows[k], owner, len(group) > 1)
 			if k == bad {
 				answer = map[string]any{"error": c.problem()}
 			}
@@ -551,27 +556,25 @@ func (v *vault) doubled() (address, holder string) {
 	return "", ""
 }
 
-// find returns the row of an account that is there.
-func (v *vault) find(ref string) *vaultRow {
-	for i := range v.Rows {
-		if a := v.Rows[i].now(); a != nil && a.Ref == ref {
-			return &v.Rows[i]
-		}
-	}
-	return nil
+// find returns the index of the row of an account that is there, or -1.
+func (v *vault) find(ref string) int {
+	return slices.IndexFunc(v.Rows, func(r vaultRow) bool { a := r.now(); return a != nil && a.Ref == ref })
 }
 
-// change makes one change.
-func (c *faulty) change(v *vault, ch *faultyChange, owner string, grouped bool) map[string]any {
+// change makes one change, of the account in row n; -1 is none.
+func (c *faulty) change(v *vault, ch *faultyChange, n int, owner string, grouped bool) map[string]any {
 	wrong := func(format string, args ...any) { v.Wrong = append(v.Wrong, fmt.Sprintf(format, args...)) }
 	failure := func(code, message string) map[string]any {
 		return map[string]any{"error": map[string]any{"code": code, "message": message}}
 	}
 	at := time.Now().UnixMilli()
 	var was *vaultRow
+	if n >= 0 {
+		was = &v.Rows[n]
+	}
 	a := &holding{Type: "user", Status: "active", Aliases: []string{}, Attributes: map[string]string{}}
 	if ch.Ref != "" {
-		if was = v.find(ch.Ref); was == nil {
+		if was == nil {
 			return failure("gone", "no account "+ch.Ref)
 		}
 		*a = *was.now()
