@@ -2,7 +2,9 @@ package plan
 
 import (
 	"cmp"
+	"encoding/binary"
 	"fmt"
+	"hash/maphash"
 	"maps"
 	"slices"
 	"strings"
@@ -144,7 +146,7 @@ func Merge(in Merging) *Merged {
 		out: &Merged{
 			Bars: map[int32]Bar{}, Reserved: map[int32][]identity.Address{}, Remembered: map[int32][]identity.Address{}, recorded: map[int32]*identity.Account{},
 		},
-		directories: map[string]bool{}, attributes: map[string]bool{}, notes: map[Cause][]string{},
+		directories: map[string]bool{}, attributes: map[string]bool{}, notes: map[Cause][]string{}, seed: maphash.MakeSeed(),
 	}
 	for _, name := range in.Directories {
 		m.directories[name] = true
@@ -185,8 +187,10 @@ type merger struct {
 	attributes  map[string]bool // declared; whether the console stores them
 	keeps       keeping
 
-	holders map[identity.Address]int32
-	several map[int32]bool // live accounts that have their mark with others: whether one stands for the object
+	holders *identity.Index              // the live accounts, by the addresses that are left to them
+	seed    maphash.Seed                 // of its hashes, and of those of owners
+	held    map[int32][]identity.Address // aliases of inactive accounts
+	several map[int32]bool               // live accounts that have their mark with others: whether one stands for the object
 	notes   map[Cause][]string
 }
 
@@ -194,19 +198,24 @@ type merger struct {
 type keeping struct{ aliases, kind, status, username, dn bool }
 
 // sort puts the live accounts in order. What is said of them until they are
-// assembled goes by that.
+// assembled goes by that. Most differ in the beginning of their primaries, which is
+// at hand.
 func (m *merger) sort() {
 	type key struct {
-		primary identity.Address
+		primary [2]uint64 // its first octets
 		at      int32
 	}
 	keys := make([]key, len(m.Live))
 	for i := range keys {
-		keys[i] = key{m.Live[i].Primary, int32(i)}
+		var b [16]byte
+		copy(b[:], m.Live[i].Primary.String())
+		keys[i] = key{[2]uint64{binary.BigEndian.Uint64(b[:8]), binary.BigEndian.Uint64(b[8:])}, int32(i)}
 	}
 	sortFunc(keys, func(a, b key) int {
-		if c := a.primary.Compare(b.primary); c != 0 {
-			return c
+		for n := range a.primary {
+			if a.primary[n] != b.primary[n] {
+				return cmp.Compare(a.primary[n], b.primary[n])
+			}
 		}
 		return compareLive(&m.Live[a.at], &m.Live[b.at])
 	})
@@ -254,11 +263,15 @@ func (m *merger) matchMarks() (groups [][]int32) {
 	if !slices.ContainsFunc(m.live, m.ours) {
 		return nil
 	}
-	records := make(map[owner]int32, len(m.Ledger))
+	records := identity.NewIndex(len(m.Ledger))
 	for n := range m.Ledger {
 		if a := &m.Ledger[n]; !a.Local() {
-			records[owner{a.Directory, a.GUID}] = int32(n)
+			records.Add(m.hashGUID(a.GUID), n)
 		}
+	}
+	recordOf := func(mark owner) (int32, bool) {
+		n := records.Find(m.hashGUID(mark.guid), func(n int) bool { return ownerOf(&m.Ledger[n]) == mark })
+		return int32(n), n >= 0
 	}
 	first, others := map[owner]int32{}, map[owner][]int32{}
 	for n, live := range m.live {
@@ -266,7 +279,7 @@ func (m *merger) matchMarks() (groups [][]int32) {
 			continue
 		}
 		i, mark := int32(n), owner{live.Mark.Directory, live.Mark.GUID}
-		record, recorded := records[mark]
+		record, recorded := recordOf(mark)
 		one, met := first[mark]
 		if recorded {
 			one, met = m.liveOf[record], m.liveOf[record] != none
@@ -287,7 +300,7 @@ func (m *merger) matchMarks() (groups [][]int32) {
 		for _, i := range group {
 			m.several[i] = false
 		}
-		if record, recorded := records[mark]; recorded {
+		if record, recorded := recordOf(mark); recorded {
 			if n := slices.IndexFunc(group, func(i int32) bool { return m.isIt(record, i) }); n >= 0 {
 				m.ledgerOf[group[0]] = none
 				m.match(record, group[n])
@@ -299,6 +312,8 @@ func (m *merger) matchMarks() (groups [][]int32) {
 	}
 	return groups
 }
+
+func (m *merger) hashGUID(g identity.GUID) uint32 { return uint32(maphash.Bytes(m.seed, g[:])) }
 
 // settleMarks lets one of several accounts with one mark stand for the object, so
 // that it gets no other account: the first that the ledger does not have for another.
@@ -640,9 +655,8 @@ func (m *merger) shareOut() {
 	for i := range accounts {
 		n += len(accounts[i].Aliases)
 	}
-	m.holders = make(map[identity.Address]int32, n)
-	inactive := m.out.Reserved
-	m.out.Reserved = map[int32][]identity.Address{}
+	m.holders = identity.NewIndex(n)
+	m.held, m.out.Reserved = m.out.Reserved, map[int32][]identity.Address{}
 	for _, owned := range [...]bool{true, false} {
 		for i := range accounts {
 			if a := &accounts[i]; a.Local() != owned && !a.Primary.IsZero() && !m.take(int32(i), a.Primary) {
@@ -655,8 +669,8 @@ func (m *merger) shareOut() {
 			}
 		}
 	}
-	for _, i := range slices.Sorted(maps.Keys(inactive)) {
-		for _, x := range inactive[i] {
+	for _, i := range slices.Sorted(maps.Keys(m.held)) {
+		for _, x := range m.held[i] {
 			if m.take(i, x) {
 				m.out.Reserved[i] = append(m.out.Reserved[i], x)
 			}
@@ -674,15 +688,26 @@ func (m *merger) shareOut() {
 // take lets a live account have an address, if no other has it. It freezes both
 // otherwise.
 func (m *merger) take(i int32, x identity.Address) bool {
-	h, taken := m.holders[x]
-	if !taken {
-		m.holders[x] = i
+	h := m.holder(x, i)
+	if h == none {
+		m.holders.Add(m.hash(x), int(i))
 		return true
 	}
 	m.freeze(h, SharedAddress, x.String())
 	m.freeze(i, SharedAddress, x.String())
 	m.out.Reserved[i] = append(m.out.Reserved[i], x)
 	return false
+}
+
+func (m *merger) hash(x identity.Address) uint32 { return uint32(maphash.String(m.seed, x.String())) }
+
+// holder returns the live account that an address was left to, but for one of them,
+// or none.
+func (m *merger) holder(x identity.Address, but int32) int32 {
+	return int32(m.holders.Find(m.hash(x), func(n int) bool {
+		a := &m.out.Accounts[n]
+		return int32(n) != but && (a.Primary == x || slices.Contains(a.Aliases, x) || slices.Contains(m.held[int32(n)], x))
+	}))
 }
 
 // without returns a list without what the function drops, which is the list itself
@@ -697,10 +722,7 @@ func without(list []identity.Address, drop func(identity.Address) bool) []identi
 }
 
 // isHeld reports whether a live account has the address.
-func (m *merger) isHeld(x identity.Address) bool {
-	_, held := m.holders[x]
-	return held
-}
+func (m *merger) isHeld(x identity.Address) bool { return m.holder(x, none) != none }
 
 // makeMissing makes the accounts that the ledger alone has.
 func (m *merger) makeMissing() {

@@ -7,6 +7,7 @@ package local
 import (
 	"context"
 	"fmt"
+	"hash/maphash"
 	"slices"
 
 	"github.com/rollcall-cli/rollcall/apply"
@@ -25,7 +26,8 @@ var Facts = plan.Facts{Groups: true, Batch: 10_000, Unstable: true, Publishes: t
 type Console struct {
 	accounts []identity.Account  // as they were at first, in byte order of their primaries
 	now      []*identity.Account // by number: nil for what is as it was; empty until something changes
-	holders  *table              // nil until somebody gets an address
+	holders  *identity.Index     // by addresses that they have or had; nil until somebody gets one
+	seed     maphash.Seed        // of its hashes
 	group    []member            // of the changes that are being made
 }
 
@@ -221,28 +223,32 @@ func (c *Console) take(m *member) (taken *apply.Error) {
 	if c.holders != nil {
 		eachAddress(m.after, func(x identity.Address) {
 			if !m.before.Holds(x) {
-				c.holders.add(m.number, x)
+				c.holders.Add(c.hash(x), m.number)
 			}
 		})
 	}
 	return nil
 }
 
-// index makes the table of who holds an address.
+// index makes the index of who holds an address.
 func (c *Console) index() {
 	all := max(len(c.accounts), len(c.now))
 	n := 0
 	for i := range all {
-		eachAddress(c.account(i), func(identity.Address) { n++ })
+		n += 1 + len(c.account(i).Aliases)
 	}
-	c.holders = newTable(n)
+	c.holders, c.seed = identity.NewIndex(n), maphash.MakeSeed()
 	for i := range all {
-		eachAddress(c.account(i), func(x identity.Address) { c.holders.add(i, x) })
+		eachAddress(c.account(i), func(x identity.Address) { c.holders.Add(c.hash(x), i) })
 	}
 }
 
+func (c *Console) hash(x identity.Address) uint32 { return uint32(maphash.String(c.seed, x.String())) }
+
 // holder returns the number of the account that has an address, or -1.
-func (c *Console) holder(x identity.Address) int { return c.holders.find(x, c.account) }
+func (c *Console) holder(x identity.Address) int {
+	return c.holders.Find(c.hash(x), func(number int) bool { return c.account(number).Holds(x) })
+}
 
 // Get returns the accounts that have a ref of the list, as their primary at first,
 // or hold one of the addresses.
