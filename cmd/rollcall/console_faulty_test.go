@@ -177,7 +177,6 @@ type faulty struct {
 	dir      string
 	faults   faults
 	random   *rand.Rand // nil for one that makes no faults
-	parent   int
 	facts    vaultFacts
 	applying bool
 
