@@ -186,7 +186,7 @@ type runner struct {
 	keys    int
 	numbers int       // groups that have one
 	unsent  time.Time // when the next change may be sent, by the rate
-	settled time.Time // when all that was sent is certainly seen
+	settled time.Time // when all that was sent is certainly seen; zero for at once
 	staged  []staged  // what waits to be published
 	since   int       // changes since the ledger was saved
 	cut     bool      // the user has ended the run before all changes were begun

@@ -57,7 +57,9 @@ func (r *runner) intend(ctx context.Context, tasks []*task) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	now := identity.Moment(r.job.Now())
-	r.settled = now.Add(r.facts.Settles)
+	if r.facts.Settles > 0 {
+		r.settled = now.Add(r.facts.Settles)
+	}
 	sent := make([]Sent, len(tasks))
 	for i, t := range tasks {
 		t.At = now
