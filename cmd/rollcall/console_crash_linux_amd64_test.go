@@ -46,11 +46,16 @@ func (w *company) upheave() {
 
 // TestConsoleKilledAtEachCall kills an apply over a connector before each call by
 // which it changes a file, and interrupts another one there. The next run ends where
-// an undisturbed one does.
+// an undisturbed one does. Short of an attack, each of the three tries another third
+// of the calls.
 func TestConsoleKilledAtEachCall(t *testing.T) {
 	t.Parallel()
 	rollcall := program(t)
-	for _, c := range []struct {
+	step := 3
+	if os.Getenv("ROLLCALL_ATTACK") != "" {
+		step = 1
+	}
+	for i, c := range []struct {
 		name           string
 		marks, removes bool
 		sig            syscall.Signal
@@ -80,7 +85,7 @@ func TestConsoleKilledAtEachCall(t *testing.T) {
 				t.Fatalf("undisturbed: %v\n%s", err, reference.log)
 			}
 			calls, made := 0, map[string]bool{}
-			for n := 1; ; n++ {
+			for n := 1 + i%step; ; n += step {
 				p, err := start.copyTo(filepath.Join(dir, fmt.Sprint(n)))
 				if err != nil {
 					t.Fatal(err)
@@ -116,7 +121,7 @@ func TestConsoleKilledAtEachCall(t *testing.T) {
 				os.RemoveAll(p.dir)
 			}
 			t.Logf("%d calls, which left the console in %d states", calls, len(made))
-			if calls < 30 || len(made) < 5 {
+			if calls < 30/step || len(made) < 3 {
 				t.Errorf("%d calls, which left the console in %d states: they are not those that matter", calls, len(made))
 			}
 		})
