@@ -1,6 +1,7 @@
 # make test    everything that must hold: format, vet, staticcheck, import
 #              table, tests under the race detector, 120,000 random
-#              inputs, builds for all platforms
+#              inputs, a hundred disturbed runs over a console, builds for
+#              all platforms
 # make attack  the attacks among the tests with twenty times the cases: random
 #              inputs, kills, races and secrets; takes hours
 # make vulnerabilities
@@ -64,7 +65,7 @@ staticcheck:
 
 unit:
 	ROLLCALL_SERVERS=required CGO_ENABLED=1 $(GO) test -count=1 -race -timeout 30m -p 4 -parallel 4 ./...
-	$(GO) test -count=1 -timeout 30m -run TestProperties ./plan
+	ROLLCALL_SERVERS=required $(GO) test -count=1 -timeout 30m -p 2 -run 'TestProperties|TestConsoleKilled' ./plan ./cmd/rollcall
 
 platforms:
 	@for p in $(PLATFORMS); do \
