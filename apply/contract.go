@@ -86,7 +86,7 @@ func (s *Step) Outcome() *identity.Live {
 	l.Directory, l.GUID = "", identity.GUID{}
 	for _, name := range s.Fields {
 		switch name {
-		case FieldPrimary:
+		case plan.FieldPrimary:
 			l.Primary = s.After.Primary
 		case plan.FieldAliases:
 			l.Aliases = s.After.Aliases
@@ -121,9 +121,6 @@ func byName(all []identity.Attribute) []identity.Attribute {
 	slices.SortFunc(all, func(a, b identity.Attribute) int { return cmp.Compare(a.Name, b.Name) })
 	return all
 }
-
-// FieldPrimary is the name of the primary among the fields of a step.
-const FieldPrimary = "primary"
 
 // Move is an address that comes from an account, which has the ref.
 type Move struct {

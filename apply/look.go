@@ -173,7 +173,7 @@ func differing(f *plan.Facts, s *Sent, l *identity.Live) (all []difference) {
 	want := s.After
 	add := func(field, wanted, found string) { all = append(all, difference{field, wanted, found}) }
 	if want.Primary != l.Primary {
-		add(FieldPrimary, want.Primary.String(), l.Primary.String())
+		add(plan.FieldPrimary, want.Primary.String(), l.Primary.String())
 	}
 	if f.Keeps(plan.FieldAliases) && !slices.Equal(want.Aliases, l.Aliases) {
 		add(plan.FieldAliases, listed(want.Aliases), listed(l.Aliases))

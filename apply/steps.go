@@ -209,11 +209,11 @@ func (r *runner) movesTo(i int32) (moves []Move) {
 func (r *runner) changed(before, after *identity.Account, live *identity.Live) (fields, clear []string) {
 	f := &r.facts
 	add := func(name string, differs bool) {
-		if differs && (name == FieldPrimary || f.Keeps(name)) {
+		if differs && (name == plan.FieldPrimary || f.Keeps(name)) {
 			fields = append(fields, name)
 		}
 	}
-	add(FieldPrimary, after.Primary != live.Primary)
+	add(plan.FieldPrimary, after.Primary != live.Primary)
 	add(plan.FieldAliases, !slices.Equal(after.Aliases, live.Aliases))
 	add(plan.FieldType, after.Type != live.Type)
 	add(plan.FieldStatus, after.Status != live.Status)
@@ -364,7 +364,7 @@ func (r *runner) released(i int32, number int, given map[identity.Address]bool, 
 	t := &task{Sent: Sent{Step: Step{Group: number, Live: known.Live, After: &a, By: r.job.By}, Change: int(i)}, known: known}
 	t.Fields, t.Clear = r.changed(c.Before, &a, known.Live)
 	// Nothing but addresses changes yet, be it that the mark is another.
-	t.Fields = slices.DeleteFunc(t.Fields, func(name string) bool { return name != FieldPrimary && name != plan.FieldAliases })
+	t.Fields = slices.DeleteFunc(t.Fields, func(name string) bool { return name != plan.FieldPrimary && name != plan.FieldAliases })
 	t.Clear = nil
 	return t
 }

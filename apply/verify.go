@@ -86,7 +86,7 @@ func (r *runner) verifyTasks(ctx context.Context, tasks []*task) error {
 // doubt leaves the record of an account as it was that is there still, or has not got
 // its primary: it was not changed, whatever the console has said.
 func (r *runner) doubt(t *task, all []Difference) {
-	primary := func(d Difference) bool { return d.Field == FieldPrimary }
+	primary := func(d Difference) bool { return d.Field == plan.FieldPrimary }
 	if r.changes[t.Change].Before != nil && (t.After == nil || slices.ContainsFunc(all, primary)) {
 		r.job.Ledger.restore(t.known.Recorded, t.After)
 	}
