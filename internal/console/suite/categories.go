@@ -308,7 +308,7 @@ func (r *run) untouchedFields() {
 		step.After.Username, step.Fields, step.Clear = "asmith", []string{plan.FieldUsername}, nil
 	case !r.facts.FixedPrimary:
 		want = changed(a, func(b *identity.Account) { b.Primary = r.address("ann.smith") })
-		step.After.Primary, step.Fields, step.Clear = want.Primary, []string{fieldPrimary}, nil
+		step.After.Primary, step.Fields, step.Clear = want.Primary, []string{plan.FieldPrimary}, nil
 	default:
 		r.skip("the console has no field that can change alone")
 	}
@@ -327,7 +327,7 @@ func (r *run) initialAttributes() {
 	if renames(r) == "" {
 		b := changed(want, func(b *identity.Account) { b.Primary = r.address("ann.smith") })
 		step := r.put(r.find(want)[0], changed(b, func(b *identity.Account) { b.Attributes = nil }))
-		step.Fields, step.Clear = []string{fieldPrimary}, nil
+		step.Fields, step.Clear = []string{plan.FieldPrimary}, nil
 		r.make(step)
 		r.expect(b)
 	}

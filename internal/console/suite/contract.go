@@ -312,14 +312,14 @@ func (r *run) staleBefore() {
 		field string
 		make  func(*identity.Live)
 	}{
-		{fieldPrimary, func(l *identity.Live) { l.Primary = r.address("was") }},
+		{plan.FieldPrimary, func(l *identity.Live) { l.Primary = r.address("was") }},
 		{plan.FieldAliases, func(l *identity.Live) { l.Aliases = nil }},
 		{plan.FieldStatus, func(l *identity.Live) { l.Status = identity.Inactive }},
 		{plan.FieldUsername, func(l *identity.Live) { l.Username = "was" }},
 		{plan.FieldDN, func(l *identity.Live) { l.DN = "CN=was" }},
 		{r.attribute, func(l *identity.Live) { l.Attributes = []identity.Attribute{{Name: r.attribute, Value: "was"}} }},
 	} {
-		if stale.field == "" || stale.field != fieldPrimary && !r.facts.Keeps(stale.field) {
+		if stale.field == "" || stale.field != plan.FieldPrimary && !r.facts.Keeps(stale.field) {
 			continue
 		}
 		was := *live

@@ -355,10 +355,10 @@ func (s *session) refuses(step *apply.Step, was *identity.Live) *apply.Error {
 func (s *session) write(step *apply.Step, l *identity.Live) {
 	after := step.After
 	wants := func(name string) bool {
-		return (name == fieldPrimary || s.facts.Keeps(name)) && (step.Creates() || slices.Contains(step.Fields, name) || s.fault == "all fields written")
+		return (name == plan.FieldPrimary || s.facts.Keeps(name)) && (step.Creates() || slices.Contains(step.Fields, name) || s.fault == "all fields written")
 	}
-	if wants(fieldPrimary) {
-		if s.fault == "renamed anew" && slices.Equal(step.Fields, []string{fieldPrimary}) && l.Username == "ann" {
+	if wants(plan.FieldPrimary) {
+		if s.fault == "renamed anew" && slices.Equal(step.Fields, []string{plan.FieldPrimary}) && l.Username == "ann" {
 			l.Ref += "x"
 		}
 		s.former[l.Primary] = true
@@ -624,7 +624,7 @@ func (p *program) make(c object) (answer apply.Answer) {
 		step.Fields = append(step.Fields, name)
 		text, _ := value.(string)
 		switch name {
-		case fieldPrimary:
+		case plan.FieldPrimary:
 			step.After.Primary = identity.MustAddress(text)
 		case plan.FieldUsername:
 			step.After.Username = text

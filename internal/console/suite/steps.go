@@ -91,11 +91,11 @@ func (r *run) put(live *identity.Live, after *identity.Account) apply.Step {
 		return s
 	}
 	differ := func(name string, differs bool) {
-		if differs && (name == fieldPrimary || r.facts.Keeps(name)) {
+		if differs && (name == plan.FieldPrimary || r.facts.Keeps(name)) {
 			s.Fields = append(s.Fields, name)
 		}
 	}
-	differ(fieldPrimary, live.Primary != after.Primary)
+	differ(plan.FieldPrimary, live.Primary != after.Primary)
 	differ(plan.FieldAliases, !slices.Equal(live.Aliases, after.Aliases))
 	differ(plan.FieldType, live.Type != after.Type)
 	differ(plan.FieldStatus, live.Status != after.Status)
@@ -111,8 +111,6 @@ func (r *run) put(live *identity.Live, after *identity.Account) apply.Step {
 	}
 	return s
 }
-
-const fieldPrimary = "primary"
 
 // markOf is the mark that says whose an account is.
 func markOf(a *identity.Account, by string) identity.Mark {

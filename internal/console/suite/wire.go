@@ -148,7 +148,7 @@ func text(m object) string {
 
 // creation is the change that makes an account.
 func (r *run) creation(a *identity.Account) object {
-	after := object{fieldPrimary: a.Primary.String()}
+	after := object{plan.FieldPrimary: a.Primary.String()}
 	for name, value := range map[string]any{
 		plan.FieldType: a.Type.String(), plan.FieldStatus: a.Status.String(),
 		plan.FieldUsername: a.Username, plan.FieldDN: a.DN,
@@ -302,7 +302,7 @@ func (r *run) lines() {
 	for _, m := range all {
 		if account, is := m["account"].(object); is {
 			accounts++
-			if p, _ := account[fieldPrimary].(string); p == a.Primary.String() && r.facts.Keeps(plan.FieldAliases) {
+			if p, _ := account[plan.FieldPrimary].(string); p == a.Primary.String() && r.facts.Keeps(plan.FieldAliases) {
 				if _, list := account["aliases"].([]any); account["aliases"] != nil && !list {
 					r.fail("a read has the account %s; aliases is a list", text(account))
 				}

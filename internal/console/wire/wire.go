@@ -19,11 +19,8 @@ import (
 	"github.com/rollcall-cli/rollcall/plan"
 )
 
-// fieldPrimary and keyAttributes are keys of accounts for which there is no fact.
-const (
-	fieldPrimary  = "primary"
-	keyAttributes = "attributes"
-)
+// keyAttributes is the key that an account's attributes are under.
+const keyAttributes = "attributes"
 
 // fields are the keys of accounts that are no attributes, but for the primary.
 var fields = map[string]bool{
@@ -37,7 +34,7 @@ func AppendAccount(b []byte, a *identity.Live, f *plan.Facts) []byte {
 	b = append(b, '{')
 	b = appendText(b, "ref", a.Ref)
 	b = appendText(b, "rev", a.Rev)
-	b = appendOr(appendKey(b, fieldPrimary), a.Primary.String())
+	b = appendOr(appendKey(b, plan.FieldPrimary), a.Primary.String())
 	if f.Keeps(plan.FieldAliases) {
 		b = appendAliases(appendKey(b, plan.FieldAliases), a.Aliases)
 	}
@@ -71,7 +68,7 @@ func AppendAccount(b []byte, a *identity.Live, f *plan.Facts) []byte {
 // keepsAttributes reports whether the console stores any attribute.
 func keepsAttributes(f *plan.Facts) bool {
 	for _, name := range f.Stores {
-		if name != fieldPrimary && !fields[name] {
+		if name != plan.FieldPrimary && !fields[name] {
 			return true
 		}
 	}
@@ -117,11 +114,11 @@ func appendAfter(b []byte, s *apply.Step, f *plan.Facts) []byte {
 	a := s.After
 	// wanted tells whether a key is to be written.
 	wanted := func(name string) bool {
-		return (name == fieldPrimary || f.Keeps(name)) && (s.Creates() || has(s.Fields, name))
+		return (name == plan.FieldPrimary || f.Keeps(name)) && (s.Creates() || has(s.Fields, name))
 	}
 	b = append(b, '{')
-	if wanted(fieldPrimary) {
-		b = appendOr(appendKey(b, fieldPrimary), a.Primary.String())
+	if wanted(plan.FieldPrimary) {
+		b = appendOr(appendKey(b, plan.FieldPrimary), a.Primary.String())
 	}
 	if wanted(plan.FieldAliases) {
 		b = appendAliases(appendKey(b, plan.FieldAliases), a.Aliases)
