@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"time"
 )
 
 // Browser is a Chromium without a window, steered through chromedriver by the
@@ -123,15 +124,15 @@ func (b *Browser) Eval(out any, body string, args ...any) {
 // Until waits until an expression is true in the page.
 func (b *Browser) Until(expression string) {
 	b.t.Helper()
-	const watch = `const end = performance.now() + arguments[0];
-return new Promise((done) => {
-  const look = () => { const is = Boolean(%s); is || performance.now() > end ? done(is) : requestAnimationFrame(look); };
-  look();
-});`
-	var is bool
-	b.Eval(&is, fmt.Sprintf(watch, expression), patience.Milliseconds())
-	if !is {
-		b.t.Fatalf("the page does not come to %s", expression)
+	for end := time.Now().Add(patience); ; time.Sleep(20 * time.Millisecond) {
+		var is bool
+		b.Eval(&is, "return Boolean("+expression+")")
+		if is {
+			return
+		}
+		if time.Now().After(end) {
+			b.t.Fatalf("the page does not come to %s", expression)
+		}
 	}
 }
 
@@ -247,7 +248,7 @@ func (b *Browser) Downloaded(name string) []byte {
 		if !errors.Is(err, os.ErrNotExist) {
 			must(b.t, err)
 		}
-		b.Eval(nil, "return new Promise(requestAnimationFrame)")
+		time.Sleep(20 * time.Millisecond)
 	}
 	b.t.Fatalf("the page saves no %s", name)
 	return nil
