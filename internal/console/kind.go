@@ -20,6 +20,18 @@ type Kind struct {
 	// Program returns the command of a connector, the folder in which it runs and
 	// the JSON that it is given, for a kind that has one; nil for another.
 	Program func(settings.Values) (command []string, folder string, config []byte)
+	// Setup finds out what a console of the kind has to be given before it can be
+	// used; nil for a kind whose consoles need nothing.
+	Setup func(ctx context.Context, o Opening) (Setup, error)
+}
+
+// Setup is what a console is given once, before it is used.
+type Setup struct {
+	// Script is what is done, in the language of the product, such as SQL; "" if the
+	// console has it already.
+	Script string
+	// Run does it.
+	Run func(ctx context.Context) error
 }
 
 // Opening is what a console is opened with: its block, and whose console it is.
