@@ -34,6 +34,9 @@ func (h *Holder) String() string {
 // nobody can tell, and it reports false.
 func (h *Holder) Running() bool { return h.Host == hostname() && alive(h.PID) }
 
+// gone reports whether the process of the holder was on this host and is no more.
+func (h *Holder) gone() bool { return h.Host == hostname() && !alive(h.PID) }
+
 // LockedError is returned when somebody else holds the lock.
 type LockedError struct {
 	Path   string
@@ -56,8 +59,14 @@ func (e *LockedError) Hint() string {
 	return hint
 }
 
-// lockRetry is how often a held lock is tried again.
-const lockRetry = 100 * time.Millisecond
+const (
+	// lockRetry is how often a held lock is tried again.
+	lockRetry = 100 * time.Millisecond
+	// passing is how long a lock may outlive its holder on this host: who is killed
+	// while it starts a program leaves a copy of the lock behind, until the program
+	// has begun.
+	passing = 2 * time.Second
+)
 
 // holderOffset is where the holder stands in the lock file. Windows lets nobody
 // read the first octet, which is the one that is locked.
@@ -80,7 +89,8 @@ func (f files) Lock(ctx context.Context, command string, wait time.Duration) (*L
 		flag &^= os.O_CREATE // it is made below
 	}
 	l := fileLock{flock.New(name, flock.SetPermissions(atomicfile.Mode), flock.SetFlag(flag))}
-	deadline := time.Now().Add(wait)
+	begun := time.Now()
+	deadline := begun.Add(wait)
 	for {
 		if err := makeLock(d, base); err != nil {
 			return nil, lockFailed(name, err)
@@ -102,8 +112,12 @@ func (f files) Lock(ctx context.Context, command string, wait time.Duration) (*L
 			}
 			continue
 		}
+		holder := readHolder(name)
+		if holder != nil && holder.gone() {
+			deadline = begun.Add(max(wait, passing))
+		}
 		if !time.Now().Before(deadline) {
-			return nil, &LockedError{Path: f.path, Holder: readHolder(name)}
+			return nil, &LockedError{Path: f.path, Holder: holder}
 		}
 		select {
 		case <-ctx.Done():

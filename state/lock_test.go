@@ -84,6 +84,30 @@ func TestLockLeftBehind(t *testing.T) {
 	}
 }
 
+// TestLockPassing: what a process that was killed had just started keeps its lock for
+// a moment, which is waited for; a lock that stays is told.
+func TestLockPassing(t *testing.T) {
+	t.Parallel()
+	ended := exec.Command(os.Args[0], "-test.run", "^$")
+	if err := ended.Run(); err != nil {
+		t.Fatal(err)
+	}
+	killed := Holder{Command: "rollcall apply", PID: ended.Process.Pid, User: "ann", Host: hostname(), Since: day}
+	path := filepath.Join(t.TempDir(), "s")
+	old := kept(t, path, killed)
+	time.AfterFunc(300*time.Millisecond, func() { old.Release() })
+	if l, err := At(path).Lock(ctx, "x", 0); err != nil {
+		t.Errorf("a lock that goes in a moment: %v", err)
+	} else {
+		l.Release()
+	}
+	defer kept(t, path, killed).Release()
+	var locked *LockedError
+	if _, err := At(path).Lock(ctx, "x", 0); !errors.As(err, &locked) || *locked.Holder != killed || !strings.Contains(locked.Hint(), "state unlock") {
+		t.Errorf("a lock that stays: %v", err)
+	}
+}
+
 // TestLockForbidden: who may not write the lock file is told what to do.
 func TestLockForbidden(t *testing.T) {
 	err := lockFailed("s.lock", &fs.PathError{Op: "open", Path: "s.lock", Err: fs.ErrPermission})
