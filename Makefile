@@ -1,7 +1,7 @@
 # make test    everything that must hold: format, vet, staticcheck, import
-#              table, tests under the race detector, 120,000 random
-#              inputs, a hundred disturbed runs over a console, builds for
-#              all platforms
+#              table, tests, under the race detector where goroutines meet,
+#              120,000 random inputs, a hundred disturbed runs over a console,
+#              builds for all platforms
 # make attack  the attacks among the tests with twenty times the cases: random
 #              inputs, kills, races and secrets; takes hours
 # make vulnerabilities
@@ -22,6 +22,12 @@ TOOLCHAIN   = $(shell sed -n 's/^toolchain //p' go.mod)
 PACKAGES    = gcc libc6-dev slapd ldap-utils samba samba-ad-provision samba-dsdb-modules samba-vfs-modules \
               python3-samba python3-markdown ldb-tools krb5-user 389-ds-base chromium chromium-driver fonts-dejavu-core \
               cmark-gfm curl git jq patch python3-yaml shellcheck systemd
+# What several goroutines run is tested under the race detector: these packages, and
+# of two others the tests of what they run beside each other. A test of
+# internal/architecture knows which packages need it.
+RACED       = ./apply ./cmd/... ./examples/... ./state ./internal/atomicfile ./internal/bench ./internal/console/... ./internal/directory/ldap \
+              ./internal/directory/suite/... ./internal/identity ./internal/redact ./internal/servertest
+RACED_TESTS = Sort|Progress
 PLATFORMS   = linux/amd64 linux/arm64 darwin/arm64 windows/amd64 windows/arm64
 
 .PHONY: build test prepare format vet staticcheck unit platforms attack vulnerabilities bench fuzz
@@ -64,7 +70,9 @@ staticcheck:
 	GOOS=windows .tools/staticcheck ./...
 
 unit:
-	ROLLCALL_SERVERS=required CGO_ENABLED=1 $(GO) test -count=1 -race -timeout 30m -p 4 -parallel 4 ./...
+	ROLLCALL_SERVERS=required CGO_ENABLED=1 $(GO) test -count=1 -race -timeout 30m -p 4 -parallel 4 $(RACED)
+	CGO_ENABLED=1 $(GO) test -count=1 -race -run '$(RACED_TESTS)' ./plan ./internal/render
+	ROLLCALL_SERVERS=required $(GO) test -count=1 -short -timeout 30m -p 4 $$($(GO) list ./... | grep -vxF "$$($(GO) list $(RACED))")
 	ROLLCALL_SERVERS=required $(GO) test -count=1 -timeout 30m -p 2 -run 'TestProperties|TestConsoleKilled' ./plan ./cmd/rollcall
 
 platforms:

@@ -487,6 +487,42 @@ func TestVerify(t *testing.T) {
 	}
 }
 
+// confusing is a console that answers two changes with each other's refs.
+type confusing struct{ *model }
+
+func (c confusing) Apply(ctx context.Context, steps []Step, answer func(int, Answer)) error {
+	answers := make([]Answer, len(steps))
+	err := c.model.Apply(ctx, steps, func(i int, a Answer) { answers[i] = a })
+	answers[0].Ref, answers[1].Ref = answers[1].Ref, answers[0].Ref
+	for i, a := range answers {
+		answer(i, a)
+	}
+	return err
+}
+
+// TestVerifyConfused: where accounts say whose they are and refs are not stable, an
+// account is found by its mark, whatever ref was answered.
+func TestVerifyConfused(t *testing.T) {
+	account := func(n int, username string) *identity.Account {
+		return &identity.Account{Primary: numbered(n), Username: username, Directory: "corp", GUID: identity.GUID{15: byte(n)}}
+	}
+	changes := []plan.AccountChange{{Before: account(1, "ann"), After: account(1, "anna")}, {Before: account(2, "bob"), After: account(2, "rob")}}
+	w := newWorld(t, plan.Facts{Marks: true, Unstable: true}, []identity.Account{*changes[0].Before, *changes[1].Before})
+	l := w.newLedger()
+	job := w.job(changes, l, &memory{answers: map[string]Answer{}})
+	job.Verify, job.Console = true, confusing{w.model}
+	result, err := Run(context.Background(), job)
+	if err != nil || result.Applied != 2 || result.Verified != 2 || result.Differ != 0 {
+		t.Fatalf("%+v, %v", result, err)
+	}
+	w.save(l)
+	for n := range 2 {
+		if ref := w.placed[numbered(n+1)].Ref; w.owners[ref] != w.ledger[n].GUID {
+			t.Errorf("the ledger has %s as %s", numbered(n+1), ref)
+		}
+	}
+}
+
 // TestCanary: so many changes are made first, one of each category; the rest only
 // if they are right.
 func TestCanary(t *testing.T) {

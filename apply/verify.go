@@ -104,8 +104,13 @@ func (r *runner) compare(t *task, seen *index) (all []Difference) {
 	if r.facts.Removes && !t.After.Active() {
 		return nil
 	}
-	l := seen.byRef[t.answer.Ref]
+	// Where the console says whose an account is, the answer may have confused refs.
+	l, wanted := seen.byRef[t.answer.Ref], mark(t.By, t.After)
+	if marked := seen.byMark[wanted]; r.facts.Marks && marked != nil && (l == nil || l.Mark != wanted) {
+		l = marked
+	}
 	switch {
+	case l != nil && r.facts.Marks && l.Mark == wanted:
 	case t.answer.Ref == "":
 		l = seen.byAddress[t.After.Primary]
 	case t.known.Live == nil:

@@ -34,6 +34,7 @@ type console struct {
 	conflict bool
 	// created counts the accounts that were made for an object.
 	created map[string]int
+	late    []identity.Address // primaries of what the ledger has learned in the end
 }
 
 func (c *console) key() string {
@@ -307,6 +308,19 @@ func (c *console) apply(in plan.Input, p *plan.Plan) string {
 	for _, r := range records {
 		c.keep(r.account, r.ref)
 	}
+	changed := map[identity.Address]bool{}
+	for n := range p.Accounts {
+		if before := p.Accounts[n].Before; before != nil {
+			changed[before.Primary] = true
+		}
+	}
+	c.late = nil
+	for _, l := range m.Late {
+		if _, taken := c.ledger[l.Account.Primary]; !taken && !changed[l.Account.Primary] {
+			c.ledger[l.Account.Primary], c.placed[l.Account.Primary] = l.Account, l.Placed
+			c.late = append(c.late, l.Account.Primary)
+		}
+	}
 	// What addresses several accounts have there were several already.
 	count := func(list []identity.Live, gone map[int32]bool) map[identity.Address]int {
 		all := map[identity.Address]int{}
@@ -439,7 +453,7 @@ func judgeConsole(c *console) string {
 	}
 	next := c.input()
 	for _, d := range next.Merged.Drift {
-		if was[d.Primary] && d.Kind == plan.DriftChanged {
+		if was[d.Primary] && d.Kind == plan.DriftChanged || d.Kind == plan.DriftUnrecorded && slices.Contains(c.late, d.Primary) {
 			return fmt.Sprintf("drift after an apply: %+v", d)
 		}
 	}

@@ -56,8 +56,11 @@ type Merged struct {
 	// Drift is what was changed in the console otherwise, in the order of the plan.
 	Drift []Drift
 	// Learn and Forget are what the ledger should have, whatever is applied: Learn
-	// takes the place of records, Forget are primaries of those that leave it.
+	// takes the place of records, Forget are primaries of those that leave it. Late
+	// is what it can learn once the run has ended, if nothing has changed it: the
+	// record of an account that has moved has the primary until then.
 	Learn  []Learned
+	Late   []Learned
 	Forget []identity.Address
 	// Notes tell of what a person should look at, as warnings of the plan.
 	Notes []string
@@ -797,9 +800,11 @@ func (m *merger) assemble() {
 		out.Accounts, out.Origins = permuted(out.Accounts, order), permuted(out.Origins, order)
 		out.Bars, out.Reserved, out.Remembered, out.recorded = moved(out.Bars, to), moved(out.Reserved, to), moved(out.Remembered, to), moved(out.recorded, to)
 	}
-	slices.SortFunc(out.Learn, func(x, y Learned) int {
-		return cmp.Or(x.Account.Primary.Compare(y.Account.Primary), x.Was.Compare(y.Was))
-	})
+	for _, list := range [...][]Learned{out.Learn, out.Late} {
+		slices.SortFunc(list, func(x, y Learned) int {
+			return cmp.Or(x.Account.Primary.Compare(y.Account.Primary), x.Was.Compare(y.Was))
+		})
+	}
 	slices.SortFunc(out.Drift, compareDrift)
 	slices.SortFunc(out.Forget, identity.Address.Compare)
 	out.Notes = m.tell()
@@ -837,9 +842,14 @@ func (m *merger) learn(i int32) {
 		m.out.Learn = append(m.out.Learn, learned)
 		return
 	}
-	if _, taken := slices.BinarySearchFunc(m.Ledger, a.Primary, func(r identity.Account, x identity.Address) int { return r.Primary.Compare(x) }); !taken {
+	learned := Learned{Account: *a, Placed: identity.Placed{Ref: live.Ref, Applied: identity.Moment(m.Now)}}
+	n, taken := slices.BinarySearchFunc(m.Ledger, a.Primary, func(r identity.Account, x identity.Address) int { return r.Primary.Compare(x) })
+	switch {
+	case !taken:
 		m.out.Origins[i].Ledger = a.Primary
-		m.out.Learn = append(m.out.Learn, Learned{Account: *a, Placed: identity.Placed{Ref: live.Ref, Applied: identity.Moment(m.Now)}})
+		m.out.Learn = append(m.out.Learn, learned)
+	case m.liveOf[n] != none && m.live[m.liveOf[n]].Primary != a.Primary:
+		m.out.Late = append(m.out.Late, learned)
 	}
 }
 

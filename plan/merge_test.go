@@ -189,6 +189,9 @@ func words(in plan.Merging, m *plan.Merged) (all []string) {
 		}
 		all = append(all, s+fmt.Sprintf(" %s/%d ref=%s", l.Account.Directory, l.Account.GUID[3]-1, l.Placed.Ref))
 	}
+	for _, l := range m.Late {
+		all = append(all, fmt.Sprintf("late %s %s/%d ref=%s", local(l.Account.Primary), l.Account.Directory, l.Account.GUID[3]-1, l.Placed.Ref))
+	}
 	for _, x := range m.Forget {
 		all = append(all, "forget "+local(x))
 	}
@@ -267,6 +270,12 @@ func TestMerge(t *testing.T) {
 			ann a corp/1
 			drift unrecorded ann
 			learn ann corp/1 ref=r1`},
+		{"and late, while the record of one that has moved has its primary", world{"ann corp/1 ref=r1", "bob corp/1 ref=r1\nann corp/2 ref=r2", marking}, `
+			ann corp/2
+			bob corp/1 remembered=ann
+			drift changed bob primary "ann" "bob"
+			drift unrecorded ann
+			late ann corp/2 ref=r2`},
 		{"our mark that the ledger lacks, of no declared directory", world{"", "ann lab/1 ref=r1", marking}, `
 			ann local foreign:hq
 			drift unrecorded ann`},

@@ -161,8 +161,8 @@ func (m *made) ledger() (l *apply.Ledger, learned bool) {
 	return l, learned
 }
 
-// agree writes into the ledger what has drifted to what the directories want, and
-// reports whether that is anything.
+// agree writes into the ledger what has drifted to what the directories want, and what
+// it could not learn before, and reports whether that is anything.
 func (m *made) agree(l *apply.Ledger) (learned bool) {
 	v := m.view
 	for _, i := range m.plan.Agreed {
@@ -173,6 +173,20 @@ func (m *made) agree(l *apply.Ledger) (learned bool) {
 				p.Ref = v.Live[o.Live].Ref
 			}
 			learned = l.Put(o.Ledger, &v.Accounts[i], p) == nil || learned
+		}
+	}
+	if len(v.Late) == 0 {
+		return learned
+	}
+	changed := map[identity.Address]bool{}
+	for i := range m.plan.Accounts {
+		if before := m.plan.Accounts[i].Before; before != nil {
+			changed[before.Primary] = true
+		}
+	}
+	for i := range v.Late {
+		if late := &v.Late[i]; !changed[late.Account.Primary] {
+			learned = l.Put(identity.Address{}, &late.Account, late.Placed) == nil || learned
 		}
 	}
 	return learned
