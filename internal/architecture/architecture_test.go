@@ -3,6 +3,7 @@
 package architecture
 
 import (
+	"go/ast"
 	"go/parser"
 	"go/token"
 	"io/fs"
@@ -51,6 +52,7 @@ var may = map[string][]string{
 	"examples/console/*":     {},
 
 	"internal/directory/suite":        {"internal/directory", "internal/directory/ldif", "internal/doctor", "internal/identity", "plan"},
+	"internal/console/suite/worlds":   {"internal/servertest"},
 	"internal/directory/suite/worlds": {"internal/settings", "internal/directory", "internal/directory/ldif", "internal/directory/ldap", "internal/directory/suite", "internal/servertest"},
 }
 
@@ -175,5 +177,54 @@ func TestTopLevel(t *testing.T) {
 		if d.IsDir() && !strings.HasPrefix(d.Name(), ".") && !slices.Contains(want, d.Name()) {
 			t.Errorf("folder %s stands at the top level, where only %s do", d.Name(), path.Join(want...))
 		}
+	}
+}
+
+// TestRaced: the race detector is run on every package of which several goroutines
+// run the code.
+func TestRaced(t *testing.T) {
+	makefile, err := os.ReadFile("../../Makefile")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, list, _ := strings.Cut(strings.ReplaceAll(string(makefile), "\\\n", " "), "\nRACED       = ")
+	list, _, _ = strings.Cut(list, "\n")
+	raced := strings.Fields(list)
+	if len(raced) == 0 {
+		t.Fatal("the Makefile has no list RACED")
+	}
+	byName := []string{"plan", "internal/render"} // whose tests RACED_TESTS names
+	root := os.DirFS("../..")
+	err = fs.WalkDir(root, ".", func(file string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() || !strings.HasSuffix(file, ".go") || strings.HasSuffix(file, "_test.go") || strings.HasPrefix(file, ".") {
+			return err
+		}
+		pkg := path.Dir(file)
+		if slices.Contains(byName, pkg) || slices.ContainsFunc(raced, func(pattern string) bool { return covers(strings.TrimPrefix(pattern, "./"), pkg) }) {
+			return nil
+		}
+		text, err := fs.ReadFile(root, file)
+		if err != nil {
+			return err
+		}
+		parsed, err := parser.ParseFile(token.NewFileSet(), file, text, 0)
+		if err != nil {
+			return err
+		}
+		ast.Inspect(parsed, func(n ast.Node) bool {
+			if _, begins := n.(*ast.GoStmt); begins {
+				t.Errorf("%s begins a goroutine, and %s is not among RACED in the Makefile", file, pkg)
+			}
+			return true
+		})
+		for _, spec := range parsed.Imports {
+			if name, _ := strconv.Unquote(spec.Path.Value); name == "sync" || name == "golang.org/x/sync/errgroup" {
+				t.Errorf("%s imports %s, and %s is not among RACED in the Makefile", file, name, pkg)
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
 	}
 }
