@@ -37,4 +37,4 @@ type World struct {
 }
 
 // All are the products.
-var All = []*Subject{}
+var All = []*Subject{Connector}
