@@ -7,6 +7,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"flag"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -79,7 +80,9 @@ func newKindSite(t *testing.T, s *worlds.Subject, w *worlds.World) *kindSite {
 	return k
 }
 
-func (k *kindSite) keeps(field string) bool { return k.stores == nil || slices.Contains(k.stores, field) }
+func (k *kindSite) keeps(field string) bool {
+	return k.stores == nil || slices.Contains(k.stores, field)
+}
 
 func (k *kindSite) write(name, text string) {
 	k.t.Helper()
@@ -380,5 +383,56 @@ func killedOverKind(t *testing.T, s *worlds.Subject, begin func(t *testing.T) *w
 		if diff := cmp.Diff(undisturbed.accounts(), killed.accounts()); diff != "" {
 			t.Fatalf("round %d: it does not end as without (-want +got):\n%s\n%s", n, diff, w.ldif())
 		}
+	}
+}
+
+var measuring = flag.Int("kinds.measure", 0, "how many accounts TestConsoleKindsMeasured makes; make bench says 20,000")
+
+// TestConsoleKindsMeasured measures, for each product, a plan and an apply of one
+// percent, beside the plainest client that reads the same, in turn.
+func TestConsoleKindsMeasured(t *testing.T) {
+	n := *measuring
+	if n == 0 {
+		t.Skip("make bench runs it")
+	}
+	people := make([]somebody, n)
+	for i := range people {
+		people[i] = somebody{i + 1, fmt.Sprintf("p%06d a%06d", i+1, i+1), ""}
+	}
+	fmt.Printf("%-24s %12s %12s %12s %14s %14s\n", fmt.Sprint(n, " accounts"), "client", "plan", "apply 1 %", "plan/client", "apply/client")
+	for _, s := range worlds.All {
+		t.Run(s.Name, func(t *testing.T) {
+			k := newKindSite(t, s, s.Serve(t)(t))
+			k.directory(people...)
+			k.must(exitOK, "apply", "--auto-approve")
+			program, err := exec.LookPath("rollcall")
+			if err != nil {
+				t.Fatal(err)
+			}
+			took := func(command ...string) time.Duration {
+				start := time.Now()
+				if out, err := exec.Command(command[0], command[1:]...).CombinedOutput(); err != nil {
+					t.Fatalf("%s: %v\n%s", command, err, out)
+				}
+				return time.Since(start)
+			}
+			var client, plans, applies []time.Duration
+			for round := range 3 {
+				for i := round; i < n; i += 100 {
+					people[i].addresses = fmt.Sprintf("p%06d a%06d b%06d.%d", i+1, i+1, i+1, round)
+				}
+				k.directory(people...)
+				client = append(client, took(k.Client...))
+				plans = append(plans, took(program, "-C", k.dir, "plan", "-o", "json"))
+				applies = append(applies, took(program, "-C", k.dir, "apply", "--auto-approve"))
+			}
+			k.quiet()
+			middle := func(all []time.Duration) time.Duration {
+				slices.Sort(all)
+				return all[len(all)/2].Round(time.Millisecond)
+			}
+			c, p, a := middle(client), middle(plans), middle(applies)
+			fmt.Printf("%-24s %12v %12v %12v %14.1f %14.1f\n", s.Name, c, p, a, p.Seconds()/c.Seconds(), a.Seconds()/c.Seconds())
+		})
 	}
 }

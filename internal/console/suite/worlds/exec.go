@@ -21,8 +21,9 @@ var Connector = &Subject{Name: "connector", Kind: "exec", Serve: func(t *testing
 		f := &table{t, filepath.Join(t.TempDir(), "accounts.csv")}
 		f.write([][]string{{"ref", "primary", "aliases", "type", "status", "by", "directory", "guid", "username", "dn", "display_name"}})
 		return &World{
-			Block: fmt.Sprintf("  command = [%q, %q]\n  config  = { file = %q }\n", python, program, f.path),
-			Add:   f.add, SetAliases: f.setAliases, Remove: f.remove,
+			Block:  fmt.Sprintf("  command = [%q, %q]\n  config  = { file = %q }\n", python, program, f.path),
+			Client: []string{"cat", f.path},
+			Add:    f.add, SetAliases: f.setAliases, Remove: f.remove,
 		}
 	}
 }}

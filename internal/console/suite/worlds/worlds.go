@@ -31,6 +31,8 @@ type World struct {
 	SetAliases func(primary string, aliases ...string)
 	// Remove takes an account out by hand, with its addresses.
 	Remove func(primary string)
+	// Client is a command of the plainest client that reads all that rollcall reads.
+	Client []string
 	// Stop makes the product unreachable at once, as a power failure does, Start
 	// brings it back with all that it had; nil for files.
 	Stop, Start func()
