@@ -224,13 +224,13 @@ func lifeOverKind(t *testing.T, k *kindSite) {
 		k.follow()
 		k.has(step.want...)
 	}
-	k.Add("postmaster@example.com", "abuse@example.com")
+	k.Add("fred@example.com", "f.fox@example.com")
 	if !k.removes { // in a console that is all ours, it is an account like any other
 		k.quiet()
 	}
-	k.directory(somebody{1, "ann anna b1", "Dr"}, somebody{2, "carl", ""}, somebody{6, "dana", ""}, somebody{5, "eve c1", ""}, somebody{7, "postmaster", ""})
+	k.directory(somebody{1, "ann anna b1", "Dr"}, somebody{2, "carl", ""}, somebody{6, "dana", ""}, somebody{5, "eve c1", ""}, somebody{7, "fred", ""})
 	k.follow()
-	k.has("ann anna b1", "bob inactive", "carl", "dana", "eve c1", "postmaster")
+	k.has("ann anna b1", "bob inactive", "carl", "dana", "eve c1", "fred")
 }
 
 // editedByHand: what a person changes in the product is told as drift, and corrected.
