@@ -73,7 +73,7 @@ unit:
 	ROLLCALL_SERVERS=required CGO_ENABLED=1 $(GO) test -count=1 -race -timeout 30m -p 4 -parallel 4 $(RACED)
 	CGO_ENABLED=1 $(GO) test -count=1 -race -run '$(RACED_TESTS)' ./plan ./internal/render
 	ROLLCALL_SERVERS=required $(GO) test -count=1 -short -timeout 30m -p 4 $$($(GO) list ./... | grep -vxF "$$($(GO) list $(RACED))")
-	ROLLCALL_SERVERS=required $(GO) test -count=1 -timeout 30m -p 2 -run 'TestProperties|TestConsoleKilled|TestConsoleKinds' ./plan ./cmd/rollcall
+	ROLLCALL_SERVERS=required $(GO) test -count=1 -timeout 30m -p 2 -run 'TestProperties|Killed|TestConsoleKinds' ./plan ./cmd/rollcall
 
 platforms:
 	@for p in $(PLATFORMS); do \
@@ -82,7 +82,7 @@ platforms:
 	done
 
 attack: prepare
-	ROLLCALL_ATTACK=1 ROLLCALL_SERVERS=required $(GO) test -count=1 -timeout 12h -run 'Killed|Kinds|Dealing|TestFaults|FullDisk|Raced|Safe|NothingRead|AsSlapd' ./cmd/rollcall ./apply ./state ./internal/render ./config ./internal/directory/ldif
+	ROLLCALL_ATTACK=1 ROLLCALL_SERVERS=required $(GO) test -count=1 -timeout 12h -run 'Killed|Kinds|BrokenLine|Dealing|TestFaults|FullDisk|Raced|Safe|NothingRead|AsSlapd' ./cmd/rollcall ./apply ./state ./internal/render ./config ./internal/directory/ldif
 	$(GO) test -count=1 -timeout 12h -run 'TestProperties|TestConsoles|TestSelectionProperties|TestUndo|TestExplain' ./plan -args -properties.inputs 2400000 -explain.inputs 20000
 
 # The database comes through the module proxy, and is indexed once; the scan then

@@ -49,9 +49,7 @@ func (w *company) upheave() {
 // an undisturbed one does. Short of an attack, each of the three tries another third
 // of the calls.
 func TestConsoleKilledAtEachCall(t *testing.T) {
-	if raceDetector {
-		t.Skip("make test runs it without the race detector: thousands of processes begin in it")
-	}
+	unraced(t)
 	t.Parallel()
 	rollcall := program(t)
 	step := 3

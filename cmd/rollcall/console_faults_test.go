@@ -495,9 +495,7 @@ func (p *premises) end(w *company) (e ending, err error) {
 // is killed, no account is created twice, no account of others is written and no
 // owner is lost. One undisturbed run ends where it would have ended without.
 func TestConsoleKilled(t *testing.T) {
-	if raceDetector {
-		t.Skip("make test runs it without the race detector: thousands of processes begin in it")
-	}
+	unraced(t)
 	t.Parallel()
 	first, runs := *faultsFrom, *faultsRuns
 	if runs == 0 {

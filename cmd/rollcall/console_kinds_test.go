@@ -26,9 +26,7 @@ import (
 // TestConsoleKinds: the life of people, edits by hand and what goes wrong, over the
 // real product of each kind of console.
 func TestConsoleKinds(t *testing.T) {
-	if raceDetector {
-		t.Skip("make test runs it without the race detector: what runs beside each other are processes")
-	}
+	unraced(t)
 	t.Parallel()
 	for _, s := range worlds.All {
 		t.Run(s.Name, func(t *testing.T) {

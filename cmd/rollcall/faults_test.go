@@ -156,10 +156,10 @@ func TestBrokenLine(t *testing.T) {
 			const handshake, end, after = 2000, 400, 200
 			random := rand.New(rand.NewPCG(1, 2))
 			cuts := []int64{0, 1, whole / 2}
-			for range 10 {
+			for range cases(4) {
 				cuts = append(cuts, random.Int64N(handshake), whole-random.Int64N(end))
 			}
-			for range 30 {
+			for range cases(10) {
 				cuts = append(cuts, random.Int64N(whole))
 			}
 			for _, how := range []servertest.Cut{servertest.Finished, servertest.Reset} {
