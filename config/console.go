@@ -163,36 +163,70 @@ func (b *block) rate(name string) float64 {
 }
 
 // ConsoleStarter returns a block to begin with for a kind of console: what is
-// required, and, commented out, what else the kind takes.
-func ConsoleStarter(k settings.Kind) string {
+// required, and, commented out, what else the kind takes. Given are values of
+// settings, by name or "block.setting": texts, or expressions such as env("NAME"),
+// which hold for all else. Notes are comments above the block.
+func ConsoleStarter(k settings.Kind, given map[string]string, notes []string) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "# %s\nconsole %q {\n  kind = %q\n", k.Help, k.Name, k.Name)
+	fmt.Fprintf(&b, "# %s\n", k.Help)
+	for _, note := range notes {
+		fmt.Fprintf(&b, "# %s\n", strings.Map(func(r rune) rune {
+			if identity.Unprintable(r) {
+				return ' '
+			}
+			return r
+		}, note))
+	}
+	fmt.Fprintf(&b, "console %q {\n  kind = %q\n", k.Name, k.Name)
 	if k.Name != Local {
 		b.WriteString("  owner = \"hq\" # the name of this configuration, with which accounts are marked as its own\n")
 	}
-	write := func(indent string, all []settings.Setting) {
+	write := func(indent, prefix string, all []settings.Setting) {
 		for i := range all {
 			s := &all[i]
-			line := s.Name + " = " + exampleOf(s)
+			value, known := given[prefix+s.Name]
+			if known {
+				value = expression(s, value)
+			} else {
+				value = exampleOf(s)
+			}
+			line := s.Name + " = " + value
 			if s.Help != "" {
 				line += " # " + s.Help
 			}
-			if !s.Required && !strings.Contains(indent, "#") {
+			if !known && !s.Required && !strings.Contains(indent, "#") {
 				line = "# " + line
 			}
 			fmt.Fprintf(&b, "%s%s\n", indent, line)
 		}
 	}
-	write("  ", k.Settings)
+	write("  ", "", k.Settings)
 	for _, inner := range k.Blocks {
 		indent := "  "
-		if !inner.Required {
+		named := func(s settings.Setting) bool { _, known := given[inner.Name+"."+s.Name]; return known }
+		if !inner.Required && !slices.ContainsFunc(inner.Settings, named) {
 			indent = "  # "
 		}
 		fmt.Fprintf(&b, "\n%s%s {\n", indent, inner.Name)
-		write(indent+"  ", inner.Settings)
+		write(indent+"  ", inner.Name+".", inner.Settings)
 		fmt.Fprintf(&b, "%s}\n", indent)
 	}
 	b.WriteString("}\n")
 	return string(layout([]byte(b.String())))
+}
+
+// expression returns a value of a setting as a file has it.
+func expression(s *settings.Setting, value string) string {
+	switch {
+	case IsExpression(value), s.Type == settings.Number, s.Type == settings.Flag:
+		return value
+	case s.Type == settings.Texts:
+		return "[" + quote(value) + "]"
+	}
+	return quote(value)
+}
+
+// IsExpression reports whether a value is a call, a list or an object, and so no text.
+func IsExpression(value string) bool {
+	return strings.HasPrefix(value, "env(") || strings.HasPrefix(value, "file(") || strings.HasPrefix(value, "[") || strings.HasPrefix(value, "{")
 }

@@ -268,10 +268,10 @@ console "exec" {
   # config = { url = "https://gateway.example.com" } # what the connector is told in hello, of any shape; its texts are secret
 }
 `
-	if got := ConsoleStarter(exec.Kind.Kind); got != want {
+	if got := ConsoleStarter(exec.Kind.Kind, nil, nil); got != want {
 		t.Errorf("got\n%swant\n%s", got, want)
 	}
 	for _, k := range testKinds.Consoles {
-		load(t, map[string]string{"a.hcl": small, "console.hcl": strings.Replace(ConsoleStarter(k), `"..."`, `"https://a"`, 1)})
+		load(t, map[string]string{"a.hcl": small, "console.hcl": strings.Replace(ConsoleStarter(k, nil, nil), `"..."`, `"https://a"`, 1)})
 	}
 }

@@ -1,9 +1,11 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -11,32 +13,36 @@ import (
 
 	"github.com/rollcall-cli/rollcall/config"
 	"github.com/rollcall-cli/rollcall/internal/atomicfile"
+	"github.com/rollcall-cli/rollcall/internal/console"
 	consoles "github.com/rollcall-cli/rollcall/internal/console/all"
 	"github.com/rollcall-cli/rollcall/internal/directory"
 	"github.com/rollcall-cli/rollcall/internal/directory/ldap"
 	"github.com/rollcall-cli/rollcall/internal/render"
+	"github.com/rollcall-cli/rollcall/internal/settings"
 )
 
 // starterFile is what init writes.
 const starterFile = "rollcall.hcl"
 
 type initCommand struct {
-	URL         string `placeholder:"URL" help:"Ask this server what it holds, such as ldaps://dc1.corp.example.com."`
-	BindDN      string `placeholder:"NAME" help:"Who reads: a distinguished name, or for Active Directory name@domain."`
-	PasswordEnv string `placeholder:"VARIABLE" help:"The environment variable that holds the password, now and for later runs (default ROLLCALL_PASSWORD)."`
-	CAFile      string `type:"path" placeholder:"FILE" help:"Certificates, in PEM, of the authorities to trust in place of the system's."`
-	Kind        string `placeholder:"KIND" help:"active_directory or ldap; by default the server says it."`
-	StartTLS    bool   `help:"Begin encryption on an ldap:// connection."`
-	Insecure    bool   `help:"Let the password pass without encryption."`
-	Console     string `placeholder:"KIND" help:"Write a console block of this kind, such as exec for a program of your own; by default the accounts live in the state."`
+	URL         string   `placeholder:"URL" help:"Ask this server what it holds, such as ldaps://dc1.corp.example.com."`
+	BindDN      string   `placeholder:"NAME" help:"Who reads: a distinguished name, or for Active Directory name@domain."`
+	PasswordEnv string   `placeholder:"VARIABLE" help:"The environment variable that holds the password, now and for later runs (default ROLLCALL_PASSWORD)."`
+	CAFile      string   `type:"path" placeholder:"FILE" help:"Certificates, in PEM, of the authorities to trust in place of the system's."`
+	Kind        string   `placeholder:"KIND" help:"active_directory or ldap; by default the server says it."`
+	StartTLS    bool     `help:"Begin encryption on an ldap:// connection."`
+	Insecure    bool     `help:"Let the password pass without encryption."`
+	Console     string   `placeholder:"KIND" help:"Write a console block of this kind, such as exec for a program of your own; by default the accounts live in the state."`
+	ConsoleSet  []string `placeholder:"NAME=VALUE" sep:"none" help:"Write this setting into the console block, such as url=https://idp.example.com/scim/v2 or token=env(\"SCIM_TOKEN\"), and ask the console for the others; repeatable."`
 }
 
 func (initCommand) Help() string {
-	return `Writes a commented starter configuration, rollcall.hcl, into the configuration directory, which has none yet. With --url it is made for what the server holds: its naming context, and the mail domains of its entries, counted by reading all that list an address. Nothing is changed on the server. With --console it has a console block of that kind, to be filled in.
+	return `Writes a commented starter configuration, rollcall.hcl, into the configuration directory, which has none yet. With --url it is made for what the server holds: its naming context, and the mail domains of its entries, counted by reading all that list an address. Nothing is changed on the server. With --console it has a console block of that kind, to be filled in. Settings that --console-set gives stand in it, and by them the console is asked for what it can say of the others; docs/consoles.md has what each kind is asked.
 
 Examples:
   rollcall init
   rollcall init --console exec
+  rollcall init --console scim --console-set url=https://idp.example.com/scim/v2 --console-set 'token=env("SCIM_TOKEN")'
   rollcall init --url ldaps://dc1.example.com --bind-dn svc@example.com
 
 Exit codes: 0 done; 1 failed, or there is a configuration already; 10 the server could not be read completely; 12 credentials were refused; 70 internal error; 80 wrong usage; 130 interrupted.`
@@ -49,7 +55,7 @@ func (c *initCommand) Validate() error {
 		kinds = append(kinds, knownKinds.Consoles[i].Name)
 	}
 	switch {
-	case c.URL == "" && *c != initCommand{Console: c.Console}:
+	case c.URL == "" && c.BindDN+c.PasswordEnv+c.CAFile+c.Kind != "" || c.URL == "" && (c.StartTLS || c.Insecure):
 		return errors.New("say with --url which server to ask")
 	case c.Kind != "" && c.Kind != config.ActiveDirectory && c.Kind != config.LDAP:
 		return fmt.Errorf("--kind %s: expected %s or %s", c.Kind, config.ActiveDirectory, config.LDAP)
@@ -57,8 +63,43 @@ func (c *initCommand) Validate() error {
 		return fmt.Errorf("--console %s: expected %s", c.Console, strings.Join(kinds, " or "))
 	case c.PasswordEnv != "" && c.BindDN == "":
 		return errors.New("--password-env goes with --bind-dn")
+	case c.Console == "" && len(c.ConsoleSet) > 0:
+		return errors.New("--console-set goes with --console")
 	}
-	return nil
+	_, err := c.given()
+	return err
+}
+
+// given are the settings of the console block, by name.
+func (c *initCommand) given() (map[string]string, error) {
+	if c.Console == "" {
+		return nil, nil
+	}
+	known := map[string]settings.Setting{}
+	k := consoles.Kind(c.Console)
+	for _, s := range k.Settings {
+		known[s.Name] = s
+	}
+	for _, b := range k.Blocks {
+		for _, s := range b.Settings {
+			known[b.Name+"."+s.Name] = s
+		}
+	}
+	given := map[string]string{}
+	for _, text := range c.ConsoleSet {
+		name, value, ok := strings.Cut(text, "=")
+		s, there := known[name]
+		switch {
+		case !ok:
+			return nil, fmt.Errorf("--console-set %s: write NAME=VALUE", name)
+		case !there:
+			return nil, fmt.Errorf("--console-set %s: kind %s has no such setting, but %s", name, c.Console, strings.Join(slices.Sorted(maps.Keys(known)), ", "))
+		case s.Secret && !config.IsExpression(value):
+			return nil, fmt.Errorf(`--console-set %[1]s: a secret does not belong into the file; write '%[1]s=env("VARIABLE")'`, name)
+		}
+		given[name] = value
+	}
+	return given, nil
 }
 
 func (c *initCommand) Run(s *session) error {
@@ -74,7 +115,11 @@ func (c *initCommand) Run(s *session) error {
 	}
 	text := config.Starter(survey)
 	if c.Console != "" {
-		text = append(append(text, '\n'), config.ConsoleStarter(consoles.Kind(c.Console).Kind)...)
+		block, err := c.console(s)
+		if err != nil {
+			return err
+		}
+		text = append(append(text, '\n'), block...)
 	}
 	cfg, diags := config.Check(s.dir, starterFile, text, s.now(), knownKinds)
 	if err := os.MkdirAll(s.dir, 0o700); err != nil {
@@ -110,6 +155,41 @@ func (c *initCommand) Run(s *session) error {
 	}
 	s.note("%s", next)
 	return nil
+}
+
+// console makes the console block, of what was given and what the console itself
+// says.
+func (c *initCommand) console(s *session) (string, error) {
+	k := consoles.Kind(c.Console)
+	given, err := c.given()
+	if err != nil {
+		return "", err
+	}
+	block := config.ConsoleStarter(k.Kind, given, nil)
+	if k.Survey == nil || len(given) == 0 && !k.Files {
+		return block, nil
+	}
+	cfg, diags := config.Check(s.dir, starterFile, append(append(config.Starter(nil), '\n'), block...), s.now(), knownKinds)
+	if cfg == nil || diags.HasErrors() && len(given) > 0 {
+		return "", flagFault(diags)
+	}
+	ctx, cancel := context.WithTimeout(s.ctx, cfg.Console.Timeout)
+	defer cancel()
+	found, err := k.Survey(ctx, console.Opening{
+		Label: cfg.Console.Name, Settings: cfg.Console.Settings, Owner: cfg.Console.Owner, Release: release, Timeout: cfg.Console.Timeout, Concurrency: 1,
+	}, func(name string) bool { _, known := given[name]; return known })
+	if s.ctx.Err() != nil {
+		return "", context.Canceled
+	}
+	if err != nil {
+		return "", err
+	}
+	for name, value := range found.Settings {
+		if _, known := given[name]; !known {
+			given[name] = value
+		}
+	}
+	return config.ConsoleStarter(k.Kind, given, found.Notes), nil
 }
 
 // survey asks the server. What the flags say is checked as a configuration

@@ -23,6 +23,19 @@ type Kind struct {
 	// Setup finds out what a console of the kind has to be given before it can be
 	// used; nil for a kind whose consoles need nothing.
 	Setup func(ctx context.Context, o Opening) (Setup, error)
+	// Survey asks a console what a block has to say that somebody begins to write;
+	// nil for a kind that cannot. Settings that are required and were not given hold
+	// their examples.
+	Survey func(ctx context.Context, o Opening, given func(setting string) bool) (Survey, error)
+}
+
+// Survey is what a console says for the block that is to be written.
+type Survey struct {
+	// Settings are values for settings that nobody has given, as --console-set of
+	// rollcall init takes them.
+	Settings map[string]string
+	// Notes are sentences for who reads the block.
+	Notes []string
 }
 
 // Setup is what a console is given once, before it is used.
