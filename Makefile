@@ -21,7 +21,13 @@ VULNDB      = v0.0.0-20261105234957-e22db6528018
 TOOLCHAIN   = $(shell sed -n 's/^toolchain //p' go.mod)
 PACKAGES    = gcc libc6-dev slapd ldap-utils samba samba-ad-provision samba-dsdb-modules samba-vfs-modules \
               python3-samba python3-markdown ldb-tools krb5-user 389-ds-base chromium chromium-driver fonts-dejavu-core \
-              cmark-gfm curl git jq patch python3-yaml shellcheck systemd
+              cmark-gfm curl git jq nodejs patch python3-yaml shellcheck systemd \
+              postfix postfix-lmdb postfix-cdb postfix-pgsql postfix-ldap libidn12 dovecot-core dovecot-lmtpd dovecot-imapd dovecot-pgsql \
+              postgresql mariadb-server-core mariadb-client-core
+# This one cannot be installed beside postfix.
+UNPACKED    = exim4-daemon-light
+# The modules of the SCIM server that tests start.
+SCIMMY      = .tools/scimmy
 # What several goroutines run is tested under the race detector: these packages, and
 # of two others the tests of what they run beside each other. A test of
 # internal/architecture knows which packages need it.
