@@ -34,6 +34,8 @@ SCIMMY      = .tools/scimmy
 RACED       = ./apply ./cmd/... ./examples/... ./state ./internal/atomicfile ./internal/bench ./internal/console/... ./internal/directory/ldap \
               ./internal/directory/suite/... ./internal/identity ./internal/redact ./internal/servertest
 RACED_TESTS = Sort|Progress
+# The modules of the SCIM server that tests start.
+SCIMMY      = .tools/scimmy
 PLATFORMS   = linux/amd64 linux/arm64 darwin/arm64 windows/amd64 windows/arm64
 
 .PHONY: build test prepare format vet staticcheck unit platforms attack vulnerabilities bench fuzz
@@ -49,10 +51,12 @@ test: prepare format vet staticcheck unit platforms
 #
 # The race detector needs a C compiler, and the tests of live directories need
 # servers. Those that the tests start listen on the loopback interface; while
-# packages are installed, policy-rc.d keeps Debian from starting others.
+# packages are installed, policy-rc.d keeps Debian from starting others. Some packages
+# of nodejs bring npm along and do not go with Debian's own.
 prepare:
 	@missing=$$(for p in $(PACKAGES); do \
-	  dpkg-query -W -f '$${db:Status-Status}\n' $$p 2>/dev/null | grep -qx installed || echo $$p; done); \
+	  dpkg-query -W -f '$${db:Status-Status}\n' $$p 2>/dev/null | grep -qx installed || echo $$p; done; \
+	  command -v npm >/dev/null || echo npm); \
 	test -n "$$missing" || exit 0; \
 	echo "installing" $$missing; \
 	if ! test -e /usr/sbin/policy-rc.d; then \
@@ -62,6 +66,10 @@ prepare:
 	apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends $$missing
 	$(GO) mod download
 	$(GO) mod verify
+	@cmp -s internal/servertest/scimmy/package-lock.json $(SCIMMY)/installed || { \
+	  mkdir -p $(SCIMMY) && cp internal/servertest/scimmy/package*.json $(SCIMMY)/ && \
+	  npm ci --prefix $(SCIMMY) --ignore-scripts --no-audit --no-fund --loglevel=error && \
+	  cp $(SCIMMY)/package-lock.json $(SCIMMY)/installed; }
 
 format:
 	@files=$$(gofmt -l .); test -z "$$files" || { echo "gofmt would change: $$files"; exit 1; }

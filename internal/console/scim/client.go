@@ -1,0 +1,383 @@
+package scim
+
+import (
+	"bytes"
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptrace"
+	"net/url"
+	"os"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/rollcall-cli/rollcall/internal/console"
+)
+
+const (
+	// maxBody is the most octets of an answer, maxSaid of one that is an error.
+	maxBody = 64 << 20
+	maxSaid = 64 << 10
+	// attempts is how often something is read that the service puts off, and
+	// mostPause how long it may ask to wait.
+	attempts  = 5
+	mostPause = 5 * time.Minute
+
+	mediaType   = "application/scim+json" // RFC 7644 section 8.1
+	errorSchema = "urn:ietf:params:scim:api:messages:2.0:error"
+)
+
+// client sends requests.
+type client struct {
+	label   string
+	base    string // without a slash at the end
+	host    string // as messages name it
+	http    *http.Client
+	tls     *tls.Config
+	login   login
+	timeout time.Duration
+	agent   string
+	plain   atomic.Bool // bodies are sent as application/json
+	pause   func(ctx context.Context, d time.Duration) error
+}
+
+func newClient(o *Options) (*client, error) {
+	u, err := url.Parse(o.URL)
+	if err != nil {
+		return nil, fmt.Errorf("console %q: url is not a URL", o.Label) // as config has checked
+	}
+	c := &client{label: o.Label, base: strings.TrimRight(o.URL, "/"), host: u.Host, timeout: o.Timeout, agent: strings.TrimSuffix("rollcall/"+o.Release, "/"), pause: wait}
+	c.tls = &tls.Config{MinVersion: tls.VersionTLS12}
+	if o.CAFile != "" {
+		pem, err := os.ReadFile(o.CAFile)
+		if err != nil {
+			return nil, &fileError{o.Label, fmt.Errorf("ca_file: %w", err), "correct ca_file in the console block"}
+		}
+		c.tls.RootCAs = x509.NewCertPool()
+		if !c.tls.RootCAs.AppendCertsFromPEM(pem) {
+			return nil, &fileError{o.Label, fmt.Errorf("ca_file %s: %w", o.CAFile, errNoCertificate), "name a file of certificates that begin with -----BEGIN CERTIFICATE-----"}
+		}
+	}
+	if o.ClientCert != "" {
+		pair, err := tls.LoadX509KeyPair(o.ClientCert, o.ClientKey)
+		if err != nil {
+			return nil, &fileError{o.Label, fmt.Errorf("client_cert %s with client_key %s: %w", o.ClientCert, o.ClientKey, err), "name a certificate and the key that belongs to it, both in PEM"}
+		}
+		c.tls.Certificates = []tls.Certificate{pair}
+	}
+	c.http = &http.Client{
+		Transport: &http.Transport{
+			Proxy: http.ProxyFromEnvironment, TLSClientConfig: c.tls, ForceAttemptHTTP2: true, MaxIdleConnsPerHost: 64, IdleConnTimeout: 30 * time.Second,
+		},
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
+	c.login = newLogin(c, o)
+	return c, nil
+}
+
+// wait waits for a time, or until the context ends.
+func wait(ctx context.Context, d time.Duration) error {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-t.C:
+		return nil
+	}
+}
+
+// request is one of HTTP. Its path begins behind the base.
+type request struct {
+	method, path string
+	query        url.Values
+	body         []byte
+	match        string // If-Match, or ""
+}
+
+// reply is an answer that says that all is well.
+type reply struct {
+	status   int
+	location string
+	etag     string
+	body     []byte
+}
+
+// reading reads a resource, again where the service puts that off or has failed.
+func (c *Console) reading(ctx context.Context, path string, query url.Values) ([]byte, error) {
+	for attempt := 1; ; attempt++ {
+		r, err := c.do(ctx, request{method: http.MethodGet, path: path, query: query})
+		if err == nil {
+			return r.body, nil
+		}
+		again, d := retryable(err, attempt)
+		if !again || attempt == attempts {
+			return nil, err
+		}
+		if err := c.pause(ctx, d); err != nil {
+			return nil, err
+		}
+	}
+}
+
+// retryable reports whether a read that failed may come to something a while later.
+func retryable(err error, attempt int) (bool, time.Duration) {
+	d := time.Second << (attempt - 1)
+	if errors.As(err, new(*lostError)) {
+		return attempt <= 2, d
+	}
+	var s *statusError
+	if !errors.As(err, &s) {
+		return false, 0
+	}
+	switch s.status {
+	case 429, 503:
+		if s.after > 0 {
+			d = s.after
+		}
+		return d <= mostPause, d
+	case 500, 502, 504:
+		return attempt <= 2, d
+	}
+	return false, 0
+}
+
+// do sends one request and returns its answer. A service that does not know the media
+// type of SCIM gets the body as JSON, and a login that can be renewed is renewed once:
+// neither has done anything yet.
+func (c *client) do(ctx context.Context, r request) (*reply, error) {
+	answer, err := c.once(ctx, r)
+	switch status(err) {
+	case 415:
+		if c.plain.CompareAndSwap(false, true) {
+			return c.once(ctx, r)
+		}
+	case 401:
+		if c.login.renew() {
+			return c.once(ctx, r)
+		}
+	}
+	return answer, err
+}
+
+// once sends a request. The time of silence begins anew with everything that comes.
+func (c *client) once(ctx context.Context, r request) (*reply, error) {
+	within, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	silence := time.AfterFunc(c.timeout, func() { cancel(errSilent) })
+	defer silence.Stop()
+	authorization, err := c.login.authorization(within)
+	if err != nil {
+		return nil, ended(ctx, err)
+	}
+	var sent atomic.Bool
+	traced := httptrace.WithClientTrace(within, &httptrace.ClientTrace{WroteHeaders: func() { sent.Store(true) }})
+	target := c.base + r.path
+	if len(r.query) > 0 {
+		// Some services take a plus sign for itself.
+		target += "?" + strings.ReplaceAll(r.query.Encode(), "+", "%20")
+	}
+	req, err := http.NewRequestWithContext(traced, r.method, target, bytes.NewReader(r.body))
+	if err != nil {
+		return nil, &unreachedError{host: c.host, err: errors.New("url is not a URL")}
+	}
+	req.Header.Set("Authorization", authorization)
+	req.Header.Set("Accept", mediaType+", application/json")
+	req.Header.Set("User-Agent", c.agent)
+	if r.body != nil {
+		req.Header.Set("Content-Type", mediaType)
+		if c.plain.Load() {
+			req.Header.Set("Content-Type", "application/json")
+		}
+	}
+	if r.match != "" {
+		req.Header.Set("If-Match", r.match)
+	}
+	resp, err := c.http.Do(req)
+	if err == nil {
+		silence.Reset(c.timeout)
+		defer resp.Body.Close()
+		var body []byte
+		if body, err = readBody(resp, func() { silence.Reset(c.timeout) }); err == nil {
+			if resp.StatusCode != http.StatusUnauthorized {
+				c.login.taken()
+			}
+			return c.answer(resp, body)
+		}
+		sent.Store(true)
+	}
+	if context.Cause(within) == errSilent {
+		err = errSilent
+	}
+	err = bare(err)
+	if ctx.Err() != nil && !sent.Load() || ctx.Err() != nil && r.method == http.MethodGet {
+		return nil, ctx.Err()
+	}
+	if sent.Load() {
+		return nil, &lostError{host: c.host, err: err, timeout: c.timeout}
+	}
+	return nil, &unreachedError{host: c.host, err: err, timeout: c.timeout}
+}
+
+var (
+	errSilent = errors.New("it is silent")
+	errLong   = fmt.Errorf("its answer is longer than %d MiB", maxBody>>20)
+)
+
+// ended returns the error of a context that has ended, or else err.
+func ended(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	return err
+}
+
+// bare returns the cause of an error without the URL.
+func bare(err error) error {
+	for u := (*url.Error)(nil); errors.As(err, &u); {
+		err = u.Err
+	}
+	return err
+}
+
+func readBody(resp *http.Response, heard func()) ([]byte, error) {
+	most := int64(maxBody)
+	if resp.StatusCode >= 300 {
+		most = maxSaid
+	}
+	body, err := io.ReadAll(&listening{io.LimitReader(resp.Body, most+1), heard})
+	if int64(len(body)) > most {
+		if resp.StatusCode < 300 {
+			return nil, errLong
+		}
+		return body[:most], nil
+	}
+	return body, err
+}
+
+// listening notes whatever comes.
+type listening struct {
+	io.Reader
+	heard func()
+}
+
+func (l *listening) Read(p []byte) (int, error) {
+	n, err := l.Reader.Read(p)
+	if n > 0 {
+		l.heard()
+	}
+	return n, err
+}
+
+// answer tells whether all is well. Some services say with status 200 that it is not.
+func (c *client) answer(resp *http.Response, body []byte) (*reply, error) {
+	said := saidError(body)
+	if resp.StatusCode < 300 && said == nil {
+		return &reply{resp.StatusCode, resp.Header.Get("Location"), resp.Header.Get("ETag"), body}, nil
+	}
+	e := &statusError{host: c.host, status: resp.StatusCode}
+	if said != nil {
+		e.scimType, e.detail = said.ScimType, said.Detail
+		if n, err := strconv.Atoi(string(said.Status)); err == nil && resp.StatusCode < 300 {
+			e.status = n
+		}
+	}
+	if e.status < 300 {
+		e.status = http.StatusInternalServerError
+	}
+	if u, err := resp.Location(); resp.StatusCode >= 300 && resp.StatusCode < 400 && err == nil {
+		e.detail = u.Scheme + "://" + u.Host + u.Path
+	}
+	e.after = retryAfter(resp.Header.Get("Retry-After"), time.Now())
+	return nil, e
+}
+
+// saying is an error as services tell it (RFC 7644 section 3.12).
+type saying struct {
+	Schemas          []string
+	Status           word
+	ScimType, Detail string
+}
+
+// saidError reads an error of a service; nil for what is none.
+func saidError(body []byte) *saying {
+	if len(body) > maxSaid || !bytes.Contains(bytes.ToLower(body), []byte(errorSchema)) {
+		return nil
+	}
+	var s saying
+	if err := json.Unmarshal(body, &s); err != nil && !mistyped(err) {
+		return nil
+	}
+	for _, schema := range s.Schemas {
+		if strings.EqualFold(schema, errorSchema) {
+			return &s
+		}
+	}
+	return nil
+}
+
+// retryAfter reads a Retry-After (RFC 9110 section 10.2.3), which is a number of
+// seconds or a date; 0 for none.
+func retryAfter(text string, now time.Time) time.Duration {
+	text = strings.TrimSpace(text)
+	if text == "" {
+		return 0
+	}
+	const most = 24 * time.Hour
+	if seconds, err := strconv.ParseFloat(text, 64); err == nil {
+		if !(seconds > 0) {
+			return 0
+		}
+		return time.Duration(min(seconds, most.Seconds()) * float64(time.Second))
+	}
+	at, err := http.ParseTime(text)
+	if err != nil || !at.After(now) {
+		return 0
+	}
+	return min(at.Sub(now), most)
+}
+
+// word is a text or a number.
+type word string
+
+func (w *word) UnmarshalJSON(b []byte) error {
+	*w = word(strings.Trim(string(b), `"`))
+	return nil
+}
+
+// truth is true or false, which some services write as a text.
+type truth bool
+
+func (t *truth) UnmarshalJSON(b []byte) error {
+	switch strings.ToLower(strings.Trim(string(b), `"`)) {
+	case "true":
+		*t = true
+	case "false", "null", "":
+		*t = false
+	default:
+		return &json.UnmarshalTypeError{Value: "text", Field: "boolean"}
+	}
+	return nil
+}
+
+// mistyped reports whether JSON is well-formed, and a value of it not what it should
+// be; whatever else there is was read.
+func mistyped(err error) bool { return errors.As(err, new(*json.UnmarshalTypeError)) }
+
+// notJSON is what is told of a body that is no JSON.
+func notJSON(body []byte) error {
+	said := "nothing"
+	if text := strings.TrimSpace(string(body)); text != "" {
+		said = quote(text)
+	}
+	return &contentError{text: "it answered what is no JSON: ", quoted: said, advice: "url has to be the base of a SCIM 2.0 service; a page for people, as of a login, is none"}
+}
+
+var _ console.Quoting = (*contentError)(nil)

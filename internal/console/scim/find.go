@@ -1,0 +1,352 @@
+package scim
+
+import (
+	"context"
+	"errors"
+	"math"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/rollcall-cli/rollcall/apply"
+	"github.com/rollcall-cli/rollcall/internal/identity"
+)
+
+const (
+	// stale is how old an index may be where addresses cannot be looked up, or else
+	// often times what it took to read it.
+	stale = time.Minute
+	often = 10
+	// longest is how many octets a filter has at most: URLs of more than 2,000 are
+	// cut off on the way by some.
+	longest = 1200
+	// fewer lookups than one of so many accounts are made one by one.
+	lookups = 10
+)
+
+// The attributes by which accounts are looked up.
+const (
+	byEmail    = "emails.value"
+	byUserName = "userName"
+	byMark     = "externalId"
+)
+
+// trust says how far filters on an attribute can be relied on.
+type trust struct {
+	// exact: who has the value, written as it is, is found, and nobody else.
+	exact bool
+	// folding: the letter case does not matter.
+	folding bool
+	// took is the longest that a service took for a filter.
+	took time.Duration
+}
+
+// one reads a User with everything in it.
+func (c *Console) one(ctx context.Context, ref string) (*reply, error) {
+	return c.do(ctx, request{method: "GET", path: userPath(ref)})
+}
+
+func userPath(ref string) string { return "/Users/" + url.PathEscape(ref) }
+
+// known returns the index, after a read of all accounts where there is none yet or it
+// is older than it may be.
+func (c *Console) known(ctx context.Context, newer time.Time) (*index, error) {
+	c.mu.Lock()
+	x := c.index
+	c.mu.Unlock()
+	if x != nil && x.at.After(newer) {
+		return x, nil
+	}
+	_, err := c.readAll(ctx)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.index, err
+}
+
+// note keeps the index up to date.
+func (c *Console) note(l *identity.Live) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.index != nil {
+		c.index.put(l)
+	}
+}
+
+func (c *Console) forget(ref string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.index != nil {
+		c.index.drop(ref)
+	}
+}
+
+// Get returns the accounts that have one of the refs or hold one of the addresses.
+// Where filters do not find addresses whatever their letter case, all accounts are read.
+func (c *Console) Get(ctx context.Context, refs []string, addresses []identity.Address) ([]identity.Live, error) {
+	found, err := c.get(ctx, refs, addresses)
+	if err == nil {
+		return found, nil
+	}
+	if f := asFailure(err); f != nil && status(err) != 0 && (f.code() == apply.Throttled || f.code() == apply.Temporary || f.code() == "") {
+		return nil, answerOf(f).Err
+	}
+	return nil, c.unread(err)
+}
+
+func (c *Console) get(ctx context.Context, refs []string, addresses []identity.Address) ([]identity.Live, error) {
+	x, err := c.known(ctx, time.Time{})
+	if err != nil {
+		return nil, err
+	}
+	c.mu.Lock()
+	few := len(refs)+len(addresses) <= max(lookups, len(x.accounts)/lookups)
+	c.mu.Unlock()
+	if few && len(addresses) > 0 {
+		for _, by := range []string{byEmail, byUserName} {
+			t, err := c.trusted(ctx, by)
+			if err != nil {
+				return nil, err
+			}
+			few = few && t.folding
+		}
+	}
+	if !few {
+		return c.getFromAll(ctx, refs, addresses)
+	}
+	got := map[string]*identity.Live{}
+	for _, ref := range refs {
+		if got[ref] != nil {
+			continue
+		}
+		l, err := c.account(ctx, ref)
+		if err != nil {
+			return nil, err
+		}
+		if l != nil {
+			got[ref] = l
+		}
+	}
+	for _, by := range []string{byEmail, byUserName} {
+		users, ok, err := c.lookUp(ctx, by, texts(addresses), math.MaxInt64)
+		switch {
+		case err != nil:
+			return nil, err
+		case !ok:
+			return c.getFromAll(ctx, refs, addresses)
+		}
+		for i := range users {
+			got[users[i].live.Ref] = users[i].live
+		}
+	}
+	// What an answer to a filter says may be older than what the account says.
+	var found []identity.Live
+	wanted := wanting(refs, addresses)
+	for _, l := range got {
+		if wanted(l) {
+			found = append(found, *l)
+		}
+	}
+	return found, nil
+}
+
+// account reads one account; nil where there is none.
+func (c *Console) account(ctx context.Context, ref string) (*identity.Live, error) {
+	body, err := c.reading(ctx, userPath(ref), nil)
+	switch {
+	case status(err) == 404 || status(err) == 410:
+		c.forget(ref)
+		return nil, nil
+	case err != nil:
+		return nil, err
+	}
+	_, l, err := c.decode(body)
+	if err != nil {
+		return nil, err
+	}
+	if l.Ref != ref {
+		return nil, &contentError{text: "it sent another user than was asked for: ", quoted: quote(l.Ref), advice: "this is a fault of the service"}
+	}
+	c.note(l)
+	return l, nil
+}
+
+func (c *Console) getFromAll(ctx context.Context, refs []string, addresses []identity.Address) (found []identity.Live, err error) {
+	all, err := c.readAll(ctx)
+	wanted := wanting(refs, addresses)
+	for i := range all {
+		if wanted(&all[i]) {
+			found = append(found, all[i])
+		}
+	}
+	return found, err
+}
+
+// wanting tells which accounts are asked for.
+func wanting(refs []string, addresses []identity.Address) func(*identity.Live) bool {
+	byRef, byAddress := map[string]bool{}, map[identity.Address]bool{}
+	for _, ref := range refs {
+		byRef[ref] = true
+	}
+	for _, x := range addresses {
+		byAddress[x] = true
+	}
+	return func(l *identity.Live) bool {
+		wanted := byRef[l.Ref]
+		l.EachAddress(func(x identity.Address) { wanted = wanted || byAddress[x] })
+		return wanted
+	}
+}
+
+func texts(addresses []identity.Address) []string {
+	all := make([]string, len(addresses))
+	for i, x := range addresses {
+		all[i] = x.String()
+	}
+	return all
+}
+
+// filter is an expression that asks who has one of the values (RFC 7644 section
+// 3.4.2.2).
+func filter(by string, values ...string) string {
+	var b strings.Builder
+	for i, v := range values {
+		if i > 0 {
+			b.WriteString(" or ")
+		}
+		b.WriteString(by + " eq " + string(encode(v)))
+	}
+	return b.String()
+}
+
+// lookUp asks who has one of the values. It is not ok where filters on the attribute
+// cannot be relied on, or all of it would take longer than most.
+func (c *Console) lookUp(ctx context.Context, by string, values []string, most time.Duration) (found []listed, ok bool, err error) {
+	if len(values) == 0 {
+		return nil, true, nil
+	}
+	t, err := c.trusted(ctx, by)
+	if err != nil || !t.exact {
+		return nil, false, err
+	}
+	var filters []string
+	for len(values) > 0 {
+		n := 1
+		for n < len(values) && len(filter(by, values[:n+1]...)) <= longest {
+			n++
+		}
+		filters, values = append(filters, filter(by, values[:n]...)), values[n:]
+	}
+	for i, f := range filters {
+		if time.Duration(len(filters)-i)*t.took > most {
+			return nil, false, nil
+		}
+		begun := time.Now()
+		users, complete, err := c.filtered(ctx, f)
+		if err != nil || !complete {
+			return nil, false, err
+		}
+		if took := time.Since(begun); took > t.took {
+			t.took = took
+			c.mu.Lock()
+			c.filters[by] = t
+			c.mu.Unlock()
+		}
+		for i := range users {
+			c.note(users[i].live)
+		}
+		found = append(found, users...)
+	}
+	return found, true, nil
+}
+
+// filtered asks for the users that a filter selects. It is not complete where the
+// service does not take the filter, or has found more than it gives at a time.
+func (c *Console) filtered(ctx context.Context, filter string) (users []listed, complete bool, err error) {
+	users, n, err := c.list(ctx, url.Values{"filter": {filter}, "count": {strconv.Itoa(usualPage)}})
+	var content *contentError
+	switch s := status(err); {
+	case s == 400 || s == 403 || s == 404 || s == 405 || s == 413 || s == 414 || s == 431 || s == 500 || s == 501, errors.As(err, &content):
+		return nil, false, nil
+	case err != nil:
+		return nil, false, err
+	}
+	return users, n == len(users), nil
+}
+
+// trusted finds out whether filters on an attribute can be relied on, by an account
+// that is there and by a value that nobody has.
+func (c *Console) trusted(ctx context.Context, by string) (trust, error) {
+	c.mu.Lock()
+	t, tested := c.filters[by]
+	x := c.index
+	c.mu.Unlock()
+	if tested || x == nil {
+		return t, nil
+	}
+	c.mu.Lock()
+	s := x.sample
+	c.mu.Unlock()
+	value := map[string]string{byEmail: s.email, byUserName: s.userName, byMark: s.externalID}[by]
+	if value == "" {
+		return trust{}, nil // there is nobody to test it on
+	}
+	const nobody = "rollcall-nobody@rollcall.invalid"
+	finds := func(want string, values ...string) (bool, error) {
+		users, complete, err := c.filtered(ctx, filter(by, values...))
+		if err != nil || !complete {
+			return false, err
+		}
+		found := want == ""
+		for i := range users {
+			if !has(users[i].resource, by, value) {
+				return false, nil
+			}
+			found = found || users[i].resource.ID == want
+		}
+		return found && (want != "" || len(users) == 0), nil
+	}
+	var err error
+	if t.exact, err = finds("", nobody); err == nil && t.exact {
+		t.exact, err = finds(s.ref, nobody, value)
+	}
+	if err == nil && t.exact {
+		t.folding, err = finds(s.ref, swapped(value), nobody)
+	}
+	if err != nil {
+		return trust{}, err
+	}
+	c.mu.Lock()
+	c.filters[by] = t
+	c.mu.Unlock()
+	return t, nil
+}
+
+// has reports whether a user has a value.
+func has(r *resource, by, value string) bool {
+	switch by {
+	case byUserName:
+		return strings.EqualFold(r.UserName, value)
+	case byMark:
+		return r.ExternalID == value
+	}
+	for _, e := range r.Emails {
+		if strings.EqualFold(e.Value, value) {
+			return true
+		}
+	}
+	return false
+}
+
+// swapped returns a text with the other letter case.
+func swapped(text string) string {
+	return strings.Map(func(r rune) rune {
+		switch {
+		case r >= 'a' && r <= 'z':
+			return r - 'a' + 'A'
+		case r >= 'A' && r <= 'Z':
+			return r - 'A' + 'a'
+		}
+		return r
+	}, text)
+}

@@ -1,0 +1,121 @@
+package scim
+
+import (
+	"context"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"sync"
+
+	"golang.org/x/oauth2"
+	"golang.org/x/oauth2/clientcredentials"
+)
+
+// login is how the console says who it is.
+type login interface {
+	// authorization returns the value of the header Authorization.
+	authorization(ctx context.Context) (string, error)
+	// taken notes that the service has taken the last one. renew reports whether
+	// there will be another one, now that it was refused.
+	taken()
+	renew() bool
+}
+
+func newLogin(c *client, o *Options) login {
+	switch {
+	case o.Basic != nil:
+		return constant("Basic " + base64.StdEncoding.EncodeToString([]byte(o.Basic.Username+":"+o.Basic.Password.Reveal())))
+	case o.OAuth != nil:
+		host := "the token service"
+		if u, err := url.Parse(o.OAuth.TokenURL); err == nil {
+			host = u.Host
+		}
+		config := clientcredentials.Config{
+			ClientID: o.OAuth.ClientID, ClientSecret: o.OAuth.ClientSecret.Reveal(), TokenURL: o.OAuth.TokenURL, AuthStyle: oauth2.AuthStyleInHeader,
+		}
+		if o.OAuth.Scope != "" {
+			config.Scopes = []string{o.OAuth.Scope}
+		}
+		return &credentials{host: host, http: c.http, config: config}
+	}
+	return constant("Bearer " + o.Token.Reveal())
+}
+
+// constant is a login that stays the same.
+type constant string
+
+func (l constant) authorization(context.Context) (string, error) { return string(l), nil }
+
+func (constant) taken() {}
+
+func (constant) renew() bool { return false }
+
+// credentials are those of a client, for which a token service gives tokens.
+type credentials struct {
+	host   string
+	http   *http.Client
+	config clientcredentials.Config
+
+	mu    sync.Mutex
+	token *oauth2.Token
+	fresh bool // the service has not taken the token yet
+}
+
+func (l *credentials) authorization(ctx context.Context) (string, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.token.Valid() {
+		return l.token.Type() + " " + l.token.AccessToken, nil
+	}
+	token, err := l.config.Token(context.WithValue(ctx, oauth2.HTTPClient, l.http))
+	if err != nil {
+		return "", l.failed(ctx, err)
+	}
+	l.token, l.fresh = token, true
+	return token.Type() + " " + token.AccessToken, nil
+}
+
+// renew gives a token up that worked once. One that never did is not asked for again.
+func (l *credentials) renew() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.fresh {
+		return false
+	}
+	l.token = nil
+	return true
+}
+
+func (l *credentials) taken() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.fresh = false
+}
+
+// failed makes an error of that of the token service.
+func (l *credentials) failed(ctx context.Context, err error) error {
+	var said *oauth2.RetrieveError
+	if !errors.As(err, &said) {
+		if errors.Is(context.Cause(ctx), errSilent) {
+			err = errSilent
+		}
+		return &unreachedError{host: l.host, err: bare(err)}
+	}
+	e := &statusError{host: l.host, status: said.Response.StatusCode, after: 0}
+	if said.ErrorCode != "" {
+		e.detail = said.ErrorCode
+		if said.ErrorDescription != "" {
+			e.detail += ": " + said.ErrorDescription
+		}
+		switch said.ErrorCode {
+		case "invalid_client", "unauthorized_client", "invalid_grant", "access_denied":
+			e.status = http.StatusUnauthorized
+		}
+	}
+	if e.status < 300 {
+		return &contentError{text: fmt.Sprintf("%s gives no token", l.host), advice: "see that token_url is the token endpoint"}
+	}
+	return e
+}

@@ -1,0 +1,230 @@
+// Package scim is a console that takes its users by SCIM 2.0 (RFC 7643 and RFC 7644).
+// An account is a User resource:
+//
+//	account        User
+//	ref            id
+//	rev            meta.version, where the service announces ETags
+//	primary        the e-mail that is marked primary, and userName
+//	aliases        the other e-mails
+//	inactive       active: false, and no e-mail but the primary one
+//	mark           externalId, as OWNER:DIRECTORY/GUID
+//	attributes     those of the table [attributes], where the schema has them
+//
+// A change becomes requests like this:
+//
+//	creates   POST /Users, or several in one POST /Bulk where that is announced
+//	changes   GET /Users/ID, which must be what the plan saw, then PATCH /Users/ID with
+//	          one operation for each attribute that changes, or PUT /Users/ID with all
+//	          that was read where PATCH is not understood
+//	removes   GET /Users/ID, then DELETE /Users/ID
+//
+// Where ETags are announced, the write carries If-Match with the version that was just
+// read. Services may ignore it, so that the read before each write is never left out.
+//
+// No service makes sure that an e-mail belongs to one account alone. The console does,
+// by an [index] of all accounts that it has read, and by looking addresses up before
+// they are given. Filters are used for that only after they were tested: some services
+// compare letter case, others return everybody for a filter that they do not know.
+//
+// Requests never follow redirects, so that credentials reach no other host, and what
+// is told of them names the host alone.
+package scim
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"fmt"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/rollcall-cli/rollcall/apply"
+	"github.com/rollcall-cli/rollcall/internal/console"
+	"github.com/rollcall-cli/rollcall/internal/identity"
+	"github.com/rollcall-cli/rollcall/internal/settings"
+	"github.com/rollcall-cli/rollcall/plan"
+)
+
+// Options say which service it is. One of Token, Basic and OAuth is set.
+type Options struct {
+	// Label is that of the console's block, Owner the mark's.
+	Label, Owner string
+	// URL is the base of the service.
+	URL   string
+	Token settings.Secret
+	Basic *Basic
+	OAuth *OAuth
+	// CAFile, ClientCert and ClientKey are paths of PEM files, or "".
+	CAFile, ClientCert, ClientKey string
+	// Settles is how long it may take until a change is seen.
+	Settles time.Duration
+	// Timeout is how long the service may be silent; 0 is a minute.
+	Timeout time.Duration
+	// Release is the version of rollcall.
+	Release string
+}
+
+// Basic is a login by name and password.
+type Basic struct {
+	Username string
+	Password settings.Secret
+}
+
+// OAuth is a login by client credentials.
+type OAuth struct {
+	TokenURL, ClientID string
+	ClientSecret       settings.Secret
+	Scope              string
+}
+
+var (
+	_ console.Target  = (*Console)(nil)
+	_ console.Checker = (*Console)(nil)
+)
+
+// Console is a service that takes its users by SCIM.
+type Console struct {
+	*client
+	owner string
+	// provider is what the service announces of itself.
+	provider provider
+	facts    plan.Facts
+
+	mu       sync.Mutex
+	index    *index // nil before all accounts were read
+	filters  map[string]trust
+	answered map[string]apply.Answer // by the keys of steps that were made
+	created  map[string]time.Time    // by ref, while they may not be seen yet
+	noPatch  bool                    // PATCH is not understood
+	noBulk   bool
+	// keepsMarks tells that an account was seen to have the mark that it was given.
+	keepsMarks bool
+}
+
+// New prepares a console; nothing is sent yet.
+func New(o Options) (*Console, error) {
+	o.Timeout = cmp.Or(o.Timeout, time.Minute)
+	cl, err := newClient(&o)
+	if err != nil {
+		return nil, err
+	}
+	return &Console{
+		client: cl, owner: o.Owner, filters: map[string]trust{}, answered: map[string]apply.Answer{}, created: map[string]time.Time{},
+		facts: plan.Facts{Types: []identity.Type{identity.User}, Marks: true, Settles: o.Settles},
+	}, nil
+}
+
+// provider is the part of a service provider configuration (RFC 7643 section 5) that
+// matters here.
+type provider struct {
+	Patch struct{ Supported truth }
+	ETag  struct{ Supported truth }
+	Bulk  struct {
+		Supported                     truth
+		MaxOperations, MaxPayloadSize int
+	}
+	Filter struct {
+		Supported  truth
+		MaxResults int
+	}
+	announced bool
+}
+
+// open asks the service what it can do.
+func (c *Console) open(ctx context.Context) error {
+	body, err := c.reading(ctx, "/ServiceProviderConfig", nil)
+	switch {
+	case status(err) == 404 || status(err) == 501:
+	case err != nil:
+		return c.unread(err)
+	default:
+		if err := json.Unmarshal(body, &c.provider); err != nil && !mistyped(err) {
+			return c.unread(notJSON(body))
+		}
+		c.provider.announced = true
+	}
+	c.noPatch = c.provider.announced && !bool(c.provider.Patch.Supported)
+	c.noBulk = !bool(c.provider.Bulk.Supported)
+	schemas, err := c.schemas(ctx)
+	if err != nil {
+		return c.unread(err)
+	}
+	c.facts.Stores = append([]string{plan.FieldAliases, plan.FieldStatus, plan.FieldType}, stored(schemas)...)
+	return nil
+}
+
+// schemas returns the names of the attributes in each schema, in lower case, by its
+// URI in lower case; nil where the service does not tell.
+func (c *Console) schemas(ctx context.Context) (map[string]map[string]bool, error) {
+	body, err := c.reading(ctx, "/Schemas", nil)
+	if s := status(err); s == 400 || s == 403 || s == 404 || s == 405 || s == 501 {
+		return nil, nil
+	} else if err != nil {
+		return nil, err
+	}
+	var list struct {
+		Resources []struct {
+			ID         string
+			Attributes []struct{ Name string }
+		}
+	}
+	if err := json.Unmarshal(body, &list); err != nil && !mistyped(err) {
+		return nil, notJSON(body)
+	}
+	all := map[string]map[string]bool{}
+	for _, s := range list.Resources {
+		names := map[string]bool{}
+		for _, a := range s.Attributes {
+			names[strings.ToLower(a.Name)] = true
+		}
+		all[strings.ToLower(s.ID)] = names
+	}
+	return all, nil
+}
+
+// Facts are what the service can do.
+func (c *Console) Facts() plan.Facts { return c.facts }
+
+// Accounts reads every user.
+func (c *Console) Accounts(ctx context.Context, yield func(identity.Live) error) (console.Receipt, error) {
+	all, err := c.readAll(ctx)
+	if err != nil {
+		return console.Receipt{}, c.unread(err)
+	}
+	for i := range all {
+		if err := yield(all[i]); err != nil {
+			return console.Receipt{}, err
+		}
+	}
+	return console.Receipt{Product: "SCIM", Version: "2.0", Accounts: len(all)}, nil
+}
+
+// Publish does nothing: each change has taken effect when it is answered.
+func (c *Console) Publish(context.Context) error { return nil }
+
+// Close lets go of the connections.
+func (c *Console) Close() error {
+	c.http.CloseIdleConnections()
+	return nil
+}
+
+// unread makes an error of a read of one of a request.
+func (c *Console) unread(err error) error {
+	switch f := asFailure(err); {
+	case f == nil:
+		return err // that of a context, or one that says all itself
+	case f.code() == apply.Auth:
+		return &console.RefusedError{Console: c.label, Err: f}
+	default:
+		return &console.ReadError{Console: c.label, Err: f, Advice: f.Hint()}
+	}
+}
+
+// counted tells how many things there are.
+func counted(n int, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	return fmt.Sprintf("%d %ss", n, what)
+}

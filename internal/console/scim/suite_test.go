@@ -1,0 +1,76 @@
+package scim
+
+import (
+	"context"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/rollcall-cli/rollcall/internal/console"
+	"github.com/rollcall-cli/rollcall/internal/console/suite"
+	"github.com/rollcall-cli/rollcall/internal/servertest"
+	"github.com/rollcall-cli/rollcall/internal/settings"
+)
+
+// toScimmy are the options of a console in a scimmy.
+func toScimmy(s *servertest.Scimmy) Options {
+	return Options{Label: "saas", Owner: "hq", URL: s.URL, Token: settings.NewSecret(s.Token), CAFile: s.CA.File, Timeout: 20 * time.Second}
+}
+
+// opened opens a console.
+func opened(t *testing.T, o Options) *Console {
+	t.Helper()
+	c, err := New(o)
+	if err == nil {
+		err = c.open(t.Context())
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = c.Close() })
+	return c
+}
+
+// suiteOf runs the suite, which skips no check but those named.
+func suiteOf(t *testing.T, o Options, many int, skipped string) {
+	t.Helper()
+	var left []string
+	_, err := suite.Run(t.Context(), suite.Subject{
+		Open: func(ctx context.Context, owner string) (console.Target, error) {
+			o := o
+			o.Owner = owner
+			c, err := New(o)
+			if err != nil {
+				return nil, err
+			}
+			c.pause = func(context.Context, time.Duration) error { return nil }
+			return c, c.open(ctx)
+		},
+		Owner: "hq", Domain: "example.com", Many: many,
+	}, func(r suite.Result) {
+		switch r.Outcome {
+		case suite.Failed:
+			t.Errorf("%s failed: %s\n    %s", r.Check, r.Asks, r.Why)
+		case suite.Skipped:
+			left = append(left, r.Check)
+		}
+		t.Logf("%-20s %s %v", r.Check, r.Outcome, r.Took)
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := strings.Join(left, " "); got != skipped {
+		t.Errorf("skipped: %s\nwant:    %s", got, skipped)
+	}
+}
+
+// TestScimmy: the console keeps its contract with a real service.
+func TestScimmy(t *testing.T) {
+	t.Parallel()
+	many := 500
+	if os.Getenv("ROLLCALL_ATTACK") != "" {
+		many = 10_000
+	}
+	suiteOf(t, toScimmy(servertest.NewScimmy(t)), many, "type_change username_change dn_change stale_rev dry_run hello unknown_type unknown_fields absent_and_null lines cancel bye end_of_input killed throttled")
+}
