@@ -53,6 +53,7 @@ var may = map[string][]string{
 	"examples":                 {},
 	"examples/console/*":       {},
 
+	"internal/console/suite/worlds":   {"internal/servertest"},
 	"internal/directory/suite":        {"internal/directory", "internal/directory/ldif", "internal/doctor", "internal/identity", "plan"},
 	"internal/console/suite/worlds":   {"internal/servertest"},
 	"internal/directory/suite/worlds": {"internal/settings", "internal/directory", "internal/directory/ldif", "internal/directory/ldap", "internal/directory/suite", "internal/servertest"},
@@ -81,6 +82,7 @@ var only = map[string][]string{
 	"github.com/gofrs/flock":          {"state"},
 	"golang.org/x/term":               {"internal/render", "cmd/rollcall"},
 	"github.com/rogpeppe/go-internal": {},
+	"golang.org/x/oauth2":             {"internal/console/scim"},
 }
 
 func TestImports(t *testing.T) {

@@ -6,6 +6,7 @@ import (
 	"github.com/rollcall-cli/rollcall/internal/console"
 	"github.com/rollcall-cli/rollcall/internal/console/exec"
 	"github.com/rollcall-cli/rollcall/internal/console/local"
+	"github.com/rollcall-cli/rollcall/internal/console/scim"
 	"github.com/rollcall-cli/rollcall/internal/settings"
 )
 
@@ -13,6 +14,7 @@ import (
 var Kinds = []console.Kind{
 	local.Kind,
 	exec.Kind,
+	scim.Kind,
 }
 
 // Settings are what can be configured of each kind.

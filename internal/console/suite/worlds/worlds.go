@@ -39,4 +39,7 @@ type World struct {
 }
 
 // All are the products.
-var All = []*Subject{Connector}
+var All = []*Subject{
+	Connector,
+	Scimmy,
+}
