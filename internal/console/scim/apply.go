@@ -575,7 +575,7 @@ func (r *run) write(ctx context.Context, ref, etag string, t tree, all []edit) (
 		for i := range all {
 			operations[i] = all[i].operation(t)
 		}
-		body := encode(map[string]any{"schemas": []string{"urn:ietf:params:scim:api:messages:2.0:PatchOp"}, "Operations": operations})
+		body := encode(patch(operations))
 		reply, err := r.do(ctx, request{method: http.MethodPatch, path: userPath(ref), body: body, match: etag})
 		if !misunderstood(err) {
 			return reply, err
@@ -591,6 +591,11 @@ func (r *run) write(ctx context.Context, ref, etag string, t tree, all []edit) (
 	}
 	delete(t, t.key("meta")) // which is the service's own (RFC 7643 section 3.1)
 	return r.do(ctx, request{method: http.MethodPut, path: userPath(ref), body: encode(t), match: etag})
+}
+
+// patch is the body of a PATCH.
+func patch(operations []any) map[string]any {
+	return map[string]any{"schemas": []string{"urn:ietf:params:scim:api:messages:2.0:PatchOp"}, "Operations": operations}
 }
 
 // misunderstood reports whether a PATCH was refused for its form.

@@ -2,9 +2,133 @@ package scim
 
 import (
 	"context"
+	"crypto/x509"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
 
 	"github.com/rollcall-cli/rollcall/internal/console"
+	"github.com/rollcall-cli/rollcall/internal/identity"
 )
 
-// Check looks for problems.
-func (c *Console) Check(ctx context.Context) ([]console.Finding, error) { return nil, nil }
+const (
+	// expiry is how long before the end of a certificate a warning begins.
+	expiry = 30 * 24 * time.Hour
+	// nobody is the id of a user that is not there.
+	nobody = "rollcall-nobody"
+)
+
+// Check looks at the certificate, at what the service announces, at its schemas and
+// filters, and whether the credentials may write. It changes nothing.
+func (c *Console) Check(ctx context.Context) ([]console.Finding, error) {
+	if _, err := c.known(ctx, time.Time{}); err != nil {
+		return nil, c.unread(err)
+	}
+	var all []console.Finding
+	if f, there := c.certificate(time.Now()); there {
+		all = append(all, f)
+	}
+	all = append(all, c.announced(), c.schema())
+	filters, err := c.filtering(ctx)
+	if err != nil {
+		return nil, c.unread(err)
+	}
+	all = append(all, filters)
+	if right, there := c.right(ctx); there {
+		all = append(all, right)
+	}
+	return all, nil
+}
+
+// certificate tells how long that of the service is good for.
+func (c *Console) certificate(now time.Time) (f console.Finding, there bool) {
+	state := c.secured.Load()
+	if state == nil || len(state.VerifiedChains) == 0 {
+		return f, false
+	}
+	first := slices.MinFunc(state.VerifiedChains[0], func(a, b *x509.Certificate) int { return a.NotAfter.Compare(b.NotAfter) })
+	until := first.NotAfter.UTC().Format(time.DateOnly)
+	if first.NotAfter.Sub(now) < expiry {
+		return console.Finding{Check: "certificate", Status: "warning", Evidence: fmt.Sprintf("the certificate %q expires on %s", first.Subject.String(), until), Remedy: "renew it in time"}, true
+	}
+	return console.Finding{Check: "certificate", Status: "ok", Evidence: "it is good until " + until}, true
+}
+
+// announced tells what the service says of itself.
+func (c *Console) announced() console.Finding {
+	p := &c.provider
+	if !p.announced {
+		return console.Finding{Check: "service", Status: "warning", Evidence: "it does not announce what it can do (/ServiceProviderConfig is not there): changes are made by PATCH where that is understood, one by one",
+			Remedy: "see that url is the base of the service; otherwise there is nothing to do"}
+	}
+	var can []string
+	add := func(does bool, yes, no string) {
+		if text := map[bool]string{true: yes, false: no}[does]; text != "" {
+			can = append(can, text)
+		}
+	}
+	add(bool(p.Patch.Supported), "it changes users by PATCH", "it changes users by PUT alone")
+	add(bool(p.ETag.Supported), "has ETags", "has no ETags")
+	add(bool(p.Bulk.Supported), fmt.Sprintf("takes %d operations in bulk", p.Bulk.MaxOperations), "takes nothing in bulk")
+	add(p.Filter.MaxResults > 0, fmt.Sprintf("gives up to %d users a page", p.Filter.MaxResults), "")
+	return console.Finding{Check: "service", Status: "ok", Evidence: strings.Join(can, ", ")}
+}
+
+// schema tells which attributes are stored.
+func (c *Console) schema() console.Finding {
+	var lacks []string
+	for _, a := range attributes {
+		if !c.facts.Keeps(a.name) {
+			lacks = append(lacks, a.name)
+		}
+	}
+	switch {
+	case !c.facts.Keeps(identity.DisplayName):
+		return console.Finding{Check: "schema", Status: "warning", Evidence: "its users have no displayName; these are kept in the ledger alone: " + strings.Join(lacks, ", "),
+			Remedy: "let the service store them, if they are wanted there"}
+	case len(lacks) > 0:
+		return console.Finding{Check: "schema", Status: "ok", Evidence: "kept in the ledger alone, because its users do not have them: " + strings.Join(lacks, ", ")}
+	}
+	return console.Finding{Check: "schema", Status: "ok", Evidence: "its users have every attribute that can be stored"}
+}
+
+// filtering tells whether accounts can be looked up.
+func (c *Console) filtering(ctx context.Context) (console.Finding, error) {
+	f := console.Finding{Check: "filters", Status: "ok"}
+	var poor []string
+	for _, by := range []string{byEmail, byUserName, byMark} {
+		t, err := c.trusted(ctx, by)
+		if err != nil {
+			return f, err
+		}
+		switch {
+		case !t.exact:
+			poor = append(poor, by)
+		case !t.folding && by != byMark:
+			poor = append(poor, by+" (the case of letters matters there)")
+		}
+	}
+	if f.Evidence = "accounts are looked up by filters"; len(poor) > 0 {
+		f.Evidence = "all accounts are read where one is looked up, since filters cannot be relied on: " + strings.Join(poor, ", ")
+	}
+	return f, nil
+}
+
+// right tries to change a user that is not there, which changes nothing.
+func (c *Console) right(ctx context.Context) (f console.Finding, there bool) {
+	if c.noPatch {
+		return f, false
+	}
+	e := edit{core, "displayName", "rollcall"}
+	body := encode(patch([]any{e.operation(tree{})}))
+	_, err := c.do(ctx, request{method: http.MethodPatch, path: userPath(nobody), body: body})
+	switch status(err) {
+	case 404:
+		return console.Finding{Check: "right", Status: "ok", Evidence: "the credentials may write, as far as can be seen without a change"}, true
+	case 403:
+		return console.Finding{Check: "right", Status: "failed", Evidence: "the credentials may not write users", Remedy: asFailure(err).Hint()}, true
+	}
+	return f, false
+}

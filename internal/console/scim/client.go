@@ -44,7 +44,8 @@ type client struct {
 	login   login
 	timeout time.Duration
 	agent   string
-	plain   atomic.Bool // bodies are sent as application/json
+	plain   atomic.Bool                         // bodies are sent as application/json
+	secured atomic.Pointer[tls.ConnectionState] // that of the last answer
 	pause   func(ctx context.Context, d time.Duration) error
 }
 
@@ -203,6 +204,7 @@ func (c *client) once(ctx context.Context, r request) (*reply, error) {
 	resp, err := c.http.Do(req)
 	if err == nil {
 		silence.Reset(c.timeout)
+		c.secured.Store(resp.TLS)
 		defer resp.Body.Close()
 		var body []byte
 		if body, err = readBody(resp, func() { silence.Reset(c.timeout) }); err == nil {

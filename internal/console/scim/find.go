@@ -291,7 +291,7 @@ func (c *Console) trusted(ctx context.Context, by string) (trust, error) {
 	if value == "" {
 		return trust{}, nil // there is nobody to test it on
 	}
-	const nobody = "rollcall-nobody@rollcall.invalid"
+	const none = "rollcall-nobody@rollcall.invalid"
 	finds := func(want string, values ...string) (bool, error) {
 		users, complete, err := c.filtered(ctx, filter(by, values...))
 		if err != nil || !complete {
@@ -307,11 +307,11 @@ func (c *Console) trusted(ctx context.Context, by string) (trust, error) {
 		return found && (want != "" || len(users) == 0), nil
 	}
 	var err error
-	if t.exact, err = finds("", nobody); err == nil && t.exact {
-		t.exact, err = finds(s.ref, nobody, value)
+	if t.exact, err = finds("", none); err == nil && t.exact {
+		t.exact, err = finds(s.ref, none, value)
 	}
 	if err == nil && t.exact {
-		t.folding, err = finds(s.ref, swapped(value), nobody)
+		t.folding, err = finds(s.ref, swapped(value), none)
 	}
 	if err != nil {
 		return trust{}, err
