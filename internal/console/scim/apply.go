@@ -451,7 +451,7 @@ func (r *run) fresh(ctx context.Context, s *apply.Step) (t tree, l *identity.Liv
 	}
 	r.note(l)
 	etag = l.Rev
-	if etag == "" && bool(r.provider.ETag.Supported) {
+	if etag == "" && r.provider.ETag.Supported == yes {
 		etag = reply.etag
 	}
 	switch {

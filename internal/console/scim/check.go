@@ -69,9 +69,9 @@ func (c *Console) announced() console.Finding {
 			can = append(can, text)
 		}
 	}
-	add(bool(p.Patch.Supported), "it changes users by PATCH", "it changes users by PUT alone")
-	add(bool(p.ETag.Supported), "has ETags", "has no ETags")
-	add(bool(p.Bulk.Supported), fmt.Sprintf("takes %d operations in bulk", p.Bulk.MaxOperations), "takes nothing in bulk")
+	add(p.Patch.Supported == yes, "it changes users by PATCH", "it changes users by PUT alone")
+	add(p.ETag.Supported == yes, "has ETags", "has no ETags")
+	add(p.Bulk.Supported == yes, fmt.Sprintf("takes %d operations in bulk", p.Bulk.MaxOperations), "takes nothing in bulk")
 	add(p.Filter.MaxResults > 0, fmt.Sprintf("gives up to %d users a page", p.Filter.MaxResults), "")
 	return console.Finding{Check: "service", Status: "ok", Evidence: strings.Join(can, ", ")}
 }

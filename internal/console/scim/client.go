@@ -43,6 +43,7 @@ type client struct {
 	tls     *tls.Config
 	login   login
 	timeout time.Duration
+	most    int64 // octets of an answer
 	agent   string
 	plain   atomic.Bool                         // bodies are sent as application/json
 	secured atomic.Pointer[tls.ConnectionState] // that of the last answer
@@ -54,7 +55,7 @@ func newClient(o *Options) (*client, error) {
 	if err != nil {
 		return nil, fmt.Errorf("console %q: url is not a URL", o.Label) // as config has checked
 	}
-	c := &client{label: o.Label, base: strings.TrimRight(o.URL, "/"), host: u.Host, timeout: o.Timeout, agent: strings.TrimSuffix("rollcall/"+o.Release, "/"), pause: wait}
+	c := &client{label: o.Label, base: strings.TrimRight(o.URL, "/"), host: u.Host, timeout: o.Timeout, most: maxBody, agent: strings.TrimSuffix("rollcall/"+o.Release, "/"), pause: wait}
 	c.tls = &tls.Config{MinVersion: tls.VersionTLS12}
 	if o.CAFile != "" {
 		pem, err := os.ReadFile(o.CAFile)
@@ -207,7 +208,7 @@ func (c *client) once(ctx context.Context, r request) (*reply, error) {
 		c.secured.Store(resp.TLS)
 		defer resp.Body.Close()
 		var body []byte
-		if body, err = readBody(resp, func() { silence.Reset(c.timeout) }); err == nil {
+		if body, err = c.readBody(resp, func() { silence.Reset(c.timeout) }); err == nil {
 			if resp.StatusCode != http.StatusUnauthorized {
 				c.login.taken()
 			}
@@ -230,7 +231,7 @@ func (c *client) once(ctx context.Context, r request) (*reply, error) {
 
 var (
 	errSilent = errors.New("it is silent")
-	errLong   = fmt.Errorf("its answer is longer than %d MiB", maxBody>>20)
+	errLong   = fmt.Errorf("its answer is longer than the %d MiB that are read", maxBody>>20)
 )
 
 // ended returns the error of a context that has ended, or else err.
@@ -249,8 +250,8 @@ func bare(err error) error {
 	return err
 }
 
-func readBody(resp *http.Response, heard func()) ([]byte, error) {
-	most := int64(maxBody)
+func (c *client) readBody(resp *http.Response, heard func()) ([]byte, error) {
+	most := c.most
 	if resp.StatusCode >= 300 {
 		most = maxSaid
 	}
@@ -354,17 +355,24 @@ func (w *word) UnmarshalJSON(b []byte) error {
 	return nil
 }
 
-// truth is true or false, which some services write as a text.
-type truth bool
+// truth is true or false, which some services write as a text, or neither.
+type truth uint8
+
+const (
+	no truth = iota
+	yes
+	neither
+)
 
 func (t *truth) UnmarshalJSON(b []byte) error {
 	switch strings.ToLower(strings.Trim(string(b), `"`)) {
+	case "null", "":
 	case "true":
-		*t = true
-	case "false", "null", "":
-		*t = false
+		*t = yes
+	case "false":
+		*t = no
 	default:
-		return &json.UnmarshalTypeError{Value: "text", Field: "boolean"}
+		*t = neither
 	}
 	return nil
 }

@@ -84,7 +84,7 @@ func (e *unreachedError) reason() (words, hint string) {
 			return "its certificate has expired, or is not valid yet", "renew the certificate of the service, and compare the clocks"
 		}
 		return "its certificate is not valid", "give the service another certificate"
-	case errors.As(e.err, &noTLS):
+	case errors.As(e.err, &noTLS), is(http.ErrSchemeMismatch):
 		return "no TLS is spoken at this port", "correct the port in url"
 	case errors.As(e.err, &op) && op.Op == "remote error":
 		return "it broke off the TLS handshake (" + op.Err.Error() + ")", "where it asks for a client certificate, set client_cert and client_key to one that it knows"

@@ -144,8 +144,8 @@ func (c *Console) open(ctx context.Context) error {
 		}
 		c.provider.announced = true
 	}
-	c.noPatch = c.provider.announced && !bool(c.provider.Patch.Supported)
-	c.noBulk = !bool(c.provider.Bulk.Supported)
+	c.noPatch = c.provider.announced && c.provider.Patch.Supported != yes
+	c.noBulk = c.provider.Bulk.Supported != yes
 	schemas, err := c.schemas(ctx)
 	if err != nil {
 		return c.unread(err)

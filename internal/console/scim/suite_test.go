@@ -71,7 +71,7 @@ func suiteOf(t *testing.T, o Options, many int, skipped string) {
 // TestScimmy: the console keeps its contract with a real service.
 func TestScimmy(t *testing.T) {
 	t.Parallel()
-	many := 500
+	many := 300
 	if os.Getenv("ROLLCALL_ATTACK") != "" {
 		many = 10_000
 	}
@@ -100,5 +100,13 @@ func TestServices(t *testing.T) {
 			t.Parallel()
 			suiteOf(t, c.service.start(t).options(), 120, c.skipped)
 		})
+	}
+}
+
+// pauses notes how long a console waits, and does not wait.
+func pauses(all *[]time.Duration) func(context.Context, time.Duration) error {
+	return func(_ context.Context, d time.Duration) error {
+		*all = append(*all, d)
+		return nil
 	}
 }

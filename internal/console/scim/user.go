@@ -66,7 +66,7 @@ type resource struct {
 	ID         string
 	ExternalID string
 	UserName   string
-	Active     *truth
+	Active     truth
 	Emails     []email
 	Meta       struct{ Version string }
 
@@ -122,7 +122,7 @@ func (r *resource) value(a attribute) string {
 
 // decode reads a User. An error is one that has no id, so that nobody knows which it is.
 func (c *Console) decode(body []byte) (*resource, *identity.Live, error) {
-	var r resource
+	r := resource{Active: yes}
 	odd := ""
 	if err := json.Unmarshal(body, &r); err != nil {
 		if !mistyped(err) {
@@ -145,10 +145,13 @@ func (c *Console) decode(body []byte) (*resource, *identity.Live, error) {
 // another address is one of the account, too.
 func (c *Console) live(r *resource) *identity.Live {
 	l := &identity.Live{Ref: r.ID, Mark: markOf(r.ExternalID)}
-	if c.provider.ETag.Supported {
+	if c.provider.ETag.Supported == yes {
 		l.Rev = r.Meta.Version
 	}
-	if r.Active != nil && !bool(*r.Active) {
+	switch r.Active {
+	case neither:
+		l.Odd = "its active is neither true nor false"
+	case no:
 		l.Status = identity.Inactive
 	}
 	var all []identity.Address
@@ -167,7 +170,7 @@ func (c *Console) live(r *resource) *identity.Live {
 		}
 		all = append(all, x)
 		switch {
-		case !bool(e.Primary) || l.Primary == x:
+		case e.Primary != yes || l.Primary == x:
 		case l.Primary.IsZero():
 			l.Primary = x
 		default:
