@@ -218,3 +218,10 @@ func (ca *CA) Pool() *x509.CertPool {
 	pool.AddCert(ca.cert)
 	return pool
 }
+
+// Demanding is the TLS of a server that the authority has certified, and that demands
+// a client certificate of it.
+func (ca *CA) Demanding(t T) *tls.Config {
+	t.Helper()
+	return &tls.Config{Certificates: []tls.Certificate{ca.Issue(t, Leaf{}).TLS}, ClientCAs: ca.Pool(), ClientAuth: tls.RequireAndVerifyClientCert}
+}

@@ -362,7 +362,7 @@ func refOf(location string) string {
 		return ""
 	}
 	ref, err := url.PathUnescape(path.Base(u.EscapedPath()))
-	if err != nil {
+	if err != nil || ref == "." || ref == ".." || strings.HasSuffix(u.Path, "/Users/") {
 		return ""
 	}
 	return ref
@@ -382,6 +382,8 @@ func (r *run) uncreated(ctx context.Context, want *identity.Live, err error) (ap
 		return apply.Answer{}, &unknownError{r.label, f}
 	case f.code() == apply.Auth, f.code() == apply.Throttled, errors.As(err, new(*unreachedError)):
 		return apply.Answer{}, err
+	case f.code() == apply.Gone, f.code() == apply.Changed: // of what is not there yet
+		return refusal(apply.Refused, "%v", f), nil
 	}
 	return answerOf(f), nil
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net"
 	"net/url"
+	"strconv"
 	"strings"
 	"time"
 
@@ -18,7 +19,7 @@ var Kind = console.Kind{
 		Name: "scim", Help: "A service that takes its users by SCIM 2.0 (RFC 7643, RFC 7644).",
 		Settings: []settings.Setting{
 			{Name: "url", Required: true, Check: checkURL, Example: `"https://idp.example.com/scim/v2"`, Help: "the base of the service, below which /Users is"},
-			{Name: "token", Secret: true, Check: checkSecret, Example: `env("SCIM_TOKEN")`, Help: "the bearer token; or a block basic or oauth"},
+			{Name: "token", Secret: true, Check: secret("token"), Example: `env("SCIM_TOKEN")`, Help: "the bearer token; or a block basic or oauth"},
 			{Name: "ca_file", Type: settings.Path, Help: "authorities to trust in place of those of the system, in PEM"},
 			{Name: "client_cert", Type: settings.Path, Help: "a certificate to show to the service, in PEM"},
 			{Name: "client_key", Type: settings.Path, Help: "the key of client_cert, in PEM"},
@@ -27,12 +28,12 @@ var Kind = console.Kind{
 		Blocks: []settings.Block{
 			{Name: "basic", Help: "a login by name and password (RFC 7617)", Settings: []settings.Setting{
 				{Name: "username", Required: true, Check: checkUsername, Example: `"rollcall"`},
-				{Name: "password", Required: true, Secret: true, Check: checkSecret, Example: `env("SCIM_PASSWORD")`},
+				{Name: "password", Required: true, Secret: true, Check: secret("password"), Example: `env("SCIM_PASSWORD")`},
 			}},
 			{Name: "oauth", Help: "a login by client credentials (RFC 6749 section 4.4)", Settings: []settings.Setting{
 				{Name: "token_url", Required: true, Check: checkURL, Example: `"https://idp.example.com/oauth2/token"`},
 				{Name: "client_id", Required: true, Example: `"rollcall"`},
-				{Name: "client_secret", Required: true, Secret: true, Check: checkSecret, Example: `env("SCIM_CLIENT_SECRET")`},
+				{Name: "client_secret", Required: true, Secret: true, Check: secret("client_secret"), Example: `env("SCIM_CLIENT_SECRET")`},
 				{Name: "scope", Example: `"scim"`, Help: "what the token is for, as the service names it"},
 			}},
 		},
@@ -124,14 +125,17 @@ func loopback(host string) bool {
 	return host == "localhost" || ip != nil && ip.IsLoopback()
 }
 
-func checkSecret(text string) (p settings.Problem) {
-	switch {
-	case text == "":
-		return settings.Problem{Summary: "it is empty", Hint: "see that the environment variable or the file has a value"}
-	case strings.ContainsAny(text, "\r\n"):
-		return settings.Problem{Summary: "it has a line feed in it", Hint: "take the line feed out, as with trimspace(file(...))"}
+// secret looks at a secret, of which nothing is shown.
+func secret(name string) func(string) settings.Problem {
+	return func(text string) (p settings.Problem) {
+		switch {
+		case text == "":
+			return settings.Problem{Summary: strconv.Quote(name) + " is empty", Hint: "see that the environment variable or the file has a value"}
+		case strings.ContainsAny(text, "\r\n"):
+			return settings.Problem{Summary: strconv.Quote(name) + " has a line feed in it", Hint: "take the line feed out, as with trimspace(file(...))"}
+		}
+		return p
 	}
-	return p
 }
 
 func checkUsername(text string) (p settings.Problem) {

@@ -81,7 +81,7 @@ func (l *credentials) authorization(ctx context.Context) (string, error) {
 func (l *credentials) renew() bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.fresh {
+	if l.token == nil || l.fresh {
 		return false
 	}
 	l.token = nil

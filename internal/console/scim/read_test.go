@@ -288,9 +288,10 @@ func TestUnreachable(t *testing.T) {
 	t.Parallel()
 	away := httptest.NewServer(nil)
 	away.Close()
-	secure := httptest.NewTLSServer(http.NotFoundHandler())
+	secure := httptest.NewUnstartedServer(http.NotFoundHandler())
+	secure.Config.ErrorLog = quiet()
+	secure.StartTLS()
 	defer secure.Close()
-	secure.Config.ErrorLog = nil
 	plain := (&service{}).start(t)
 	for name, c := range map[string]struct{ url, want string }{
 		"nothing listens":       {away.URL, "nothing listens at its port"},

@@ -2,6 +2,8 @@ package scim
 
 import (
 	"context"
+	"io"
+	"log"
 	"os"
 	"strings"
 	"testing"
@@ -110,3 +112,6 @@ func pauses(all *[]time.Duration) func(context.Context, time.Duration) error {
 		return nil
 	}
 }
+
+// quiet is the log of a server that says nothing.
+func quiet() *log.Logger { return log.New(io.Discard, "", 0) }
