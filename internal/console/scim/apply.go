@@ -134,7 +134,7 @@ func (r *run) look(ctx context.Context) error {
 		}
 	}
 	if !ok {
-		_, err = r.known(ctx, time.Now().Add(-max(stale, often*x.took)))
+		_, err = r.known(ctx, time.Now().Add(-x.patience()))
 	}
 	return err
 }

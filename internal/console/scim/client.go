@@ -46,6 +46,7 @@ type client struct {
 	most    int64 // octets of an answer
 	agent   string
 	plain   atomic.Bool                         // bodies are sent as application/json
+	wrote   atomic.Int64                        // when a write was answered last, in ns
 	secured atomic.Pointer[tls.ConnectionState] // that of the last answer
 	pause   func(ctx context.Context, d time.Duration) error
 }
@@ -155,6 +156,9 @@ func retryable(err error, attempt int) (bool, time.Duration) {
 // type of SCIM gets the body as JSON, and a login that can be renewed is renewed once:
 // neither has done anything yet.
 func (c *client) do(ctx context.Context, r request) (*reply, error) {
+	if r.method != http.MethodGet {
+		defer func() { c.wrote.Store(time.Now().UnixNano()) }()
+	}
 	answer, err := c.once(ctx, r)
 	switch status(err) {
 	case 415:

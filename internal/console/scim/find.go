@@ -171,15 +171,25 @@ func (c *Console) account(ctx context.Context, ref string) (*identity.Live, erro
 	return l, nil
 }
 
+// getFromAll reads all accounts, unless that was done since anything was written, and
+// not long ago: after an apply, accounts are asked for in many parts.
 func (c *Console) getFromAll(ctx context.Context, refs []string, addresses []identity.Address) (found []identity.Live, err error) {
-	all, err := c.readAll(ctx)
+	c.mu.Lock()
+	x := c.index
+	c.mu.Unlock()
+	var all []identity.Live
+	if x != nil && c.facts.Settles == 0 && x.at.UnixNano() > c.wrote.Load() && x.at.After(time.Now().Add(-x.patience())) {
+		all = x.all
+	} else if all, err = c.readAll(ctx); err != nil {
+		return nil, err
+	}
 	wanted := wanting(refs, addresses)
 	for i := range all {
 		if wanted(&all[i]) {
 			found = append(found, all[i])
 		}
 	}
-	return found, err
+	return found, nil
 }
 
 // wanting tells which accounts are asked for.

@@ -10,8 +10,9 @@ import (
 // index knows who has an address or a mark, as all accounts were read, and as they were
 // changed and looked up since.
 type index struct {
-	at        time.Time     // when the read began
-	took      time.Duration // how long it took
+	at        time.Time       // when the read began
+	took      time.Duration   // how long it took
+	all       []identity.Live // as they were read
 	accounts  map[string]held
 	addresses map[identity.Address][]string // refs
 	marks     map[identity.Mark][]string
@@ -23,6 +24,9 @@ type held struct {
 	addresses []identity.Address
 	mark      identity.Mark
 }
+
+// patience is how old the index may be where nobody can be looked up.
+func (x *index) patience() time.Duration { return max(stale, often*x.took) }
 
 // sample is an account on which filters are tested, as it is written in the service.
 type sample struct{ ref, email, userName, externalID string }

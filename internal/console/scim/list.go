@@ -45,7 +45,7 @@ func (c *Console) readAll(ctx context.Context) ([]identity.Live, error) {
 		// services give whole pages alone, and are asked for that user apart.
 		all, x, err = c.pass(ctx, pass%2 == 1)
 		if err == nil {
-			x.at, x.took = begun, time.Since(begun)
+			x.at, x.took, x.all = begun, time.Since(begun), all
 			c.mu.Lock()
 			c.index = x
 			c.mu.Unlock()
