@@ -23,10 +23,18 @@ var Scimmy = &Subject{Name: "scimmy", Kind: "scim", Serve: func(t *testing.T) fu
 		trust := fmt.Sprintf("  ca_file = %q\n", s.CA.File)
 		return &World{
 			Block: block(s.Token, trust), Refused: block("wrong-token", trust), Untrusted: block(s.Token, ""), ReadOnly: block(s.Reader, trust),
-			Add: h.add, SetAliases: h.setAliases, Remove: h.remove, Stop: s.Kill, Start: s.Start,
+			Add: h.add, SetAliases: h.setAliases, Remove: h.remove, Client: curlPages(s), Stop: s.Kill, Start: s.Start,
 		}
 	}
 }}
+
+// curlPages reads all users in pages of 200, which is what scimmy gives at most.
+func curlPages(s *servertest.Scimmy) []string {
+	const script = `c="curl -sSf --cacert $1 -H Authorization:\ Bearer\ $2"
+n=$(eval "$c '$3/Users?count=1'" | jq .totalResults)
+eval "$c -o /dev/null '$3/Users?count=200&startIndex=[1-$n:200]'"`
+	return []string{"sh", "-c", script, "sh", s.CA.File, s.Token, s.URL}
+}
 
 // scimmy is its admin.
 type scimmy struct {
@@ -38,9 +46,12 @@ type scimmy struct {
 // ask makes a request, which has to be answered well.
 func (s *scimmy) ask(method, path string, body any) []byte {
 	s.t.Helper()
-	text, err := json.Marshal(body)
-	if err != nil {
-		s.t.Fatal(err)
+	var text []byte
+	if body != nil {
+		var err error
+		if text, err = json.Marshal(body); err != nil {
+			s.t.Fatal(err)
+		}
 	}
 	req, err := http.NewRequestWithContext(s.t.Context(), method, s.server.URL+path, bytes.NewReader(text))
 	if err != nil {
