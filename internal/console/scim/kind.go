@@ -40,6 +40,7 @@ var Kind = console.Kind{
 		Check: check,
 		Where: func(v settings.Values) []string { return []string{strings.TrimRight(v.Text("url"), "/")} },
 	},
+	Survey: survey,
 	Open: func(ctx context.Context, o console.Opening) (console.Target, error) {
 		c, err := New(options(o))
 		if err != nil {

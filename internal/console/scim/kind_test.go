@@ -8,6 +8,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -225,5 +226,21 @@ func TestClientCertificate(t *testing.T) {
 	}
 	if err := elsewhere.open(t.Context()); err == nil {
 		t.Error("127.0.0.2 was taken for 127.0.0.1")
+	}
+}
+
+// TestSurvey: what init writes above a block.
+func TestSurvey(t *testing.T) {
+	t.Parallel()
+	s := (&service{}).start(t, person("ann", ours), person("bob", `"externalId":"00u1"`), person("carl"))
+	v := Kind.Values("scim", ".", map[string]any{"url": s.url, "token": settings.NewSecret("s3cret-token")})
+	found, err := Kind.Survey(t.Context(), console.Opening{Label: "scim", Settings: v, Owner: "hq", Timeout: time.Minute}, func(string) bool { return true })
+	want := []string{
+		strings.TrimPrefix(s.url, "http://") + ": it changes users by PATCH, has no ETags, takes nothing in bulk, gives up to 100 users a page.",
+		"It has 3 users: 1 marked by rollcall, 1 with an externalId of somebody else, which are left alone, and 1 with none.",
+		"Scopes may read these attributes for it: display_name, family_name, formatted_name, given_name, locale, nick_name, preferred_language, timezone, title, user_type.",
+	}
+	if err != nil || !slices.Equal(found.Notes, want) || len(found.Settings) > 0 {
+		t.Errorf("%q, %v", found.Notes, err)
 	}
 }

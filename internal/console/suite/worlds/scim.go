@@ -19,7 +19,9 @@ var Scimmy = &Subject{Name: "scimmy", Kind: "scim", Serve: func(t *testing.T) fu
 		s := servertest.NewScimmy(t)
 		h := &scimmy{t, s, &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: s.CA.Pool()}}}}
 		t.Cleanup(h.http.CloseIdleConnections)
-		block := func(token, more string) string { return fmt.Sprintf("  url   = %q\n  token = %q\n%s", s.URL, token, more) }
+		block := func(token, more string) string {
+			return fmt.Sprintf("  url   = %q\n  token = %q\n%s", s.URL, token, more)
+		}
 		trust := fmt.Sprintf("  ca_file = %q\n", s.CA.File)
 		return &World{
 			Block: block(s.Token, trust), Refused: block("wrong-token", trust), Untrusted: block(s.Token, ""), ReadOnly: block(s.Reader, trust),
@@ -90,7 +92,9 @@ func (s *scimmy) add(primary string, aliases ...string) {
 // path is that of the account with a primary.
 func (s *scimmy) path(primary string) string {
 	s.t.Helper()
-	var list struct{ Resources []struct{ ID, UserName string } }
+	var list struct {
+		Resources []struct{ ID, UserName string }
+	}
 	if err := json.Unmarshal(s.ask("GET", "/Users?count=100000", nil), &list); err != nil {
 		s.t.Fatal(err)
 	}

@@ -1,0 +1,49 @@
+package scim
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/rollcall-cli/rollcall/internal/console"
+)
+
+// survey tells who reads a block that was begun what the service says of itself, who
+// is there, and which attributes it stores.
+func survey(ctx context.Context, o console.Opening, _ func(string) bool) (found console.Survey, err error) {
+	c, err := New(options(o))
+	if err != nil {
+		return found, err
+	}
+	defer func() { _ = c.Close() }() // it only lets go of connections
+	if err := c.open(ctx); err != nil {
+		return found, err
+	}
+	all, err := c.readAll(ctx)
+	if err != nil {
+		return found, c.unread(err)
+	}
+	marked, others := 0, 0
+	for i := range all {
+		switch m := all[i].Mark; {
+		case m.IsZero():
+		case m.Directory == "":
+			others++
+		default:
+			marked++
+		}
+	}
+	var names []string
+	for _, a := range attributes {
+		if c.facts.Keeps(a.name) {
+			names = append(names, a.name)
+		}
+	}
+	found.Notes = []string{
+		c.host + ": " + c.announced().Evidence + ".",
+		fmt.Sprintf("It has %s: %d marked by rollcall, %d with an externalId of somebody else, which are left alone, and %d with none.",
+			counted(len(all), "user"), marked, others, len(all)-marked-others),
+		"Scopes may read these attributes for it: " + strings.Join(names, ", ") + ".",
+	}
+	return found, nil
+}
