@@ -271,7 +271,7 @@ func (r *run) marked(ctx context.Context, m identity.Mark) (*identity.Live, erro
 // taken looks for another account that has an address of one.
 func (r *run) taken(ctx context.Context, self string, want *identity.Live) (a apply.Answer, is bool, err error) {
 	want.EachAddress(func(x identity.Address) {
-		if is || err != nil {
+		if is || err != nil || x.IsZero() {
 			return
 		}
 		var holder string
@@ -380,7 +380,7 @@ func (r *run) uncreated(ctx context.Context, want *identity.Live, err error) (ap
 		return r.unheard(ctx, want, f)
 	case f.code() == "":
 		return apply.Answer{}, &unknownError{r.label, f}
-	case f.code() == apply.Auth, f.code() == apply.Throttled, errors.As(err, new(*unreachedError)):
+	case f.code() == apply.Auth, f.code() == apply.Throttled, unsent(err):
 		return apply.Answer{}, err
 	case f.code() == apply.Gone, f.code() == apply.Changed: // of what is not there yet
 		return refusal(apply.Refused, "%v", f), nil
@@ -430,7 +430,7 @@ func (r *run) fresh(ctx context.Context, s *apply.Step) (t tree, l *identity.Liv
 	if err != nil {
 		f := asFailure(err)
 		switch {
-		case f == nil, f.code() == apply.Auth, f.code() == apply.Throttled, errors.As(err, new(*unreachedError)), errors.As(err, new(*lostError)):
+		case f == nil, f.code() == apply.Auth, f.code() == apply.Throttled, unsent(err), errors.As(err, new(*lostError)):
 			return nil, nil, "", nil, err
 		case f.code() == apply.Gone && r.unseen(s.Live.Ref):
 			return say(apply.Temporary, "the account was created a moment ago, and is not seen yet")
@@ -443,10 +443,12 @@ func (r *run) fresh(ctx context.Context, s *apply.Step) (t tree, l *identity.Liv
 	}
 	_, l, err = r.decode(reply.body)
 	if err == nil && l.Ref != s.Live.Ref {
-		err = &contentError{text: "it sent another user than was asked for: ", quoted: quote(l.Ref), advice: "this is a fault of the service"}
+		err = &contentError{text: "it sent another user than was asked for: ", quoted: r.quote(l.Ref), advice: "this is a fault of the service"}
 	}
 	if err == nil {
-		t, err = parse(reply.body)
+		if t, err = parse(reply.body); err != nil {
+			err = r.notJSON(reply.body)
+		}
 	}
 	if err != nil {
 		return nil, nil, "", nil, err
@@ -536,16 +538,19 @@ func (r *run) change(ctx context.Context, s *apply.Step) (apply.Answer, error) {
 	if err != nil {
 		return r.unwritten(ctx, s, l, want, err)
 	}
-	now := *want
-	now.Ref, now.Rev = l.Ref, ""
-	if len(reply.body) > 0 {
-		if _, said, err := r.decode(reply.body); err == nil && said.Ref == l.Ref {
-			r.note(said)
-			return answer(said), nil
-		}
+	if len(reply.body) == 0 {
+		now := *want
+		now.Ref, now.Rev = l.Ref, ""
+		r.note(&now)
+		return apply.Answer{Ref: l.Ref}, nil
 	}
-	r.note(&now)
-	return apply.Answer{Ref: l.Ref}, nil
+	_, said, err := r.decode(reply.body)
+	if err != nil || said.Ref != l.Ref {
+		// As a page for people, which comes with status 200, too.
+		return r.unwritten(ctx, s, l, want, r.notJSON(reply.body))
+	}
+	r.note(said)
+	return answer(said), nil
 }
 
 // orNone returns an answer, or the empty one.
@@ -624,7 +629,7 @@ func (r *run) unwritten(ctx context.Context, s *apply.Step, was, want *identity.
 	case status == 409 || status == 500:
 	case f.code() == "":
 		return apply.Answer{}, &unknownError{r.label, f}
-	case f.code() == apply.Auth, f.code() == apply.Throttled, errors.As(err, new(*unreachedError)):
+	case f.code() == apply.Auth, f.code() == apply.Throttled, unsent(err):
 		return apply.Answer{}, err
 	case f.code() == apply.Changed:
 		return refusal(apply.Changed, changed), nil
@@ -670,7 +675,13 @@ func (r *run) remove(ctx context.Context, s *apply.Step) (apply.Answer, error) {
 	if !r.same(s.Live, l) {
 		return refusal(apply.Changed, changed), nil
 	}
-	_, err = r.do(ctx, request{method: http.MethodDelete, path: userPath(l.Ref), match: etag})
+	reply, err := r.do(ctx, request{method: http.MethodDelete, path: userPath(l.Ref), match: etag})
+	if err == nil && len(reply.body) > 0 {
+		// It should have none: it may be a page for people.
+		if now, failed := r.account(ctx, l.Ref); failed != nil || now != nil {
+			err = r.notJSON(reply.body)
+		}
+	}
 	f := asFailure(err)
 	switch {
 	case err == nil, f != nil && f.code() == apply.Gone:
@@ -688,7 +699,7 @@ func (r *run) remove(ctx context.Context, s *apply.Step) (apply.Answer, error) {
 		}
 	case f.code() == "":
 		return apply.Answer{}, &unknownError{r.label, f}
-	case f.code() == apply.Auth, f.code() == apply.Throttled, errors.As(err, new(*unreachedError)):
+	case f.code() == apply.Auth, f.code() == apply.Throttled, unsent(err):
 		return apply.Answer{}, err
 	case f.code() == apply.Changed:
 		return refusal(apply.Changed, changed), nil

@@ -107,7 +107,7 @@ func (r *run) bulk(ctx context.Context, n int) error {
 			return r.alone(ctx)
 		default:
 			f := asFailure(err)
-			if f == nil || f.code() == apply.Auth || f.code() == apply.Throttled || errors.As(err, new(*unreachedError)) {
+			if f == nil || f.code() == apply.Auth || f.code() == apply.Throttled || unsent(err) {
 				return err
 			}
 			if f.code() == "" || s == 500 {
@@ -148,7 +148,7 @@ func (r *run) alone(ctx context.Context) error {
 func (r *run) outcomes(ctx context.Context, wants []*identity.Live, body []byte, answers []*apply.Answer) (unknown, stop error) {
 	var said bulkAnswer
 	if err := json.Unmarshal(body, &said); err != nil && !mistyped(err) {
-		return &unknownError{r.label, notJSON(body).(*contentError)}, nil
+		return &unknownError{r.label, asFailure(r.notJSON(body))}, nil
 	}
 	for _, op := range said.Operations {
 		i, err := strconv.Atoi(op.BulkID)
@@ -181,7 +181,7 @@ func (r *run) outcome(ctx context.Context, want *identity.Live, status int, loca
 	}
 	e := &statusError{host: r.host, status: status}
 	if s := saidError(response); s != nil {
-		e.scimType, e.detail = s.ScimType, s.Detail
+		e.scimType, e.quoted = s.ScimType, r.quote(s.ScimType+" "+s.Detail)
 	}
 	if status >= 300 {
 		a, err := r.uncreated(ctx, want, e)

@@ -288,6 +288,15 @@ func TestUnknownOutcomes(t *testing.T) {
 			_, _ = w.Write(errorBody("400", "invalidValue"))
 			return true
 		}, "refused ok", false, false},
+		"a page in a 200, and was not": {func(_ *service, w http.ResponseWriter, _ *http.Request) bool {
+			_, _ = io.WriteString(w, "<html>")
+			return true
+		}, "none none", false, true},
+		"a page in a 200, and it was": {serving(func(_ *service, w http.ResponseWriter, _ *http.Request) bool {
+			_, _ = io.WriteString(w, "<html>")
+			return true
+		}), "none none", true, true},
+		"524, and it was made":            {serving(status(524)), "none none", true, true},
 		"broken off, and it was made":     {serving(breaking), "none none", true, true},
 		"broken off, and it was not":      {breaking, "none none", false, true},
 		"half an answer, and it was made": {serving(half), "none none", true, true},
@@ -299,6 +308,7 @@ func TestUnknownOutcomes(t *testing.T) {
 		for _, method := range []string{"POST", "PATCH", "DELETE"} {
 			t.Run(name+" "+method, func(t *testing.T) {
 				t.Parallel()
+				c := c
 				once := true
 				s := (&service{on: when(method, "/Users", func(s *service, w http.ResponseWriter, r *http.Request) bool {
 					if !once {
@@ -323,6 +333,12 @@ func TestUnknownOutcomes(t *testing.T) {
 				switch {
 				case method == "DELETE" && name == "404":
 					want = "ok ok" // it was there a moment ago
+				case method == "DELETE" && name == "a page in a 200, and it was":
+					want, c.lost = "ok ok", false // it is not there any more
+				case method == "POST" && name == "a page in a 200, and it was":
+					want, c.lost = "ok ok", false // it was looked for
+				case method == "POST" && name == "a page in a 200, and was not":
+					want, c.lost = "internal ok", false // as above
 				case method == "POST" && (name == "412" || name == "404"):
 					want = "refused ok" // there is nothing yet
 				}
@@ -646,7 +662,14 @@ func TestSecretsInErrors(t *testing.T) {
 	t.Parallel()
 	for _, on := range []func(*service, http.ResponseWriter, *http.Request) bool{
 		func(*service, http.ResponseWriter, *http.Request) bool { return breaks() },
-		func(_ *service, w http.ResponseWriter, _ *http.Request) bool { say(w, 400, "", "no"); return true },
+		func(_ *service, w http.ResponseWriter, _ *http.Request) bool {
+			say(w, 409, "", "you sent Bearer s3cret-token")
+			return true
+		},
+		func(_ *service, w http.ResponseWriter, r *http.Request) bool {
+			_, _ = io.WriteString(w, "you sent "+r.Header.Get("Authorization"))
+			return true
+		},
 		func(_ *service, w http.ResponseWriter, _ *http.Request) bool {
 			w.Header().Set("Location", ":// %")
 			w.WriteHeader(302)

@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"github.com/rollcall-cli/rollcall/internal/console"
+	"github.com/rollcall-cli/rollcall/internal/settings"
 )
 
 const (
@@ -135,6 +136,10 @@ func retryable(err error, attempt int) (bool, time.Duration) {
 	d := time.Second << (attempt - 1)
 	if errors.As(err, new(*lostError)) {
 		return attempt <= 2, d
+	}
+	var token *tokenError
+	if errors.As(err, &token) {
+		return attempt <= 2 && (token.status == http.StatusTooManyRequests || token.status >= 500), d
 	}
 	var s *statusError
 	if !errors.As(err, &s) {
@@ -290,8 +295,9 @@ func (c *client) answer(resp *http.Response, body []byte) (*reply, error) {
 		return &reply{resp.StatusCode, resp.Header.Get("Location"), resp.Header.Get("ETag"), body}, nil
 	}
 	e := &statusError{host: c.host, status: resp.StatusCode}
+	detail := ""
 	if said != nil {
-		e.scimType, e.detail = said.ScimType, said.Detail
+		e.scimType, detail = said.ScimType, said.Detail
 		if n, err := strconv.Atoi(string(said.Status)); err == nil && resp.StatusCode < 300 {
 			e.status = n
 		}
@@ -299,8 +305,11 @@ func (c *client) answer(resp *http.Response, body []byte) (*reply, error) {
 	if e.status < 300 {
 		e.status = http.StatusInternalServerError
 	}
+	if said := strings.TrimSpace(e.scimType + " " + detail); said != "" {
+		e.quoted = c.quote(said)
+	}
 	if u, err := resp.Location(); resp.StatusCode >= 300 && resp.StatusCode < 400 && err == nil {
-		e.detail = u.Scheme + "://" + u.Host + u.Path
+		e.quoted = c.quote(u.Scheme + "://" + u.Host + u.Path)
 	}
 	e.after = retryAfter(resp.Header.Get("Retry-After"), time.Now())
 	return nil, e
@@ -385,13 +394,32 @@ func (t *truth) UnmarshalJSON(b []byte) error {
 // be; whatever else there is was read.
 func mistyped(err error) bool { return errors.As(err, new(*json.UnmarshalTypeError)) }
 
-// notJSON is what is told of a body that is no JSON.
-func notJSON(body []byte) error {
+// notJSON is what is told of a body that is not what was asked for.
+func (c *client) notJSON(body []byte) error {
 	said := "nothing"
 	if text := strings.TrimSpace(string(body)); text != "" {
-		said = quote(text)
+		said = c.quote(text)
 	}
-	return &contentError{text: "it answered what is no JSON: ", quoted: said, advice: "url has to be the base of a SCIM 2.0 service; a page for people, as of a login, is none"}
+	return &contentError{text: "it answered what is no JSON of SCIM: ", quoted: said, advice: "url has to be the base of a SCIM 2.0 service; a page for people, as of a login, is none"}
+}
+
+// quote shows a text of the service in a message, without what it was told in
+// confidence.
+func (c *client) quote(text string) string { return quoted(text, c.login.secrets()...) }
+
+// quoted shows a text on one line, not too long, and without secrets.
+func quoted(text string, secrets ...string) string {
+	const most = 300
+	for _, secret := range secrets {
+		if secret != "" {
+			text = strings.ReplaceAll(text, secret, settings.Concealed)
+		}
+	}
+	text = strings.Join(strings.Fields(text), " ")
+	if len(text) > most {
+		text = strings.ToValidUTF8(text[:most], "") + "…"
+	}
+	return strconv.Quote(text)
 }
 
 var _ console.Quoting = (*contentError)(nil)

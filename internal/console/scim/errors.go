@@ -8,8 +8,6 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"strconv"
-	"strings"
 	"syscall"
 	"time"
 
@@ -98,6 +96,33 @@ func (e *unreachedError) reason() (words, hint string) {
 	return e.err.Error(), "see whether the service runs and can be reached from here"
 }
 
+// tokenError is a token service that gives no token.
+type tokenError struct {
+	host         string
+	status       int
+	said, advice string
+}
+
+func (e *tokenError) Error() string {
+	text := fmt.Sprintf("%s gives no token: it answered %d", e.host, e.status)
+	if e.said != "" {
+		text += ": " + e.said
+	}
+	return text
+}
+
+// Quoted is what the token service says.
+func (e *tokenError) Quoted() string { return e.said }
+
+func (e *tokenError) code() apply.Code { return apply.Temporary }
+
+func (e *tokenError) Hint() string { return e.advice }
+
+// unsent reports whether a request was never sent, since the way there is closed.
+func unsent(err error) bool {
+	return errors.As(err, new(*unreachedError)) || errors.As(err, new(*tokenError))
+}
+
 // lostError is a request whose answer did not come, or not whole.
 type lostError struct {
 	host    string
@@ -125,10 +150,11 @@ func (e *lostError) Hint() string {
 
 // statusError is an answer that says that the request came to nothing.
 type statusError struct {
-	host             string
-	status           int
-	scimType, detail string // as the service says
-	after            time.Duration
+	host     string
+	status   int
+	scimType string // as the service says
+	quoted   string // what else it says, in quotes
+	after    time.Duration
 }
 
 // status is that of an answer, or 0.
@@ -145,20 +171,14 @@ func (e *statusError) Error() string {
 	if name := http.StatusText(e.status); name != "" {
 		text += " (" + name + ")"
 	}
-	if q := e.Quoted(); q != "" {
-		text += ": " + q
+	if e.quoted != "" {
+		text += ": " + e.quoted
 	}
 	return text
 }
 
 // Quoted is what the service says.
-func (e *statusError) Quoted() string {
-	said := strings.TrimSpace(e.scimType + " " + e.detail)
-	if said == "" {
-		return ""
-	}
-	return quote(said)
-}
+func (e *statusError) Quoted() string { return e.quoted }
 
 func (e *statusError) code() apply.Code {
 	switch e.status {
@@ -172,7 +192,10 @@ func (e *statusError) code() apply.Code {
 		return apply.Throttled
 	case 500:
 		return apply.Temporary
-	case 502, 504, 408:
+	case 501:
+		return apply.Refused
+	}
+	if e.status > 501 || e.status == 408 {
 		return "" // whatever is behind the gateway may have done it
 	}
 	return apply.Refused
@@ -207,16 +230,6 @@ func (e *contentError) Quoted() string { return e.quoted }
 func (e *contentError) code() apply.Code { return "" }
 
 func (e *contentError) Hint() string { return e.advice }
-
-// quote shows a text of the service in a message, on one line and not too long.
-func quote(text string) string {
-	const most = 300
-	text = strings.Join(strings.Fields(text), " ")
-	if len(text) > most {
-		text = strings.ToValidUTF8(text[:most], "") + "…"
-	}
-	return strconv.Quote(text)
-}
 
 // answerOf is what a change is answered of which a request came to nothing, and which
 // was certainly not made.

@@ -65,19 +65,19 @@ func (c *Console) known(ctx context.Context, newer time.Time) (*index, error) {
 }
 
 // note keeps the index up to date.
-func (c *Console) note(l *identity.Live) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.index != nil {
-		c.index.put(l)
-	}
-}
+func (c *Console) note(l *identity.Live) { c.amend(func(x *index) { x.put(l) }) }
 
-func (c *Console) forget(ref string) {
+func (c *Console) forget(ref string) { c.amend(func(x *index) { x.drop(ref) }) }
+
+// amend changes the index, and the one that a read under way makes.
+func (c *Console) amend(change func(*index)) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.index != nil {
-		c.index.drop(ref)
+		change(c.index)
+	}
+	if c.reads > 0 {
+		c.since = append(c.since, change)
 	}
 }
 
@@ -165,7 +165,7 @@ func (c *Console) account(ctx context.Context, ref string) (*identity.Live, erro
 		return nil, err
 	}
 	if l.Ref != ref {
-		return nil, &contentError{text: "it sent another user than was asked for: ", quoted: quote(l.Ref), advice: "this is a fault of the service"}
+		return nil, &contentError{text: "it sent another user than was asked for: ", quoted: c.quote(l.Ref), advice: "this is a fault of the service"}
 	}
 	c.note(l)
 	return l, nil

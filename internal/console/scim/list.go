@@ -39,6 +39,16 @@ func (c *Console) readAll(ctx context.Context) ([]identity.Live, error) {
 	var all []identity.Live
 	var x *index
 	var err error
+	c.mu.Lock()
+	c.reads++
+	c.mu.Unlock()
+	defer func() {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		if c.reads--; c.reads == 0 {
+			c.since = nil
+		}
+	}()
 	for pass := range passes {
 		begun := time.Now()
 		// A page normally begins with the last user of the one before. Some
@@ -47,6 +57,9 @@ func (c *Console) readAll(ctx context.Context) ([]identity.Live, error) {
 		if err == nil {
 			x.at, x.took, x.all = begun, time.Since(begun), all
 			c.mu.Lock()
+			for _, change := range c.since {
+				change(x)
+			}
 			c.index = x
 			c.mu.Unlock()
 			return all, nil
@@ -103,7 +116,7 @@ func (c *Console) pass(ctx context.Context, apart bool) ([]identity.Live, *index
 		}
 		for _, u := range users {
 			if seen[u.live.Ref] {
-				return nil, nil, &movedError{fmt.Sprintf("the user with id %s came twice", quote(u.live.Ref))}
+				return nil, nil, &movedError{fmt.Sprintf("the user with id %s came twice", c.quote(u.live.Ref))}
 			}
 			seen[u.live.Ref] = true
 		}
@@ -177,10 +190,10 @@ func (c *Console) list(ctx context.Context, query url.Values) ([]listed, int, er
 	}
 	var p page
 	if err := json.Unmarshal(body, &p); err != nil && !mistyped(err) {
-		return nil, 0, notJSON(body)
+		return nil, 0, c.notJSON(body)
 	}
 	if p.TotalResults == nil || *p.TotalResults < 0 {
-		return nil, 0, &contentError{text: "it sent a list without totalResults: ", quoted: quote(string(body)),
+		return nil, 0, &contentError{text: "it sent a list without totalResults: ", quoted: c.quote(string(body)),
 			advice: "url has to be the base of a SCIM 2.0 service; without a total nobody knows whether users are missing"}
 	}
 	users := make([]listed, len(p.Resources))

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/base64"
 	"errors"
-	"fmt"
 	"net/http"
 	"net/url"
 	"sync"
@@ -21,12 +20,15 @@ type login interface {
 	// there will be another one, now that it was refused.
 	taken()
 	renew() bool
+	// secrets are what nobody else may read.
+	secrets() []string
 }
 
 func newLogin(c *client, o *Options) login {
 	switch {
 	case o.Basic != nil:
-		return constant("Basic " + base64.StdEncoding.EncodeToString([]byte(o.Basic.Username+":"+o.Basic.Password.Reveal())))
+		encoded := base64.StdEncoding.EncodeToString([]byte(o.Basic.Username + ":" + o.Basic.Password.Reveal()))
+		return &constant{"Basic " + encoded, []string{encoded, o.Basic.Password.Reveal()}}
 	case o.OAuth != nil:
 		host := "the token service"
 		if u, err := url.Parse(o.OAuth.TokenURL); err == nil {
@@ -40,21 +42,26 @@ func newLogin(c *client, o *Options) login {
 		}
 		return &credentials{host: host, http: c.http, config: config}
 	}
-	return constant("Bearer " + o.Token.Reveal())
+	return &constant{"Bearer " + o.Token.Reveal(), []string{o.Token.Reveal()}}
 }
 
 // constant is a login that stays the same.
-type constant string
+type constant struct {
+	value  string
+	hidden []string
+}
 
-func (l constant) authorization(context.Context) (string, error) { return string(l), nil }
+func (l *constant) authorization(context.Context) (string, error) { return l.value, nil }
 
-func (constant) taken() {}
+func (*constant) taken() {}
 
-func (constant) renew() bool { return false }
+func (*constant) renew() bool { return false }
+
+func (l *constant) secrets() []string { return l.hidden }
 
 // credentials are those of a client, for which a token service gives tokens.
 type credentials struct {
-	host   string
+	host   string // of the token service
 	http   *http.Client
 	config clientcredentials.Config
 
@@ -94,6 +101,16 @@ func (l *credentials) taken() {
 	l.fresh = false
 }
 
+func (l *credentials) secrets() []string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	all := []string{l.config.ClientSecret}
+	if l.token != nil {
+		all = append(all, l.token.AccessToken)
+	}
+	return all
+}
+
 // failed makes an error of that of the token service.
 func (l *credentials) failed(ctx context.Context, err error) error {
 	var said *oauth2.RetrieveError
@@ -103,19 +120,21 @@ func (l *credentials) failed(ctx context.Context, err error) error {
 		}
 		return &unreachedError{host: l.host, err: bare(err)}
 	}
-	e := &statusError{host: l.host, status: said.Response.StatusCode, after: 0}
+	text := ""
 	if said.ErrorCode != "" {
-		e.detail = said.ErrorCode
-		if said.ErrorDescription != "" {
-			e.detail += ": " + said.ErrorDescription
-		}
-		switch said.ErrorCode {
-		case "invalid_client", "unauthorized_client", "invalid_grant", "access_denied":
-			e.status = http.StatusUnauthorized
-		}
+		text = quoted(said.ErrorCode+" "+said.ErrorDescription, l.config.ClientSecret)
 	}
-	if e.status < 300 {
-		return &contentError{text: fmt.Sprintf("%s gives no token", l.host), advice: "see that token_url is the token endpoint"}
+	code := said.Response.StatusCode
+	switch said.ErrorCode {
+	case "invalid_client", "unauthorized_client", "invalid_grant", "access_denied": // RFC 6749 section 5.2
+		code = http.StatusUnauthorized
 	}
-	return e
+	if code == http.StatusUnauthorized {
+		return &statusError{host: l.host, status: code, quoted: text}
+	}
+	advice := "see that token_url is the token endpoint, and scope one that the client may ask for"
+	if code == http.StatusTooManyRequests || code >= 500 {
+		advice = "try again later: the token service has failed"
+	}
+	return &tokenError{l.host, code, text, advice}
 }

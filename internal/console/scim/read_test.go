@@ -97,8 +97,8 @@ func TestIncompleteReads(t *testing.T) {
 func TestReadsThatAreNoLists(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct{ body, want string }{
-		"a login page":        {"<html><body>Log in</body></html>", `no JSON: "<html>`},
-		"nothing":             {"", "no JSON: nothing"},
+		"a login page":        {"<html><body>Log in</body></html>", `no JSON of SCIM: "<html>`},
+		"nothing":             {"", "no JSON of SCIM: nothing"},
 		"no total":            {`{"Resources":[]}`, "without totalResults"},
 		"an error in a 200":   {`{"schemas":["urn:ietf:params:scim:api:messages:2.0:Error"],"status":"404","detail":"no such tenant"}`, "answered 404 (Not Found): \"no such tenant\""},
 		"half a list":         {`{"totalResults":2,"Resources":[{"id":"1"`, "no JSON"},

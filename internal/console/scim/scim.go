@@ -35,6 +35,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -92,7 +93,9 @@ type Console struct {
 	facts    plan.Facts
 
 	mu       sync.Mutex
-	index    *index // nil before all accounts were read
+	index    *index         // nil before all accounts were read
+	reads    int            // of all accounts, under way
+	since    []func(*index) // what became of accounts meanwhile
 	filters  map[string]trust
 	answered map[string]apply.Answer // by the keys of steps that were made
 	created  map[string]time.Time    // by ref, while they may not be seen yet
@@ -131,16 +134,19 @@ type provider struct {
 	announced bool
 }
 
+// unannounced are the answers of a service that tells nothing of itself.
+var unannounced = []int{403, 404, 405, 501}
+
 // open asks the service what it can do.
 func (c *Console) open(ctx context.Context) error {
 	body, err := c.reading(ctx, "/ServiceProviderConfig", nil)
 	switch {
-	case status(err) == 404 || status(err) == 501:
+	case slices.Contains(unannounced, status(err)):
 	case err != nil:
 		return c.unread(err)
 	default:
 		if err := json.Unmarshal(body, &c.provider); err != nil && !mistyped(err) {
-			return c.unread(notJSON(body))
+			return c.unread(c.notJSON(body))
 		}
 		c.provider.announced = true
 	}
@@ -158,7 +164,7 @@ func (c *Console) open(ctx context.Context) error {
 // URI in lower case; nil where the service does not tell.
 func (c *Console) schemas(ctx context.Context) (map[string]map[string]bool, error) {
 	body, err := c.reading(ctx, "/Schemas", nil)
-	if s := status(err); s == 400 || s == 403 || s == 404 || s == 405 || s == 501 {
+	if slices.Contains(unannounced, status(err)) {
 		return nil, nil
 	} else if err != nil {
 		return nil, err
@@ -170,7 +176,7 @@ func (c *Console) schemas(ctx context.Context) (map[string]map[string]bool, erro
 		}
 	}
 	if err := json.Unmarshal(body, &list); err != nil && !mistyped(err) {
-		return nil, notJSON(body)
+		return nil, c.notJSON(body)
 	}
 	all := map[string]map[string]bool{}
 	for _, s := range list.Resources {

@@ -3,6 +3,7 @@ package scim
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -126,12 +127,12 @@ func (c *Console) decode(body []byte) (*resource, *identity.Live, error) {
 	odd := ""
 	if err := json.Unmarshal(body, &r); err != nil {
 		if !mistyped(err) {
-			return nil, nil, notJSON(body)
+			return nil, nil, c.notJSON(body)
 		}
 		odd = "it has a value of a type that it should not have"
 	}
 	if r.ID == "" || r.ID == "." || r.ID == ".." {
-		return nil, nil, &contentError{text: "it sent a user without an id: ", quoted: quote(r.UserName), advice: "each user has an id (RFC 7643 section 3.1); this is a fault of the service"}
+		return nil, nil, &contentError{text: "it sent a user without an id: ", quoted: c.quote(r.UserName), advice: "each user has an id (RFC 7643 section 3.1); this is a fault of the service"}
 	}
 	l := c.live(&r)
 	if odd != "" {
@@ -165,7 +166,7 @@ func (c *Console) live(r *resource) *identity.Live {
 		}
 		x, err := identity.ParseAddress(e.Value)
 		if err != nil {
-			l.Odd = fmt.Sprintf("its e-mail %s: %v", quote(e.Value), err)
+			l.Odd = fmt.Sprintf("its e-mail %s: %v", c.quote(e.Value), err)
 			continue
 		}
 		all = append(all, x)
@@ -210,7 +211,7 @@ func parse(body []byte) (tree, error) {
 	d.UseNumber()
 	var t tree
 	if err := d.Decode(&t); err != nil || t == nil {
-		return nil, notJSON(body)
+		return nil, errors.New("it is no JSON object")
 	}
 	return t, nil
 }
