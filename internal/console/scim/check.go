@@ -99,7 +99,7 @@ func (c *Console) filtering(ctx context.Context) (console.Finding, error) {
 	f := console.Finding{Check: "filters", Status: "ok"}
 	var poor []string
 	for _, by := range []string{byEmail, byUserName, byMark} {
-		t, err := c.trusted(ctx, by)
+		t, err := c.trusted(ctx, by, 1, time.Hour)
 		if err != nil {
 			return f, err
 		}

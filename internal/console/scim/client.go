@@ -122,6 +122,9 @@ func (c *Console) reading(ctx context.Context, path string, query url.Values) ([
 			return r.body, nil
 		}
 		again, d := retryable(err, attempt)
+		if query.Has("filter") && errors.As(err, new(*lostError)) {
+			again = false // the service may still be at it
+		}
 		if !again || attempt == attempts {
 			return nil, err
 		}

@@ -3,7 +3,6 @@ package scim
 import (
 	"context"
 	"errors"
-	"math"
 	"net/url"
 	"strconv"
 	"strings"
@@ -34,12 +33,14 @@ const (
 
 // trust says how far filters on an attribute can be relied on.
 type trust struct {
+	// tested tells that the rest is known, but for each.
+	tested bool
 	// exact: who has the value, written as it is, is found, and nobody else.
 	exact bool
 	// folding: the letter case does not matter.
 	folding bool
-	// took is the longest that a service took for a filter.
-	took time.Duration
+	// each is how long the service took for a value that was asked for.
+	each time.Duration
 }
 
 // one reads a User with everything in it.
@@ -104,11 +105,13 @@ func (c *Console) get(ctx context.Context, refs []string, addresses []identity.A
 	c.mu.Unlock()
 	if few && len(addresses) > 0 {
 		for _, by := range []string{byEmail, byUserName} {
-			t, err := c.trusted(ctx, by)
-			if err != nil {
-				return nil, err
+			if few {
+				t, err := c.trusted(ctx, by, len(addresses), x.took)
+				if err != nil {
+					return nil, err
+				}
+				few = t.folding
 			}
-			few = few && t.folding
 		}
 	}
 	if !few {
@@ -128,7 +131,7 @@ func (c *Console) get(ctx context.Context, refs []string, addresses []identity.A
 		}
 	}
 	for _, by := range []string{byEmail, byUserName} {
-		users, ok, err := c.lookUp(ctx, by, texts(addresses), math.MaxInt64)
+		users, ok, err := c.lookUp(ctx, by, texts(addresses), x.took)
 		switch {
 		case err != nil:
 			return nil, err
@@ -230,44 +233,37 @@ func filter(by string, values ...string) string {
 }
 
 // lookUp asks who has one of the values. It is not ok where filters on the attribute
-// cannot be relied on, or all of it would take longer than most.
+// cannot be relied on, or where that would take longer than most: some services go
+// through all users for each value.
 func (c *Console) lookUp(ctx context.Context, by string, values []string, most time.Duration) (found []listed, ok bool, err error) {
-	if len(values) == 0 {
-		return nil, true, nil
-	}
-	t, err := c.trusted(ctx, by)
-	if err != nil || !t.exact {
-		return nil, false, err
-	}
-	var filters []string
 	for len(values) > 0 {
+		t, err := c.trusted(ctx, by, len(values), most)
+		if err != nil || !t.exact || time.Duration(len(values))*t.each > most {
+			return nil, false, err
+		}
 		n := 1
 		for n < len(values) && len(filter(by, values[:n+1]...)) <= longest {
 			n++
 		}
-		filters, values = append(filters, filter(by, values[:n]...)), values[n:]
-	}
-	for i, f := range filters {
-		if time.Duration(len(filters)-i)*t.took > most {
-			return nil, false, nil
-		}
 		begun := time.Now()
-		users, complete, err := c.filtered(ctx, f)
+		users, complete, err := c.filtered(ctx, filter(by, values[:n]...))
 		if err != nil || !complete {
 			return nil, false, err
 		}
-		if took := time.Since(begun); took > t.took {
-			t.took = took
-			c.mu.Lock()
-			c.filters[by] = t
-			c.mu.Unlock()
-		}
+		t.each = time.Since(begun) / time.Duration(n)
+		c.trust(by, t)
 		for i := range users {
 			c.note(users[i].live)
 		}
-		found = append(found, users...)
+		found, values = append(found, users...), values[n:]
 	}
 	return found, true, nil
+}
+
+func (c *Console) trust(by string, t trust) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.filters[by] = t
 }
 
 // filtered asks for the users that a filter selects. It is not complete where the
@@ -275,8 +271,9 @@ func (c *Console) lookUp(ctx context.Context, by string, values []string, most t
 func (c *Console) filtered(ctx context.Context, filter string) (users []listed, complete bool, err error) {
 	users, n, err := c.list(ctx, url.Values{"filter": {filter}, "count": {strconv.Itoa(usualPage)}})
 	var content *contentError
+	var lost *lostError
 	switch s := status(err); {
-	case s == 400 || s == 403 || s == 404 || s == 405 || s == 413 || s == 414 || s == 431 || s == 500 || s == 501, errors.As(err, &content):
+	case s == 400 || s == 403 || s == 404 || s == 405 || s == 413 || s == 414 || s == 431 || s == 500 || s == 501, errors.As(err, &content), errors.As(err, &lost):
 		return nil, false, nil
 	case err != nil:
 		return nil, false, err
@@ -284,22 +281,20 @@ func (c *Console) filtered(ctx context.Context, filter string) (users []listed, 
 	return users, n == len(users), nil
 }
 
-// trusted finds out whether filters on an attribute can be relied on, by an account
-// that is there and by a value that nobody has.
-func (c *Console) trusted(ctx context.Context, by string) (trust, error) {
+// trusted finds out whether filters on an attribute can be relied on for so many values,
+// by an account that is there and by a value that nobody has. Where it is seen that they
+// would take longer than most, the test is left for another time.
+func (c *Console) trusted(ctx context.Context, by string, values int, most time.Duration) (trust, error) {
 	c.mu.Lock()
-	t, tested := c.filters[by]
-	x := c.index
-	c.mu.Unlock()
-	if tested || x == nil {
-		return t, nil
+	t := c.filters[by]
+	var s sample
+	if c.index != nil {
+		s = c.index.sample
 	}
-	c.mu.Lock()
-	s := x.sample
 	c.mu.Unlock()
 	value := map[string]string{byEmail: s.email, byUserName: s.userName, byMark: s.externalID}[by]
-	if value == "" {
-		return trust{}, nil // there is nobody to test it on
+	if t.tested || value == "" { // or there is nobody to test it on
+		return t, nil
 	}
 	const none = "rollcall-nobody@rollcall.invalid"
 	finds := func(want string, values ...string) (bool, error) {
@@ -316,8 +311,16 @@ func (c *Console) trusted(ctx context.Context, by string) (trust, error) {
 		}
 		return found && (want != "" || len(users) == 0), nil
 	}
+	begun := time.Now()
 	var err error
-	if t.exact, err = finds("", none); err == nil && t.exact {
+	if t.exact, err = finds("", none); err != nil {
+		return trust{}, err
+	}
+	t.each = time.Since(begun)
+	if t.exact && time.Duration(values)*t.each > most {
+		return trust{}, nil
+	}
+	if t.exact {
 		t.exact, err = finds(s.ref, none, value)
 	}
 	if err == nil && t.exact {
@@ -326,9 +329,8 @@ func (c *Console) trusted(ctx context.Context, by string) (trust, error) {
 	if err != nil {
 		return trust{}, err
 	}
-	c.mu.Lock()
-	c.filters[by] = t
-	c.mu.Unlock()
+	t.tested = true
+	c.trust(by, t)
 	return t, nil
 }
 
