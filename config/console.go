@@ -163,7 +163,7 @@ func (b *block) rate(name string) float64 {
 }
 
 // ConsoleStarter returns a block to begin with for a kind of console: what is
-// required, and, commented out, what else the kind takes. Given are values of
+// required or usual, and, commented out, what else the kind takes. Given are values of
 // settings, by name or "block.setting": texts, or expressions such as env("NAME"),
 // which hold for all else. Notes are comments above the block.
 func ConsoleStarter(k settings.Kind, given map[string]string, notes []string) string {
@@ -181,6 +181,11 @@ func ConsoleStarter(k settings.Kind, given map[string]string, notes []string) st
 	if k.Name != Local {
 		b.WriteString("  owner = \"hq\" # the name of this configuration, with which accounts are marked as its own\n")
 	}
+	// A block inside may say what is usual otherwise.
+	inner := false
+	for name := range given {
+		inner = inner || strings.Contains(name, ".")
+	}
 	write := func(indent, prefix string, all []settings.Setting) {
 		for i := range all {
 			s := &all[i]
@@ -194,7 +199,7 @@ func ConsoleStarter(k settings.Kind, given map[string]string, notes []string) st
 			if s.Help != "" {
 				line += " # " + s.Help
 			}
-			if !known && !s.Required && !strings.Contains(indent, "#") {
+			if !known && !s.Required && !(s.Usual && !inner) && !strings.Contains(indent, "#") {
 				line = "# " + line
 			}
 			fmt.Fprintf(&b, "%s%s\n", indent, line)

@@ -51,8 +51,9 @@ type Block struct {
 type Setting struct {
 	Name string
 	Type Type
-	// Required settings have to be written.
-	Required bool
+	// Required settings have to be written. Usual ones, which something else may
+	// replace, stand in the block that somebody begins with.
+	Required, Usual bool
 	// Alone is for [Texts] of which one may stand without the brackets of a list.
 	Alone bool
 	// Default is what holds where nothing is written, as the getter of the type
