@@ -271,6 +271,7 @@ console "exec" {
 	if got := ConsoleStarter(exec.Kind.Kind, nil, nil); got != want {
 		t.Errorf("got\n%swant\n%s", got, want)
 	}
+	t.Setenv("SCIM_TOKEN", "secret")
 	for _, k := range testKinds.Consoles {
 		load(t, map[string]string{"a.hcl": small, "console.hcl": strings.Replace(ConsoleStarter(k, nil, nil), `"..."`, `"https://a"`, 1)})
 	}

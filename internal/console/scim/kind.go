@@ -19,7 +19,7 @@ var Kind = console.Kind{
 		Name: "scim", Help: "A service that takes its users by SCIM 2.0 (RFC 7643, RFC 7644).",
 		Settings: []settings.Setting{
 			{Name: "url", Required: true, Check: checkURL, Example: `"https://idp.example.com/scim/v2"`, Help: "the base of the service, below which /Users is"},
-			{Name: "token", Secret: true, Check: secret("token"), Example: `env("SCIM_TOKEN")`, Help: "the bearer token; or a block basic or oauth"},
+			{Name: "token", Usual: true, Secret: true, Check: secret("token"), Example: `env("SCIM_TOKEN")`, Help: "the bearer token; or a block basic or oauth"},
 			{Name: "ca_file", Type: settings.Path, Help: "authorities to trust in place of those of the system, in PEM"},
 			{Name: "client_cert", Type: settings.Path, Help: "a certificate to show to the service, in PEM"},
 			{Name: "client_key", Type: settings.Path, Help: "the key of client_cert, in PEM"},

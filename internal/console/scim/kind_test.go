@@ -244,3 +244,15 @@ func TestSurvey(t *testing.T) {
 		t.Errorf("%q, %v", found.Notes, err)
 	}
 }
+
+// TestStarter: the block that init begins with has one login, be it another one.
+func TestStarter(t *testing.T) {
+	for _, c := range []struct {
+		given map[string]string
+		want  string
+	}{{nil, "\n  token = env(\"SCIM_TOKEN\")"}, {map[string]string{"basic.username": "me"}, "\n  # token = env(\"SCIM_TOKEN\")"}} {
+		if got := config.ConsoleStarter(Kind.Kind, c.given, nil); !strings.Contains(got, c.want) {
+			t.Errorf("%v: %s", c.given, got)
+		}
+	}
+}
