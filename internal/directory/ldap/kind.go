@@ -22,7 +22,7 @@ var ActiveDirectory = directory.Kind{
 		Name:     "active_directory",
 		Settings: append([]settings.Setting{{Name: "site"}}, common(checkLogin)...), Blocks: []settings.Block{ticketLogin},
 		Check: func(v settings.Values) []settings.Problem {
-			problems := check(v)
+			problems := check("directory", v)
 			if !v.Has("bind_dn") && !v.Has("client_cert") && !v.Has("kerberos") {
 				problems = append(problems, settings.Problem{Warning: true, Hint: "set bind_dn and bind_password, or write a kerberos block",
 					Summary: fmt.Sprintf("directory %q has no login, and Active Directory answers no search without one", v.Label())})
@@ -44,9 +44,29 @@ var ActiveDirectory = directory.Kind{
 
 // LDAP are other servers that hold the same.
 var LDAP = directory.Kind{
-	Kind: settings.Kind{Name: "ldap", Username: "uid", Settings: common(checkDN), Blocks: []settings.Block{ticketLogin}, Check: check, Where: where},
+	Kind: settings.Kind{Name: "ldap", Username: "uid", Settings: common(checkDN), Blocks: []settings.Block{ticketLogin}, Where: where,
+		Check: func(v settings.Values) []settings.Problem { return check("directory", v) }},
 	Open: func(v settings.Values) (directory.Source, error) { return New(options(v)), nil },
 }
+
+// Connection are the settings of servers and of the login there, and the blocks, for
+// kinds of consoles. How long a console may be silent is said by its block.
+func Connection() ([]settings.Setting, []settings.Block) {
+	all := slices.DeleteFunc(common(checkDN), func(s settings.Setting) bool { return s.Name == "timeout" })
+	return all, []settings.Block{ticketLogin}
+}
+
+// CheckConnection looks for settings of a connection that do not go together. The
+// noun says what the block is.
+func CheckConnection(noun string, v settings.Values) []settings.Problem { return check(noun, v) }
+
+// ConnectionWhere says where a connection leads; see [settings.Kind].
+func ConnectionWhere(v settings.Values) []string {
+	return append(serverURLs(v), strings.ToLower(v.Text("domain")))
+}
+
+// CheckDN says what is wrong with a distinguished name.
+func CheckDN(text string) settings.Problem { return checkDN(text) }
 
 // common are the settings of both kinds, which differ in who logs in.
 func common(login func(string) settings.Problem) []settings.Setting {
@@ -99,11 +119,18 @@ var ticketLogin = settings.Block{
 
 // options reads the block of a directory.
 func options(v settings.Values) Options {
+	o := ConnectionOptions(v)
+	o.Timeout = v.Duration("timeout")
+	return o
+}
+
+// ConnectionOptions reads the settings of [Connection]; Timeout is not among them.
+func ConnectionOptions(v settings.Values) Options {
 	o := Options{
 		Label: v.Label(), URLs: serverURLs(v), Domain: strings.ToLower(v.Text("domain")),
 		BindDN: v.Text("bind_dn"), Password: v.Secret("bind_password").Reveal,
 		CAFile: v.Path("ca_file"), ClientCert: v.Path("client_cert"), ClientKey: v.Path("client_key"),
-		StartTLS: v.Flag("start_tls"), Timeout: v.Duration("timeout"), PageSize: v.Number("page_size"),
+		StartTLS: v.Flag("start_tls"), PageSize: v.Number("page_size"),
 	}
 	if k, ok := v.Block("kerberos"); ok {
 		o.Kerberos = &Kerberos{
@@ -132,8 +159,9 @@ func where(v settings.Values) []string {
 	return append(serverURLs(v), strings.ToLower(v.Text("domain")), site)
 }
 
-// check looks for settings that do not go together.
-func check(v settings.Values) (problems []settings.Problem) {
+// check looks for settings of a directory, or of what the noun says, that do not go
+// together.
+func check(noun string, v settings.Values) (problems []settings.Problem) {
 	report := func(p settings.Problem, format string, args ...any) {
 		p.Summary = fmt.Sprintf(format, args...)
 		problems = append(problems, p)
@@ -143,9 +171,9 @@ func check(v settings.Values) (problems []settings.Problem) {
 	switch {
 	case !v.Has("urls") && !v.Has("domain"):
 		report(settings.Problem{Hint: `write urls = ["ldaps://dc1.example.com"], or domain = "corp.example.com" to have the servers looked up`},
-			"directory %q has neither %q nor %q", label, "urls", "domain")
+			"%s %q has neither %q nor %q", noun, label, "urls", "domain")
 	case v.Has("urls") && v.Has("domain"):
-		report(settings.Problem{Setting: "domain", Hint: remove}, "directory %q has both %q and %q", label, "urls", "domain")
+		report(settings.Problem{Setting: "domain", Hint: remove}, "%s %q has both %q and %q", noun, label, "urls", "domain")
 	}
 
 	plain := -1
@@ -170,18 +198,18 @@ func check(v settings.Values) (problems []settings.Problem) {
 	}
 	if v.Flag("insecure") {
 		report(settings.Problem{Setting: "insecure", Warning: true, Hint: "use ldaps:// or start_tls = true, with ca_file for a certificate authority of your own"},
-			"directory %q may send its password without encryption", label)
+			"%s %q may send its password without encryption", noun, label)
 	}
 
 	switch {
 	case v.Has("bind_password") && !v.Has("bind_dn"):
-		report(settings.Problem{Setting: "bind_password", Part: settings.Name, Hint: "say with bind_dn whose password it is"}, "directory %q has a password and nobody to log in as", label)
+		report(settings.Problem{Setting: "bind_password", Part: settings.Name, Hint: "say with bind_dn whose password it is"}, "%s %q has a password and nobody to log in as", noun, label)
 	case v.Has("bind_dn") && !v.Has("bind_password"):
-		report(settings.Problem{Setting: "bind_dn", Part: settings.Name, Hint: `write bind_password = env("NAME") or file("path")`}, "directory %q has %q without a password", label, "bind_dn")
+		report(settings.Problem{Setting: "bind_dn", Part: settings.Name, Hint: `write bind_password = env("NAME") or file("path")`}, "%s %q has %q without a password", noun, label, "bind_dn")
 	}
 	for _, pair := range [][2]string{{"client_cert", "client_key"}, {"client_key", "client_cert"}} {
 		if v.Has(pair[0]) && !v.Has(pair[1]) {
-			report(settings.Problem{Setting: pair[0], Hint: "set both, to files in PEM"}, "directory %q sets %q without %q", label, pair[0], pair[1])
+			report(settings.Problem{Setting: pair[0], Hint: "set both, to files in PEM"}, "%s %q sets %q without %q", noun, label, pair[0], pair[1])
 		}
 	}
 
@@ -191,11 +219,11 @@ func check(v settings.Values) (problems []settings.Problem) {
 	}
 	for _, name := range []string{"bind_dn", "bind_password"} {
 		if v.Has(name) {
-			report(settings.Problem{Setting: name, Part: settings.Name, Hint: remove}, "directory %q has both %q and %q", label, "kerberos", name)
+			report(settings.Problem{Setting: name, Part: settings.Name, Hint: remove}, "%s %q has both %q and %q", noun, label, "kerberos", name)
 		}
 	}
 	ticket := func(name, hint, format string, args ...any) {
-		report(settings.Problem{Setting: "kerberos." + name, Part: settings.Name, Hint: hint}, "the Kerberos login of directory %q "+format, append([]any{label}, args...)...)
+		report(settings.Problem{Setting: "kerberos." + name, Part: settings.Name, Hint: hint}, "the Kerberos login of %s %q "+format, append([]any{noun, label}, args...)...)
 	}
 	switch keytab, cache, principal := k.Has("keytab"), k.Has("cache"), k.Has("principal"); {
 	case keytab && cache:

@@ -298,6 +298,9 @@ func (r *reading) attempt(ctx context.Context) (settled bool, err error) {
 		for _, base := range bases {
 			err := r.search(ctx, query{base: base, filter: s.filter, attributes: s.attributes, told: true, puts: true}, o, func() (bool, error) { return r.take(int32(i), o) })
 			if err != nil {
+				if s.name == "" { // nobody has declared it
+					return false, err
+				}
 				return false, within(err, fmt.Sprintf("scope %q", s.name))
 			}
 		}
