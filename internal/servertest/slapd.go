@@ -46,6 +46,10 @@ type SlapdOptions struct {
 	ClientCertificates string
 	// PasswordPolicy adds the overlay and people to it, see [Slapd.Person].
 	PasswordPolicy bool
+	// Schemas are more of those that OpenLDAP comes with, such as "misc".
+	Schemas []string
+	// Database are more lines for the database, in the words of slapd.conf(5).
+	Database []string
 }
 
 // Slapd is an OpenLDAP server with attributes and classes of Active Directory
@@ -108,12 +112,12 @@ func (s *Slapd) conf(dir string, o SlapdOptions) string {
 	}
 	var b strings.Builder
 	line := func(format string, args ...any) { fmt.Fprintf(&b, format+"\n", args...) }
-	for _, schema := range []string{"core", "cosine", "inetorgperson"} {
+	for _, schema := range append([]string{"core", "cosine", "inetorgperson"}, o.Schemas...) {
 		line("include /etc/ldap/schema/%s.schema", schema)
 	}
 	line("include %s/ad.schema", dir)
 	line("modulepath /usr/lib/ldap")
-	for _, module := range []string{"back_mdb", "syncprov", "ppolicy"} {
+	for _, module := range []string{"back_mdb", "syncprov", "ppolicy", "unique"} {
 		line("moduleload %s", module)
 	}
 	line("pidfile %s/pid", dir)
@@ -152,6 +156,9 @@ func (s *Slapd) conf(dir string, o SlapdOptions) string {
 		line("overlay ppolicy")
 		line(`ppolicy_default "cn=policy,%s"`, Base)
 		line("ppolicy_use_lockout")
+	}
+	for _, more := range o.Database {
+		line("%s", more)
 	}
 	return b.String()
 }

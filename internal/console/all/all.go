@@ -5,6 +5,7 @@ package all
 import (
 	"github.com/rollcall-cli/rollcall/internal/console"
 	"github.com/rollcall-cli/rollcall/internal/console/exec"
+	"github.com/rollcall-cli/rollcall/internal/console/ldap"
 	"github.com/rollcall-cli/rollcall/internal/console/local"
 	"github.com/rollcall-cli/rollcall/internal/console/scim"
 	"github.com/rollcall-cli/rollcall/internal/settings"

@@ -1,0 +1,163 @@
+package ldap
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/rollcall-cli/rollcall/internal/identity"
+)
+
+// edit is what becomes of the values of an attribute.
+type edit struct {
+	attribute   string
+	gone, fresh []string
+}
+
+// edits make an entry that of an account.
+type edits struct{ all []edit }
+
+// set makes values of an attribute what is wanted. Those that the server takes for
+// equal stay as they are written.
+func (x *edits) set(e *entry, attribute string, wanted []string, equal func(a, b string) bool) {
+	var d edit
+	now := e.get(attribute)
+	lacks := func(all []string, v string) bool {
+		return !slices.ContainsFunc(all, func(other string) bool { return equal(v, other) })
+	}
+	for _, v := range now {
+		if lacks(wanted, v) && !e.inRDN(attribute, v) {
+			d.gone = append(d.gone, v)
+		}
+	}
+	for _, v := range wanted {
+		if lacks(now, v) {
+			d.fresh = append(d.fresh, v)
+		}
+	}
+	if len(d.gone)+len(d.fresh) > 0 {
+		d.attribute = attribute
+		x.all = append(x.all, d)
+	}
+}
+
+func exact(a, b string) bool { return a == b }
+
+// touches reports whether values of an attribute change.
+func (x *edits) touches(attribute string) bool {
+	return slices.ContainsFunc(x.all, func(e edit) bool { return identity.AttributeName(e.attribute) == identity.AttributeName(attribute) })
+}
+
+// added returns the addresses that an entry gets which it had in none of the
+// attributes, sorted.
+func (x *edits) added(attributes ...string) (fresh []identity.Address) {
+	var had []string
+	for _, e := range x.all {
+		if slices.Contains(attributes, e.attribute) {
+			had = append(had, e.gone...)
+		}
+	}
+	for _, e := range x.all {
+		if !slices.Contains(attributes, e.attribute) {
+			continue
+		}
+		for _, v := range e.fresh {
+			if a, err := identity.ParseAddress(v); err == nil && !slices.ContainsFunc(had, func(h string) bool { return strings.EqualFold(h, v) }) {
+				fresh = append(fresh, a)
+			}
+		}
+	}
+	slices.SortFunc(fresh, identity.Address.Compare)
+	return slices.Compact(fresh)
+}
+
+// edits returns what makes an entry that of the account. What is so already is not
+// among it, and the classes are touched where the account cannot be held without.
+func (t *tree) edits(e *entry, want *identity.Live, s *schema) *edits {
+	x := &edits{}
+	var served []string // the values of the attribute of aliases
+	if want.Status == identity.Active && !want.Primary.IsZero() {
+		served = append(served, want.Primary.String())
+	}
+	for _, a := range want.Aliases {
+		served = append(served, a.String())
+	}
+	var primary []string
+	if !want.Primary.IsZero() {
+		primary = []string{want.Primary.String()}
+	}
+	x.set(e, t.primary, primary, strings.EqualFold)
+	x.set(e, t.alias, served, strings.EqualFold)
+	t.setOwner(x, e, want.Mark)
+	x.set(e, t.username, list(want.Username), exact)
+	for _, m := range t.attributes {
+		x.set(e, m.attribute, list(identity.Lookup(want.Attributes, m.name)), exact)
+	}
+	if t.typeOf(e) != want.Type || x.touches(t.alias) || x.touches(t.owner) {
+		t.setClasses(x, e, want.Type, s)
+	}
+	return x
+}
+
+// list is a value as a list; "" is none.
+func list(value string) []string {
+	if value == "" {
+		return nil
+	}
+	return []string{value}
+}
+
+// setOwner writes the mark. Other values of its attribute stay.
+func (t *tree) setOwner(x *edits, e *entry, mark identity.Mark) {
+	var values []string
+	for _, v := range e.get(t.owner) {
+		if m, ok := parseMark(v); !ok || m == mark {
+			values = append(values, v)
+		}
+	}
+	if !mark.IsZero() && !slices.Contains(t.marks(e), mark) {
+		values = append(values, formatMark(mark))
+	}
+	x.set(e, t.owner, values, exact)
+}
+
+func (t *tree) typeOf(e *entry) identity.Type {
+	if len(t.listed) > 0 && len(without(t.listed, e.get("objectClass"))) == 0 {
+		return identity.List
+	}
+	return identity.User
+}
+
+// setClasses adds those of the type that are missing, and takes away those that the
+// other type alone has. An entry that has the type stays what it is by its structural
+// class, which somebody else may have given it.
+func (t *tree) setClasses(x *edits, e *entry, typ identity.Type, s *schema) {
+	classes, others := t.users, t.listed
+	if typ == identity.List {
+		classes, others = t.lists, t.used
+	}
+	var values []string
+	for _, v := range e.get("objectClass") {
+		if len(without([]string{v}, others)) > 0 {
+			values = append(values, v)
+		}
+	}
+	missing := without(classes, values)
+	if len(values) > 0 && t.typeOf(e) == typ {
+		missing = without(missing, s.structural(missing))
+	}
+	x.set(e, "objectClass", append(values, missing...), strings.EqualFold)
+}
+
+// fill gives a new entry its name in those attributes that its classes demand and the
+// account does not have, such as sn.
+func (t *tree) fill(x *edits, e *entry, s *schema, typ identity.Type) {
+	classes := t.users
+	if typ == identity.List {
+		classes = t.lists
+	}
+	for _, must := range s.musts(classes) {
+		if len(e.get(must)) == 0 && !x.touches(must) {
+			x.all = append(x.all, edit{attribute: must, fresh: []string{e.one(t.name)}})
+		}
+	}
+}

@@ -1,0 +1,186 @@
+package ldap
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"unicode/utf8"
+
+	goldap "github.com/go-ldap/ldap/v3"
+
+	"github.com/rollcall-cli/rollcall/internal/directory"
+	"github.com/rollcall-cli/rollcall/internal/identity"
+)
+
+// entry is an entry as the server has it.
+type entry struct {
+	dn     string
+	values map[string][]string // by [identity.AttributeName]
+}
+
+func (e *entry) get(attribute string) []string { return e.values[identity.AttributeName(attribute)] }
+
+// one returns the only value of an attribute that has one at most.
+func (e *entry) one(attribute string) string {
+	if all := e.get(attribute); len(all) > 0 {
+		return all[0]
+	}
+	return ""
+}
+
+// inRDN reports whether a value stands in the entry's own name, so that it cannot be
+// deleted.
+func (e *entry) inRDN(attribute, value string) bool {
+	dn, err := goldap.ParseDN(e.dn)
+	if err != nil || len(dn.RDNs) == 0 {
+		return false
+	}
+	return slices.ContainsFunc(dn.RDNs[0].Attributes, func(a *goldap.AttributeTypeAndValue) bool {
+		return identity.AttributeName(a.Type) == identity.AttributeName(attribute) && strings.EqualFold(a.Value, value)
+	})
+}
+
+// text returns the value of an attribute of which an account has one: of several,
+// one that is not in the name, for that one is kept when another is written.
+func (e *entry) text(attribute string) string {
+	all := slices.Sorted(slices.Values(e.get(attribute)))
+	if free := slices.DeleteFunc(slices.Clone(all), func(v string) bool { return e.inRDN(attribute, v) }); len(free) > 0 {
+		return free[0]
+	}
+	if len(all) > 0 {
+		return all[0]
+	}
+	return ""
+}
+
+// ofObject copies an entry that a read gives. Values with options, as in
+// "displayName;lang-de", are others.
+func (t *tree) ofObject(o directory.Object) entry {
+	e := entry{o.DN(), map[string][]string{}}
+	for _, name := range t.asked() {
+		key := identity.AttributeName(name)
+		var values []string
+		for i, v := range o.Values(key) {
+			if o.Options(key, i) == "" {
+				values = append(values, string(v))
+			}
+		}
+		e.values[key] = values
+	}
+	return e
+}
+
+func ofResult(r *goldap.Entry) entry {
+	e := entry{r.DN, map[string][]string{}}
+	for _, a := range r.Attributes {
+		if !strings.Contains(a.Name, ";") {
+			key := identity.AttributeName(a.Name)
+			e.values[key] = append(e.values[key], a.Values...)
+		}
+	}
+	return e
+}
+
+// within reports whether an entry is below a DN, or is it.
+func (e *entry) within(base string) bool {
+	dn, err := identity.ParseDN(e.dn)
+	if err != nil {
+		return false
+	}
+	above, err := identity.ParseDN(base)
+	return err == nil && dn.Within(above)
+}
+
+// addresses reads those of an attribute: the values by address, and those that are
+// none.
+func (e *entry) addresses(attribute string) (all map[identity.Address]string, broken []string) {
+	all = map[identity.Address]string{}
+	for _, v := range e.get(attribute) {
+		if a, err := identity.ParseAddress(v); err == nil {
+			all[a] = v
+		} else {
+			broken = append(broken, v)
+		}
+	}
+	return all, broken
+}
+
+// marks returns those of an entry.
+func (t *tree) marks(e *entry) (all []identity.Mark) {
+	for _, v := range e.get(t.owner) {
+		if m, ok := parseMark(v); ok {
+			all = append(all, m)
+		}
+	}
+	return all
+}
+
+// live returns the account that an entry is, and whether it is one: it has an address
+// or a mark.
+func (t *tree) live(e *entry) (l identity.Live, is bool) {
+	odd := func(format string, args ...any) {
+		if l.Odd == "" {
+			l.Odd = fmt.Sprintf(format, args...)
+		}
+	}
+	primaries, broken := e.addresses(t.primary)
+	aliases, brokenAliases := e.addresses(t.alias)
+	marks := t.marks(e)
+	if len(e.get(t.primary))+len(e.get(t.alias))+len(marks) == 0 {
+		return l, false
+	}
+	l.Ref, l.Rev = e.one(t.ref), e.one(entryCSN)
+	for a := range primaries {
+		if l.Primary.IsZero() || a.Compare(l.Primary) < 0 {
+			l.Primary = a
+		}
+	}
+	if n := len(e.get(t.primary)); n > 1 {
+		odd("it has %d values of %s, of which one can be the primary", n, t.primary)
+		for a := range primaries {
+			aliases[a] = ""
+		}
+	}
+	for _, v := range broken {
+		odd("%s is %q, which is no address", t.primary, v)
+	}
+	for _, v := range brokenAliases {
+		odd("%s has %q, which is no address", t.alias, v)
+	}
+	_, served := aliases[l.Primary]
+	for a := range aliases {
+		if a != l.Primary {
+			l.Aliases = append(l.Aliases, a)
+		}
+	}
+	slices.SortFunc(l.Aliases, identity.Address.Compare)
+	switch values := e.get(t.owner); {
+	case len(marks) > 1:
+		odd("it has the marks of %d owners in %s", len(marks), t.owner)
+	case len(marks) == 1:
+		l.Mark = marks[0]
+	case len(values) > 0 && t.singleOwner:
+		odd("%s is %q, in whose place no mark can be written; name another owner_attribute", t.owner, values[0])
+	}
+	if len(marks) > 0 && !served || len(marks) == 0 && e.within(t.inactive) {
+		l.Status = identity.Inactive
+	}
+	if len(t.listed) > 0 && len(without(t.listed, e.get("objectClass"))) == 0 {
+		l.Type = identity.List
+	}
+	text := func(attribute string) string {
+		v := e.text(attribute)
+		if !utf8.ValidString(v) {
+			odd("%s is not UTF-8", attribute)
+			return ""
+		}
+		return v
+	}
+	l.Username = text(t.username)
+	for _, m := range t.attributes {
+		if v := text(m.attribute); v != "" {
+			l.Attributes = append(l.Attributes, identity.Attribute{Name: m.name, Value: v})
+		}
+	}
+	return l, true
+}

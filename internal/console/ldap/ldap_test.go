@@ -1,0 +1,100 @@
+package ldap
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/rollcall-cli/rollcall/config"
+	"github.com/rollcall-cli/rollcall/internal/console"
+	"github.com/rollcall-cli/rollcall/internal/console/suite"
+	"github.com/rollcall-cli/rollcall/internal/console/suite/worlds"
+	"github.com/rollcall-cli/rollcall/internal/directory/ldif"
+	"github.com/rollcall-cli/rollcall/internal/settings"
+)
+
+// block reads the inside of a console block.
+func block(t *testing.T, inside string) (settings.Values, config.Diagnostics) {
+	t.Helper()
+	text := fmt.Sprintf("console \"tree\" {\n  kind = \"ldap\"\n  owner = \"hq\"\n%s\n}\n", inside) + `
+domain "example.com" {}
+directory "corp" {
+  kind = "ldif"
+  path = "corp.ldif"
+}
+scope "staff" {
+  directory = directory.corp
+  base_dn   = "DC=example,DC=com"
+}
+`
+	c, diags := config.Check(t.TempDir(), "rollcall.hcl", []byte(text), time.Now(), config.Kinds{Directories: []settings.Kind{ldif.Kind.Kind}, Consoles: []settings.Kind{Kind.Kind}})
+	if c == nil || c.Console == nil {
+		t.Fatalf("%v\n%s", diags, text)
+	}
+	return c.Console.Settings, diags
+}
+
+// open opens a console as a configuration with that owner does.
+func open(t *testing.T, inside, owner string) (*Console, error) {
+	t.Helper()
+	values, _ := block(t, inside)
+	target, err := Kind.Open(t.Context(), opening(values, owner))
+	if err != nil {
+		return nil, err
+	}
+	t.Cleanup(func() { target.Close() })
+	return target.(*Console), nil
+}
+
+func opening(values settings.Values, owner string) console.Opening {
+	return console.Opening{Label: "tree", Settings: values, Owner: owner, Domains: []string{"example.com"}, Timeout: 20 * time.Second, Concurrency: 1}
+}
+
+// cases returns a number of cases, which is greater where time does not matter.
+func cases(few, many int) int {
+	if os.Getenv("ROLLCALL_ATTACK") != "" {
+		return many
+	}
+	return few
+}
+
+// conforms runs the suite, which skips no checks but those that do not apply to any
+// tree, and those named.
+func conforms(t *testing.T, w *worlds.World, skipped string) {
+	t.Helper()
+	w.Add("somebody@example.com", "someone@example.com")
+	values, _ := block(t, w.Block)
+	var left []string
+	_, err := suite.Run(t.Context(), suite.Subject{
+		Open:  func(ctx context.Context, owner string) (console.Target, error) { return Kind.Open(ctx, opening(values, owner)) },
+		Owner: "hq", Domain: "example.com", Many: cases(120, 10_000),
+	}, func(r suite.Result) {
+		switch r.Outcome {
+		case suite.Failed:
+			t.Errorf("%s failed: %s\n    %s", r.Check, r.Asks, r.Why)
+		case suite.Skipped:
+			left = append(left, r.Check)
+		}
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := strings.Join(left, " "); got != skipped {
+		t.Errorf("skipped: %s\nwant:    %s", got, skipped)
+	}
+}
+
+const never = "dry_run hello unknown_type unknown_fields absent_and_null lines cancel bye end_of_input killed throttled"
+
+func TestOpenLDAP(t *testing.T) {
+	t.Parallel()
+	conforms(t, worlds.OpenLDAP.Serve(t)(t), "dn_change "+never)
+}
+
+func Test389(t *testing.T) {
+	t.Parallel()
+	conforms(t, worlds.DS389.Serve(t)(t), "dn_change stale_rev "+never)
+}

@@ -1,0 +1,90 @@
+package servertest
+
+import (
+	"fmt"
+	"strings"
+	"sync/atomic"
+
+	"github.com/go-ldap/ldap/v3"
+)
+
+// MailTree is a server with trees of mail recipients, as gateways query them.
+type MailTree struct {
+	*Server
+	// URL and LDAPS are those of the server, CAFile is the certificate of the authority
+	// that has certified it.
+	URL, LDAPS, CAFile string
+	// Writer may change what is below the trees, Reader may read it.
+	Writer, WriterPassword, Reader, ReaderPassword string
+	// Alias is the attribute that holds all addresses of an account, Classes are those
+	// of a user.
+	Alias   string
+	Classes []string
+
+	connect func(t T) *ldap.Conn
+	next    atomic.Int32
+}
+
+// mostTrees is how many trees a server has.
+const mostTrees = 100
+
+// NewMailTree starts an OpenLDAP server with the class inetLocalMailRecipient, in
+// whose trees the values of mail and mailLocalAddress are unique (slapo-unique).
+func NewMailTree(t T) *MailTree {
+	t.Helper()
+	writer := "cn=writer," + Base
+	var ldif strings.Builder
+	fmt.Fprintf(&ldif, "dn: %s\nobjectClass: organizationalRole\nobjectClass: simpleSecurityObject\nuserPassword: %s\n\n", writer, Password)
+	database := []string{fmt.Sprintf("limits dn.exact=%q size.soft=500 size.hard=500 size.pr=1000 size.prtotal=unlimited", writer), "index mailLocalAddress,employeeNumber eq", "overlay unique"}
+	for n := range mostTrees {
+		fmt.Fprintf(&ldif, "dn: %s\nobjectClass: organizationalUnit\n\n", treeName(n))
+		database = append(database, fmt.Sprintf("unique_uri ldap:///%s?mail,mailLocalAddress?sub", treeName(n)))
+	}
+	access := []string{"to attrs=userPassword by * auth"}
+	access = append(access, fmt.Sprintf("to dn.subtree=%q by dn.exact=%q write by * read", Base, writer))
+	s := NewSlapd(t, SlapdOptions{LDIF: strings.NewReader(ldif.String()), Schemas: []string{"misc"}, Database: database, Access: access})
+	return &MailTree{
+		Server: s.Server, URL: s.URL, LDAPS: s.LDAPS, CAFile: s.CA.File, Writer: writer, WriterPassword: Password, Reader: s.Reader, ReaderPassword: Password,
+		Alias: "mailLocalAddress", Classes: []string{"inetOrgPerson", "inetLocalMailRecipient"}, connect: s.Connect,
+	}
+}
+
+// NewMailTree389 starts a 389 Directory Server, whose schema has mailRecipient and
+// mailAlternateAddress in place of the names of [NewMailTree], and which does not keep
+// their values unique.
+func NewMailTree389(t T) *MailTree {
+	t.Helper()
+	x := NewDS389(t)
+	c := x.Connect(t)
+	m := &MailTree{
+		Server: x.Server, URL: x.URL, LDAPS: x.LDAPS, CAFile: x.CAFile, Writer: "cn=writer," + Base, WriterPassword: x.AdminPassword, Reader: "cn=reader," + Base, ReaderPassword: x.AdminPassword,
+		Alias: "mailAlternateAddress", Classes: []string{"inetOrgPerson", "mailRecipient"}, connect: x.Connect,
+	}
+	for _, dn := range []string{m.Writer, m.Reader} {
+		account := ldap.NewAddRequest(dn, nil)
+		account.Attribute("objectClass", []string{"applicationProcess", "simpleSecurityObject"})
+		account.Attribute("userPassword", []string{x.AdminPassword})
+		must(t, c.Add(account))
+	}
+	rights := ldap.NewModifyRequest(Base, nil)
+	rights.Add("aci", []string{
+		fmt.Sprintf(`(targetattr="*")(version 3.0; acl "read"; allow (read, search, compare)(userdn="ldap:///%s");)`, m.Reader),
+		fmt.Sprintf(`(targetattr="*")(version 3.0; acl "write"; allow (all)(userdn="ldap:///%s");)`, m.Writer),
+		fmt.Sprintf(`(target_from="ldap:///%[1]s")(target_to="ldap:///%[1]s")(version 3.0; acl "move"; allow (moddn)(userdn="ldap:///%[2]s");)`, Base, m.Writer),
+	})
+	must(t, c.Modify(rights))
+	for n := range mostTrees {
+		unit := ldap.NewAddRequest(treeName(n), nil)
+		unit.Attribute("objectClass", []string{"organizationalUnit"})
+		must(t, c.Add(unit))
+	}
+	return m
+}
+
+func treeName(n int) string { return fmt.Sprintf("ou=recipients%d,%s", n, Base) }
+
+// Tree returns the name of a tree that nobody has used.
+func (m *MailTree) Tree() string { return treeName(int(m.next.Add(1) - 1)) }
+
+// Connect returns a connection of the admin, which ends with the test.
+func (m *MailTree) Connect(t T) *ldap.Conn { return m.connect(t) }
