@@ -25,7 +25,7 @@ type MailTree struct {
 	next    atomic.Int32
 }
 
-// mostTrees is how many trees a server has.
+// mostTrees is how many trees a server can have.
 const mostTrees = 100
 
 // NewMailTree starts an OpenLDAP server with the class inetLocalMailRecipient, in
@@ -37,7 +37,6 @@ func NewMailTree(t T) *MailTree {
 	fmt.Fprintf(&ldif, "dn: %s\nobjectClass: organizationalRole\nobjectClass: simpleSecurityObject\nuserPassword: %s\n\n", writer, Password)
 	database := []string{fmt.Sprintf("limits dn.exact=%q size.soft=500 size.hard=500 size.pr=1000 size.prtotal=unlimited", writer), "index mailLocalAddress,employeeNumber eq", "overlay unique"}
 	for n := range mostTrees {
-		fmt.Fprintf(&ldif, "dn: %s\nobjectClass: organizationalUnit\n\n", treeName(n))
 		database = append(database, fmt.Sprintf("unique_uri ldap:///%s?mail,mailLocalAddress?sub", treeName(n)))
 	}
 	access := []string{"to attrs=userPassword by * auth"}
@@ -60,6 +59,12 @@ func NewMailTree389(t T) *MailTree {
 		Server: x.Server, URL: x.URL, LDAPS: x.LDAPS, CAFile: x.CAFile, Writer: "cn=writer," + Base, WriterPassword: x.AdminPassword, Reader: "cn=reader," + Base, ReaderPassword: x.AdminPassword,
 		Alias: "mailAlternateAddress", Classes: []string{"inetOrgPerson", "mailRecipient"}, connect: x.Connect,
 	}
+	// A plugin takes nothing but ASCII in uid, and a slow hash is for others.
+	for _, change := range [][3]string{{"cn=config", "passwordStorageScheme", "CLEAR"}, {"cn=config", "nsslapd-dynamic-plugins", "on"}, {"cn=7-bit check,cn=plugins,cn=config", "nsslapd-pluginEnabled", "off"}} {
+		request := ldap.NewModifyRequest(change[0], nil)
+		request.Replace(change[1], []string{change[2]})
+		must(t, c.Modify(request))
+	}
 	for _, dn := range []string{m.Writer, m.Reader} {
 		account := ldap.NewAddRequest(dn, nil)
 		account.Attribute("objectClass", []string{"applicationProcess", "simpleSecurityObject"})
@@ -73,18 +78,23 @@ func NewMailTree389(t T) *MailTree {
 		fmt.Sprintf(`(target_from="ldap:///%[1]s")(target_to="ldap:///%[1]s")(version 3.0; acl "move"; allow (moddn)(userdn="ldap:///%[2]s");)`, Base, m.Writer),
 	})
 	must(t, c.Modify(rights))
-	for n := range mostTrees {
-		unit := ldap.NewAddRequest(treeName(n), nil)
-		unit.Attribute("objectClass", []string{"organizationalUnit"})
-		must(t, c.Add(unit))
-	}
 	return m
 }
 
 func treeName(n int) string { return fmt.Sprintf("ou=recipients%d,%s", n, Base) }
 
-// Tree returns the name of a tree that nobody has used.
-func (m *MailTree) Tree() string { return treeName(int(m.next.Add(1) - 1)) }
+// Tree makes a tree, and returns its name.
+func (m *MailTree) Tree(t T) string {
+	t.Helper()
+	n := int(m.next.Add(1) - 1)
+	if n >= mostTrees {
+		t.Fatalf("a server has %d trees", mostTrees)
+	}
+	unit := ldap.NewAddRequest(treeName(n), nil)
+	unit.Attribute("objectClass", []string{"organizationalUnit"})
+	must(t, m.connect(t).Add(unit))
+	return treeName(n)
+}
 
 // Connect returns a connection of the admin, which ends with the test.
 func (m *MailTree) Connect(t T) *ldap.Conn { return m.connect(t) }

@@ -173,15 +173,16 @@ func (ch *change) byRef(ref string) (*entry, error) {
 }
 
 // unchanged asserts that an entry is what was seen (RFC 4528); nothing where the
-// server cannot.
+// server cannot. OpenLDAP asks the assertion of the base of its rule for unique values,
+// too, so that it holds of every other entry.
 func (ch *change) unchanged(e *entry) []goldap.Control {
 	rev := e.one(entryCSN)
 	if !ch.asserts || rev == "" {
 		return nil
 	}
-	filter, err := goldap.CompileFilter("(" + entryCSN + "=" + goldap.EscapeFilter(rev) + ")")
+	filter, err := goldap.CompileFilter(fmt.Sprintf("(|(!(%s=%s))(%s=%s))", ch.tree.ref, goldap.EscapeFilter(e.one(ch.tree.ref)), entryCSN, goldap.EscapeFilter(rev)))
 	if err != nil {
-		panic(err) // its value is escaped
+		panic(err) // its values are escaped
 	}
 	return []goldap.Control{goldap.NewControlString(assertion, true, string(filter.Bytes()))}
 }

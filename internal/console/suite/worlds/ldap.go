@@ -24,7 +24,7 @@ var (
 
 func serveTree(m *servertest.MailTree, names string) func(*testing.T) *World {
 	return func(t *testing.T) *World {
-		base := m.Tree()
+		base := m.Tree(t)
 		block := func(user, password string, trusting bool) string {
 			text := fmt.Sprintf("  urls = [%q]\n  bind_dn = %q\n  bind_password = %q\n  base_dn = %q\n%s", m.LDAPS, user, password, base, names)
 			if trusting {
