@@ -13,6 +13,7 @@ import (
 	"github.com/rollcall-cli/rollcall/internal/console/suite"
 	"github.com/rollcall-cli/rollcall/internal/console/suite/worlds"
 	"github.com/rollcall-cli/rollcall/internal/directory/ldif"
+	"github.com/rollcall-cli/rollcall/internal/servertest"
 	"github.com/rollcall-cli/rollcall/internal/settings"
 )
 
@@ -69,7 +70,9 @@ func conforms(t *testing.T, w *worlds.World, many int, skipped string) {
 	values, _ := block(t, w.Block)
 	var left []string
 	_, err := suite.Run(t.Context(), suite.Subject{
-		Open:  func(ctx context.Context, owner string) (console.Target, error) { return Kind.Open(ctx, opening(values, owner)) },
+		Open: func(ctx context.Context, owner string) (console.Target, error) {
+			return Kind.Open(ctx, opening(values, owner))
+		},
 		Owner: "hq", Domain: "example.com", Many: cases(many, 10_000),
 	}, func(r suite.Result) {
 		switch r.Outcome {
@@ -91,10 +94,14 @@ const never = "dry_run hello unknown_type unknown_fields absent_and_null lines c
 
 func TestOpenLDAP(t *testing.T) {
 	t.Parallel()
-	conforms(t, worlds.OpenLDAP.Serve(t)(t), 120, "dn_change "+never)
+	m := servertest.NewMailTree(t)
+	conforms(t, worlds.Trees(m)(t), 120, "dn_change "+never)
+	pitfalls(t, m)
 }
 
 func Test389(t *testing.T) {
 	t.Parallel()
-	conforms(t, worlds.DS389.Serve(t)(t), 30, "dn_change stale_rev "+never)
+	m := servertest.NewMailTree389(t)
+	conforms(t, worlds.Trees(m)(t), 30, "dn_change stale_rev "+never)
+	pitfalls(t, m)
 }

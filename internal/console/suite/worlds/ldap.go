@@ -12,17 +12,22 @@ import (
 
 // The trees on LDAP servers.
 var (
-	OpenLDAP = Subject{Name: "OpenLDAP", Kind: "ldap", Serve: func(t *testing.T) func(*testing.T) *World { return serveTree(servertest.NewMailTree(t), "") }}
-	DS389    = Subject{Name: "389 Directory Server", Kind: "ldap", Serve: func(t *testing.T) func(*testing.T) *World {
-		return serveTree(servertest.NewMailTree389(t), `
-  alias_attribute = "mailAlternateAddress"
-  user_classes    = ["inetOrgPerson", "mailRecipient"]
-  list_classes    = ["inetOrgPerson", "mailRecipient", "mailGroup"]
-`)
-	}}
+	OpenLDAP = Subject{Name: "OpenLDAP", Kind: "ldap", Serve: func(t *testing.T) func(*testing.T) *World { return Trees(servertest.NewMailTree(t)) }}
+	DS389    = Subject{Name: "389 Directory Server", Kind: "ldap", Serve: func(t *testing.T) func(*testing.T) *World { return Trees(servertest.NewMailTree389(t)) }}
 )
 
-func serveTree(m *servertest.MailTree, names string) func(*testing.T) *World {
+// names389 are those that the schema of 389 Directory Server has.
+const names389 = `  alias_attribute = "mailAlternateAddress"
+  user_classes    = ["inetOrgPerson", "mailRecipient"]
+  list_classes    = ["inetOrgPerson", "mailRecipient", "mailGroup"]
+`
+
+// Trees returns what makes a console of a tree on a server.
+func Trees(m *servertest.MailTree) func(*testing.T) *World {
+	names := ""
+	if m.Alias == "mailAlternateAddress" {
+		names = names389
+	}
 	return func(t *testing.T) *World {
 		base := m.Tree(t)
 		block := func(user, password string, trusting bool) string {
