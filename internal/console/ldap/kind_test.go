@@ -52,7 +52,7 @@ func TestSettings(t *testing.T) {
 		t.Error(got)
 	}
 	where := Kind.Where(v)
-	if got := strings.Join(where, " "); got != "ldaps://ldap.example.com  ou=recipients,dc=example,dc=com" {
+	if got := strings.Join(where, " "); got != "ldaps://ldap.example.com ou=recipients,dc=example,dc=com" {
 		t.Errorf("a saved plan is bound to %q", got)
 	}
 }
@@ -66,7 +66,7 @@ func TestProblems(t *testing.T) {
 		says    string
 	}{
 		{nil, "", ""},
-		{map[string]any{"urls": nil}, "", `console "tree" has neither "urls" nor "domain"`},
+		{map[string]any{"client_cert": "cert.pem"}, "client_cert", `console "tree" sets "client_cert" without "client_key"`},
 		{map[string]any{"urls": []string{"ldap://ldap.example.com"}}, "urls", "the password would pass over %s without encryption"},
 		{map[string]any{"bind_dn": nil, "bind_password": nil}, "", `console "tree" has no login, and nobody may write without one`},
 		{map[string]any{"inactive_dn": "ou=inactive,dc=example,dc=com"}, "inactive_dn", "inactive accounts would be outside of base_dn"},

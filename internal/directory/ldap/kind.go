@@ -50,9 +50,24 @@ var LDAP = directory.Kind{
 }
 
 // Connection are the settings of servers and of the login there, and the blocks, for
-// kinds of consoles. How long a console may be silent is said by its block.
-func Connection() ([]settings.Setting, []settings.Block) {
-	all := slices.DeleteFunc(common(checkDN), func(s settings.Setting) bool { return s.Name == "timeout" })
+// kinds of consoles. Servers are named, since not every one that DNS knows may be
+// written, and how long a console may be silent is said by its block.
+func Connection() (all []settings.Setting, blocks []settings.Block) {
+	for _, s := range common(checkDN) {
+		switch s.Name {
+		case "domain", "timeout":
+			continue
+		case "urls":
+			s.Required, s.Example, s.Help = true, `["ldaps://ldap.example.com"]`, "the servers, tried in order"
+		case "bind_dn":
+			s.Example, s.Help = `"cn=rollcall,dc=example,dc=com"`, "who logs in"
+		case "bind_password":
+			s.Example = `env("LDAP_PASSWORD")`
+		case "page_size":
+			s.Example = "1000"
+		}
+		all = append(all, s)
+	}
 	return all, []settings.Block{ticketLogin}
 }
 
@@ -61,9 +76,7 @@ func Connection() ([]settings.Setting, []settings.Block) {
 func CheckConnection(noun string, v settings.Values) []settings.Problem { return check(noun, v) }
 
 // ConnectionWhere says where a connection leads; see [settings.Kind].
-func ConnectionWhere(v settings.Values) []string {
-	return append(serverURLs(v), strings.ToLower(v.Text("domain")))
-}
+func ConnectionWhere(v settings.Values) []string { return serverURLs(v) }
 
 // CheckDN says what is wrong with a distinguished name.
 func CheckDN(text string) settings.Problem { return checkDN(text) }
@@ -120,14 +133,14 @@ var ticketLogin = settings.Block{
 // options reads the block of a directory.
 func options(v settings.Values) Options {
 	o := ConnectionOptions(v)
-	o.Timeout = v.Duration("timeout")
+	o.Domain, o.Timeout = strings.ToLower(v.Text("domain")), v.Duration("timeout")
 	return o
 }
 
 // ConnectionOptions reads the settings of [Connection]; Timeout is not among them.
 func ConnectionOptions(v settings.Values) Options {
 	o := Options{
-		Label: v.Label(), URLs: serverURLs(v), Domain: strings.ToLower(v.Text("domain")),
+		Label: v.Label(), URLs: serverURLs(v),
 		BindDN: v.Text("bind_dn"), Password: v.Secret("bind_password").Reveal,
 		CAFile: v.Path("ca_file"), ClientCert: v.Path("client_cert"), ClientKey: v.Path("client_key"),
 		StartTLS: v.Flag("start_tls"), PageSize: v.Number("page_size"),
@@ -169,11 +182,12 @@ func check(noun string, v settings.Values) (problems []settings.Problem) {
 	const remove = "remove one of them"
 	label := v.Label()
 	switch {
+	case noun != "directory": // whose servers are named
 	case !v.Has("urls") && !v.Has("domain"):
 		report(settings.Problem{Hint: `write urls = ["ldaps://dc1.example.com"], or domain = "corp.example.com" to have the servers looked up`},
-			"%s %q has neither %q nor %q", noun, label, "urls", "domain")
+			"directory %q has neither %q nor %q", label, "urls", "domain")
 	case v.Has("urls") && v.Has("domain"):
-		report(settings.Problem{Setting: "domain", Hint: remove}, "%s %q has both %q and %q", noun, label, "urls", "domain")
+		report(settings.Problem{Setting: "domain", Hint: remove}, "directory %q has both %q and %q", label, "urls", "domain")
 	}
 
 	plain := -1
