@@ -12,8 +12,8 @@ import (
 
 // The trees on LDAP servers.
 var (
-	OpenLDAP = Subject{Name: "OpenLDAP", Kind: "ldap", Serve: func(t *testing.T) func(*testing.T) *World { return Trees(servertest.NewMailTree(t)) }}
-	DS389    = Subject{Name: "389 Directory Server", Kind: "ldap", Serve: func(t *testing.T) func(*testing.T) *World { return Trees(servertest.NewMailTree389(t)) }}
+	OpenLDAP = &Subject{Name: "OpenLDAP", Kind: "ldap", Serve: func(t *testing.T) func(*testing.T) *World { return Trees(servertest.NewMailTree(t)) }}
+	DS389    = &Subject{Name: "389 Directory Server", Kind: "ldap", Serve: func(t *testing.T) func(*testing.T) *World { return Trees(servertest.NewMailTree389(t)) }}
 )
 
 // names389 are those that the schema of 389 Directory Server has.
@@ -78,8 +78,9 @@ func Trees(m *servertest.MailTree) func(*testing.T) *World {
 				c := m.Connect(t)
 				must(c.Del(goldap.NewDelRequest(find(c, primary), nil)))
 			},
-			Stop:  m.Kill,
-			Start: m.Start,
+			Client: []string{"ldapsearch", "-LLL", "-x", "-o", "ldif-wrap=no", "-E", "pr=1000/noprompt", "-H", m.URL, "-D", m.Reader, "-w", m.ReaderPassword, "-b", base, "(mail=*)", "*", "+"},
+			Stop:   m.Kill,
+			Start:  m.Start,
 		}
 	}
 }
