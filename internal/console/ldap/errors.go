@@ -1,6 +1,7 @@
 package ldap
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -134,7 +135,7 @@ func newRefusal(dn string, err error) error {
 	}
 	known, ok := answers[e.ResultCode]
 	if !ok {
-		known.code, known.words = apply.Refused, "the server refuses: "+strings.ToLower(goldap.LDAPResultCodeMap[e.ResultCode])
+		known.code, known.words = apply.Refused, "the server refuses: "+strings.ToLower(cmp.Or(goldap.LDAPResultCodeMap[e.ResultCode], "it does not say why"))
 	}
 	said := ""
 	if text := diagnostic(e); text != "" {

@@ -389,7 +389,7 @@ func pitfalls(t *testing.T, m *servertest.MailTree) {
 		run  func(*testing.T, *servertest.MailTree)
 	}{
 		{"inactive", testInactive}, {"meanwhile", testMeanwhile}, {"by hand", testByHand}, {"names", testNames}, {"owner of many", testOwnerOfMany},
-		{"escapes", testEscapes}, {"doctor", testDoctor}, {"lost answers", testLostAnswers},
+		{"escapes", testEscapes}, {"doctor", testDoctor}, {"lost answers", testLostAnswers}, {"together", testTogether}, {"ways", testWays},
 	} {
 		t.Run(test.name, func(t *testing.T) { test.run(t, m) })
 	}
