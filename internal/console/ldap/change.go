@@ -223,30 +223,23 @@ func (ch *change) vacantBelow(base, ref string, addresses []identity.Address, ma
 	return nil
 }
 
-// refusedAs finds out who has an address that the server refuses to give, since its
-// rule for unique values may look beyond base_dn.
+// refusedAs finds out who has an address that the server refuses to give. Its rule for
+// unique values may look beyond base_dn: who is nearest is meant.
 func (ch *change) refusedAs(err error, ref string, addresses []identity.Address) error {
-	if !answered(err, goldap.LDAPResultConstraintViolation) {
+	if !answered(err, goldap.LDAPResultConstraintViolation) || len(addresses) == 0 {
 		return err
 	}
-	for _, base := range []string{ch.tree.base, ch.s.ContextOf(ch.tree.base)} {
-		if len(addresses) == 0 {
-			break
-		}
+	context := ch.s.ContextOf(ch.tree.base)
+	for base := ch.tree.base; base != ""; base = identity.ParentDN(base) {
 		looked := ch.vacantBelow(base, ref, addresses[:min(len(addresses), atOnce)], identity.Mark{})
 		if apply.CodeOf(looked) == apply.Taken {
 			return looked
 		}
+		if looked != nil || identity.EqualDN(base, context) {
+			break
+		}
 	}
 	return err
-}
-
-// mark is the account's after the step.
-func (ch *change) mark() identity.Mark {
-	if ch.After.Local() {
-		return identity.Mark{}
-	}
-	return identity.Mark{By: ch.By, Directory: ch.After.Directory, GUID: ch.After.GUID}
 }
 
 // put changes the account of an entry.

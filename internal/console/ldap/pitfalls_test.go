@@ -389,7 +389,7 @@ func pitfalls(t *testing.T, m *servertest.MailTree) {
 		run  func(*testing.T, *servertest.MailTree)
 	}{
 		{"inactive", testInactive}, {"meanwhile", testMeanwhile}, {"by hand", testByHand}, {"names", testNames}, {"owner of many", testOwnerOfMany},
-		{"escapes", testEscapes}, {"doctor", testDoctor}, {"lost answers", testLostAnswers}, {"together", testTogether}, {"ways", testWays},
+		{"escapes", testEscapes}, {"doctor", testDoctor}, {"lost answers", testLostAnswers}, {"together", testTogether}, {"ways", testWays}, {"unique", testUnique},
 	} {
 		t.Run(test.name, func(t *testing.T) { test.run(t, m) })
 	}
@@ -442,18 +442,22 @@ func testDoctor(t *testing.T, m *servertest.MailTree) {
 	}
 }
 
-// TestOverlayRefuses: what the server alone knows to be taken is answered with who has
-// it, though he is outside of base_dn.
-func TestOverlayRefuses(t *testing.T) {
-	t.Parallel()
-	m := servertest.NewMailTree(t)
+// testUnique: what the server alone knows to be taken is answered with who has it,
+// though he is outside of base_dn.
+func testUnique(t *testing.T, m *servertest.MailTree) {
 	outer := begin(t, m, "")
-	outer.add("cn=out", "objectClass", "inetOrgPerson", "objectClass", "inetLocalMailRecipient", "sn", "x", "mail", "out@example.com", "mailLocalAddress", "out@example.com")
+	if m.Alias == "mailAlternateAddress" {
+		plugin := goldap.NewModifyRequest("cn=attribute uniqueness,cn=plugins,cn=config", nil)
+		plugin.Replace("uniqueness-attribute-name", []string{"mail", m.Alias})
+		plugin.Replace("uniqueness-subtrees", []string{outer.c.tree.base})
+		plugin.Replace("nsslapd-pluginEnabled", []string{"on"})
+		outer.must(outer.admin.Modify(plugin))
+		defer func() { outer.edit("cn=attribute uniqueness,cn=plugins,cn=config", "nsslapd-pluginEnabled", "off") }()
+	}
+	outer.add("cn=out", "objectClass", m.Classes[0], "objectClass", m.Classes[1], "sn", "x", "mail", "out@example.com", m.Alias, "out@example.com")
 	outer.add("ou=inner", "objectClass", "organizationalUnit")
 	c, err := open(t, inside(t, m, "ou=inner,"+outer.c.tree.base, ""), "hq")
-	if err != nil {
-		t.Fatal(err)
-	}
+	outer.must(err)
 	b := &bench{t: t, c: c, admin: outer.admin}
 	holder := outer.all()["out@example.com"]
 	if len(b.all()) != 0 {
