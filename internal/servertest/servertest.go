@@ -2,7 +2,8 @@
 // a Samba Active Directory domain controller ([NewSamba]), 389 Directory
 // Server ([NewDS389]), and, for what only Windows does, a scripted one in Go
 // ([NewStub]). [NewCA] makes the certificates, and [NewProxy] a line that
-// breaks. [NewBrowser] shows pages in a Chromium.
+// breaks. [NewMailTree] and [NewMailTree389] are trees that gateways query, [NewPostfix]
+// is a gateway, and [NewSink] takes its mail. [NewBrowser] shows pages in a Chromium.
 //
 // Every server holds [Base], listens on the loopback interface alone, keeps
 // its files in a folder of its own and ends with the test, or with the test

@@ -162,7 +162,7 @@ func (t *tree) live(e *entry) (l identity.Live, is bool) {
 	case len(values) > 0 && t.singleOwner:
 		odd("%s is %q, in whose place no mark can be written; name another owner_attribute", t.owner, values[0])
 	}
-	if len(marks) > 0 && !served || len(marks) == 0 && e.within(t.inactive) {
+	if len(marks) > 0 && !served || len(marks) == 0 && t.apart() && e.within(t.inactive) {
 		l.Status = identity.Inactive
 	}
 	if len(t.listed) > 0 && len(without(t.listed, e.get("objectClass"))) == 0 {

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	goldap "github.com/go-ldap/ldap/v3"
 
@@ -210,6 +211,27 @@ func testInactive(t *testing.T, m *servertest.MailTree) {
 	b.made(b.step(live, a, plan.FieldStatus, plan.FieldAliases))
 }
 
+// testInPlace: where inactive accounts have no place of their own, nobody is moved.
+func testInPlace(t *testing.T, m *servertest.MailTree) {
+	base := m.Tree(t)
+	c, err := open(t, inside(t, m, base, fmt.Sprintf("inactive_dn = %q", base)), "hq")
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := &bench{t: t, c: c, admin: m.Connect(t)}
+	dn := b.add("cn=ann", "objectClass", m.Classes[0], "objectClass", m.Classes[1], "sn", "x", "mail", "ann@example.com", m.Alias, "ann@example.com")
+	ann := b.all()["ann@example.com"]
+	a := account("ann@example.com")
+	live := b.made(b.step(&ann, a, plan.FieldOwner))
+	idle := with(a, func(a *identity.Account) { a.Status = identity.Inactive })
+	live = b.made(b.step(live, idle, plan.FieldStatus))
+	e := b.entry(live.Ref)
+	b.has(e, m.Alias)
+	if ann.Status != identity.Active || live.Status != identity.Inactive || !identity.EqualDN(e.dn, dn) {
+		t.Errorf("%s was %s, and %s is %s", dn, ann.Status, e.dn, live.Status)
+	}
+}
+
 // testMeanwhile: the server refuses what does not fit any more, because somebody has
 // changed the entry after it was looked at.
 func testMeanwhile(t *testing.T, m *servertest.MailTree) {
@@ -388,7 +410,7 @@ func pitfalls(t *testing.T, m *servertest.MailTree) {
 		name string
 		run  func(*testing.T, *servertest.MailTree)
 	}{
-		{"inactive", testInactive}, {"meanwhile", testMeanwhile}, {"by hand", testByHand}, {"names", testNames}, {"owner of many", testOwnerOfMany},
+		{"inactive", testInactive}, {"in place", testInPlace}, {"meanwhile", testMeanwhile}, {"by hand", testByHand}, {"names", testNames}, {"owner of many", testOwnerOfMany},
 		{"escapes", testEscapes}, {"doctor", testDoctor}, {"lost answers", testLostAnswers}, {"together", testTogether}, {"ways", testWays}, {"unique", testUnique},
 	} {
 		t.Run(test.name, func(t *testing.T) { test.run(t, m) })
@@ -618,5 +640,37 @@ func testLostAnswers(t *testing.T, m *servertest.MailTree) {
 	}
 	if unknown == 0 || there == 0 {
 		t.Errorf("%d outcomes were unknown, %d of %d accounts were there", unknown, there, n-1)
+	}
+}
+
+// TestSilent: a server that says nothing any more is given up after the time that the
+// console block says.
+func TestSilent(t *testing.T) {
+	t.Parallel()
+	m := servertest.NewMailTree(t)
+	p := servertest.NewProxy(t, m.URL)
+	values, _ := block(t, strings.ReplaceAll(inside(t, m, m.Tree(t), "insecure = true"), m.LDAPS, p.URL))
+	o := opening(values, "hq")
+	o.Timeout = 300 * time.Millisecond
+	target, err := Kind.Open(t.Context(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer target.Close()
+	p.Cut(1, servertest.Stalled)
+	for name, ask := range map[string]func() error{
+		"get": func() error { _, err := target.Get(t.Context(), []string{"x"}, nil); return err },
+		"read": func() error {
+			_, err := target.Accounts(t.Context(), func(identity.Live) error { return nil })
+			return err
+		},
+		"apply": func() error {
+			return target.Apply(t.Context(), []apply.Step{{Key: "1", After: account("ann@example.com"), By: "hq"}}, func(int, apply.Answer) { t.Error("an answer") })
+		},
+	} {
+		var e *console.ReadError
+		if err := ask(); !errors.As(err, &e) || !strings.Contains(err.Error(), "no answer within 300ms") || !strings.Contains(e.Advice, "set timeout in the console block") {
+			t.Errorf("%s: %v", name, err)
+		}
 	}
 }
