@@ -3,6 +3,7 @@ package ldap
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -103,6 +104,11 @@ func testWays(t *testing.T, m *servertest.MailTree) {
 		t.Errorf("by the second server: %v, %v", found, err)
 	}
 	if m.Alias == "mailLocalAddress" {
+		bound, err := open(t, inside(t, m, b.c.tree.base, `attributes = { room = "roomNumber", name = "displayName" }`), "hq")
+		b.must(err)
+		if f := bound.Facts(); len(f.Lengths) != 1 || f.Lengths["room"] != 256 || !f.Keeps("name") || f.Keeps(plan.FieldDN) || f.Keeps(identity.DisplayName) {
+			t.Errorf("the facts are %s", f.AppendJSON(nil))
+		}
 		return
 	}
 	c, err := open(t, inside(t, m, m.Tree(t), `ref_attribute = "nsUniqueId"`), "hq")
@@ -114,5 +120,32 @@ func testWays(t *testing.T, m *servertest.MailTree) {
 	now := byUniqueID.made(byUniqueID.step(live, idle, plan.FieldStatus))
 	if now.Ref != live.Ref || now.Status != identity.Inactive || len(byUniqueID.all()) != 1 {
 		t.Errorf("by nsUniqueId: %+v", now)
+	}
+}
+
+// testSurvey: what a server says for a block that somebody begins to write.
+func testSurvey(t *testing.T, m *servertest.MailTree) {
+	base := m.Tree(t)
+	ask := func(base string, given ...string) console.Survey {
+		t.Helper()
+		text := fmt.Sprintf("urls = [%q]\nca_file = %q\nbind_dn = %q\nbind_password = %q\nbase_dn = %q\n", m.LDAPS, m.CAFile, m.Writer, m.WriterPassword, base)
+		values, _ := block(t, text)
+		found, err := Kind.Survey(t.Context(), opening(values, "hq"), func(name string) bool { return slices.Contains(given, name) })
+		if err != nil {
+			t.Fatal(err)
+		}
+		return found
+	}
+	found := ask("ou=recipients,dc=example,dc=com")
+	if got := found.Settings["base_dn"]; !identity.EqualDN(got, "ou=recipients,"+servertest.Base) || !strings.Contains(strings.Join(found.Notes, " "), "There is no entry "+got) {
+		t.Errorf("%+v", found)
+	}
+	found = ask(base, "base_dn")
+	_, named := found.Settings["base_dn"]
+	if notes := strings.Join(found.Notes, " "); named || strings.Contains(notes, "no entry") || strings.Contains(notes, "schema") || !strings.Contains(notes, "The server is ") {
+		t.Errorf("%+v", found)
+	}
+	if got, want := found.Settings["user_classes"], map[string]string{"mailAlternateAddress": `["inetOrgPerson", "mailRecipient"]`}[m.Alias]; got != want {
+		t.Errorf("%+v", found)
 	}
 }

@@ -47,6 +47,7 @@ var Kind = func() console.Kind {
 			}
 			return c, nil
 		},
+		Survey: survey,
 	}
 }()
 
