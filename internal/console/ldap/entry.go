@@ -43,14 +43,15 @@ func (e *entry) inRDN(attribute, value string) bool {
 // text returns the value of an attribute of which an account has one: of several,
 // one that is not in the name, for that one is kept when another is written.
 func (e *entry) text(attribute string) string {
-	all := slices.Sorted(slices.Values(e.get(attribute)))
+	all := e.get(attribute)
+	if len(all) <= 1 {
+		return e.one(attribute)
+	}
+	all = slices.Sorted(slices.Values(all))
 	if free := slices.DeleteFunc(slices.Clone(all), func(v string) bool { return e.inRDN(attribute, v) }); len(free) > 0 {
 		return free[0]
 	}
-	if len(all) > 0 {
-		return all[0]
-	}
-	return ""
+	return all[0]
 }
 
 // ofObject copies an entry that a read gives. Values with options, as in
