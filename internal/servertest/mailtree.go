@@ -69,7 +69,19 @@ func NewMailTree389(t T) *MailTree {
 		account := ldap.NewAddRequest(dn, nil)
 		account.Attribute("objectClass", []string{"applicationProcess", "simpleSecurityObject"})
 		account.Attribute("userPassword", []string{x.AdminPassword})
+		for _, limit := range []string{"nsSizeLimit", "nsLookThroughLimit", "nsPagedLookThroughLimit"} {
+			account.Attribute(limit, []string{"-1"})
+		}
 		must(t, c.Add(account))
+	}
+	for _, attribute := range []string{"employeeNumber", m.Alias} {
+		index := ldap.NewAddRequest("cn="+attribute+",cn=index,cn=userRoot,cn=ldbm database,cn=plugins,cn=config", nil)
+		index.Attribute("objectClass", []string{"nsIndex"})
+		index.Attribute("nsSystemIndex", []string{"false"})
+		index.Attribute("nsIndexType", []string{"eq", "pres"})
+		if err := c.Add(index); !ldap.IsErrorWithCode(err, ldap.LDAPResultEntryAlreadyExists) {
+			must(t, err)
+		}
 	}
 	rights := ldap.NewModifyRequest(Base, nil)
 	rights.Add("aci", []string{

@@ -372,5 +372,10 @@ func (c *Console) lookFailed(ctx context.Context, s *servers.Session, err error)
 		return fmt.Errorf("console %q: %w", c.o.Label, &apply.Error{Code: apply.Temporary, Message: c.words(ctx, s, err).Error()})
 	}
 	why := c.words(ctx, s, err)
-	return &console.ReadError{Console: c.o.Label, Err: quoting(fmt.Errorf("%s: %w", s.Server(), why)), Advice: advice(why)}
+	failed = &console.ReadError{Console: c.o.Label, Err: quoting(fmt.Errorf("%s: %w", s.Server(), why)), Advice: advice(why)}
+	if goldap.IsErrorWithCode(err, goldap.LDAPResultAdminLimitExceeded) {
+		t := &c.tree
+		failed.Advice = fmt.Sprintf("index %s, %s, %s and %s for equality: without, each change looks at all entries", t.primary, t.alias, t.owner, t.ref)
+	}
+	return failed
 }
