@@ -149,3 +149,22 @@ func testSurvey(t *testing.T, m *servertest.MailTree) {
 		t.Errorf("%+v", found)
 	}
 }
+
+// testLookFailed: what a server answers to a look.
+func testLookFailed(t *testing.T, m *servertest.MailTree) {
+	b := begin(t, m, "")
+	s, _, err := b.c.session(t.Context())
+	b.must(err)
+	defer b.c.release(s, nil)
+	var read *console.ReadError
+	err = b.c.lookFailed(t.Context(), s, goldap.NewError(goldap.LDAPResultAdminLimitExceeded, errors.New("")))
+	if !errors.As(err, &read) || !strings.Contains(read.Advice, "index mail, "+m.Alias+", employeeNumber and entryUUID for equality") {
+		t.Errorf("%v", err)
+	}
+	if err := b.c.lookFailed(t.Context(), s, goldap.NewError(goldap.LDAPResultBusy, errors.New("later"))); apply.CodeOf(err) != apply.Temporary || errors.As(err, new(apply.Unusable)) {
+		t.Errorf("%v", err)
+	}
+	if err := b.c.lookFailed(t.Context(), s, nil); err != nil {
+		t.Error(err)
+	}
+}

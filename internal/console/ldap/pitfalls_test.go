@@ -411,7 +411,7 @@ func pitfalls(t *testing.T, m *servertest.MailTree) {
 		run  func(*testing.T, *servertest.MailTree)
 	}{
 		{"inactive", testInactive}, {"in place", testInPlace}, {"meanwhile", testMeanwhile}, {"by hand", testByHand}, {"names", testNames}, {"owner of many", testOwnerOfMany},
-		{"escapes", testEscapes}, {"doctor", testDoctor}, {"lost answers", testLostAnswers}, {"together", testTogether}, {"ways", testWays}, {"survey", testSurvey}, {"unique", testUnique},
+		{"escapes", testEscapes}, {"doctor", testDoctor}, {"lost answers", testLostAnswers}, {"together", testTogether}, {"ways", testWays}, {"look failed", testLookFailed}, {"survey", testSurvey}, {"unique", testUnique},
 	} {
 		t.Run(test.name, func(t *testing.T) { test.run(t, m) })
 	}
