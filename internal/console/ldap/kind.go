@@ -80,7 +80,8 @@ func check(v settings.Values) []settings.Problem {
 		problems = append(problems, settings.Problem{Setting: setting, Hint: hint, Summary: fmt.Sprintf(format, args...)})
 	}
 	if !v.Has("bind_dn") && !v.Has("client_cert") && !v.Has("kerberos") {
-		report("", "set bind_dn and bind_password, or write a kerberos block", "console %q has no login, and nobody may write without one", v.Label())
+		problems = append(problems, settings.Problem{Warning: true, Hint: "set bind_dn and bind_password, or write a kerberos block",
+			Summary: fmt.Sprintf("console %q has no login, and servers let nobody write without one", v.Label())})
 	}
 	if base, err := identity.ParseDN(v.Text("base_dn")); err == nil && v.Has("inactive_dn") {
 		if place, err := identity.ParseDN(v.Text("inactive_dn")); err == nil && !place.Within(base) {

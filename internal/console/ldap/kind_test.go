@@ -68,7 +68,7 @@ func TestProblems(t *testing.T) {
 		{nil, "", ""},
 		{map[string]any{"client_cert": "cert.pem"}, "client_cert", `console "tree" sets "client_cert" without "client_key"`},
 		{map[string]any{"urls": []string{"ldap://ldap.example.com"}}, "urls", "the password would pass over %s without encryption"},
-		{map[string]any{"bind_dn": nil, "bind_password": nil}, "", `console "tree" has no login, and nobody may write without one`},
+		{map[string]any{"bind_dn": nil, "bind_password": nil}, "", `console "tree" has no login, and servers let nobody write without one`},
 		{map[string]any{"inactive_dn": "ou=inactive,dc=example,dc=com"}, "inactive_dn", "inactive accounts would be outside of base_dn"},
 		{map[string]any{"inactive_dn": "OU = Recipients, dc=example, dc=com"}, "", ""},
 		{map[string]any{"alias_attribute": "rfc822Mailbox"}, "alias_attribute", "the attribute rfc822Mailbox is the primary_attribute already"},
