@@ -103,6 +103,11 @@ func testWays(t *testing.T, m *servertest.MailTree) {
 	if found, err := beside.Get(t.Context(), nil, []identity.Address{live.Primary}); err != nil || len(found) != 1 {
 		t.Errorf("by the second server: %v, %v", found, err)
 	}
+	said := ""
+	beside.o.Log = func(text string) { said += text }
+	if _, err := beside.Accounts(t.Context(), func(identity.Live) error { return nil }); err != nil || !strings.Contains(said, "ldaps://127.0.0.1:1 was given up, and "+m.LDAPS+" read in its place") {
+		t.Errorf("the log has %q (%v)", said, err)
+	}
 	if m.Alias == "mailLocalAddress" {
 		bound, err := open(t, inside(t, m, b.c.tree.base, `attributes = { room = "roomNumber", name = "displayName" }`), "hq")
 		b.must(err)

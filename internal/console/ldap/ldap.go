@@ -167,6 +167,11 @@ func (c *Console) Accounts(ctx context.Context, yield func(identity.Live) error)
 		return console.Receipt{}, &console.ReadError{Console: c.o.Label, Err: fmt.Errorf("%s: a part of %q is on another server, %s", receipt.Server, t.base, strings.Join(receipt.References, " ")),
 			Advice: "name the server that holds all of base_dn in urls, or a base_dn without referrals below it"}
 	}
+	if c.o.Log != nil {
+		for _, note := range receipt.Notes {
+			c.o.Log(note)
+		}
+	}
 	n := 0
 	for i := range all.live {
 		l := &all.live[i]
