@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 	"sync/atomic"
+	"time"
 
 	"github.com/go-ldap/ldap/v3"
 )
@@ -74,15 +75,7 @@ func NewMailTree389(t T) *MailTree {
 		}
 		must(t, c.Add(account))
 	}
-	for _, attribute := range []string{"employeeNumber", m.Alias} {
-		index := ldap.NewAddRequest("cn="+attribute+",cn=index,cn=userRoot,cn=ldbm database,cn=plugins,cn=config", nil)
-		index.Attribute("objectClass", []string{"nsIndex"})
-		index.Attribute("nsSystemIndex", []string{"false"})
-		index.Attribute("nsIndexType", []string{"eq", "pres"})
-		if err := c.Add(index); !ldap.IsErrorWithCode(err, ldap.LDAPResultEntryAlreadyExists) {
-			must(t, err)
-		}
-	}
+	index(t, c, "employeeNumber")
 	rights := ldap.NewModifyRequest(Base, nil)
 	rights.Add("aci", []string{
 		fmt.Sprintf(`(targetattr="*")(version 3.0; acl "read"; allow (read, search, compare)(userdn="ldap:///%s");)`, m.Reader),
@@ -91,6 +84,29 @@ func NewMailTree389(t T) *MailTree {
 	})
 	must(t, c.Modify(rights))
 	return m
+}
+
+// index makes an index of an attribute. A server does not use it before a task has gone
+// through the entries.
+func index(t T, c *ldap.Conn, attribute string) {
+	t.Helper()
+	entry := ldap.NewAddRequest("cn="+attribute+",cn=index,cn=userRoot,cn=ldbm database,cn=plugins,cn=config", nil)
+	entry.Attribute("objectClass", []string{"nsIndex"})
+	entry.Attribute("nsSystemIndex", []string{"false"})
+	entry.Attribute("nsIndexType", []string{"eq", "pres"})
+	task := ldap.NewAddRequest("cn="+attribute+",cn=index,cn=tasks,cn=config", nil)
+	task.Attribute("objectClass", []string{"extensibleObject"})
+	task.Attribute("nsInstance", []string{"userRoot"})
+	task.Attribute("nsIndexAttribute", []string{attribute})
+	must(t, c.Add(entry), c.Add(task))
+	for deadline := time.Now().Add(patience); time.Now().Before(deadline); time.Sleep(10 * time.Millisecond) {
+		r, err := c.Search(ldap.NewSearchRequest(task.DN, ldap.ScopeBaseObject, ldap.NeverDerefAliases, 0, 0, false, "(objectClass=*)", []string{"nsTaskExitCode"}, nil))
+		if err != nil || len(r.Entries) == 1 && r.Entries[0].GetEqualFoldAttributeValue("nsTaskExitCode") != "" {
+			must(t, err)
+			return
+		}
+	}
+	t.Fatalf("the index of %s is not made", attribute)
 }
 
 func treeName(n int) string { return fmt.Sprintf("ou=recipients%d,%s", n, Base) }
