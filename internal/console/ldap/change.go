@@ -300,17 +300,25 @@ func (t *tree) place(s identity.Status) string {
 	return t.base
 }
 
-// move brings an entry to a place, and returns it as it is there.
+// move brings an entry to a place, and returns it as it is there. Where its name is
+// another's, it gets the next, if it is one that [change.create] gives.
 func (ch *change) move(was *entry, to string) (*entry, error) {
 	parent := identity.ParentDN(was.dn)
 	if identity.EqualDN(parent, to) {
 		return was, nil
 	}
 	rdn := strings.TrimSuffix(strings.TrimRight(strings.TrimSuffix(was.dn, parent), " "), ",")
-	request := goldap.NewModifyDNWithControlsRequest(was.dn, rdn, false, to, ch.unchanged(was))
-	err := ch.inPlace(to, func() error {
-		return ch.send(was.dn, func(conn *goldap.Conn) error { return conn.ModifyDN(request) })
-	})
+	names := append([]string{rdn}, ch.tree.otherNames(rdn)...)
+	var err error
+	for _, name := range names {
+		request := goldap.NewModifyDNWithControlsRequest(was.dn, name, name != rdn, to, ch.unchanged(was))
+		err = ch.inPlace(to, func() error {
+			return ch.send(was.dn, func(conn *goldap.Conn) error { return conn.ModifyDN(request) })
+		})
+		if !answered(err, goldap.LDAPResultEntryAlreadyExists) {
+			break
+		}
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -382,8 +390,34 @@ func (ch *change) modify(was *entry, edits *edits) error {
 	return ch.send(was.dn, func(conn *goldap.Conn) error { return conn.Modify(request) })
 }
 
-// mostNames is how many names are tried for a new entry.
+// mostNames is how many names are tried for an entry.
 const mostNames = 10
+
+// numbered returns the nth name of an entry that is made for a GUID, of letters that
+// need no escape.
+func (t *tree) numbered(guid identity.GUID, n int) string {
+	if n == 1 {
+		return guid.String()
+	}
+	return fmt.Sprintf("%s-%d", guid, n)
+}
+
+// otherNames returns the relative names that an entry could have as well, if its own is
+// one that it was made with.
+func (t *tree) otherNames(rdn string) (names []string) {
+	kind, name, _ := strings.Cut(rdn, "=")
+	const length = 36 // of a GUID
+	guid, err := identity.ParseGUID(name[:min(len(name), length)])
+	if err != nil || identity.AttributeName(kind) != identity.AttributeName(t.name) {
+		return nil
+	}
+	for n := 1; n <= mostNames; n++ {
+		if other := t.name + "=" + t.numbered(guid, n); !strings.EqualFold(other, rdn) {
+			names = append(names, other)
+		}
+	}
+	return names
+}
 
 // create makes an entry. Its name is the GUID of its first owner, by which the server
 // does not make a second one; an entry that has become another's keeps it, and then a
@@ -401,11 +435,8 @@ func (ch *change) create() (apply.Answer, error) {
 	}
 	place := ch.tree.place(want.Status)
 	for n := 1; ; n++ {
-		name := ch.After.GUID.String()
-		if n > 1 {
-			name = fmt.Sprintf("%s-%d", name, n)
-		}
-		dn := ch.tree.name + "=" + name + "," + place // of letters that need no escape
+		name := ch.tree.numbered(ch.After.GUID, n)
+		dn := ch.tree.name + "=" + name + "," + place
 		request := goldap.NewAddRequest(dn, nil)
 		blank := &entry{dn, map[string][]string{identity.AttributeName(ch.tree.name): {name}}}
 		request.Attribute(ch.tree.name, []string{name})

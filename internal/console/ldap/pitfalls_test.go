@@ -350,6 +350,34 @@ func testNames(t *testing.T, m *servertest.MailTree) {
 	if dn := b.entry(second.Ref).dn; !strings.HasPrefix(dn, "cn="+a.GUID.String()+"-2,") {
 		t.Errorf("the second entry is %s", dn)
 	}
+
+	// The first is out of service, so that its name is free, and the next who had that
+	// goes out of service, too.
+	idle := func(a *identity.Account) { a.Status = identity.Inactive }
+	carl := with(a, func(a *identity.Account) { a.Primary, a.GUID[1] = identity.MustAddress("carl@example.com"), 77 })
+	old := b.made(b.step(nil, carl))
+	old = b.made(b.step(old, with(carl, idle), plan.FieldStatus))
+	old = b.made(b.step(old, with(with(carl, idle), func(a *identity.Account) { a.GUID[1]++ }), plan.FieldOwner))
+	dora := with(carl, func(a *identity.Account) { a.Primary = identity.MustAddress("dora@example.com") })
+	young := b.made(b.step(nil, dora))
+	young = b.made(b.step(young, with(dora, idle), plan.FieldStatus))
+	if dn := b.entry(young.Ref).dn; !strings.HasPrefix(dn, "cn="+carl.GUID.String()+"-2,") || !identity.EqualDN(identity.ParentDN(dn), b.c.tree.inactive) {
+		t.Errorf("the entry is %s", dn)
+	}
+	b.has(b.entry(young.Ref), "cn", carl.GUID.String()+"-2")
+	b.has(b.entry(old.Ref), "cn", carl.GUID.String())
+
+	// A name that somebody else has given stays.
+	byHand := b.add("cn=eve", "objectClass", m.Classes[0], "objectClass", m.Classes[1], "sn", "x", "mail", "eve@example.com", m.Alias, "eve@example.com")
+	b.add("cn=eve,ou=inactive", "objectClass", "device")
+	found := b.all()["eve@example.com"]
+	eve := account("eve@example.com")
+	eve.GUID[2] = 99
+	live := b.made(b.step(&found, eve, plan.FieldOwner))
+	b.refused(b.step(live, with(eve, idle), plan.FieldStatus), apply.Refused, "there is an entry of this name already")
+	if dn := b.entry(live.Ref).dn; !identity.EqualDN(dn, byHand) {
+		t.Errorf("the entry is %s", dn)
+	}
 }
 
 // testOwnerOfMany: where the attribute of the mark has several values, those of others
