@@ -64,6 +64,10 @@ prepare:
 	  printf '#!/bin/sh\nexit 101\n' >/usr/sbin/policy-rc.d && chmod +x /usr/sbin/policy-rc.d; \
 	fi; \
 	apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends $$missing
+	@dir="$${XDG_CACHE_HOME:-$$HOME/.cache}/rollcall/$(UNPACKED)"; test -d "$$dir" && exit 0; \
+	echo "unpacking $(UNPACKED)"; rm -rf "$$dir.part" && mkdir -p "$$dir.part" && cd "$$dir.part" && \
+	{ apt-get download -q $(UNPACKED) || { apt-get update -q && apt-get download -q $(UNPACKED); }; } && \
+	dpkg -x $(UNPACKED)_*.deb . && mv "$$dir.part" "$$dir"
 	$(GO) mod download
 	$(GO) mod verify
 	@cmp -s internal/servertest/scimmy/package-lock.json $(SCIMMY)/installed || { \

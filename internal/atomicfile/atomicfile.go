@@ -87,7 +87,7 @@ func (d *Folder) Replace(name string, write func(io.Writer) error, ready func() 
 			return err
 		}
 	}
-	if err := d.rename(tmpName, name); err != nil {
+	if err := d.Rename(tmpName, name); err != nil {
 		return err
 	}
 	d.Sync()
@@ -129,7 +129,7 @@ func (d *Folder) Keep(name, backup string) error {
 		d.Remove(tmp)
 		return err
 	}
-	if err := d.rename(tmp, backup); err != nil {
+	if err := d.Rename(tmp, backup); err != nil {
 		d.Remove(tmp)
 		return err
 	}

@@ -122,7 +122,8 @@ func (d *Folder) Remove(name string) error {
 	return d.named(name, d.root.Remove(name))
 }
 
-func (d *Folder) rename(from, to string) error {
+// Rename puts a file of the folder in place of another, or gives it another name.
+func (d *Folder) Rename(from, to string) error {
 	if d.root == nil {
 		return rename(d.Path(from), d.Path(to))
 	}
