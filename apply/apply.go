@@ -27,6 +27,7 @@ import (
 	"cmp"
 	"context"
 	"crypto/rand"
+	"errors"
 	"fmt"
 	"iter"
 	"slices"
@@ -155,7 +156,8 @@ const (
 // the result and stays as it is, with those that would get its addresses or swap
 // with it; the rest goes on. The result tells what was made also where there is an
 // error: that of ctx, which ends the run between two groups, or of a console that
-// cannot be used any more. A console that publishes has then published nothing.
+// cannot be used any more. A console that publishes has then published nothing, or what
+// the result tells.
 func Run(ctx context.Context, job Job) (Result, error) {
 	r := newRun(job)
 	r.lost, r.wanted = r.lostRecords(), wanted(job.Changes)
@@ -192,12 +194,10 @@ type runner struct {
 	cut     bool      // the user has ended the run before all changes were begun
 }
 
-// staged is a change that is made once it is published.
+// staged is a change that is made once it is published, by the step of a task.
 type staged struct {
-	change   int32
-	recorded identity.Address
-	key      string
-	answer   Answer
+	change int32
+	task   *task
 }
 
 func newRun(job Job) *runner {
@@ -362,7 +362,8 @@ func cause(ctx context.Context) error {
 	return context.Cause(ctx)
 }
 
-// publish has the console publish what it was given, which is then made.
+// publish has the console publish what it was given, which is then made. Where that
+// ends with an error, it is looked up what has become of it.
 func (r *runner) publish(ctx context.Context) error {
 	if !r.facts.Publishes {
 		return nil
@@ -370,16 +371,43 @@ func (r *runner) publish(ctx context.Context) error {
 	if err := cause(ctx); err != nil {
 		return err
 	}
-	if err := r.job.Console.Publish(context.WithoutCancel(ctx)); err != nil {
-		return err
+	ctx = context.WithoutCancel(ctx)
+	all := r.staged
+	r.staged = nil
+	failed := r.job.Console.Publish(ctx)
+	if failed != nil && !r.published(ctx, all) {
+		return failed
 	}
 	var answers []Received
-	for _, s := range r.staged {
-		answers = append(answers, Received{s.key, s.answer})
-		r.record(s.change, s.recorded, s.answer)
+	for _, s := range all {
+		answers = append(answers, Received{s.task.Key, s.task.answer})
+		r.record(s.change, s.task.known.Recorded, s.task.answer)
 	}
-	r.staged = nil
-	return r.answered(answers)
+	return errors.Join(failed, r.answered(answers))
+}
+
+// published reports whether the console has what was staged, and counts it as unknown
+// where nobody can tell.
+func (r *runner) published(ctx context.Context, all []staged) bool {
+	var tasks []*task
+	var sent []*Sent
+	for _, s := range all {
+		if !s.task.Keep {
+			tasks, sent = append(tasks, s.task), append(sent, &s.task.Sent)
+		}
+	}
+	if len(tasks) == 0 {
+		return false
+	}
+	r.job.Listen(LookingUp{Steps: len(tasks)})
+	verdict := otherwise
+	if live, err := r.get(ctx, tasks); err == nil {
+		verdict = indexed(live, r.job.Ledger).published(&r.facts, sent)
+	}
+	if verdict == otherwise {
+		r.result.Unknown += len(tasks)
+	}
+	return verdict == wasMade
 }
 
 // finish completes the result.
@@ -504,19 +532,19 @@ func (r *runner) knownOf(i int32) Known {
 	}
 }
 
-// made tells that a change was made: now, or once it is published. Where the ledger
-// is the console, there is nothing to wait for.
-func (r *runner) made(i int32, known Known, key string, a Answer) {
-	if a.Ref == "" && known.Live != nil && !r.goes(i) {
-		a.Ref = known.Live.Ref
+// made tells that a change was made by a task: now, or once it is published. Where the
+// ledger is the console, there is nothing to wait for.
+func (r *runner) made(i int32, t *task) {
+	if t.answer.Ref == "" && t.known.Live != nil && !r.goes(i) {
+		t.answer.Ref = t.known.Live.Ref
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.facts.Publishes && !r.facts.Embedded {
-		r.staged = append(r.staged, staged{i, known.Recorded, key, a})
+		r.staged = append(r.staged, staged{i, t})
 		return
 	}
-	r.record(i, known.Recorded, a)
+	r.record(i, t.known.Recorded, t.answer)
 }
 
 // record writes into the ledger that a change was made to the account that has

@@ -147,6 +147,49 @@ func (x *index) judge(f *plan.Facts, s *Sent) (verdict, *identity.Live) {
 	return otherwise, l
 }
 
+// published says of the steps that a console was to publish as a whole whether it has.
+// Their keys may change with them, and a primary may be another account's before and
+// after, so that no step is judged alone.
+//
+//	now                                                           says
+//	each account is what was wanted, and those that were to go
+//	are not there                                                 made
+//	each account is as it was, and those that were to be created
+//	are not there                                                 not made
+//	else                                                          otherwise
+func (x *index) published(f *plan.Facts, sent []*Sent) verdict {
+	before, after := map[identity.Address]*identity.Account{}, map[identity.Address]*identity.Account{}
+	for _, s := range sent {
+		if s.Live != nil {
+			before[s.Live.Primary] = &s.Live.Account
+		}
+		if l := s.Outcome(); l != nil {
+			after[l.Primary] = &l.Account
+		}
+	}
+	has := func(is, other map[identity.Address]*identity.Account) bool {
+		for primary, a := range is {
+			l := x.byAddress[primary]
+			if l == nil || l.Primary != primary || f.Keeps(plan.FieldAliases) && !slices.Equal(l.Aliases, a.Aliases) {
+				return false
+			}
+		}
+		for primary := range other {
+			if l := x.byAddress[primary]; is[primary] == nil && l != nil && l.Primary == primary {
+				return false
+			}
+		}
+		return true
+	}
+	switch {
+	case has(after, before):
+		return wasMade
+	case has(before, after):
+		return notMade
+	}
+	return otherwise
+}
+
 // mark returns the mark of an account; none for one without an owner.
 func mark(by string, a *identity.Account) identity.Mark {
 	if a.Local() {

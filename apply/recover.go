@@ -48,6 +48,9 @@ type Recovered struct {
 //	                                                                 happened is drift
 //	removes                 the account is not there                 it was made
 //	keeps                                                            it was made
+//
+// Those of a console that publishes as a whole are judged together, see
+// [index.published].
 func Recover(of Interrupted, l *Ledger, live []identity.Live, facts plan.Facts, now time.Time) (Recovered, error) {
 	seen := indexed(live, l)
 	owned := l.owners()
@@ -60,17 +63,37 @@ func Recover(of Interrupted, l *Ledger, live []identity.Live, facts plan.Facts, 
 	}
 	var out Recovered
 	sent, unsure := once(of.Sent), map[int]bool{}
+	published, open := otherwise, []*Sent(nil)
+	if facts.Publishes {
+		for i := range sent {
+			if _, answered := answers[sent[i].Key]; !answered && !sent[i].Keep {
+				open = append(open, &sent[i])
+			}
+		}
+		published = seen.published(&facts, open)
+	}
 	for i := range sent {
 		s := &sent[i]
 		if _, answered := answers[s.Key]; answered {
 			continue
 		}
-		if s.Keep {
+		if s.Keep && (len(open) == 0 || published == wasMade) {
 			answers[s.Key] = Answer{}
 			out.Answers = append(out.Answers, Received{Key: s.Key})
 			continue
 		}
-		verdict, found := seen.judge(&facts, s)
+		var verdict verdict
+		var found *identity.Live
+		switch {
+		case s.Keep: // with what was not published
+		case published == otherwise:
+			verdict, found = seen.judge(&facts, s)
+		default:
+			verdict = published
+			if l := s.Outcome(); l != nil && published == wasMade {
+				found = seen.byAddress[l.Primary]
+			}
+		}
 		if left := s.At.Add(facts.Settles).Sub(now); verdict != wasMade && facts.Settles > 0 && left > 0 {
 			out.Wait = max(out.Wait, left)
 		}
@@ -144,7 +167,7 @@ func Recover(of Interrupted, l *Ledger, live []identity.Live, facts plan.Facts, 
 					answers[s.Key] = Answer{Ref: l.Ref, Rev: l.Rev, Found: l}
 				}
 			}
-			if s.Live != nil && (facts.Settles == 0 || !s.At.Add(facts.Settles).After(now)) {
+			if s.Live != nil && !facts.Publishes && (facts.Settles == 0 || !s.At.Add(facts.Settles).After(now)) {
 				if l := seen.of(&facts, &s.Step); l != nil && (s.Removes() || l.Primary != s.After.Primary) {
 					continue // it is as it was, whatever the console has said
 				}

@@ -102,7 +102,7 @@ func (r *runner) settle(group []int32, of []*task, ended bool) (kept []Received)
 	switch {
 	case failed < 0 && !ended:
 		failed = cut
-	case cut >= 0:
+	case ended && cut >= 0:
 		r.ends()
 	}
 	var lost []int32
@@ -111,10 +111,12 @@ func (r *runner) settle(group []int32, of []*task, ended bool) (kept []Received)
 		case t == nil:
 			r.idle()
 		case t.Keep && failed < 0 && cut < 0:
-			kept = append(kept, Received{Key: t.Key})
-			r.made(i, t.known, t.Key, t.answer)
+			if !r.facts.Publishes { // else it is learned with what is published
+				kept = append(kept, Received{Key: t.Key})
+			}
+			r.made(i, t)
 		case !t.Keep && !t.fails():
-			r.made(i, t.known, t.Key, t.answer)
+			r.made(i, t)
 		default:
 			lost = append(lost, i)
 		}
@@ -282,7 +284,7 @@ func (r *runner) makePhases(ctx context.Context, group []int32) error {
 		if t.Keep {
 			kept = append(kept, Received{Key: t.Key})
 		}
-		r.made(i, t.known, t.Key, t.answer)
+		r.made(i, t)
 	}
 	return r.answered(kept)
 }
