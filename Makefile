@@ -68,6 +68,7 @@ prepare:
 	echo "unpacking $(UNPACKED)"; rm -rf "$$dir.part" && mkdir -p "$$dir.part" && cd "$$dir.part" && \
 	{ apt-get download -q $(UNPACKED) || { apt-get update -q && apt-get download -q $(UNPACKED); }; } && \
 	dpkg -x $(UNPACKED)_*.deb . && mv "$$dir.part" "$$dir"
+	@id -u Debian-exim >/dev/null 2>&1 || useradd --system --no-create-home --shell /usr/sbin/nologin Debian-exim
 	$(GO) mod download
 	$(GO) mod verify
 	@cmp -s internal/servertest/scimmy/package-lock.json $(SCIMMY)/installed || { \

@@ -5,6 +5,7 @@ import (
 	"net"
 	"os"
 	"os/exec"
+	"os/user"
 	"path/filepath"
 	"strconv"
 )
@@ -13,8 +14,8 @@ import (
 // that it reads with lsearch, and rewrites those of the second.
 type Exim struct {
 	*Server
-	// Address is 127.0.0.1:PORT.
-	Address string
+	// Address is 127.0.0.1:PORT, Mainlog the file in which it says what became of mail.
+	Address, Mainlog string
 }
 
 // NewExim starts a gateway that hands mail on to next, HOST:PORT. Debian's
@@ -32,16 +33,26 @@ func NewExim(t T, recipients, aliases, next string) *Exim {
 		unavailable(t, "exim needs root, since its processes change user")
 	}
 	dir := folder(t)
-	must(t, os.Chmod(dir, 0o755))
+	text, err := os.ReadFile(program)
+	must(t, err)
+	program = filepath.Join(dir, "exim4") // which it starts again as another user
+	must(t, os.Chmod(dir, 0o755), os.WriteFile(program, text, 0o755))
+	owner, err := user.Lookup("Debian-exim") // which the program has compiled in
+	if err != nil {
+		unavailable(t, "exim needs the user Debian-exim: make prepare")
+	}
+	uid, _ := strconv.Atoi(owner.Uid)
+	gid, _ := strconv.Atoi(owner.Gid)
 	for _, name := range []string{"spool", "log"} {
-		must(t, os.Mkdir(filepath.Join(dir, name), 0o755), os.Chown(filepath.Join(dir, name), mailUser, mailUser))
+		must(t, os.Mkdir(filepath.Join(dir, name), 0o755), os.Chown(filepath.Join(dir, name), uid, gid))
 	}
 	port := strconv.Itoa(freePort(t, "127.0.0.1"))
-	e := &Exim{Address: net.JoinHostPort("127.0.0.1", port)}
+	e := &Exim{Address: net.JoinHostPort("127.0.0.1", port), Mainlog: filepath.Join(dir, "log", "mainlog")}
 	host, nextPort, err := net.SplitHostPort(next)
 	must(t, err)
 	conf := filepath.Join(dir, "exim.conf")
 	write(t, conf, fmt.Sprintf(eximConf, program, dir, port, recipients, aliases, host, nextPort))
+	must(t, os.Chmod(conf, 0o644))
 	e.Server = &Server{t: t, Log: filepath.Join(dir, "output"), answers: []string{e.Address}, command: func() *exec.Cmd {
 		return exec.Command(program, "-C", conf, "-bdf")
 	}}
@@ -49,12 +60,7 @@ func NewExim(t T, recipients, aliases, next string) *Exim {
 	return e
 }
 
-// mailUser is the user and the group "mail" of every Debian.
-const mailUser = 8
-
-const eximConf = `exim_user = mail
-exim_group = mail
-exim_path = %[1]s
+const eximConf = `exim_path = %[1]s
 spool_directory = %[2]s/spool
 log_file_path = %[2]s/log/%%slog
 pid_file_path = %[2]s/pid
@@ -66,6 +72,7 @@ acl_smtp_rcpt = rcpt
 tls_advertise_hosts =
 host_lookup =
 keep_environment =
+deliver_drop_privilege
 begin acl
 rcpt:
   deny !domains = +relay
