@@ -439,9 +439,9 @@ func (c *Console) sweep() {
 }
 
 // left reports whether a name is that of a file which was prepared, of its index, or of
-// what postmap writes on its way to that.
+// what postmap writes on its way to that, which Berkeley DB calls __db.NAME.
 func (c *Console) left(t int, name string) bool {
-	rest, is := strings.CutPrefix(name, "."+filepath.Base(c.paths[t])+".")
+	rest, is := strings.CutPrefix(strings.TrimPrefix(name, "__db."), "."+filepath.Base(c.paths[t])+".")
 	number, _, ends := strings.Cut(strings.TrimPrefix(rest, publishing[1:]+"."), unfinished)
 	return is && ends && number != "" && strings.Trim(number, "0123456789") == ""
 }
