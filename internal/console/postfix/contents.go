@@ -119,11 +119,7 @@ func (c *contents) live() []identity.Live {
 	slices.SortFunc(all, func(a, b identity.Live) int { return a.Primary.Compare(b.Primary) })
 	for _, table := range c.odd {
 		for _, o := range table {
-			l := identity.Live{Ref: o.ref, Odd: o.why}
-			if !o.address.IsZero() {
-				l.Aliases = []identity.Address{o.address}
-			}
-			all = append(all, l)
+			all = append(all, identity.Live{Account: identity.Account{Primary: o.address}, Ref: o.ref, Odd: o.why})
 		}
 	}
 	return all

@@ -121,6 +121,16 @@ func TestByHand(t *testing.T) {
 	}
 }
 
+// TestRelative: relative paths begin at the folder of the configuration, also for the
+// programs, which run there.
+func TestRelative(t *testing.T) {
+	c := newConsole(console.Opening{Settings: Kind.Values("relay", "conf", map[string]any{"recipients": "tables/recipients"})})
+	wd, err := os.Getwd()
+	if want := filepath.Join(wd, "conf", "tables", "recipients"); err != nil || c.paths[recipients] != want || c.apart() {
+		t.Errorf("%q, not %q, %v", c.paths, want, err)
+	}
+}
+
 // TestOdd: rows that are no accounts are read as such, hold their addresses, and stay as
 // they are.
 func TestOdd(t *testing.T) {
@@ -129,8 +139,8 @@ func TestOdd(t *testing.T) {
 	put(t, g.Recipients, read(t, g.Recipients)+"@other.example OK\n")
 	put(t, g.Aliases, read(t, g.Aliases)+"team@example.com ann@example.com, bob@example.com\npress@example.com agency@agency.example\nann.old@example.com nobody@example.com\n@old.example ann@example.com\n")
 	c := g.open()
-	want := []string{"ann help", `odd "@other.example" of recipients`, `odd "@old.example" of aliases`, `odd "team@example.com" of aliases team`,
-		`odd "press@example.com" of aliases press`, `odd "ann.old@example.com" of aliases ann.old`}
+	want := []string{"ann help", `odd "@other.example" of recipients`, `odd "@old.example" of aliases`, `odd "team@example.com" of aliases`,
+		`odd "press@example.com" of aliases`, `odd "ann.old@example.com" of aliases`}
 	got := shown(t, c)
 	slices.Sort(got)
 	slices.Sort(want)

@@ -89,9 +89,15 @@ type snapshot struct {
 func newConsole(o console.Opening) *Console {
 	v := o.Settings
 	c := &Console{
-		label: o.Label, owner: o.Owner, paths: [tables]string{v.Path("recipients"), v.Path("aliases")},
-		kind: v.Text("map"), ending: endings[v.Text("map")], postmap: v.Texts("postmap"), reload: v.Texts("reload"), folder: v.Folder(),
+		label: o.Label, owner: o.Owner, kind: v.Text("map"), ending: endings[v.Text("map")], postmap: v.Texts("postmap"), reload: v.Texts("reload"), folder: v.Folder(),
 		timeout: o.Timeout, changes: o.LockFile != "", log: o.Log, made: map[string]apply.Answer{}, told: map[string]bool{},
+	}
+	for t, name := range names {
+		if c.paths[t] = v.Path(name); c.paths[t] != "" {
+			if path, err := filepath.Abs(c.paths[t]); err == nil { // since programs run in the folder
+				c.paths[t] = path
+			}
+		}
 	}
 	if c.kind == texthash && c.reload == nil {
 		c.reload = []string{"postfix", "reload"}
