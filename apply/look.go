@@ -149,42 +149,51 @@ func (x *index) judge(f *plan.Facts, s *Sent) (verdict, *identity.Live) {
 
 // published says of the steps that a console was to publish as a whole whether it has.
 // Their keys may change with them, and a primary may be another account's before and
-// after, so that no step is judged alone.
+// after, so that no step is judged alone. What counts are the primaries that make a
+// difference:
 //
-//	now                                                           says
-//	each account is what was wanted, and those that were to go
-//	are not there                                                 made
-//	each account is as it was, and those that were to be created
-//	are not there                                                 not made
-//	else                                                          otherwise
+//	now                                                  says
+//	more of them are as they were to be than as they
+//	were, or nothing makes a difference                  made
+//	as many or more are as they were                     not made
+//	none is either                                       otherwise
 func (x *index) published(f *plan.Facts, sent []*Sent) verdict {
 	before, after := map[identity.Address]*identity.Account{}, map[identity.Address]*identity.Account{}
 	for _, s := range sent {
 		if s.Live != nil {
 			before[s.Live.Primary] = &s.Live.Account
 		}
-		if l := s.Outcome(); l != nil {
-			after[l.Primary] = &l.Account
+		if s.After != nil {
+			after[s.After.Primary] = s.After
 		}
 	}
-	has := func(is, other map[identity.Address]*identity.Account) bool {
-		for primary, a := range is {
-			l := x.byAddress[primary]
-			if l == nil || l.Primary != primary || f.Keeps(plan.FieldAliases) && !slices.Equal(l.Aliases, a.Aliases) {
-				return false
-			}
+	same := func(a, b *identity.Account) bool {
+		return a == nil && b == nil || a != nil && b != nil && (!f.Keeps(plan.FieldAliases) || slices.Equal(a.Aliases, b.Aliases))
+	}
+	all := maps.Clone(before)
+	maps.Copy(all, after)
+	differ, old, made := 0, 0, 0
+	for primary := range all {
+		was, is := before[primary], after[primary]
+		if same(was, is) {
+			continue
 		}
-		for primary := range other {
-			if l := x.byAddress[primary]; is[primary] == nil && l != nil && l.Primary == primary {
-				return false
-			}
+		differ++
+		var now *identity.Account
+		if l := x.byAddress[primary]; l != nil && l.Primary == primary {
+			now = &l.Account
 		}
-		return true
+		switch {
+		case same(now, is):
+			made++
+		case same(now, was):
+			old++
+		}
 	}
 	switch {
-	case has(after, before):
+	case made > old, differ == 0:
 		return wasMade
-	case has(before, after):
+	case old > 0:
 		return notMade
 	}
 	return otherwise

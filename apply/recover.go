@@ -90,8 +90,8 @@ func Recover(of Interrupted, l *Ledger, live []identity.Live, facts plan.Facts, 
 			verdict, found = seen.judge(&facts, s)
 		default:
 			verdict = published
-			if l := s.Outcome(); l != nil && published == wasMade {
-				found = seen.byAddress[l.Primary]
+			if s.After != nil && published == wasMade {
+				found = seen.byAddress[s.After.Primary]
 			}
 		}
 		if left := s.At.Add(facts.Settles).Sub(now); verdict != wasMade && facts.Settles > 0 && left > 0 {
