@@ -399,7 +399,6 @@ func (r *runner) published(ctx context.Context, all []staged) bool {
 	if len(tasks) == 0 {
 		return false
 	}
-	r.job.Listen(LookingUp{Steps: len(tasks)})
 	verdict := otherwise
 	if live, err := r.get(ctx, tasks); err == nil {
 		verdict = indexed(live, r.job.Ledger).published(&r.facts, sent)

@@ -104,7 +104,9 @@ func parse(path string, text []byte) (*file, error) {
 	}
 	var logical []byte
 	begun, number := 0, 0
-	keys := map[string]int{}
+	lines := bytes.Count(text, []byte{'\n'}) + 1
+	keys := make(map[string]int, lines)
+	f.rows = make([]row, 0, lines)
 	finish := func() error {
 		if begun == 0 {
 			return nil

@@ -19,7 +19,7 @@ import (
 // gateway is a Postfix, or its files alone, and a console of them.
 type gateway struct {
 	*servertest.Postfix
-	t    *testing.T
+	t    testing.TB
 	kind string
 	set  map[string]any
 	logs []string
@@ -44,7 +44,7 @@ func reloadOf(p *servertest.Postfix, kind string) any {
 }
 
 // files are tables that no Postfix reads.
-func files(t *testing.T, kind string) *gateway {
+func files(t testing.TB, kind string) *gateway {
 	t.Helper()
 	if kind != texthash {
 		servertest.Need(t, "postmap", "postfix")
