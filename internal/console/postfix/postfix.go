@@ -21,11 +21,15 @@
 //	rows are taken out     aliases, then recipients
 //	both                   recipients with the old and the new, aliases, recipients
 //
-// Each of these is written beside what is there, synced, and indexed. Only when
-// postmap has taken all of them without a word is it decided: a file NAME.publishing
-// says what is to be renamed, and then that is done. Whoever finds this file goes on
-// with it. So a crash leaves the tables as they were, or the next run finishes them,
-// and whoever reads the accounts meanwhile finds them as they will be.
+// Where an address passes from one table to the other, a second lies between two of
+// these: a process of the server that is just starting opens one after the other, and is
+// not to know an old one and a new one.
+//
+// Each is written beside what is there, synced, and indexed. Only when postmap has taken
+// all of them without a word is it decided: a file NAME.publishing says what is to be
+// renamed, and then that is done. Whoever finds this file goes on with it. So a crash
+// leaves the tables as they were, or the next run finishes them, and whoever reads the
+// accounts meanwhile finds them as they will be.
 //
 // A lock on NAME.lock keeps two writers apart, and readers from what is half done. It
 // is inherited by postmap.

@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/rollcall-cli/rollcall/apply"
 	"github.com/rollcall-cli/rollcall/internal/atomicfile"
@@ -28,6 +29,9 @@ type record struct {
 	Writes []replacement `json:"writes"`
 	// Sums are the SHA-256 of what each source may be until then.
 	Sums [tables][]string `json:"sums"`
+	// Pause tells that an address passes from one table to the other, so that nobody may
+	// read an old one and a new one: a process that is starting opens one after the other.
+	Pause bool `json:"pause,omitempty"`
 	// Reload tells that Postfix is to read its tables again in the end.
 	Reload bool `json:"reload,omitempty"`
 }
@@ -55,6 +59,9 @@ const (
 	locking    = ".lock"
 	unfinished = ".tmp"
 )
+
+// pause is how long a process may take to open both tables.
+const pause = time.Second
 
 // Publish writes what was staged, if the tables are still what they were. Where it
 // fails before that is decided, nothing has changed.
@@ -115,7 +122,7 @@ func (c *Console) publish(ctx context.Context, s *stage) error {
 	if err != nil {
 		return c.unread(err, adviceOf(err))
 	}
-	if err := c.decide(ctx, lock, s, writes); err != nil {
+	if err := c.decide(ctx, lock, s, next, writes); err != nil {
 		return err
 	}
 	c.base = &snapshot{contents: s.next}
@@ -167,8 +174,8 @@ func (c *Console) order(s *stage, h header, next [tables][]row, texts [tables][]
 
 // decide writes all files beside those that they are to replace, and then does what
 // was decided.
-func (c *Console) decide(ctx context.Context, lock *os.File, s *stage, texts []text) error {
-	r := &record{Reload: len(c.reload) > 0}
+func (c *Console) decide(ctx context.Context, lock *os.File, s *stage, next [tables][]row, texts []text) error {
+	r := &record{Reload: len(c.reload) > 0, Pause: len(texts) > 1 && crosses(s, next)}
 	for _, t := range c.used() {
 		if s.base.files[t].there {
 			r.Sums[t] = []string{fmt.Sprintf("%x", s.base.files[t].sum)}
@@ -188,6 +195,17 @@ func (c *Console) decide(ctx context.Context, lock *os.File, s *stage, texts []t
 		return err
 	}
 	return c.carryOut(ctx, lock, r)
+}
+
+// crosses reports whether a key of one table passes to the other.
+func crosses(s *stage, next [tables][]row) bool {
+	into := func(t int) bool {
+		return slices.ContainsFunc(s.base.files[1-t].rows, func(r row) bool {
+			_, found := slices.BinarySearchFunc(next[t], r, row.compare)
+			return found
+		})
+	}
+	return s.base.files[aliases] != nil && (into(recipients) || into(aliases))
 }
 
 // prepare writes a file beside the source of a table, and its index.
@@ -377,7 +395,14 @@ func (c *Console) finish(ctx context.Context, lock *os.File) error {
 
 // carryOut does what was decided, or the rest of it.
 func (c *Console) carryOut(ctx context.Context, lock *os.File, r *record) error {
-	for _, w := range r.Writes {
+	for i, w := range r.Writes {
+		if i > 0 && r.Pause {
+			select {
+			case <-time.After(pause):
+			case <-ctx.Done():
+				return ctx.Err()
+			}
+		}
 		if err := c.rename(w); err != nil {
 			return err
 		}
