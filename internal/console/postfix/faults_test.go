@@ -327,8 +327,12 @@ var (
 func TestMain(m *testing.M) {
 	dir := os.Getenv("ROLLCALL_PUBLISH_IN")
 	if dir == "" {
+		if os.Getenv("ROLLCALL_ATTACK") == "" {
+			pause = 300 * time.Millisecond
+		}
 		os.Exit(m.Run())
 	}
+	pause = 5 * time.Millisecond
 	v := Kind.Values("relay", dir, map[string]any{"recipients": filepath.Join(dir, "recipients"), "aliases": filepath.Join(dir, "aliases"), "map": "hash"})
 	target, err := Kind.Open(context.Background(), console.Opening{Label: "relay", Owner: "hq", Settings: v, LockFile: "x"})
 	fmt.Println("begun")
@@ -390,6 +394,7 @@ func TestKilled(t *testing.T) {
 		time.Sleep(time.Duration(rand.IntN(200)) * time.Millisecond)
 		for deadline := time.Now().Add(10 * time.Second); n%2 == 1 && time.Now().Before(deadline); {
 			if _, err := os.Stat(g.Recipients + publishing); err == nil {
+				time.Sleep(time.Duration(rand.IntN(20_000)) * time.Microsecond)
 				break // once it has decided
 			}
 		}

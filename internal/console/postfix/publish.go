@@ -60,8 +60,8 @@ const (
 	unfinished = ".tmp"
 )
 
-// pause is how long a process may take to open both tables.
-const pause = time.Second
+// pause is how long a process may take to open both tables. Tests change it.
+var pause = time.Second
 
 // Publish writes what was staged, if the tables are still what they were. Where it
 // fails before that is decided, nothing has changed.
