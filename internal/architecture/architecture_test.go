@@ -56,7 +56,6 @@ var may = map[string][]string{
 	"internal/console/suite/worlds":   {"internal/servertest"},
 	"internal/directory/suite":        {"internal/directory", "internal/directory/ldif", "internal/doctor", "internal/identity", "plan"},
 	"internal/directory/suite/worlds": {"internal/settings", "internal/directory", "internal/directory/ldif", "internal/directory/ldap", "internal/directory/suite", "internal/servertest"},
-	"internal/console/suite/worlds":   {"internal/servertest"},
 }
 
 // never lists what a package must not see of the world.

@@ -19,7 +19,8 @@ var Postfix = &Subject{Name: "Postfix", Kind: "postfix", Serve: func(t *testing.
 	return func(t *testing.T) *World {
 		tables := &tables{t: t, postmap: postmap, folder: t.TempDir()}
 		return &World{
-			Block: fmt.Sprintf("recipients = %q\naliases = %q\nmap = \"hash\"\n", tables.path("recipients"), tables.path("aliases")),
+			Block:  fmt.Sprintf("recipients = %q\naliases = %q\nmap = \"hash\"\n", tables.path("recipients"), tables.path("aliases")),
+			Client: []string{"cat", tables.path("recipients"), tables.path("aliases")},
 			Add: func(primary string, aliases ...string) {
 				tables.edit("recipients", "", primary+" OK")
 				tables.SetAliases(primary, aliases...)
