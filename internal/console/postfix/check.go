@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/rollcall-cli/rollcall/internal/console"
@@ -132,21 +133,16 @@ func (c *Console) reloads() console.Finding {
 	return found("reload", "ok", strings.Join(c.reload, " ")+" has Postfix read the tables again", "")
 }
 
-// inUse looks for the tables in main.cf, where postconf stands beside postmap and takes
-// the same arguments.
+// inUse looks for the tables in main.cf.
 func (c *Console) inUse(ctx context.Context) (all []console.Finding) {
-	if filepath.Base(c.postmap[0]) != "postmap" {
-		return nil
-	}
-	postconf := c.postmap[0][:len(c.postmap[0])-len("postmap")] + "postconf"
 	for _, t := range c.used() {
 		parameter := [tables]string{"relay_recipient_maps", "virtual_alias_maps"}[t]
-		out, err := c.run(ctx, nil, nil, append(append([]string{postconf}, c.postmap[1:]...), "-xh", parameter)...)
+		said, err := c.parameters(ctx, parameter)
 		table := c.kind + ":" + c.paths[t]
 		switch {
 		case err != nil:
-			all = append(all, found("main.cf", "warning", "Postfix does not say what it uses: "+spoken(err, out).Error(), "look whether "+parameter+" has "+table))
-		case !strings.Contains(" "+strings.ReplaceAll(out, ",", " ")+" ", " "+table+" "):
+			all = append(all, found("main.cf", "warning", "Postfix does not say what it uses: "+err.Error(), "look whether "+parameter+" has "+table))
+		case !slices.Contains(strings.FieldsFunc(said[0], func(r rune) bool { return r == ',' || r == ' ' }), table):
 			all = append(all, found("main.cf", "warning", fmt.Sprintf("%s does not have %s", parameter, table), "postconf -e '"+parameter+" = "+table+"' once the table is there, unless the tables are for Exim or another host"))
 		default:
 			all = append(all, found("main.cf", "ok", parameter+" has "+table, ""))

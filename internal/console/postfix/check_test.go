@@ -79,6 +79,24 @@ func TestCheck(t *testing.T) {
 	says("reload failed", "reload-is-not-here")
 }
 
+// TestSurvey: Postfix says which tables it prefers and where they may be; where there is
+// none, that is said and is no error.
+func TestSurvey(t *testing.T) {
+	g := serve(t, "hash", "")
+	s, err := Kind.Survey(context.Background(), g.opening("hq"), func(string) bool { return false })
+	if err != nil || s.Settings["map"] != "hash" || s.Settings["recipients"] != g.Config+"/rollcall/recipients" || s.Settings["aliases"] != g.Config+"/rollcall/aliases" {
+		t.Errorf("%+v, %v", s, err)
+	}
+	if notes := strings.Join(s.Notes, "\n"); !strings.Contains(notes, "hash:"+g.Recipients) || !strings.Contains(notes, "example.com") {
+		t.Errorf("%q", s.Notes)
+	}
+	g.set["postmap"] = []string{"/none/postmap"}
+	s, err = Kind.Survey(context.Background(), g.opening("hq"), func(string) bool { return false })
+	if err != nil || len(s.Settings) > 0 || len(s.Notes) != 1 {
+		t.Errorf("%+v, %v", s, err)
+	}
+}
+
 // TestSettings: a block that cannot work is a problem of its setting.
 func TestSettings(t *testing.T) {
 	for want, set := range map[string]map[string]any{

@@ -328,7 +328,7 @@ func TestMain(m *testing.M) {
 	dir := os.Getenv("ROLLCALL_PUBLISH_IN")
 	if dir == "" {
 		if os.Getenv("ROLLCALL_ATTACK") == "" {
-			pause = 300 * time.Millisecond
+			pause = 200 * time.Millisecond
 		}
 		os.Exit(m.Run())
 	}

@@ -12,7 +12,7 @@ import (
 // Kind is the kind "postfix".
 var Kind = console.Kind{
 	Kind: settings.Kind{
-		Name: "postfix", Help: "The recipients and aliases of a Postfix gateway, as lookup tables; Exim reads the same files.",
+		Name: "postfix", Help: "The recipients and aliases of a Postfix gateway, as lookup tables; Exim reads the same files.", Files: true,
 		Settings: []settings.Setting{
 			{Name: "recipients", Type: settings.Path, Required: true, Example: `"/etc/postfix/rollcall/recipients"`, Help: "the source of relay_recipient_maps, in a folder that may be written"},
 			{Name: "aliases", Type: settings.Path, Example: `"/etc/postfix/rollcall/aliases"`, Help: "the source of virtual_alias_maps; without it aliases stand among the recipients"},
@@ -25,6 +25,7 @@ var Kind = console.Kind{
 			return []string{v.Path("recipients"), v.Path("aliases"), v.Text("map")}
 		},
 	},
+	Survey: survey,
 	Open: func(ctx context.Context, o console.Opening) (console.Target, error) {
 		c := newConsole(o)
 		if err := c.open(ctx); err != nil {

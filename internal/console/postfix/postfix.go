@@ -21,7 +21,7 @@
 //	rows are taken out     aliases, then recipients
 //	both                   recipients with the old and the new, aliases, recipients
 //
-// Where an address passes from one table to the other, a second lies between two of
+// Where an address passes from one table to the other, half a second lies between two of
 // these: a process of the server that is just starting opens one after the other, and is
 // not to know an old one and a new one.
 //

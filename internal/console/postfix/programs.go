@@ -87,7 +87,7 @@ func (c *Console) run(ctx context.Context, lock *os.File, stdin []byte, command 
 	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
 		err = fmt.Errorf("it has not ended in %v", c.timeout)
 	}
-	text := strings.TrimSpace(strings.ToValidUTF8(out.String(), "?"))
+	text := strings.Trim(strings.ToValidUTF8(out.String(), "?"), " \t\r\n")
 	if len(text) > mostSaid && stdin == nil {
 		text = strings.ToValidUTF8(text[:mostSaid], "") + "…"
 	}

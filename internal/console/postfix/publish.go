@@ -61,7 +61,7 @@ const (
 )
 
 // pause is how long a process may take to open both tables. Tests change it.
-var pause = time.Second
+var pause = time.Second / 2
 
 // Publish writes what was staged, if the tables are still what they were. Where it
 // fails before that is decided, nothing has changed.
