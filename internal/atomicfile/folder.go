@@ -5,6 +5,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"time"
 )
 
 // Folder is where files are. Everybody but root goes there by its
@@ -128,6 +129,14 @@ func (d *Folder) Rename(from, to string) error {
 		return rename(d.Path(from), d.Path(to))
 	}
 	return d.root.Rename(from, to)
+}
+
+// Date sets when a file was changed last.
+func (d *Folder) Date(name string, at time.Time) error {
+	if d.root == nil {
+		return os.Chtimes(d.Path(name), at, at)
+	}
+	return d.named(name, d.root.Chtimes(name, at, at))
 }
 
 func (d *Folder) link(from, to string) error {

@@ -388,6 +388,16 @@ func TestModes(t *testing.T) {
 	is(0o640)
 }
 
+// TestCold: a texthash is old enough to be taken at once.
+func TestCold(t *testing.T) {
+	g := files(t, texthash)
+	publish(t, g.open(), step(nil, account("ann")))
+	info, err := os.Stat(g.Recipients)
+	if err != nil || time.Since(info.ModTime()) < 2*time.Second {
+		t.Errorf("it was changed at %v, %v", info.ModTime(), err)
+	}
+}
+
 // TestNothingToWrite: what is so already is not written, and Postfix not reloaded.
 func TestNothingToWrite(t *testing.T) {
 	g := files(t, texthash)

@@ -63,6 +63,11 @@ const (
 // pause is how long a process may take to open both tables. Tests change it.
 var pause = time.Second / 2
 
+// cold is how long ago a texthash has to have changed so that Postfix takes it at once.
+// It opens a younger one again and again, for it may be half written, and meanwhile
+// answers nobody (dict_thash.c of Postfix).
+const cold = 5 * time.Second
+
 // Publish writes what was staged, if the tables are still what they were. Where it
 // fails before that is decided, nothing has changed.
 func (c *Console) Publish(ctx context.Context) error {
@@ -244,6 +249,11 @@ func (c *Console) prepare(ctx context.Context, lock *os.File, x text) (name stri
 	}
 	if err := c.finalize(dir, name, base); err != nil {
 		return "", failed(err)
+	}
+	if c.kind == texthash {
+		if err := dir.Date(name, time.Now().Add(-cold)); err != nil {
+			return "", failed(err)
+		}
 	}
 	return name, nil
 }
