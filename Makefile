@@ -34,8 +34,6 @@ SCIMMY      = .tools/scimmy
 RACED       = ./apply ./cmd/... ./examples/... ./state ./internal/atomicfile ./internal/bench ./internal/console/... ./internal/directory/ldap \
               ./internal/directory/suite/... ./internal/identity ./internal/redact ./internal/servertest
 RACED_TESTS = Sort|Progress
-# The modules of the SCIM server that tests start.
-SCIMMY      = .tools/scimmy
 PLATFORMS   = linux/amd64 linux/arm64 darwin/arm64 windows/amd64 windows/arm64
 
 .PHONY: build test prepare format vet staticcheck unit platforms attack vulnerabilities bench fuzz

@@ -38,6 +38,11 @@ func TestPage(t *testing.T) {
 	examples := strings.Join(example.FindAllString(page, -1), "\n")
 	text := example.ReplaceAllString(page, "")
 	kinds := Kinds{Directories: all.Settings(), Consoles: consoles.Settings()}
+	for _, k := range kinds.Consoles {
+		if own, err := os.ReadFile("../docs/" + k.Name + ".md"); err == nil {
+			text += string(own)
+		}
+	}
 	for _, b := range kinds.blockTypes() {
 		if !strings.Contains(text, "(#"+b.name) && !strings.Contains(text, "-"+b.name+")") {
 			t.Errorf("the page has no chapter on %q", b.name)

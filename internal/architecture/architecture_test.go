@@ -81,7 +81,6 @@ var only = map[string][]string{
 	"github.com/gofrs/flock":          {"state"},
 	"golang.org/x/term":               {"internal/render", "cmd/rollcall"},
 	"github.com/rogpeppe/go-internal": {},
-	"golang.org/x/oauth2":             {"internal/console/scim"},
 }
 
 func TestImports(t *testing.T) {

@@ -7,6 +7,7 @@ import (
 	"github.com/rollcall-cli/rollcall/internal/console/exec"
 	"github.com/rollcall-cli/rollcall/internal/console/ldap"
 	"github.com/rollcall-cli/rollcall/internal/console/local"
+	"github.com/rollcall-cli/rollcall/internal/console/postfix"
 	"github.com/rollcall-cli/rollcall/internal/console/scim"
 	"github.com/rollcall-cli/rollcall/internal/settings"
 )
@@ -14,8 +15,10 @@ import (
 // Kinds are what the argument "kind" of a console block may say.
 var Kinds = []console.Kind{
 	local.Kind,
-	exec.Kind,
+	postfix.Kind,
 	scim.Kind,
+	ldap.Kind,
+	exec.Kind,
 }
 
 // Settings are what can be configured of each kind.

@@ -39,7 +39,4 @@ type World struct {
 }
 
 // All are the products.
-var All = []*Subject{
-	Connector,
-	Scimmy,
-}
+var All = []*Subject{Connector, OpenLDAP, DS389, Postfix, Scimmy}
