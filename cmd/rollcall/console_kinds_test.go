@@ -13,14 +13,18 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 
+	consoles "github.com/rollcall-cli/rollcall/internal/console/all"
 	"github.com/rollcall-cli/rollcall/internal/console/suite/worlds"
+	"github.com/rollcall-cli/rollcall/internal/settings"
 )
 
 // TestConsoleKinds: the life of people, edits by hand and what goes wrong, over the
@@ -36,7 +40,7 @@ func TestConsoleKinds(t *testing.T) {
 				name string
 				run  func(*testing.T, *kindSite)
 			}{
-				{"life", lifeOverKind}, {"edited", editedByHand}, {"away", kindAway}, {"refused", kindRefused}, {"read-only", kindReadOnly},
+				{"life", lifeOverKind}, {"edited", editedByHand}, {"away", kindAway}, {"refused", kindRefused}, {"read-only", kindReadOnly}, {"begun", begunOverKind},
 			} {
 				t.Run(test.name, func(t *testing.T) { test.run(t, newKindSite(t, s, begin(t))) })
 			}
@@ -349,6 +353,48 @@ func kindReadOnly(t *testing.T, k *kindSite) {
 	k.configure(k.Block)
 	k.follow()
 	k.has("ann a1", "bob")
+}
+
+// begunOverKind: the block that init writes, of the few settings that it is given and
+// what the product says, reads the product. A secret stays in the environment.
+func begunOverKind(t *testing.T, k *kindSite) {
+	kind := consoles.Kind(k.kind)
+	if kind.Survey == nil {
+		t.Skip("the kind asks nothing")
+	}
+	args := []string{"init", "--console", k.kind}
+	for _, match := range regexp.MustCompile(`(?m)^ *(\w+) *= (.*)$`).FindAllStringSubmatch(k.Block, -1) {
+		name, value := match[1], match[2]
+		if text, err := strconv.Unquote(value); err == nil {
+			value = text
+		}
+		if slices.ContainsFunc(kind.Settings, func(s settings.Setting) bool { return s.Name == name && s.Secret }) {
+			variable := "ROLLCALL_TEST_" + strings.ToUpper(name)
+			if err := os.Setenv(variable, value); err != nil { // of no other test; t.Setenv forbids those in parallel
+				t.Fatal(err)
+			}
+			args = append(args, "--console-set", fmt.Sprintf("%s=env(%q)", name, variable))
+			continue
+		}
+		args = append(args, "--console-set", name+"="+value)
+	}
+	dir := filepath.Join(t.TempDir(), "new")
+	for _, command := range [][]string{args, {"validate"}, {"console"}} {
+		out, talk, code := at(context.Background(), nil, false, append([]string{"-C", dir}, command...)...)
+		if code != exitOK {
+			t.Fatalf("%q: exit %d\n%s%s", command, code, out, talk)
+		}
+	}
+	text, err := os.ReadFile(filepath.Join(dir, "rollcall.hcl"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, block, _ := strings.Cut(string(text), "# "+kind.Help+"\n")
+	notes, _, _ := strings.Cut(block, "console ")
+	if notes == "" {
+		t.Errorf("the product has said nothing:\n%s", block)
+	}
+	t.Log(notes)
 }
 
 // killedOverKind: wherever rollcall is killed, the next run ends where it would have
