@@ -1,0 +1,506 @@
+package sql
+
+import (
+	"cmp"
+	"context"
+	dbsql "database/sql"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/rollcall-cli/rollcall/apply"
+	"github.com/rollcall-cli/rollcall/internal/console"
+	"github.com/rollcall-cli/rollcall/internal/identity"
+	"github.com/rollcall-cli/rollcall/internal/settings"
+	"github.com/rollcall-cli/rollcall/plan"
+)
+
+// custom is the profile "custom": statements of the configuration. Columns of read and
+// parameters have the same names:
+//
+//	address          the primary
+//	aliases          the other addresses, separated by blanks, commas or semicolons
+//	status           active or inactive; as a column, a truth value, too
+//	type             user or list; optional
+//	display_name     optional, as are other attributes, attribute_NAME
+//
+// Parameters alone are active (a truth value), local_part, domain, username and dn, and
+// in update all that read gives with was_ before it, as the account is.
+type custom struct {
+	read                   *statement
+	insert, update, delete []*statement
+	// columns are those of read, in its order; known by facts.
+	columns []string
+}
+
+// The names of columns and parameters.
+const (
+	columnAddress   = "address"
+	columnAliases   = "aliases"
+	columnStatus    = "status"
+	columnType      = "type"
+	paramActive     = "active"
+	attributePrefix = "attribute_"
+	wasPrefix       = "was_"
+)
+
+var required = []string{columnAddress, columnAliases, columnStatus}
+
+// statementsBlock is where they are written.
+var statementsBlock = settings.Block{
+	Name: "statements", Help: "for profile custom: how accounts are read and written",
+	Settings: []settings.Setting{
+		{Name: "read", Required: true, Help: "a SELECT that gives every account once, with the columns address, aliases, status and, if it likes, type, display_name and attribute_NAME"},
+		{Name: "insert", Type: settings.Texts, Alone: true, Required: true, Help: "makes an account; of several statements, the first has to make one row"},
+		{Name: "update", Type: settings.Texts, Alone: true, Required: true, Help: "changes the account :was_address; the first has to hit one row"},
+		{Name: "delete", Type: settings.Texts, Alone: true, Required: true, Help: "removes the account :address; the first has to hit one row"},
+	},
+}
+
+// parseCustom reads the statements, and says what is wrong with them.
+func parseCustom(v settings.Values, d *dialect) (*custom, []settings.Problem) {
+	c := &custom{}
+	var problems []settings.Problem
+	wrong := func(name string, item int, summary, hint string) {
+		problems = append(problems, settings.Problem{Setting: "statements." + name, Part: settings.Value, Item: item, Summary: summary, Hint: hint})
+	}
+	if text := v.Text("read"); text != "" {
+		var err error
+		if c.read, err = parseStatement(text, d); err != nil {
+			wrong("read", 0, "the statement read cannot be used: "+err.Error(), "write one SELECT")
+		} else {
+			c.checkRead(wrong)
+		}
+	}
+	for _, s := range []struct {
+		name string
+		into *[]*statement
+	}{{"insert", &c.insert}, {"update", &c.update}, {"delete", &c.delete}} {
+		texts := v.Texts(s.name)
+		used := map[string]bool{}
+		broken := len(texts) == 0 // which is told already
+		for i, text := range texts {
+			one, err := parseStatement(text, d)
+			if err != nil {
+				wrong(s.name, i, fmt.Sprintf("the statement %s cannot be used: %v", s.name, err), "values are written by name, as in :address")
+				broken = true
+				continue
+			}
+			for _, name := range one.names {
+				used[name] = true
+				if why := parameter(s.name, name); why != "" {
+					wrong(s.name, i, fmt.Sprintf("the statement %s has a parameter :%s, %s", s.name, name, why), "parameters are "+parameters(s.name))
+				}
+			}
+			*s.into = append(*s.into, one)
+		}
+		if !broken {
+			if missing := lacking(s.name, used, required); len(missing) > 0 {
+				wrong(s.name, 0, fmt.Sprintf("the statement %s lacks the parameter %s", s.name, strings.Join(missing, ", ")), "without it the account does not become what it is to be")
+			}
+		}
+	}
+	return c, problems
+}
+
+func (c *custom) checkRead(wrong func(name string, item int, summary, hint string)) {
+	if len(c.read.names) > 0 {
+		wrong("read", 0, fmt.Sprintf("the statement read has a parameter :%s, and takes none", c.read.names[0]), "it reads every account")
+	}
+	for _, column := range required {
+		if !c.read.words[column] && !c.read.words["*"] {
+			wrong("read", 0, fmt.Sprintf("the statement read gives no column %q", column), "name it: SELECT email AS address, …; its columns are address, aliases, status and, if it likes, type, display_name and attribute_NAME")
+		}
+	}
+}
+
+var plainParameters = []string{columnAddress, columnAliases, columnStatus, paramActive, columnType, identity.DisplayName, "local_part", "domain", "username", "dn"}
+
+// parameter says why a statement takes no parameter of the name; "" if it does.
+func parameter(statement, name string) string {
+	plain, was := strings.CutPrefix(name, wasPrefix)
+	switch {
+	case was && statement != "update":
+		return "which update alone has"
+	case slices.Contains(plainParameters, plain), len(plain) > len(attributePrefix) && strings.HasPrefix(plain, attributePrefix):
+		return ""
+	}
+	return "which nobody knows"
+}
+
+func parameters(statement string) string {
+	all := ":" + strings.Join(plainParameters, ", :") + " and :attribute_NAME"
+	if statement == "update" {
+		all += ", and each with was_ before it for what the account is"
+	}
+	return all
+}
+
+// lacking returns which parameters a statement has to have for columns of read, and has
+// not.
+func lacking(name string, used map[string]bool, columns []string) (missing []string) {
+	if name == "delete" {
+		columns = []string{columnAddress}
+	}
+	if name == "update" && !used[wasPrefix+columnAddress] {
+		missing = append(missing, ":"+wasPrefix+columnAddress)
+	}
+	for _, column := range columns {
+		switch {
+		case used[column], column == columnStatus && used[paramActive]:
+		case column == columnStatus:
+			missing = append(missing, ":status or :active")
+		default:
+			missing = append(missing, ":"+column)
+		}
+	}
+	return missing
+}
+
+// profileError is a database that the statements do not fit.
+type profileError struct{ error }
+
+func (c *custom) facts(ctx context.Context, a asker) (plan.Facts, error) {
+	ctx, _, done := a.guard(ctx)
+	defer done()
+	query, _ := c.read.bind(a.d, nil)
+	rows, err := a.conn.QueryContext(ctx, "SELECT * FROM ("+query+") AS r WHERE 1 = 0")
+	if err != nil {
+		return plan.Facts{}, fmt.Errorf("the statement read: %w", ended(ctx, err))
+	}
+	defer rows.Close()
+	if c.columns, err = rows.Columns(); err != nil {
+		return plan.Facts{}, err
+	}
+	for i, name := range c.columns {
+		c.columns[i] = strings.ToLower(name)
+	}
+	if err := cmp.Or(rows.Err(), c.fits()); err != nil {
+		return plan.Facts{}, err
+	}
+	return plan.Facts{Marks: true, Groups: true}, nil
+}
+
+// fits reports whether the columns of read and the parameters belong together.
+func (c *custom) fits() error {
+	for _, name := range required {
+		if !slices.Contains(c.columns, name) {
+			return profileError{fmt.Errorf("the statement read gives no column %q: it gives %s", name, strings.Join(c.columns, ", "))}
+		}
+	}
+	for i, name := range c.columns {
+		switch {
+		case slices.Contains(c.columns[:i], name):
+			return profileError{fmt.Errorf("the statement read gives two columns %q", name)}
+		case slices.Contains(required, name), name == columnType, name == identity.DisplayName:
+		case strings.HasPrefix(name, attributePrefix) && len(name) > len(attributePrefix):
+		default:
+			return profileError{fmt.Errorf("the statement read gives a column %q, which nobody knows: write attribute_%s, or leave it out", name, name)}
+		}
+	}
+	for name, all := range map[string][]*statement{"insert": c.insert, "update": c.update} {
+		used := map[string]bool{}
+		for _, s := range all {
+			for _, p := range s.names {
+				used[p] = true
+			}
+		}
+		if missing := lacking(name, used, c.columns); len(missing) > 0 {
+			return profileError{fmt.Errorf("the statement read gives what the statement %s does not write: it lacks %s", name, strings.Join(missing, ", "))}
+		}
+	}
+	return nil
+}
+
+// customRows are the rows that read has given.
+type customRows struct {
+	c    *custom
+	rows []customRow
+}
+
+type customRow map[string]string // by column
+
+func (s *customRows) keys() (all []string) {
+	for _, r := range s.rows {
+		all = append(all, r[columnAddress])
+	}
+	return all
+}
+
+func (s *customRows) skipped() string { return "" }
+
+func (s *customRows) accounts(all *owners) []*row {
+	list := make([]*row, len(s.rows))
+	for i, r := range s.rows {
+		list[i] = s.c.account(r, all.of(r[columnAddress]))
+	}
+	return list
+}
+
+// addressesIn parts a text.
+func addressesIn(text string) []string {
+	return strings.FieldsFunc(text, func(r rune) bool { return strings.ContainsRune(" ,;\t\r\n", r) })
+}
+
+func (c *custom) account(r customRow, o *owner) *row {
+	x := &row{key: r[columnAddress]}
+	var err error
+	if x.account.Primary, err = identity.ParseAddress(x.key); err != nil {
+		x.odd = "its address: " + err.Error()
+	}
+	for _, text := range addressesIn(r[columnAliases]) {
+		address, err := identity.ParseAddress(text)
+		if err != nil {
+			x.odd = "its alias " + strconv.Quote(text) + ": " + err.Error()
+			continue
+		}
+		x.account.Aliases = append(x.account.Aliases, address)
+	}
+	slices.SortFunc(x.account.Aliases, identity.Address.Compare)
+	x.account.Aliases = slices.Compact(x.account.Aliases)
+	switch strings.ToLower(r[columnStatus]) {
+	case "active", "true", "t", "1", "yes", "y":
+	case "inactive", "false", "f", "0", "no", "n":
+		x.account.Status = identity.Inactive
+	default:
+		x.odd = fmt.Sprintf("its status %q is neither active nor inactive", r[columnStatus])
+	}
+	if text, given := r[columnType]; given {
+		if x.account.Type, err = identity.ParseType(text); err != nil {
+			x.odd = "its " + err.Error()
+		}
+	} else if o != nil {
+		x.account.Type = o.typ
+	}
+	for _, name := range slices.Sorted(maps.Keys(r)) {
+		if attribute, is := attributeOf(name); is && r[name] != "" {
+			x.account.Attributes = append(x.account.Attributes, identity.Attribute{Name: attribute, Value: r[name]})
+		}
+	}
+	slices.SortFunc(x.account.Attributes, func(a, b identity.Attribute) int { return cmp.Compare(a.Name, b.Name) })
+	return x
+}
+
+// attributeOf returns the attribute that a column or a parameter is of.
+func attributeOf(name string) (string, bool) {
+	if name == identity.DisplayName {
+		return name, true
+	}
+	return strings.CutPrefix(name, attributePrefix)
+}
+
+func (c *custom) all(ctx context.Context, a asker) (snapshot, error) { return c.query(ctx, a, "", nil) }
+
+func (c *custom) query(ctx context.Context, a asker, where string, args []any) (*customRows, error) {
+	s := &customRows{c: c}
+	text, _ := c.read.bind(a.d, nil)
+	if where != "" {
+		text = "SELECT * FROM (" + text + ") AS r WHERE " + a.d.bind(where)
+	}
+	ctx, heard, done := a.guard(ctx)
+	defer done()
+	rows, err := a.conn.QueryContext(ctx, text, args...)
+	if err != nil {
+		return nil, ended(ctx, err)
+	}
+	defer rows.Close()
+	values := make([]dbsql.NullString, len(c.columns))
+	into := make([]any, len(values))
+	for i := range values {
+		into[i] = &values[i]
+	}
+	for rows.Next() {
+		heard()
+		if err := rows.Scan(into...); err != nil {
+			return nil, ended(ctx, err)
+		}
+		r := customRow{}
+		for i, name := range c.columns {
+			r[name] = values[i].String
+		}
+		s.rows = append(s.rows, r)
+	}
+	return s, ended(ctx, rows.Err())
+}
+
+func (c *custom) some(ctx context.Context, a asker, keys []string, addresses []identity.Address, _ bool) (snapshot, error) {
+	all := slices.Clone(keys)
+	for _, x := range addresses {
+		all = append(all, x.String())
+	}
+	slices.Sort(all)
+	all = slices.Compact(all)
+	s := &customRows{c: c}
+	seen := map[string]bool{}
+	err := inChunks(all, func(some []string) error {
+		where, args := "r.address IN ("+marks(len(some))+")", values(some)
+		for _, x := range some {
+			if slices.ContainsFunc(addresses, func(y identity.Address) bool { return y.String() == x }) {
+				where += " OR " + fmt.Sprintf(a.d.within, "lower(CAST(r.aliases AS "+a.d.text+"))")
+				args = append(args, x)
+			}
+		}
+		part, err := c.query(ctx, a, where, args)
+		if err != nil {
+			return err
+		}
+		for _, r := range part.rows {
+			if !seen[r[columnAddress]] {
+				seen[r[columnAddress]] = true
+				s.rows = append(s.rows, r)
+			}
+		}
+		return nil
+	})
+	return s, err
+}
+
+func (c *custom) keeps(_ *change, name string) bool {
+	return slices.ContainsFunc(c.columns, func(column string) bool {
+		attribute, is := attributeOf(column)
+		return is && attribute == name
+	})
+}
+
+// run runs statements, of which the first has to hit one row.
+// The account is known by its key, as it is stored.
+func (c *custom) run(ctx context.Context, a asker, name string, all []*statement, key string, was, is *identity.Account) error {
+	for i, s := range all {
+		text, args := s.bind(a.d, func(parameter string) any {
+			plain, ok := strings.CutPrefix(parameter, wasPrefix)
+			switch {
+			case ok && plain == columnAddress, name == "delete" && parameter == columnAddress:
+				return key
+			case ok:
+				return argument(plain, was)
+			}
+			return argument(parameter, is)
+		})
+		n, err := a.raw(ctx, text, args...)
+		if err != nil {
+			return fmt.Errorf("the statement %s: %w", name, err)
+		}
+		switch {
+		case i > 0 || n == 1:
+		case n == 0 && name != "insert":
+			return errMoved
+		default:
+			return &apply.Error{Code: apply.Refused, Message: fmt.Sprintf("the statement %s hits %d rows, not one", name, n)}
+		}
+	}
+	return nil
+}
+
+// argument is the value of a parameter.
+func argument(name string, a *identity.Account) any {
+	switch name {
+	case columnAddress:
+		return a.Primary.String()
+	case columnAliases:
+		texts := make([]string, len(a.Aliases))
+		for i, x := range a.Aliases {
+			texts[i] = x.String()
+		}
+		return strings.Join(texts, " ")
+	case columnStatus:
+		return a.Status.String()
+	case paramActive:
+		return a.Active()
+	case columnType:
+		return a.Type.String()
+	case "local_part":
+		return a.Primary.Local()
+	case "domain":
+		return a.Primary.Domain()
+	case "username":
+		return a.Username
+	case "dn":
+		return a.DN
+	}
+	attribute, _ := attributeOf(name)
+	return identity.Lookup(a.Attributes, attribute)
+}
+
+func (c *custom) release(ctx context.Context, a asker, ch *change) error {
+	switch {
+	case ch.was == nil:
+		return nil
+	case ch.is == nil:
+		return c.run(ctx, a, "delete", c.delete, ch.key, nil, &ch.was.live.Account)
+	case ch.temporary.IsZero():
+		return nil
+	}
+	between := ch.was.live.Account
+	between.Aliases = slices.DeleteFunc(slices.Clone(between.Aliases), func(x identity.Address) bool {
+		return !ch.is.Holds(x) || ch.is.Primary == x
+	})
+	if ch.renames() {
+		between.Primary = ch.temporary
+	}
+	return c.move(ctx, a, ch, &between)
+}
+
+func (c *custom) put(ctx context.Context, a asker, ch *change) error {
+	switch {
+	case ch.is == nil:
+		return nil
+	case ch.was == nil:
+		return c.run(ctx, a, "insert", c.insert, "", nil, &ch.is.Account)
+	}
+	return c.move(ctx, a, ch, &ch.is.Account)
+}
+
+// move updates the account, unless it is what it is to be in all that read gives.
+func (c *custom) move(ctx context.Context, a asker, ch *change, to *identity.Account) error {
+	from := &ch.was.live.Account
+	if ch.between != nil {
+		from = ch.between
+	}
+	same := !slices.ContainsFunc(c.columns, func(name string) bool { return argument(name, from) != argument(name, to) })
+	if same {
+		return nil
+	}
+	if err := c.run(ctx, a, "update", c.update, ch.key, from, to); err != nil {
+		return err
+	}
+	ch.between, ch.key = to, to.Primary.String()
+	return nil
+}
+
+func (c *custom) check(ctx context.Context, a asker) ([]console.Finding, error) {
+	if _, err := c.facts(ctx, a); err != nil {
+		if errors.As(err, new(profileError)) {
+			return []console.Finding{{Check: "statements", Status: "failed", Evidence: err.Error(), Remedy: "correct the block statements"}}, nil
+		}
+		return nil, err
+	}
+	var found []console.Finding
+	for _, s := range []struct {
+		name string
+		all  []*statement
+	}{{"insert", c.insert}, {"update", c.update}, {"delete", c.delete}} {
+		f := console.Finding{Check: "statement", Status: "ok", Evidence: "the database takes the statement " + s.name}
+		for _, one := range s.all {
+			text, _ := one.bind(a.d, func(string) any { return nil })
+			if err := a.prepare(ctx, text); err != nil {
+				f.Status, f.Evidence, f.Remedy = "failed", fmt.Sprintf("the statement %s: %v", s.name, explained(err)), "correct statements."+s.name
+			}
+		}
+		found = append(found, f)
+	}
+	return found, nil
+}
+
+// prepare lets the database look at a statement without running it.
+func (a asker) prepare(ctx context.Context, query string) error {
+	ctx, _, done := a.guard(ctx)
+	defer done()
+	s, err := a.conn.PrepareContext(ctx, query)
+	if err != nil {
+		return ended(ctx, err)
+	}
+	return s.Close()
+}

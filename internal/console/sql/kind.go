@@ -1,0 +1,99 @@
+package sql
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/rollcall-cli/rollcall/internal/console"
+	"github.com/rollcall-cli/rollcall/internal/settings"
+)
+
+// The profiles.
+const (
+	profilePostfixAdmin = "postfixadmin"
+	profileCustom       = "custom"
+)
+
+// Kind is the kind "sql".
+var Kind = console.Kind{
+	Kind: settings.Kind{
+		Name: "sql", Help: "A mail server whose accounts are in PostgreSQL or MariaDB: those of PostfixAdmin, or tables of your own.",
+		Settings: []settings.Setting{
+			{Name: "url", Required: true, Secret: true, Check: checkURL, Example: `env("DATABASE_URL")`, Help: "postgres://USER:PASSWORD@HOST/DATABASE or mysql://…"},
+			{Name: "profile", Required: true, Words: []string{profilePostfixAdmin, profileCustom}, Example: `"postfixadmin"`, Help: "how the accounts are stored"},
+			{Name: "ca_file", Type: settings.Path, Help: "the authority of the server's certificate, in PEM; without it those of the system"},
+			{Name: "client_cert", Type: settings.Path, Help: "a certificate to log in with, in PEM"},
+			{Name: "client_key", Type: settings.Path, Help: "its key, in PEM"},
+		},
+		Blocks: []settings.Block{statementsBlock},
+		Check:  check,
+		Where: func(v settings.Values) []string {
+			p, err := parseURL(v.Secret("url").Reveal())
+			if err != nil {
+				return nil
+			}
+			return []string{p.String(), v.Text("profile")}
+		},
+	},
+	Open: func(ctx context.Context, o console.Opening) (console.Target, error) {
+		c, err := open(ctx, o)
+		if err != nil {
+			return nil, err
+		}
+		return c, nil
+	},
+	Setup: setup,
+}
+
+func checkURL(text string) (p settings.Problem) {
+	if _, err := parseURL(text); err != nil {
+		return settings.Problem{Summary: "the url cannot be used: " + err.Error(), Hint: `write "postgres://USER:PASSWORD@HOST:PORT/DATABASE" or "mysql://…", best in the environment: env("DATABASE_URL"); special characters in it are written as %40 for @`}
+	}
+	return p
+}
+
+// check looks for what does not go together.
+func check(v settings.Values) (problems []settings.Problem) {
+	if v.Has("client_cert") != v.Has("client_key") {
+		problems = append(problems, settings.Problem{Summary: "client_cert and client_key go together", Hint: "write both, or neither"})
+	}
+	if p, err := parseURL(v.Secret("url").Reveal()); err == nil && p.socket() && (v.Has("ca_file") || v.Has("client_cert")) {
+		problems = append(problems, settings.Problem{Warning: true, Setting: "ca_file", Summary: "the database is reached by a socket, where there is no TLS", Hint: "remove ca_file, client_cert and client_key"})
+	}
+	statements, has := v.Block("statements")
+	switch profile := v.Text("profile"); {
+	case profile == profileCustom && !v.Has("statements"):
+		problems = append(problems, settings.Problem{Setting: "profile", Summary: `profile "custom" needs a block statements`, Hint: "write statements { read, insert, update, delete }; " + page + " has an example"})
+	case profile == profilePostfixAdmin && v.Has("statements"):
+		problems = append(problems, settings.Problem{Setting: "statements", Summary: `the block statements belongs to profile "custom"`, Hint: `remove it, or write profile = "custom"`})
+	case has && profile == profileCustom:
+		_, wrong := parseCustom(statements, dialectOf(v))
+		problems = append(problems, wrong...)
+	}
+	return problems
+}
+
+// dialectOf is that of the url; PostgreSQL's where there is none yet.
+func dialectOf(v settings.Values) *dialect {
+	if p, err := parseURL(v.Secret("url").Reveal()); err == nil {
+		return p.d
+	}
+	return postgres
+}
+
+// profileOf makes the profile of a block.
+func profileOf(v settings.Values, d *dialect) (profile, error) {
+	if v.Text("profile") == profilePostfixAdmin {
+		return postfixAdmin{}, nil
+	}
+	statements, has := v.Block("statements")
+	if !has {
+		return nil, errors.New("there is no block statements")
+	}
+	c, problems := parseCustom(statements, d)
+	if len(problems) > 0 {
+		return nil, fmt.Errorf("%s", problems[0].Summary)
+	}
+	return c, nil
+}

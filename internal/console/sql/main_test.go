@@ -1,0 +1,103 @@
+package sql
+
+import (
+	dbsql "database/sql"
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/rollcall-cli/rollcall/internal/console/suite/worlds"
+	"github.com/rollcall-cli/rollcall/internal/servertest"
+)
+
+// product is a server for all tests of a kind.
+type product struct {
+	name  string
+	start func(servertest.T) *servertest.SQL
+}
+
+var products = []product{{"PostgreSQL", servertest.NewPostgres}, {"MariaDB", servertest.NewMariaDB}}
+
+// database is one with the tables of PostfixAdmin, and nobody in them.
+type database struct {
+	t      *testing.T
+	server *servertest.SQL
+	name   string
+	db     *dbsql.DB
+	url    string
+}
+
+func newDatabase(t *testing.T, server *servertest.SQL) *database {
+	t.Helper()
+	name, db := server.Database(t)
+	d := &database{t, server, name, db, server.URL(servertest.Superuser, servertest.Password, name)}
+	d.do(worlds.PostfixAdmin[server.Scheme])
+	for _, domain := range []string{"ALL", "example.com", "example.net"} {
+		d.do("INSERT INTO domain (domain) VALUES (?)", domain)
+	}
+	return d
+}
+
+// bound writes a query with the placeholders of the server.
+func (d *database) bound(query string) string {
+	for n := 1; d.server.Scheme == "postgres" && strings.Contains(query, "?"); n++ {
+		query = strings.Replace(query, "?", fmt.Sprintf("$%d", n), 1)
+	}
+	return query
+}
+
+func (d *database) do(query string, args ...any) {
+	d.t.Helper()
+	if _, err := d.db.Exec(d.bound(query), args...); err != nil {
+		d.t.Fatalf("%s: %v", query, err)
+	}
+}
+
+// rows returns the rows of a query, a line each, with their values parted by blanks.
+func (d *database) rows(query string, args ...any) string {
+	d.t.Helper()
+	rows, err := d.db.Query(d.bound(query), args...)
+	if err != nil {
+		d.t.Fatalf("%s: %v", query, err)
+	}
+	defer rows.Close()
+	columns, err := rows.Columns()
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	var lines []string
+	for rows.Next() {
+		values := make([]dbsql.NullString, len(columns))
+		into := make([]any, len(values))
+		for i := range values {
+			into[i] = &values[i]
+		}
+		if err := rows.Scan(into...); err != nil {
+			d.t.Fatal(err)
+		}
+		var texts []string
+		for _, v := range values {
+			texts = append(texts, strings.NewReplacer("true", "1", "false", "0").Replace(v.String))
+		}
+		lines = append(lines, strings.Join(texts, " "))
+	}
+	if rows.Err() != nil {
+		d.t.Fatal(rows.Err())
+	}
+	return strings.Join(lines, "\n")
+}
+
+// TestConsole is everything that runs on a real server.
+func TestConsole(t *testing.T) {
+	for _, p := range products {
+		t.Run(p.name, func(t *testing.T) {
+			t.Parallel()
+			server := p.start(t)
+			t.Run("Suite", func(t *testing.T) {
+				d := newDatabase(t, server)
+				setUp(t, postfixadmin(d.url))
+				conform(t, postfixadmin(d.url), "stale_rev dry_run")
+			})
+		})
+	}
+}

@@ -1,0 +1,600 @@
+package sql
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/rollcall-cli/rollcall/apply"
+	"github.com/rollcall-cli/rollcall/internal/console"
+	"github.com/rollcall-cli/rollcall/internal/identity"
+	"github.com/rollcall-cli/rollcall/plan"
+)
+
+// postfixAdmin is the profile "postfixadmin": the tables mailbox, alias and domain of
+// PostfixAdmin, which Postfix and Dovecot read.
+//
+//	account   rows
+//	user      mailbox, with an alias to itself: address = goto
+//	list      alias with other targets, which are never changed
+//	alias     alias with one target, which is the account
+//
+// An account is in service where both its rows are active. Where one alone is, somebody
+// changed it by hand, and it is read as the opposite of what was asked for: what the
+// plan then does brings both to where they belong.
+//
+// A user that becomes a list keeps the mailbox, because its mail would be lost, until
+// somebody takes it out of the targets.
+type postfixAdmin struct{}
+
+// unusable is a password that no scheme accepts (see the field "password" of the
+// table "mailbox", and doveadm-pw(1)): a salt that crypt(3) refuses.
+const unusable = "{CRYPT}!"
+
+// system are the addresses that PostfixAdmin makes for each new domain. They stay
+// local, even where their only target is an account of ours.
+var system = []string{"abuse", "hostmaster", "postmaster", "webmaster"}
+
+// initial attributes of an account that say what its rows begin with.
+const (
+	initialQuota   = "quota"
+	initialMaildir = "maildir"
+	initialGoto    = "goto"
+)
+
+type mailboxRow struct {
+	key, name string
+	active    bool
+}
+
+type aliasRow struct {
+	key, targets string
+	active       bool
+}
+
+// single returns the only target of an alias, or "".
+func (r *aliasRow) single() string {
+	t := strings.ToLower(r.targets)
+	if strings.ContainsAny(t, ", \t\r\n") || t == strings.ToLower(r.key) {
+		return ""
+	}
+	return t
+}
+
+// postfixDetail are the rows of an account; either may be nil.
+type postfixDetail struct {
+	mailbox *mailboxRow
+	own     *aliasRow
+	aliases map[identity.Address]*aliasRow // and those that are parked
+}
+
+// tables are rows of the two tables.
+type tables struct {
+	mailboxes map[string]*mailboxRow // by key
+	aliases   map[string]*aliasRow   // by key
+	boxes     map[string]bool        // the keys of mailboxes in lower case
+	targets   map[string]*aliasRow   // aliases by their keys in lower case
+	catchAlls int
+}
+
+func newTables() *tables {
+	return &tables{mailboxes: map[string]*mailboxRow{}, aliases: map[string]*aliasRow{}, boxes: map[string]bool{}, targets: map[string]*aliasRow{}}
+}
+
+func (t *tables) readMailboxes(ctx context.Context, a asker, where string, args ...any) error {
+	return a.each(ctx, "SELECT username, name, active FROM mailbox"+where, args, func(scan func(...any) error) error {
+		r := &mailboxRow{}
+		err := scan(&r.key, &r.name, &r.active)
+		t.mailboxes[r.key], t.boxes[strings.ToLower(r.key)] = r, true
+		return err
+	})
+}
+
+func (t *tables) readAliases(ctx context.Context, a asker, where string, args ...any) error {
+	return a.each(ctx, "SELECT address, goto, active FROM alias"+where, args, func(scan func(...any) error) error {
+		r := &aliasRow{}
+		err := scan(&r.key, &r.targets, &r.active)
+		if strings.HasPrefix(r.key, "@") {
+			t.catchAlls++
+			return err
+		}
+		t.aliases[r.key], t.targets[strings.ToLower(r.key)] = r, r
+		return err
+	})
+}
+
+// read reads the rows of keys.
+func (t *tables) read(ctx context.Context, a asker, keys []string, lock bool) error {
+	return inChunks(keys, func(some []string) error {
+		if err := t.readMailboxes(ctx, a, " WHERE username IN ("+marks(len(some))+")"+a.locking(lock), values(some)...); err != nil {
+			return err
+		}
+		return t.readAliases(ctx, a, " WHERE address IN ("+marks(len(some))+")"+a.locking(lock), values(some)...)
+	})
+}
+
+// unknownTargets are the single targets of aliases among keys that were not read.
+func (t *tables) unknownTargets(keys []string) (all []string) {
+	for _, key := range keys {
+		if r := t.aliases[key]; r != nil && t.mailboxes[key] == nil {
+			if to := r.single(); to != "" && !t.boxes[to] && t.targets[to] == nil {
+				all = append(all, to)
+			}
+		}
+	}
+	slices.Sort(all)
+	return slices.Compact(all)
+}
+
+func (t *tables) keys() (all []string) {
+	for key := range t.mailboxes {
+		all = append(all, key)
+	}
+	for key := range t.aliases {
+		if t.mailboxes[key] == nil {
+			all = append(all, key)
+		}
+	}
+	slices.Sort(all)
+	return all
+}
+
+func (t *tables) skipped() string {
+	if t.catchAlls == 0 {
+		return ""
+	}
+	return plural(t.catchAlls, "catch-all alias", "catch-all aliases")
+}
+
+func plural(n int, one, many string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return strconv.Itoa(n) + " " + many
+}
+
+// carries returns the key of the account whose alias a row is, or "".
+func (t *tables) carries(r *aliasRow, all *owners) string {
+	if t.mailboxes[r.key] != nil || all.ours(r.key) {
+		return ""
+	}
+	to := r.single()
+	holder := t.key(to)
+	if holder == "" {
+		return ""
+	}
+	if t.mailboxes[holder] == nil && !all.ours(holder) {
+		// A list, unless it is the alias of another account itself.
+		if next := t.targets[to].single(); next != "" && (t.boxes[next] || t.targets[next] != nil) {
+			return ""
+		}
+	}
+	local, _, _ := strings.Cut(strings.ToLower(r.key), "@")
+	if slices.Contains(system, local) {
+		if o := all.of(holder); o == nil || !slices.Contains(o.aliases, strings.ToLower(r.key)) {
+			return ""
+		}
+	}
+	return holder
+}
+
+// key returns the key of who has an address in lower case, or "".
+func (t *tables) key(lower string) string {
+	switch {
+	case lower == "":
+		return ""
+	case t.mailboxes[lower] != nil || t.aliases[lower] != nil:
+		return lower
+	case t.targets[lower] != nil:
+		return t.targets[lower].key
+	case t.boxes[lower]:
+		for key := range t.mailboxes {
+			if strings.ToLower(key) == lower {
+				return key
+			}
+		}
+	}
+	return ""
+}
+
+func (t *tables) accounts(all *owners) []*row {
+	aliases := map[string][]*aliasRow{} // by the account that has them
+	made := map[string]*row{}
+	var list []*row
+	add := func(key string) *postfixDetail {
+		r := made[key]
+		if r == nil {
+			r = &row{key: key, detail: &postfixDetail{aliases: map[identity.Address]*aliasRow{}}}
+			made[key] = r
+			list = append(list, r)
+		}
+		return r.detail.(*postfixDetail)
+	}
+	for _, key := range t.keys() {
+		if m := t.mailboxes[key]; m != nil {
+			add(key).mailbox = m
+		}
+		r := t.aliases[key]
+		if r == nil {
+			continue
+		}
+		if holder := t.carries(r, all); holder != "" {
+			aliases[holder] = append(aliases[holder], r)
+		} else {
+			add(key).own = r
+		}
+	}
+	for _, r := range list {
+		t.fill(r, aliases[r.key], all.of(r.key))
+	}
+	return list
+}
+
+// fill makes the account of its rows.
+func (t *tables) fill(r *row, aliases []*aliasRow, o *owner) {
+	d := r.detail.(*postfixDetail)
+	var err error
+	if r.account.Primary, err = identity.ParseAddress(r.key); err != nil {
+		r.odd = "its address: " + err.Error()
+	}
+	ours := o != nil && !o.mark.IsZero()
+	own := d.own != nil && d.own.active
+	active := own
+	if d.mailbox == nil {
+		r.account.Type = identity.List
+	} else {
+		if ours {
+			r.account.Type = o.typ
+		}
+		if d.mailbox.name != "" {
+			r.account.Attributes = []identity.Attribute{{Name: identity.DisplayName, Value: d.mailbox.name}}
+		}
+		switch {
+		case d.mailbox.active == own:
+		case ours:
+			active = !o.active
+		default:
+			active = true
+		}
+	}
+	if !active {
+		r.account.Status = identity.Inactive
+	}
+	for _, x := range aliases {
+		address, err := identity.ParseAddress(x.key)
+		switch {
+		case err != nil:
+			r.odd = "its alias " + strconv.Quote(x.key) + ": " + err.Error()
+			continue
+		case d.aliases[address] != nil:
+			r.odd = "its alias " + address.String() + " is there twice, in capitals and in small letters"
+		case !x.active && ours:
+			// Somebody put it out of service: the account has it no more.
+			r.parked = append(r.parked, address)
+		default:
+			r.account.Aliases = append(r.account.Aliases, address)
+		}
+		d.aliases[address] = x
+	}
+	slices.SortFunc(r.account.Aliases, identity.Address.Compare)
+}
+
+func (postfixAdmin) facts(ctx context.Context, a asker) (plan.Facts, error) {
+	f := plan.Facts{Marks: true, Groups: true, Lengths: map[string]int{identity.DisplayName: 255}, Domains: []string{}}
+	err := a.each(ctx, "SELECT domain FROM domain WHERE domain <> 'ALL' ORDER BY domain", nil, func(scan func(...any) error) error {
+		var name string
+		err := scan(&name)
+		f.Domains = append(f.Domains, strings.ToLower(name))
+		return err
+	})
+	slices.Sort(f.Domains)
+	f.Domains = slices.Compact(f.Domains)
+	if err == nil && len(f.Domains) == 0 {
+		err = errNoDomains
+	}
+	return f, err
+}
+
+func (postfixAdmin) all(ctx context.Context, a asker) (snapshot, error) {
+	t := newTables()
+	if err := t.readMailboxes(ctx, a, ""); err != nil {
+		return nil, err
+	}
+	return t, t.readAliases(ctx, a, "")
+}
+
+func (postfixAdmin) some(ctx context.Context, a asker, keys []string, addresses []identity.Address, lock bool) (snapshot, error) {
+	t := newTables()
+	if err := t.read(ctx, a, keys, lock); err != nil {
+		return nil, err
+	}
+	for _, x := range addresses {
+		if !slices.Contains(keys, x.String()) {
+			keys = append(keys[:len(keys):len(keys)], x.String())
+		}
+	}
+	if err := t.read(ctx, a, keys, false); err != nil {
+		return nil, err
+	}
+	// Whether a row is an account or the alias of one, its target says, and that one's.
+	for range 2 {
+		more := t.unknownTargets(t.keys())
+		if err := t.read(ctx, a, more, false); err != nil {
+			return nil, err
+		}
+	}
+	err := inChunks(t.keys(), func(some []string) error {
+		lower := make([]string, len(some))
+		for i, key := range some {
+			lower[i] = strings.ToLower(key)
+		}
+		return t.readAliases(ctx, a, " WHERE lower(goto) IN ("+marks(len(some))+")", values(lower)...)
+	})
+	return t, err
+}
+
+func (postfixAdmin) keeps(c *change, name string) bool {
+	return name == identity.DisplayName && (c.is.Type == identity.User || c.was != nil && c.was.detail.(*postfixDetail).mailbox != nil)
+}
+
+func (p postfixAdmin) release(ctx context.Context, a asker, c *change) error {
+	if c.was == nil {
+		return nil
+	}
+	d := c.was.detail.(*postfixDetail)
+	for _, x := range c.was.account.Aliases {
+		if c.is == nil || !c.is.Holds(x) || c.is.Primary == x {
+			if err := a.one(ctx, "DELETE FROM alias WHERE address = ? AND goto = ?", d.aliases[x].key, d.aliases[x].targets); err != nil {
+				return err
+			}
+		}
+	}
+	switch {
+	case c.is == nil:
+		for _, x := range c.was.parked {
+			if err := a.one(ctx, "DELETE FROM alias WHERE address = ? AND goto = ?", d.aliases[x].key, d.aliases[x].targets); err != nil {
+				return err
+			}
+		}
+		if d.own != nil {
+			if err := a.one(ctx, "DELETE FROM alias WHERE address = ?", c.key); err != nil {
+				return err
+			}
+		}
+		if d.mailbox != nil {
+			return a.one(ctx, "DELETE FROM mailbox WHERE username = ?", c.key)
+		}
+	case c.renames() && !c.temporary.IsZero():
+		return p.rename(ctx, a, c, c.temporary)
+	}
+	return nil
+}
+
+// rename gives the account another primary: its mailbox, which stays where it is, its
+// own alias, and the target of its aliases.
+func (postfixAdmin) rename(ctx context.Context, a asker, c *change, to identity.Address) error {
+	d := c.was.detail.(*postfixDetail)
+	if d.mailbox != nil {
+		if err := a.one(ctx, "UPDATE mailbox SET username = ?, local_part = ?, domain = ?, modified = CURRENT_TIMESTAMP WHERE username = ?",
+			to.String(), to.Local(), to.Domain(), c.key); err != nil {
+			return err
+		}
+	}
+	if d.own != nil {
+		targets := retarget(d.own.targets, c.key, to.String())
+		if err := a.one(ctx, "UPDATE alias SET address = ?, domain = ?, goto = ?, modified = CURRENT_TIMESTAMP WHERE address = ?",
+			to.String(), to.Domain(), targets, c.key); err != nil {
+			return err
+		}
+		d.own.targets = targets
+	}
+	for x, r := range d.aliases {
+		if !c.is.Holds(x) && !slices.Contains(c.was.parked, x) || c.is.Primary == x {
+			continue // released
+		}
+		if err := a.one(ctx, "UPDATE alias SET goto = ?, modified = CURRENT_TIMESTAMP WHERE address = ?", to.String(), r.key); err != nil {
+			return err
+		}
+	}
+	c.key = to.String()
+	return nil
+}
+
+// retarget replaces an address among the targets of an alias.
+func retarget(targets, from, to string) string {
+	all := strings.Split(targets, ",")
+	for i, t := range all {
+		if strings.EqualFold(strings.TrimSpace(t), from) {
+			all[i] = to
+		}
+	}
+	return strings.Join(all, ",")
+}
+
+// delivered adds an address to the targets of an alias, unless it is there.
+func delivered(targets, to string) string {
+	for t := range strings.SplitSeq(targets, ",") {
+		if strings.EqualFold(strings.TrimSpace(t), to) {
+			return targets
+		}
+	}
+	if strings.TrimSpace(targets) == "" {
+		return to
+	}
+	return to + "," + targets
+}
+
+func (p postfixAdmin) put(ctx context.Context, a asker, c *change) error {
+	if c.is == nil {
+		return nil
+	}
+	if c.renames() {
+		if err := p.rename(ctx, a, c, c.is.Primary); err != nil {
+			return err
+		}
+	}
+	d := &postfixDetail{aliases: map[identity.Address]*aliasRow{}}
+	if c.was != nil {
+		d = c.was.detail.(*postfixDetail)
+	} else {
+		c.key = c.is.Primary.String()
+	}
+	if err := p.putMailbox(ctx, a, c, d); err != nil {
+		return err
+	}
+	if err := p.putOwn(ctx, a, c, d); err != nil {
+		return err
+	}
+	return p.putAliases(ctx, a, c, d)
+}
+
+func (p postfixAdmin) putMailbox(ctx context.Context, a asker, c *change, d *postfixDetail) error {
+	name, active := identity.Lookup(c.is.Attributes, identity.DisplayName), c.is.Active()
+	switch {
+	case d.mailbox == nil && c.is.Type == identity.User:
+		maildir, err := p.maildir(ctx, a, c)
+		if err != nil {
+			return err
+		}
+		quota := int64(0)
+		if text := identity.Lookup(c.initial, initialQuota); text != "" {
+			if quota, err = strconv.ParseInt(text, 10, 64); err != nil || quota < 0 {
+				return &apply.Error{Code: apply.Misused, Message: "initial quota is no number of octets"}
+			}
+		}
+		return a.one(ctx, "INSERT INTO mailbox (username, password, name, maildir, quota, local_part, domain, created, modified, active) VALUES (?, ?, ?, ?, ?, ?, ?, CURRENT_TIMESTAMP, CURRENT_TIMESTAMP, ?)",
+			c.key, unusable, name, maildir, quota, c.is.Primary.Local(), c.is.Primary.Domain(), active)
+	case d.mailbox != nil && (d.mailbox.name != name || d.mailbox.active != active):
+		return a.one(ctx, "UPDATE mailbox SET name = ?, active = ?, modified = CURRENT_TIMESTAMP WHERE username = ? AND name = ? AND active = ?",
+			name, active, c.key, d.mailbox.name, d.mailbox.active)
+	}
+	return nil
+}
+
+// maildir is where the mail of a new mailbox is put: its own domain and name, unless
+// a mailbox that was renamed has kept that. %d, %n and %u stand for the domain, the
+// local part and the whole address, as in Dovecot.
+func (postfixAdmin) maildir(ctx context.Context, a asker, c *change) (string, error) {
+	pattern := identity.Lookup(c.initial, initialMaildir)
+	if pattern == "" {
+		pattern = "%d/%n/"
+	}
+	x := c.is.Primary
+	for n := 1; ; n++ {
+		local := x.Local()
+		if n > 1 {
+			local += "-" + strconv.Itoa(n)
+		}
+		maildir := strings.NewReplacer("%d", x.Domain(), "%n", local, "%u", local+"@"+x.Domain()).Replace(pattern)
+		var used bool
+		err := a.each(ctx, "SELECT 1 FROM mailbox WHERE maildir = ?", []any{maildir}, func(func(...any) error) error {
+			used = true
+			return nil
+		})
+		switch {
+		case err != nil:
+			return "", err
+		case !used:
+			return maildir, nil
+		case n == 100 || !strings.ContainsAny(pattern, "%"):
+			return "", &apply.Error{Code: apply.Misused, Message: fmt.Sprintf("the maildir %q belongs to another mailbox", maildir)}
+		}
+	}
+}
+
+// putOwn writes the alias row of the account itself.
+func (postfixAdmin) putOwn(ctx context.Context, a asker, c *change, d *postfixDetail) error {
+	active := c.is.Active()
+	if d.own == nil {
+		if c.was != nil && !active {
+			return nil // a mailbox that needs none to be out of service
+		}
+		targets := c.key
+		if c.is.Type == identity.List {
+			if to := identity.Lookup(c.initial, initialGoto); to != "" {
+				targets = to
+			}
+		}
+		return a.one(ctx, "INSERT INTO alias (address, goto, domain, created, modified, active) VALUES (?, ?, ?, CURRENT_TIMESTAMP, CURRENT_TIMESTAMP, ?)",
+			c.key, targets, c.is.Primary.Domain(), active)
+	}
+	targets := d.own.targets
+	if c.is.Type == identity.User && d.mailbox == nil {
+		targets = delivered(targets, c.key)
+	}
+	if targets == d.own.targets && active == d.own.active {
+		return nil
+	}
+	return a.one(ctx, "UPDATE alias SET goto = ?, active = ?, modified = CURRENT_TIMESTAMP WHERE address = ? AND goto = ? AND active = ?",
+		targets, active, c.key, d.own.targets, d.own.active)
+}
+
+func (postfixAdmin) putAliases(ctx context.Context, a asker, c *change, d *postfixDetail) error {
+	for _, x := range c.is.Aliases {
+		if c.was != nil && c.was.account.Holds(x) && c.was.account.Primary != x {
+			continue
+		}
+		var err error
+		if c.was != nil && slices.Contains(c.was.parked, x) {
+			err = a.one(ctx, "UPDATE alias SET active = ?, modified = CURRENT_TIMESTAMP WHERE address = ? AND active = ?", true, d.aliases[x].key, false)
+		} else {
+			err = a.one(ctx, "INSERT INTO alias (address, goto, domain, created, modified, active) VALUES (?, ?, ?, CURRENT_TIMESTAMP, CURRENT_TIMESTAMP, ?)",
+				x.String(), c.key, x.Domain(), true)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (postfixAdmin) check(ctx context.Context, a asker) ([]console.Finding, error) {
+	t := newTables()
+	if err := t.readMailboxes(ctx, a, ""); err != nil {
+		return nil, err
+	}
+	if err := t.readAliases(ctx, a, ""); err != nil {
+		return nil, err
+	}
+	var capitals, halves []string
+	for _, key := range t.keys() {
+		if key != strings.ToLower(key) {
+			capitals = append(capitals, key)
+		}
+		m, r := t.mailboxes[key], t.aliases[key]
+		if m != nil && !m.active && r != nil && r.active {
+			halves = append(halves, key)
+		}
+	}
+	found := []console.Finding{rights(ctx, a, []string{
+		"UPDATE mailbox SET name = name WHERE 1 = 0", "DELETE FROM mailbox WHERE 1 = 0",
+		"INSERT INTO mailbox (username, password, name, maildir, quota, local_part, domain, created, modified, active) SELECT username, password, name, maildir, quota, local_part, domain, created, modified, active FROM mailbox WHERE 1 = 0",
+		"UPDATE alias SET goto = goto WHERE 1 = 0", "DELETE FROM alias WHERE 1 = 0",
+		"INSERT INTO alias (address, goto, domain, created, modified, active) SELECT address, goto, domain, created, modified, active FROM alias WHERE 1 = 0",
+	})}
+	if len(capitals) > 0 {
+		found = append(found, console.Finding{Check: "case", Status: "warning",
+			Evidence: fmt.Sprintf("%s with capitals, which Postfix looks up in small letters: %s", plural(len(capitals), "address is stored", "addresses are stored"), firstOf(capitals)),
+			Remedy:   "write them in small letters: " + a.d.name + " finds them otherwise"})
+	}
+	if len(halves) > 0 {
+		found = append(found, console.Finding{Check: "inactive", Status: "warning",
+			Evidence: fmt.Sprintf("%s inactive, and its alias is not, so that mail is accepted: %s", plural(len(halves), "mailbox is", "mailboxes are"), firstOf(halves)),
+			Remedy:   "those that belong to rollcall the next apply puts right; set alias.active to false for the others"})
+	}
+	if t.catchAlls > 0 {
+		found = append(found, console.Finding{Check: "catch_all", Status: "ok", Evidence: t.skipped() + ", left as they are: whoever is inactive still gets mail there"})
+	}
+	return found, nil
+}
+
+// firstOf names the first of many.
+func firstOf(all []string) string {
+	const most = 5
+	if n := len(all); n > most {
+		return strings.Join(all[:most], ", ") + fmt.Sprintf(" and %d more", n-most)
+	}
+	return strings.Join(all, ", ")
+}
