@@ -21,6 +21,7 @@ type consoleCommand struct {
 	Show     consoleShowCommand     `cmd:"" default:"withargs" help:"Show what the console is, what it can do, and how many accounts it has."`
 	Accounts consoleAccountsCommand `cmd:"" help:"List the accounts as the console has them."`
 	Test     consoleTestCommand     `cmd:"" help:"Test whether the console keeps its contract."`
+	Setup    consoleSetupCommand    `cmd:"" help:"Make what the console needs before it can be used."`
 }
 
 type consoleShowCommand struct {
@@ -234,4 +235,65 @@ func (s *session) subject(cfg *config.Config) (suite.Subject, func(), error) {
 		subject.Connector = &suite.Connector{Start: suite.Command(folder, io.Discard, command...), Config: json.RawMessage(given)}
 	}
 	return subject, func() { _ = lock.Release() }, nil
+}
+
+type consoleSetupCommand struct {
+	AutoApprove bool `help:"Do not ask."`
+}
+
+func (consoleSetupCommand) Help() string {
+	return `Makes what a console needs once, before it can be used: in a database the table rollcall_owner, which says whose an account is. It shows what it is about to run, and asks. Accounts are not changed. Where a login may not make tables, somebody else can run what is shown.
+
+Consoles of other kinds need nothing.
+
+Examples:
+  rollcall console setup
+  rollcall console setup --auto-approve
+
+Exit codes: 0 done, or nothing to do; 1 failed; 6 you said no; 10 the console could not be reached, or did not take it; 12 it refused the credentials; 70 internal error; 80 wrong usage; 130 interrupted.`
+}
+
+func (c *consoleSetupCommand) Run(s *session) error {
+	cfg, err := s.configuration()
+	if err != nil {
+		return err
+	}
+	k := cfg.Console
+	kind := consoles.Kind(k.Kind)
+	if kind.Setup == nil {
+		s.note("console %q: a console of kind %s needs nothing", k.Name, k.Kind)
+		return nil
+	}
+	setup, err := kind.Setup(s.ctx, console.Opening{
+		Label: k.Name, Settings: k.Settings, Owner: k.Owner, Domains: ownDomains(&cfg.Rules), Release: release, Timeout: k.Timeout, Concurrency: 1,
+		Log: func(line string) { s.note("console %q: %s", k.Name, line) },
+	})
+	switch {
+	case s.ctx.Err() != nil:
+		return context.Canceled
+	case err != nil:
+		return err
+	case setup.Script == "":
+		s.note("console %q has what it needs: nothing to do", k.Name)
+		return nil
+	}
+	if _, err := io.WriteString(s.stdout, setup.Script); err != nil {
+		return err
+	}
+	if !c.AutoApprove {
+		if !s.in.Interactive {
+			return hinted{errors.New("setup asks before it changes anything, and standard input is no terminal"), "read what is above, and give --auto-approve"}
+		}
+		if err := s.ask(fmt.Sprintf("run this in console %q?", k.Name)); err != nil {
+			return err
+		}
+	}
+	if err := setup.Run(s.ctx); err != nil {
+		if s.ctx.Err() != nil {
+			return context.Canceled
+		}
+		return err
+	}
+	s.note("console %q has what it needs now", k.Name)
+	return nil
 }

@@ -19,6 +19,7 @@ var Kinds = []console.Kind{
 	scim.Kind,
 	ldap.Kind,
 	exec.Kind,
+	sql.Kind,
 }
 
 // Settings are what can be configured of each kind.
