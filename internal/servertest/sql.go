@@ -27,8 +27,9 @@ type SQL struct {
 	// CA has certified the server for 127.0.0.1 and localhost.
 	CA *CA
 
-	first string // a database that is always there
-	dsn   func(user, database string) string
+	dir, user string // where its files are, and who runs it
+	first     string // a database that is always there
+	dsn       func(user, database string) string
 }
 
 // Superuser may do anything on an [SQL] server; its password is [Password].
@@ -79,16 +80,17 @@ func own(t T, dir, user string) {
 	}
 }
 
-// certify puts the files of a certificate where a server may read them.
-func (s *SQL) certify(t T, dir string) {
+// Certify gives the server a certificate of its CA, which it uses when it is started
+// the next time.
+func (s *SQL) Certify(t T, leaf Leaf) {
 	t.Helper()
-	s.CA = NewCA(t)
-	c := s.CA.Issue(t, Leaf{})
+	c := s.CA.Issue(t, leaf)
 	for name, from := range map[string]string{"server.crt": c.CertFile, "server.key": c.KeyFile, "ca.crt": s.CA.File} {
 		text, err := os.ReadFile(from)
 		must(t, err)
-		write(t, filepath.Join(dir, name), string(text))
+		write(t, filepath.Join(s.dir, name), string(text))
 	}
+	own(t, s.dir, s.user)
 }
 
 // NewPostgres starts a PostgreSQL server (Debian's postgresql). As root it runs as
@@ -99,9 +101,10 @@ func NewPostgres(t T) *SQL {
 	program := Need(t, bin+"postgres", "postgresql")
 	dir := folder(t)
 	port := freePort(t, "127.0.0.1")
-	s := &SQL{Scheme: "postgres", Driver: "pgx", first: "postgres", Host: fmt.Sprintf("127.0.0.1:%d", port)}
+	s := &SQL{Scheme: "postgres", Driver: "pgx", dir: dir, user: "postgres", first: "postgres", Host: fmt.Sprintf("127.0.0.1:%d", port)}
 	s.dsn = func(user, database string) string { return s.URL(user, Password, database) + "?sslmode=disable" }
-	s.certify(t, dir)
+	s.CA = NewCA(t)
+	s.Certify(t, Leaf{})
 	write(t, filepath.Join(dir, "password"), Password)
 	own(t, dir, "postgres")
 	data := filepath.Join(dir, "data")
@@ -125,7 +128,14 @@ func NewPostgres(t T) *SQL {
 // Start starts the server again after Stop or Kill, and returns when it answers.
 func (s *SQL) Start() {
 	s.t.Helper()
-	s.Server.Start()
+	// What a killed server has left behind may take a moment to end.
+	var err error
+	for deadline := time.Now().Add(patience); ; time.Sleep(20 * time.Millisecond) {
+		if err = s.start(); err == nil || time.Now().After(deadline) {
+			break
+		}
+	}
+	must(s.t, err)
 	db, err := sql.Open(s.Driver, s.dsn(Superuser, s.first))
 	must(s.t, err)
 	defer db.Close()
@@ -146,16 +156,17 @@ func NewMariaDB(t T) *SQL {
 	program := Need(t, "mariadbd", "mariadb-server-core")
 	dir := folder(t)
 	port := freePort(t, "127.0.0.1")
-	s := &SQL{Scheme: "mysql", Driver: "mysql", first: "mysql", Host: fmt.Sprintf("127.0.0.1:%d", port)}
+	s := &SQL{Scheme: "mysql", Driver: "mysql", dir: dir, user: "nobody", first: "mysql", Host: fmt.Sprintf("127.0.0.1:%d", port)}
 	s.dsn = func(user, database string) string {
 		return fmt.Sprintf("%s:%s@tcp(%s)/%s?interpolateParams=true&multiStatements=true", user, Password, s.Host, database)
 	}
-	s.certify(t, dir)
+	s.CA = NewCA(t)
+	s.Certify(t, Leaf{})
 	data := filepath.Join(dir, "data")
 	must(t, os.Mkdir(data, fs.ModePerm))
 	write(t, filepath.Join(dir, "init.sql"), fmt.Sprintf("CREATE USER IF NOT EXISTS %s@'%%' IDENTIFIED BY '%s';\nGRANT ALL ON *.* TO %[1]s@'%%' WITH GRANT OPTION;\n", Superuser, Password))
 	own(t, dir, "nobody")
-	options := []string{program, "--no-defaults", "--datadir=" + data, "--tmpdir=" + dir, "--skip-log-bin", "--innodb-flush-log-at-trx-commit=0", "--innodb-flush-method=nosync"}
+	options := []string{program, "--no-defaults", "--datadir=" + data, "--tmpdir=" + dir, "--skip-log-bin", "--innodb-flush-log-at-trx-commit=2", "--innodb-flush-method=nosync"}
 	// What mariadb-install-db does, without the help pages.
 	tables := "CREATE DATABASE mysql;\nUSE mysql;\nSET @auth_root_socket=NULL;\n"
 	for _, name := range []string{"mysql_system_tables", "mysql_performance_tables", "mysql_system_tables_data"} {

@@ -114,6 +114,15 @@ func TestConsole(t *testing.T) {
 					test(newDesk(t, d))
 				})
 			}
+			for _, test := range []struct {
+				name string
+				run  func(*testing.T, *servertest.SQL)
+			}{
+				{"Reach", testReach}, {"ReadOnly", testReadOnly}, {"Lock", testLock}, {"Deadlock", testDeadlock}, {"LostCommit", testLostCommit},
+				{"Killed", testKilled}, {"TLS", testTLS},
+			} {
+				t.Run(test.name, func(t *testing.T) { test.run(t, server) })
+			}
 			t.Run("Suite", func(t *testing.T) {
 				d := newDatabase(t, server)
 				setUp(t, postfixadmin(d.url))
