@@ -180,6 +180,7 @@ func (g *group) prepare(i int) error {
 		ch.is.Attributes = slices.DeleteFunc(slices.Clone(ch.is.Attributes), func(x identity.Attribute) bool { return x.Value == "" })
 	}
 	if s.Creates() {
+		ch.key = ch.is.Primary.String()
 		if g.c.postfix() {
 			ch.is.Attributes = slices.DeleteFunc(ch.is.Attributes, func(x identity.Attribute) bool {
 				return identity.Lookup(s.After.Attributes, x.Name) == "" && slices.Contains([]string{initialQuota, initialMaildir, initialGoto}, x.Name)

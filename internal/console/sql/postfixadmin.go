@@ -438,8 +438,6 @@ func (p postfixAdmin) put(ctx context.Context, a asker, c *change) error {
 	d := &postfixDetail{aliases: map[identity.Address]*aliasRow{}}
 	if c.was != nil {
 		d = c.was.detail.(*postfixDetail)
-	} else {
-		c.key = c.is.Primary.String()
 	}
 	if err := p.putMailbox(ctx, a, c, d); err != nil {
 		return err

@@ -56,6 +56,9 @@ func parseStatement(text string, d *dialect) (*statement, error) {
 			}
 		case nameLength(text[i:]) > 0:
 			n := nameLength(text[i:])
+			for d.postgres && i+n < len(text) && (text[i+n] == '$' || wordOctet(text[i+n])) {
+				n++ // a name may have a $ within
+			}
 			s.words[strings.ToLower(text[i:i+n])] = true
 			i += n
 		default:
