@@ -107,6 +107,9 @@ func TestConsole(t *testing.T) {
 		t.Run(p.name, func(t *testing.T) {
 			t.Parallel()
 			server := p.start(t)
+			if server.Scheme == "postgres" {
+				t.Run("Mail", func(t *testing.T) { testMail(t, server) })
+			}
 			for name, test := range pitfalls {
 				t.Run(name, func(t *testing.T) {
 					d := newDatabase(t, server)
