@@ -3,6 +3,7 @@ package worlds
 import (
 	"database/sql"
 	"fmt"
+	"net"
 	"strings"
 	"testing"
 
@@ -89,6 +90,12 @@ func newPostfixAdmin(t *testing.T, server *servertest.SQL) *World {
 		Refused: block(servertest.Superuser, "wrong", ""), ReadOnly: block(reader, servertest.Password, ""),
 		Untrusted: block(servertest.Superuser, servertest.Password, fmt.Sprintf("ca_file = %q\n", servertest.NewCA(t).File)),
 		Setup:     true, Stop: line.Stop, Start: line.Start,
+	}
+	host, port, _ := net.SplitHostPort(server.Host)
+	const everything = "SELECT * FROM mailbox; SELECT * FROM alias; SELECT * FROM rollcall_owner"
+	w.Client = []string{"mariadb", "--no-defaults", "--skip-ssl", "-h", host, "-P", port, "-u", servertest.Superuser, "-p" + servertest.Password, name, "-e", everything}
+	if server.Scheme == "postgres" {
+		w.Client = []string{"psql", server.URL(servertest.Superuser, servertest.Password, name), "-X", "-c", everything}
 	}
 	domain := func(address string) string { return address[strings.IndexByte(address, '@')+1:] }
 	alias := func(address, target string) {
