@@ -16,6 +16,8 @@ func (c *Console) Apply(ctx context.Context, steps []apply.Step, answer func(i i
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.changing = true
+	c.profile.forget()
+	defer c.profile.forget()
 	for first := 0; first < len(steps); {
 		last := first + 1
 		for last < len(steps) && steps[last].Group == steps[first].Group {
@@ -72,6 +74,7 @@ func (c *Console) group(ctx context.Context, steps []apply.Step) ([]apply.Answer
 	}
 	answers, at, err := c.transact(ctx, a, steps)
 	if err != nil {
+		c.profile.forget()
 		if _, ending := a.run(ctx, "ROLLBACK"); ending != nil {
 			c.drop() // which takes it back as well
 		}

@@ -358,6 +358,8 @@ func (c *custom) some(ctx context.Context, a asker, keys []string, addresses []i
 	return s, err
 }
 
+func (*custom) forget() {}
+
 func (c *custom) keeps(_ *change, name string) bool {
 	return slices.ContainsFunc(c.columns, func(column string) bool {
 		attribute, is := attributeOf(column)

@@ -85,7 +85,7 @@ func dialectOf(v settings.Values) *dialect {
 // profileOf makes the profile of a block.
 func profileOf(v settings.Values, d *dialect) (profile, error) {
 	if v.Text("profile") == profilePostfixAdmin {
-		return postfixAdmin{}, nil
+		return &postfixAdmin{}, nil
 	}
 	statements, has := v.Block("statements")
 	if !has {

@@ -27,7 +27,11 @@ import (
 //
 // A user that becomes a list keeps the mailbox, because its mail would be lost, until
 // somebody takes it out of the targets.
-type postfixAdmin struct{}
+type postfixAdmin struct {
+	// maildirs are those of all mailboxes, for the changes of one request; nil until
+	// one is asked for.
+	maildirs map[string]bool
+}
 
 // unusable is a password that no scheme accepts (see the field "password" of the
 // table "mailbox", and doveadm-pw(1)): a salt that crypt(3) refuses.
@@ -281,7 +285,7 @@ func (t *tables) fill(r *row, aliases []*aliasRow, o *owner) {
 	slices.SortFunc(r.account.Aliases, identity.Address.Compare)
 }
 
-func (postfixAdmin) facts(ctx context.Context, a asker) (plan.Facts, error) {
+func (*postfixAdmin) facts(ctx context.Context, a asker) (plan.Facts, error) {
 	f := plan.Facts{Marks: true, Groups: true, Lengths: map[string]int{identity.DisplayName: 255}, Domains: []string{}}
 	err := a.each(ctx, "SELECT domain FROM domain WHERE domain <> 'ALL' ORDER BY domain", nil, func(scan func(...any) error) error {
 		var name string
@@ -297,7 +301,7 @@ func (postfixAdmin) facts(ctx context.Context, a asker) (plan.Facts, error) {
 	return f, err
 }
 
-func (postfixAdmin) all(ctx context.Context, a asker) (snapshot, error) {
+func (*postfixAdmin) all(ctx context.Context, a asker) (snapshot, error) {
 	t := newTables()
 	if err := t.readMailboxes(ctx, a, ""); err != nil {
 		return nil, err
@@ -305,7 +309,7 @@ func (postfixAdmin) all(ctx context.Context, a asker) (snapshot, error) {
 	return t, t.readAliases(ctx, a, "")
 }
 
-func (postfixAdmin) some(ctx context.Context, a asker, keys []string, addresses []identity.Address, lock bool) (snapshot, error) {
+func (*postfixAdmin) some(ctx context.Context, a asker, keys []string, addresses []identity.Address, lock bool) (snapshot, error) {
 	t := newTables()
 	if err := t.read(ctx, a, keys, lock); err != nil {
 		return nil, err
@@ -335,11 +339,11 @@ func (postfixAdmin) some(ctx context.Context, a asker, keys []string, addresses 
 	return t, err
 }
 
-func (postfixAdmin) keeps(c *change, name string) bool {
+func (*postfixAdmin) keeps(c *change, name string) bool {
 	return name == identity.DisplayName && (c.is.Type == identity.User || c.was != nil && c.was.detail.(*postfixDetail).mailbox != nil)
 }
 
-func (p postfixAdmin) release(ctx context.Context, a asker, c *change) error {
+func (p *postfixAdmin) release(ctx context.Context, a asker, c *change) error {
 	if c.was == nil {
 		return nil
 	}
@@ -374,7 +378,7 @@ func (p postfixAdmin) release(ctx context.Context, a asker, c *change) error {
 
 // rename gives the account another primary: its mailbox, which stays where it is, its
 // own alias, and the target of its aliases.
-func (postfixAdmin) rename(ctx context.Context, a asker, c *change, to identity.Address) error {
+func (*postfixAdmin) rename(ctx context.Context, a asker, c *change, to identity.Address) error {
 	d := c.was.detail.(*postfixDetail)
 	if d.mailbox != nil {
 		if err := a.one(ctx, "UPDATE mailbox SET username = ?, local_part = ?, domain = ?, modified = CURRENT_TIMESTAMP WHERE username = ?",
@@ -426,7 +430,7 @@ func delivered(targets, to string) string {
 	return to + "," + targets
 }
 
-func (p postfixAdmin) put(ctx context.Context, a asker, c *change) error {
+func (p *postfixAdmin) put(ctx context.Context, a asker, c *change) error {
 	if c.is == nil {
 		return nil
 	}
@@ -448,7 +452,7 @@ func (p postfixAdmin) put(ctx context.Context, a asker, c *change) error {
 	return p.putAliases(ctx, a, c, d)
 }
 
-func (p postfixAdmin) putMailbox(ctx context.Context, a asker, c *change, d *postfixDetail) error {
+func (p *postfixAdmin) putMailbox(ctx context.Context, a asker, c *change, d *postfixDetail) error {
 	name, active := identity.Lookup(c.is.Attributes, identity.DisplayName), c.is.Active()
 	switch {
 	case d.mailbox == nil && c.is.Type == identity.User:
@@ -471,10 +475,24 @@ func (p postfixAdmin) putMailbox(ctx context.Context, a asker, c *change, d *pos
 	return nil
 }
 
+func (p *postfixAdmin) forget() { p.maildirs = nil }
+
 // maildir is where the mail of a new mailbox is put: its own domain and name, unless
 // a mailbox that was renamed has kept that. %d, %n and %u stand for the domain, the
 // local part and the whole address, as in Dovecot.
-func (postfixAdmin) maildir(ctx context.Context, a asker, c *change) (string, error) {
+func (p *postfixAdmin) maildir(ctx context.Context, a asker, c *change) (string, error) {
+	if p.maildirs == nil {
+		p.maildirs = map[string]bool{}
+		err := a.each(ctx, "SELECT maildir FROM mailbox", nil, func(scan func(...any) error) error {
+			var used string
+			err := scan(&used)
+			p.maildirs[used] = true
+			return err
+		})
+		if err != nil {
+			return "", err
+		}
+	}
 	pattern := identity.Lookup(c.initial, initialMaildir)
 	if pattern == "" {
 		pattern = "%d/%n/"
@@ -486,15 +504,9 @@ func (postfixAdmin) maildir(ctx context.Context, a asker, c *change) (string, er
 			local += "-" + strconv.Itoa(n)
 		}
 		maildir := strings.NewReplacer("%d", x.Domain(), "%n", local, "%u", local+"@"+x.Domain()).Replace(pattern)
-		var used bool
-		err := a.each(ctx, "SELECT 1 FROM mailbox WHERE maildir = ?", []any{maildir}, func(func(...any) error) error {
-			used = true
-			return nil
-		})
 		switch {
-		case err != nil:
-			return "", err
-		case !used:
+		case !p.maildirs[maildir]:
+			p.maildirs[maildir] = true
 			return maildir, nil
 		case n == 100 || !strings.ContainsAny(pattern, "%"):
 			return "", &apply.Error{Code: apply.Misused, Message: fmt.Sprintf("the maildir %q belongs to another mailbox", maildir)}
@@ -503,7 +515,7 @@ func (postfixAdmin) maildir(ctx context.Context, a asker, c *change) (string, er
 }
 
 // putOwn writes the alias row of the account itself.
-func (postfixAdmin) putOwn(ctx context.Context, a asker, c *change, d *postfixDetail) error {
+func (*postfixAdmin) putOwn(ctx context.Context, a asker, c *change, d *postfixDetail) error {
 	active := c.is.Active()
 	if d.own == nil {
 		if c.was != nil && !active {
@@ -529,7 +541,7 @@ func (postfixAdmin) putOwn(ctx context.Context, a asker, c *change, d *postfixDe
 		targets, active, c.key, d.own.targets, d.own.active)
 }
 
-func (postfixAdmin) putAliases(ctx context.Context, a asker, c *change, d *postfixDetail) error {
+func (*postfixAdmin) putAliases(ctx context.Context, a asker, c *change, d *postfixDetail) error {
 	for _, x := range c.is.Aliases {
 		if c.was != nil && c.was.account.Holds(x) && c.was.account.Primary != x {
 			continue
@@ -548,7 +560,7 @@ func (postfixAdmin) putAliases(ctx context.Context, a asker, c *change, d *postf
 	return nil
 }
 
-func (postfixAdmin) check(ctx context.Context, a asker) ([]console.Finding, error) {
+func (*postfixAdmin) check(ctx context.Context, a asker) ([]console.Finding, error) {
 	t := newTables()
 	if err := t.readMailboxes(ctx, a, ""); err != nil {
 		return nil, err

@@ -20,6 +20,9 @@ type profile interface {
 	// some reads the accounts with these primaries, as they are stored, and those that
 	// hold one of the addresses. Those with the primaries are locked, if lock is set.
 	some(ctx context.Context, a asker, keys []string, addresses []identity.Address, lock bool) (snapshot, error)
+	// forget is called before and after the changes of a request, and when one was not
+	// made: what is known of the database is so no longer.
+	forget()
 	// keeps reports whether the product stores an attribute of the account that a change
 	// makes.
 	keeps(c *change, name string) bool

@@ -14,7 +14,12 @@ var errConnDone = dbsql.ErrConnDone
 // its last transaction has ended, too: the database frees the lock with the connection.
 type session struct {
 	conn *dbsql.Conn
+	// asked is when it was known to be there.
+	asked time.Time
 }
+
+// recent is how long a connection is trusted to be there.
+const recent = time.Second
 
 // lockPause is how long to wait before the lock is asked for again.
 const lockPause = 50 * time.Millisecond
@@ -24,7 +29,12 @@ const lockPause = 50 * time.Millisecond
 func (c *Console) hold(ctx context.Context) (asker, error) {
 	if s := c.session; s != nil {
 		a := c.ask(s.conn)
+		// One that was asked just now is there, or its next answer says that it is not.
+		if time.Since(s.asked) < recent {
+			return a, nil
+		}
 		if _, err := a.run(ctx, "SELECT 1"); err == nil {
+			s.asked = time.Now()
 			return a, nil
 		}
 		c.drop()
@@ -41,7 +51,7 @@ func (c *Console) hold(ctx context.Context) (asker, error) {
 			discard(conn)
 			return asker{}, err
 		case held:
-			c.session = &session{conn}
+			c.session = &session{conn, time.Now()}
 			return a, nil
 		case time.Now().After(deadline):
 			discard(conn)

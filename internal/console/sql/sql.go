@@ -109,7 +109,7 @@ func prepare(o console.Opening) (*Console, error) {
 }
 
 func (c *Console) postfix() bool {
-	_, is := c.profile.(postfixAdmin)
+	_, is := c.profile.(*postfixAdmin)
 	return is
 }
 
