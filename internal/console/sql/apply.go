@@ -18,12 +18,17 @@ func (c *Console) Apply(ctx context.Context, steps []apply.Step, answer func(i i
 	c.changing = true
 	c.profile.forget()
 	defer c.profile.forget()
+	return groups(steps, answer, func(group []apply.Step) ([]apply.Answer, error) { return c.group(ctx, group) })
+}
+
+// groups calls make with each group.
+func groups(steps []apply.Step, answer func(i int, a apply.Answer), make func([]apply.Step) ([]apply.Answer, error)) error {
 	for first := 0; first < len(steps); {
 		last := first + 1
 		for last < len(steps) && steps[last].Group == steps[first].Group {
 			last++
 		}
-		answers, err := c.group(ctx, steps[first:last])
+		answers, err := make(steps[first:last])
 		if err != nil {
 			return err
 		}
@@ -33,6 +38,37 @@ func (c *Console) Apply(ctx context.Context, steps []apply.Step, answer func(i i
 		first = last
 	}
 	return nil
+}
+
+// Try makes changes in a transaction that is then taken back.
+func (c *Console) Try(ctx context.Context, steps []apply.Step, answer func(i int, a apply.Answer)) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.profile.forget()
+	defer c.profile.forget()
+	conn, err := c.connect(ctx)
+	if err != nil {
+		return c.unread(err)
+	}
+	defer discard(conn) // which takes all of it back
+	a := c.ask(conn)
+	if err := a.begin(ctx, a.d.beginWrite); err != nil {
+		return c.unread(err)
+	}
+	return groups(steps, answer, func(group []apply.Step) ([]apply.Answer, error) {
+		if _, err := a.run(ctx, "SAVEPOINT tried"); err != nil {
+			return nil, c.unread(err)
+		}
+		answers, at, err := c.transact(ctx, a, group)
+		if err == nil {
+			return answers, nil
+		}
+		c.profile.forget()
+		if _, err := a.run(ctx, "ROLLBACK TO SAVEPOINT tried"); err != nil {
+			return nil, c.unread(err)
+		}
+		return all(len(group), max(at, 0), c.failed(err)), nil
+	})
 }
 
 // all answers every step alike, but for one that says why.

@@ -181,7 +181,7 @@ func (c *custom) facts(ctx context.Context, a asker) (plan.Facts, error) {
 	if err := cmp.Or(rows.Err(), c.fits()); err != nil {
 		return plan.Facts{}, err
 	}
-	return plan.Facts{Marks: true, Groups: true}, nil
+	return plan.Facts{Marks: true, Groups: true, DryRun: true}, nil
 }
 
 // fits reports whether the columns of read and the parameters belong together.

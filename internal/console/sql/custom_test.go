@@ -71,7 +71,7 @@ func testCustom(t *testing.T, server *servertest.SQL) {
 		t.Fatalf("%+v", problems)
 	}
 	setUp(t, set)
-	conform(t, set, "stale_rev dry_run")
+	conform(t, set, "stale_rev")
 
 	desk := &desk{database: d, c: opened(t, "hq", set)}
 	found, err := desk.c.Check(t.Context())

@@ -123,6 +123,13 @@ func explained(err error) error {
 	return err
 }
 
+// engineError is a table without transactions.
+type engineError struct{ table, engine string }
+
+func (e engineError) Error() string {
+	return fmt.Sprintf("the table %s is of engine %s, which has no transactions", e.table, e.engine)
+}
+
 var (
 	errNoDomains = errors.New("the table domain has no domain")
 	errLocked    = errors.New("another run of this configuration changes the database")
@@ -142,6 +149,8 @@ func (c *Console) unread(err error) error {
 		return &console.RefusedError{Console: c.label, Err: why}
 	case errors.Is(err, errNoDomains):
 		advice = "make the domain in PostfixAdmin first"
+	case errors.As(err, new(engineError)):
+		advice = "change it with ALTER TABLE … ENGINE=InnoDB"
 	case errors.Is(err, errLocked):
 		advice = "wait for it to end; if it has crashed, the database ends its connection by itself"
 	case errors.As(err, new(profileError)):

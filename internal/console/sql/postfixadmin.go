@@ -286,7 +286,7 @@ func (t *tables) fill(r *row, aliases []*aliasRow, o *owner) {
 }
 
 func (*postfixAdmin) facts(ctx context.Context, a asker) (plan.Facts, error) {
-	f := plan.Facts{Marks: true, Groups: true, Lengths: map[string]int{identity.DisplayName: 255}, Domains: []string{}}
+	f := plan.Facts{Marks: true, Groups: true, DryRun: true, Lengths: map[string]int{identity.DisplayName: 255}, Domains: []string{}}
 	err := a.each(ctx, "SELECT domain FROM domain WHERE domain <> 'ALL' ORDER BY domain", nil, func(scan func(...any) error) error {
 		var name string
 		err := scan(&name)
@@ -295,10 +295,22 @@ func (*postfixAdmin) facts(ctx context.Context, a asker) (plan.Facts, error) {
 	})
 	slices.Sort(f.Domains)
 	f.Domains = slices.Compact(f.Domains)
-	if err == nil && len(f.Domains) == 0 {
-		err = errNoDomains
+	switch {
+	case err != nil:
+		return f, err
+	case len(f.Domains) == 0:
+		return f, errNoDomains
+	case a.d.postgres:
+		return f, nil
 	}
-	return f, err
+	// Older versions of PostfixAdmin made tables of MyISAM.
+	return f, a.each(ctx, "SELECT table_name, engine FROM information_schema.tables WHERE table_schema = DATABASE() AND table_name IN ('mailbox', 'alias')", nil, func(scan func(...any) error) error {
+		var table, engine string
+		if err := scan(&table, &engine); err != nil || strings.EqualFold(engine, "InnoDB") {
+			return err
+		}
+		return engineError{table, engine}
+	})
 }
 
 func (*postfixAdmin) all(ctx context.Context, a asker) (snapshot, error) {

@@ -62,6 +62,17 @@ func testReach(t *testing.T, server *servertest.SQL) {
 			t.Errorf("%s: the error has a secret: %s", c.story, text)
 		}
 	}
+	if server.Scheme == "mysql" {
+		setUp(t, postfixadmin(d.url))
+		d.do("ALTER TABLE alias ENGINE=MyISAM")
+		if _, err := open(t.Context(), opening("hq", postfixadmin(d.url))); err == nil || !strings.Contains(err.(*console.ReadError).Advice, "ENGINE=InnoDB") {
+			t.Errorf("a table without transactions: %v", err)
+		}
+	}
+	d.do("DELETE FROM domain")
+	if _, err := open(t.Context(), opening("hq", postfixadmin(d.url))); err == nil || !strings.Contains(err.(*console.ReadError).Advice, "make the domain") {
+		t.Errorf("no domains: %v", err)
+	}
 	d.do("DROP TABLE alias; DROP TABLE mailbox; DROP TABLE domain")
 	if _, err := open(t.Context(), opening("hq", postfixadmin(d.url))); err == nil || !strings.Contains(err.(*console.ReadError).Advice, "PostfixAdmin") {
 		t.Errorf("a database of something else: %v", err)

@@ -37,6 +37,7 @@ import (
 var (
 	_ console.Target  = (*Console)(nil)
 	_ console.Checker = (*Console)(nil)
+	_ apply.Trier     = (*Console)(nil)
 )
 
 // Console is a console in a database.
