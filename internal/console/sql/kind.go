@@ -43,7 +43,8 @@ var Kind = console.Kind{
 		}
 		return c, nil
 	},
-	Setup: setup,
+	Setup:  setup,
+	Survey: survey,
 }
 
 func checkURL(text string) (p settings.Problem) {
