@@ -3,7 +3,6 @@ package sql
 import (
 	"context"
 	"crypto/tls"
-	"errors"
 	"fmt"
 	"time"
 
@@ -77,7 +76,7 @@ func (c *Console) checkTLS(ctx context.Context) console.Finding {
 	case err != nil:
 		f.Status, f.Evidence, f.Remedy = "failed", explained(err).Error(), "look at the certificate of the server"
 	case until.IsZero():
-		f.Status, f.Evidence = "failed", errors.New("the server has shown no certificate").Error()
+		f.Status, f.Evidence, f.Remedy = "failed", "the server has shown no certificate", "look at the TLS settings of the server"
 	case left < soon:
 		f.Status, f.Evidence, f.Remedy = "warning", fmt.Sprintf("the certificate of the server ends in %d days, on %s", int(left.Hours()/24), until.UTC().Format("2006-01-02")), "renew it"
 	default:

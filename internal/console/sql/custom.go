@@ -169,7 +169,7 @@ func (c *custom) facts(ctx context.Context, a asker) (plan.Facts, error) {
 	query, _ := c.read.bind(a.d, nil)
 	rows, err := a.conn.QueryContext(ctx, "SELECT * FROM ("+query+") AS r WHERE 1 = 0")
 	if err != nil {
-		return plan.Facts{}, fmt.Errorf("the statement read: %w", ended(ctx, err))
+		return plan.Facts{}, &statementError{"read", ended(ctx, err)}
 	}
 	defer rows.Close()
 	if c.columns, err = rows.Columns(); err != nil {
@@ -328,8 +328,10 @@ func (c *custom) query(ctx context.Context, a asker, where string, args []any) (
 
 func (c *custom) some(ctx context.Context, a asker, keys []string, addresses []identity.Address, _ bool) (snapshot, error) {
 	all := slices.Clone(keys)
+	held := map[string]bool{}
 	for _, x := range addresses {
 		all = append(all, x.String())
+		held[x.String()] = true
 	}
 	slices.Sort(all)
 	all = slices.Compact(all)
@@ -338,7 +340,7 @@ func (c *custom) some(ctx context.Context, a asker, keys []string, addresses []i
 	err := inChunks(all, func(some []string) error {
 		where, args := "r.address IN ("+marks(len(some))+")", values(some)
 		for _, x := range some {
-			if slices.ContainsFunc(addresses, func(y identity.Address) bool { return y.String() == x }) {
+			if held[x] {
 				where += " OR " + fmt.Sprintf(a.d.within, "lower(CAST(r.aliases AS "+a.d.text+"))")
 				args = append(args, x)
 			}
@@ -383,7 +385,7 @@ func (c *custom) run(ctx context.Context, a asker, name string, all []*statement
 		})
 		n, err := a.raw(ctx, text, args...)
 		if err != nil {
-			return fmt.Errorf("the statement %s: %w", name, err)
+			return &statementError{name, err}
 		}
 		switch {
 		case i > 0 || n == 1:
@@ -488,7 +490,7 @@ func (c *custom) check(ctx context.Context, a asker) ([]console.Finding, error) 
 		for _, one := range s.all {
 			text, _ := one.bind(a.d, func(string) any { return nil })
 			if err := a.prepare(ctx, text); err != nil {
-				f.Status, f.Evidence, f.Remedy = "failed", fmt.Sprintf("the statement %s: %v", s.name, explained(err)), "correct statements."+s.name
+				f.Status, f.Evidence, f.Remedy = "failed", explained(&statementError{s.name, err}).Error(), "correct statements."+s.name
 			}
 		}
 		found = append(found, f)

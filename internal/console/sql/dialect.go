@@ -1,12 +1,11 @@
 package sql
 
 import (
+	"context"
 	dbsql "database/sql"
 	"fmt"
 	"hash/fnv"
 	"strings"
-
-	"context"
 )
 
 // dialect is what PostgreSQL and MariaDB do not have in common. Queries of this
@@ -22,8 +21,7 @@ type dialect struct {
 	version string
 	// text is the type that a value is cast to, to be compared as a text.
 	text string
-	// within is the expression for whether a text has another in it: how often %s is
-	// the text, then ?.
+	// within is the expression for whether a text, %s, has another in it, which is ?.
 	within string
 	// ownerTable is the script that makes the table of owners.
 	ownerTable string

@@ -95,12 +95,24 @@ func (e *saidError) Error() string  { return e.text + e.said }
 func (e *saidError) Quoted() string { return e.said }
 func (e *saidError) Unwrap() error  { return e.err }
 
+// statementError is an error in a statement of the configuration.
+type statementError struct {
+	name string
+	err  error
+}
+
+func (e *statementError) Error() string { return fmt.Sprintf("the statement %s: %v", e.name, e.err) }
+func (e *statementError) Unwrap() error { return e.err }
+
 // explained is an error without who asked.
 func explained(err error) error {
 	_, said := classify(err)
 	var pgConnect *pgconn.ConnectError
+	var statement *statementError
 	var operation *net.OpError
 	switch {
+	case said != "" && errors.As(err, &statement):
+		return &saidError{fmt.Sprintf("the statement %s: the database says: ", statement.name), said, err}
 	case said != "":
 		return &saidError{"the database says: ", said, err}
 	case errors.Is(err, errSilent):
@@ -110,11 +122,10 @@ func explained(err error) error {
 	case errors.As(err, &pgConnect):
 		// Its own text has the user in it.
 		if inner := errors.Unwrap(pgConnect); inner != nil {
-			var last error = inner
-			for next := errors.Unwrap(last); next != nil; next = errors.Unwrap(last) {
-				last = next
+			for next := errors.Unwrap(inner); next != nil; next = errors.Unwrap(inner) {
+				inner = next
 			}
-			return last
+			return inner
 		}
 		return errors.New("no connection")
 	case errors.Is(err, driver.ErrBadConn), errors.Is(err, mysqldriver.ErrInvalidConn), errors.Is(err, errConnDone), errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):

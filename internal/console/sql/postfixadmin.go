@@ -326,12 +326,11 @@ func (*postfixAdmin) some(ctx context.Context, a asker, keys []string, addresses
 	if err := t.read(ctx, a, keys, lock); err != nil {
 		return nil, err
 	}
-	for _, x := range addresses {
-		if !slices.Contains(keys, x.String()) {
-			keys = append(keys[:len(keys):len(keys)], x.String())
-		}
+	more := make([]string, len(addresses))
+	for i, x := range addresses {
+		more[i] = x.String()
 	}
-	if err := t.read(ctx, a, keys, false); err != nil {
+	if err := t.read(ctx, a, more, false); err != nil {
 		return nil, err
 	}
 	// Whether a row is an account or the alias of one, its target says, and that one's.

@@ -170,7 +170,7 @@ func testLock(t *testing.T, server *servertest.SQL) {
 	first := newDesk(t, d)
 	first.make(first.step(nil, account("ann@example.com")))
 	second := newDesk(t, d)
-	second.c.timeout = 200 * time.Millisecond
+	second.c.lockWait = 100 * time.Millisecond
 	if a := second.apply(second.step(nil, account("bob@example.com")))[0]; a.Err == nil || a.Err.Code != apply.Temporary {
 		t.Errorf("a second run: %+v", a)
 	}
@@ -179,8 +179,13 @@ func testLock(t *testing.T, server *servertest.SQL) {
 		t.Error("who only reads waits for the lock")
 	}
 	o := opening("hq", postfixadmin(d.url))
-	o.LockFile, o.Timeout = filepath.Join(t.TempDir(), "lock"), 200*time.Millisecond
-	if _, err := open(t.Context(), o); err == nil || !strings.Contains(err.Error(), "another run of this configuration") {
+	o.LockFile = filepath.Join(t.TempDir(), "lock")
+	third, err := prepare(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	third.lockWait = 100 * time.Millisecond
+	if err := third.begin(t.Context(), o); err == nil || !strings.Contains(err.Error(), "another run of this configuration") {
 		t.Errorf("a run that is to change accounts begins: %v", err)
 	}
 	branch := newDesk(t, d)

@@ -44,7 +44,7 @@ func (c *Console) hold(ctx context.Context) (asker, error) {
 		return asker{}, err
 	}
 	a := c.ask(conn)
-	for deadline := time.Now().Add(c.timeout); ; {
+	for deadline := time.Now().Add(c.lockWait); ; {
 		held, err := c.tryLock(ctx, a)
 		switch {
 		case err != nil:

@@ -2,7 +2,6 @@ package sql
 
 import (
 	"context"
-	"errors"
 	"strings"
 
 	"github.com/rollcall-cli/rollcall/internal/console"
@@ -45,16 +44,11 @@ func (c *Console) hasOwners(ctx context.Context) (there bool, err error) {
 	err = c.reading(ctx, false, func(a asker) error {
 		return a.each(ctx, "SELECT "+ownerColumns+" FROM "+ownerTable+" WHERE 1 = 0", nil, nil)
 	})
-	kind, said := classify(errorOr(err))
-	if kind == noTable && !strings.Contains(strings.ToLower(said), "column") {
+	if err == nil {
+		return true, nil
+	}
+	if kind, said := classify(err); kind == noTable && !strings.Contains(strings.ToLower(said), "column") {
 		return false, nil
 	}
-	return err == nil, err
-}
-
-func errorOr(err error) error {
-	if err == nil {
-		return errors.New("")
-	}
-	return err
+	return false, err
 }

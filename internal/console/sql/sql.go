@@ -24,7 +24,6 @@ import (
 	"context"
 	"crypto/tls"
 	dbsql "database/sql"
-	"slices"
 	"sync"
 	"time"
 
@@ -47,6 +46,7 @@ type Console struct {
 	db           *dbsql.DB
 	security     *tls.Config // nil without TLS
 	timeout      time.Duration
+	lockWait     time.Duration // how long to wait for another run
 	profile      profile
 	log          func(string)
 	known        plan.Facts
@@ -67,8 +67,13 @@ func open(ctx context.Context, o console.Opening) (*Console, error) {
 	if err != nil {
 		return nil, err
 	}
+	return c, c.begin(ctx, o)
+}
+
+// begin reaches the database.
+func (c *Console) begin(ctx context.Context, o console.Opening) error {
 	c.changing = o.LockFile != ""
-	err = c.reading(ctx, c.changing, func(a asker) (err error) {
+	err := c.reading(ctx, c.changing, func(a asker) (err error) {
 		if err := a.each(ctx, a.d.version, nil, func(scan func(...any) error) error { return scan(&c.version) }); err != nil {
 			return err
 		}
@@ -80,11 +85,10 @@ func open(ctx context.Context, o console.Opening) (*Console, error) {
 	if err != nil {
 		_ = c.Close() // what failed is told already
 		if ctx.Err() != nil {
-			return nil, ctx.Err()
+			return ctx.Err()
 		}
-		return nil, c.unread(err)
 	}
-	return c, nil
+	return c.unread(err)
 }
 
 // prepare makes a console that has not been reached.
@@ -93,6 +97,7 @@ func prepare(o console.Opening) (*Console, error) {
 	if c.timeout <= 0 {
 		c.timeout = silence
 	}
+	c.lockWait = c.timeout
 	if c.log == nil {
 		c.log = func(string) {}
 	}
@@ -170,8 +175,17 @@ func (c *Console) Get(ctx context.Context, refs []string, addresses []identity.A
 		if err != nil {
 			return err
 		}
+		wanted := map[any]bool{}
+		for _, ref := range refs {
+			wanted[ref] = true
+		}
+		for _, x := range addresses {
+			wanted[x] = true
+		}
 		for _, f := range seen {
-			if slices.Contains(refs, f.live.Ref) || slices.ContainsFunc(addresses, f.live.Holds) {
+			is := wanted[f.live.Ref]
+			f.live.EachAddress(func(x identity.Address) { is = is || wanted[x] })
+			if is {
 				list = append(list, f.live)
 			}
 		}

@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/url"
 	"os"
+	"strconv"
 	"strings"
 	"time"
 
@@ -67,6 +68,9 @@ func parseURL(text string) (*place, error) {
 	if p.port == "" {
 		p.port = map[*dialect]string{postgres: "5432", mysql: "3306"}[p.d]
 	}
+	if _, err := strconv.ParseUint(p.port, 10, 16); err != nil {
+		return nil, errors.New("its port is not 0 to 65535")
+	}
 	return p, nil
 }
 
@@ -122,7 +126,8 @@ func (p *place) connector(security *tls.Config, timeout time.Duration) (driver.C
 		if err != nil {
 			return nil, errors.New("the environment has PG… variables that cannot be used")
 		}
-		fmt.Sscan(p.port, &c.Port)
+		port, _ := strconv.ParseUint(p.port, 10, 16) // parseURL has looked
+		c.Port = uint16(port)
 		c.Host, c.User, c.Password, c.Database, c.TLSConfig, c.Fallbacks, c.ConnectTimeout = p.host, p.user, p.password, p.database, security, nil, timeout
 		c.RuntimeParams = map[string]string{"application_name": "rollcall", "client_encoding": "UTF8"}
 		return stdlib.GetConnector(*c), nil
