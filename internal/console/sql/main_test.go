@@ -110,13 +110,16 @@ func TestConsole(t *testing.T) {
 			if server.Scheme == "postgres" {
 				t.Run("Mail", func(t *testing.T) { testMail(t, server) })
 			}
-			for name, test := range pitfalls {
-				t.Run(name, func(t *testing.T) {
-					d := newDatabase(t, server)
-					setUp(t, postfixadmin(d.url))
-					test(newDesk(t, d))
-				})
-			}
+			t.Run("Tables", func(t *testing.T) {
+				for name, test := range pitfalls {
+					t.Run(name, func(t *testing.T) {
+						t.Parallel()
+						d := newDatabase(t, server)
+						setUp(t, postfixadmin(d.url))
+						test(newDesk(t, d))
+					})
+				}
+			})
 			for _, test := range []struct {
 				name string
 				run  func(*testing.T, *servertest.SQL)
