@@ -89,21 +89,24 @@ func (c *Console) group(ctx context.Context, steps []apply.Step) ([]apply.Answer
 	if answers, done := c.repeated(steps); done {
 		return answers, nil
 	}
-	if ctx.Err() != nil {
+	var a asker
+	err := ctx.Err()
+	if err == nil {
+		a, err = c.hold(ctx)
+	}
+	switch {
+	case ctx.Err() != nil:
 		answers := all(len(steps), -1, nil)
 		for i := range answers {
 			answers[i].Err.Message = "it was not begun"
 		}
 		return answers, nil
-	}
-	ctx = context.WithoutCancel(ctx)
-	a, err := c.hold(ctx)
-	if errors.Is(err, errLocked) {
+	case errors.Is(err, errLocked):
 		return all(len(steps), 0, &apply.Error{Code: apply.Temporary, Message: err.Error()}), nil
-	}
-	if err != nil {
+	case err != nil:
 		return nil, c.unread(err)
 	}
+	ctx = context.WithoutCancel(ctx)
 	if err = a.begin(ctx, a.d.beginWrite); err != nil {
 		c.drop()
 		return all(len(steps), 0, c.failed(err)), nil

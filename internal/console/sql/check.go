@@ -4,6 +4,8 @@ import (
 	"context"
 	"crypto/tls"
 	"fmt"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/rollcall-cli/rollcall/internal/console"
@@ -98,4 +100,20 @@ func (c *Console) handshake(ctx context.Context, security *tls.Config) error {
 		return err
 	}
 	return conn.Close()
+}
+
+// firstOf names the first of many.
+func firstOf(all []string) string {
+	const most = 5
+	if n := len(all); n > most {
+		return strings.Join(all[:most], ", ") + fmt.Sprintf(" and %d more", n-most)
+	}
+	return strings.Join(all, ", ")
+}
+
+func plural(n int, one, many string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return strconv.Itoa(n) + " " + many
 }
