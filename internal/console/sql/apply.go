@@ -224,6 +224,9 @@ func (g *group) prepare(i int) error {
 	if s.Creates() {
 		ch.key = ch.is.Primary.String()
 		if g.c.postfix() {
+			if identity.Lookup(s.Initial, "password") != "" {
+				return &apply.Error{Code: apply.Misused, Message: "initial has no password, which everybody would have: set passwords in PostfixAdmin, or let Dovecot ask the directory"}
+			}
 			ch.is.Attributes = slices.DeleteFunc(ch.is.Attributes, func(x identity.Attribute) bool {
 				return identity.Lookup(s.After.Attributes, x.Name) == "" && slices.Contains([]string{initialQuota, initialMaildir, initialGoto}, x.Name)
 			})

@@ -132,4 +132,3 @@ func lacking(name string, used map[string]bool, columns []string) (missing []str
 	}
 	return missing
 }
-

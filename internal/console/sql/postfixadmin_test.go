@@ -311,10 +311,12 @@ var pitfalls = map[string]func(*desk){
 		step.Initial = []identity.Attribute{{Name: "goto", Value: "moderator@example.org"}}
 		d.make(step)
 		d.sees("list", "moderator@example.org", "SELECT goto FROM alias WHERE address = 'all@example.com'")
-		step = d.step(nil, account("bob@example.com"))
-		step.Initial = []identity.Attribute{{Name: "quota", Value: "much"}}
-		if a := d.apply(step)[0]; a.Err == nil || a.Err.Code != apply.Misused {
-			d.t.Errorf("a quota that is no number: %+v", a)
+		for _, wrong := range []identity.Attribute{{Name: "quota", Value: "much"}, {Name: "password", Value: "hunter2"}, {Name: "maildir", Value: "example.com/ann/Maildir/"}} {
+			step = d.step(nil, account("bob@example.com"))
+			step.Initial = []identity.Attribute{wrong}
+			if a := d.apply(step)[0]; a.Err == nil || a.Err.Code != apply.Misused || strings.Contains(a.Err.Message, "hunter2") {
+				d.t.Errorf("initial %s: %+v", wrong.Name, a)
+			}
 		}
 	},
 	// Two accounts swap their primaries and their marks, and nothing temporary is left.

@@ -238,4 +238,3 @@ func (t *tables) fill(r *row, aliases []*aliasRow, o *owner) {
 	}
 	slices.SortFunc(r.account.Aliases, identity.Address.Compare)
 }
-
