@@ -20,5 +20,4 @@ scope "staff" {
   directory  = directory.corp
   base_dn    = "OU=Staff,DC=corp,DC=example,DC=com"
   attributes = { department = "department" }
-  adopt      = true # mailboxes that exist already belong to who declares their address
 }
