@@ -115,15 +115,21 @@ func (c *Console) reading(ctx context.Context, changing bool, f func(a asker) er
 		if err != nil {
 			return err
 		}
-		defer discard(conn)
 		a = c.ask(conn)
 	}
 	err := a.begin(ctx, a.d.beginRead)
 	if err == nil {
 		err = f(a)
 	}
-	if _, ending := a.run(context.WithoutCancel(ctx), "ROLLBACK"); ending != nil && changing {
+	_, ending := a.run(context.WithoutCancel(ctx), "ROLLBACK")
+	switch {
+	case changing && ending != nil:
 		c.drop()
+	case changing:
+	case ending != nil:
+		discard(a.conn)
+	default:
+		_ = a.conn.Close() // which gives it back
 	}
 	return err
 }

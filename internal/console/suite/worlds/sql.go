@@ -93,9 +93,9 @@ func newPostfixAdmin(t *testing.T, server *servertest.SQL) *World {
 	}
 	host, port, _ := net.SplitHostPort(server.Host)
 	const everything = "SELECT * FROM mailbox; SELECT * FROM alias; SELECT * FROM rollcall_owner"
-	w.Client = []string{"mariadb", "--no-defaults", "--skip-ssl", "-h", host, "-P", port, "-u", servertest.Superuser, "-p" + servertest.Password, name, "-e", everything}
+	w.Client = []string{"mariadb", "--no-defaults", "--skip-ssl", "-h", host, "-P", port, "-u", servertest.Superuser, "-p" + servertest.Password, name, "-BNe", everything}
 	if server.Scheme == "postgres" {
-		w.Client = []string{"psql", server.URL(servertest.Superuser, servertest.Password, name), "-X", "-c", everything}
+		w.Client = []string{"psql", server.URL(servertest.Superuser, servertest.Password, name), "-X", "-At", "-c", everything}
 	}
 	domain := func(address string) string { return address[strings.IndexByte(address, '@')+1:] }
 	alias := func(address, target string) {
