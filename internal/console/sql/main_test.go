@@ -3,6 +3,8 @@ package sql
 import (
 	dbsql "database/sql"
 	"fmt"
+	"os"
+	"slices"
 	"strings"
 	"testing"
 
@@ -97,8 +99,36 @@ func (d *database) granted() string {
 	default:
 		d.do(fmt.Sprintf("CREATE USER %s IDENTIFIED BY '%s'", user, servertest.Password))
 	}
-	d.do(fmt.Sprintf(worlds.Grants[d.server.Scheme], user))
+	for _, grant := range worlds.Grants[d.server.Scheme] {
+		d.do(strings.Replace(grant, "TO rollcall", "TO "+user, 1))
+	}
 	return d.server.URL(user, servertest.Password, d.name)
+}
+
+// TestPage: the rights and the statements of the page are those that are tested.
+func TestPage(t *testing.T) {
+	text, err := os.ReadFile("../../../" + page)
+	if err != nil {
+		t.Fatal(err)
+	}
+	words := func(text string) string { return strings.Join(strings.Fields(text), " ") }
+	shown := words(string(text))
+	want := slices.Concat(worlds.Grants["postgres"], worlds.Grants["mysql"])
+	for name, statement := range customs["postgres"].statements {
+		if text, ok := statement.(string); ok {
+			want = append(want, text)
+		} else {
+			want = append(want, statement.([]string)...)
+		}
+		if !strings.Contains(shown, " "+name+" = ") {
+			t.Errorf("the page has no statement %s", name)
+		}
+	}
+	for _, x := range append(want, customs["postgres"].tables) {
+		if !strings.Contains(strings.ReplaceAll(strings.ReplaceAll(shown, "( ", "("), " )", ")"), words(x)) {
+			t.Errorf("the page does not have %s", words(x))
+		}
+	}
 }
 
 // TestConsole is everything that runs on a real server.

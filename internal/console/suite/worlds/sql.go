@@ -39,12 +39,17 @@ CREATE TABLE alias (
   created datetime NOT NULL DEFAULT '2000-01-01', modified datetime NOT NULL DEFAULT '2000-01-01', active tinyint(1) NOT NULL DEFAULT 1) DEFAULT CHARSET=latin1;`,
 }
 
-// Grants are the rights of a user that changes accounts, by the scheme of URLs; %s is
-// the user.
-var Grants = map[string]string{
-	"postgres": `GRANT SELECT, INSERT, UPDATE, DELETE ON mailbox, alias, rollcall_owner TO %s; GRANT SELECT ON domain TO %[1]s;`,
-	"mysql": `GRANT SELECT, INSERT, UPDATE, DELETE ON mailbox TO %s; GRANT SELECT, INSERT, UPDATE, DELETE ON alias TO %[1]s;
-GRANT SELECT, INSERT, UPDATE, DELETE ON rollcall_owner TO %[1]s; GRANT SELECT ON domain TO %[1]s;`,
+// Grants are the rights of the user rollcall, which changes accounts, by the scheme of
+// URLs.
+var Grants = map[string][]string{
+	"postgres": {
+		"GRANT SELECT, INSERT, UPDATE, DELETE ON mailbox, alias TO rollcall;", "GRANT SELECT ON domain TO rollcall;",
+		"GRANT SELECT, INSERT, UPDATE, DELETE ON rollcall_owner TO rollcall;",
+	},
+	"mysql": {
+		"GRANT SELECT, INSERT, UPDATE, DELETE ON mailbox TO rollcall;", "GRANT SELECT, INSERT, UPDATE, DELETE ON alias TO rollcall;", "GRANT SELECT ON domain TO rollcall;",
+		"GRANT SELECT, INSERT, UPDATE, DELETE ON rollcall_owner TO rollcall;",
+	},
 }
 
 func serveSQL(start func(servertest.T) *servertest.SQL) func(*testing.T) func(*testing.T) *World {
