@@ -97,7 +97,11 @@ func (s *SQL) Certify(t T, leaf Leaf) {
 // postgres.
 func NewPostgres(t T) *SQL {
 	t.Helper()
-	const bin = "/usr/lib/postgresql/15/bin/"
+	// Debian has the programs of each version in a folder, and not in PATH.
+	bin := "/usr/lib/postgresql/"
+	if found, _ := filepath.Glob(bin + "*/bin/postgres"); len(found) > 0 {
+		bin = strings.TrimSuffix(found[len(found)-1], "postgres")
+	}
 	program := Need(t, bin+"postgres", "postgresql")
 	dir := folder(t)
 	port := freePort(t, "127.0.0.1")
