@@ -154,7 +154,7 @@ func TestConsole(t *testing.T) {
 				name string
 				run  func(*testing.T, *servertest.SQL)
 			}{
-				{"Reach", testReach}, {"Survey", testSurvey}, {"ReadOnly", testReadOnly}, {"Lock", testLock}, {"Deadlock", testDeadlock}, {"LostCommit", testLostCommit},
+				{"Reach", testReach}, {"Survey", testSurvey}, {"ReadOnly", testReadOnly}, {"Lock", testLock}, {"Deadlock", testDeadlock}, {"LostCommit", testLostCommit}, {"Silence", testSilence},
 				{"Killed", testKilled}, {"TLS", testTLS}, {"Custom", testCustom},
 			} {
 				t.Run(test.name, func(t *testing.T) { test.run(t, server) })

@@ -17,6 +17,7 @@ import (
 	"github.com/rollcall-cli/rollcall/internal/console"
 	"github.com/rollcall-cli/rollcall/internal/identity"
 	"github.com/rollcall-cli/rollcall/internal/servertest"
+	"github.com/rollcall-cli/rollcall/internal/settings"
 	"github.com/rollcall-cli/rollcall/plan"
 )
 
@@ -445,5 +446,32 @@ func TestPlace(t *testing.T) {
 		if _, err := (&place{d: postgres, host: "db"}).security(Kind.Values("mail", ".", set)); err == nil {
 			t.Errorf("%v is taken", set)
 		}
+	}
+}
+
+// testSilence: a database that says nothing any more ends a read, and a change is not
+// made.
+func testSilence(t *testing.T, server *servertest.SQL) {
+	d := newDatabase(t, server)
+	setUp(t, postfixadmin(d.url))
+	proxy := servertest.NewProxy(t, server.Scheme+"://"+server.Host)
+	desk := newDesk(t, d, func(set map[string]any) {
+		set["url"] = settings.NewSecret(strings.Replace(d.url, server.Scheme+"://"+servertest.Superuser+":"+servertest.Password+"@"+server.Host, strings.Replace(proxy.URL, "://", "://"+servertest.Superuser+":"+servertest.Password+"@", 1), 1))
+	})
+	desk.make(desk.step(nil, account("ann@example.com")))
+	desk.c.timeout, desk.c.lockWait = 100*time.Millisecond, 100*time.Millisecond
+	proxy.Cut(0, servertest.Stalled)
+	var answered []apply.Answer
+	err := desk.c.Apply(t.Context(), []apply.Step{desk.step(nil, account("bob@example.com"))}, func(_ int, a apply.Answer) { answered = append(answered, a) })
+	if len(answered) > 0 && (answered[0].Err == nil || answered[0].Err.Code != apply.Temporary) || len(answered) == 0 && err == nil {
+		t.Errorf("a change: %+v, %v", answered, err)
+	}
+	_, err = desk.c.Accounts(t.Context(), func(identity.Live) error { return nil })
+	var unread *console.ReadError
+	if !errors.As(err, &unread) || !strings.Contains(unread.Advice, "can be reached") {
+		t.Errorf("a read: %v", err)
+	}
+	if got := d.rows("SELECT username FROM mailbox"); got != "ann@example.com" {
+		t.Errorf("the mailboxes are %s", got)
 	}
 }
