@@ -272,6 +272,8 @@ console "exec" {
 		t.Errorf("got\n%swant\n%s", got, want)
 	}
 	t.Setenv("SCIM_TOKEN", "secret")
+	t.Setenv("DATABASE_URL", "postgres://rollcall:secret@localhost/postfixadmin")
+	t.Setenv("LDAP_PASSWORD", "secret")
 	for _, k := range testKinds.Consoles {
 		load(t, map[string]string{"a.hcl": small, "console.hcl": strings.Replace(ConsoleStarter(k, nil, nil), `"..."`, `"https://a"`, 1)})
 	}

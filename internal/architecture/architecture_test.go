@@ -79,8 +79,6 @@ var only = map[string][]string{
 	"github.com/go-asn1-ber/asn1-ber": {"internal/directory/ldap", "internal/servertest"},
 	"github.com/sergi/go-diff":        {"internal/render"},
 	"github.com/gofrs/flock":          {"state"},
-	"github.com/jackc/pgx/v5":         {"internal/console/sql", "internal/servertest"},
-	"github.com/go-sql-driver/mysql":  {"internal/console/sql", "internal/servertest"},
 	"golang.org/x/term":               {"internal/render", "cmd/rollcall"},
 	"github.com/rogpeppe/go-internal": {},
 }

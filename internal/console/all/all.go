@@ -9,6 +9,7 @@ import (
 	"github.com/rollcall-cli/rollcall/internal/console/local"
 	"github.com/rollcall-cli/rollcall/internal/console/postfix"
 	"github.com/rollcall-cli/rollcall/internal/console/scim"
+	"github.com/rollcall-cli/rollcall/internal/console/sql"
 	"github.com/rollcall-cli/rollcall/internal/settings"
 )
 
@@ -16,10 +17,10 @@ import (
 var Kinds = []console.Kind{
 	local.Kind,
 	postfix.Kind,
+	sql.Kind,
 	scim.Kind,
 	ldap.Kind,
 	exec.Kind,
-	sql.Kind,
 }
 
 // Settings are what can be configured of each kind.

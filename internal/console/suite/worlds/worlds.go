@@ -39,4 +39,4 @@ type World struct {
 }
 
 // All are the products.
-var All = []*Subject{Connector, OpenLDAP, DS389, Postfix, Scimmy}
+var All = []*Subject{Connector, OpenLDAP, DS389, Postfix, Scimmy, PostfixAdminPostgres, PostfixAdminMariaDB}
