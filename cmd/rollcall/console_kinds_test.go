@@ -55,10 +55,8 @@ type kindSite struct {
 	t    *testing.T
 	kind string
 	dir  string
-	// removes tells that an inactive account is not in the product, stores which
-	// fields are; nil for all.
+	// removes tells that an inactive account is not in the product.
 	removes bool
-	stores  []string
 }
 
 func newKindSite(t *testing.T, s *worlds.Subject, w *worlds.World) *kindSite {
@@ -69,16 +67,11 @@ func newKindSite(t *testing.T, s *worlds.Subject, w *worlds.World) *kindSite {
 	if w.Setup {
 		k.must(exitOK, "console", "setup", "--auto-approve")
 	}
-	var seen struct {
-		Facts struct {
-			Inactive string
-			Stores   []string
-		}
-	}
+	var seen struct{ Facts struct{ Inactive string } }
 	if err := json.Unmarshal([]byte(k.must(exitOK, "console", "-o", "json")), &seen); err != nil {
 		t.Fatal(err)
 	}
-	k.removes, k.stores = seen.Facts.Inactive == "removed", seen.Facts.Stores
+	k.removes = seen.Facts.Inactive == "removed"
 	return k
 }
 

@@ -28,15 +28,6 @@ func at(ctx context.Context, stdin io.Reader, terminal bool, args ...string) (ou
 	return stdout.String(), stderr.String(), code
 }
 
-// unraced leaves a test to the command of make test that is without the race detector,
-// because what runs beside each other in it are many processes.
-func unraced(t *testing.T) {
-	t.Helper()
-	if raceDetector {
-		t.Skip("make test runs it without the race detector")
-	}
-}
-
 // cases returns how many cases to try: for make attack twenty times as many.
 func cases(n int) int {
 	if os.Getenv("ROLLCALL_ATTACK") != "" {
