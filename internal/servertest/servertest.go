@@ -5,9 +5,9 @@
 // breaks. [NewMailTree] and [NewMailTree389] are trees that gateways query, [NewPostfix]
 // is a gateway, and [NewSink] takes its mail. [NewBrowser] shows pages in a Chromium.
 //
-// Every server holds [Base], listens on the loopback interface alone, keeps
-// its files in a folder of its own and ends with the test, or with the test
-// process. Tests may run in parallel.
+// Every directory server holds [Base]. A server listens on the loopback interface
+// alone, keeps its files in a folder of its own and ends with the test, or with the
+// test process. Tests may run in parallel.
 //
 // A test is skipped where the program of its server is missing, and fails
 // instead with ROLLCALL_SERVERS=required in the environment.
