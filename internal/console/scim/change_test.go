@@ -741,6 +741,26 @@ func TestGetAfterWrite(t *testing.T) {
 	}
 }
 
+// TestGetMany: many accounts that are asked for in parts are not read one by one.
+func TestGetMany(t *testing.T) {
+	t.Parallel()
+	s := (&service{}).start(t, people(200)...)
+	c := s.console()
+	all := accounts(t, c)
+	for begin := 0; begin < 200; begin += 5 {
+		var refs []string
+		for _, l := range all[begin : begin+5] {
+			refs = append(refs, l.Ref)
+		}
+		if found, err := c.Get(t.Context(), refs, nil); err != nil || len(found) != 5 {
+			t.Fatalf("%d, %v", len(found), err)
+		}
+	}
+	if one, pages := len(s.asked("GET /Users/")), len(s.asked("GET /Users?count=100&startIndex=1")); one != 20 || pages > 4 {
+		t.Errorf("%d accounts and %d pages", one, pages)
+	}
+}
+
 // TestSlowFilters: where a service takes longer for a few values than for all users, it
 // is not asked for more, and one that never answers a filter is no failure.
 func TestSlowFilters(t *testing.T) {

@@ -20,7 +20,8 @@ const (
 	// longest is how many octets a filter has at most: URLs of more than 2,000 are
 	// cut off on the way by some.
 	longest = 1200
-	// fewer lookups than one of so many accounts are made one by one.
+	// Accounts are asked for one by one as long as, since the last change, they are
+	// fewer than one in lookups of all, or in all fewer than lookups.
 	lookups = 10
 )
 
@@ -101,7 +102,11 @@ func (c *Console) get(ctx context.Context, refs []string, addresses []identity.A
 		return nil, err
 	}
 	c.mu.Lock()
-	few := len(refs)+len(addresses) <= max(lookups, len(x.accounts)/lookups)
+	if wrote := c.wrote.Load(); c.askedSince != wrote {
+		c.askedSince, c.asked = wrote, 0
+	}
+	c.asked += len(refs) + len(addresses)
+	few := c.asked <= max(lookups, len(x.accounts)/lookups)
 	c.mu.Unlock()
 	if few && len(addresses) > 0 {
 		for _, by := range []string{byEmail, byUserName} {

@@ -92,15 +92,19 @@ type Console struct {
 	provider provider
 	facts    plan.Facts
 
-	mu       sync.Mutex
-	index    *index         // nil before all accounts were read
-	reads    int            // of all accounts, under way
-	since    []func(*index) // what became of accounts meanwhile
-	filters  map[string]trust
-	answered map[string]apply.Answer // by the keys of steps that were made
-	created  map[string]time.Time    // by ref, while they may not be seen yet
-	noPatch  bool                    // PATCH is not understood
-	noBulk   bool
+	mu      sync.Mutex
+	index   *index         // nil before all accounts were read
+	reads   int            // of all accounts, under way
+	since   []func(*index) // what became of accounts meanwhile
+	filters map[string]trust
+	// asked counts the refs and addresses that were asked for since the last change,
+	// which was at askedSince.
+	asked      int
+	askedSince int64
+	answered   map[string]apply.Answer // by the keys of steps that were made
+	created    map[string]time.Time    // by ref, while they may not be seen yet
+	noPatch    bool                    // PATCH is not understood
+	noBulk     bool
 	// keepsMarks tells that an account was seen to have the mark that it was given.
 	keepsMarks bool
 }
