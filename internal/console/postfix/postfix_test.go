@@ -2,10 +2,12 @@ package postfix
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/rollcall-cli/rollcall/apply"
@@ -86,12 +88,11 @@ func account(name string, aliases ...string) *identity.Account {
 	return a
 }
 
-var keys int
+var keys atomic.Int64
 
 // step makes an account of another; either may be nil.
 func step(before, after *identity.Account) apply.Step {
-	keys++
-	s := apply.Step{Key: "k" + string(rune('0'+keys%10)) + strings.Repeat("x", keys/10), Group: 1, After: after, By: "hq"}
+	s := apply.Step{Key: fmt.Sprint("k", keys.Add(1)), Group: 1, After: after, By: "hq"}
 	if before != nil {
 		live := identity.Live{Account: *before, Ref: before.Primary.String()}
 		live.Directory, live.GUID = "", identity.GUID{}
