@@ -75,10 +75,6 @@ func newKindSite(t *testing.T, s *worlds.Subject, w *worlds.World) *kindSite {
 	return k
 }
 
-func (k *kindSite) keeps(field string) bool {
-	return k.stores == nil || slices.Contains(k.stores, field)
-}
-
 func (k *kindSite) write(name, text string) {
 	k.t.Helper()
 	if err := os.WriteFile(filepath.Join(k.dir, name), []byte(text), 0o600); err != nil {
