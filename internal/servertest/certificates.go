@@ -175,7 +175,7 @@ func serial(t T) *big.Int {
 	b := make([]byte, 16)
 	_, err := rand.Read(b)
 	must(t, err)
-	b[0] = b[0]&0x7f | 0x40
+	b[0] = b[0]&0x1f | 0x40 // and with another sign it is encoded in as few octets
 	return new(big.Int).SetBytes(b)
 }
 
