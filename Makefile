@@ -23,9 +23,9 @@ PACKAGES    = gcc libc6-dev slapd ldap-utils samba samba-ad-provision samba-dsdb
               python3-samba python3-markdown ldb-tools krb5-user 389-ds-base chromium chromium-driver fonts-dejavu-core \
               cmark-gfm curl git jq nodejs patch python3-yaml shellcheck systemd \
               postfix postfix-lmdb postfix-cdb postfix-pgsql postfix-ldap libidn12 dovecot-core dovecot-lmtpd dovecot-imapd dovecot-pgsql \
-              postgresql mariadb-server-core mariadb-client-core
-# This one cannot be installed beside postfix.
-UNPACKED    = exim4-daemon-light
+              postgresql mariadb-server-core mariadb-client-core php-cli php-pgsql php-mysql php-mbstring
+# The first cannot be installed beside postfix, the second brings a web server.
+UNPACKED    = exim4-daemon-light postfixadmin
 # The modules of the SCIM server that tests start.
 SCIMMY      = .tools/scimmy
 # What several goroutines run is tested under the race detector: these packages, and
@@ -62,10 +62,13 @@ prepare:
 	  printf '#!/bin/sh\nexit 101\n' >/usr/sbin/policy-rc.d && chmod +x /usr/sbin/policy-rc.d; \
 	fi; \
 	apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends $$missing
-	@dir="$${XDG_CACHE_HOME:-$$HOME/.cache}/rollcall/$(UNPACKED)"; test -d "$$dir" && exit 0; \
-	echo "unpacking $(UNPACKED)"; rm -rf "$$dir.part" && mkdir -p "$$dir.part" && cd "$$dir.part" && \
-	{ apt-get download -q $(UNPACKED) || { apt-get update -q && apt-get download -q $(UNPACKED); }; } && \
-	dpkg -x $(UNPACKED)_*.deb . && mv "$$dir.part" "$$dir"
+	@for p in $(UNPACKED); do \
+	  dir="$${XDG_CACHE_HOME:-$$HOME/.cache}/rollcall/$$p"; test ! -d "$$dir" || continue; \
+	  echo "unpacking $$p"; \
+	  (rm -rf "$$dir.part" && mkdir -p "$$dir.part" && cd "$$dir.part" && \
+	    { apt-get download -q $$p || { apt-get update -q && apt-get download -q $$p; }; } && \
+	    dpkg -x $${p}_*.deb . && mv "$$dir.part" "$$dir") || exit 1; \
+	done
 	@id -u Debian-exim >/dev/null 2>&1 || useradd --system --no-create-home --shell /usr/sbin/nologin Debian-exim
 	$(GO) mod download
 	$(GO) mod verify

@@ -31,13 +31,33 @@ type database struct {
 
 func newDatabase(t *testing.T, server *servertest.SQL) *database {
 	t.Helper()
-	name, db := server.Database(t)
-	d := &database{t, server, name, db, server.URL(servertest.Superuser, servertest.Password, name)}
+	d := emptyDatabase(t, server)
 	d.do(worlds.PostfixAdmin[server.Scheme])
-	for _, domain := range []string{"ALL", "example.com", "example.net"} {
-		d.do("INSERT INTO domain (domain) VALUES (?)", domain)
-	}
+	d.addDomains("INSERT INTO domain (domain) VALUES (?)")
 	return d
+}
+
+// newOwnDatabase is one whose tables PostfixAdmin has made itself.
+func newOwnDatabase(t *testing.T, server *servertest.SQL) *database {
+	t.Helper()
+	d := emptyDatabase(t, server)
+	server.PostfixAdmin(t, d.name)
+	d.do("DELETE FROM domain")
+	d.addDomains("INSERT INTO domain (domain, description, transport) VALUES (?, '', 'virtual')")
+	return d
+}
+
+func emptyDatabase(t *testing.T, server *servertest.SQL) *database {
+	t.Helper()
+	name, db := server.Database(t)
+	return &database{t, server, name, db, server.URL(servertest.Superuser, servertest.Password, name)}
+}
+
+func (d *database) addDomains(insert string) {
+	d.t.Helper()
+	for _, domain := range []string{"ALL", "example.com", "example.net"} {
+		d.do(insert, domain)
+	}
 }
 
 // bound writes a query with the placeholders of the server.
@@ -160,7 +180,7 @@ func TestConsole(t *testing.T) {
 				t.Run(test.name, func(t *testing.T) { test.run(t, server) })
 			}
 			t.Run("Suite", func(t *testing.T) {
-				d := newDatabase(t, server)
+				d := newOwnDatabase(t, server)
 				setUp(t, postfixadmin(d.url))
 				conform(t, postfixadmin(d.granted()), "stale_rev")
 			})
