@@ -22,7 +22,8 @@ TOOLCHAIN   = $(shell sed -n 's/^toolchain //p' go.mod)
 PACKAGES    = gcc libc6-dev slapd ldap-utils samba samba-ad-provision samba-dsdb-modules samba-vfs-modules \
               python3-samba python3-markdown ldb-tools krb5-user 389-ds-base chromium chromium-driver fonts-dejavu-core \
               cmark-gfm curl git jq nodejs patch python3-yaml shellcheck systemd \
-              postfix postfix-lmdb postfix-cdb postfix-pgsql postfix-ldap libidn12 dovecot-core dovecot-lmtpd dovecot-imapd dovecot-pgsql \
+              postfix postfix-lmdb postfix-cdb postfix-pgsql postfix-mysql postfix-ldap libidn12 dovecot-core dovecot-lmtpd dovecot-imapd \
+              dovecot-pgsql dovecot-mysql \
               postgresql mariadb-server-core mariadb-client-core php-cli php-pgsql php-mysql php-mbstring
 # The first cannot be installed beside postfix, the second brings a web server.
 UNPACKED    = exim4-daemon-light postfixadmin

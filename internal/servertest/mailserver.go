@@ -22,14 +22,23 @@ type MailServer struct {
 	postfix, dovecot *Server
 }
 
-// NewMailServer starts both (Debian's postfix-pgsql, dovecot-lmtpd, dovecot-imapd and
-// dovecot-pgsql) on a database of PostgreSQL. It needs root.
+// lookups says how a mail server reaches a kind of database: the type of its tables in
+// Postfix, its driver in Dovecot, and where a mailbox is.
+var lookups = map[string]struct{ name, home string }{
+	"postgres": {"pgsql", "'%s/' || maildir"},
+	"mysql":    {"mysql", "CONCAT('%s/', maildir)"},
+}
+
+// NewMailServer starts both (Debian's dovecot-lmtpd and dovecot-imapd, and of postfix
+// and dovecot the packages for the kind of database). It needs root.
 func NewMailServer(t T, s *SQL, database string) *MailServer {
 	t.Helper()
-	Need(t, "postfix", "postfix-pgsql")
+	kind := lookups[s.Scheme].name
+	Need(t, "postfix", "postfix-"+kind)
 	dovecot := Need(t, "dovecot", "dovecot-core")
 	for file, debian := range map[string]string{
-		"/usr/lib/postfix/postfix-pgsql.so": "postfix-pgsql", "/usr/lib/dovecot/lmtp": "dovecot-lmtpd", "/usr/lib/dovecot/imap": "dovecot-imapd", "/usr/lib/dovecot/modules/auth/libdriver_pgsql.so": "dovecot-pgsql",
+		"/usr/lib/postfix/postfix-" + kind + ".so": "postfix-" + kind, "/usr/lib/dovecot/lmtp": "dovecot-lmtpd", "/usr/lib/dovecot/imap": "dovecot-imapd",
+		"/usr/lib/dovecot/modules/auth/libdriver_" + kind + ".so": "dovecot-" + kind,
 	} {
 		if _, err := os.Stat(file); err != nil {
 			unavailable(t, file+" is not there: apt-get install "+debian)
@@ -55,11 +64,11 @@ func (m *MailServer) newDovecot(t T, program, dir string, s *SQL, database strin
 	host, port, err := net.SplitHostPort(s.Host)
 	must(t, err)
 	queries := filepath.Join(dir, "sql.conf")
-	write(t, queries, fmt.Sprintf(`driver = pgsql
+	write(t, queries, fmt.Sprintf(`driver = %s
 connect = host=%s port=%s dbname=%s user=%s password=%s
-user_query = SELECT '%s/' || maildir AS home, 8 AS uid, 8 AS gid FROM mailbox WHERE username = '%%u' AND active = true
+user_query = SELECT %s AS home, 8 AS uid, 8 AS gid FROM mailbox WHERE username = '%%u' AND active = true
 password_query = SELECT username AS user, password FROM mailbox WHERE username = '%%u' AND active = true
-`, host, port, database, Superuser, Password, m.Mail))
+`, lookups[s.Scheme].name, host, port, database, Superuser, Password, fmt.Sprintf(lookups[s.Scheme].home, m.Mail)))
 	conf := filepath.Join(dir, "dovecot.conf")
 	write(t, conf, fmt.Sprintf(`base_dir = %[1]s/run
 state_dir = %[1]s/state
@@ -142,6 +151,7 @@ func (m *MailServer) newPostfix(t T, dir string, s *SQL, database string, lmtp i
 		write(t, path, text)
 		must(t, os.Chmod(path, 0o644)) // for processes that are not root's
 	}
+	kind := lookups[s.Scheme].name
 	maps := map[string]string{
 		"domains":   "SELECT domain FROM domain WHERE domain = '%s' AND active = true",
 		"mailboxes": "SELECT maildir FROM mailbox WHERE username = '%s' AND active = true",
@@ -154,7 +164,7 @@ func (m *MailServer) newPostfix(t T, dir string, s *SQL, database string, lmtp i
 		"compatibility_level = 3.6", "queue_directory = " + queue, "data_directory = " + dir + "/data", "command_directory = /usr/sbin", "daemon_directory = /usr/lib/postfix/sbin", "meta_directory = /etc/postfix",
 		"mail_owner = postfix", "setgid_group = postdrop", "maillog_file = " + dir + "/maillog", "maillog_file_prefixes = " + dir,
 		"inet_interfaces = 127.0.0.1", "inet_protocols = ipv4", "myhostname = mx.example.com", "mydestination =", "mynetworks = 127.0.0.0/8", "alias_maps =", "alias_database =", "local_recipient_maps =",
-		"virtual_mailbox_domains = pgsql:" + config + "/domains.cf", "virtual_mailbox_maps = pgsql:" + config + "/mailboxes.cf", "virtual_alias_maps = pgsql:" + config + "/aliases.cf",
+		"virtual_mailbox_domains = " + kind + ":" + config + "/domains.cf", "virtual_mailbox_maps = " + kind + ":" + config + "/mailboxes.cf", "virtual_alias_maps = " + kind + ":" + config + "/aliases.cf",
 		fmt.Sprintf("virtual_transport = lmtp:inet:127.0.0.1:%d", lmtp), "default_transport = error:5.1.2 no way out of the test",
 		"smtpd_recipient_restrictions = permit_mynetworks, reject", "smtpd_reject_unlisted_recipient = yes", "smtp_dns_support_level = disabled", "biff = no",
 		"smtpd_error_sleep_time = 0", "smtpd_hard_error_limit = 10000",

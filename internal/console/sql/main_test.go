@@ -157,9 +157,7 @@ func TestConsole(t *testing.T) {
 		t.Run(p.name, func(t *testing.T) {
 			t.Parallel()
 			server := p.start(t)
-			if server.Scheme == "postgres" {
-				t.Run("Mail", func(t *testing.T) { testMail(t, server) })
-			}
+			t.Run("Mail", func(t *testing.T) { testMail(t, server) })
 			t.Run("Tables", func(t *testing.T) {
 				for name, test := range pitfalls {
 					t.Run(name, func(t *testing.T) {
