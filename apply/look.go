@@ -237,7 +237,7 @@ func differing(f *plan.Facts, s *Sent, l *identity.Live) (all []difference) {
 		add(plan.FieldStatus, want.Status.String(), l.Status.String())
 	}
 	if m := mark(s.By, want); f.Marks && m != l.Mark {
-		add(plan.FieldOwner, shownMark(m), shownMark(l.Mark))
+		add(plan.FieldOwner, m.String(), l.Mark.String())
 	}
 	text := func(field, wanted, found string) {
 		if f.Keeps(field) && !equalText(wanted, found) {
@@ -265,13 +265,6 @@ func listed(all []identity.Address) string {
 		texts[i] = x.String()
 	}
 	return strings.Join(texts, " ")
-}
-
-func shownMark(m identity.Mark) string {
-	if m.IsZero() {
-		return ""
-	}
-	return m.By + ":" + m.Directory + "/" + m.GUID.String()
 }
 
 // foundAs returns an account as it was read back, for the ledger: what the console

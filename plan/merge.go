@@ -442,7 +442,7 @@ func (m *merger) makeOne(i int32) {
 	case a.Primary.IsZero():
 		m.freeze(i, NoPrimary, "")
 	case several:
-		m.freeze(i, SeveralMarks, markText(live.Mark))
+		m.freeze(i, SeveralMarks, live.Mark.String())
 	case placed.Undecided && mark.IsZero():
 		m.freeze(i, Undecided, "")
 	}
@@ -479,9 +479,9 @@ func (m *merger) settleOwner(i int32, record *identity.Account, isForeign bool) 
 	live, a := m.live[i], &m.out.Accounts[i]
 	mark := owner{live.Mark.Directory, live.Mark.GUID}
 	told := func(kind DriftKind) {
-		d := Drift{Kind: kind, Primary: a.Primary, Ref: live.Ref, Found: markText(live.Mark), Directory: live.Mark.Directory}
+		d := Drift{Kind: kind, Primary: a.Primary, Ref: live.Ref, Found: live.Mark.String(), Directory: live.Mark.Directory}
 		if record != nil {
-			d.Recorded, d.Directory = markText(identity.Mark{By: m.By, Directory: record.Directory, GUID: record.GUID}), record.Directory
+			d.Recorded, d.Directory = identity.Mark{By: m.By, Directory: record.Directory, GUID: record.GUID}.String(), record.Directory
 		}
 		m.out.Drift = append(m.out.Drift, d)
 	}
@@ -518,14 +518,6 @@ func (m *merger) settleOwner(i int32, record *identity.Account, isForeign bool) 
 		a.Directory, a.GUID = mark.directory, mark.guid
 		m.out.recorded[i] = record
 	}
-}
-
-// markText writes a mark as drift tells it: owner:directory/GUID.
-func markText(m identity.Mark) string {
-	if m.IsZero() {
-		return ""
-	}
-	return m.By + ":" + m.Directory + "/" + m.GUID.String()
 }
 
 func ownerOf(a *identity.Account) owner { return owner{a.Directory, a.GUID} }

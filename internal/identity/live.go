@@ -15,6 +15,14 @@ type Mark struct {
 // IsZero reports whether there is no mark.
 func (m Mark) IsZero() bool { return m == Mark{} }
 
+// String returns a mark as people read it, as in hq:corp/8c4a…; "" for none.
+func (m Mark) String() string {
+	if m.IsZero() {
+		return ""
+	}
+	return m.By + ":" + m.Directory + "/" + m.GUID.String()
+}
+
 // Live is an account as a console has it.
 type Live struct {
 	// Account is what the console says of it. Whose it is stands in Mark, so that
