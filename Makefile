@@ -35,6 +35,8 @@ SCIMMY      = .tools/scimmy
 RACED       = ./apply ./cmd/... ./examples/... ./state ./internal/atomicfile ./internal/bench ./internal/console/... ./internal/directory/ldap \
               ./internal/directory/suite/... ./internal/identity ./internal/redact ./internal/servertest
 RACED_TESTS = Sort|Progress
+# Tests of cmd/rollcall in which what runs beside each other are processes go without it.
+PROCESSES   = ^Test(KilledAt|EditKilled|ConsoleK|Scripts|Cases|Scenario|HostileValues)
 PLATFORMS   = linux/amd64 linux/arm64 darwin/arm64 windows/amd64 windows/arm64
 
 .PHONY: build test prepare format vet staticcheck unit platforms attack vulnerabilities bench fuzz
@@ -91,10 +93,10 @@ staticcheck:
 	GOOS=windows .tools/staticcheck ./...
 
 unit:
-	ROLLCALL_SERVERS=required CGO_ENABLED=1 $(GO) test -count=1 -race -timeout 30m -p 4 -parallel 4 $(RACED)
+	ROLLCALL_SERVERS=required CGO_ENABLED=1 $(GO) test -count=1 -race -timeout 30m -p 4 -parallel 8 -skip '$(PROCESSES)' $(RACED)
 	CGO_ENABLED=1 $(GO) test -count=1 -race -run '$(RACED_TESTS)' ./plan ./internal/render
 	ROLLCALL_SERVERS=required $(GO) test -count=1 -short -timeout 30m -p 4 $$($(GO) list ./... | grep -vxF "$$($(GO) list $(RACED))")
-	ROLLCALL_SERVERS=required $(GO) test -count=1 -timeout 30m -p 2 -run 'TestProperties|Killed|TestConsoleKinds' ./plan ./cmd/rollcall
+	ROLLCALL_SERVERS=required $(GO) test -count=1 -timeout 30m -p 2 -parallel 8 -run 'TestProperties|$(PROCESSES)' ./plan ./cmd/rollcall
 
 platforms:
 	@for p in $(PLATFORMS); do \

@@ -49,7 +49,6 @@ func (w *company) upheave() {
 // an undisturbed one does. Short of an attack, each of the three tries another third
 // of the calls.
 func TestConsoleKilledAtEachCall(t *testing.T) {
-	unraced(t)
 	t.Parallel()
 	rollcall := program(t)
 	step := 3

@@ -491,20 +491,10 @@ func (p *premises) end(w *company) (e ending, err error) {
 	return e, err
 }
 
-// unraced leaves a test to the command of make test that is without the race detector,
-// because what runs beside each other in it are many processes.
-func unraced(t *testing.T) {
-	t.Helper()
-	if raceDetector {
-		t.Skip("make test runs it without the race detector")
-	}
-}
-
 // TestConsoleKilled: whatever a connector does wrong, and wherever it or rollcall
 // is killed, no account is created twice, no account of others is written and no
 // owner is lost. One undisturbed run ends where it would have ended without.
 func TestConsoleKilled(t *testing.T) {
-	unraced(t)
 	t.Parallel()
 	first, runs := *faultsFrom, *faultsRuns
 	if runs == 0 {

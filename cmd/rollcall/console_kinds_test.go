@@ -30,7 +30,6 @@ import (
 // TestConsoleKinds: the life of people, edits by hand and what goes wrong, over the
 // real product of each kind of console.
 func TestConsoleKinds(t *testing.T) {
-	unraced(t)
 	t.Parallel()
 	for _, s := range worlds.All {
 		t.Run(s.Name, func(t *testing.T) {

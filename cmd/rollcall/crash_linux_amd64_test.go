@@ -203,7 +203,6 @@ func (a *accident) runs(t *testing.T) []run.Run {
 // TestKilledAtEachCall kills an apply before each call by which it changes a
 // file, and interrupts another one there.
 func TestKilledAtEachCall(t *testing.T) {
-	unraced(t)
 	t.Parallel()
 	a := newAccident(t, "")
 	for _, sig := range []syscall.Signal{syscall.SIGKILL, syscall.SIGINT} {
@@ -244,7 +243,6 @@ func TestKilledAtEachCall(t *testing.T) {
 // It has done all of it or nothing, the history says which, and what it has done
 // can be taken back.
 func TestEditKilledAtEachCall(t *testing.T) {
-	unraced(t)
 	a := newAccident(t, "")
 	export := filepath.Join(a.dir, "mailboxes.csv")
 	if err := os.WriteFile(export, []byte("PrimarySMTPAddress,GUID\nann@example.com,00000002-1111-4222-8333-000000000001\n"+
@@ -313,7 +311,6 @@ func TestEditKilledAtEachCall(t *testing.T) {
 
 // TestKilledAtRandom kills applies at random moments.
 func TestKilledAtRandom(t *testing.T) {
-	unraced(t)
 	t.Parallel()
 	most := cases(100)
 	a := newAccident(t, "")

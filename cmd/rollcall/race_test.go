@@ -1,6 +1,0 @@
-//go:build unix && race
-
-package main
-
-// raceDetector reports whether the tests run under the race detector.
-const raceDetector = true
