@@ -43,7 +43,12 @@ func TestConsoleKinds(t *testing.T) {
 			} {
 				t.Run(test.name, func(t *testing.T) { test.run(t, newKindSite(t, s, begin(t))) })
 			}
-			t.Run("killed", func(t *testing.T) { killedOverKind(t, s, begin) })
+			t.Run("killed", func(t *testing.T) {
+				if first := slices.IndexFunc(worlds.All, func(x *worlds.Subject) bool { return x.Kind == s.Kind }); worlds.All[first] != s && cases(1) == 1 {
+					t.Skipf("make attack runs it; make test kills over %s", worlds.All[first].Name)
+				}
+				killedOverKind(t, s, begin)
+			})
 		})
 	}
 }
