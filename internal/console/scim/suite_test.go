@@ -40,8 +40,7 @@ func opened(t *testing.T, o Options) *Console {
 // suiteOf runs the suite, which skips no check but those named.
 func suiteOf(t *testing.T, o Options, many int, skipped string) {
 	t.Helper()
-	var left []string
-	_, err := suite.Run(t.Context(), suite.Subject{
+	suite.Hold(t.Context(), t, suite.Subject{
 		Open: func(ctx context.Context, owner string) (console.Target, error) {
 			o := o
 			o.Owner = owner
@@ -53,21 +52,7 @@ func suiteOf(t *testing.T, o Options, many int, skipped string) {
 			return c, c.open(ctx)
 		},
 		Owner: "hq", Domain: "example.com", Many: many,
-	}, func(r suite.Result) {
-		switch r.Outcome {
-		case suite.Failed:
-			t.Errorf("%s failed: %s\n    %s", r.Check, r.Asks, r.Why)
-		case suite.Skipped:
-			left = append(left, r.Check)
-		}
-		t.Logf("%-20s %s %v", r.Check, r.Outcome, r.Took)
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if got := strings.Join(left, " "); got != skipped {
-		t.Errorf("skipped: %s\nwant:    %s", got, skipped)
-	}
+	}, skipped)
 }
 
 // TestScimmy: the console keeps its contract with a real service.

@@ -6,7 +6,6 @@ import (
 	"os"
 	osexec "os/exec"
 	"path/filepath"
-	"strings"
 	"testing"
 
 	"github.com/rollcall-cli/rollcall/internal/console"
@@ -30,22 +29,7 @@ func passes(t *testing.T, many int, config map[string]string, skipped string, co
 		Owner: "hq", Domain: "example.com", Many: many,
 		Connector: &suite.Connector{Start: suite.Command(".", os.Stderr, command...), Config: text},
 	}
-	var left []string
-	_, err = suite.Run(context.Background(), s, func(r suite.Result) {
-		switch r.Outcome {
-		case suite.Failed:
-			t.Errorf("%s failed: %s\n    %s", r.Check, r.Asks, r.Why)
-		case suite.Skipped:
-			left = append(left, r.Check)
-		}
-		t.Logf("%-20s %s %v", r.Check, r.Outcome, r.Took)
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if got := strings.Join(left, " "); got != skipped {
-		t.Errorf("skipped: %s\nwant:    %s", got, skipped)
-	}
+	suite.Hold(context.Background(), t, s, skipped)
 }
 
 // python returns the interpreter that connector.py needs.
