@@ -49,75 +49,77 @@ type Bar struct {
 // causes are the sentences of each cause: what it says of a rejection, and what to
 // do about it.
 var causes = map[Cause]struct {
-	message func(r *Rejection) string
+	message func(r *Rejection, n Names) string
 	advice  string
 }{
 	FactTypes: {
-		func(r *Rejection) string { return "the console has no accounts of type " + r.Type.String() },
+		func(r *Rejection, _ Names) string { return "the console has no accounts of type " + r.Type.String() },
 		"leave the object out of the scope, or set type in the scope",
 	},
 	FactRename: {
-		func(r *Rejection) string {
-			return "the console cannot give an account another primary, which would be " + r.Detail
+		func(r *Rejection, n Names) string {
+			return "the console cannot give an account another primary, which would be " + n.address(r.Detail)
 		},
 		"keep the primary in the directory, or change it in the console by hand",
 	},
 	FactRefStable: {
-		func(r *Rejection) string {
-			return "the console cannot follow an account to another primary, which would be " + r.Detail
+		func(r *Rejection, n Names) string {
+			return "the console cannot follow an account to another primary, which would be " + n.address(r.Detail)
 		},
 		"keep the primary in the directory, or change it in the console by hand",
 	},
 	FactMaxAliases: {
-		func(r *Rejection) string {
-			return fmt.Sprintf("the account would have %s, and the console takes %s", several(r.Length, "alias", "aliases"), Thousands(r.Limit))
+		func(r *Rejection, _ Names) string {
+			return fmt.Sprintf("the account would have %s, and the console allows %s", several(r.Length, "alias", "aliases"), Thousands(r.Limit))
 		},
 		"remove aliases from the entry",
 	},
 	FactDomains: {
-		func(r *Rejection) string { return "the console does not manage the domain of " + r.Detail },
+		func(r *Rejection, n Names) string {
+			return "the console does not manage the domain of " + n.address(r.Detail)
+		},
 		"add the domain to the console, or remove the address from the directory",
 	},
 	FactDeletedBlocks: {
-		func(r *Rejection) string {
-			return "the console gives " + r.Detail + " to nobody for a while after an account that had it is removed"
+		func(r *Rejection, n Names) string {
+			return "the account that had " + n.address(r.Detail) + " was removed, and the console keeps the address blocked for a while"
 		},
-		"wait, and plan again; or remove the account that has it from the console now",
+		"wait, and plan again; or purge the removed account from the console now",
 	},
 	FactAttributes: {
-		func(*Rejection) string { return "the console takes fewer characters" },
+		func(*Rejection, Names) string { return "the console allows fewer characters" },
 		"shorten the value in the directory",
 	},
 	NotUnderstood: {
-		func(r *Rejection) string {
-			return "the account in the console cannot be understood and stays as it is: " + r.Detail
+		func(r *Rejection, _ Names) string {
+			return "the account in the console cannot be understood and stays unchanged: " + r.Detail
 		},
 		"correct it in the console",
 	},
 	NoPrimary: {
-		func(*Rejection) string { return "the account in the console has no primary and stays as it is" },
+		func(*Rejection, Names) string { return "the account in the console has no primary and stays unchanged" },
 		"give it a primary in the console",
 	},
 	SeveralMarks: {
-		func(*Rejection) string {
-			return "several accounts of the console are marked as this object's, and stay as they are"
+		func(*Rejection, Names) string {
+			return "several accounts of the console are marked as this object's, and stay unchanged"
 		},
 		"remove the mark from those that are not the object's, or remove them from the console",
 	},
 	SharedAddress: {
-		func(r *Rejection) string {
-			return "several accounts of the console have " + r.Detail + ", and stay as they are"
+		func(r *Rejection, n Names) string {
+			return "several accounts of the console have " + n.address(r.Detail) + ", and stay unchanged"
 		},
 		"leave the address with one account in the console",
 	},
 	Undecided: {
-		func(*Rejection) string {
-			return "a run was interrupted while it created the account, and it is not known whether the one in the console is it"
+		func(*Rejection, Names) string {
+			return "a run was interrupted while it created the account, and it is unknown whether the one in the console is it"
 		},
 		"if it is, rollcall state rebind gives it its object; otherwise give one of the two another address",
 	},
 	NotSettled: {
-		func(*Rejection) string {
+		func(*Rejection, Names) string {
 			return "the account was applied a moment ago, and the console does not show it yet"
 		},
 		"wait, and plan again",
@@ -140,14 +142,14 @@ func (c Cause) isFact() bool {
 func (c Cause) advice() string { return causes[c].advice }
 
 // message says what a cause says of a rejection.
-func (r *Rejection) causeMessage() string {
+func (r *Rejection) causeMessage(n Names) string {
 	row, known := causes[r.Cause]
 	if !known {
 		return "the console cannot hold the account as the directory wants it"
 	}
-	if text := row.message(r); r.Cause.isFact() {
-		return text + " (fact " + string(r.Cause) + ")"
-	} else {
-		return text
+	text := row.message(r, n)
+	if r.Cause.isFact() {
+		text += " (fact " + string(r.Cause) + ")"
 	}
+	return text
 }

@@ -234,7 +234,7 @@ func (e *engine) addClaims(i int32, values []listed, candidates int) {
 			if reason == AliasMalformed && declared && n == 0 {
 				reason = PrimaryMalformed
 			}
-			e.refused = append(e.refused, refusedValue{v.text, i, reason})
+			e.rejected = append(e.rejected, rejectedValue{v.text, i, reason})
 			continue
 		}
 		id := e.number(t.account, v.address)

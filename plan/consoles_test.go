@@ -575,7 +575,7 @@ func reportConsole(make func() *console, broken string) string {
 		return s.String() + err.Error()
 	}
 	for _, r := range p.Rejections {
-		fmt.Fprintf(&s, "reject %s %s cause=%s %s\n", r.Reason, r.Address, r.Cause, r.Message())
+		fmt.Fprintf(&s, "reject %s %s cause=%s %s\n", r.Reason, r.Address, r.Cause, r.Message(plan.Names{}))
 	}
 	s.WriteString("--- plan\n" + strings.Join(lines(got.changes), "\n"))
 	if c.apply(in, p); true {

@@ -86,14 +86,14 @@ func (e *engine) settleFrozen() {
 		e.spare(int32(a))
 	}
 	e.spread()
-	e.refuseStuck()
+	e.rejectStuck()
 }
 
 // isBarred reports whether an account, if it is one, is frozen for what it is in the
 // console.
 func (e *engine) isBarred(a int32) bool { return a != none && e.accounts[a].is(barred) }
 
-// seize freezes an account, and has its addresses refused to others.
+// seize freezes an account, and has its addresses rejected to others.
 func (e *engine) seize(a int32) {
 	if a != none && !e.accounts[a].is(frozen) {
 		e.accounts[a].flags |= frozen
@@ -130,7 +130,7 @@ func (e *engine) stick(i int32) {
 	}
 }
 
-// spread refuses the addresses of the frozen accounts to the entries of others,
+// spread rejects the addresses of the frozen accounts to the entries of others,
 // until nothing changes.
 func (e *engine) spread() {
 	for len(e.queue) > 0 {
@@ -152,9 +152,9 @@ func (e *engine) spread() {
 	}
 }
 
-// refuseStuck refuses what still stands of the claims of stuck entries, but for
+// rejectStuck rejects what still stands of the claims of stuck entries, but for
 // what their accounts have.
-func (e *engine) refuseStuck() {
+func (e *engine) rejectStuck() {
 	for n := range e.entries {
 		t := &e.entries[n]
 		if !t.stuck() {

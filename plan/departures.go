@@ -39,13 +39,13 @@ func (p *Plan) Departures(entries []identity.Entry, scopes []Scope) []string {
 		}
 	}
 
-	refused, rebound := map[string]map[string]bool{}, map[string]int{}
+	rejected, rebound := map[string]map[string]bool{}, map[string]int{}
 	for i := range p.Rejections {
 		if r := &p.Rejections[i]; r.Reason == GUIDChanged {
-			if refused[r.Directory] == nil {
-				refused[r.Directory] = map[string]bool{}
+			if rejected[r.Directory] == nil {
+				rejected[r.Directory] = map[string]bool{}
 			}
-			refused[r.Directory][r.Other.Name] = true
+			rejected[r.Directory][r.Other.Name] = true
 		}
 	}
 	for i := range p.Changes {
@@ -53,8 +53,8 @@ func (p *Plan) Departures(entries []identity.Entry, scopes []Scope) []string {
 			rebound[c.After.Directory]++
 		}
 	}
-	for _, name := range slices.Sorted(maps.Keys(refused)) {
-		if n := len(refused[name]); n >= manyDepartures {
+	for _, name := range slices.Sorted(maps.Keys(rejected)) {
+		if n := len(rejected[name]); n >= manyDepartures {
 			told = append(told, fmt.Sprintf("directory %q: %s accounts have entries with other GUIDs, as after a restore or a migration of the directory: "+
 				`state import repairs them from an export, or on_guid_change = "rebind" does`, name, Thousands(n)))
 		}

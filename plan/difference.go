@@ -14,7 +14,7 @@ type Difference struct {
 	// Changes are the rows of the change sets that differ, ordered as those of a
 	// plan. Two rows are the same one when category, address and attribute are.
 	Changes []Differing[Change]
-	// Rejections are the refusals that differ, ordered by reason, address and
+	// Rejections are the rejections that differ, ordered by reason, address and
 	// object. Two are the same one when their reason and [Rejection.Key] are.
 	// Since when they stand does not count.
 	Rejections []Differing[Rejection]
@@ -89,7 +89,7 @@ func Compare(base, head *Plan) *Difference {
 	return d
 }
 
-// keyAttribute is the attribute that tells the refusal from others. A legal hold
+// keyAttribute is the attribute that tells the rejection from others. A legal hold
 // has one row for all that it keeps of an object, and a missing GUID is missing by
 // whatever name.
 func (r *Rejection) keyAttribute() string {
@@ -141,7 +141,7 @@ func Differences[T any](base, head []T, order func(x, y *T) int, same func(x, y 
 	return all
 }
 
-// Empty reports whether the plans have the same rows and refusals.
+// Empty reports whether the plans have the same rows and rejections.
 func (d *Difference) Empty() bool { return len(d.Changes)+len(d.Rejections) == 0 }
 
 // Categories counts the rows of each category.
@@ -156,7 +156,7 @@ func (d *Difference) Categories() (all [Categories]Tally) {
 	return all
 }
 
-// Reasons counts the refusals of each reason; the first is none.
+// Reasons counts the rejections of each reason; the first is none.
 func (d *Difference) Reasons() (all [Reasons]Tally) {
 	for i := range d.Base.Rejections {
 		all[d.Base.Rejections[i].Reason].Base++
@@ -183,7 +183,7 @@ func ChangeFields(d Differing[Change]) []FieldDifference {
 	return fieldDifferences(base.Fields(), head.Fields())
 }
 
-// RejectionFields returns in which fields a refusal differs; none of one that
+// RejectionFields returns in which fields a rejection differs; none of one that
 // only one plan has.
 func RejectionFields(d Differing[Rejection]) []FieldDifference {
 	if d.Effect() != Differs {
@@ -202,7 +202,7 @@ func fieldDifferences(base, head []Field) (all []FieldDifference) {
 	return all
 }
 
-// AppendJSON appends the refusal as the plan document has it.
+// AppendJSON appends the rejection as the plan document has it.
 func (r *Rejection) AppendJSON(b []byte) []byte { return r.appendJSON(b) }
 
 // AppendJSON appends the risk as the plan document has it.

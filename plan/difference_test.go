@@ -121,11 +121,11 @@ func TestDifference(t *testing.T) {
 	ann := &identity.Account{Primary: identity.MustAddress("ann@example.com"), Directory: "corp", Username: "ann", GUID: poolGUID(1)}
 	annie := *ann
 	annie.Username = "annie"
-	refusal := plan.Rejection{Reason: plan.ProtectedMove, Address: "ceo@example.com", Guard: "board", Directory: "corp", GUID: poolGUID(2)}
-	renamed, again := refusal, refusal
+	rejection := plan.Rejection{Reason: plan.ProtectedMove, Address: "ceo@example.com", Guard: "board", Directory: "corp", GUID: poolGUID(2)}
+	renamed, again := rejection, rejection
 	renamed.Guard = "executives"
 	again.New = true
-	base := &plan.Plan{Accounts: []plan.AccountChange{{After: ann}}, Rejections: []plan.Rejection{refusal, refusal}}
+	base := &plan.Plan{Accounts: []plan.AccountChange{{After: ann}}, Rejections: []plan.Rejection{rejection, rejection}}
 	head := &plan.Plan{Accounts: []plan.AccountChange{{After: &annie}}, Rejections: []plan.Rejection{again, renamed}}
 	base.Changes, head.Changes = plan.Rows(base.Accounts), plan.Rows(head.Accounts)
 	d := plan.Compare(base, head)

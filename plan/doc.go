@@ -25,7 +25,7 @@
 //	rows.go      the difference, address by address, then account by account
 //	losses.go    why an address is in service nowhere any more
 //
-// Nothing that a phase has refused is given back by a later one, so that the
+// Nothing that a phase has rejected is given back by a later one, so that the
 // outcome does not depend on the order in which entries are looked at.
 //
 // # Who an entry's account is
@@ -118,7 +118,7 @@
 // that has drifted, and of which the directory wants nothing else, is named in
 // [Plan.Agreed], so that the ledger learns it and it is not told again.
 //
-// # Three kinds of refusal
+// # Three kinds of rejection
 //
 // An entry is rejected whole when nothing of it can be granted (no GUID of its
 // own, a changed GUID, no possible primary, a legal hold); its claims still

@@ -271,8 +271,8 @@ func (l *LeftOut) appendJSON(b []byte) []byte {
 
 func (r *Rejection) appendJSON(b []byte) []byte {
 	b = appendMember(b, "{", "reason", r.Reason.String())
-	b = appendMember(b, ", ", "message", r.Message())
-	b = appendMember(b, ", ", "remedy", r.Remedy())
+	b = appendMember(b, ", ", "message", r.Message(Names{}))
+	b = appendMember(b, ", ", "remedy", r.Remedy(Names{}))
 	b = appendMember(b, ", ", "address", r.Address)
 	b = appendMember(b, ", ", "type", r.Type.String())
 	b = appendMember(b, ", ", "primary", r.Primary)
@@ -345,7 +345,7 @@ type document struct {
 	Drift      []driftDocument
 	Changes    []json.RawMessage
 	LeftOut    []json.RawMessage `json:"left_out"`
-	Rejections []refusalDocument
+	Rejections []rejectionDocument
 	Accounts   []struct {
 		Before, After, Kept json.RawMessage
 		Withheld, Gone      bool
@@ -356,7 +356,7 @@ type document struct {
 	ComparisonVersion string `json:"comparison_version"`
 }
 
-type refusalDocument struct {
+type rejectionDocument struct {
 	Reason, Message, Remedy, Address, Type, Primary, GUID, DN, Directory, Scope string
 
 	Other struct {
@@ -541,20 +541,16 @@ func readLeftOut(raw json.RawMessage, first bool) (l LeftOut, err error) {
 	return l, nil
 }
 
-func (d *refusalDocument) rejection() (Rejection, error) {
+func (d *rejectionDocument) rejection() (Rejection, error) {
 	r := Rejection{
 		Address: d.Address, Primary: d.Primary, DN: d.DN, Directory: d.Directory, Scope: d.Scope, Guard: d.Guard,
 		Attribute: d.Attribute, Limit: d.Limit, Length: d.Length, Wanted: d.Wanted, New: d.New,
 		Other: Party{Name: d.Other.Name, Directory: d.Other.Directory, Owner: d.Other.Owner, More: d.Other.More},
 		Cause: d.Cause, Detail: d.Detail,
 	}
-	for n := range Reasons {
-		if n > 0 && reasonNames[n] == d.Reason {
-			r.Reason = Reason(n)
-		}
-	}
-	if r.Reason == noReason {
-		return r, fmt.Errorf("unknown reason %q", d.Reason)
+	var err error
+	if r.Reason, err = parseReason(d.Reason); err != nil {
+		return r, err
 	}
 	switch d.Other.Kind {
 	case "":
@@ -565,7 +561,6 @@ func (d *refusalDocument) rejection() (Rejection, error) {
 	default:
 		return r, fmt.Errorf("unknown kind of party %q", d.Other.Kind)
 	}
-	var err error
 	if r.Type, err = identity.ParseType(d.Type); err != nil {
 		return r, err
 	}

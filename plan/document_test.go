@@ -199,7 +199,7 @@ func FuzzDocument(f *testing.F) {
 	f.Add(written(f, corpusPlan(f, 600)))
 	f.Add(written(f, corpusPlan(f, 600, "primary_change")))
 	f.Add(written(f, &plan.Plan{}))
-	marked := &plan.Plan{Header: plan.Header{Created: time.Unix(1<<30, 0)}, Rejections: []plan.Rejection{refusal}}
+	marked := &plan.Plan{Header: plan.Header{Created: time.Unix(1<<30, 0)}, Rejections: []plan.Rejection{rejection}}
 	marked.Compare(map[string]time.Time{})
 	f.Add(written(f, marked))
 	f.Fuzz(func(t *testing.T, data []byte) {
@@ -219,7 +219,7 @@ func FuzzDocument(f *testing.F) {
 func TestSentences(t *testing.T) {
 	for n := 1; n < plan.Reasons; n++ {
 		r := plan.Rejection{Reason: plan.Reason(n), Address: "ann@example.com", Primary: "ann@example.com", Scope: "staff", Guard: "vip"}
-		texts := []string{r.Reason.Meaning(), r.Message(), r.Remedy()}
+		texts := []string{r.Reason.Meaning(), r.Message(plan.Names{}), r.Remedy(plan.Names{})}
 		if slices.Contains(texts, "") || strings.Contains(strings.Join(texts, ""), "\n") {
 			t.Errorf("%s: %q", r.Reason, texts)
 		}

@@ -93,7 +93,7 @@ type engine struct {
 	accounts   []account
 	entries    []entry
 	claims     []claim
-	refused    []refusedValue
+	rejected   []rejectedValue
 
 	held      int32                      // how many address numbers accounts hold
 	holderOf  []int32                    // held address -> account
@@ -111,7 +111,7 @@ type engine struct {
 
 	blockers map[int32]blockers // by entry
 
-	queue     []int32            // frozen accounts whose addresses were not refused yet
+	queue     []int32            // frozen accounts whose addresses were not rejected yet
 	obstacles map[int32]obstacle // entries that the console keeps from being served
 	agreed    []int32            // accounts that have drifted to what their entries want
 
@@ -201,8 +201,8 @@ type claim struct {
 	rival  bool // another candidate for the declared primary
 }
 
-// refusedValue is a listed value that rule 2 keeps from being a claim.
-type refusedValue struct {
+// rejectedValue is a listed value that rule 2 keeps from being a claim.
+type rejectedValue struct {
 	text   string
 	entry  int32
 	reason Reason
@@ -336,7 +336,7 @@ func (e *engine) orphan(a int32) bool {
 	return !e.local(a) && !e.bound(a) && !e.dirInfo[e.accounts[a].dir].unread()
 }
 
-// rejectWhole refuses every claim of entry i, naming what stands in the way.
+// rejectWhole rejects every claim of entry i, naming what stands in the way.
 func (e *engine) rejectWhole(i int32, r Reason, other int32, isAccount bool) {
 	t := &e.entries[i]
 	t.whole, t.other, t.otherIsAcct = r, other, isAccount

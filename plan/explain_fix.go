@@ -216,8 +216,8 @@ func (x *explainer) free(taken string) string {
 		for id := range x.newText {
 			x.taken[x.newText[id].String()] = true
 		}
-		for n := range x.refused {
-			x.taken[x.refused[n].text] = true
+		for n := range x.rejected {
+			x.taken[x.rejected[n].text] = true
 		}
 		for _, guards := range [...][]Guard{x.in.Rules.Protected, x.in.Rules.Holds} {
 			for n := range guards {

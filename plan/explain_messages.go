@@ -34,12 +34,12 @@ func (e EntryRef) text() string {
 
 // accountText names an account the way sentences do.
 func accountText(a *identity.Account, owner string) string {
-	return Party{Kind: AccountParty, Name: a.Primary.String(), Directory: a.Directory, Owner: owner}.text()
+	return Party{Kind: AccountParty, Name: a.Primary.String(), Directory: a.Directory, Owner: owner}.text(Names{})
 }
 
 // Message says in one sentence what the rule has said.
 func (s *Step) Message() string {
-	entry, other := s.Entry.text(), s.Other.text()
+	entry, other := s.Entry.text(), s.Other.text(Names{})
 	account := ""
 	if s.Account != nil {
 		account = accountText(s.Account, s.Owner)
@@ -149,9 +149,9 @@ func (s *Step) because() string {
 	case MissingGUID:
 		return ": it has no GUID of its own"
 	case OtherDirectory:
-		return ": its GUID or primary belongs to " + s.Other.text()
+		return ": its GUID or primary belongs to " + s.Other.text(Names{})
 	case GUIDChanged:
-		return ": it declares the primary of " + s.Other.text() + ", which has another GUID"
+		return ": it declares the primary of " + s.Other.text(Names{}) + ", which has another GUID"
 	case LegalHold:
 		return ": its account is on legal hold " + quote(s.Guard)
 	case NoValidPrimary:
@@ -165,14 +165,14 @@ func (s *Step) refusal(entry string) string {
 	case s.Rejection == nil:
 		return fmt.Sprintf("%s does not get %s: %s", entry, s.Address, s.Reason)
 	case s.Rule == RuleAccount:
-		return fmt.Sprintf("%s of %s: %s", s.Reason, s.Address, s.Rejection.Message())
+		return fmt.Sprintf("%s of %s: %s", s.Reason, s.Address, s.Rejection.Message(Names{}))
 	}
-	return fmt.Sprintf("%s does not get %s: %s", entry, s.Address, s.Rejection.Message())
+	return fmt.Sprintf("%s does not get %s: %s", entry, s.Address, s.Rejection.Message(Names{}))
 }
 
 // Message says in one sentence what somebody changed in the console by hand.
 func (d *Drift) Message() string {
-	account := Party{Kind: AccountParty, Name: d.Primary.String(), Directory: d.Directory}.text()
+	account := Party{Kind: AccountParty, Name: d.Primary.String(), Directory: d.Directory}.text(Names{})
 	or := func(value string) string {
 		if value == "" {
 			return "nothing"
@@ -493,7 +493,7 @@ func (x *Explanation) why(f *AddressFacts) string {
 		}
 		for _, r := range x.Rejections {
 			if r.Address == f.Address {
-				text := ": " + r.Message()
+				text := ": " + r.Message(Names{})
 				if f.Refused > 1 {
 					text = fmt.Sprintf(", and %d claims on it are refused%s", f.Refused, text)
 				}

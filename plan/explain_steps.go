@@ -150,14 +150,14 @@ func (x *explainer) lookAtValues(i int32) {
 		}
 		x.say(s)
 	}
-	var refused []refusedValue
-	n, _ := slices.BinarySearchFunc(x.refused, i, func(v refusedValue, i int32) int { return cmp.Compare(v.entry, i) })
-	for ; n < len(x.refused) && x.refused[n].entry == i; n++ {
-		if x.watches(x.refused[n].text) {
-			refused = append(refused, x.refused[n])
+	var refused []rejectedValue
+	n, _ := slices.BinarySearchFunc(x.rejected, i, func(v rejectedValue, i int32) int { return cmp.Compare(v.entry, i) })
+	for ; n < len(x.rejected) && x.rejected[n].entry == i; n++ {
+		if x.watches(x.rejected[n].text) {
+			refused = append(refused, x.rejected[n])
 		}
 	}
-	slices.SortFunc(refused, func(v, w refusedValue) int {
+	slices.SortFunc(refused, func(v, w rejectedValue) int {
 		return cmp.Or(strings.Compare(v.text, w.text), cmp.Compare(v.reason, w.reason))
 	})
 	for _, v := range refused {
@@ -323,7 +323,7 @@ func (x *explainer) lookAtEntry(rule Rule, i int32) {
 	if o := x.obstacleOf(i); is(stuck) && o.cause != "" {
 		row := x.entryRow(i, ConsoleUnsupported, "")
 		row.Cause, row.Detail, row.Limit, row.Length = o.cause, o.detail, o.limit, o.length
-		say(IsBarred).Because = row.causeMessage()
+		say(IsBarred).Because = row.causeMessage(Names{})
 	} else if is(stuck) {
 		s := say(IsStuck)
 		s.Address, s.claim, s.Reason = x.claimText(t.primary), t.primary, x.claims[t.primary].reason
@@ -356,7 +356,7 @@ func (x *explainer) lookAtAccount(rule Rule, a int32) {
 		s := say(IsFrozen)
 		if t.is(barred) {
 			bar := x.in.Merged.Bars[a]
-			s.Because = (&Rejection{Cause: bar.Cause, Detail: bar.Detail}).causeMessage()
+			s.Because = (&Rejection{Cause: bar.Cause, Detail: bar.Detail}).causeMessage(Names{})
 		}
 	}
 }

@@ -213,7 +213,7 @@ func spelledOut(x *plan.Explanation) string {
 		fmt.Fprintf(&b, "  row %s %s\n", c.Category, c.Address)
 	}
 	for _, r := range x.Rejections {
-		fmt.Fprintf(&b, "  rejection %s %s %s: %s\n", r.Reason, r.Address, r.DN, r.Message())
+		fmt.Fprintf(&b, "  rejection %s %s %s: %s\n", r.Reason, r.Address, r.DN, r.Message(plan.Names{}))
 	}
 	for _, f := range x.Fixes {
 		fmt.Fprintf(&b, "  fix %s: %s\n", f.Message(), f.Effect())
@@ -351,7 +351,7 @@ func judgeAdvice(in plan.Input, now *plan.Plan, then plan.Input, f *plan.Fix) st
 	}
 	for _, r := range p.Rejections {
 		if r.Address == f.New {
-			return f.New + " is rejected: " + r.Message()
+			return f.New + " is rejected: " + r.Message(plan.Names{})
 		}
 	}
 	for i := range in.Accounts {

@@ -67,7 +67,13 @@ func RedactFields(all []Field, m Masker) []Field {
 func CategoryNames() []string { return slices.Clone(categoryNames[:]) }
 
 // ReasonNames returns the names of the reasons in their order.
-func ReasonNames() []string { return slices.Clone(reasonNames[1:]) }
+func ReasonNames() []string {
+	names := make([]string, 0, Reasons-1)
+	for _, row := range reasons[1:] {
+		names = append(names, row.name)
+	}
+	return names
+}
 
 // FieldNames returns the names of the fields that changes have, and of those
 // that rejections have.

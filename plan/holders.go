@@ -147,7 +147,7 @@ func (e *engine) freeze(a int32) {
 	}
 }
 
-// judgePublic refuses the public addresses that may not be aliases of their
+// judgePublic rejects the public addresses that may not be aliases of their
 // entry's primary. An entry without a primary has no valid claim on any.
 func (e *engine) judgePublic() {
 	for c := range e.claims {

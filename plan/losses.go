@@ -86,7 +86,7 @@ func (e *engine) explainLosses(rows []Change) {
 		entry int32
 		text  string
 	}
-	refused := map[value]bool{}
+	rejected := map[value]bool{}
 	for i := range e.in.Accounts {
 		if _, asked := of[&e.in.Accounts[i]]; !asked {
 			continue
@@ -95,14 +95,14 @@ func (e *engine) explainLosses(rows []Change) {
 		if t := &e.accounts[i]; t.entry != none {
 			for _, c := range e.claims[e.entries[t.entry].first:e.entries[t.entry].end] {
 				if c.reason != noReason {
-					refused[value{t.entry, e.text(c.id).String()}] = true
+					rejected[value{t.entry, e.text(c.id).String()}] = true
 				}
 			}
 		}
 	}
-	for _, v := range e.refused {
+	for _, v := range e.rejected {
 		if e.entries[v.entry].account != none {
-			refused[value{v.entry, v.text}] = true
+			rejected[value{v.entry, v.text}] = true
 		}
 	}
 	for n := range rows {
@@ -114,7 +114,7 @@ func (e *engine) explainLosses(rows []Change) {
 		switch {
 		case !e.bound(a):
 			r.Reason = e.departure(a)
-		case refused[value{e.accounts[a].entry, e.domains.Canonical(r.Address).String()}]:
+		case rejected[value{e.accounts[a].entry, e.domains.Canonical(r.Address).String()}]:
 			r.Reason = NotGranted
 		default:
 			r.Reason = ValueGone

@@ -204,8 +204,8 @@ func TestConsoleRules(t *testing.T) {
 				t.Errorf("(-want +got)\n%s", d)
 			}
 			for i := range p.Rejections {
-				if r := &p.Rejections[i]; r.Message() == "" || r.Remedy() == "" {
-					t.Errorf("%s says %q and advises %q", r.Reason, r.Message(), r.Remedy())
+				if r := &p.Rejections[i]; r.Message(plan.Names{}) == "" || r.Remedy(plan.Names{}) == "" {
+					t.Errorf("%s says %q and advises %q", r.Reason, r.Message(plan.Names{}), r.Remedy(plan.Names{}))
 				}
 			}
 			out, _, err := engine(in)
@@ -323,7 +323,7 @@ func TestUndoOfConsole(t *testing.T) {
 	if len(p.Accounts) != 1 || !p.Accounts[0].After.Holds(identity.MustAddress("a@example.com")) {
 		t.Errorf("%d changes", len(p.Accounts))
 	}
-	want := []plan.Kept{{Account: identity.MustAddress("carl@example.com"), Why: "the account would have 2 aliases, and the console takes 1 (fact max_aliases)"}}
+	want := []plan.Kept{{Account: identity.MustAddress("carl@example.com"), Why: "the account would have 2 aliases, and the console allows 1 (fact max_aliases)"}}
 	if d := cmp.Diff(want, kept, cmp.Comparer(func(x, y identity.Address) bool { return x == y })); d != "" {
 		t.Errorf("(-want +got)\n%s", d)
 	}
@@ -336,8 +336,8 @@ func TestExplainConsole(t *testing.T) {
 	for _, tt := range []struct{ subject, want string }{
 		{"dora@example.com", `an active user account that belongs to configuration "other"`},
 		{"dora@example.com", `account dora@example.com of directory "emea" of configuration "other"`},
-		{"fay@example.com", "the account would have 3 aliases, and the console takes 2 (fact max_aliases)"},
-		{"carl@example.com", "several accounts of the console have x@example.com, and stay as they are"},
+		{"fay@example.com", "the account would have 3 aliases, and the console allows 2 (fact max_aliases)"},
+		{"carl@example.com", "several accounts of the console have x@example.com, and stay unchanged"},
 	} {
 		subject, err := plan.ParseSubject(tt.subject)
 		if err != nil {

@@ -10,7 +10,7 @@ import (
 )
 
 // Plan is the difference between the console as it is and as the directories
-// want it, with what is refused and why.
+// want it, with what is rejected and why.
 type Plan struct {
 	Header
 	// Accounts are the accounts that change, in byte order of their primaries

@@ -856,7 +856,7 @@ func (m *refModel) contest() {
 // Rule 6, second half: until nothing changes.
 func (m *refModel) settle() {
 	m.spread()
-	m.refuseStuck()
+	m.rejectStuck()
 }
 
 func (m *refModel) spread() {
@@ -918,7 +918,7 @@ func (m *refModel) spread() {
 	}
 }
 
-func (m *refModel) refuseStuck() {
+func (m *refModel) rejectStuck() {
 	for _, e := range m.entries {
 		for _, c := range e.claims {
 			if e.whole == 0 && e.account != nil && e.account.barred {
@@ -966,7 +966,7 @@ func (m *refModel) support() {
 		}
 		m.spread()
 	}
-	m.refuseStuck()
+	m.rejectStuck()
 }
 
 // unsupported says which fact keeps the console from having the account of an entry

@@ -6,43 +6,6 @@ import (
 	"github.com/rollcall-cli/rollcall/internal/identity"
 )
 
-// Reason says why a claim, or a change, is refused.
-type Reason uint8
-
-// The reasons in the order in which they are listed.
-const (
-	noReason Reason = iota
-	AliasRejected
-	PrimaryRejected
-	AliasMalformed
-	PrimaryMalformed
-	ProtectedDeactivation
-	ProtectedPrimaryToAlias
-	ProtectedMove
-	UnknownDomain
-	PreexistingAddress
-	LocalPrimaryNotAdopted
-	NoValidPrimary
-	OtherDirectory
-	PublicAddress
-	LegalHold
-	AttributeTooLong
-	GUIDChanged
-	MissingGUID
-	ConsoleUnsupported
-	Reasons int = iota // one more than there are
-)
-
-var reasonNames = [Reasons]string{
-	"", "alias_rejected", "primary_rejected", "alias_malformed", "primary_malformed", "protected_deactivation",
-	"protected_primary_to_alias", "protected_move", "unknown_domain", "preexisting_address", "local_primary_not_adopted",
-	"no_valid_primary", "other_directory", "public_address", "legal_hold", "attribute_too_long", "guid_changed", "missing_guid",
-	"console_unsupported",
-}
-
-// String returns the name by which plans speak of the reason.
-func (r Reason) String() string { return reasonNames[r] }
-
 // PartyKind says what stands in the way of a rejected address.
 type PartyKind uint8
 
@@ -65,7 +28,7 @@ type Party struct {
 	More int
 }
 
-// Rejection is one refusal. The sentences that explain it are derived from its
+// Rejection is one row. The sentences that explain it are derived from its
 // fields: see Message and Remedy.
 type Rejection struct {
 	// Address is normalised, or, malformed, as it was listed in lower case and

@@ -133,20 +133,20 @@ func (e *engine) selected(changes []AccountChange) (made []AccountChange, left [
 	rows := Rows(changes)
 	e.explainLosses(rows)
 	// The first row that is not selected, by change and by group.
-	own, refused := make([]*Change, len(changes)), make([]*Change, len(changes))
+	own, rejected := make([]*Change, len(changes)), make([]*Change, len(changes))
 	selected := make([]bool, len(rows))
 	for n := range rows {
 		row := &rows[n]
 		if selected[n] = s.selects(row); !selected[n] {
 			change := s.changeOf(row)
 			group := s.group(change)
-			own[change], refused[group] = cmp.Or(own[change], row), cmp.Or(refused[group], row)
+			own[change], rejected[group] = cmp.Or(own[change], row), cmp.Or(rejected[group], row)
 		}
 	}
 	for n := range rows {
 		row := &rows[n]
 		change := s.changeOf(row)
-		cause := cmp.Or(own[change], refused[s.group(change)])
+		cause := cmp.Or(own[change], rejected[s.group(change)])
 		switch {
 		case cause == nil:
 		case selected[n]:
@@ -156,7 +156,7 @@ func (e *engine) selected(changes []AccountChange) (made []AccountChange, left [
 		}
 	}
 	for n := range changes {
-		if refused[s.group(int32(n))] != nil {
+		if rejected[s.group(int32(n))] != nil {
 			accounts++
 		} else {
 			made = append(made, changes[n])
@@ -357,8 +357,8 @@ func (e *engine) strangers() (all []identity.Address) {
 			meet(e.text(id))
 		}
 	}
-	for n := range e.refused {
-		if x, err := identity.ParseAddress(e.refused[n].text); err == nil {
+	for n := range e.rejected {
+		if x, err := identity.ParseAddress(e.rejected[n].text); err == nil {
 			meet(x)
 		}
 	}

@@ -11,7 +11,7 @@ import (
 	"github.com/rollcall-cli/rollcall/plan"
 )
 
-var refusal = plan.Rejection{
+var rejection = plan.Rejection{
 	Reason: plan.LegalHold, Address: "ann@example.com", Primary: "ann@example.com", DN: "cn=ann", Directory: "corp", Scope: "staff",
 	Guard: "case", Attribute: "dn", GUID: identity.GUID{1}, Other: plan.Party{Kind: plan.EntryParty, Name: "cn=bob"},
 }
@@ -37,9 +37,9 @@ func TestKey(t *testing.T) {
 		{"length", func(r *plan.Rejection) { r.Limit, r.Length = 1, 2 }, true},
 		{"marks", func(r *plan.Rejection) { r.New, r.Since = true, time.Unix(1, 0) }, true},
 	} {
-		changed := refusal
+		changed := rejection
 		c.change(&changed)
-		if same := changed.Key() == refusal.Key(); same != c.same {
+		if same := changed.Key() == rejection.Key(); same != c.same {
 			t.Errorf("another %s: the same rejection is %t", c.name, same)
 		}
 	}
@@ -65,7 +65,7 @@ func TestKey(t *testing.T) {
 // same rejections now.
 func TestKnown(t *testing.T) {
 	since := time.Date(2026, 11, 1, 0, 0, 0, 0, time.UTC)
-	hold, long := refusal, refusal
+	hold, long := rejection, rejection
 	long.Reason, long.Attribute, long.Guard = plan.AttributeTooLong, "display_name", ""
 	got := plan.Known(map[string]time.Time{
 		`"corp" legal_hold "ann@example.com" "01000000-0000-0000-0000-000000000000" "type, dn" "case"`:         since,
@@ -86,7 +86,7 @@ func TestKnown(t *testing.T) {
 // TestKeySaved: a rejection has the same key when it was saved with its plan,
 // whatever its address consists of.
 func TestKeySaved(t *testing.T) {
-	p := &plan.Plan{Rejections: []plan.Rejection{refusal, {Reason: plan.AliasMalformed, Address: "\xff\xfe\x00\u202e\U000e0041\"\\", Directory: "\xf0\x9f", DN: "\ufffd"}}}
+	p := &plan.Plan{Rejections: []plan.Rejection{rejection, {Reason: plan.AliasMalformed, Address: "\xff\xfe\x00\u202e\U000e0041\"\\", Directory: "\xf0\x9f", DN: "\ufffd"}}}
 	read, err := plan.ReadJSON(bytes.NewReader(written(t, p)))
 	if err != nil {
 		t.Fatal(err)

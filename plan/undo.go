@@ -200,7 +200,7 @@ func (u *undo) unsupported(r *reversal) string {
 	if r.after != nil {
 		row.Type = r.after.Type
 	}
-	return row.causeMessage()
+	return row.causeMessage(Names{})
 }
 
 // guarded says which guard keeps an address with the account, or "".

@@ -82,7 +82,7 @@ func (e *engine) settleConsole() {
 		}
 		e.spread()
 	}
-	e.refuseStuck()
+	e.rejectStuck()
 }
 
 // obstacle says what keeps the console from having the account of entry i as the

@@ -36,7 +36,7 @@ func TestOwner(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := errors.Join(At(path).Save(ctx, s, "test", time.Now(), nil), record.End(ctx, run.Failed, "", time.Now()), At(path).SaveRefusals(ctx, nil)); err != nil {
+	if err := errors.Join(At(path).Save(ctx, s, "test", time.Now(), nil), record.End(ctx, run.Failed, "", time.Now()), At(path).SaveRejections(ctx, nil)); err != nil {
 		t.Fatal(err)
 	}
 	for _, name := range append(At(path).Files(), At(path).HistoryPath(), recordPath(path, 1), notePath(path, rejections)) {

@@ -72,7 +72,7 @@ func work(path string) error {
 	}
 	_, err = At(path).Runs(ctx)
 	return errors.Join(err, At(path).Save(ctx, s, "test", time.Now(), nil), record.End(ctx, run.Failed, "", time.Now()),
-		At(path).SaveRefusals(ctx, map[string]time.Time{`"corp"`: time.Now()}), At(path).Prune(ctx, 1, 2, time.Now()))
+		At(path).SaveRejections(ctx, map[string]time.Time{`"corp"`: time.Now()}), At(path).Prune(ctx, 1, 2, time.Now()))
 }
 
 // untouched returns a folder of root with a file, and a function that fails the

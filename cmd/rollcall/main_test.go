@@ -63,7 +63,7 @@ func TestAsking(t *testing.T) {
 	if after, err := os.ReadFile(path); err != nil || !bytes.Equal(before, after) {
 		t.Error("declined, and the state has changed")
 	}
-	if known, err := state.At(path).Refusals(t.Context()); known != nil || err != nil {
+	if known, err := state.At(path).Rejections(t.Context()); known != nil || err != nil {
 		t.Errorf("declined, and rejections are remembered: %v, %v", known, err)
 	}
 	if _, talk, code := at(context.Background(), strings.NewReader("yes\n"), true, "-C", dir, "apply"); code != exitOK || !strings.Contains(talk, "applied: ") {

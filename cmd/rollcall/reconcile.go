@@ -185,7 +185,7 @@ func (s *session) moment() time.Time {
 // standing returns the rejections that earlier runs have left standing. Where
 // they cannot be read, it says so, and nothing is known.
 func (s *session) standing() map[string]time.Time {
-	known, err := s.store.Refusals(s.ctx)
+	known, err := s.store.Rejections(s.ctx)
 	if err != nil {
 		s.warn("%v: every rejection counts as new", err)
 	}

@@ -247,7 +247,7 @@ func (r *record) remember(m *made) {
 	if standing == nil || m.known != nil && maps.EqualFunc(standing, m.known, time.Time.Equal) {
 		return
 	}
-	if err := r.s.store.SaveRefusals(context.WithoutCancel(r.s.ctx), standing); err != nil {
+	if err := r.s.store.SaveRejections(context.WithoutCancel(r.s.ctx), standing); err != nil {
 		r.s.warn("which rejections are new is not remembered for the next run: %v", err)
 	}
 }

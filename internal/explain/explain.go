@@ -556,7 +556,7 @@ func (b *builder) rejections() {
 	b.d.Rejections = []Rejection{}
 	for _, r := range b.x.Rejections {
 		d := Rejection{
-			Reason: r.Reason.String(), Message: r.Message(), Remedy: b.remedy(r), Address: b.m.Address(r.Address),
+			Reason: r.Reason.String(), Message: r.Message(plan.Names{}), Remedy: b.remedy(r), Address: b.m.Address(r.Address),
 			DN: b.m.DN(r.DN), GUID: b.m.GUID(r.GUID.String()), Directory: r.Directory, Scope: r.Scope, New: r.New,
 		}
 		if r.Primary != "" {
@@ -575,7 +575,7 @@ func (b *builder) rejections() {
 func (b *builder) remedy(r *plan.Rejection) string {
 	domain := func(address string) string { return address[strings.LastIndexByte(address, '@')+1:] }
 	if r.Cause != "" || r.Other.Owner != "" { // the console says why
-		return r.Remedy()
+		return r.Remedy(plan.Names{})
 	}
 	switch r.Reason {
 	case plan.UnknownDomain:
@@ -600,7 +600,7 @@ func (b *builder) remedy(r *plan.Rejection) string {
 		return fmt.Sprintf("shorten %s in the directory, which is %s, or set max_length = { %s = %d } in scope %s if the console takes it",
 			name, quoted(cut(b.m.Name(value))), r.Attribute, r.Length, quoted(r.Scope))
 	}
-	return r.Remedy()
+	return r.Remedy(plan.Names{})
 }
 
 // attribute returns the name in the directory of an attribute that is too long,

@@ -110,7 +110,7 @@ func TestText(t *testing.T) {
 	for _, c := range []struct{ text, want string }{
 		{"no entry stands behind account ann@example.com any more.", "no entry stands behind account " + ann + " any more."},
 		{"ask Ann@Example.com.", "ask " + ann + "."},
-		{"the alias is listed by " + annDN + " too", "the alias is listed by " + dn + " too"},
+		{"the alias is also listed by " + annDN + "", "the alias is also listed by " + dn + ""},
 		{`Set-ADUser -Identity "` + annDN + `" -Remove @{proxyAddresses='smtp:ann@example.com'}`, `Set-ADUser -Identity "` + dn + `" -Remove @{proxyAddresses='smtp:` + ann + `'}`},
 		{"mail=ann@example.com", "mail=" + ann},
 		{"ann@@example.com", unknown("ann@@example.com")},

@@ -21,7 +21,7 @@ var (
 	comes   = span{"+", green}
 	goes    = span{"-", red}
 	alters  = span{"~", yellow}
-	refused = span{"!", magenta}
+	rejected = span{"!", magenta}
 	skipped = span{".", dim}
 )
 

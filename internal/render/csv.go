@@ -133,7 +133,7 @@ func standingOf(r *plan.Rejection) string {
 
 func rejectionCells(cells []string, r *plan.Rejection) []string {
 	return append(cells, "rejection", r.Address, r.Type.String(), r.Primary, "", "",
-		r.GUID.String(), "", "", r.DN, r.Directory, "", "", r.Reason.String(), r.Message()+"; "+r.Remedy()+standingOf(r))
+		r.GUID.String(), "", "", r.DN, r.Directory, "", "", r.Reason.String(), r.Message(plan.Names{})+"; "+r.Remedy(plan.Names{})+standingOf(r))
 }
 
 var accountHeader = []string{"primary", "aliases", "type", "status", "directory", "guid", "username", "dn"}

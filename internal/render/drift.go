@@ -193,7 +193,7 @@ func Unverified(w io.Writer, all []plan.Drift, opt TextOptions) error {
 			columns[i].head = "asked -> found"
 		}
 	}
-	t := table[*plan.Drift]{columns: columns, sign: refused, rows: len(all), row: func(i int) *plan.Drift { return &all[i] }}
+	t := table[*plan.Drift]{columns: columns, sign: rejected, rows: len(all), row: func(i int) *plan.Drift { return &all[i] }}
 	t.all(o)
 	return o.flush()
 }

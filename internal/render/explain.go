@@ -81,7 +81,7 @@ func (o *page) explainAddresses(d *explain.Document) {
 			a := &shown[i]
 			sign := fates[a.Fate]
 			if a.Rejections > 0 && sign.text == "" {
-				sign = refused
+				sign = rejected
 			}
 			o.put(sign.style, sign.text)
 			o.at(margin)
@@ -445,7 +445,7 @@ func (o *page) explainRows(d *explain.Document) {
 	refusals, more := told(d.Rejections)
 	for i := range refusals {
 		r := &refusals[i]
-		o.put(refused.style, refused.text)
+		o.put(rejected.style, rejected.text)
 		o.at(margin)
 		o.prose(margin, r.Reason+" ", bold, clean(r.Address)+standingText(r))
 		o.prose(nested, "", plain, clean(r.Message))

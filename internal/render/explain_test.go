@@ -77,7 +77,7 @@ func explained() *explain.Document {
 			{Category: "attribute_change", Address: "ann@example.com", Attribute: "dn", From: hostile, To: ann.DN},
 		},
 		Rejections: []explain.Rejection{
-			{Reason: "alias_rejected", Message: `the alias is listed by entry "` + hostile + `" of directory "lab" too`, Remedy: "remove the address from all entries but one", Address: "desk@example.com", DN: ann.DN, Directory: "corp", Scope: "staff", Since: "2026-11-03T00:00:00Z"},
+			{Reason: "alias_rejected", Message: `the alias is also listed by entry "` + hostile + `" of directory "lab"`, Remedy: "remove the address from all entries but one", Address: "desk@example.com", DN: ann.DN, Directory: "corp", Scope: "staff", Since: "2026-11-03T00:00:00Z"},
 			{Reason: "alias_rejected", Message: "the alias is listed by nobody", Remedy: "remove the address from all entries but one", Address: "desk@example.com", DN: hostile, Directory: "lab", Scope: "people", Since: "2026-11-21T00:00:00Z", New: true},
 		},
 		Actions: []explain.Action{

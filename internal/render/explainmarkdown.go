@@ -105,7 +105,7 @@ func ExplanationMarkdown(w io.Writer, d *explain.Document) error {
 		refusals, others := told(d.Rejections)
 		for i := range refusals {
 			r := &refusals[i]
-			b.WriteString(tableRow(markdown(refused.text), markdown(r.Reason), markdown(r.Address), markdown(r.Message)+markdown(standingText(r))))
+			b.WriteString(tableRow(markdown(rejected.text), markdown(r.Reason), markdown(r.Address), markdown(r.Message)+markdown(standingText(r))))
 		}
 		rest(more + others)
 	}

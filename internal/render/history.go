@@ -224,7 +224,7 @@ func RunText(w io.Writer, r *run.Record, p *plan.Plan, opt TextOptions) error {
 		o.title("failed", count(n, "account could not be changed", "accounts could not be changed"))
 		t := table[*run.Failure]{
 			columns: failureColumns,
-			sign:    refused, rows: opt.cut(n), row: func(i int) *run.Failure { return &failures[i] },
+			sign:    rejected, rows: opt.cut(n), row: func(i int) *run.Failure { return &failures[i] },
 		}
 		t.all(o)
 		o.cut(n-t.rows, opt)

@@ -101,7 +101,7 @@ type reportRead struct {
 }
 
 // kinds are the classes under which the style knows the signs.
-var kinds = map[span]string{comes: "comes", goes: "goes", alters: "alters", refused: "refused", skipped: "skipped", drifted: "drifted"}
+var kinds = map[span]string{comes: "comes", goes: "goes", alters: "alters", rejected: "refused", skipped: "skipped", drifted: "drifted"}
 
 // riskKinds are the classes of the levels.
 var riskKinds = map[plan.RiskLevel]string{plan.LowRisk: "alters", plan.HighRisk: "goes"}
@@ -244,7 +244,7 @@ func (r *reportPage) counts(p *plan.Plan, s *plan.Summary) {
 		if n > 0 {
 			name := plan.Reason(reason).String()
 			r.Refusals = append(r.Refusals, reportCount{
-				Name: name, Link: "#rejections/" + name, Kind: kinds[refused], Sign: refused.text, Number: number(n), Meaning: plan.Reason(reason).Meaning(), Bar: bar(n, longest),
+				Name: name, Link: "#rejections/" + name, Kind: kinds[rejected], Sign: rejected.text, Number: number(n), Meaning: plan.Reason(reason).Meaning(), Bar: bar(n, longest),
 			})
 		}
 	}

@@ -280,7 +280,7 @@ func browserLinks(t *testing.T, b *servertest.Browser) {
 	}
 	b.Eval(nil, `location.hash = "rejections/unknown_domain"`)
 	untilShown(b, 3, len(everything().Rejections))
-	if got, want := firstCells(t, b), []string{"unknown_domain3 refused, addresses in domains that their scope does not take", "pat@example.info", "pat@subsidiary.example", "quinn@example.info"}; !slices.Equal(got, want) {
+	if got, want := firstCells(t, b), []string{"unknown_domain3 rejected, domain not among those of the scope", "pat@example.info", "pat@subsidiary.example", "quinn@example.info"}; !slices.Equal(got, want) {
 		t.Errorf("rows %q, want %q", got, want)
 	}
 	b.Eval(nil, `location.hash = "rejections"`)
@@ -449,7 +449,7 @@ func browserDetails(t *testing.T, b *servertest.Browser) {
 	b.Click("#table tr[tabindex='0']")
 	got := eval[string](t, b, `return document.getElementById("detail").innerText`)
 	r := &everything().Rejections[19]
-	for _, want := range []string{r.Message(), r.Remedy(), r.DN, r.GUID.String(), r.Scope, r.Reason.Meaning()} {
+	for _, want := range []string{r.Message(plan.Names{}), r.Remedy(plan.Names{}), r.DN, r.GUID.String(), r.Scope, r.Reason.Meaning()} {
 		if !strings.Contains(got, want) {
 			t.Errorf("%q is not in %q", want, got)
 		}
@@ -697,7 +697,7 @@ func browserPrint(t *testing.T, b *servertest.Browser) {
 		}
 	}
 	for i := range p.Rejections {
-		if !strings.Contains(paper, p.Rejections[i].Message()) || !strings.Contains(paper, p.Rejections[i].Remedy()) {
+		if !strings.Contains(paper, p.Rejections[i].Message(plan.Names{})) || !strings.Contains(paper, p.Rejections[i].Remedy(plan.Names{})) {
 			t.Errorf("the rejection of %s is not printed", p.Rejections[i].Address)
 		}
 	}

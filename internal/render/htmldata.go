@@ -326,7 +326,7 @@ func (d *dataWriter) rejections(all []plan.Rejection) {
 		if first > 0 {
 			d.put(",")
 		}
-		d.group(all[first].Reason.String(), kinds[refused], all[first].Reason.Meaning(), first, rows)
+		d.group(all[first].Reason.String(), kinds[rejected], all[first].Reason.Meaning(), first, rows)
 		first += rows
 	}
 	d.put("]")
@@ -342,8 +342,8 @@ func (d *dataWriter) rejections(all []plan.Rejection) {
 		column("dn", func(r *plan.Rejection) string { return r.DN }),
 		column("directory", func(r *plan.Rejection) string { return r.Directory }),
 		column("scope", func(r *plan.Rejection) string { return r.Scope }),
-		column("message", func(r *plan.Rejection) string { return r.Message() }),
-		column("remedy", func(r *plan.Rejection) string { return r.Remedy() }),
+		column("message", func(r *plan.Rejection) string { return r.Message(plan.Names{}) }),
+		column("remedy", func(r *plan.Rejection) string { return r.Remedy(plan.Names{}) }),
 		column("standing", standingSince),
 	)
 }

@@ -292,7 +292,7 @@ func (r *comment) counts(p *plan.Plan, s *plan.Summary) {
 	}
 	line("", "withheld", s.Withheld, "of these changes is withheld by a brake", "of these changes are withheld by a brake")
 	line(skipped.text, "left_out", s.LeftOut, "further change is not made: not selected", "further changes are not made: not selected")
-	line(refused.text, "rejected", s.Rejections, "refusal, told below with what to do", "refusals, told below with what to do")
+	line(rejected.text, "rejected", s.Rejections, "refusal, told below with what to do", "refusals, told below with what to do")
 	line("", "drift", len(p.Drift), driftOne, driftMany)
 	line("", "ignored", s.Ignored, ignoredOne, ignoredMany)
 	r.put("| | unchanged | %s | %s |\n\n", number(s.Unchanged), oneOf(s.Unchanged, "account stays as it is", "accounts stay as they are"))
@@ -423,7 +423,7 @@ func (r *comment) leftOut(all []plan.LeftOut) {
 }
 
 // remedyColumn says what to do about a rejection.
-var remedyColumn = rejectionColumn{head: "what to do", cell: func(r *plan.Rejection, _ bool) cell { return text(r.Remedy()) }}
+var remedyColumn = rejectionColumn{head: "what to do", cell: func(r *plan.Rejection, _ bool) cell { return text(r.Remedy(plan.Names{})) }}
 
 // rejections adds the sections of refusals, those that are new first. A remedy
 // that all of a reason share is told once.
@@ -433,12 +433,12 @@ func (r *comment) rejections(all []plan.Rejection) {
 		n, _ := slices.BinarySearchFunc(all, reason+1, func(x plan.Rejection, next plan.Reason) int { return cmp.Compare(x.Reason, next) })
 		group := newFirst(all[:n])
 		all = all[n:]
-		meaning := number(n) + " refused, " + reason.Meaning()
+		meaning := number(n) + " rejected, " + reason.Meaning()
 		if fresh := newOnes(group); fresh > 0 {
 			meaning += ", " + number(fresh) + " new"
 		}
-		columns, lead := rejectionColumns, "**What to do**: "+remark(group[0].Remedy())
-		if slices.ContainsFunc(group, func(x plan.Rejection) bool { return x.Remedy() != group[0].Remedy() }) {
+		columns, lead := rejectionColumns, "**What to do**: "+remark(group[0].Remedy(plan.Names{}))
+		if slices.ContainsFunc(group, func(x plan.Rejection) bool { return x.Remedy(plan.Names{}) != group[0].Remedy(plan.Names{}) }) {
 			columns, lead = append(slices.Clone(columns), remedyColumn), ""
 		}
 		addSection(r, reason.String(), meaning, lead, columns, n, func(i int) *plan.Rejection { return &group[i] })

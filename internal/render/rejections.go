@@ -129,7 +129,7 @@ func (p *page) rejections(all []plan.Rejection, opt TextOptions) {
 		group := all[:n]
 		all = all[n:]
 
-		p.title(reason.String(), number(n)+" refused, "+reason.Meaning())
+		p.title(reason.String(), number(n)+" rejected, "+reason.Meaning())
 		if opt.cut(n) < n {
 			group = newFirst(group)
 		}
@@ -148,7 +148,7 @@ func (p *page) refusals(rows []plan.Rejection) {
 	var sorted []*plan.Rejection
 	for i := range rows {
 		r := &rows[i]
-		remedy := r.Remedy()
+		remedy := r.Remedy(plan.Names{})
 		if byRemedy[remedy] == nil {
 			remedies = append(remedies, remedy)
 		}
@@ -159,7 +159,7 @@ func (p *page) refusals(rows []plan.Rejection) {
 	}
 	t := table[*plan.Rejection]{
 		columns: rejectionColumns,
-		sign:    refused,
+		sign:    rejected,
 		rows:    len(sorted),
 		row:     func(i int) *plan.Rejection { return sorted[i] },
 	}

@@ -71,7 +71,7 @@ func (o *TextOptions) cut(n int) int {
 // of refusal, and last, where it stands above the prompt, what it comes to and
 // what to do. Signs are * for what was changed by hand, + for what comes into
 // service, - for what goes out of it, ~ for what changes, . for what is left out
-// and ! for what is refused.
+// and ! for what is rejected.
 func Text(w io.Writer, p *plan.Plan, opt TextOptions) error {
 	o := newPage(w, opt.Width, opt.Color)
 	s := p.Summary()
@@ -308,7 +308,7 @@ func (o *page) summary(p *plan.Plan, s *plan.Summary, opt TextOptions) {
 		if n := newOnes(p.Rejections); n > 0 {
 			refusals += oneOf(s.Rejections, ", new", ", "+number(n)+" of them new")
 		}
-		lines = append(lines, line{refused, "rejected", s.Rejections, refusals + ", told above with what to do"})
+		lines = append(lines, line{rejected, "rejected", s.Rejections, refusals + ", told above with what to do"})
 	}
 	if n := len(p.Drift); n > 0 {
 		lines = append(lines, line{drifted, "drift", n, oneOf(n, driftOne, driftMany)})
@@ -385,7 +385,7 @@ func (o *page) closing(p *plan.Plan, s *plan.Summary, opt TextOptions) {
 	case s.LeftOut > 0:
 		next = "all changes are left out"
 	case s.Rejections > 0:
-		next = "all that is not refused agrees with the directories"
+		next = "all that is not rejected agrees with the directories"
 	}
 	o.prose(0, what, bold, next)
 }

@@ -170,7 +170,7 @@ func TestClosingLine(t *testing.T) {
 		{"saved plan", plan.Plan{Changes: []plan.Change{goes}}, "run rollcall apply p.json", "1 change to make: run rollcall apply p.json"},
 		{"all withheld", plan.Plan{Changes: []plan.Change{withheld}}, "", "nothing to do: all changes are withheld"},
 		{"all left out", plan.Plan{LeftOut: part(t).LeftOut}, "", "nothing to do: all changes are left out"},
-		{"refusals alone", plan.Plan{Rejections: refusals()}, "", "nothing to do: all that is not refused agrees with the directories"},
+		{"refusals alone", plan.Plan{Rejections: refusals()}, "", "nothing to do: all that is not rejected agrees with the directories"},
 	} {
 		lines := strings.Split(strings.TrimSuffix(textOf(t, &c.plan, TextOptions{Advice: Advice{Next: c.next}}), "\n"), "\n")
 		if got := lines[len(lines)-1]; got != c.want {

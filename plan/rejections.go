@@ -9,11 +9,11 @@ import (
 // note keeps a row that was found while the console was made.
 func (e *engine) note(r Rejection) { e.notes = append(e.notes, r) }
 
-// rejections lists every refusal: of values, of claims, and those that were
+// rejections lists every rejection: of values, of claims, and those that were
 // noted on the way.
 func (e *engine) rejections() []Rejection {
 	rows := e.notes
-	for _, v := range e.refused {
+	for _, v := range e.rejected {
 		rows = append(rows, e.entryRow(v.entry, v.reason, v.text))
 	}
 	contests := map[int32]contest{}
@@ -156,7 +156,7 @@ func (e *engine) contestFor(id int32) contest {
 		cl := &e.claims[c]
 		whole := e.entries[cl.entry].whole
 		if whole == noReason && (cl.reason == PublicAddress || e.answer(cl.entry, id) != noReason) {
-			continue // it was refused before
+			continue // it was rejected before
 		}
 		k.n++
 		switch i := cl.entry; {
@@ -255,31 +255,3 @@ func (e *engine) inTheWay(c int32, contests map[int32]contest) (Party, string) {
 	}
 	return Party{}, ""
 }
-
-// text names a party the way sentences do.
-func (p Party) text() string {
-	switch p.Kind {
-	case EntryParty:
-		s := "entry " + quote(p.Name)
-		if p.Directory != "" {
-			s += " of directory " + quote(p.Directory)
-		}
-		return s
-	case AccountParty:
-		name := cmp.Or(p.Name, "without a primary")
-		if p.Directory == "" && p.Owner == "" {
-			return "local account " + name
-		}
-		s := "account " + name
-		if p.Directory != "" {
-			s += " of directory " + quote(p.Directory)
-		}
-		if p.Owner != "" {
-			s += " of configuration " + quote(p.Owner)
-		}
-		return s
-	}
-	return "nobody"
-}
-
-func quote(s string) string { return `"` + s + `"` }

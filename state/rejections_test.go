@@ -14,11 +14,11 @@ import (
 	"github.com/rollcall-cli/rollcall/internal/atomicfile"
 )
 
-// TestRefusals: what is saved is read back, from a file that only its owner can
+// TestRejections: what is saved is read back, from a file that only its owner can
 // read; and none saved is another thing than nothing saved.
-func TestRefusals(t *testing.T) {
+func TestRejections(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "mail.state.jsonl")
-	if all, err := At(path).Refusals(ctx); all != nil || err != nil {
+	if all, err := At(path).Rejections(ctx); all != nil || err != nil {
 		t.Fatalf("of no file: %v, %v", all, err)
 	}
 	for _, want := range []map[string]time.Time{
@@ -26,10 +26,10 @@ func TestRefusals(t *testing.T) {
 		{"b": began, "a": began.AddDate(0, -1, 0), "\u202e\U000e0041\x00\" \ufffd": began},
 		{"b": began},
 	} {
-		if err := At(path).SaveRefusals(ctx, want); err != nil {
+		if err := At(path).SaveRejections(ctx, want); err != nil {
 			t.Fatal(err)
 		}
-		got, err := At(path).Refusals(ctx)
+		got, err := At(path).Rejections(ctx)
 		if err != nil || got == nil || !maps.EqualFunc(got, want, time.Time.Equal) {
 			t.Errorf("read %v, %v, want %v", got, err, want)
 		}
@@ -46,8 +46,8 @@ func TestRefusals(t *testing.T) {
 	}
 }
 
-// TestDamagedRefusals: of a file with a fault nothing is believed.
-func TestDamagedRefusals(t *testing.T) {
+// TestDamagedRejections: of a file with a fault nothing is believed.
+func TestDamagedRejections(t *testing.T) {
 	const good = `{"key":"b","since":"2026-11-21T08:00:00Z"}` + "\n"
 	for name, c := range map[string]struct{ text, want string }{
 		"cut short":        {good + `{"key":"c","si`, ":2: the line is cut short"},
@@ -66,7 +66,7 @@ func TestDamagedRefusals(t *testing.T) {
 		if err := os.WriteFile(notePath(path, rejections), []byte(c.text), atomicfile.Mode); err != nil {
 			t.Fatal(err)
 		}
-		all, err := At(path).Refusals(ctx)
+		all, err := At(path).Rejections(ctx)
 		var damage *Error
 		if all != nil || !errors.As(err, &damage) || damage.Path != notePath(path, rejections) || damage.Advice == "" || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: %v, %v", name, all, err)
@@ -74,22 +74,22 @@ func TestDamagedRefusals(t *testing.T) {
 	}
 }
 
-// FuzzRefusals: no text makes the reader fall over, and what it takes is
+// FuzzRejections: no text makes the reader fall over, and what it takes is
 // written again to the same.
-func FuzzRefusals(f *testing.F) {
+func FuzzRejections(f *testing.F) {
 	f.Add([]byte(""))
 	f.Add([]byte(`{"key":"a","since":"2026-11-21T08:00:00Z"}` + "\n" + `{"key":"b\u202e","since":"0000-01-01T00:00:00Z"}` + "\n"))
 	f.Add([]byte(`{"key":"a","since":"2026-11-21T08:00:00Z"}`))
 	f.Fuzz(func(t *testing.T, text []byte) {
-		all, err := readRefusals(bytes.NewReader(text))
+		all, err := readRejections(bytes.NewReader(text))
 		if err != nil {
 			return
 		}
 		var out bytes.Buffer
-		if err := writeRefusals(&out, all); err != nil {
+		if err := writeRejections(&out, all); err != nil {
 			t.Fatal(err)
 		}
-		again, err := readRefusals(&out)
+		again, err := readRejections(&out)
 		if err != nil || !maps.Equal(all, again) {
 			t.Errorf("read %v, written and read again %v, %v", all, again, err)
 		}

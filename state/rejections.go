@@ -21,8 +21,8 @@ import (
 //
 // What the keys are made of is the caller's business.
 
-// refusal is a line of the file.
-type refusal struct {
+// rejection is a line of the file.
+type rejection struct {
 	Key   string `json:"key"`
 	Since string `json:"since"`
 }
@@ -30,10 +30,10 @@ type refusal struct {
 // rejections is their name in the history.
 const rejections = "rejections"
 
-// Refusals returns the keys of the rejections that stand, and since when, in
+// Rejections returns the keys of the rejections that stand, and since when, in
 // UTC. It is nil where none were ever saved. A file that cannot be read is an
 // error, and one that is damaged an [Error].
-func (s *Store) Refusals(ctx context.Context) (map[string]time.Time, error) {
+func (s *Store) Rejections(ctx context.Context) (map[string]time.Time, error) {
 	f, err := s.backend.History().Open(ctx, rejections)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
@@ -42,7 +42,7 @@ func (s *Store) Refusals(ctx context.Context) (map[string]time.Time, error) {
 		return nil, err
 	}
 	defer f.Close()
-	all, err := readRefusals(f)
+	all, err := readRejections(f)
 	var damage *Error
 	if errors.As(err, &damage) {
 		damage.Path, damage.Advice = f.Name(), "the next apply writes it anew"
@@ -50,8 +50,8 @@ func (s *Store) Refusals(ctx context.Context) (map[string]time.Time, error) {
 	return all, err
 }
 
-// readRefusals reads a file whole; an [Error] has no path.
-func readRefusals(r io.Reader) (map[string]time.Time, error) {
+// readRejections reads a file whole; an [Error] has no path.
+func readRejections(r io.Reader) (map[string]time.Time, error) {
 	in := lineReader{r: bufio.NewReader(r), sum: sha256.New()}
 	all := map[string]time.Time{}
 	for last := ""; ; {
@@ -65,7 +65,7 @@ func readRefusals(r io.Reader) (map[string]time.Time, error) {
 		if err != nil {
 			return nil, in.fail("the line is cut short")
 		}
-		var one refusal
+		var one rejection
 		if err := strict(line, &one); err != nil {
 			return nil, in.fail("no rejection: " + err.Error())
 		}
@@ -81,15 +81,15 @@ func readRefusals(r io.Reader) (map[string]time.Time, error) {
 	}
 }
 
-// SaveRefusals replaces what Refusals returns. The caller holds the lock.
-func (s *Store) SaveRefusals(ctx context.Context, all map[string]time.Time) error {
-	return s.backend.History().Replace(ctx, rejections, func(w io.Writer) error { return writeRefusals(w, all) })
+// SaveRejections replaces what Rejections returns. The caller holds the lock.
+func (s *Store) SaveRejections(ctx context.Context, all map[string]time.Time) error {
+	return s.backend.History().Replace(ctx, rejections, func(w io.Writer) error { return writeRejections(w, all) })
 }
 
-func writeRefusals(w io.Writer, all map[string]time.Time) error {
+func writeRejections(w io.Writer, all map[string]time.Time) error {
 	out := bufio.NewWriter(w)
 	for _, key := range slices.Sorted(maps.Keys(all)) {
-		line, err := identity.MarshalLine(refusal{key, all[key].UTC().Format(utc)})
+		line, err := identity.MarshalLine(rejection{key, all[key].UTC().Format(utc)})
 		if err != nil {
 			return err
 		}

@@ -1,0 +1,62 @@
+package plan
+
+import (
+	"cmp"
+
+	"github.com/rollcall-cli/rollcall/internal/identity"
+)
+
+// Names are how sentences write what they speak of: in full, which is what the
+// zero Names do, short, or masked. Each function takes and returns text.
+type Names struct {
+	DN, Address, GUID func(string) string
+}
+
+func (n Names) dn(text string) string      { return named(n.DN, text) }
+func (n Names) address(text string) string { return named(n.Address, text) }
+func (n Names) guid(g identity.GUID) string {
+	return named(n.GUID, g.String())
+}
+
+func named(f func(string) string, text string) string {
+	if f == nil || text == "" {
+		return text
+	}
+	return f(text)
+}
+
+// name names a party by its DN or primary.
+func (p Party) name(n Names) string {
+	if p.Kind == EntryParty {
+		return n.dn(p.Name)
+	}
+	return n.address(p.Name)
+}
+
+// text names a party the way sentences do.
+func (p Party) text(n Names) string {
+	switch p.Kind {
+	case EntryParty:
+		s := "entry " + quote(p.name(n))
+		if p.Directory != "" {
+			s += " of directory " + quote(p.Directory)
+		}
+		return s
+	case AccountParty:
+		name := cmp.Or(p.name(n), "without a primary")
+		if p.Directory == "" && p.Owner == "" {
+			return "local account " + name
+		}
+		s := "account " + name
+		if p.Directory != "" {
+			s += " of directory " + quote(p.Directory)
+		}
+		if p.Owner != "" {
+			s += " of configuration " + quote(p.Owner)
+		}
+		return s
+	}
+	return "nobody"
+}
+
+func quote(s string) string { return `"` + s + `"` }
