@@ -168,6 +168,7 @@ func (d *decoder) decode(sources []*source) {
 	d.config.Rules.Protected = d.readGuards(d.unique(byType["protected"]))
 	d.config.Rules.Holds = d.readGuards(d.unique(byType["legal_hold"]))
 	d.readLimits(d.single(byType["limits"]))
+	d.readRisk(d.single(byType["risk"]))
 	d.readState(d.single(byType["state"]))
 	d.readConsole(byType[consoleBlock])
 	d.unused(byType["directory"], byType["scope"])

@@ -37,6 +37,7 @@ var blockTypes = []blockType{
 	{name: "limits", attributes: []string{
 		"deactivations", "deactivations_percent", "removals", "removals_percent", "primary_changes", "primary_changes_percent",
 	}, example: `limits {`},
+	{name: "risk", attributes: []string{"medium_percent", "high_percent", "roles"}, example: `risk {`},
 	{name: "state", attributes: []string{"path", "history_days", "history_runs"}, example: `state {`},
 	{name: localsBlock, example: `locals {`},
 }

@@ -4,6 +4,7 @@ import (
 	"math"
 	"strings"
 
+	"github.com/rollcall-cli/rollcall/internal/identity"
 	"github.com/rollcall-cli/rollcall/internal/settings"
 	"github.com/rollcall-cli/rollcall/plan"
 )
@@ -17,6 +18,35 @@ func (d *decoder) readLimits(b *block) {
 		}
 	}
 	d.config.Rules.Limits = limits
+}
+
+func (d *decoder) readRisk(b *block) {
+	risk := plan.DefaultRisk()
+	d.config.Rules.Risk = risk
+	if b == nil {
+		return
+	}
+	risk.MediumPercent = b.number("medium_percent", 0, 100, risk.MediumPercent)
+	risk.HighPercent = b.number("high_percent", 0, 100, risk.HighPercent)
+	if risk.HighPercent < risk.MediumPercent {
+		at := "high_percent"
+		if !b.has(at) {
+			at = "medium_percent"
+		}
+		d.errorf(b.rangeOf(at), "high_percent is the larger one", "medium_percent is %d, and high_percent is %d", risk.MediumPercent, risk.HighPercent)
+	}
+	if items, ok := b.texts("roles"); ok {
+		risk.Roles = nil
+		for _, it := range items {
+			name := strings.ToLower(it.text)
+			if _, err := identity.ParseAddress(name + "@example.com"); err != nil {
+				d.errorf(it.rng, `write what stands before the @, such as "postmaster"`, "%s is not a role: %v", it.shown, err)
+				continue
+			}
+			risk.Roles = append(risk.Roles, name)
+		}
+	}
+	d.config.Rules.Risk = risk
 }
 
 // defaultState is the state file's path where none is given.

@@ -349,7 +349,8 @@ func (l *losses) brake(allowances []Allowance) {
 	}
 }
 
-// Allow lifts the brakes for this plan, each by the number that is allowed.
+// Allow lifts the brakes for this plan, each by the number that is allowed. Its
+// risk is to be assessed anew then.
 func (p *Plan) Allow(allowed [Brakes]int) {
 	if allowed == [Brakes]int{} {
 		return

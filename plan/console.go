@@ -299,6 +299,15 @@ func (e *engine) countsFor(i int) string {
 	return ""
 }
 
+// boundTo is countsFor, and tells for an adopted account which directory it
+// counts for.
+func (e *engine) boundTo(i int) string {
+	if a := int32(i); e.local(a) && e.bound(a) {
+		return e.dirInfo[e.entryDir(e.accounts[a].entry)].name
+	}
+	return e.countsFor(i)
+}
+
 // noteProtectedPrimary tells that a protected primary stays the primary though
 // the entry would have another.
 func (e *engine) noteProtectedPrimary(a, wanted int32) {

@@ -5,67 +5,13 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/rollcall-cli/rollcall/internal/identity"
 )
 
-// manyDepartures is how many accounts of a directory must go at once for it to
-// be worth saying what they have in common; manyVanished is how many of the
-// containers that they were in are named.
-const (
-	manyDepartures = 10
-	manyVanished   = 3
-)
-
-// Departures tells what accounts have in common that go out of service at once,
-// by directory: the containers in which no entry is left, or else the one that
-// most of them were in. It also tells of directories in which many accounts have
-// entries with other GUIDs. entries and scopes are those that the plan was made
-// of.
-func (p *Plan) Departures(entries []identity.Entry, scopes []Scope) []string {
-	leaving := map[string][]*identity.Account{}
-	for i := range p.Accounts {
-		if c := &p.Accounts[i]; deactivates(c) {
-			leaving[c.Before.Directory] = append(leaving[c.Before.Directory], c.Before)
-		}
-	}
-	var told []string
-	for _, name := range slices.Sorted(maps.Keys(leaving)) {
-		if all := leaving[name]; len(all) >= manyDepartures {
-			here := func(e *identity.Entry) bool { return scopes[e.Scope].Directory == name }
-			told = append(told, fmt.Sprintf("directory %q: %s accounts go out of service at once", name, Thousands(len(all)))+common(all, entries, here))
-		}
-	}
-
-	rejected, rebound := map[string]map[string]bool{}, map[string]int{}
-	for i := range p.Rejections {
-		if r := &p.Rejections[i]; r.Reason == GUIDChanged {
-			if rejected[r.Directory] == nil {
-				rejected[r.Directory] = map[string]bool{}
-			}
-			rejected[r.Directory][r.Other.Name] = true
-		}
-	}
-	for i := range p.Changes {
-		if c := &p.Changes[i]; c.Category == GUIDChange {
-			rebound[c.After.Directory]++
-		}
-	}
-	for _, name := range slices.Sorted(maps.Keys(rejected)) {
-		if n := len(rejected[name]); n >= manyDepartures {
-			told = append(told, fmt.Sprintf("directory %q: %s accounts have entries with other GUIDs, as after a restore or a migration of the directory: "+
-				`state import repairs them from an export, or on_guid_change = "rebind" does`, name, Thousands(n)))
-		}
-	}
-	for _, name := range slices.Sorted(maps.Keys(rebound)) {
-		if n := rebound[name]; n >= manyDepartures {
-			told = append(told, fmt.Sprintf("directory %q: %s accounts are bound anew, to entries with other GUIDs, as after a restore or a migration of the directory", name, Thousands(n)))
-		}
-	}
-	return told
-}
+// manyVanished is how many of the containers that leavers were in are named.
+const manyVanished = 3
 
 // container is one that leavers were in, or in a container of it.
 type container struct {
@@ -125,11 +71,7 @@ func common(leavers []*identity.Account, entries []identity.Entry, here func(*id
 	if deepest == nil || most(deepest.left, total) {
 		return "" // those that stay have as much in common
 	}
-	left := Thousands(deepest.left) + " entries are left"
-	if deepest.left == 1 {
-		left = "1 entry is left"
-	}
-	return fmt.Sprintf(": %s of them were below %s, where %s", share(deepest.gone, len(leavers)), deepest.name, left)
+	return fmt.Sprintf("%s of them were below %s, where %s left", share(deepest.gone, len(leavers)), deepest.name, several(deepest.left, "entry is", "entries are"))
 }
 
 // vanished names the containers in which no entry is left, if one in five of the
@@ -156,13 +98,13 @@ func vanished(lines [][]*container, leavers int) string {
 		return ""
 	}
 	if len(found) == 1 {
-		return fmt.Sprintf(": %s of them were below %s, where no entry is left", share(gone, leavers), found[0].name)
+		return fmt.Sprintf("%s of them were below %s, where no entry is left", share(gone, leavers), found[0].name)
 	}
 	text := ""
 	for i, c := range found[:min(len(found), manyVanished)] {
 		form := ", %s below %s"
 		if i == 0 {
-			form = ": %s were below %s"
+			form = "%s were below %s"
 		}
 		text += fmt.Sprintf(form, Thousands(c.gone), c.name)
 	}
@@ -203,23 +145,10 @@ func (t tree) upwards(name string, f func(name string, number int)) {
 	}
 }
 
-// share is a number of leavers, or "all".
+// share is a number of leavers, or "All".
 func share(n, of int) string {
 	if n == of {
-		return "all"
+		return "All"
 	}
 	return Thousands(n)
-}
-
-// Thousands writes an integer with separators between thousands.
-func Thousands(n int) string {
-	s := strconv.Itoa(n)
-	var b strings.Builder
-	for i, digit := range s {
-		if i > 0 && (len(s)-i)%3 == 0 && s[i-1] != '-' {
-			b.WriteByte(',')
-		}
-		b.WriteRune(digit)
-	}
-	return b.String()
 }

@@ -83,7 +83,7 @@ func Compare(base, head *Plan) *Difference {
 		a.Since, a.New = b.Since, b.New
 		return a == b
 	})
-	d.Risks = Differences(base.Risks(), head.Risks(), func(x, y *Risk) int {
+	d.Risks = Differences(base.Risks, head.Risks, func(x, y *Risk) int {
 		return cmp.Or(cmp.Compare(slices.Index(riskOrder, x.Code), slices.Index(riskOrder, y.Code)), strings.Compare(x.Directory, y.Directory))
 	}, func(x, y *Risk) bool { return x.Level == y.Level && x.Text() == y.Text() })
 	return d

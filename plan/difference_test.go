@@ -162,7 +162,9 @@ func TestDifferenceOfRisk(t *testing.T) {
 			p.Accounts = append(p.Accounts, plan.AccountChange{Before: &a, After: &b})
 		}
 		p.Changes = plan.Rows(p.Accounts)
+		p.Active = []plan.ActiveAccounts{{Directory: "corp", Accounts: 100}}
 		p.Allowances = []plan.Allowance{{Directory: "corp", Accounts: 100, Losses: [plan.Brakes]plan.Loss{{Count: len(addresses), Bound: 2}}}}
+		p.Assess(plan.DefaultRisk())
 		return p
 	}
 	var got []string
@@ -177,9 +179,10 @@ func TestDifferenceOfRisk(t *testing.T) {
 		got = append(got, text(r.Base)+" => "+text(r.Head))
 	}
 	want := []string{
-		"low 1 address stops receiving mail; 1 account goes out of service => low 2 addresses stop receiving mail; 2 accounts go out of service",
-		"- => high 1 address stops that others write to by its role: abuse@example.com",
-		`- => high 2 of 100 accounts of corp are deactivated (limit 2)`,
+		"low 1 address stops receiving mail; 1 account loses all mail => low 2 addresses stop receiving mail; 2 accounts lose all mail",
+		"low 1 of 100 active accounts of corp loses all mail (1%) => medium 2 of 100 active accounts of corp lose all mail (2 %)",
+		"- => high 1 role address stops working: abuse@example.com",
+		`- => low 2 of 100 accounts of corp are deactivated (limit 2)`,
 	}
 	if !slices.Equal(got, want) {
 		t.Errorf("got %q\nwant %q", got, want)

@@ -52,6 +52,7 @@ var (
 	attribute         = field{"attribute", func(r *Row) *string { return &r.Attribute }}
 	original          = field{"original", func(r *Row) *string { return &r.Original }}
 	newValue          = field{"new", func(r *Row) *string { return &r.New }}
+	dnChange          = field{"dn_change", func(r *Row) *string { return &r.DNChange }}
 )
 
 // fields are the keys that the rows of each category have beside category,
@@ -71,7 +72,7 @@ var fields = [Categories][]field{
 	GUIDChange:      {originalGUID, newGUID},
 	Reactivation:    {guid},
 	Removal:         {guid, originalDirectory, newPrimary},
-	AttributeChange: {attribute, original, newValue},
+	AttributeChange: {attribute, original, newValue, dnChange},
 }
 
 // WriteJSON writes the plan as one JSON document: the saved plan. Its keys and
@@ -100,6 +101,7 @@ func (p *Plan) WriteJSON(w io.Writer) error {
 	b = appendList(b, "unread", len(p.Unread), func(b []byte, i int) []byte { return identity.AppendJSONString(b, p.Unread[i]) })
 	b = appendList(b, "only", len(p.Only), func(b []byte, i int) []byte { return identity.AppendJSONString(b, p.Only[i]) })
 	b = appendList(b, "except", len(p.Except), func(b []byte, i int) []byte { return identity.AppendJSONString(b, p.Except[i]) })
+	b = appendList(b, "causes", len(p.Causes), func(b []byte, i int) []byte { return identity.AppendJSONString(b, p.Causes[i]) })
 	b = appendList(b, "warnings", len(p.Warnings), func(b []byte, i int) []byte { return identity.AppendJSONString(b, p.Warnings[i]) })
 	s := p.Summary()
 	b = append(b, ",\n  \"summary\": {"...)
@@ -108,8 +110,15 @@ func (p *Plan) WriteJSON(w io.Writer) error {
 	}
 	b = fmt.Appendf(b, `"rejection": %d, "withheld": %d, "withheld_accounts": %d, "left_out": %d, "left_out_accounts": %d, "ignored": %d, "unchanged_accounts": %d}`,
 		s.Rejections, s.Withheld, s.WithheldAccounts, s.LeftOut, s.LeftOutAccounts, s.Ignored, s.Unchanged)
-	risks := p.Risks()
-	b = appendList(b, "risk", len(risks), func(b []byte, i int) []byte { return risks[i].appendJSON(b) })
+	totals := p.Totals()
+	b = totals.appendJSON(append(b, ",\n  \"totals\": "...))
+	b = appendMember(b, ",\n  ", "risk_level", p.RiskLevel().String())
+	b = appendList(b, "risk", len(p.Risks), func(b []byte, i int) []byte { return p.Risks[i].appendJSON(b) })
+	b = appendList(b, "active", len(p.Active), func(b []byte, i int) []byte {
+		return fmt.Appendf(appendMember(b, "{", "directory", p.Active[i].Directory), `, "accounts": %d}`, p.Active[i].Accounts)
+	})
+	groups := p.Grouping().Groups
+	b = appendList(b, "groups", len(groups), func(b []byte, i int) []byte { return groups[i].appendJSON(b) })
 	b = appendList(b, "limits", len(p.Allowances), func(b []byte, i int) []byte { return p.Allowances[i].appendJSON(b) })
 	if _, err := out.Write(b); err != nil {
 		return err
@@ -296,7 +305,7 @@ func (r *Rejection) appendJSON(b []byte) []byte {
 		since = r.Since.UTC().Format(utc)
 	}
 	b = appendMember(b, ", ", "since", since)
-	return fmt.Appendf(b, `, "new": %t}`, r.New)
+	return fmt.Appendf(b, `, "new": %t, "no_account": %t}`, r.New, r.NoAccount)
 }
 
 // String returns "entry", "account" or "".
@@ -333,14 +342,19 @@ type document struct {
 	Unread      []string
 	Only        []string
 	Except      []string
+	Causes      []string
 	Warnings    []string
 	Summary     map[string]int
-	Risk        []struct { // follows from the rest where that is not redacted
+	Totals      map[string]int // all but one follow from the accounts
+	RiskLevel string `json:"risk_level"` // follows from the risks
+	Risk      []struct {
 		Code  RiskCode
 		Level string
 		Count int
 		Text  string
 	}
+	Active     []ActiveAccounts
+	Groups     json.RawMessage // follow from the changes
 	Limits     []allowanceDocument
 	Drift      []driftDocument
 	Changes    []json.RawMessage
@@ -368,6 +382,7 @@ type rejectionDocument struct {
 	Detail                          string
 	Limit, Length                   int
 	New                             bool
+	NoAccount                       bool `json:"no_account"`
 }
 
 // ReadJSON reads a saved plan, which must be, to the octet, as it was written.
@@ -412,9 +427,10 @@ func parse(r io.Reader) (*Plan, string, error) {
 	p := &Plan{Header: Header{
 		ToolVersion: doc.RollcallVersion, Created: doc.Created.UTC(), Expires: doc.Expires.UTC(), ConfigDigest: doc.ConfigDigest,
 		Lineage: doc.State.Lineage, Serial: doc.State.Serial, StateSum: doc.State.SHA256, Redacted: doc.Redacted,
-		Undoes: doc.Undoes, Directories: doc.Directories, Unread: doc.Unread, Only: doc.Only, Except: doc.Except, Warnings: doc.Warnings,
+		Undoes: doc.Undoes, Directories: doc.Directories, Unread: doc.Unread, Only: doc.Only, Except: doc.Except, Causes: doc.Causes, Warnings: doc.Warnings,
 		FirstFormat: doc.FormatVersion == firstVersion,
-	}, Unchanged: doc.Summary["unchanged_accounts"], LeftOutAccounts: doc.Summary["left_out_accounts"], Ignored: doc.Summary["ignored"]}
+	}, Unchanged: doc.Summary["unchanged_accounts"], LeftOutAccounts: doc.Summary["left_out_accounts"], Ignored: doc.Summary["ignored"],
+		Active: doc.Active, WithoutAccount: doc.Totals["entries_without_account"]}
 	for i := range doc.Limits {
 		p.Allowances = append(p.Allowances, doc.Limits[i].allowance())
 	}
@@ -453,10 +469,12 @@ func parse(r io.Reader) (*Plan, string, error) {
 			return nil, "", err
 		}
 	}
-	for _, r := range doc.Risk {
-		if p.Redacted {
-			p.risks = append(p.risks, Risk{Code: r.Code, Level: parseRiskLevel(r.Level), Count: r.Count, Words: r.Text})
+	for n, r := range doc.Risk {
+		level, err := ParseRiskLevel(r.Level)
+		if err != nil {
+			return nil, "", fmt.Errorf("not a plan: risk %d: %w", n+1, err)
 		}
+		p.Risks = append(p.Risks, Risk{Code: r.Code, Level: level, Count: r.Count, Words: r.Text})
 	}
 	for n, raw := range doc.LeftOut {
 		l, err := readLeftOut(raw, p.FirstFormat)
@@ -544,7 +562,7 @@ func readLeftOut(raw json.RawMessage, first bool) (l LeftOut, err error) {
 func (d *rejectionDocument) rejection() (Rejection, error) {
 	r := Rejection{
 		Address: d.Address, Primary: d.Primary, DN: d.DN, Directory: d.Directory, Scope: d.Scope, Guard: d.Guard,
-		Attribute: d.Attribute, Limit: d.Limit, Length: d.Length, Wanted: d.Wanted, New: d.New,
+		Attribute: d.Attribute, Limit: d.Limit, Length: d.Length, Wanted: d.Wanted, New: d.New, NoAccount: d.NoAccount,
 		Other: Party{Name: d.Other.Name, Directory: d.Other.Directory, Owner: d.Other.Owner, More: d.Other.More},
 		Cause: d.Cause, Detail: d.Detail,
 	}

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"maps"
 	"math"
 	"slices"
 	"strings"
@@ -69,7 +70,39 @@ func (e *engine) compute(done func(Rule)) (*Plan, error) {
 		return cmp.Or(strings.Compare(x.DN, y.DN), x.Chosen.Compare(y.Chosen), slices.CompareFunc(x.Others, y.Others, identity.Address.Compare))
 	})
 	p.Ambiguous = e.ambiguous
+	p.Active = activeBy(e.in.Accounts, e.boundTo)
+	for i := range e.entries {
+		p.WithoutAccount += boolInt(e.withoutAccount(int32(i)))
+	}
+	p.Assess(e.in.Rules.Risk)
 	return p, nil
+}
+
+// activeBy counts the active accounts for each directory, as ownerOf says of
+// account i; "" counts for none.
+func activeBy(accounts []identity.Account, ownerOf func(i int) string) (all []ActiveAccounts) {
+	counts, last := map[string]*int{}, ""
+	var count *int
+	for i := range accounts {
+		if !accounts[i].Active() {
+			continue
+		}
+		name := ownerOf(i)
+		if name == "" {
+			continue
+		}
+		if name != last { // accounts of one directory stand together, mostly
+			if last = name; counts[name] == nil {
+				counts[name] = new(int)
+			}
+			count = counts[name]
+		}
+		*count++
+	}
+	for _, name := range slices.Sorted(maps.Keys(counts)) {
+		all = append(all, ActiveAccounts{name, *counts[name]})
+	}
+	return all
 }
 
 const none = -1

@@ -29,7 +29,7 @@ func (r *Rejection) Fields() []Field {
 		{"type", r.Type.String()}, {"primary", r.Primary}, {"guid", r.GUID.String()}, {"dn", r.DN}, {"directory", r.Directory}, {"scope", r.Scope},
 		{"other", r.Other.Name}, {"other_kind", r.Other.Kind.String()}, {"other_directory", r.Other.Directory}, {"other_owner", r.Other.Owner}, {"other_more", strconv.Itoa(r.Other.More)},
 		{"guard", r.Guard}, {"attribute", r.Attribute}, {"limit", strconv.Itoa(r.Limit)}, {"length", strconv.Itoa(r.Length)}, {"wanted", r.Wanted},
-		{"cause", string(r.Cause)}, {"detail", r.Detail},
+		{"cause", string(r.Cause)}, {"detail", r.Detail}, {"no_account", strconv.FormatBool(r.NoAccount)},
 	}
 }
 
@@ -59,6 +59,15 @@ func RedactFields(all []Field, m Masker) []Field {
 				f.Value = m.Name(f.Value)
 			}
 		}
+	}
+	field := func(name string) *Field {
+		if i := slices.IndexFunc(all, func(f Field) bool { return f.Name == name }); i >= 0 {
+			return &all[i]
+		}
+		return nil
+	}
+	if change := field("dn_change"); change != nil && change.Value != "" {
+		change.Value = DNChangeText(field("original").Value, field("new").Value)
 	}
 	return all
 }

@@ -48,8 +48,15 @@ type Plan struct {
 	// saved.
 	Agreed []int32
 
-	risks []Risk // of a redacted plan, whose addresses do not tell them
-	id    string // of a plan that was read from its document
+	// Active counts the accounts that were active before, by directory, in byte
+	// order; a directory that has none is left out.
+	Active []ActiveAccounts
+	// WithoutAccount counts the entries that list an address and get no account.
+	WithoutAccount int
+	// Risks are as they were assessed last, in a fixed order.
+	Risks []Risk
+
+	id string // of a plan that was read from its document
 }
 
 // Header tells where a plan comes from and what it is bound to.
@@ -76,6 +83,8 @@ type Header struct {
 	Undoes int
 	// Only and Except are the selectors that the plan was made with.
 	Only, Except []string
+	// Causes say what a mass change comes from, as far as that is known.
+	Causes []string
 	// Warnings are remarks for the reader of the plan.
 	Warnings []string
 	// FirstFormat marks a plan that was read from a document of version 1.0. It
@@ -88,6 +97,12 @@ type Header struct {
 
 // AccountChange is one account before and after.
 type AccountChange = identity.Change
+
+// ActiveAccounts counts the active accounts of a directory.
+type ActiveAccounts struct {
+	Directory string
+	Accounts  int
+}
 
 // Category is the kind of a change row.
 type Category uint8
@@ -176,6 +191,7 @@ type Row struct {
 	Attribute         string
 	Original          string
 	New               string
+	DNChange          string
 }
 
 // Summary counts the rows of a plan.

@@ -45,6 +45,7 @@ func engine(in plan.Input) (outcome, *plan.Plan, error) {
 	var out outcome
 	for i := range p.Changes {
 		row := p.Changes[i].Row()
+		row.DNChange = "" // follows from the DNs: see TestDNChange
 		if row.Category == plan.TypeChange {
 			row.Reason = ""
 		}

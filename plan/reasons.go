@@ -109,7 +109,9 @@ var reasons = [Reasons]struct {
 	},
 	PreexistingAddress: {
 		name: "preexisting_address", meaning: "address of another account, which keeps it",
-		message: func(r *Rejection, n Names) string { return "the address belongs to " + r.others(n) + ", which keeps it" },
+		message: func(r *Rejection, n Names) string {
+			return "the address belongs to " + r.others(n) + ", which keeps it"
+		},
 		remedy: func(r *Rejection, n Names) string {
 			switch {
 			case r.Other.Owner != "":

@@ -53,9 +53,9 @@ func (p *Plan) Redact(m Masker) *Plan {
 		masked.Rejections[i] = p.Rejections[i].redacted(m)
 	}
 	slices.SortStableFunc(masked.Rejections, compareRejections)
-	masked.risks = p.Risks()
-	for i := range masked.risks {
-		r := &masked.risks[i]
+	masked.Risks = slices.Clone(p.Risks)
+	for i := range masked.Risks {
+		r := &masked.Risks[i]
 		r.Names = each(r.Names, m.Address)
 		slices.Sort(r.Names)
 	}
@@ -71,6 +71,9 @@ func (p *Plan) Redact(m Masker) *Plan {
 		r := &masked.Rejections[i]
 		r.Detail = redactDetail(r.Cause, r.Detail, m)
 	}
+	for i := range masked.Risks {
+		masked.Risks[i].Words = m.Text(masked.Risks[i].Words)
+	}
 	masked.Directories = slices.Clone(p.Directories)
 	for i := range masked.Directories {
 		r := &masked.Directories[i]
@@ -81,7 +84,8 @@ func (p *Plan) Redact(m Masker) *Plan {
 		c.Product, c.Version = "", "" // they are what it says of itself, which may be anything
 		masked.Console = &c
 	}
-	masked.Only, masked.Except, masked.Warnings = each(p.Only, m.Text), each(p.Except, m.Text), each(p.Warnings, m.Text)
+	masked.Only, masked.Except = each(p.Only, m.Text), each(p.Except, m.Text)
+	masked.Causes, masked.Warnings = each(p.Causes, m.Text), each(p.Warnings, m.Text)
 	return &masked
 }
 
@@ -128,6 +132,9 @@ func (l *LeftOut) redacted(m Masker) LeftOut {
 		mask = m.DN
 	}
 	r.Original, r.New = mask(r.Original), mask(r.New)
+	if r.Attribute == AttributeDN {
+		r.DNChange = DNChangeText(r.Original, r.New)
+	}
 	with := l.With
 	if !with.Address.IsZero() {
 		with.Address = identity.MustAddress(m.Address(with.Address.String()))

@@ -60,6 +60,8 @@ type Rejection struct {
 	GUID   identity.GUID
 	Type   identity.Type
 	Reason Reason
+	// NoAccount says that the entry has no account, and gets none.
+	NoAccount bool
 	// New tells that the run before did not have the rejection, and Since, in
 	// UTC, since when it stands; zero where that is not known. Compare sets both.
 	New   bool

@@ -47,6 +47,7 @@ func (e *engine) entryRow(i int32, reason Reason, address string) Rejection {
 		Reason: reason, Address: address, Type: in.Type, GUID: in.GUID, DN: in.DN,
 		Directory: e.dirInfo[e.entryDir(i)].name, Scope: e.scopes[in.Scope].Name,
 	}
+	r.NoAccount = e.withoutAccount(i)
 	if reason == MissingGUID {
 		r.Attribute = e.scopes[in.Scope].GUIDAttribute
 	}
@@ -59,6 +60,13 @@ func (e *engine) entryRow(i int32, reason Reason, address string) Rejection {
 		r.Primary = e.in.Accounts[t.account].Primary.String()
 	}
 	return r
+}
+
+// withoutAccount reports whether entry i lists an address, has no account and
+// gets none.
+func (e *engine) withoutAccount(i int32) bool {
+	t := &e.entries[i]
+	return t.flags&(dropped|empty) == 0 && t.account == none && (t.stuck() || t.whole != noReason)
 }
 
 // accountRow is a row about an address that account a holds or would get.

@@ -2,6 +2,7 @@ package plan
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -9,29 +10,29 @@ import (
 )
 
 // Risk says in one sentence what a part of the change set means for those who
-// get mail. What is withheld or left out does not happen, and only says that it
-// would.
+// get mail. What is withheld or left out does not happen, and is only mentioned.
 type Risk struct {
 	Code  RiskCode
 	Level RiskLevel
 	// Count is of addresses, accounts or deactivations, by the code.
 	Count int
-	// Accounts counts the accounts that go out of service with the addresses of
-	// AddressesStop; Limit and Active are those of an [Allowance]. They are 0 for
-	// other codes.
-	Accounts, Limit, Active int
+	// Accounts counts the accounts that lose all mail, among the addresses of
+	// AddressesStop or of a directory; Renamed those that get another primary.
+	Accounts, Renamed int
+	// Limit and Active are those of an [Allowance]; Active is also that of a
+	// directory.
+	Limit, Active int
 	// Brake is that of a limit.
 	Brake Brake
 	// Roles counts the role addresses among those of WouldStop and LeftOutToStop.
 	Roles int
-	// Directory is that of a limit, or "".
+	// Directory is that of a limit or of accounts, or "".
 	Directory string
 	// Names are the first addresses that are meant, those of Roles or else of
 	// Count, in byte order; none where it would help nobody.
 	Names []string
 
-	// Words are the text where it was read from a redacted document, which has
-	// no more of it.
+	// Words are the text where it was read from a document.
 	Words string
 }
 
@@ -43,42 +44,98 @@ const (
 	NoRisk RiskLevel = iota
 	// LowRisk is what happens in any week: people leave, addresses move.
 	LowRisk
+	// MediumRisk is more than that, a list or shared mailbox that stops, or
+	// newcomers who get no account.
+	MediumRisk
 	// HighRisk is to be looked at, row by row, before it is applied.
 	HighRisk
 )
 
-// String returns "none", "low" or "high".
+// String returns "none", "low", "medium" or "high".
 func (l RiskLevel) String() string { return riskLevels[l] }
 
-var riskLevels = [...]string{"none", "low", "high"}
+var riskLevels = [...]string{"none", "low", "medium", "high"}
 
-// parseRiskLevel reads a level; what is none counts as high.
-func parseRiskLevel(s string) RiskLevel {
+// ParseRiskLevel reads a level.
+func ParseRiskLevel(s string) (RiskLevel, error) {
 	if n := slices.Index(riskLevels[:], s); n >= 0 {
-		return RiskLevel(n)
+		return RiskLevel(n), nil
 	}
-	return HighRisk
+	return HighRisk, fmt.Errorf("unknown risk level %q: expected one of %s", s, strings.Join(riskLevels[:], ", "))
+}
+
+// RiskRules say how risk is judged.
+type RiskRules struct {
+	// MediumPercent and HighPercent are of the active accounts of a directory
+	// that lose all mail or get another primary: more than the first is a medium
+	// risk, the second or more a high one. Where a directory has no more than
+	// [FewAccounts], percentages say nothing.
+	MediumPercent, HighPercent int
+	// Roles are the parts before the @ of role addresses, in lower case.
+	Roles []string
+}
+
+// FewAccounts is up to how many active accounts of a directory percentages say
+// nothing.
+const FewAccounts = 20
+
+// Defaults of the percentages.
+const (
+	DefaultMediumPercent = 1
+	DefaultHighPercent   = 5
+)
+
+// DefaultRoles are the mailbox names of RFC 2142 sections 3 to 5, where others
+// look for an organization, and those to which certificate authorities write.
+var DefaultRoles = []string{
+	"info", "marketing", "sales", "support",
+	"abuse", "noc", "security",
+	"postmaster", "hostmaster", "usenet", "news", "webmaster", "www", "uucp", "ftp",
+	"admin", "administrator",
+}
+
+// DefaultRisk is how risk is judged where the configuration does not say.
+func DefaultRisk() RiskRules {
+	return RiskRules{MediumPercent: DefaultMediumPercent, HighPercent: DefaultHighPercent, Roles: slices.Clone(DefaultRoles)}
+}
+
+// level is that of so many accounts of a directory.
+func (r *RiskRules) level(n, of int) RiskLevel {
+	switch {
+	case n == 0:
+		return NoRisk
+	case of <= FewAccounts:
+		return LowRisk
+	case n*100 >= r.HighPercent*of:
+		return HighRisk
+	case n*100 > r.MediumPercent*of:
+		return MediumRisk
+	}
+	return LowRisk
 }
 
 // RiskCode is what a risk is about. Its text is stable.
 type RiskCode string
 
 const (
-	AddressesStop RiskCode = "addresses_stop"
-	ListsStop     RiskCode = "lists_stop"
-	RolesStop     RiskCode = "role_addresses_stop"
-	SharedStop    RiskCode = "shared_mailboxes_stop"
-	NearLimit     RiskCode = "near_limit"
-	LimitLifted   RiskCode = "limit_lifted"
-	AddressesMove RiskCode = "addresses_move"
-	HandsChange   RiskCode = "accounts_change_hands"
-	WouldStop     RiskCode = "withheld"
-	LeftOutToStop RiskCode = "left_out"
+	AddressesStop     RiskCode = "addresses_stop"
+	AccountsLose      RiskCode = "accounts_lose_mail_or_primary"
+	ListsStop         RiskCode = "lists_stop"
+	RolesStop         RiskCode = "role_addresses_stop"
+	SharedStop        RiskCode = "shared_mailboxes_stop"
+	NewcomersRejected RiskCode = "newcomers_rejected"
+	NearLimit         RiskCode = "near_limit"
+	LimitLifted       RiskCode = "limit_lifted"
+	AddressesMove     RiskCode = "addresses_move"
+	HandsChange       RiskCode = "accounts_change_hands"
+	WouldStop         RiskCode = "withheld"
+	LeftOutToStop     RiskCode = "left_out"
 )
 
-// riskOrder is the order in which risks are told.
+// riskOrder is the order in which risks are listed.
 var riskOrder = []RiskCode{
-	AddressesStop, ListsStop, RolesStop, SharedStop, NearLimit, LimitLifted, AddressesMove, HandsChange, WouldStop, LeftOutToStop,
+	AddressesStop, AccountsLose, ListsStop, RolesStop, SharedStop, NewcomersRejected, NearLimit, LimitLifted, AddressesMove, HandsChange,
+	WouldStop, LeftOutToStop,
 }
 
 const (
@@ -97,32 +154,30 @@ const RecipientType = "recipient_type"
 // those three in Exchange Online.
 var sharedTypes = []string{"4", "16", "32", "8589934592", "17179869184", "34359738368"}
 
-// roles are the mailbox names of RFC 2142 sections 3 to 5, where others look
-// for an organization, and those to which certificate authorities write.
-var roles = map[string]bool{
-	"info": true, "marketing": true, "sales": true, "support": true,
-	"abuse": true, "noc": true, "security": true,
-	"postmaster": true, "hostmaster": true, "usenet": true, "news": true, "webmaster": true, "www": true, "uucp": true, "ftp": true,
-	"admin": true, "administrator": true,
-}
+// RiskLevel returns the highest level of all risks.
+func (p *Plan) RiskLevel() RiskLevel { return RiskOf(p.Risks) }
 
-// Risks says what the change set means, always first what becomes of addresses.
-func (p *Plan) Risks() []Risk {
-	if p.Redacted {
-		return p.risks
+// Assess judges the risk of the plan as it is now, always first what becomes of
+// addresses.
+func (p *Plan) Assess(rules RiskRules) {
+	roles := make(map[string]bool, len(rules.Roles))
+	for _, name := range rules.Roles {
+		roles[name] = true
 	}
 	stop, would, leftOut := Risk{Code: AddressesStop}, Risk{Code: WouldStop}, Risk{Code: LeftOutToStop}
 	role, move := Risk{Code: RolesStop, Level: HighRisk}, Risk{Code: AddressesMove, Level: LowRisk}
 	for i := range p.Changes {
 		switch c := &p.Changes[i]; c.Category {
 		case Inactive:
-			if c.Withheld {
-				would.addWithRole(c.Address)
-				break
-			}
-			stop.Count++
-			if roles[c.Address.Local()] {
+			isRole := roles[c.Address.Local()]
+			switch {
+			case c.Withheld:
+				would.addWithRole(c.Address, isRole)
+			case isRole:
 				role.add(c.Address)
+				fallthrough
+			default:
+				stop.Count++
 			}
 		case AliasSwitch, AliasToPrimary, PrimaryToAlias, PrimarySwitch:
 			move.Count++
@@ -130,16 +185,28 @@ func (p *Plan) Risks() []Risk {
 	}
 	for i := range p.LeftOut {
 		if l := &p.LeftOut[i]; l.category() == Inactive {
-			leftOut.addWithRole(l.address())
+			x := l.address()
+			leftOut.addWithRole(x, roles[x.Local()])
 		}
 	}
-	lists, shared := Risk{Code: ListsStop, Level: LowRisk}, Risk{Code: SharedStop, Level: HighRisk}
+	lists, shared := Risk{Code: ListsStop, Level: MediumRisk}, Risk{Code: SharedStop, Level: MediumRisk}
 	hands := Risk{Code: HandsChange, Level: LowRisk}
+	by := map[string]*Risk{}
+	directory := func(c *AccountChange) *Risk {
+		name := countedFor(c)
+		if by[name] == nil {
+			by[name] = &Risk{Code: AccountsLose, Directory: name}
+		}
+		return by[name]
+	}
 	for i := range p.Accounts {
 		c := &p.Accounts[i]
+		after := c.Result()
 		switch {
-		case c.Withheld:
-		case deactivates(c):
+		case c.Before == nil || c.Gone:
+		case after == nil: // its primary is another's now
+		case c.Before.Active() && !after.Active():
+			directory(c).Accounts++
 			stop.Accounts++
 			if c.Before.Type == identity.List {
 				lists.add(c.Before.Primary)
@@ -147,23 +214,36 @@ func (p *Plan) Risks() []Risk {
 			if slices.Contains(sharedTypes, identity.Lookup(c.Before.Attributes, RecipientType)) {
 				shared.add(c.Before.Primary)
 			}
-		case c.Before != nil && c.After != nil && (c.Before.Directory != c.After.Directory || c.Before.GUID != c.After.GUID):
-			hands.Count++
+		default:
+			if c.Before.Active() && after.Active() && after.Primary != c.Before.Primary {
+				directory(c).Renamed++
+			}
+			if c.Before.Directory != after.Directory || c.Before.GUID != after.GUID {
+				hands.Count++
+			}
 		}
 	}
 	if stop.Count > 0 {
 		stop.Level = LowRisk
 	}
-	all := []Risk{stop, lists, role, shared}
+	all := []Risk{stop}
+	for _, name := range slices.Sorted(maps.Keys(by)) {
+		r := by[name]
+		r.Count = r.Accounts + r.Renamed
+		r.Active = p.activeOf(name)
+		r.Level = rules.level(r.Count, r.Active)
+		all = append(all, *r)
+	}
+	all = append(all, lists, role, shared, Risk{Code: NewcomersRejected, Level: MediumRisk, Count: p.newcomersRejected()})
 	for i := range p.Allowances {
 		a := &p.Allowances[i]
 		for b, loss := range a.Losses {
-			r := Risk{Code: NearLimit, Level: HighRisk, Brake: Brake(b), Count: loss.Count, Limit: loss.Bound, Active: a.Of(Brake(b)), Directory: a.Directory}
+			r := Risk{Code: NearLimit, Level: LowRisk, Brake: Brake(b), Count: loss.Count, Limit: loss.Bound, Active: a.Of(Brake(b)), Directory: a.Directory}
 			switch {
 			case a.Braked():
 				continue
 			case loss.Lifted:
-				r.Code = LimitLifted
+				r.Code, r.Level = LimitLifted, HighRisk
 			case r.Count*100 < nearLimit*r.Limit:
 				continue
 			}
@@ -171,7 +251,29 @@ func (p *Plan) Risks() []Risk {
 		}
 	}
 	all = append(all, move, hands, would, leftOut)
-	return slices.DeleteFunc(all, func(r Risk) bool { return r.Count == 0 && r.Code != AddressesStop })
+	p.Risks = slices.DeleteFunc(all, func(r Risk) bool { return r.Count == 0 && r.Code != AddressesStop })
+}
+
+// activeOf returns how many accounts of a directory were active before.
+func (p *Plan) activeOf(directory string) int {
+	for _, a := range p.Active {
+		if a.Directory == directory {
+			return a.Accounts
+		}
+	}
+	return 0
+}
+
+// newcomersRejected counts the objects that get no account, and have a rejection
+// that is new.
+func (p *Plan) newcomersRejected() int {
+	seen := map[string]bool{}
+	for i := range p.Rejections {
+		if r := &p.Rejections[i]; r.New && r.NoAccount {
+			seen[r.Directory+" "+r.object()] = true
+		}
+	}
+	return len(seen)
 }
 
 func (l *LeftOut) category() Category {
@@ -197,8 +299,8 @@ func (r *Risk) add(x identity.Address) {
 }
 
 // addWithRole counts an address, and names it if it is one of a role.
-func (r *Risk) addWithRole(x identity.Address) {
-	if r.Count++; roles[x.Local()] {
+func (r *Risk) addWithRole(x identity.Address, role bool) {
+	if r.Count++; role {
 		r.Roles++
 		r.name(x)
 	}
@@ -226,33 +328,61 @@ func (r *Risk) Text() string {
 	}
 	switch n := r.Count; r.Code {
 	case AddressesStop:
+		text := several(n, "address stops", "addresses stop") + " receiving mail"
 		switch {
 		case n == 0:
 			return "no address stops receiving mail"
-		case r.Accounts == 0:
-			return several(n, "address stops", "addresses stop") + " receiving mail; no account goes out of service"
+		case r.Accounts > 0:
+			text += "; " + several(r.Accounts, "account loses all mail", "accounts lose all mail")
 		}
-		return several(n, "address stops", "addresses stop") + " receiving mail; " + several(r.Accounts, "account goes", "accounts go") + " out of service"
+		return text
+	case AccountsLose:
+		return r.losing()
 	case ListsStop:
-		return several(n, "list goes", "lists go") + " out of service: " + r.names(n)
+		return several(n, "list stops", "lists stop") + " receiving mail: " + r.names(n)
 	case RolesStop:
-		return several(n, "address stops that others write to by its role", "addresses stop that others write to by their role") + ": " + r.names(n)
+		return several(n, "role address stops", "role addresses stop") + " working: " + r.names(n)
 	case SharedStop:
-		return several(n, "shared, room or equipment mailbox goes", "shared, room or equipment mailboxes go") + " out of service: " + r.names(n)
+		return several(n, "shared, room or equipment mailbox stops", "shared, room or equipment mailboxes stop") + " receiving mail: " + r.names(n)
+	case NewcomersRejected:
+		return several(n, "new entry gets no account, because its addresses are rejected", "new entries get no account, because their addresses are rejected")
 	case NearLimit:
 		return fmt.Sprintf("%s (limit %s)", r.Brake.Text(n, r.Active, r.Directory, "are"), Thousands(r.Limit))
 	case LimitLifted:
 		return fmt.Sprintf("%s (limit %s, lifted for this run)", r.Brake.Text(n, r.Active, r.Directory, "are"), Thousands(r.Limit))
 	case AddressesMove:
-		return several(n, "address goes", "addresses go") + " to another account"
+		return several(n, "address moves", "addresses move") + " to another account"
 	case HandsChange:
-		return several(n, "account changes hands: it has another owner than before", "accounts change hands: they have other owners than before")
+		return several(n, "account gets a different owner", "accounts get a different owner")
 	case WouldStop:
 		return several(n, "address would stop", "addresses would stop") + " receiving mail, but a brake withholds that" + r.withRoles()
 	case LeftOutToStop:
 		return several(n, "address would stop", "addresses would stop") + " receiving mail, but this plan leaves that out" + r.withRoles()
 	}
 	return ""
+}
+
+// losing says how many accounts of a directory lose all mail, or their primary.
+func (r *Risk) losing() string {
+	of := " of " + Thousands(r.Active) + " active accounts"
+	if r.Directory != "" {
+		of += " of " + r.Directory
+	}
+	lose, rename := oneOrMany(r.Accounts, "loses", "lose")+" all mail", oneOrMany(r.Renamed, "gets", "get")+" another primary"
+	switch {
+	case r.Renamed == 0:
+		return Thousands(r.Accounts) + of + " " + lose + " (" + Percent(r.Accounts, r.Active) + ")"
+	case r.Accounts == 0:
+		return Thousands(r.Renamed) + of + " " + rename + " (" + Percent(r.Renamed, r.Active) + ")"
+	}
+	return Thousands(r.Accounts) + of + " " + lose + ", and " + Thousands(r.Renamed) + " " + rename + " (" + Percent(r.Count, r.Active) + ")"
+}
+
+func oneOrMany(n int, one, many string) string {
+	if n == 1 {
+		return one
+	}
+	return many
 }
 
 // withRoles names the role addresses.
@@ -267,16 +397,9 @@ func (r *Risk) withRoles() string {
 func (r *Risk) names(n int) string {
 	text := strings.Join(r.Names, ", ")
 	if more := n - len(r.Names); more > 0 {
-		text += fmt.Sprintf(" and %d more", more)
+		text += " and " + Thousands(more) + " more"
 	}
 	return text
-}
-
-func several(n int, one, many string) string {
-	if n == 1 {
-		return "1 " + one
-	}
-	return fmt.Sprintf("%d %s", n, many)
 }
 
 func (r *Risk) appendJSON(b []byte) []byte {

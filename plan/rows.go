@@ -255,7 +255,7 @@ func (c *Change) Row() Row {
 	case AttributeChange:
 		r.Attribute = c.Attribute
 		if c.Attribute == AttributeDN {
-			r.Original, r.New = c.Before.DN, after.DN
+			r.Original, r.New, r.DNChange = c.Before.DN, after.DN, DNChangeText(c.Before.DN, after.DN)
 		} else {
 			r.Original, r.New = identity.Lookup(c.Before.Attributes, c.Attribute), identity.Lookup(after.Attributes, c.Attribute)
 		}

@@ -19,6 +19,7 @@ type Rules struct {
 	Protected []Guard
 	Holds     []Guard
 	Limits    Limits
+	Risk      RiskRules
 }
 
 // Domain is a mail domain, in lower case.

@@ -13,11 +13,15 @@ import (
 // has none of its own. Why it is rejected, everybody else who has a part in it,
 // and all that a rename changes may be another in the next run.
 func (r *Rejection) Key() string {
-	object := r.GUID.String()
+	return key(r.Directory, r.object(), r.Address, r.keyAttribute())
+}
+
+// object is the GUID of the object, or its DN where it has none of its own.
+func (r *Rejection) object() string {
 	if r.GUID.IsZero() || r.Reason == MissingGUID {
-		object = r.DN
+		return r.DN
 	}
-	return key(r.Directory, object, r.Address, r.keyAttribute())
+	return r.GUID.String()
 }
 
 func key(directory, object, address, attribute string) string {

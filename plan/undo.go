@@ -74,6 +74,8 @@ func Undo(done []AccountChange, in Input) (*Plan, []Kept) {
 			p.Unchanged--
 		}
 	}
+	p.Active = activeBy(in.Accounts, func(i int) string { return in.Accounts[i].Directory })
+	p.Assess(in.Rules.Risk)
 	var kept []Kept
 	for _, r := range u.list {
 		if r.why != "" {

@@ -28,7 +28,27 @@ type applyCommand struct {
 	lifting
 	AutoApprove bool `help:"Do not ask."`
 	AcceptDrift bool `help:"Go on although the console was changed otherwise and on_drift is fail."`
+	MaxRisk     risk `placeholder:"LEVEL" help:"Change nothing if the risk of the plan is higher: none, low, medium or high."`
 	Canary      int  `placeholder:"N" help:"Make N account changes first, verify them, and go on only if all are right."`
+}
+
+// risk is the flag --max-risk: the highest level if it is not given.
+type risk struct{ *plan.RiskLevel }
+
+func (r *risk) UnmarshalText(text []byte) error {
+	level, err := plan.ParseRiskLevel(string(text))
+	r.RiskLevel = &level
+	return err
+}
+
+// permits ends an apply whose plan is riskier than the flag allows.
+func (r risk) permits(s *session, p *plan.Plan) error {
+	if r.RiskLevel == nil || p.RiskLevel() <= *r.RiskLevel {
+		return nil
+	}
+	s.say(levelError, fmt.Sprintf("the risk of the plan is %s, and --max-risk is %s: nothing was changed", p.RiskLevel(), *r.RiskLevel),
+		"look at the risk above; apply without --max-risk to go on", exitRisky)
+	return silent{exitRisky}
 }
 
 // lifting are the flags that lift brakes.
@@ -58,12 +78,12 @@ What the console cannot do at once it is asked again; what it refuses fails that
 
 Examples:
   rollcall apply
-  rollcall apply --auto-approve
+  rollcall apply --auto-approve --max-risk low
   rollcall apply --except inactive
   rollcall apply plan.json
   rollcall apply --canary 20
 
-Exit codes: 0 done, or nothing to do; 1 failed, nothing was changed; 3 some changes failed or differ, each is named, or the console could not be used any more; 4 a brake withheld what a directory would lose, everything else was done; 5 the saved plan does not fit, or was rejected; 6 you said no; 7 done, and there are new rejections, with --fail-on-new-rejections; 10 a directory or the console could not be read completely, or was empty where it had accounts; 11 the state is locked; 12 a directory or the console refused the credentials; 13 the console was changed otherwise, and on_drift is "fail"; 70 internal error; 80 wrong usage; 130 interrupted.`
+Exit codes: 0 done, or nothing to do; 1 failed, nothing was changed; 3 some changes failed or differ, each is named, or the console could not be used any more; 4 a brake withheld what a directory would lose, everything else was done; 5 the saved plan does not fit, or was rejected; 6 you said no; 7 done, and there are new rejections, with --fail-on-new-rejections; 8 the risk is above --max-risk, nothing was changed; 10 a directory or the console could not be read completely, or was empty where it had accounts; 11 the state is locked; 12 a directory or the console refused the credentials; 13 the console was changed otherwise, and on_drift is "fail"; 70 internal error; 80 wrong usage; 130 interrupted.`
 }
 
 func (c *applyCommand) Validate() error {
@@ -116,9 +136,9 @@ func (c *applyCommand) applyFresh(s *session, cfg *config.Config, run *record) e
 	}
 	m.plan.Expires = m.plan.Created.Add(24 * time.Hour)
 	run.identify(m.plan)
-	next := "answer yes"
+	next := "Nothing is changed yet."
 	if c.AutoApprove {
-		next = "about to be made"
+		next = applying(m.plan)
 	}
 	advice := s.unmatched(m)
 	advice.Apply, advice.Next = s.command("apply"), next
@@ -128,21 +148,34 @@ func (c *applyCommand) applyFresh(s *session, cfg *config.Config, run *record) e
 	if err := c.drifting(s, cfg, m); err != nil {
 		return err
 	}
+	if err := c.MaxRisk.permits(s, m.plan); err != nil {
+		return err
+	}
 	if !apply.Pending(m.plan.Accounts) {
 		return s.commitNothing(cfg, m, run)
 	}
 	if !c.AutoApprove {
-		sum := m.plan.Summary()
-		if err := s.ask(fmt.Sprintf("apply these %d changes?", sum.Pending())); err != nil {
+		if err := s.ask("Change " + counted(changing(m.plan), "account") + "?"); err != nil {
 			return err
 		}
 	}
 	return s.commit(cfg, m, run, c.Canary)
 }
 
+// changing counts the accounts that a plan changes.
+func changing(p *plan.Plan) int {
+	t := p.Totals()
+	return t.Accounts()
+}
+
+// applying says that a plan is applied without a question.
+func applying(p *plan.Plan) string {
+	return "Applying changes to " + counted(changing(p), "account") + "."
+}
+
 // ask asks whether to go on. Only "yes" is yes.
 func (s *session) ask(question string) error {
-	s.prompt(question + ` only "yes" is taken:`)
+	s.prompt(question + " Type yes to apply:")
 	answer := make(chan string, 1)
 	go func() {
 		line, _ := bufio.NewReader(s.stdin).ReadString('\n')
@@ -207,11 +240,15 @@ func (c *applyCommand) applySaved(s *session, cfg *config.Config, run *record) e
 	p.Allow(c.allowed())
 	m := &made{plan: p, state: st, view: view, known: s.standing(), again: s.command("apply", c.Plan), saved: true}
 	p.Compare(m.known)
+	p.Assess(cfg.Rules.Risk)
 	run.plans(p)
-	if err := s.writePlan(p, c.showing, render.Advice{Full: s.command("show", c.Plan, "--all"), Apply: s.command("apply", c.Plan), Next: "about to be made"}); err != nil {
+	if err := s.writePlan(p, c.showing, render.Advice{Full: s.command("show", c.Plan, "--all"), Apply: s.command("apply", c.Plan), Next: applying(p)}); err != nil {
 		return err
 	}
 	if err := c.drifting(s, cfg, m); err != nil {
+		return err
+	}
+	if err := c.MaxRisk.permits(s, p); err != nil {
 		return err
 	}
 	if !apply.Pending(p.Accounts) {
@@ -319,7 +356,7 @@ func (c *showCommand) Run(s *session) error {
 	advice := render.Advice{Full: s.command("show", c.Plan, "--all"), Apply: s.command("apply", c.Plan)}
 	if err := s.stale(p, cfg); err != nil {
 		s.warn("%v, so that it can no longer be applied", err)
-		advice.Next = "make a new plan"
+		advice.Next = "It cannot be applied: make a new plan."
 	}
 	return s.writePlan(p, c.showing, advice)
 }

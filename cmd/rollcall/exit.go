@@ -23,6 +23,7 @@ const (
 	exitStale       exitCode = 5
 	exitDeclined    exitCode = 6
 	exitNew         exitCode = 7
+	exitRisky       exitCode = 8
 	exitFindings    exitCode = 9
 	exitUnreachable exitCode = 10
 	exitLocked      exitCode = 11

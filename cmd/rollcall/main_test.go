@@ -56,7 +56,7 @@ func TestAsking(t *testing.T) {
 	}
 	for _, answer := range []string{"no\n", "", "y\n", "YES\n"} {
 		out, talk, code := at(context.Background(), strings.NewReader(answer), true, "-C", dir, "apply")
-		if code != exitDeclined || !strings.Contains(talk, "apply these 26 changes?") || !strings.Contains(talk, "declined: nothing was changed") || !strings.Contains(out, "Summary") {
+		if code != exitDeclined || !strings.Contains(talk, "Change 21 accounts? Type yes to apply:") || !strings.Contains(talk, "declined: nothing was changed") || !strings.Contains(out, "Summary") {
 			t.Errorf("%q: exit %d, %s", answer, code, talk)
 		}
 	}
@@ -69,7 +69,7 @@ func TestAsking(t *testing.T) {
 	if _, talk, code := at(context.Background(), strings.NewReader("yes\n"), true, "-C", dir, "apply"); code != exitOK || !strings.Contains(talk, "applied: ") {
 		t.Errorf("yes: exit %d, %s", code, talk)
 	}
-	if out, _, code := at(context.Background(), strings.NewReader(""), true, "-C", dir, "apply"); code != exitOK || !strings.Contains(out, "nothing to do") {
+	if out, _, code := at(context.Background(), strings.NewReader(""), true, "-C", dir, "apply"); code != exitOK || !strings.Contains(out, "Nothing to do") {
 		t.Errorf("with nothing to do, it asks: exit %d", code)
 	}
 }
@@ -214,7 +214,7 @@ func TestDocs(t *testing.T) {
 		codes = append(codes, m[1])
 	}
 	var want []string
-	for _, code := range []exitCode{exitOK, exitFailed, exitPending, exitIncomplete, exitWithheld, exitStale, exitDeclined, exitNew,
+	for _, code := range []exitCode{exitOK, exitFailed, exitPending, exitIncomplete, exitWithheld, exitStale, exitDeclined, exitNew, exitRisky,
 		exitFindings, exitUnreachable, exitLocked, exitRefused, exitDrift, exitInternal, exitUsage, exitInterrupted} {
 		want = append(want, fmt.Sprint(int(code)))
 	}

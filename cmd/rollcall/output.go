@@ -160,7 +160,7 @@ func (s *session) writePlan(p *plan.Plan, show showing, advice render.Advice) er
 	p = s.redactedPlan(p)
 	toScreen := len(show.Output) == 0 || slices.Contains(show.Output, output{format: "text"})
 	if s.logJSON || !toScreen {
-		for _, warning := range p.Warnings {
+		for _, warning := range slices.Concat(p.Causes, p.Warnings) {
 			s.warn("%s", warning)
 		}
 	}
@@ -169,7 +169,7 @@ func (s *session) writePlan(p *plan.Plan, show showing, advice render.Advice) er
 			advice.Apply = s.command("apply", show.Output[i].file)
 		} else if len(p.Only)+len(p.Except) > 0 {
 			advice.Full = cmp.Or(advice.Full, "the same with --all")
-			advice.Next = cmp.Or(advice.Next, "run rollcall apply with the same --only and --except, or save the plan with -o json=FILE and apply that")
+			advice.Next = cmp.Or(advice.Next, "To apply it: rollcall apply with the same --only and --except, or save the plan with -o json=FILE and apply that")
 		}
 	}
 	all := show.Output

@@ -71,8 +71,8 @@ func (s *session) plan(cfg *config.Config, flags reading, allowed [plan.Brakes]i
 	if err != nil {
 		return nil, err
 	}
-	if departures := result.Departures(g.in.Entries, g.in.Rules.Scopes); len(departures) > 0 {
-		g.header.Warnings = slices.Concat(g.header.Warnings, departures, s.rescoped(cfg))
+	if g.header.Causes = result.Diagnose(g.in.Entries, g.in.Rules.Scopes); len(g.header.Causes) > 0 {
+		g.header.Causes = append(g.header.Causes, s.rescoped(cfg)...)
 	}
 	g.header.Warnings = append(g.header.Warnings, unknown...)
 	if text := result.Ambiguities(); text != "" {
@@ -89,6 +89,7 @@ func (s *session) plan(cfg *config.Config, flags reading, allowed [plan.Brakes]i
 	result.Header = g.header
 	known := s.standing()
 	result.Compare(known)
+	result.Assess(cfg.Rules.Risk)
 	return &made{plan: result, state: g.state, view: g.view, known: known, again: s.command(append([]string{"apply"}, flags.args()...)...)}, nil
 }
 

@@ -220,7 +220,7 @@ func TestJSONTalk(t *testing.T) {
 		code exitCode
 		want string
 	}{
-		{"apply", exitDeclined, `info: apply these 26 changes? only "yes" is taken:`},
+		{"apply", exitDeclined, `info: Change 21 accounts? Type yes to apply:`},
 		{"plan --nonsense", exitUsage, "error: unknown flag --nonsense"},
 		{"state show nobody@example.com", exitFailed, "error: no account holds nobody@example.com"},
 		{"apply --auto-approve", exitOK, "info: applied: "},

@@ -165,7 +165,7 @@ func (s *session) planOf(t *config.Test) (*plan.Plan, error) {
 	if err != nil {
 		return nil, err
 	}
-	header.Warnings = append(header.Warnings, p.Departures(in.Entries, in.Rules.Scopes)...)
+	header.Causes = p.Diagnose(in.Entries, in.Rules.Scopes)
 	p.Header = header
 	return p, nil
 }

@@ -87,7 +87,7 @@ func (c *undoCommand) Run(s *session) error {
 	again := s.command("undo", strconv.Itoa(c.Number))
 	advice := render.Advice{Full: again + " --all", Nothing: fmt.Sprintf("nothing of run %d can be taken back", c.Number)}
 	if !slices.ContainsFunc(c.Output, func(o output) bool { return o.format == "json" && o.file != "" }) {
-		advice.Apply, advice.Next = s.command("apply", "FILE"), "save the plan with "+again+" -o json=FILE, and run "+s.command("apply", "FILE")
+		advice.Apply, advice.Next = s.command("apply", "FILE"), "To apply it: save the plan with "+again+" -o json=FILE, and run "+s.command("apply", "FILE")
 	}
 	return s.writePlan(p, c.showing, advice)
 }

@@ -1,6 +1,11 @@
 package render
 
-import "github.com/rollcall-cli/rollcall/plan"
+import (
+	"cmp"
+
+	"github.com/rollcall-cli/rollcall/internal/identity"
+	"github.com/rollcall-cli/rollcall/plan"
+)
 
 // change is a row of a category's table.
 type change struct {
@@ -39,6 +44,8 @@ var (
 	toAccount = changeColumn{head: "to account", least: leastAddress + 3, address: true, cell: func(r *change, short bool) cell {
 		return arrow(shortAddress(r.NewPrimary, r.Row.Address, short))
 	}}
+	nameAfter      = changeColumn{head: "name", least: 12, helps: true, cell: func(r *change, _ bool) cell { return displayName(r.After) }}
+	nameBefore     = changeColumn{head: "name", least: 12, cell: func(r *change, _ bool) cell { return displayName(r.Before) }}
 	usernameBefore = changeColumn{head: "username", least: 12, helps: true, cell: func(r *change, _ bool) cell { return styled(dim, r.Before.Username) }}
 	usernameAfter  = changeColumn{head: "username", least: 12, helps: true, cell: func(r *change, _ bool) cell { return styled(dim, r.After.Username) }}
 	entryBefore    = changeColumn{head: "entry", least: 30, helps: true, cell: func(r *change, _ bool) cell { return styled(dim, r.Before.DN) }}
@@ -60,6 +67,14 @@ const (
 
 func subject(address string) cell { return text(address).fit(longestSubject) }
 
+// displayName is that of an account, where it has one that is kept.
+func displayName(a *identity.Account) cell {
+	if a == nil {
+		return cell{}
+	}
+	return styled(dim, identity.Lookup(a.Attributes, identity.DisplayName))
+}
+
 // arrow is the cell of a value that follows upon that of the column before.
 func arrow(value string) cell { return spans(span{"-> ", dim}, span{clean(value), plain}) }
 
@@ -67,19 +82,19 @@ var categories = [plan.Categories]category{
 	plan.Add: {comes, "address starts receiving mail", "addresses start receiving mail", []changeColumn{
 		addressColumn, marks,
 		{head: "as", least: leastAddress, address: true, cell: addedAs},
-		username, entryDN, guid,
+		nameAfter, username, entryDN, guid,
 	}},
 	plan.Inactive: {goes, "address stops receiving mail", "addresses stop receiving mail", []changeColumn{
 		addressColumn, marks,
 		{head: "was", least: leastAddress, address: true, cell: wasRole},
 		{head: "because", least: 15, cell: func(r *change, _ bool) cell { return text(r.Change.Reason.Text()) }},
-		usernameBefore, entryBefore,
+		nameBefore, usernameBefore, entryBefore,
 	}},
 	plan.PrimaryChange: {alters, "account gets another primary address", "accounts get another primary address", []changeColumn{
 		{head: "new primary", cell: func(r *change, _ bool) cell { return becomes(r.OriginalPrimary, r.NewPrimary) }},
 		marks,
 		{head: "was", least: leastAddress, address: true, cell: func(r *change, _ bool) cell { return was(r.OriginalPrimary, r.NewPrimary) }},
-		usernameAfter, entryAfter,
+		nameAfter, usernameAfter, entryAfter,
 	}},
 	plan.DirectorySwitch: {alters, "account moves to another directory", "accounts move to another directory", []changeColumn{
 		addressColumn, marks,
@@ -139,8 +154,18 @@ var categories = [plan.Categories]category{
 	plan.AttributeChange: {alters, "attribute changes", "attributes change", []changeColumn{
 		addressColumn, marks,
 		{head: "attribute", least: 12, cell: func(r *change, _ bool) cell { return text(r.Row.Attribute) }},
-		{head: "change", wraps: true, cell: func(r *change, _ bool) cell { return changed(r.Original, r.New) }},
+		{head: "change", wraps: true, cell: changeOf},
 	}},
+}
+
+// changeOf tells how a value became another, of a DN the components that are
+// others.
+func changeOf(r *change, _ bool) cell {
+	if r.Row.Attribute != plan.AttributeDN {
+		return changed(r.Original, r.New)
+	}
+	from, to := plan.DNChange(r.Original, r.New)
+	return spans(span{cmp.Or(clean(from), "(none)"), red}, span{" -> ", dim}, span{cmp.Or(clean(to), "(none)"), green})
 }
 
 // owned is the directory or the GUID of an account, which a local one has not.

@@ -15,7 +15,12 @@ import (
 var planHeader = []string{
 	"category", "address", "type", "primary", "new_primary", "original_primary", "guid", "username", "original_username", "dn",
 	"directory", "original_directory", "new_directory", "reason", "detail",
+	"attribute", "before", "after", "display_name",
 }
+
+// firstAdded is the index of the first of the columns that later versions have
+// added at the end of each line.
+const firstAdded = 15
 
 // CSV writes one row per change, left out change and rejection (RFC 4180, lines ending in \n),
 // below a line of headings. The primary of a change is that of its account
@@ -33,6 +38,10 @@ var planHeader = []string{
 //	withheld
 //	drift
 //	with="inactive bob@example.com"
+//
+// The columns attribute, before and after have what changed in an account: the
+// values of an attribute, primaries, usernames, directories, types or GUIDs.
+// display_name is that of the account, where it is kept.
 //
 // The word drift marks what takes back a change that was made in the console by
 // hand. The last names the change without which one that is left out cannot be
@@ -61,7 +70,11 @@ func CSV(w io.Writer, p *plan.Plan) error {
 
 func changeCells(cells []string, c *plan.Change) []string {
 	r := c.Row()
-	return rowCells(cells, r.Category.String(), &r, r.Reason, detail(&r, "", c.Drift))
+	account := c.After
+	if account == nil || r.Category == plan.Inactive || r.Category == plan.Removal {
+		account = c.Before
+	}
+	return append(rowCells(cells, r.Category.String(), &r, r.Reason, detail(&r, "", c.Drift)), identity.Lookup(account.Attributes, identity.DisplayName))
 }
 
 func leftOutCells(cells []string, l *plan.LeftOut) []string {
@@ -70,7 +83,7 @@ func leftOutCells(cells []string, l *plan.LeftOut) []string {
 	if !l.With.Address.IsZero() {
 		with = l.With.Category.String() + " " + l.With.Address.String()
 	}
-	return rowCells(cells, "left_out", &r, r.Category.String(), detail(&r, with, false))
+	return append(rowCells(cells, "left_out", &r, r.Category.String(), detail(&r, with, false)), "")
 }
 
 func rowCells(cells []string, category string, r *plan.Row, reason, detail string) []string {
@@ -78,8 +91,29 @@ func rowCells(cells []string, category string, r *plan.Row, reason, detail strin
 	if r.Category == plan.UsernameChange {
 		username = r.NewUsername
 	}
+	before, after := beforeAfter(r)
 	return append(cells, category, r.Address, r.Type, primaryOf(r), r.NewPrimary, r.OriginalPrimary,
-		r.GUID, username, r.OriginalUsername, r.DN, r.Directory, r.OriginalDirectory, r.NewDirectory, reason, detail)
+		r.GUID, username, r.OriginalUsername, r.DN, r.Directory, r.OriginalDirectory, r.NewDirectory, reason, detail,
+		r.Attribute, before, after)
+}
+
+// beforeAfter is what a row says that an account had before and has after.
+func beforeAfter(r *plan.Row) (before, after string) {
+	switch r.Category {
+	case plan.AttributeChange:
+		return r.Original, r.New
+	case plan.PrimaryChange:
+		return r.OriginalPrimary, r.NewPrimary
+	case plan.UsernameChange:
+		return r.OriginalUsername, r.NewUsername
+	case plan.DirectorySwitch:
+		return r.OriginalDirectory, r.NewDirectory
+	case plan.TypeChange:
+		return r.OriginalType, r.NewType
+	case plan.PrimarySwitch, plan.GUIDChange:
+		return r.OriginalGUID, r.NewGUID
+	}
+	return "", ""
 }
 
 // detail holds what has no column of its own.
@@ -133,7 +167,8 @@ func standingOf(r *plan.Rejection) string {
 
 func rejectionCells(cells []string, r *plan.Rejection) []string {
 	return append(cells, "rejection", r.Address, r.Type.String(), r.Primary, "", "",
-		r.GUID.String(), "", "", r.DN, r.Directory, "", "", r.Reason.String(), r.Message(plan.Names{})+"; "+r.Remedy(plan.Names{})+standingOf(r))
+		r.GUID.String(), "", "", r.DN, r.Directory, "", "", r.Reason.String(), r.Message(plan.Names{})+"; "+r.Remedy(plan.Names{})+standingOf(r),
+		r.Attribute, "", "", "")
 }
 
 var accountHeader = []string{"primary", "aliases", "type", "status", "directory", "guid", "username", "dn"}

@@ -196,7 +196,7 @@ func DifferenceText(w io.Writer, c *Comparison, opt TextOptions) error {
 	reasons := c.Reasons()
 	for rest := c.Rejections; len(rest) > 0; {
 		x := rest[0].Row().Reason
-		o.title(x.String(), effectsOf(reasons[x], "refusal", "refusals"))
+		o.title(x.String(), effectsOf(reasons[x], "rejection", "rejections"))
 		effectTables(o, rest[:differing(reasons[x])], opt, plan.RejectionFields, namedRejection,
 			func(sign span, rows []plan.Differing[plan.Rejection]) {
 				t := table[*plan.Rejection]{columns: rejectionColumns, sign: sign, rows: len(rows), row: func(i int) *plan.Rejection { return rows[i].Row() }}
@@ -294,7 +294,7 @@ func (p *page) risks(c *Comparison) {
 			if r := side.risk; r != nil {
 				sign := effects[side.effect].sign
 				what := clean(r.Text())
-				if r.Level == plan.HighRisk {
+				if r.Level >= plan.MediumRisk {
 					what = r.Level.String() + ": " + what
 				}
 				p.prose(0, sign.text+" ", sign.style, what)
@@ -306,7 +306,7 @@ func (p *page) risks(c *Comparison) {
 
 // riskLevels are those of both plans; "" where nothing differs.
 func (c *Comparison) riskLevels() string {
-	base, head := plan.RiskOf(c.Base.Risks()), plan.RiskOf(c.Head.Risks())
+	base, head := plan.RiskOf(c.Base.Risks), plan.RiskOf(c.Head.Risks)
 	switch {
 	case c.Empty() && len(c.Risks) == 0:
 		return ""
@@ -356,8 +356,8 @@ func (c *Comparison) lines() (all []countLine) {
 
 // verdict says in a sentence what the change of the configuration does.
 func (c *Comparison) verdict() (verdict, what string) {
-	amount := func(changes, refusals int) string {
-		return count(changes, "change", "changes") + " and " + count(refusals, "refusal", "refusals")
+	amount := func(changes, rejections int) string {
+		return count(changes, "change", "changes") + " and " + count(rejections, "rejection", "rejections")
 	}
 	if c.Empty() {
 		return "the plans do not differ: ", "both have the same " + amount(len(c.Head.Changes), len(c.Head.Rejections))

@@ -90,9 +90,9 @@ func DifferenceJSON(w io.Writer, c *Comparison) error {
 		b = append(b, ']')
 	}
 	b = append(b, ",\n  \"risk\": {"...)
-	risks("base", c.Base.Risks())
+	risks("base", c.Base.Risks)
 	b = append(b, ',')
-	risks("head", c.Head.Risks())
+	risks("head", c.Head.Risks)
 	b = append(b, "\n  },\n  \"counts\": {"...)
 	categories, reasons := c.Categories(), c.Reasons()
 	comma := ""

@@ -61,7 +61,7 @@ func DifferenceMarkdown(w io.Writer, c *Comparison) error {
 				rows = append(rows, d)
 			}
 		}
-		addEffects(&r, x.String(), "refusal", "refusals", rows, plan.RejectionFields, namedRejection,
+		addEffects(&r, x.String(), "rejection", "rejections", rows, plan.RejectionFields, namedRejection,
 			columns, func(r *plan.Rejection) *plan.Rejection { return r })
 	}
 	return r.write(w)

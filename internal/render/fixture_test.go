@@ -151,12 +151,12 @@ func everything() *plan.Plan {
 		{Directory: "corp", Accounts: 12_410, Addresses: 20_117, Losses: [plan.Brakes]plan.Loss{{Count: 3, Bound: 500}, {Count: 1, Bound: 500}, {Count: 1, Bound: 500}}},
 		{Directory: "lab", Accounts: 110, Addresses: 150, Losses: [plan.Brakes]plan.Loss{{Count: 20, Bound: 11}, {Bound: 15}, {Bound: 11}}},
 	}
-	p.Rejections = refusals()
-	return p
+	p.Rejections = rejections()
+	return assessed(p)
 }
 
-// refusals has each reason, in their order.
-func refusals() []plan.Rejection {
+// rejections has each reason, in their order.
+func rejections() []plan.Rejection {
 	dn := func(name string) string { return "CN=" + name + ",OU=Sales,DC=corp,DC=example,DC=com" }
 	entry := func(reason plan.Reason, address, name string) plan.Rejection {
 		return plan.Rejection{Reason: reason, Address: address, Primary: "pat@example.com", DN: dn(name), Directory: "corp", Scope: "staff", GUID: guidOf(99)}
@@ -264,20 +264,20 @@ func part(t testing.TB) *plan.Plan {
 	}
 	p.Header = header()
 	p.Only, p.Except = []string{"scope:" + hostile}, except
-	return p
+	return assessed(p)
 }
 
 // nothing is a plan that changes nothing.
 func nothing() *plan.Plan {
 	p := &plan.Plan{Header: header(), Unchanged: 12480}
 	p.Directories = p.Directories[:1]
-	return p
+	return assessed(p)
 }
 
-// standing is a plan of refusals alone, of which some were known before.
+// standing is a plan of rejections alone, of which some were known before.
 func standing() *plan.Plan {
 	p := nothing()
-	p.Rejections = refusals()
+	p.Rejections = rejections()
 	known := map[string]time.Time{}
 	for i := range p.Rejections {
 		if i%7 != 3 {
@@ -285,7 +285,7 @@ func standing() *plan.Plan {
 		}
 	}
 	p.Compare(known)
-	return p
+	return assessed(p)
 }
 
 // hostile is text that nobody should see as it is.
@@ -321,7 +321,7 @@ func poisoned() *plan.Plan {
 			})
 		}
 	}
-	return p
+	return assessed(p)
 }
 
 // console is the receipt of a console that is not the state file.
@@ -368,7 +368,7 @@ func drifting() *plan.Plan {
 			c.Drift = true
 		}
 	}
-	return p
+	return assessed(p)
 }
 
 // poisonedDrift has hostile text in everything that a console says.
@@ -381,5 +381,15 @@ func poisonedDrift() *plan.Plan {
 	p.Accounts = []plan.AccountChange{{Before: a, After: but(a, func(a *identity.Account) { a.Username = hostile })}}
 	p.Changes = plan.Rows(p.Accounts)
 	p.Changes[0].Drift = true
+	return assessed(p)
+}
+
+// assessed judges the risk of a plan, of which each directory had 110 active
+// accounts.
+func assessed(p *plan.Plan) *plan.Plan {
+	for _, name := range []string{"corp", "lab"} {
+		p.Active = append(p.Active, plan.ActiveAccounts{Directory: name, Accounts: 110})
+	}
+	p.Assess(plan.DefaultRisk())
 	return p
 }

@@ -215,9 +215,9 @@ func RunText(w io.Writer, r *run.Record, p *plan.Plan, opt TextOptions) error {
 	if r.Outcome.Changed() {
 		fact("state", fmt.Sprintf("version %d became %d", r.Serial, r.SerialAfter))
 	}
-	sum := p.Summary()
+	sum, groups := p.Summary(), p.Grouping()
 	for _, c := range order {
-		o.category(p, c, sum.Changes[c], opt)
+		o.category(p, c, sum.Changes[c], groups, opt)
 	}
 	if n := len(r.Failures); n > 0 {
 		failures := failuresOf(&r.Run)
@@ -261,12 +261,12 @@ func RunText(w io.Writer, r *run.Record, p *plan.Plan, opt TextOptions) error {
 // the error of each.
 func RunCSV(w io.Writer, r *run.Record, p *plan.Plan) error {
 	out := csv.NewWriter(w)
-	out.Write(append(slices.Clone(planHeader), "outcome", "error"))
+	out.Write(slices.Insert(slices.Clone(planHeader), firstAdded, "outcome", "error"))
 	cells := make([]string, 0, len(planHeader)+2)
 	became := RowOutcomes(r, p.Accounts)
 	for i := range p.Changes {
 		outcome, failure := became(&p.Changes[i])
-		writeSafe(out, append(changeCells(cells[:0], &p.Changes[i]), outcome, failure))
+		writeSafe(out, slices.Insert(changeCells(cells[:0], &p.Changes[i]), firstAdded, outcome, failure))
 	}
 	out.Flush()
 	return out.Error()

@@ -76,7 +76,7 @@ func TestRunCSV(t *testing.T) {
 		}
 		var got []string
 		for _, row := range rows[1:] {
-			got = append(got, row[0]+" "+row[1]+" "+row[len(row)-2]+" "+row[len(row)-1])
+			got = append(got, row[0]+" "+row[1]+" "+row[firstAdded]+" "+row[firstAdded+1])
 		}
 		if !slices.Equal(got, c.want) {
 			t.Errorf("%s: %q, want %q", c.outcome, got, c.want)

@@ -120,7 +120,7 @@ func newReport(p *plan.Plan) reportPage {
 	}
 	r.facts(p, &s)
 	r.notices(p, &s)
-	for _, risk := range p.Risks() {
+	for _, risk := range p.Risks {
 		r.Risks = append(r.Risks, reportRisk{riskKinds[risk.Level], risk.Level.String(), clean(risk.Text())})
 	}
 	r.counts(p, &s)

@@ -37,13 +37,13 @@ const (
 func Markdown(w io.Writer, p *plan.Plan, advice Advice) error {
 	s := p.Summary()
 	r := comment{full: advice.full()}
-	r.verdict(p, &s)
+	r.verdict(p)
 	r.counts(p, &s)
 	r.remarks(p, &s, &advice)
 	r.meaning(p)
 	r.reading(p)
-	if pending := s.Pending(); pending > 0 {
-		r.put("**%s to make**: %s\n\n", count(pending, "change", "changes"), markdown(advice.next()))
+	if s.Pending() > 0 {
+		r.put("%s\n\n", markdown(advice.next()))
 	}
 	r.drift(p)
 	r.categories(p, nil)
@@ -254,25 +254,15 @@ func (c cell) plain() string {
 }
 
 // verdict is the title.
-func (r *comment) verdict(p *plan.Plan, s *plan.Summary) {
-	parts := []string{"nothing to do"}
-	if n := s.Pending(); n > 0 {
-		parts[0] = count(n, "change", "changes") + " to make"
+func (r *comment) verdict(p *plan.Plan) {
+	title := "rollcall"
+	if p.Undoes > 0 {
+		title += ", to undo run " + number(p.Undoes)
 	}
-	if s.Withheld > 0 {
-		parts = append(parts, number(s.Withheld)+" withheld")
+	r.put("## %s: %s\n\n", title, p.Verdict())
+	for _, cause := range p.Causes {
+		r.put("**%s**\n\n", remark(cause))
 	}
-	if s.Rejections > 0 {
-		refusals := count(s.Rejections, "refusal", "refusals")
-		if n := newOnes(p.Rejections); n > 0 {
-			refusals += " (" + number(n) + " new)"
-		}
-		parts = append(parts, refusals)
-	}
-	if n := driftAccounts(p.Drift); n > 0 {
-		parts = append(parts, "drift in "+count(n, "account", "accounts"))
-	}
-	r.put("## rollcall: %s\n\n", strings.Join(parts, ", "))
 	if p.Redacted {
 		r.put("Masks stand for addresses, names, DNs and GUIDs: equal ones for equal values.\n\n")
 	}
@@ -291,16 +281,16 @@ func (r *comment) counts(p *plan.Plan, s *plan.Summary) {
 		line(k.sign.text, c.String(), s.Changes[c], k.one, k.many)
 	}
 	line("", "withheld", s.Withheld, "of these changes is withheld by a brake", "of these changes are withheld by a brake")
-	line(skipped.text, "left_out", s.LeftOut, "further change is not made: not selected", "further changes are not made: not selected")
-	line(rejected.text, "rejected", s.Rejections, "refusal, told below with what to do", "refusals, told below with what to do")
+	line(skipped.text, "left_out", s.LeftOut, "more change is left out: not selected", "more changes are left out: not selected")
+	line(rejected.text, "rejected", s.Rejections, "rejected; see below for what to do", "rejected; see below for what to do")
 	line("", "drift", len(p.Drift), driftOne, driftMany)
 	line("", "ignored", s.Ignored, ignoredOne, ignoredMany)
-	r.put("| | unchanged | %s | %s |\n\n", number(s.Unchanged), oneOf(s.Unchanged, "account stays as it is", "accounts stay as they are"))
+	r.put("| | unchanged | %s | %s |\n\n", number(s.Unchanged), oneOf(s.Unchanged, "account unchanged", "accounts unchanged"))
 }
 
 // meaning is the risk in words.
 func (r *comment) meaning(p *plan.Plan) {
-	risks := p.Risks()
+	risks := p.Risks
 	if len(risks) == 0 {
 		return
 	}
@@ -317,8 +307,8 @@ func riskRemark(r *plan.Risk) string {
 	switch {
 	case r == nil:
 		return ""
-	case r.Level == plan.HighRisk:
-		return "**high**: " + remark(r.Text())
+	case r.Level >= plan.MediumRisk:
+		return "**" + r.Level.String() + "**: " + remark(r.Text())
 	}
 	return remark(r.Text())
 }
@@ -413,8 +403,14 @@ func (r *comment) categories(p *plan.Plan, past *run.Record) {
 
 // rowsOf returns the n rows of a category.
 func rowsOf(p *plan.Plan, c plan.Category, n int) []plan.Change {
-	first, _ := slices.BinarySearchFunc(p.Changes, c, func(x plan.Change, c plan.Category) int { return cmp.Compare(x.Category, c) })
+	first := firstOf(p, c)
 	return p.Changes[first : first+n]
+}
+
+// firstOf returns the index of the first row of a category.
+func firstOf(p *plan.Plan, c plan.Category) int {
+	first, _ := slices.BinarySearchFunc(p.Changes, c, func(x plan.Change, c plan.Category) int { return cmp.Compare(x.Category, c) })
+	return first
 }
 
 func (r *comment) leftOut(all []plan.LeftOut) {

@@ -129,7 +129,7 @@ func TestMarkdownBlocks(t *testing.T) {
 		}
 	}
 	lists := regexp.MustCompile(`(?s)<ul>.*?</ul>`).FindAllString(html, -1)
-	if len(lists) != 2 || strings.Count(lists[0], "<li>") != len(p.Warnings)+1 || strings.Count(lists[1], "<li>") != len(p.Risks()) {
+	if len(lists) != 2 || strings.Count(lists[0], "<li>") != len(p.Warnings)+1 || strings.Count(lists[1], "<li>") != len(p.Risks) {
 		t.Errorf("lists %q", lists)
 	}
 }

@@ -6,6 +6,8 @@ import (
 	"io"
 	"strings"
 
+	"golang.org/x/text/unicode/bidi"
+
 	"github.com/rollcall-cli/rollcall/plan"
 )
 
@@ -22,7 +24,7 @@ const (
 	magenta
 	removed // inside a value: red and struck out
 	added   // inside a value: green
-	mark    // stands for these two; written only without colour
+	mark    // stands around these two
 )
 
 var sgr = [...]string{
@@ -75,8 +77,9 @@ func (p *page) put(s style, text string) {
 }
 
 func (p *page) puts(s style, text string, w int) {
+	text = isolated(text)
 	switch {
-	case text == "" || s == mark && p.color:
+	case text == "":
 		return
 	case s == plain || s == mark || !p.color:
 		p.out.WriteString(text)
@@ -88,6 +91,28 @@ func (p *page) puts(s style, text string, w int) {
 		p.out.WriteString("\x1b[0m")
 	}
 	p.col += w
+}
+
+// isolated keeps the order of a text that is read from right to left to itself
+// (Unicode annex 9, FSI and PDI), so that what stands before it stays there.
+func isolated(text string) string {
+	if !rightToLeft(text) {
+		return text
+	}
+	return "\u2068" + text + "\u2069"
+}
+
+// rightToLeft reports whether a text has letters that are read from right to left.
+func rightToLeft(text string) bool {
+	if ascii(text) {
+		return false
+	}
+	for _, r := range text {
+		if p, _ := bidi.LookupRune(r); p.Class() == bidi.R || p.Class() == bidi.AL {
+			return true
+		}
+	}
+	return false
 }
 
 // next writes a cell at a column, or behind what the line has where that is

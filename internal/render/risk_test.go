@@ -33,7 +33,7 @@ func risky(t testing.TB) *plan.Plan {
 	p.Changes = plan.Rows(p.Accounts)
 	p.LeftOut = part(t).LeftOut
 	p.Allowances = []plan.Allowance{{Directory: "corp", Accounts: 1204, Losses: [plan.Brakes]plan.Loss{{Count: 3, Bound: 3}}}, {Directory: "lab", Accounts: 3, Losses: [plan.Brakes]plan.Loss{{Count: 1, Lifted: true}}}}
-	return p
+	return assessed(p)
 }
 
 // TestRisk shows the end of a text.
@@ -58,7 +58,7 @@ func TestRisk(t *testing.T) {
 // TestRiskIsCalm: a plan that takes nothing from anybody says so in one line.
 func TestRiskIsCalm(t *testing.T) {
 	got := textOf(t, nothing(), TextOptions{})
-	if want := "\n\nRisk: none, no address stops receiving mail\n\nnothing to do"; strings.Count(got, "Risk") != 1 || !strings.Contains(got, want) {
+	if want := "\n\nRisk: none, no address stops receiving mail\n\nPlan: no changes · risk: none\nNothing to do"; strings.Count(got, "Risk") != 1 || !strings.Contains(got, want) {
 		t.Errorf("no %q in\n%s", want, got)
 	}
 }
@@ -69,5 +69,6 @@ func TestHostileRisk(t *testing.T) {
 	p := risky(t)
 	p.Accounts[0].Before.Directory = hostile
 	p.Allowances = []plan.Allowance{{Directory: hostile, Accounts: 1, Losses: [plan.Brakes]plan.Loss{{Count: 1, Bound: 1}}}}
+	p.Assess(plan.DefaultRisk())
 	checkText(t, textOf(t, p, TextOptions{Width: 80}), 80, false)
 }

@@ -36,8 +36,8 @@ type Advice struct {
 	// Again is the command that commits a fresh plan of the same; "rollcall apply"
 	// if empty.
 	Again string
-	// Next tells how the changes are committed, as the end of a sentence; that
-	// Apply is to be run if empty.
+	// Next is a sentence that says how the changes are committed; that Apply does it
+	// if empty.
 	Next string
 	// Nothing tells what it means that there are no changes; that the accounts
 	// agree with the directories if empty.
@@ -49,7 +49,9 @@ type Advice struct {
 }
 
 func (a *Advice) full() string { return cmp.Or(a.Full, "rollcall plan --all") }
-func (a *Advice) next() string { return cmp.Or(a.Next, "run "+cmp.Or(a.Apply, "rollcall apply")) }
+func (a *Advice) next() string {
+	return cmp.Or(a.Next, "To apply it: "+cmp.Or(a.Apply, a.Again, "rollcall apply"))
+}
 
 // lifting is the command that commits a plan past its brakes.
 func (a *Advice) lifting(p *plan.Plan) string {
@@ -66,25 +68,57 @@ func (o *TextOptions) cut(n int) int {
 	return min(n, cmp.Or(o.Rows, defaultRows))
 }
 
-// Text writes a plan for a person who decides on it: where it comes from, what
-// was changed in the console by hand, a table for each category and each reason
-// of refusal, and last, where it stands above the prompt, what it comes to and
-// what to do. Signs are * for what was changed by hand, + for what comes into
-// service, - for what goes out of it, ~ for what changes, . for what is left out
-// and ! for what is rejected.
+// Text writes a plan for a person who decides on it: its verdict and what a mass
+// change comes from, where it comes from, what was changed in the console by hand, a
+// table for each category and each reason of rejection, and last, where it stands
+// above the prompt, what it comes to and what to do. Equal changes of many accounts
+// are one line. Signs are * for what was changed by hand, + for what begins to
+// receive mail, - for what stops, ~ for what changes, . for what is left out and ! for
+// what is rejected.
 func Text(w io.Writer, p *plan.Plan, opt TextOptions) error {
 	o := newPage(w, opt.Width, opt.Color)
 	s := p.Summary()
+	o.verdict(p)
+	for _, cause := range p.Causes {
+		o.prose(0, "! ", yellow, clean(cause))
+	}
 	o.header(p)
 	o.drift(p, opt)
+	groups := p.Grouping()
 	for _, c := range order {
-		o.category(p, c, s.Changes[c], opt)
+		o.category(p, c, s.Changes[c], groups, opt)
 	}
 	o.leftOut(p.LeftOut, opt)
 	o.rejections(p.Rejections, opt)
 	o.summary(p, &s, opt)
 	return o.flush()
 }
+
+// verdict is the line that a reader sees first and last.
+func (o *page) verdict(p *plan.Plan) {
+	label := "Plan: "
+	if p.Undoes > 0 {
+		label = "Plan to undo run " + number(p.Undoes) + ": "
+	}
+	o.put(bold, label)
+	for i, part := range strings.Split(p.Verdict(), plan.VerdictSeparator) {
+		if i > 0 {
+			if part = plan.VerdictSeparator + part; o.col+cells(part) > o.width {
+				o.end()
+				o.at(cells(label) - 2)
+			}
+		}
+		if level, is := strings.CutPrefix(part, plan.VerdictSeparator+riskLabel); is {
+			o.put(plain, plan.VerdictSeparator+riskLabel)
+			o.put(riskStyles[p.RiskLevel()], level)
+			continue
+		}
+		o.put(plain, part)
+	}
+	o.end()
+}
+
+const riskLabel = "risk: "
 
 // severalDirectories reports whether a reader must be told of which directory
 // an account is.
@@ -101,15 +135,14 @@ func severalDirectories(p *plan.Plan) bool {
 	})
 }
 
-// header tells what was read, and what the reader should know before all else.
+// header tells what was read, and what the reader should know before the rows.
 func (o *page) header(p *plan.Plan) {
+	o.end()
 	if !p.Created.IsZero() {
-		o.put(bold, "Plan of "+moment(p.Created))
-		if p.Undoes > 0 {
-			o.put(bold, ", to undo run "+number(p.Undoes))
-		}
+		o.at(margin)
+		o.put(dim, "made "+moment(p.Created))
 		if !p.Expires.IsZero() {
-			o.next(0, margin, styled(dim, "good until "+moment(p.Expires)))
+			o.next(0, margin, styled(dim, "expires "+moment(p.Expires)))
 		}
 		o.end()
 	}
@@ -160,7 +193,7 @@ func (o *page) header(p *plan.Plan) {
 		for i, name := range p.Unread {
 			names[i] = clean(name)
 		}
-		o.prose(margin, "not read: ", yellow, strings.Join(names, ", ")+"; accounts of "+oneOf(len(names), "this directory", "these directories")+" stay as they are")
+		o.prose(margin, "not read: ", yellow, strings.Join(names, ", ")+"; accounts of "+oneOf(len(names), "this directory", "these directories")+" stay unchanged")
 	}
 	o.selection(&p.Header)
 	for _, warning := range p.Warnings {
@@ -253,24 +286,84 @@ func meaningOf(c plan.Category, rows []plan.Change) string {
 	return meaning
 }
 
-func (o *page) category(p *plan.Plan, c plan.Category, n int, opt TextOptions) {
+func (o *page) category(p *plan.Plan, c plan.Category, n int, groups *plan.Grouping, opt TextOptions) {
 	if n == 0 {
 		return
 	}
-	rows := rowsOf(p, c, n)
+	first, rows := firstOf(p, c), rowsOf(p, c, n)
 	o.title(c.String(), meaningOf(c, rows))
+	single := make([]int, 0, opt.cut(n)) // indexes of rows that no group stands for
+	left := 0
+	for i := range rows {
+		switch _, grouped := groups.In(first + i); {
+		case grouped && !opt.All:
+		case len(single) < cap(single):
+			single = append(single, i)
+		default:
+			left++
+		}
+	}
+	if !opt.All {
+		o.groups(groups.Groups, c, opt)
+	}
 	var row change
 	t := table[*change]{
 		columns: columnsOf(c, severalDirectories(p)),
 		sign:    categories[c].sign,
-		rows:    opt.cut(n),
+		rows:    len(single),
 		row: func(i int) *change {
-			row = change{&rows[i], rows[i].Row()}
+			r := &rows[single[i]]
+			row = change{r, r.Row()}
 			return &row
 		},
 	}
 	t.all(o)
-	o.cut(n-t.rows, opt)
+	o.cut(left, opt)
+}
+
+// mostGroups is how many groups of a category are shown, unless all are.
+const mostGroups = 8
+
+// groups writes a line for each group of equal changes of a category.
+func (o *page) groups(all []plan.Group, c plan.Category, opt TextOptions) {
+	all = groupsOf(all, c)
+	shown := all[:min(len(all), mostGroups)]
+	most, rows := 0, 0
+	for i := range shown {
+		most = max(most, cells(shown[i].Counted()))
+	}
+	for i := range all {
+		rows += all[i].Rows
+	}
+	for i := range shown {
+		g := &shown[i]
+		o.put(categories[c].sign.style, categories[c].sign.text)
+		o.at(margin)
+		o.put(bold, g.Counted())
+		o.at(margin + most + gap)
+		text := clean(g.Text())
+		if g.Withheld {
+			text += ", withheld"
+		}
+		o.cell(styled(plain, text).fit(max(o.width-o.col, 8)))
+		o.end()
+	}
+	if len(all) > len(shown) {
+		o.prose(margin, ellipsis+" ", dim, number(len(all)-len(shown))+" more groups of equal changes")
+	}
+	if rows > 0 {
+		o.prose(margin, ellipsis+" ", dim, count(rows, "row", "rows")+" in "+oneOf(len(all), "this group", "these groups")+": "+opt.full())
+	}
+}
+
+// groupsOf returns the groups of a category.
+func groupsOf(all []plan.Group, c plan.Category) []plan.Group {
+	first, _ := slices.BinarySearchFunc(all, c, func(g plan.Group, c plan.Category) int { return cmp.Compare(g.Category, c) })
+	end := first
+	for end < len(all) && all[end].Category == c {
+		end++
+	}
+	return all[first:end]
 }
 
 // cut tells how many rows are not shown, and how to see them.
@@ -301,14 +394,14 @@ func (o *page) summary(p *plan.Plan, s *plan.Summary, opt TextOptions) {
 		lines = append(lines, line{span{}, "withheld", s.Withheld, oneOf(s.Withheld, "of these changes is withheld by a brake", "of these changes are withheld by a brake")})
 	}
 	if s.LeftOut > 0 {
-		lines = append(lines, line{skipped, "left_out", s.LeftOut, oneOf(s.LeftOut, "further change is not made: not selected", "further changes are not made: not selected")})
+		lines = append(lines, line{skipped, "left_out", s.LeftOut, oneOf(s.LeftOut, "more change is left out: not selected", "more changes are left out: not selected")})
 	}
 	if s.Rejections > 0 {
-		refusals := oneOf(s.Rejections, "refusal", "refusals")
+		meaning := "rejected; see above for what to do"
 		if n := newOnes(p.Rejections); n > 0 {
-			refusals += oneOf(s.Rejections, ", new", ", "+number(n)+" of them new")
+			meaning = number(n) + " of them new; see above for what to do"
 		}
-		lines = append(lines, line{rejected, "rejected", s.Rejections, refusals + ", told above with what to do"})
+		lines = append(lines, line{rejected, "rejected", s.Rejections, meaning})
 	}
 	if n := len(p.Drift); n > 0 {
 		lines = append(lines, line{drifted, "drift", n, oneOf(n, driftOne, driftMany)})
@@ -316,7 +409,7 @@ func (o *page) summary(p *plan.Plan, s *plan.Summary, opt TextOptions) {
 	if s.Ignored > 0 {
 		lines = append(lines, line{span{}, "ignored", s.Ignored, oneOf(s.Ignored, ignoredOne, ignoredMany)})
 	}
-	lines = append(lines, line{span{}, "unchanged", s.Unchanged, oneOf(s.Unchanged, "account stays as it is", "accounts stay as they are")})
+	lines = append(lines, line{span{}, "unchanged", s.Unchanged, oneOf(s.Unchanged, "account unchanged", "accounts unchanged")})
 	names, digits := 0, 0
 	for _, l := range lines {
 		names, digits = max(names, len(l.name)), max(digits, len(number(l.n)))
@@ -371,21 +464,21 @@ func Withholding(p *plan.Plan) string {
 	return strings.Join(over, "; ") + ": nothing that accounts of " + strings.Join(kept, " and ") + " would lose is taken away"
 }
 
-// closing is the one line that says what to do.
+// closing is the verdict once more, and what to do.
 func (o *page) closing(p *plan.Plan, s *plan.Summary, opt TextOptions) {
-	what, next := "nothing to do: ", cmp.Or(opt.Nothing, "the accounts agree with the directories")
-	records := len(p.Accounts) - s.WithheldAccounts
-	switch pending := s.Pending(); {
-	case pending == 0 && records > 0: // inactive ones make no row
-		what, next = count(records, "inactive record", "inactive records")+" to change: ", opt.next()
-	case pending > 0:
-		what, next = count(pending, "change", "changes")+" to make: ", opt.next()
+	o.verdict(p)
+	switch {
+	case s.Pending() > 0 || len(p.Accounts) > s.WithheldAccounts: // inactive records make no row
+		o.prose(0, "", plain, opt.next())
 	case s.Withheld > 0:
-		next = "all changes are withheld"
+		o.line(plain, "Nothing to apply: all changes are withheld.")
 	case s.LeftOut > 0:
-		next = "all changes are left out"
+		o.line(plain, "Nothing to apply: all changes are left out.")
+	case opt.Nothing != "":
+		o.prose(0, "Nothing to do: ", plain, opt.Nothing)
 	case s.Rejections > 0:
-		next = "all that is not rejected agrees with the directories"
+		o.line(plain, "Nothing to do. %s.", count(s.Rejections, "rejection remains", "rejections remain"))
+	default:
+		o.line(plain, "Nothing to do: the accounts agree with the directories.")
 	}
-	o.prose(0, what, bold, next)
 }

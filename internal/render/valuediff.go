@@ -88,6 +88,9 @@ func changed(before, after string) cell {
 	case after == "":
 		return spans(span{before, red}, span{" -> ", dim}, span{"(none)", dim})
 	}
+	if rightToLeft(before) || rightToLeft(after) { // their letters are not in the order of their cells
+		return spans(span{before, red}, span{" -> ", dim}, span{after, green})
+	}
 	diffs := diffValues(before, after)
 	same := 0
 	for _, d := range diffs {

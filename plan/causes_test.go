@@ -11,7 +11,7 @@ import (
 	"github.com/rollcall-cli/rollcall/plan"
 )
 
-func TestDepartures(t *testing.T) {
+func TestCausesOfLeaving(t *testing.T) {
 	const staff = "OU=Staff,DC=x"
 	unit := func(n int) string { return fmt.Sprintf("OU=Unit%02d,%s", n, staff) }
 	scopes := []plan.Scope{{Directory: "corp"}, {Directory: "lab"}}
@@ -29,33 +29,33 @@ func TestDepartures(t *testing.T) {
 		want        string
 	}{
 		{"few", people{unit(1): 9}, nil, ""},
-		{"one unit", people{unit(1): 10}, people{unit(2): 5}, "10 accounts go out of service at once: all of them were below OU=Unit01,OU=Staff,DC=x, where no entry is left"},
-		{"thousands", people{unit(1): 5996}, people{unit(2): 5}, "5,996 accounts go out of service at once: all of them were below OU=Unit01,OU=Staff,DC=x, where no entry is left"},
-		{"nearly all of one unit", people{unit(1): 10, unit(2): 2}, people{unit(2): 5}, "12 accounts go out of service at once: 10 of them were below OU=Unit01,OU=Staff,DC=x, where no entry is left"},
+		{"one unit", people{unit(1): 10}, people{unit(2): 5}, "10 people lose all mail (directory corp). It is unknown why. All of them were below OU=Unit01,OU=Staff,DC=x, where no entry is left."},
+		{"thousands", people{unit(1): 5996}, people{unit(2): 5}, "5,996 people lose all mail (directory corp). It is unknown why. All of them were below OU=Unit01,OU=Staff,DC=x, where no entry is left."},
+		{"nearly all of one unit", people{unit(1): 10, unit(2): 2}, people{unit(2): 5}, "12 people lose all mail (directory corp). It is unknown why. 10 of them were below OU=Unit01,OU=Staff,DC=x, where no entry is left."},
 		{"half of one unit", people{unit(1): 10, unit(2): 1, unit(3): 1}, people{unit(1): 10, unit(2): 2345, unit(3): 5},
-			"12 accounts go out of service at once: 10 of them were below OU=Unit01,OU=Staff,DC=x, where 10 entries are left"},
+			"12 people lose all mail (directory corp). It is unknown why. 10 of them were below OU=Unit01,OU=Staff,DC=x, where 10 entries are left."},
 		{"most of one unit", people{unit(2): 1, unit(5): 1234}, people{unit(2): 5, unit(5): 1},
-			"1,235 accounts go out of service at once: 1,234 of them were below OU=Unit05,OU=Staff,DC=x, where 1 entry is left"},
+			"1,235 people lose all mail (directory corp). It is unknown why. 1,234 of them were below OU=Unit05,OU=Staff,DC=x, where 1 entry is left."},
 		{"two units", people{unit(5): 100, unit(6): 100}, spread(5, 359),
-			"200 accounts go out of service at once: 100 were below OU=Unit05,OU=Staff,DC=x, 100 below OU=Unit06,OU=Staff,DC=x, where no entry is left"},
+			"200 people lose all mail (directory corp). It is unknown why. 100 were below OU=Unit05,OU=Staff,DC=x, 100 below OU=Unit06,OU=Staff,DC=x, where no entry is left."},
 		{"two units, and others", people{unit(0): 70, unit(5): 30, unit(6): 1000}, spread(5, 359),
-			"1,100 accounts go out of service at once: 1,000 were below OU=Unit06,OU=Staff,DC=x, 30 below OU=Unit05,OU=Staff,DC=x, where no entry is left"},
+			"1,100 people lose all mail (directory corp). It is unknown why. 1,000 were below OU=Unit06,OU=Staff,DC=x, 30 below OU=Unit05,OU=Staff,DC=x, where no entry is left."},
 		{"five units", people{unit(5): 3, unit(6): 4, unit(7): 5, unit(8): 6, unit(9): 7}, spread(5, 359),
-			"25 accounts go out of service at once: 7 were below OU=Unit09,OU=Staff,DC=x, 6 below OU=Unit08,OU=Staff,DC=x, 5 below OU=Unit07,OU=Staff,DC=x, and 2 more, where no entry is left"},
+			"25 people lose all mail (directory corp). It is unknown why. 7 were below OU=Unit09,OU=Staff,DC=x, 6 below OU=Unit08,OU=Staff,DC=x, 5 below OU=Unit07,OU=Staff,DC=x, and 2 more, where no entry is left."},
 		{"a unit with units", people{"OU=A," + unit(5): 5, "OU=B," + unit(5): 5}, spread(5, 359),
-			"10 accounts go out of service at once: all of them were below OU=Unit05,OU=Staff,DC=x, where no entry is left"},
+			"10 people lose all mail (directory corp). It is unknown why. All of them were below OU=Unit05,OU=Staff,DC=x, where no entry is left."},
 		{"a unit in a unit", people{"OU=A," + unit(5): 10}, spread(5, 359),
-			"10 accounts go out of service at once: all of them were below OU=A,OU=Unit05,OU=Staff,DC=x, where no entry is left"},
-		{"a directory", spread(5, 10), nil, "50 accounts go out of service at once: all of them were below OU=Staff,DC=x, where no entry is left"},
-		{"scattered", spread(5, 40), spread(5, 359), "200 accounts go out of service at once"},
-		{"scattered, each alone in a unit", spread(50, 1), people{staff: 1796}, "50 accounts go out of service at once"},
-		{"scattered, and a small unit", people{unit(0): 50, unit(1): 50, unit(5): 3}, spread(5, 359), "103 accounts go out of service at once"},
-		{"of the largest unit", people{unit(1): 10}, people{unit(1): 90, unit(2): 9}, "10 accounts go out of service at once"},
+			"10 people lose all mail (directory corp). It is unknown why. All of them were below OU=A,OU=Unit05,OU=Staff,DC=x, where no entry is left."},
+		{"a directory", spread(5, 10), nil, "50 people lose all mail (directory corp). It is unknown why. All of them were below OU=Staff,DC=x, where no entry is left."},
+		{"scattered", spread(5, 40), spread(5, 359), "200 people lose all mail (directory corp). It is unknown why."},
+		{"scattered, each alone in a unit", spread(50, 1), people{staff: 1796}, "50 people lose all mail (directory corp). It is unknown why."},
+		{"scattered, and a small unit", people{unit(0): 50, unit(1): 50, unit(5): 3}, spread(5, 359), "103 people lose all mail (directory corp). It is unknown why."},
+		{"of the largest unit", people{unit(1): 10}, people{unit(1): 90, unit(2): 9}, "10 people lose all mail (directory corp). It is unknown why."},
 		{"spelled otherwise", people{"ou=unit01,  OU=Staff,DC=x": 5, unit(1): 5}, people{"OU=Unit01, ou=staff,dc=X": 1, unit(2): 5},
-			"10 accounts go out of service at once: all of them were below OU=Unit01,OU=Staff,DC=x, where 1 entry is left"},
+			"10 people lose all mail (directory corp). It is unknown why. All of them were below OU=Unit01,OU=Staff,DC=x, where 1 entry is left."},
 		{"another name with the same end", people{"OU=Sales,DC=x": 10}, people{`CN=b\,OU=Sales,DC=x`: 1},
-			"10 accounts go out of service at once: all of them were below OU=Sales,DC=x, where no entry is left"},
-		{"no names", people{"": 5, "nowhere": 6}, people{unit(1): 5}, "11 accounts go out of service at once"},
+			"10 people lose all mail (directory corp). It is unknown why. All of them were below OU=Sales,DC=x, where no entry is left."},
+		{"no names", people{"": 5, "nowhere": 6}, people{unit(1): 5}, "11 people lose all mail (directory corp). It is unknown why."},
 	} {
 		p := &plan.Plan{}
 		for ou, n := range c.gone {
@@ -73,19 +73,15 @@ func TestDepartures(t *testing.T) {
 				entries = append(entries, identity.Entry{DN: fmt.Sprintf("CN=e%d,%s", len(entries), ou)})
 			}
 		}
-		want := c.want
-		if want != "" {
-			want = `directory "corp": ` + want
-		}
-		if got := strings.Join(p.Departures(entries, scopes), "; "); got != want {
+		if got := strings.Join(p.Diagnose(entries, scopes), "; "); got != c.want {
 			t.Errorf("%s: got %s", c.story, got)
 		}
 	}
 }
 
-// TestDeepDepartures: containers of many parts are told in a time that grows with
+// TestDeepContainers: containers of many parts are told in a time that grows with
 // the length of their names.
-func TestDeepDepartures(t *testing.T) {
+func TestDeepContainers(t *testing.T) {
 	took := func(parts int) (least time.Duration) {
 		p := &plan.Plan{}
 		for n := range 10 {
@@ -96,8 +92,8 @@ func TestDeepDepartures(t *testing.T) {
 		}
 		for i := range 5 {
 			start := time.Now()
-			if got := p.Departures(nil, []plan.Scope{{Directory: "corp"}}); len(got) != 1 {
-				t.Fatalf("got %d departures", len(got))
+			if got := p.Diagnose(nil, []plan.Scope{{Directory: "corp"}}); len(got) != 1 {
+				t.Fatalf("got %d causes", len(got))
 			}
 			if d := time.Since(start); i == 0 || d < least {
 				least = d
@@ -134,13 +130,13 @@ func TestManyGUIDs(t *testing.T) {
 		want    string
 	}{
 		{"four accounts with three addresses each", refused(4, 3), nil, ""},
-		{"a thousand", refused(1000, 3), nil, `directory "corp": 1,000 accounts have entries with other GUIDs, ` + asAfter + `: ` +
-			`state import repairs them from an export, or on_guid_change = "rebind" does`},
+		{"a thousand", refused(1000, 3), nil, `1,000 accounts of corp have entries with different GUIDs, ` + asAfter + `. ` +
+			`rollcall state import repairs them from an export, or on_guid_change = "rebind" does.`},
 		{"few that are bound anew", nil, slices.Concat(bound("corp", 9), bound("lab", 9)), ""},
-		{"many that are bound anew", nil, bound("corp", 10), `directory "corp": 10 accounts are bound anew, to entries with other GUIDs, ` + asAfter},
+		{"many that are bound anew", nil, bound("corp", 10), `10 accounts of corp are bound to entries with different GUIDs, ` + asAfter + `.`},
 	} {
 		p := &plan.Plan{Rejections: c.refused, Changes: c.bound}
-		if got := strings.Join(p.Departures(nil, nil), "; "); got != c.want {
+		if got := strings.Join(p.Diagnose(nil, nil), "; "); got != c.want {
 			t.Errorf("%s: got %s", c.story, got)
 		}
 	}

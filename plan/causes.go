@@ -1,0 +1,280 @@
+package plan
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/rollcall-cli/rollcall/internal/identity"
+)
+
+// many is how many accounts of a directory must change alike for it to be worth
+// saying what they have in common.
+const many = 10
+
+// Diagnose says of each directory what a mass change comes from, as far as that
+// is known: accounts that lose all mail, or addresses, get another primary or
+// another GUID, and newcomers who get no account. Each is a text of a sentence or
+// more. entries and scopes are those that the plan was made of.
+func (p *Plan) Diagnose(entries []identity.Entry, scopes []Scope) []string {
+	d := diagnosis{plan: p, entries: entries, scopes: scopes, by: map[string]*directoryLosses{}}
+	d.collect()
+	var all []string
+	for _, name := range slices.Sorted(maps.Keys(d.by)) {
+		l := d.by[name]
+		for _, text := range []string{d.leaving(l), d.shrinking(l), d.renaming(l), d.rebinding(l), d.newcomers(l)} {
+			if text != "" {
+				all = append(all, text)
+			}
+		}
+	}
+	return all
+}
+
+type diagnosis struct {
+	plan    *Plan
+	entries []identity.Entry
+	scopes  []Scope
+	groups  []Group // nil until somebody asks
+	by      map[string]*directoryLosses
+}
+
+// directoryLosses are the mass changes of one directory.
+type directoryLosses struct {
+	name            string
+	active          int
+	braked          bool
+	leavers         []*identity.Account
+	reasons         map[LossReason]int         // of leavers, in accounts
+	shrunk, renamed map[*identity.Account]bool // accounts that stay
+	lost            int                        // addresses of those shrunk
+	rebound         int
+	changedGUID     map[string]bool // primaries of accounts
+	newcomers       map[string]map[Reason]bool
+}
+
+func (d *diagnosis) of(name string) *directoryLosses {
+	l := d.by[name]
+	if l == nil {
+		l = &directoryLosses{
+			name: name, active: d.plan.activeOf(name), reasons: map[LossReason]int{}, shrunk: map[*identity.Account]bool{},
+			renamed: map[*identity.Account]bool{}, changedGUID: map[string]bool{}, newcomers: map[string]map[Reason]bool{},
+		}
+		for i := range d.plan.Allowances {
+			if a := &d.plan.Allowances[i]; a.Directory == name {
+				l.braked = a.Braked()
+			}
+		}
+		d.by[name] = l
+	}
+	return l
+}
+
+// collect counts the changes as the directories want them, those that a brake
+// withholds among them.
+func (d *diagnosis) collect() {
+	leaving := map[*identity.Account]*directoryLosses{}
+	for i := range d.plan.Accounts {
+		c := &d.plan.Accounts[i]
+		if deactivates(c) {
+			l := d.of(c.Before.Directory)
+			l.leavers = append(l.leavers, c.Before)
+			leaving[c.Before] = l
+		}
+	}
+	for i := range d.plan.Changes {
+		switch c := &d.plan.Changes[i]; c.Category {
+		case Inactive:
+			if l := leaving[c.Before]; l != nil {
+				l.reasons[c.Reason]++
+				delete(leaving, c.Before)
+				continue
+			}
+			if c.After != nil && c.After.Active() {
+				l := d.of(c.After.Directory)
+				l.shrunk[c.Before] = true
+				l.lost++
+			}
+		case PrimaryChange:
+			d.of(c.After.Directory).renamed[c.Before] = true
+		case GUIDChange:
+			d.of(c.After.Directory).rebound++
+		}
+	}
+	for i := range d.plan.Rejections {
+		r := &d.plan.Rejections[i]
+		l := d.of(r.Directory)
+		if r.Reason == GUIDChanged {
+			l.changedGUID[r.Other.Name] = true
+		} else if r.NoAccount {
+			if l.newcomers[r.object()] == nil {
+				l.newcomers[r.object()] = map[Reason]bool{}
+			}
+			l.newcomers[r.object()][r.Reason] = true
+		}
+	}
+}
+
+// leaving says how many lose all mail, what became of their objects, and in which
+// containers they were.
+func (d *diagnosis) leaving(l *directoryLosses) string {
+	n := len(l.leavers)
+	if n < many {
+		return ""
+	}
+	verb := "lose"
+	if l.braked {
+		verb = "would lose"
+	}
+	text := fmt.Sprintf("%s %s all mail (%s).", who(l.leavers), verb, l.part(n))
+	if l.braked {
+		text += " A brake withholds that."
+	}
+	text += " " + l.whereabouts()
+	here := func(e *identity.Entry) bool { return d.scopes[e.Scope].Directory == l.name }
+	if where := common(l.leavers, d.entries, here); where != "" {
+		text += " " + where + "."
+	}
+	return text
+}
+
+// whereabouts says what became of the objects of the leavers.
+func (l *directoryLosses) whereabouts() string {
+	known := slices.SortedFunc(maps.Keys(l.reasons), func(x, y LossReason) int {
+		return cmp.Or(cmp.Compare(l.reasons[y], l.reasons[x]), strings.Compare(string(x), string(y)))
+	})
+	if len(known) == 0 {
+		return "It is unknown why."
+	}
+	if first := known[0]; l.reasons[first]*5 >= len(l.leavers)*4 {
+		all := "Their objects"
+		if l.reasons[first] < len(l.leavers) {
+			all = Thousands(l.reasons[first]) + " of their objects"
+		}
+		switch first {
+		case EntryGone:
+			return all + " are gone from the directory."
+		case EntryDeleted:
+			return all + " were deleted."
+		case EntryMoved:
+			return all + " are outside every scope."
+		case EntryDisabled:
+			return all + " are disabled."
+		case EntryWithoutAddress:
+			return all + " are still in the directory and no longer list an address: was there an import?"
+		case NotGranted:
+			return "All that " + strings.ToLower(all[:1]) + all[1:] + " list is rejected."
+		case DirectoryUndeclared:
+			return "The configuration no longer declares directory " + l.name + "."
+		}
+	}
+	var parts []string
+	for _, reason := range known {
+		parts = append(parts, Thousands(l.reasons[reason])+" "+reason.Text())
+	}
+	return "Why: " + strings.Join(parts, ", ") + "."
+}
+
+// shrinking says how many lose addresses and keep others.
+func (d *diagnosis) shrinking(l *directoryLosses) string {
+	n := len(l.shrunk)
+	if n < many {
+		return ""
+	}
+	verb, brake := "lose", ""
+	if l.braked {
+		verb, brake = "would lose", " A brake withholds that."
+	}
+	return fmt.Sprintf("%s that stay %s %s (%s).%s Their entries no longer list them, or a rejection says why not.",
+		several(n, "account", "accounts"), verb, several(l.lost, "address", "addresses"), l.part(n), brake)
+}
+
+// renaming says how many get another primary, and in which domain.
+func (d *diagnosis) renaming(l *directoryLosses) string {
+	n := len(l.renamed)
+	if n < many {
+		return ""
+	}
+	verb, brake := "get", ""
+	if l.braked {
+		verb, brake = "would get", " A brake withholds that."
+	}
+	accounts := slices.Collect(maps.Keys(l.renamed))
+	text := fmt.Sprintf("%s %s another primary (%s).%s", who(accounts), verb, l.part(n), brake)
+	if d.groups == nil {
+		d.groups = d.plan.Grouping().Groups
+	}
+	best := Group{}
+	for _, g := range d.groups {
+		if g.Category == PrimaryChange && g.Accounts > best.Accounts {
+			best = g
+		}
+	}
+	if best.Accounts*5 >= n*4 {
+		text += fmt.Sprintf(" %s becomes %s", best.From, best.To)
+		if best.KeepsOld {
+			text += ", and the old address stays as an alias"
+		}
+		text += "."
+	}
+	return text
+}
+
+// rebinding says how many accounts have entries with other GUIDs.
+func (d *diagnosis) rebinding(l *directoryLosses) string {
+	const asAfter = "as after a restore or a migration of the directory"
+	switch n := len(l.changedGUID); {
+	case n >= many:
+		return fmt.Sprintf("%s accounts of %s have entries with different GUIDs, %s. rollcall state import repairs them from an export, or on_guid_change = \"rebind\" does.",
+			Thousands(n), l.name, asAfter)
+	case l.rebound >= many:
+		return fmt.Sprintf("%s accounts of %s are bound to entries with different GUIDs, %s.", Thousands(l.rebound), l.name, asAfter)
+	}
+	return ""
+}
+
+// newcomers says how many new entries get no account, and why most do not.
+func (d *diagnosis) newcomers(l *directoryLosses) string {
+	n := len(l.newcomers)
+	if n < many {
+		return ""
+	}
+	var counts [Reasons]int
+	most := noReason
+	for _, reasons := range l.newcomers {
+		for r := range reasons {
+			counts[r]++
+		}
+	}
+	for r := range counts {
+		if counts[r] > counts[most] {
+			most = Reason(r)
+		}
+	}
+	return fmt.Sprintf("%s new entries of %s get no account, %s of them with rejection %s (%s).", Thousands(n), l.name, Thousands(counts[most]), most, most.Meaning())
+}
+
+// part is n as a part of the accounts that were active.
+func (l *directoryLosses) part(n int) string {
+	if l.active == 0 {
+		return "directory " + l.name
+	}
+	return Percent(n, l.active) + " of " + l.name
+}
+
+// who counts accounts as people or lists, where they are of one type.
+func who(accounts []*identity.Account) string {
+	n, lists := len(accounts), 0
+	for _, a := range accounts {
+		lists += boolInt(a.Type == identity.List)
+	}
+	switch lists {
+	case 0:
+		return several(n, "person", "people")
+	case n:
+		return several(n, "list", "lists")
+	}
+	return several(n, "account", "accounts")
+}

@@ -1,0 +1,303 @@
+package plan
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/rollcall-cli/rollcall/internal/identity"
+)
+
+// GroupKind says in what the changes of a group are equal. Its text is a stable
+// code.
+type GroupKind string
+
+const (
+	// DNComponents: the same components of the DN became the same others.
+	DNComponents GroupKind = "dn_component"
+	// DomainReplaced: the part before the @ stays, the domain is another.
+	DomainReplaced GroupKind = "domain"
+	// DomainAdded: accounts get addresses in a domain in which they had none.
+	DomainAdded GroupKind = "domain_added"
+	// DomainDropped: accounts that stay lose addresses in one domain.
+	DomainDropped GroupKind = "domain_dropped"
+	// SameValue: what had the same value gets the same other one.
+	SameValue GroupKind = "value"
+	// ValueAdded and ValueRemoved: an attribute that was empty gets a value, and
+	// the reverse.
+	ValueAdded   GroupKind = "value_added"
+	ValueRemoved GroupKind = "value_removed"
+	// SameReason: accounts lose all mail for the same reason.
+	SameReason GroupKind = "reason"
+	// SameCategory: nothing tells such changes apart but the account.
+	SameCategory GroupKind = "category"
+)
+
+// GroupKey is what the changes of a group have in common.
+type GroupKey struct {
+	Category Category
+	Kind     GroupKind
+	// Attribute is that of an attribute_change.
+	Attribute string
+	// From and To are components of a DN, domains with their @, labels, values, or,
+	// in From, a [LossReason]; "" is none.
+	From, To string
+	// KeepsOld says that the old primary of a primary_change stays an alias.
+	KeepsOld bool
+	Withheld bool
+}
+
+// Group is a set of equal changes of ten accounts or more.
+type Group struct {
+	GroupKey
+	// Accounts and Rows count what is in it.
+	Accounts, Rows int
+}
+
+// leastGroup is how many accounts make a group.
+const leastGroup = 10
+
+// Grouping is the change set by groups.
+type Grouping struct {
+	// Groups are ordered by category, the largest first.
+	Groups []Group
+	// of has for each row the index of its group, or none.
+	of []int32
+}
+
+// In returns the index of the group that row i of the change set is in, and false
+// for a row that stands for itself.
+func (g *Grouping) In(i int) (int, bool) { return int(g.of[i]), g.of[i] != none }
+
+// Grouping puts equal changes together.
+func (p *Plan) Grouping() *Grouping {
+	g := &Grouping{of: make([]int32, len(p.Changes))}
+	keys := map[GroupKey]int32{}
+	for i := range p.Changes {
+		g.of[i] = none
+		key, grouped := p.Changes[i].groupKey()
+		if !grouped {
+			continue
+		}
+		n, known := keys[key]
+		if !known {
+			n = int32(len(g.Groups))
+			keys[key] = n
+			g.Groups = append(g.Groups, Group{GroupKey: key})
+		}
+		g.of[i] = n
+		g.Groups[n].Rows++
+	}
+	g.count(p.Changes)
+	g.order()
+	return g
+}
+
+// count counts the accounts of groups. Of most kinds an account has one row.
+func (g *Grouping) count(rows []Change) {
+	seen := make([]map[*identity.Account]struct{}, len(g.Groups))
+	for n := range g.Groups {
+		switch group := &g.Groups[n]; {
+		case group.Rows < leastGroup:
+		case group.Category == Add || group.Category == Inactive:
+			seen[n] = make(map[*identity.Account]struct{}, group.Rows)
+		default:
+			group.Accounts = group.Rows
+		}
+	}
+	for i := range rows {
+		if n := g.of[i]; n != none && seen[n] != nil {
+			account := rows[i].Before
+			if account == nil {
+				account = rows[i].After
+			}
+			seen[n][account] = struct{}{}
+		}
+	}
+	for n := range seen {
+		if seen[n] != nil {
+			g.Groups[n].Accounts = len(seen[n])
+		}
+	}
+}
+
+// order drops what is too small, and sorts the rest.
+func (g *Grouping) order() {
+	sorted := make([]int32, 0, len(g.Groups))
+	for n := range g.Groups {
+		if g.Groups[n].Accounts >= leastGroup {
+			sorted = append(sorted, int32(n))
+		}
+	}
+	slices.SortFunc(sorted, func(i, j int32) int { return compareGroups(&g.Groups[i], &g.Groups[j]) })
+	place := make([]int32, len(g.Groups))
+	for n := range place {
+		place[n] = none
+	}
+	groups := make([]Group, len(sorted))
+	for n, old := range sorted {
+		place[old], groups[n] = int32(n), g.Groups[old]
+	}
+	for i, n := range g.of {
+		if n != none {
+			g.of[i] = place[n]
+		}
+	}
+	g.Groups = groups
+}
+
+func compareGroups(x, y *Group) int {
+	return cmp.Or(cmp.Compare(x.Category, y.Category), cmp.Compare(y.Accounts, x.Accounts), strings.Compare(string(x.Kind), string(y.Kind)),
+		strings.Compare(x.Attribute, y.Attribute), strings.Compare(x.From, y.From), strings.Compare(x.To, y.To),
+		cmp.Compare(boolInt(x.KeepsOld), boolInt(y.KeepsOld)), cmp.Compare(boolInt(x.Withheld), boolInt(y.Withheld)))
+}
+
+// groupKey returns what the change has in common with others that are equal, and
+// false for one that stands for itself.
+func (c *Change) groupKey() (GroupKey, bool) {
+	key := GroupKey{Category: c.Category, Withheld: c.Withheld}
+	if c.Drift {
+		return key, false
+	}
+	switch c.Category {
+	case Add:
+		switch {
+		case c.Before == nil:
+			return key, false
+		case !c.Before.Active():
+			key.Kind = SameCategory
+		default:
+			key.Kind, key.To = DomainAdded, at(c.Address)
+			if hasDomain(c.Before, c.Address.Domain()) {
+				return key, false
+			}
+		}
+	case Inactive:
+		if c.After != nil && c.After.Active() {
+			key.Kind, key.From = DomainDropped, at(c.Address)
+		} else {
+			key.Kind, key.From = SameReason, string(c.Reason)
+		}
+	case PrimaryChange:
+		old, new := c.Before.Primary, c.After.Primary
+		if old.Local() != new.Local() {
+			return key, false
+		}
+		key.Kind, key.From, key.To, key.KeepsOld = DomainReplaced, at(old), at(new), c.After.Holds(old)
+	case UsernameChange:
+		return key, key.replaced(c.Before.Username, c.After.Username)
+	case DirectorySwitch:
+		key.Kind, key.From, key.To = SameValue, c.Before.Directory, c.After.Directory
+	case TypeChange:
+		key.Kind, key.From, key.To = SameValue, c.Before.Type.String(), c.After.Type.String()
+	case Adoption:
+		key.Kind, key.To = SameCategory, c.After.Directory
+	case GUIDChange, Reactivation:
+		key.Kind = SameCategory
+	case AttributeChange:
+		key.Attribute = c.Attribute
+		if c.Attribute == AttributeDN {
+			key.Kind = DNComponents
+			key.From, key.To = DNChange(c.Before.DN, c.After.DN)
+			return key, true
+		}
+		old, new := identity.Lookup(c.Before.Attributes, c.Attribute), identity.Lookup(c.After.Attributes, c.Attribute)
+		switch {
+		case old == "":
+			key.Kind = ValueAdded
+		case new == "":
+			key.Kind = ValueRemoved
+		case key.replaced(old, new): // an attribute that holds an address
+		default:
+			key.Kind, key.From, key.To = SameValue, old, new
+		}
+	default: // what moves to another account is a decision of its own
+		return key, false
+	}
+	return key, true
+}
+
+// replaced makes the key that of a text user@domain in which the domain alone
+// became another, and reports whether it is.
+func (k *GroupKey) replaced(old, new string) bool {
+	user, from, ok := strings.Cut(old, "@")
+	again, to, also := strings.Cut(new, "@")
+	if !ok || !also || user != again {
+		return false
+	}
+	k.Kind, k.From, k.To = DomainReplaced, "@"+from, "@"+to
+	return true
+}
+
+func at(x identity.Address) string { return "@" + x.Domain() }
+
+func hasDomain(a *identity.Account, domain string) bool {
+	found := false
+	a.EachAddress(func(x identity.Address) { found = found || x.Domain() == domain })
+	return found
+}
+
+// Counted is how many accounts are in the group, and addresses where these are
+// not the same.
+func (g *Group) Counted() string {
+	text := several(g.Accounts, "account", "accounts")
+	if g.Rows != g.Accounts {
+		text += " (" + several(g.Rows, "address", "addresses") + ")"
+	}
+	return text
+}
+
+// Text says what the changes of the group have in common.
+func (g *Group) Text() string {
+	text := ""
+	switch g.Kind {
+	case DNComponents:
+		text = "dn: " + orNone(g.From) + " -> " + orNone(g.To)
+	case DomainReplaced:
+		if text = g.From + " -> " + g.To; g.Category == PrimaryChange {
+			text += oneOf(g.KeepsOld, ", the old address stays as an alias", ", the old address is lost")
+		}
+	case DomainAdded:
+		text = "addresses in " + g.To
+	case DomainDropped:
+		text = "lose their addresses in " + g.From
+	case SameValue:
+		text = g.From + " -> " + g.To
+	case ValueAdded:
+		text = "(none) -> a value"
+	case ValueRemoved:
+		text = "a value -> (none)"
+	case SameReason:
+		text = "lose all mail: " + LossReason(g.From).Text()
+	case SameCategory:
+		switch g.Category {
+		case Add, Reactivation:
+			text = "come back"
+		case GUIDChange:
+			text = "another GUID"
+		case Adoption:
+			text = "get an owner in " + g.To
+		}
+	}
+	if g.Attribute != "" && g.Kind != DNComponents {
+		text = g.Attribute + ": " + text
+	}
+	return text
+}
+
+func oneOf(first bool, one, other string) string {
+	if first {
+		return one
+	}
+	return other
+}
+
+func (g *Group) appendJSON(b []byte) []byte {
+	b = appendMember(b, "{", "category", g.Category.String())
+	b = appendMember(b, ", ", "kind", string(g.Kind))
+	b = appendMember(b, ", ", "attribute", g.Attribute)
+	b = appendMember(b, ", ", "from", g.From)
+	b = appendMember(b, ", ", "to", g.To)
+	return fmt.Appendf(b, `, "count": %d, "rows": %d, "keeps_old": %t, "withheld": %t}`, g.Accounts, g.Rows, g.KeepsOld, g.Withheld)
+}

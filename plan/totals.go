@@ -1,0 +1,103 @@
+package plan
+
+import (
+	"fmt"
+	"strings"
+)
+
+// Totals count what would really happen, with nothing of what a brake withholds.
+// Each account counts once, for the first that it fits.
+type Totals struct {
+	// Removed are records that go, Leaving accounts that lose all mail, Returning
+	// those that were inactive, Added new ones, Renamed those that get another
+	// primary, Changed those that change otherwise.
+	Removed, Leaving, Returning, Added, Renamed, Changed, Unchanged int
+	// AddressesAdded start receiving mail, AddressesLost stop.
+	AddressesAdded, AddressesLost int
+	// WithoutAccount counts the entries that list an address and get no account.
+	WithoutAccount int
+}
+
+// Totals counts the accounts and addresses of the plan.
+func (p *Plan) Totals() Totals {
+	t := Totals{Unchanged: p.Unchanged, WithoutAccount: p.WithoutAccount}
+	for i := range p.Accounts {
+		c := &p.Accounts[i]
+		switch after := c.Result(); {
+		case c.Before == nil:
+			t.Added++
+		case after == nil:
+			t.Removed++
+		case c.Before.Active() && !after.Active():
+			t.Leaving++
+		case !c.Before.Active() && after.Active():
+			t.Returning++
+		case c.Before.Primary != after.Primary:
+			t.Renamed++
+		case c.Withheld && c.Before.Equal(after):
+			t.Unchanged++
+		default:
+			t.Changed++
+		}
+	}
+	for i := range p.Changes {
+		switch c := &p.Changes[i]; {
+		case c.Withheld:
+		case c.Category == Add:
+			t.AddressesAdded++
+		case c.Category == Inactive:
+			t.AddressesLost++
+		}
+	}
+	return t
+}
+
+// Accounts is how many accounts change.
+func (t *Totals) Accounts() int {
+	return t.Removed + t.Leaving + t.Returning + t.Added + t.Renamed + t.Changed
+}
+
+// VerdictSeparator stands between the parts of a verdict.
+const VerdictSeparator = " · "
+
+// Verdict is the plan in one line: what becomes of accounts, how much is kept
+// back or rejected, and the risk.
+func (p *Plan) Verdict() string {
+	t, s := p.Totals(), p.Summary()
+	var accounts []string
+	count := func(n int, one, many string) {
+		if n > 0 {
+			accounts = append(accounts, several(n, one, many))
+		}
+	}
+	count(t.Added, "added", "added")
+	count(t.Returning, "returns", "return")
+	count(t.Renamed, "renamed", "renamed")
+	count(t.Leaving, "leaves", "leave")
+	count(t.Removed, "removed", "removed")
+	if others := "other change"; len(accounts) == 0 {
+		count(t.Changed, "account changes", "accounts change")
+	} else {
+		count(t.Changed, others, others+"s")
+	}
+	if len(accounts) == 0 {
+		accounts = []string{"no changes"}
+	}
+	parts := []string{strings.Join(accounts, ", ")}
+	aside := func(n int, what string) {
+		if n > 0 {
+			parts = append(parts, fmt.Sprintf("%s %s", Thousands(n), what))
+		}
+	}
+	aside(s.WithheldAccounts, "withheld")
+	aside(s.LeftOutAccounts, "left out")
+	aside(s.Rejections, "rejected")
+	aside(len(p.Drift), "drift")
+	return strings.Join(append(parts, "risk: "+p.RiskLevel().String()), VerdictSeparator)
+}
+
+func (t *Totals) appendJSON(b []byte) []byte {
+	return fmt.Appendf(b, `{"accounts_removed": %d, "accounts_leaving": %d, "accounts_returning": %d, "accounts_added": %d, "accounts_renamed": %d, `+
+		`"accounts_changed": %d, "accounts_unchanged": %d, "addresses_added": %d, "addresses_lost": %d, "entries_without_account": %d}`,
+		t.Removed, t.Leaving, t.Returning, t.Added, t.Renamed, t.Changed, t.Unchanged, t.AddressesAdded, t.AddressesLost, t.WithoutAccount)
+}
