@@ -180,7 +180,7 @@ func TestDifferenceOfRisk(t *testing.T) {
 	}
 	want := []string{
 		"low 1 address stops receiving mail; 1 account loses all mail => low 2 addresses stop receiving mail; 2 accounts lose all mail",
-		"low 1 of 100 active accounts of corp loses all mail (1%) => medium 2 of 100 active accounts of corp lose all mail (2 %)",
+		"low 1 of 100 active accounts of corp loses all mail (1%) => medium 2 of 100 active accounts of corp lose all mail (2%)",
 		"- => high 1 role address stops working: abuse@example.com",
 		`- => low 2 of 100 accounts of corp are deactivated (limit 2)`,
 	}

@@ -346,8 +346,8 @@ type document struct {
 	Warnings    []string
 	Summary     map[string]int
 	Totals      map[string]int // all but one follow from the accounts
-	RiskLevel string `json:"risk_level"` // follows from the risks
-	Risk      []struct {
+	RiskLevel   string         `json:"risk_level"` // follows from the risks
+	Risk        []struct {
 		Code  RiskCode
 		Level string
 		Count int

@@ -23,11 +23,11 @@ type category struct {
 }
 
 var (
-	comes   = span{"+", green}
-	goes    = span{"-", red}
-	alters  = span{"~", yellow}
+	comes    = span{"+", green}
+	goes     = span{"-", red}
+	alters   = span{"~", yellow}
 	rejected = span{"!", magenta}
-	skipped = span{".", dim}
+	skipped  = span{".", dim}
 )
 
 // Columns that several categories have.
