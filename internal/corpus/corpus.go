@@ -40,6 +40,7 @@ type person struct {
 	aliases                           []string
 	guid                              identity.GUID
 	list                              bool
+	recipient                         int // msExchRecipientTypeDetails, 0 without
 }
 
 // differs is how many members there are for each one whose entry and account
@@ -101,29 +102,46 @@ func WriteLDIF(w io.Writer, n int) error {
 		if !there {
 			continue
 		}
-		attr(out, "dn", p.dn)
-		if p.list {
-			fmt.Fprintf(out, "objectClass: top\nobjectClass: group\ngroupType: -2147483640\n")
-		} else {
-			fmt.Fprintf(out, "objectClass: top\nobjectClass: person\nobjectClass: organizationalPerson\nobjectClass: user\nuserAccountControl: 512\n")
-			attr(out, "userPrincipalName", p.username+"@"+Domain)
+		p.write(out, i, Domain)
+	}
+	return out.Flush()
+}
+
+// write writes a person as object number i of an export, whose principal names
+// end in domain.
+func (p *person) write(out *bufio.Writer, i int, domain string) {
+	attr(out, "dn", p.dn)
+	if p.list {
+		fmt.Fprintf(out, "objectClass: top\nobjectClass: group\ngroupType: -2147483640\n")
+	} else {
+		control := 512
+		if p.recipient != 0 {
+			control |= 2 // nobody signs in with it
+		}
+		fmt.Fprintf(out, "objectClass: top\nobjectClass: person\nobjectClass: organizationalPerson\nobjectClass: user\nuserAccountControl: %d\n", control)
+		attr(out, "userPrincipalName", p.username+"@"+domain)
+		if p.department != "" {
 			attr(out, "department", p.department)
 		}
-		attr(out, "cn", strings.TrimPrefix(strings.SplitN(p.dn, ",", 2)[0], "CN="))
-		attr(out, "sAMAccountName", p.username)
-		attr(out, "displayName", p.display)
+	}
+	if p.recipient != 0 {
+		fmt.Fprintf(out, "msExchRecipientTypeDetails: %d\n", p.recipient)
+	}
+	attr(out, "cn", strings.TrimPrefix(strings.SplitN(p.dn, ",", 2)[0], "CN="))
+	attr(out, "sAMAccountName", p.username)
+	attr(out, "displayName", p.display)
+	if p.primary != "" {
 		attr(out, "mail", p.primary)
 		attr(out, "proxyAddresses", "SMTP:"+p.primary)
 		for _, alias := range p.aliases {
 			attr(out, "proxyAddresses", "smtp:"+alias)
 		}
-		attr(out, "proxyAddresses", "X500:/o=Example/ou=First Administrative Group/cn=Recipients/cn="+p.username)
-		g := p.guid
-		wire := []byte{g[3], g[2], g[1], g[0], g[5], g[4], g[7], g[6]}
-		fmt.Fprintf(out, "objectGUID:: %s\n", base64.StdEncoding.EncodeToString(append(wire, g[8:]...)))
-		fmt.Fprintf(out, "uSNChanged: %d\nwhenChanged: 20260101%02d%02d%02d.0Z\n\n", 10000+i, i%24, i%60, i%60)
 	}
-	return out.Flush()
+	attr(out, "proxyAddresses", "X500:/o=Example/ou=First Administrative Group/cn=Recipients/cn="+p.username)
+	g := p.guid
+	wire := []byte{g[3], g[2], g[1], g[0], g[5], g[4], g[7], g[6]}
+	fmt.Fprintf(out, "objectGUID:: %s\n", base64.StdEncoding.EncodeToString(append(wire, g[8:]...)))
+	fmt.Fprintf(out, "uSNChanged: %d\nwhenChanged: 20260101%02d%02d%02d.0Z\n\n", 10000+i, i%24, i%60, i%60)
 }
 
 func attr(w *bufio.Writer, name, value string) {
