@@ -1,4 +1,4 @@
-# make test    everything that must hold: format, vet, staticcheck, import
+# make test    everything that must hold: format, vet, staticcheck, the site, import
 #              table, tests, under the race detector where goroutines meet,
 #              120,000 random inputs, a hundred disturbed runs over a console,
 #              builds for other platforms
@@ -8,8 +8,9 @@
 #              looks for known vulnerabilities in what the program calls, with
 #              a database of the day that is pinned below
 # make bench   measures speed and memory, with a slapd of its own; see
-#              docs/performance.md
+#              docs/develop/performance.md
 # make fuzz    runs every fuzz target for FUZZTIME (default 1m)
+# make site    the documentation as a site, in the folder site
 # make build   the program, as ./rollcall
 
 GO         ?= go
@@ -21,7 +22,7 @@ VULNDB      = v0.0.0-20261105234957-e22db6528018
 TOOLCHAIN   = $(shell sed -n 's/^toolchain //p' go.mod)
 PACKAGES    = gcc libc6-dev slapd ldap-utils samba samba-ad-provision samba-dsdb-modules samba-vfs-modules \
               python3-samba python3-markdown ldb-tools krb5-user 389-ds-base chromium chromium-driver fonts-dejavu-core \
-              cmark-gfm curl git jq nodejs patch python3-yaml shellcheck systemd \
+              cmark-gfm curl git hugo jq nodejs patch python3-yaml shellcheck systemd \
               postfix postfix-lmdb postfix-cdb postfix-pgsql postfix-mysql postfix-ldap libidn12 dovecot-core dovecot-lmtpd dovecot-imapd \
               dovecot-pgsql dovecot-mysql \
               postgresql mariadb-server-core mariadb-client-core php-cli php-pgsql php-mysql php-mbstring
@@ -39,12 +40,12 @@ RACED_TESTS = Sort|Progress
 PROCESSES   = ^Test(KilledAt|EditKilled|ConsoleK|Scripts|Cases|Scenario|HostileValues|Live|ExplainLive)
 PLATFORMS   = linux/arm64 darwin/arm64 windows/amd64
 
-.PHONY: build test prepare format vet staticcheck unit platforms attack vulnerabilities bench fuzz
+.PHONY: build test prepare format vet staticcheck site unit platforms attack vulnerabilities bench fuzz
 
 build:
 	CGO_ENABLED=0 $(GO) build -trimpath -o rollcall ./cmd/rollcall
 
-test: prepare format vet staticcheck unit platforms
+test: prepare format vet staticcheck site unit platforms
 	@echo "all checks passed; nothing was left out"
 
 # Live tests mostly wait for their servers: more of them run beside each other
@@ -91,6 +92,9 @@ staticcheck:
 	GOBIN=$(CURDIR)/.tools $(GO) install $(STATICCHECK)
 	.tools/staticcheck ./...
 	GOOS=windows .tools/staticcheck ./...
+
+site:
+	hugo --source internal/site --destination "$(CURDIR)/site" --cleanDestinationDir --noBuildLock --quiet
 
 unit:
 	ROLLCALL_SERVERS=required CGO_ENABLED=1 $(GO) test -count=1 -race -timeout 30m -p 4 -parallel 8 -skip '$(PROCESSES)' $(RACED)

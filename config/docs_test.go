@@ -14,7 +14,7 @@ import (
 // TestPage loads the examples of the page as one configuration, and looks there
 // for everything that the language has.
 func TestPage(t *testing.T) {
-	raw, err := os.ReadFile("../docs/configuration.md")
+	raw, err := os.ReadFile("../docs/reference/configuration.md")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -39,7 +39,7 @@ func TestPage(t *testing.T) {
 	text := example.ReplaceAllString(page, "")
 	kinds := Kinds{Directories: all.Settings(), Consoles: consoles.Settings()}
 	for _, k := range kinds.Consoles {
-		if own, err := os.ReadFile("../docs/" + k.Name + ".md"); err == nil {
+		if own, err := os.ReadFile("../docs/reference/" + k.Name + ".md"); err == nil {
 			text += string(own)
 		}
 	}

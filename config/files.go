@@ -274,7 +274,7 @@ func (r *reporter) hcl(d *hcl.Diagnostic, sealed bool) {
 		hint = `in quotes a backslash is written twice, and a path may use slashes, as in "C:/data/corp.ldif"`
 	}
 	if hint == "" {
-		hint = "correct the underlined part; docs/configuration.md has examples"
+		hint = "correct the underlined part; docs/reference/configuration.md has examples"
 	}
 	r.errorf(rng, hint, "%s", summary)
 }

@@ -115,7 +115,7 @@ func didYouMean(given string, candidates []string, format string) string {
 	case len(candidates) == 0:
 		return "there is none yet; declare it"
 	case len(candidates) > most:
-		return "check its spelling; docs/configuration.md lists what there is"
+		return "check its spelling; docs/reference/configuration.md lists what there is"
 	}
 	return "expected " + alternatives(candidates, format)
 }

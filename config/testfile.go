@@ -104,7 +104,7 @@ func LoadTests(dir string) ([]Test, Diagnostics) {
 	}
 	files = slices.DeleteFunc(files, func(file string) bool { return !strings.HasSuffix(file, testSuffix) })
 	if len(files) == 0 {
-		r.errorf(whole(""), "docs/testing.md has an example", "the directory %q has no test file, whose name ends in %s", dir, testSuffix)
+		r.errorf(whole(""), "docs/reference/testing.md has an example", "the directory %q has no test file, whose name ends in %s", dir, testSuffix)
 		return nil, r.finish()
 	}
 	var sources []*source
@@ -239,7 +239,7 @@ func (d *testDecoder) facts(b *block) *plan.Facts {
 	} else if of, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
 		summary = fmt.Sprintf("the fact %q is of the wrong type", of.Field)
 	}
-	d.errorf(at, "docs/console-protocol.md says what each fact is", "%s", summary)
+	d.errorf(at, "docs/reference/console-protocol.md says what each fact is", "%s", summary)
 	return nil
 }
 

@@ -211,14 +211,14 @@ func TestCronService(t *testing.T) {
 	}
 }
 
-// TestCronCodes: the README has a row for each exit code of docs/exit-codes.md
+// TestCronCodes: the README has a row for each exit code of docs/reference/exit-codes.md
 // that a scheduled apply can end with.
 func TestCronCodes(t *testing.T) {
 	readme := read(t, "cron/README.md")
 	never := map[string]bool{"2": true, "5": true, "6": true, "7": true, "9": true}
-	rows := regexp.MustCompile(`(?m)^\| (\d+) \|`).FindAllStringSubmatch(read(t, "../docs/exit-codes.md"), -1)
+	rows := regexp.MustCompile(`(?m)^\| (\d+) \|`).FindAllStringSubmatch(read(t, "../docs/reference/exit-codes.md"), -1)
 	if len(rows) == 0 {
-		t.Fatal("docs/exit-codes.md has no codes")
+		t.Fatal("docs/reference/exit-codes.md has no codes")
 	}
 	for _, m := range rows {
 		if strings.Contains(readme, "\n| "+m[1]+" |") == never[m[1]] {

@@ -175,35 +175,3 @@ func TestQuickstart(t *testing.T) {
 		t.Errorf("%d reasons: %v", len(reasons), reasons)
 	}
 }
-
-// TestReadme: what the README shows of commands is what they print, with parts
-// left out.
-func TestReadme(t *testing.T) {
-	t.Setenv("COLUMNS", "88")
-	readme, err := os.ReadFile("../README.md")
-	if err != nil {
-		t.Fatal(err)
-	}
-	shown := 0
-	const prompt = "```\n$ rollcall -C examples/quickstart "
-	for _, block := range strings.Split(string(readme), prompt)[1:] {
-		block, _, _ = strings.Cut(block, "```")
-		command, block, _ := strings.Cut(block, "\n")
-		out, code := program(t)(copied(t, "quickstart"), strings.Fields(command)...)
-		if code != 0 {
-			t.Fatalf("%s: exit code %d", command, code)
-		}
-		rest := out
-		for part := range strings.SplitSeq(strings.Trim(block, "\n"), "\n\n") {
-			_, after, found := strings.Cut(rest, part)
-			if !found {
-				t.Fatalf("%s does not print, at this place:\n%s\n\nbut\n%s", command, part, out)
-			}
-			rest = after
-		}
-		shown++
-	}
-	if shown < 2 {
-		t.Errorf("the README shows %d commands", shown)
-	}
-}

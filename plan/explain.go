@@ -11,7 +11,7 @@ import (
 // Rule is a rule of reconciliation. Rules speak in their order.
 type Rule uint8
 
-// The rules, each with the section of docs/explain.md that bears its name.
+// The rules, each with the section of docs/reference/explain.md that bears its name.
 const (
 	RuleObject    Rule = iota // which results are one object, and whose GUID is its own
 	RuleGUID                  // entries and accounts find each other by GUID

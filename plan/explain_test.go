@@ -546,9 +546,9 @@ func TestParseSubject(t *testing.T) {
 	}
 }
 
-// TestExplainDocs finds every rule in docs/explain.md, in its order.
+// TestExplainDocs finds every rule in docs/reference/explain.md, in its order.
 func TestExplainDocs(t *testing.T) {
-	b, err := os.ReadFile("../docs/explain.md")
+	b, err := os.ReadFile("../docs/reference/explain.md")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -8,10 +8,10 @@ import (
 	"testing"
 )
 
-// TestRiskDocs: docs/risk.md lists every code in order, every role and every
+// TestRiskDocs: docs/reference/risk.md lists every code in order, every role and every
 // type of shared mailbox.
 func TestRiskDocs(t *testing.T) {
-	raw, err := os.ReadFile("../docs/risk.md")
+	raw, err := os.ReadFile("../docs/reference/risk.md")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -94,7 +94,7 @@ func TestRescoped(t *testing.T) {
 
 // TestHistoryPage: the page explains every key and every outcome.
 func TestHistoryPage(t *testing.T) {
-	page, err := os.ReadFile("../../docs/history.md")
+	page, err := os.ReadFile("../../docs/reference/history.md")
 	if err != nil {
 		t.Fatal(err)
 	}

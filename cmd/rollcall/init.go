@@ -37,7 +37,7 @@ type initCommand struct {
 }
 
 func (initCommand) Help() string {
-	return `Writes a commented starter configuration, rollcall.hcl, into the configuration directory, which has none yet. With --url it is made for what the server holds: its naming context, and the mail domains of its entries, counted by reading all that list an address. Nothing is changed on the server. With --console it has a console block of that kind, to be filled in. Settings that --console-set gives stand in it, and by them the console is asked for what it can say of the others; docs/consoles.md has what each kind is asked.
+	return `Writes a commented starter configuration, rollcall.hcl, into the configuration directory, which has none yet. With --url it is made for what the server holds: its naming context, and the mail domains of its entries, counted by reading all that list an address. Nothing is changed on the server. With --console it has a console block of that kind, to be filled in. Settings that --console-set gives stand in it, and by them the console is asked for what it can say of the others; docs/reference/consoles.md has what each kind is asked.
 
 Examples:
   rollcall init

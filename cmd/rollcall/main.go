@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"os/user"
 	"runtime/debug"
 	"strings"
 	"syscall"
@@ -48,6 +49,8 @@ type session struct {
 	out    render.Terminal
 	err    render.Terminal
 	now    func() time.Time
+	user   string // who runs it, and where; "" where that is unknown
+	host   string
 
 	logJSON     bool // standard error is JSON lines
 	quiet       bool // a plan with nothing to tell is not shown
@@ -65,11 +68,16 @@ type session struct {
 }
 
 func system() *session {
-	return &session{
+	s := &session{
 		stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr,
 		in: render.TerminalOf(os.Stdin), out: render.TerminalOf(os.Stdout), err: render.TerminalOf(os.Stderr),
 		now: time.Now,
 	}
+	if u, err := user.Current(); err == nil {
+		s.user = u.Username
+	}
+	s.host, _ = os.Hostname()
+	return s
 }
 
 // exited is the panic by which kong's help ends the parsing.

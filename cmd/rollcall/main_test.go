@@ -203,7 +203,7 @@ func TestHelp(t *testing.T) {
 // TestDocs: the pages under docs say what the code does.
 func TestDocs(t *testing.T) {
 	page := func(name string) string {
-		text, err := os.ReadFile(filepath.Join("../../docs", name))
+		text, err := os.ReadFile(filepath.Join("../../docs/reference", name))
 		if err != nil {
 			t.Fatal(err)
 		}

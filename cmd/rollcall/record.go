@@ -1,12 +1,11 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"maps"
-	"os"
-	"os/user"
 	"slices"
 	"strconv"
 	"strings"
@@ -37,18 +36,12 @@ type record struct {
 // record begins a run that holds the lock.
 func (s *session) record(cfg *config.Config) *record {
 	r := &record{s: s, cfg: cfg, head: run.Head{
-		Started: s.now(), User: "unknown user", Host: "unknown host", Automatic: !s.in.Interactive, Command: commandOf(s.args),
+		Started: s.now(), User: cmp.Or(s.user, "unknown user"), Host: cmp.Or(s.host, "unknown host"), Automatic: !s.in.Interactive, Command: commandOf(s.args),
 		Tool: release, ConfigDigest: cfg.Digest(), Summary: counts(&plan.Summary{}),
 		Scopes: scopesOf(cfg), Domains: domainsOf(cfg),
 	}}
 	if !consoles.Kind(cfg.Console.Kind).Embedded {
 		r.head.Console = cfg.Console.Name
-	}
-	if u, err := user.Current(); err == nil {
-		r.head.User = u.Username
-	}
-	if host, err := os.Hostname(); err == nil {
-		r.head.Host = host
 	}
 	return r
 }

@@ -15,7 +15,7 @@ scope "staff" {
   base_dn   = "OU=Staff,DC=corp,DC=example,DC=com"
   adopt     = true # accounts of the service that nobody owns yet
 
-  # By these names the service stores them, see docs/scim.md.
+  # By these names the service stores them, see docs/reference/scim.md.
   attributes = {
     given_name  = "givenName"
     family_name = "sn"

@@ -2,7 +2,7 @@
 // members whose console differs from the directory in one percent: wall time,
 // processor time and peak memory of the commands that users wait for. It
 // builds the program, writes its data to a temporary directory and prints a
-// table for docs/performance.md. It then does so with a live directory, beside
+// table for docs/develop/performance.md. It then does so with a live directory, beside
 // the server's own client, and with a console behind a connector, beside accounts
 // that are in the state.
 package main

@@ -11,7 +11,7 @@ import (
 )
 
 // What an object is, beside its addresses, is told by the tables of this file,
-// and by nothing else. The page docs/entries.md has the same tables.
+// and by nothing else. The page docs/reference/entries.md has the same tables.
 //
 //	Deleted    isDeleted, nsTombstone, ds-soft-delete-entry, a relative name with DEL:
 //	Conflict   nsds5ReplConflict, ds-sync-conflict, a relative name with CNF: ...

@@ -13,10 +13,10 @@ import (
 )
 
 // table returns the rows of the first table below a heading of the page
-// docs/entries.md, without its head.
+// docs/reference/entries.md, without its head.
 func table(t *testing.T, heading string) (rows [][]string) {
 	t.Helper()
-	page, err := os.ReadFile("../../docs/entries.md")
+	page, err := os.ReadFile("../../docs/reference/entries.md")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -8,9 +8,9 @@ import (
 	"testing"
 )
 
-// TestDocs: docs/doctor.md lists every status and every check, in order.
+// TestDocs: docs/reference/doctor.md lists every status and every check, in order.
 func TestDocs(t *testing.T) {
-	text, err := os.ReadFile("../../docs/doctor.md")
+	text, err := os.ReadFile("../../docs/reference/doctor.md")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -3,7 +3,7 @@
 // as commands that an admin runs.
 //
 // The document is text throughout, so that renderers only lay it out; its JSON
-// form is described in docs/explain.md.
+// form is described in docs/reference/explain.md.
 package explain
 
 import "time"

@@ -643,9 +643,9 @@ func TestRedacted(t *testing.T) {
 	}
 }
 
-// TestDocs: docs/lint.md has every code with its severity, in order.
+// TestDocs: docs/reference/lint.md has every code with its severity, in order.
 func TestDocs(t *testing.T) {
-	text, err := os.ReadFile("../../docs/lint.md")
+	text, err := os.ReadFile("../../docs/reference/lint.md")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -133,7 +133,7 @@ func DiagnosisText(w io.Writer, d *Diagnosis, opt TextOptions) error {
 	return o.flush()
 }
 
-// DiagnosisJSON writes a diagnosis as the document of docs/doctor.md.
+// DiagnosisJSON writes a diagnosis as the document of docs/reference/doctor.md.
 func DiagnosisJSON(w io.Writer, d *Diagnosis) error {
 	type check struct {
 		Name     string        `json:"name"`

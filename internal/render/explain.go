@@ -549,7 +549,7 @@ func scripts(a *explain.Action) []script {
 	return slices.DeleteFunc(all, func(s script) bool { return s.text == "" })
 }
 
-// ExplanationJSON writes an explanation as the document of docs/explain.md.
+// ExplanationJSON writes an explanation as the document of docs/reference/explain.md.
 func ExplanationJSON(w io.Writer, d *explain.Document) error {
 	var b bytes.Buffer
 	e := json.NewEncoder(&b)

@@ -83,7 +83,7 @@ func othersJSON(f *lint.Finding) []jsonListing {
 	return list
 }
 
-// LintJSON writes findings as the document of docs/lint.md.
+// LintJSON writes findings as the document of docs/reference/lint.md.
 func LintJSON(w io.Writer, l *Lint) error {
 	type directory struct {
 		Name    string `json:"name"`

@@ -1,5 +1,5 @@
 # The configuration of rollcall: where entries come from, which mail domains
-# are synchronized, and what is left alone. docs/configuration.md explains every
+# are synchronized, and what is left alone. docs/reference/configuration.md explains every
 # block and attribute.
 #
 #   rollcall validate   tells everything that is wrong with it

@@ -1,6 +1,6 @@
 // Package exec is a console behind a connector: a program of anybody's that
 // speaks the protocol rollcall-console/1 on standard input and output, as
-// docs/console-protocol.md says.
+// docs/reference/console-protocol.md says.
 //
 //	Console ── a request ──> process ── lines ──> connector
 //	        <── answers ────         <── lines ──
@@ -553,7 +553,7 @@ func adviceFor(code apply.Code) string {
 	case apply.Throttled, apply.Temporary:
 		return "try again later: the connector says that it may work then"
 	case apply.Unsupported:
-		return "the connector does not know this request; docs/console-protocol.md says what it is"
+		return "the connector does not know this request; docs/reference/console-protocol.md says what it is"
 	}
 	return "this is what the connector says; its log may say more"
 }
@@ -584,7 +584,7 @@ func (b *breach) Error() string { return b.text + b.quoted }
 func (b *breach) Quoted() string { return b.quoted }
 
 func (b *breach) Hint() string {
-	return cmp.Or(b.advice, "this is a fault of the connector: docs/console-protocol.md says what is expected, and rollcall console test looks for such faults")
+	return cmp.Or(b.advice, "this is a fault of the connector: docs/reference/console-protocol.md says what is expected, and rollcall console test looks for such faults")
 }
 
 // unexpected is an answer that does not belong to the request.

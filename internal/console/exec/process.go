@@ -374,7 +374,7 @@ func (p *process) ask(ctx context.Context, kind string, body []byte, cancels boo
 		l, err := p.decoder.Line(line)
 		if err != nil {
 			return p.c.lose(p.broken(&breach{text: fmt.Sprintf("wrote a line that is no message (%v)", err),
-				advice: `only messages belong on standard output: print to standard error, as docs/console-protocol.md says under "Keep the stream clean"`}, line))
+				advice: `only messages belong on standard output: print to standard error, as docs/reference/console-protocol.md says under "Keep the stream clean"`}, line))
 		}
 		last := false
 		switch {
@@ -444,7 +444,7 @@ func (p *process) broken(b *breach, line []byte) *breach {
 
 // failed says why there is no line.
 func (p *process) failed(err error, before string) *breach {
-	const advice = `a message is one line; docs/console-protocol.md says more under "Keep the stream clean"`
+	const advice = `a message is one line; docs/reference/console-protocol.md says more under "Keep the stream clean"`
 	rest := bytes.Clone(p.lines.Rest())
 	switch {
 	case p.silent.Load():

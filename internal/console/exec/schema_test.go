@@ -13,7 +13,7 @@ import (
 	"github.com/rollcall-cli/rollcall/plan"
 )
 
-const docs = "../../../docs"
+const docs = "../../../docs/reference"
 
 // schemas are those of the lines to the connector (>) and from it (<).
 func schemas(t *testing.T) map[string]*jsonschema.Schema {

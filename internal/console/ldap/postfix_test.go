@@ -31,7 +31,7 @@ func gateway(t *testing.T, m *servertest.MailTree, base, next string) *servertes
 		}
 		return path
 	}
-	// As docs/ldap.md has it.
+	// As docs/reference/ldap.md has it.
 	tree := fmt.Sprintf("server_host = %s\nversion = 3\nsearch_base = %s\nbind = yes\nbind_dn = %s\nbind_pw = %s\n", m.URL, base, m.Reader, m.ReaderPassword)
 	recipients := write(filepath.Join(p.Folder, "ldap-recipients.cf"), tree+fmt.Sprintf("query_filter = (%s=%%s)\nresult_attribute = mail\n", m.Alias))
 	aliases := write(filepath.Join(p.Folder, "ldap-aliases.cf"), tree+fmt.Sprintf("query_filter = (&(%[1]s=%%s)(!(mail=%%s)))\nresult_attribute = mail\n", m.Alias))

@@ -28,7 +28,7 @@ func survey(ctx context.Context, o console.Opening, _ func(string) bool) (consol
 	for t, name := range names {
 		s.Settings[name] = path.Join(said[1], "rollcall", name)
 		if used := said[3+t]; used != "" {
-			s.Notes = append(s.Notes, fmt.Sprintf("%s is %s now: add the table to it, or hand its file over (docs/postfix.md).", parameters[3+t], used))
+			s.Notes = append(s.Notes, fmt.Sprintf("%s is %s now: add the table to it, or hand its file over (docs/reference/postfix.md).", parameters[3+t], used))
 		}
 	}
 	s.Notes = append(s.Notes, "Postfix relays mail for: "+said[2]+".")

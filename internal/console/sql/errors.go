@@ -187,7 +187,7 @@ func (c *Console) unread(err error) error {
 }
 
 // page is where users read about this kind.
-const page = "docs/sql.md"
+const page = "docs/reference/sql.md"
 
 // failed makes an answer of an error of a change that was not made.
 func (c *Console) failed(err error) *apply.Error {

@@ -1,5 +1,5 @@
 // Package wire is the language of the protocol rollcall-console/1, as
-// docs/console-protocol.md describes it: what rollcall writes to a connector, and
+// docs/reference/console-protocol.md describes it: what rollcall writes to a connector, and
 // what it understands of the answers. A saved copy of a console has the same
 // lines.
 //

@@ -228,7 +228,7 @@ func TestDamagedSnapshot(t *testing.T) {
 
 // The page on snapshots names every mark, and its example is one.
 func TestSnapshotPage(t *testing.T) {
-	page, err := os.ReadFile("../../../docs/snapshot.md")
+	page, err := os.ReadFile("../../../docs/reference/snapshot.md")
 	if err != nil {
 		t.Fatal(err)
 	}
