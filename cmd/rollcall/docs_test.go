@@ -56,10 +56,13 @@ func pages(t *testing.T) []string {
 //	<!-- docs: at TIME -->         what the clock shows, RFC 3339
 //	<!-- docs: run COMMAND -->     run a command, and show nothing of it
 //	<!-- docs: file NAME -->       the next block is the content of a file
-//	<!-- docs: answer TEXT -->     the next command is asked on a terminal
+//	<!-- docs: answer TEXT -->     what is typed when the next command asks; with
+//	                               --auto-approve, there is no terminal
 //	<!-- docs: exits CODE -->      the next command ends with that code, and not with 0
 //	<!-- docs: lines SPEC -->      the next command prints more than the page shows;
 //	                               see excerpt
+//
+// The last three are about commands of rollcall; others, as cp, have to succeed.
 func TestDocsOutputs(t *testing.T) {
 	if runtime.GOOS == "windows" {
 		t.Skip("pages are written for a shell")
@@ -115,7 +118,7 @@ type guide struct {
 	clock time.Time
 
 	file   string // the next block is its content
-	answer *string
+	answer string
 	code   int
 	lines  string
 }
@@ -174,7 +177,7 @@ func (g *guide) obey(order string) {
 	case "file":
 		g.file = rest
 	case "answer":
-		g.answer = &rest
+		g.answer = rest
 	case "exits":
 		g.code, err = strconv.Atoi(rest)
 	case "lines":
@@ -267,7 +270,7 @@ func (g *guide) run(command string) []string {
 		}
 	}
 	g.clock = g.clock.Add(time.Minute)
-	g.answer, g.code, g.lines = nil, 0, ""
+	g.answer, g.code, g.lines = "", 0, ""
 	return lines
 }
 
@@ -288,9 +291,8 @@ func (g *guide) rollcall(args []string, out io.Writer, piped bool) int {
 	if piped {
 		s.stderr = io.Discard
 	}
-	if g.answer != nil {
-		s.in.Interactive = true
-		s.stdin = echoing{strings.NewReader(*g.answer + "\n"), out}
+	if s.in.Interactive = !slices.Contains(args, "--auto-approve"); g.answer != "" {
+		s.stdin = echoing{strings.NewReader(g.answer + "\n"), out}
 	}
 	return int(execute(context.Background(), args, s))
 }
@@ -341,6 +343,9 @@ func excerpt(lines []string, spec string) (out []string, err error) {
 				out = out[:len(out)-1]
 			}
 			out = append(out, "…")
+			for from < to && lines[from] == "" {
+				from++
+			}
 		}
 		for _, line := range lines[from:max(from, to)] {
 			out = append(out, line)
