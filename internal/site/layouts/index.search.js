@@ -2,7 +2,7 @@
 {
   const pages = [
   {{- range site.RegularPages }}
-    {{ dict "title" (partial "title" .) "path" (strings.TrimPrefix "/" .RelPermalink) "text" .Plain | jsonify }},
+    {{ dict "title" (partial "title" .) "path" (strings.TrimPrefix "/" .RelPermalink) "text" (.Plain | htmlUnescape) | jsonify }},
   {{- end }}
   ];
   const root = document.currentScript.src.replace(/[^/]*$/, "");
