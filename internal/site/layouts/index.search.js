@@ -12,29 +12,38 @@
 
   const element = (name, text) => Object.assign(document.createElement(name), { textContent: text });
 
-  // excerpt returns the text around the first of the words.
-  const excerpt = (text, words) => {
-    const at = Math.max(0, Math.min(...words.map((word) => text.toLowerCase().indexOf(word)).filter((n) => n >= 0)) - 80);
-    return (at > 0 ? "…" : "") + text.slice(at, at + 240).replace(/\s+/g, " ") + "…";
+  // places returns where a text has a word, at the beginning of one of its own.
+  const places = (text, word) => {
+    const at = [];
+    for (let n = text.indexOf(word); n >= 0; n = text.indexOf(word, n + 1)) {
+      if (n === 0 || !/[\p{L}\p{N}]/u.test(text[n - 1])) at.push(n);
+    }
+    return at;
   };
 
-  // search lists the pages that have all the words, those with a word in their title
-  // first.
+  // search lists the pages that have all the words, those first that have them
+  // together, or in their title.
   const search = () => {
-    const words = field.value.toLowerCase().split(/\s+/).filter(Boolean);
+    const phrase = field.value.toLowerCase().trim().replace(/\s+/g, " ");
+    const words = phrase.split(" ").filter(Boolean);
     found.hidden = words.length === 0;
     article.hidden = !found.hidden;
-    const count = (text, word) => text.toLowerCase().split(word).length - 1;
-    const hits = pages
-      .filter((page) => words.every((word) => count(page.title + " " + page.text, word) > 0))
-      .map((page) => ({ page, weight: words.reduce((sum, word) => sum + 50 * count(page.title, word) + count(page.text, word), 0) }))
-      .sort((a, b) => b.weight - a.weight);
+    const hits = [];
+    for (const { title, path, text } of pages) {
+      const all = title + " " + text.replace(/\s+/g, " ");
+      const lower = all.toLowerCase();
+      if (!words.every((word) => places(lower, word).length > 0)) continue;
+      const together = places(lower, phrase);
+      const weight = 100 * together.length + words.reduce((sum, word) => sum + 50 * places(title.toLowerCase(), word).length + places(lower, word).length, 0);
+      const from = Math.max(0, (together.find((n) => n > title.length) ?? places(lower, words[0])[0]) - 80);
+      hits.push({ title, path, weight, excerpt: (from > 0 ? "…" : "") + all.slice(from, from + 240) + "…" });
+    }
+    hits.sort((a, b) => b.weight - a.weight);
     found.replaceChildren(element("p", hits.length === 0 ? "No page has " + words.join(" and ") + "." : hits.length + (hits.length === 1 ? " page" : " pages")));
-    for (const { page } of hits) {
-      const link = Object.assign(element("a", page.title), { href: root + page.path });
+    for (const hit of hits) {
       const heading = document.createElement("h2");
-      heading.append(link);
-      found.append(heading, element("p", excerpt(page.text, words)));
+      heading.append(Object.assign(element("a", hit.title), { href: root + hit.path }));
+      found.append(heading, element("p", hit.excerpt));
     }
   };
   field.addEventListener("input", search);
