@@ -347,9 +347,7 @@ func excerpt(lines []string, spec string) (out []string, err error) {
 				from++
 			}
 		}
-		for _, line := range lines[from:max(from, to)] {
-			out = append(out, line)
-		}
+		out = append(out, lines[from:max(from, to)]...)
 		at = max(at, to)
 	}
 	parts := regexp.MustCompile(`/[^/]*/|-?\d+`).FindAllString(spec, -1)
@@ -407,6 +405,38 @@ func TestExcerpt(t *testing.T) {
 	}
 	if _, err := excerpt(lines, "/x/"); err == nil {
 		t.Error("what is not there is found")
+	}
+}
+
+// TestDocsHelp: the page of commands is the help of each.
+func TestDocsHelp(t *testing.T) {
+	t.Parallel()
+	var cli commandLine
+	parser, err := kong.New(&cli, kong.Name("rollcall"), kong.Vars{"formats": ""})
+	if err != nil {
+		t.Fatal(err)
+	}
+	help := func(command string) string {
+		var out bytes.Buffer
+		s := &session{stdin: strings.NewReader(""), stdout: &out, stderr: io.Discard, out: render.Terminal{Width: 88}, now: time.Now}
+		if code := execute(context.Background(), append(strings.Fields(command), "--help"), s); code != exitOK {
+			t.Errorf("%s --help: exit code %d", command, code)
+		}
+		return "```\n" + strings.TrimRight(regexp.MustCompile(`(?m) +$`).ReplaceAllString(out.String(), ""), "\n") + "\n```\n"
+	}
+	page := "# Commands\n\nThe help of each command, as `rollcall COMMAND --help` prints it.\n\n" + help("")
+	for _, leaf := range parser.Model.Leaves(true) {
+		_, command, _ := strings.Cut(leaf.FullPath(), " ")
+		page += "\n## " + command + "\n\n" + help(command)
+	}
+	const path = "../../docs/reference/commands.md"
+	if *update {
+		if err := os.WriteFile(path, []byte(page), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if was, err := os.ReadFile(path); err != nil || string(was) != page {
+		t.Errorf("%s is not what the commands print; run the test with -update: %v\n%s", path, err, difference(string(was), page))
 	}
 }
 
