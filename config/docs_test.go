@@ -1,7 +1,9 @@
 package config
 
 import (
+	"io/fs"
 	"os"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -72,5 +74,30 @@ func TestPage(t *testing.T) {
 		if !strings.Contains(text, "`"+name+"`") {
 			t.Errorf("the page does not name %q as reserved", name)
 		}
+	}
+}
+
+// TestPages: what other pages show of the language is laid out as fmt does it, but for
+// parts of a block, which are indented.
+func TestPages(t *testing.T) {
+	t.Parallel()
+	seen := 0
+	err := fs.WalkDir(os.DirFS(".."), ".", func(path string, d fs.DirEntry, err error) error {
+		if err != nil || !strings.HasSuffix(path, ".md") || strings.Contains(path, "testdata") {
+			return err
+		}
+		text, err := os.ReadFile(filepath.Join("..", path))
+		for _, m := range regexp.MustCompile("(?ms)^( *)```hcl\n(.*?)^ *```").FindAllStringSubmatch(string(text), -1) {
+			seen++
+			block := regexp.MustCompile("(?m)^"+m[1]).ReplaceAllString(m[2], "")
+			got, diags := Format(path, []byte(block), nil)
+			if diags.HasErrors() || string(got) != block && !strings.HasPrefix(block, " ") {
+				t.Errorf("%s: %v\n%s", path, diags.Err(), got)
+			}
+		}
+		return err
+	})
+	if err != nil || seen < 20 {
+		t.Errorf("%d blocks, %v", seen, err)
 	}
 }
