@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"io/fs"
@@ -266,7 +267,7 @@ func (g *guide) run(command string) []string {
 	if g.lines != "" {
 		var err error
 		if lines, err = excerpt(lines, g.lines); err != nil {
-			g.t.Fatalf("%s: %v\n%s", command, err, out.String())
+			g.t.Errorf("%s: %v\n%s", command, err, out.String())
 		}
 	}
 	g.clock = g.clock.Add(time.Minute)
@@ -328,13 +329,15 @@ func words(t *testing.T, line string) (args []string) {
 }
 
 // excerpt returns the lines of an output that a page shows, with a line "…" where
-// some are left out. A specification is made of parts, in their order:
+// some are left out. What nothing matches is left out and an error. A specification is
+// made of parts, in their order:
 //
 //	8            the first eight lines
 //	/RE/ 6       six lines from the next one that matches
 //	/RE/         up to the next blank line
 //	-3           the last three
 func excerpt(lines []string, spec string) (out []string, err error) {
+	var missing []error
 	at := 0
 	take := func(from, to int) {
 		from, to = max(from, at), min(to, len(lines))
@@ -364,19 +367,24 @@ func excerpt(lines []string, spec string) (out []string, err error) {
 		if err != nil {
 			return nil, err
 		}
-		from := slices.IndexFunc(lines[at:], re.MatchString)
-		if from < 0 {
-			return nil, fmt.Errorf("no line matches %s", re)
-		}
-		from += at
-		to := from + 1
-		for to < len(lines) && lines[to] != "" {
-			to++
-		}
+		count := -1
 		if i+1 < len(parts) {
 			if n, err := strconv.Atoi(parts[i+1]); err == nil && n > 0 {
-				to = from + n
+				count = n
 				i++
+			}
+		}
+		from := slices.IndexFunc(lines[at:], re.MatchString)
+		if from < 0 {
+			missing = append(missing, fmt.Errorf("no line matches %s", re))
+			continue
+		}
+		from += at
+		to := from + count
+		if count < 0 {
+			to = from + 1
+			for to < len(lines) && lines[to] != "" {
+				to++
 			}
 		}
 		take(from, to)
@@ -384,7 +392,7 @@ func excerpt(lines []string, spec string) (out []string, err error) {
 	if at < len(lines) {
 		out = append(out, "…")
 	}
-	return out, nil
+	return out, errors.Join(missing...)
 }
 
 // TestExcerpt shows what a specification takes.
