@@ -1,88 +1,43 @@
 package plan
 
 import (
-	"slices"
 	"strings"
 
 	"github.com/rollcall-cli/rollcall/internal/identity"
 )
 
-// DNChange returns what of a DN became what, by whole components: what both have
-// at their ends is left out. "" is none, as for an entry that moved a level up.
-// Texts that are no names are returned whole.
+// DNChange returns what of a DN became what, by whole components as they are
+// written: what both have at their ends is left out. "" is none, as for an entry that
+// moved a level up. Names that differ in how they are written alone are returned
+// whole.
 func DNChange(before, after string) (from, to string) {
-	if identity.PlainDN(before) && identity.PlainDN(after) {
-		return plainDNChange(before, after)
+	var one, other [16]string
+	x, y := components(one[:0], before), components(other[:0], after)
+	for len(x) > 0 && len(y) > 0 && identity.EqualDN(x[len(x)-1], y[len(y)-1]) {
+		x, y = x[:len(x)-1], y[:len(y)-1]
 	}
-	x, errX := identity.ParseDN(before)
-	y, errY := identity.ParseDN(after)
-	if errX != nil || errY != nil || len(x) == 0 || len(y) == 0 {
+	for len(x) > 0 && len(y) > 0 && identity.EqualDN(x[0], y[0]) {
+		x, y = x[1:], y[1:]
+	}
+	if len(x) == 0 && len(y) == 0 {
 		return before, after
 	}
-	old, new := components(before, len(x)), components(after, len(y))
-	if old == nil || new == nil {
-		return before, after
-	}
-	last := 0
-	for last < min(len(x), len(y)) && x[len(x)-1-last] == y[len(y)-1-last] {
-		last++
-	}
-	x, y, old, new = x[:len(x)-last], y[:len(y)-last], old[:len(old)-last], new[:len(new)-last]
-	first := 0
-	for first < min(len(x), len(y)) && x[first] == y[first] {
-		first++
-	}
-	if from, to = strings.Join(old[first:], ","), strings.Join(new[first:], ","); from == "" && to == "" {
-		return before, after // they differ in how they are written alone
-	}
-	return from, to
+	return strings.Join(x, ","), strings.Join(y, ",")
 }
 
-// plainDNChange is DNChange for names without escapes, whose letter case alone
-// does not count.
-func plainDNChange(before, after string) (from, to string) {
-	from, to = before, after
-	for {
-		i, j := strings.LastIndexByte(from, ','), strings.LastIndexByte(to, ',')
-		if !strings.EqualFold(from[i+1:], to[j+1:]) {
-			break
-		}
-		from, to = from[:max(i, 0)], to[:max(j, 0)]
-		if from == "" || to == "" {
-			break
-		}
-	}
-	for from != "" && to != "" {
-		x, behind, _ := strings.Cut(from, ",")
-		y, beyond, _ := strings.Cut(to, ",")
-		if !strings.EqualFold(x, y) {
-			break
-		}
-		from, to = behind, beyond
-	}
-	if from == "" && to == "" {
-		return before, after
-	}
-	return from, to
-}
-
-// components returns the n relative names of a DN as they are written, nil if
-// there are not so many.
-func components(dn string, n int) []string {
-	all := make([]string, 0, n)
-	for rest := dn; rest != ""; {
-		parent := identity.ParentDN(rest)
-		own := strings.TrimSuffix(rest, parent)
+// components appends the relative names of a DN as they are written (RFC 4514
+// section 2).
+func components(all []string, dn string) []string {
+	for dn != "" {
+		parent := identity.ParentDN(dn)
+		own := dn[:len(dn)-len(parent)]
 		if parent != "" {
 			own = own[:strings.LastIndexByte(own, ',')]
 		}
 		all = append(all, strings.TrimSpace(own))
-		rest = parent
+		dn = parent
 	}
-	if len(all) != n {
-		return nil
-	}
-	return slices.Clip(all)
+	return all
 }
 
 // DNChangeText is a change of a DN as it is shown: "OU=Berlin -> OU=Zurich".

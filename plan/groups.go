@@ -73,10 +73,10 @@ func (g *Grouping) In(i int) (int, bool) { return int(g.of[i]), g.of[i] != none 
 // Grouping puts equal changes together.
 func (p *Plan) Grouping() *Grouping {
 	g := &Grouping{of: make([]int32, len(p.Changes))}
-	keys := map[GroupKey]int32{}
+	keys, moves := map[GroupKey]int32{}, dnMoves{}
 	for i := range p.Changes {
 		g.of[i] = none
-		key, grouped := p.Changes[i].groupKey()
+		key, grouped := p.Changes[i].groupKey(moves)
 		if !grouped {
 			continue
 		}
@@ -155,7 +155,7 @@ func compareGroups(x, y *Group) int {
 
 // groupKey returns what the change has in common with others that are equal, and
 // false for one that stands for itself.
-func (c *Change) groupKey() (GroupKey, bool) {
+func (c *Change) groupKey(moves dnMoves) (GroupKey, bool) {
 	key := GroupKey{Category: c.Category, Withheld: c.Withheld}
 	if c.Drift {
 		return key, false
@@ -199,8 +199,9 @@ func (c *Change) groupKey() (GroupKey, bool) {
 		key.Attribute = c.Attribute
 		if c.Attribute == AttributeDN {
 			key.Kind = DNComponents
-			key.From, key.To = DNChange(c.Before.DN, c.After.DN)
-			return key, true
+			moved := false
+			key.From, key.To, moved = moves.of(c.Before.DN, c.After.DN)
+			return key, moved
 		}
 		old, new := identity.Lookup(c.Before.Attributes, c.Attribute), identity.Lookup(c.After.Attributes, c.Attribute)
 		switch {
@@ -216,6 +217,25 @@ func (c *Change) groupKey() (GroupKey, bool) {
 		return key, false
 	}
 	return key, true
+}
+
+// dnMoves are what moved entries have in common, by the containers that they were
+// in and are in.
+type dnMoves map[[2]string][2]string
+
+// of returns what of the containers of an entry became what; false where its own
+// relative name is another, in which nobody is equal.
+func (m dnMoves) of(before, after string) (from, to string, moved bool) {
+	parents := [2]string{identity.ParentDN(before), identity.ParentDN(after)}
+	if before[:len(before)-len(parents[0])] != after[:len(after)-len(parents[1])] {
+		return "", "", false
+	}
+	move, known := m[parents]
+	if !known {
+		move[0], move[1] = DNChange(parents[0], parents[1])
+		m[parents] = move
+	}
+	return move[0], move[1], true
 }
 
 // replaced makes the key that of a text user@domain in which the domain alone

@@ -236,7 +236,10 @@ func addSection[T any](r *comment, name, meaning, lead string, columns []column[
 		}
 		s.rows = append(s.rows, tableRow(shown...))
 	}
-	if n > 0 {
+	if n == 0 {
+		s.head = ""
+	}
+	if n > 0 || lead != "" {
 		r.sections = append(r.sections, s)
 	}
 }
@@ -381,14 +384,24 @@ func (r *comment) categories(p *plan.Plan, past *run.Record) {
 	if past != nil {
 		became = RowOutcomes(past, p.Accounts)
 	}
-	sum := p.Summary()
+	sum, groups := p.Summary(), p.Grouping()
 	for _, c := range order {
 		n := sum.Changes[c]
 		if n == 0 {
 			continue
 		}
-		rows := rowsOf(p, c, n)
+		first, rows := firstOf(p, c), rowsOf(p, c, n)
 		meaning := meaningOf(c, rows)
+		lead := ""
+		if past == nil {
+			lead = groupList(groupsOf(groups.Groups, c))
+		}
+		single := make([]*plan.Change, 0, n)
+		for i := range rows {
+			if _, grouped := groups.In(first + i); !grouped || past != nil {
+				single = append(single, &rows[i])
+			}
+		}
 		// What tells objects apart helps nobody who cannot look at them.
 		columns := slices.DeleteFunc(slices.Clone(columnsOf(c, severalDirectories(p))), func(c changeColumn) bool { return c.head == guid.head })
 		if became != nil {
@@ -397,8 +410,21 @@ func (r *comment) categories(p *plan.Plan, past *run.Record) {
 				return text(outcome)
 			}})
 		}
-		addSection(r, c.String(), meaning, "", columns, n, func(i int) *change { return &change{&rows[i], rows[i].Row()} })
+		addSection(r, c.String(), meaning, lead, columns, len(single), func(i int) *change { return &change{single[i], single[i].Row()} })
 	}
+}
+
+// groupList is a list of groups of equal changes.
+func groupList(groups []plan.Group) string {
+	var lines []string
+	for i := range groups[:min(len(groups), mostRemarks)] {
+		g := &groups[i]
+		lines = append(lines, "- **"+g.Counted()+"**: "+remark(groupText(g)))
+	}
+	if more := len(groups) - mostRemarks; more > 0 {
+		lines = append(lines, "- … "+count(more, "more group", "more groups"))
+	}
+	return strings.Join(lines, "\n")
 }
 
 // rowsOf returns the n rows of a category.

@@ -280,7 +280,11 @@ func meaningOf(c plan.Category, rows []plan.Change) string {
 		}
 	}
 	meaning := count(len(rows), categories[c].one, categories[c].many)
-	if withheld > 0 {
+	switch withheld {
+	case 0:
+	case len(rows):
+		meaning += ", withheld"
+	default:
 		meaning += ", " + number(withheld) + " of them withheld"
 	}
 	return meaning
@@ -341,11 +345,7 @@ func (o *page) groups(all []plan.Group, c plan.Category, opt TextOptions) {
 		o.at(margin)
 		o.put(bold, g.Counted())
 		o.at(margin + most + gap)
-		text := clean(g.Text())
-		if g.Withheld {
-			text += ", withheld"
-		}
-		o.cell(styled(plain, text).fit(max(o.width-o.col, 8)))
+		o.cell(styled(plain, groupText(g)).fit(max(o.width-o.col, 8)))
 		o.end()
 	}
 	if len(all) > len(shown) {
@@ -354,6 +354,16 @@ func (o *page) groups(all []plan.Group, c plan.Category, opt TextOptions) {
 	if rows > 0 {
 		o.prose(margin, ellipsis+" ", dim, count(rows, "row", "rows")+" in "+oneOf(len(all), "this group", "these groups")+": "+opt.full())
 	}
+}
+
+// groupText says what the changes of a group have in common, and whether a brake
+// withholds them.
+func groupText(g *plan.Group) string {
+	text := g.Text()
+	if g.Withheld {
+		text += ", withheld"
+	}
+	return text
 }
 
 // groupsOf returns the groups of a category.
