@@ -265,6 +265,7 @@ func TestLoad(t *testing.T) {
 				Addresses: []identity.Address{address("ann@example.com"), address("bob@example.org")},
 			}},
 			Limits: plan.Limits{{Most: 400, Percent: 0}, {Most: 300, Percent: 5}, {Most: plan.DefaultMost, Percent: plan.DefaultPercent}},
+			Risk:   plan.DefaultRisk(),
 		},
 		Console: &Console{
 			Name: "gateway", Kind: "exec", Owner: "hq", Concurrency: 2, Rate: 20, MaxAttempts: 4, Timeout: 30 * time.Second, Verify: &yes,

@@ -10,9 +10,12 @@ import (
 	"github.com/rollcall-cli/rollcall/internal/identity"
 )
 
-// many is how many accounts of a directory must change alike for it to be worth
-// saying what they have in common.
-const many = 10
+// A change is a mass change if it is of many accounts of a directory, and of more
+// than manyPercent of those that are active.
+const (
+	many        = 10
+	manyPercent = 1
+)
 
 // Diagnose says of each directory what a mass change comes from, as far as that
 // is known: accounts that lose all mail, or addresses, get another primary or
@@ -24,13 +27,24 @@ func (p *Plan) Diagnose(entries []identity.Entry, scopes []Scope) []string {
 	var all []string
 	for _, name := range slices.Sorted(maps.Keys(d.by)) {
 		l := d.by[name]
-		for _, text := range []string{d.leaving(l), d.shrinking(l), d.renaming(l), d.rebinding(l), d.newcomers(l)} {
-			if text != "" {
-				all = append(all, text)
+		found := []massChange{
+			{len(l.leavers), d.leaving}, {len(l.shrunk), d.shrinking}, {len(l.renamed), d.renaming},
+			{len(l.changedGUID), d.mismatched}, {l.rebound, d.rebound}, {len(l.newcomers), d.newcomers},
+		}
+		slices.SortStableFunc(found, func(x, y massChange) int { return cmp.Compare(y.accounts, x.accounts) })
+		for _, f := range found {
+			if f.accounts >= many && f.accounts*100 > manyPercent*l.active {
+				all = append(all, f.say(l))
 			}
 		}
 	}
 	return all
+}
+
+// massChange is a change of so many accounts, and how to say what it is.
+type massChange struct {
+	accounts int
+	say      func(*directoryLosses) string
 }
 
 type diagnosis struct {
@@ -121,9 +135,6 @@ func (d *diagnosis) collect() {
 // containers they were.
 func (d *diagnosis) leaving(l *directoryLosses) string {
 	n := len(l.leavers)
-	if n < many {
-		return ""
-	}
 	verb := "lose"
 	if l.braked {
 		verb = "would lose"
@@ -180,9 +191,6 @@ func (l *directoryLosses) whereabouts() string {
 // shrinking says how many lose addresses and keep others.
 func (d *diagnosis) shrinking(l *directoryLosses) string {
 	n := len(l.shrunk)
-	if n < many {
-		return ""
-	}
 	verb, brake := "lose", ""
 	if l.braked {
 		verb, brake = "would lose", " A brake withholds that."
@@ -194,9 +202,6 @@ func (d *diagnosis) shrinking(l *directoryLosses) string {
 // renaming says how many get another primary, and in which domain.
 func (d *diagnosis) renaming(l *directoryLosses) string {
 	n := len(l.renamed)
-	if n < many {
-		return ""
-	}
 	verb, brake := "get", ""
 	if l.braked {
 		verb, brake = "would get", " A brake withholds that."
@@ -222,25 +227,23 @@ func (d *diagnosis) renaming(l *directoryLosses) string {
 	return text
 }
 
-// rebinding says how many accounts have entries with other GUIDs.
-func (d *diagnosis) rebinding(l *directoryLosses) string {
-	const asAfter = "as after a restore or a migration of the directory"
-	switch n := len(l.changedGUID); {
-	case n >= many:
-		return fmt.Sprintf("%s accounts of %s have entries with different GUIDs, %s. rollcall state import repairs them from an export, or on_guid_change = \"rebind\" does.",
-			Thousands(n), l.name, asAfter)
-	case l.rebound >= many:
-		return fmt.Sprintf("%s accounts of %s are bound to entries with different GUIDs, %s.", Thousands(l.rebound), l.name, asAfter)
-	}
-	return ""
+const asAfter = "as after a restore or a migration of the directory"
+
+// mismatched says how many accounts have entries with other GUIDs, which do not get
+// them.
+func (d *diagnosis) mismatched(l *directoryLosses) string {
+	return fmt.Sprintf("%s accounts of %s have entries with different GUIDs, %s. rollcall state import repairs them from an export, or on_guid_change = \"rebind\" does.",
+		Thousands(len(l.changedGUID)), l.name, asAfter)
+}
+
+// rebound says how many accounts are bound to entries with other GUIDs.
+func (d *diagnosis) rebound(l *directoryLosses) string {
+	return fmt.Sprintf("%s accounts of %s are bound to entries with different GUIDs, %s.", Thousands(l.rebound), l.name, asAfter)
 }
 
 // newcomers says how many new entries get no account, and why most do not.
 func (d *diagnosis) newcomers(l *directoryLosses) string {
 	n := len(l.newcomers)
-	if n < many {
-		return ""
-	}
 	var counts [Reasons]int
 	most := noReason
 	for _, reasons := range l.newcomers {

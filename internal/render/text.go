@@ -58,7 +58,13 @@ func (a *Advice) lifting(p *plan.Plan) string {
 	return strings.Join(append([]string{cmp.Or(a.Apply, a.Again, "rollcall apply")}, plan.Options(plan.Tripped(p.Allowances))...), " ")
 }
 
-const defaultRows = 12
+// Of a plan with more than manyRows rows and rejections, each table shows fewer, so
+// that the plan fits on a screen.
+const (
+	defaultRows = 12
+	fewRows     = 4
+	manyRows    = 200
+)
 
 // cut returns how many of n rows are shown.
 func (o *TextOptions) cut(n int) int {
@@ -78,6 +84,9 @@ func (o *TextOptions) cut(n int) int {
 func Text(w io.Writer, p *plan.Plan, opt TextOptions) error {
 	o := newPage(w, opt.Width, opt.Color)
 	s := p.Summary()
+	if len(p.Changes)+len(p.Rejections) > manyRows {
+		opt.Rows = cmp.Or(opt.Rows, fewRows)
+	}
 	o.verdict(p)
 	for _, cause := range p.Causes {
 		o.prose(0, "! ", yellow, clean(cause))
@@ -90,7 +99,7 @@ func Text(w io.Writer, p *plan.Plan, opt TextOptions) error {
 	}
 	o.leftOut(p.LeftOut, opt)
 	o.rejections(p.Rejections, opt)
-	o.summary(p, &s, opt)
+	o.summary(p, &s, len(groups.Groups) > 0, opt)
 	return o.flush()
 }
 
@@ -332,12 +341,9 @@ const mostGroups = 8
 func (o *page) groups(all []plan.Group, c plan.Category, opt TextOptions) {
 	all = groupsOf(all, c)
 	shown := all[:min(len(all), mostGroups)]
-	most, rows := 0, 0
+	most := 0
 	for i := range shown {
 		most = max(most, cells(shown[i].Counted()))
-	}
-	for i := range all {
-		rows += all[i].Rows
 	}
 	for i := range shown {
 		g := &shown[i]
@@ -350,9 +356,6 @@ func (o *page) groups(all []plan.Group, c plan.Category, opt TextOptions) {
 	}
 	if len(all) > len(shown) {
 		o.prose(margin, ellipsis+" ", dim, number(len(all)-len(shown))+" more groups of equal changes")
-	}
-	if rows > 0 {
-		o.prose(margin, ellipsis+" ", dim, count(rows, "row", "rows")+" in "+oneOf(len(all), "this group", "these groups")+": "+opt.full())
 	}
 }
 
@@ -386,7 +389,7 @@ func (o *page) cut(n int, opt TextOptions) {
 const ignoredOne, ignoredMany = "address in an ignored domain", "addresses in ignored domains"
 
 // summary counts everything once more and says what to do.
-func (o *page) summary(p *plan.Plan, s *plan.Summary, opt TextOptions) {
+func (o *page) summary(p *plan.Plan, s *plan.Summary, grouped bool, opt TextOptions) {
 	type line struct {
 		sign    span
 		name    string
@@ -407,9 +410,13 @@ func (o *page) summary(p *plan.Plan, s *plan.Summary, opt TextOptions) {
 		lines = append(lines, line{skipped, "left_out", s.LeftOut, oneOf(s.LeftOut, "more change is left out: not selected", "more changes are left out: not selected")})
 	}
 	if s.Rejections > 0 {
-		meaning := "rejected; see above for what to do"
-		if n := newOnes(p.Rejections); n > 0 {
-			meaning = number(n) + " of them new; see above for what to do"
+		meaning := "see above for what to do"
+		switch n := newOnes(p.Rejections); n {
+		case 0:
+		case s.Rejections:
+			meaning = "all new; " + meaning
+		default:
+			meaning = number(n) + " of them new; " + meaning
 		}
 		lines = append(lines, line{rejected, "rejected", s.Rejections, meaning})
 	}
@@ -436,6 +443,9 @@ func (o *page) summary(p *plan.Plan, s *plan.Summary, opt TextOptions) {
 		o.put(plain, " ")
 		o.cell(styled(dim, l.meaning).fit(max(o.width-o.col, 8)))
 		o.end()
+	}
+	if grouped && !opt.All {
+		o.prose(margin, ellipsis+" ", dim, "equal changes of many accounts are one line; "+opt.full()+" shows each")
 	}
 	if opt.Local > 0 {
 		o.prose(margin, "local: ", dim, count(opt.Local, "account", "accounts")+" that no entry matched; "+opt.ListLocal+" shows "+oneOf(opt.Local, "it", "them"))
