@@ -12,7 +12,9 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -141,6 +143,37 @@ func TestReloadFails(t *testing.T) {
 	}
 	if left := namesIn(t, g.Folder); slices.Contains(left, "recipients.publishing") {
 		t.Errorf("left: %q", left)
+	}
+}
+
+// TestReloadStarts: a daemon that reload starts outlives the run without its lock, also
+// where it keeps the output that it has inherited open.
+func TestReloadStarts(t *testing.T) {
+	for name, output := range map[string]string{"detached": ">/dev/null 2>&1", "attached": ""} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			g := files(t, texthash)
+			pid := filepath.Join(t.TempDir(), "pid")
+			g.set["reload"] = []string{"sh", "-c", "sleep 60 " + output + " & echo $! >" + pid}
+			publish(t, g.open(), step(nil, account("ann")))
+			daemon, err := strconv.Atoi(strings.TrimSpace(read(t, pid)))
+			if err != nil {
+				t.Fatal(err)
+			}
+			running, err := os.FindProcess(daemon)
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() { _ = running.Kill() })
+			if err := running.Signal(syscall.Signal(0)); err != nil {
+				t.Errorf("the daemon is gone: %v", err)
+			}
+			next := g.opening("hq")
+			next.Timeout = 50 * time.Millisecond
+			if _, err := Kind.Open(context.Background(), next); err != nil {
+				t.Errorf("the next run: %v", err)
+			}
+		})
 	}
 }
 

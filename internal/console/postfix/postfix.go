@@ -32,7 +32,7 @@
 // accounts meanwhile finds them as they will be.
 //
 // A lock on NAME.lock keeps two writers apart, and readers from what is half done. It
-// is inherited by postmap.
+// is inherited by postmap, and not by reload, which may start a server.
 package postfix
 
 import (

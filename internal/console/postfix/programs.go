@@ -53,10 +53,11 @@ func adviceFor(out string) string {
 }
 
 // reloaded has Postfix read its tables again. What the program says does not count,
-// since postfix reload always says something.
-func (c *Console) reloaded(ctx context.Context, lock *os.File) error {
-	out, err := c.run(ctx, lock, nil, c.reload...)
-	if err != nil {
+// since postfix reload always says something. It inherits no lock, and may keep what it
+// says open: it may start a server.
+func (c *Console) reloaded(ctx context.Context) error {
+	out, err := c.run(ctx, nil, nil, c.reload...)
+	if err != nil && !errors.Is(err, exec.ErrWaitDelay) {
 		return c.unread(fmt.Errorf("the tables are written, and Postfix does not know of it: %s has failed: %w", c.reload[0], spoken(err, out)), "start Postfix, or correct reload in the console block; the next apply tries it again")
 	}
 	return nil
@@ -69,8 +70,9 @@ func spoken(err error, out string) error {
 	return &said{err.Error() + ": ", out}
 }
 
-// run runs a program to its end and returns what it has said. It inherits the lock, so
-// that nobody publishes while it goes on, should rollcall be killed.
+// run runs a program to its end and returns what it has said. One that writes to the
+// tables inherits the lock, so that nobody publishes while it goes on, should rollcall be
+// killed.
 func (c *Console) run(ctx context.Context, lock *os.File, stdin []byte, command ...string) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, c.timeout)
 	defer cancel()

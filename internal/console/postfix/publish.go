@@ -111,7 +111,7 @@ func (c *Console) publish(ctx context.Context, s *stage) error {
 		return err
 	}
 	defer unlock(lock)
-	if err := c.finish(ctx, lock); err != nil {
+	if err := c.finish(ctx); err != nil {
 		return err
 	}
 	for _, t := range c.used() {
@@ -199,7 +199,7 @@ func (c *Console) decide(ctx context.Context, lock *os.File, s *stage, next [tab
 		c.sweep()
 		return err
 	}
-	return c.carryOut(ctx, lock, r)
+	return c.carryOut(ctx, r)
 }
 
 // crosses reports whether a key of one table passes to the other.
@@ -333,7 +333,7 @@ func (c *Console) recover(ctx context.Context) error {
 		return err
 	}
 	defer unlock(lock)
-	if err := c.finish(ctx, lock); err != nil {
+	if err := c.finish(ctx); err != nil {
 		return err
 	}
 	for _, t := range c.used() {
@@ -377,7 +377,7 @@ func (c *Console) rebuild(ctx context.Context, lock *os.File, t int) error {
 }
 
 // finish does what was decided and not done. The caller holds the lock.
-func (c *Console) finish(ctx context.Context, lock *os.File) error {
+func (c *Console) finish(ctx context.Context) error {
 	r, err := c.decided()
 	if err != nil {
 		return err
@@ -396,7 +396,7 @@ func (c *Console) finish(ctx context.Context, lock *os.File) error {
 				fmt.Sprintf("remove %s%s to keep the file as it is, and plan again: what differs is drift then", c.paths[recipients], publishing))
 		}
 	}
-	if err := c.carryOut(ctx, lock, r); err != nil {
+	if err := c.carryOut(ctx, r); err != nil {
 		return err
 	}
 	c.say("what a run had decided that was broken off while it published was done")
@@ -404,7 +404,7 @@ func (c *Console) finish(ctx context.Context, lock *os.File) error {
 }
 
 // carryOut does what was decided, or the rest of it.
-func (c *Console) carryOut(ctx context.Context, lock *os.File, r *record) error {
+func (c *Console) carryOut(ctx context.Context, r *record) error {
 	for i, w := range r.Writes {
 		if i > 0 && r.Pause {
 			select {
@@ -418,7 +418,7 @@ func (c *Console) carryOut(ctx context.Context, lock *os.File, r *record) error 
 		}
 	}
 	if r.Reload && len(c.reload) > 0 {
-		if err := c.reloaded(ctx, lock); err != nil {
+		if err := c.reloaded(ctx); err != nil {
 			return err
 		}
 	}
