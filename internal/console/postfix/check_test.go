@@ -6,6 +6,7 @@ import (
 	"maps"
 	"math/rand/v2"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -89,6 +90,12 @@ func TestSurvey(t *testing.T) {
 	}
 	if notes := strings.Join(s.Notes, "\n"); !strings.Contains(notes, "hash:"+g.Recipients) || !strings.Contains(notes, "example.com") {
 		t.Errorf("%q", s.Notes)
+	}
+	// "rollcall init" makes the folder of the configuration only then.
+	o := g.opening("hq")
+	o.Settings = Kind.Values("relay", filepath.Join(g.Folder, "new"), g.set)
+	if s, err = Kind.Survey(context.Background(), o, func(string) bool { return false }); err != nil || s.Settings["map"] != "hash" {
+		t.Errorf("in a folder that is not there yet: %+v, %v", s, err)
 	}
 	g.set["postmap"] = []string{"/none/postmap"}
 	s, err = Kind.Survey(context.Background(), g.opening("hq"), func(string) bool { return false })

@@ -2,7 +2,10 @@ package postfix
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
+	"os"
 	"path"
 	"path/filepath"
 	"strings"
@@ -14,6 +17,9 @@ import (
 // configuration is. Where there is none, the tables may be for another host.
 func survey(ctx context.Context, o console.Opening, _ func(string) bool) (console.Survey, error) {
 	c := newConsole(o)
+	if _, err := os.Stat(c.folder); c.folder != "" && errors.Is(err, fs.ErrNotExist) { // init makes it later
+		c.folder = string(filepath.Separator)
+	}
 	var s console.Survey
 	parameters := []string{"default_database_type", "config_directory", "relay_domains", "relay_recipient_maps", "virtual_alias_maps"}
 	said, err := c.parameters(ctx, parameters...)
