@@ -104,24 +104,21 @@ func (c *Console) differs(ctx context.Context, f *file) string {
 		return ""
 	}
 	var keys strings.Builder
-	want := make(map[string]string, len(f.rows))
+	want := make(map[string]bool, len(f.rows))
 	for _, r := range f.rows {
 		keys.WriteString(r.key + "\n")
-		want[r.key] = r.value
+		want[r.key+"\t"+r.value] = true
 	}
 	out, err := c.run(ctx, nil, []byte(keys.String()), append(c.postmap[:len(c.postmap):len(c.postmap)], "-q", "-", c.kind+":"+f.path)...)
 	for line := range strings.Lines(out) {
-		key, value, tabbed := strings.Cut(strings.TrimSuffix(line, "\n"), "\t")
-		if tabbed && want[key] == value {
-			delete(want, key)
-		}
+		delete(want, strings.TrimSuffix(line, "\n"))
 	}
 	if len(want) == 0 {
 		return ""
 	}
 	text := fmt.Sprintf("the index of %s has %d of its %d rows otherwise or not at all", f.path, len(want), len(f.rows))
 	if err != nil && len(want) == len(f.rows) {
-		text += ": " + spoken(err, out).Error()
+		text += ": " + spoken(err, shortened(out)).Error()
 	}
 	return text
 }

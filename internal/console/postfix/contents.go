@@ -156,8 +156,8 @@ func (c *contents) rows(apart bool) (all [tables][]row) {
 	return all
 }
 
-// unwritable says why an address cannot be a key; "" if it can. A source has no
-// quotes, and takes a line that begins with # for a comment.
+// unwritable says why an address cannot be a key; "" if it can. A source takes
+// a line that begins with # for a comment.
 func unwritable(x identity.Address) string {
 	if strings.HasPrefix(x.String(), "#") {
 		return fmt.Sprintf("%s cannot be a key of a Postfix table: a line that begins with # is a comment", x)

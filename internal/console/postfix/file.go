@@ -95,7 +95,7 @@ func digest(body []byte) string {
 // other character, is none.
 //
 // What postmap would pass over with a warning is an [*atomicfile.Error]: a row
-// without a value or without a beginning, and a key that is there already. Which of
+// without a value, without a beginning or with open quotes, and a key that is there already. Which of
 // two values counts depends on the type of table.
 func parse(path string, text []byte) (*file, error) {
 	f := &file{path: path, there: true, sum: sha256.Sum256(text), body: text}
@@ -111,12 +111,15 @@ func parse(path string, text []byte) (*file, error) {
 		if begun == 0 {
 			return nil
 		}
-		line := string(bytes.TrimRight(logical, blanks))
-		end := strings.IndexAny(line, blanks)
-		if end < 0 {
-			return wrong(begun, "give it a value, such as OK, or remove the line", "%s has no value, so that Postfix passes over it", strconv.Quote(line))
+		line := string(logical)
+		end, closed := keyEnd(line)
+		if !closed {
+			return wrong(begun, "close it, or remove the line", "a quote of %s is not closed, so that Postfix passes over it", strconv.Quote(line))
 		}
-		r := row{strings.ToLower(line[:end]), strings.Trim(line[end:], blanks), begun}
+		r := row{fold(line[:end]), strings.Trim(line[end:], blanks), begun}
+		if r.value == "" {
+			return wrong(begun, "give it a value, such as OK, or remove the line", "%s has no value, so that Postfix passes over it", strconv.Quote(r.key))
+		}
 		if first := keys[r.key]; first > 0 {
 			return wrong(begun, "remove one of the two lines", "%s is in line %d already", strconv.Quote(r.key), first)
 		}
@@ -168,6 +171,46 @@ func parse(path string, text []byte) (*file, error) {
 // blanks are those of the C locale, as Postfix takes them.
 const blanks = " \t\r\v\f\n"
 
+// keyEnd returns where the key of a line ends, which is at the first blank without quotes
+// around it and without a backslash before it, and whether its quotes are closed. Quotes
+// and backslashes are part of the key (postmap.c of Postfix).
+func keyEnd(line string) (end int, closed bool) {
+	closed = true
+	for ; end < len(line); end++ {
+		switch c := line[end]; {
+		case c == '\\':
+			end++
+		case c == '"':
+			closed = !closed
+		case closed && strings.IndexByte(blanks, c) >= 0:
+			return end, true
+		}
+	}
+	return len(line), closed
+}
+
+// fold returns a key in lower case, of which Postfix knows A to Z alone where it is not to
+// take UTF-8 (smtputf8_enable): a key may be of any octets.
+func fold(key string) string {
+	if !strings.ContainsAny(key, "ABCDEFGHIJKLMNOPQRSTUVWXYZ") {
+		return key
+	}
+	b := []byte(key)
+	for i, c := range b {
+		if 'A' <= c && c <= 'Z' {
+			b[i] += 'a' - 'A'
+		}
+	}
+	return string(b)
+}
+
+// writable reports whether a line of the row is read as that.
+func (r row) writable() bool {
+	end, closed := keyEnd(r.key + " " + r.value)
+	return r.key != "" && r.key[0] != '#' && closed && end == len(r.key) && r.key == fold(r.key) &&
+		r.value != "" && r.value == strings.Trim(r.value, blanks) && !strings.Contains(r.key+r.value, "\n")
+}
+
 // write returns a file with the rows, which are sorted. A key that is there twice, or
 // that postmap would not take as it is, is an error: one duplicate makes a texthash
 // unusable.
@@ -178,7 +221,7 @@ func write(path string, h header, rows []row) ([]byte, error) {
 		switch {
 		case i > 0 && rows[i-1].key >= r.key:
 			return nil, &atomicfile.Error{Path: path, Reason: fmt.Sprintf("the key %q cannot be written twice, or out of order", r.key), Advice: "report this as a bug; nothing was written"}
-		case r.key == "", r.key[0] == '#', strings.ContainsAny(r.key, blanks), r.key != strings.ToLower(r.key), r.value == "", strings.Trim(r.value, blanks) != r.value, strings.Contains(r.value, "\n"):
+		case !r.writable():
 			return nil, &atomicfile.Error{Path: path, Reason: fmt.Sprintf("the row %q %q cannot be written", r.key, r.value), Advice: "remove it by hand; nothing was written"}
 		}
 		body = append(append(append(append(body, r.key...), ' '), r.value...), '\n')

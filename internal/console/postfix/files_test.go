@@ -173,6 +173,32 @@ func TestOdd(t *testing.T) {
 	}
 }
 
+// TestKeysOfOthers: rows that are no accounts stay to the byte, whatever postmap takes as
+// a key.
+func TestKeysOfOthers(t *testing.T) {
+	g := files(t, "hash")
+	config := t.TempDir()
+	put(t, filepath.Join(config, "main.cf"), "compatibility_level = 3.6\nsmtputf8_enable = no\n") // else postmap takes no Latin-1
+	g.set["postmap"] = []string{"postmap", "-c", config}
+	publish(t, g.open(), step(nil, account("ann", "help")))
+	rows := []string{
+		`"john  smith"@example.com ann@example.com`, `"john doe"@example.com ann@example.com`, `"john \" doe"@example.com ann@example.com`, `jo\ e@example.com ann@example.com`,
+		"m\xfcller@example.com x@y.example", "m\xfdller@example.com x@y.example", "\u212a@example.com x@y.example",
+	}
+	put(t, g.Aliases, read(t, g.Aliases)+strings.Join(rows, "\n")+"\n")
+	c := g.open()
+	if got := shown(t, c); len(got) != 1+len(rows) {
+		t.Errorf("the accounts are %q", got)
+	}
+	publish(t, c, step(account("ann", "help"), account("ann", "help", "sales")))
+	for _, row := range rows {
+		if text := read(t, g.Aliases); !strings.Contains(text, "\n"+row+"\n") {
+			t.Errorf("%q is not there any more:\n%q", row, text)
+		}
+	}
+	g.inStep()
+}
+
 // answers are those to steps, of which none is published.
 func (c *Console) answers(t *testing.T, steps ...apply.Step) []apply.Answer {
 	t.Helper()
@@ -192,6 +218,7 @@ func TestUnreadable(t *testing.T) {
 	}{
 		"duplicate":            {headed("hq", 1, "apart", "ann@example.com OK\nbob@example.com OK\nAnn@example.com x\n"), headed("hq", 1, "apart", ""), []string{"recipients:4:", `"ann@example.com"`, "line 2"}},
 		"no value":             {headed("hq", 1, "apart", "ann@example.com\n"), headed("hq", 1, "apart", ""), []string{"recipients:2:", "no value"}},
+		"open quotes":          {headed("hq", 1, "apart", "\"ann smith@example.com OK\n"), headed("hq", 1, "apart", ""), []string{"recipients:2:", "quote"}},
 		"continues nothing":    {"  ann@example.com OK\n", "", []string{"recipients:1:", "continues none"}},
 		"two headers":          {headed("hq", 1, "apart", headed("hq", 2, "apart", "")), headed("hq", 1, "apart", ""), []string{"recipients:2:", "second header"}},
 		"header in pieces":     {"# rollcall owner=\"hq\" serial=x\n", "", []string{"recipients:1:", "header"}},
@@ -421,6 +448,7 @@ func FuzzParse(f *testing.F) {
 	f.Add("# rollcall owner=\"hq\" serial=1 aliases=apart sha256=00\nann@example.com OK\n", "help@example.com ann@example.com\n")
 	f.Add("a@example.com\n b@example.com\n", "#\n\x00 x\n")
 	f.Add("a@example.com a@example.com\nb@example.com a@example.com\n@example.com OK", "A@example.com b@example.com,c@example.com\r\n")
+	f.Add("\"ann  smith\"@example.com OK\n\"ann\tb\\\"\"@example.com OK\na\\ b OK\n", "m\xfc@example.com x\nM\u00dc@example.com x\n")
 	f.Fuzz(func(t *testing.T, r, a string) {
 		for _, apart := range []bool{false, true} {
 			var all [tables]*file

@@ -89,11 +89,20 @@ func (c *Console) run(ctx context.Context, lock *os.File, stdin []byte, command 
 	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
 		err = fmt.Errorf("it has not ended in %v", c.timeout)
 	}
-	text := strings.Trim(strings.ToValidUTF8(out.String(), "?"), " \t\r\n")
-	if len(text) > mostSaid && stdin == nil {
-		text = strings.ToValidUTF8(text[:mostSaid], "") + "…"
+	text := strings.Trim(out.String(), " \t\r\n")
+	if stdin == nil {
+		text = shortened(text)
 	}
 	return text, err
+}
+
+// shortened is what a program has said, as it is shown.
+func shortened(text string) string {
+	text = strings.ToValidUTF8(text, "?")
+	if len(text) > mostSaid {
+		text = strings.ToValidUTF8(text[:mostSaid], "") + "…"
+	}
+	return text
 }
 
 // program finds those of Postfix also where only root looks for programs.
