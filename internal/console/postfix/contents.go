@@ -47,7 +47,8 @@ type oddity struct {
 //	             no address                     odd
 //
 // Moved are the rows of aliases that stand among the recipients from a time when
-// there was no other file. They count no more.
+// there was no other file. They count no more, and neither do those of a file that is
+// [outdated].
 func understand(files *[tables]*file, apart bool) (c *contents, moved int) {
 	c = &contents{accounts: make(map[identity.Address][]identity.Address, len(files[recipients].rows))}
 	odd := func(table int, r row, x identity.Address, why string) {
@@ -78,7 +79,7 @@ func understand(files *[tables]*file, apart bool) (c *contents, moved int) {
 			all = append(all, alias{r, of, x, recipients})
 		}
 	}
-	if apart {
+	if apart && !outdated(files) {
 		for _, r := range files[aliases].rows {
 			x, err := identity.ParseAddress(r.key)
 			if err != nil {
@@ -105,6 +106,13 @@ func understand(files *[tables]*file, apart bool) (c *contents, moved int) {
 		slices.SortFunc(held, identity.Address.Compare)
 	}
 	return c, moved
+}
+
+// outdated reports whether the file of aliases is as rollcall wrote it before aliases came
+// among the recipients, which has them all since.
+func outdated(files *[tables]*file) bool {
+	r, a := files[recipients].header, files[aliases].header
+	return r != nil && r.sum != "" && !r.apart && a != nil && a.sum != "" && a.serial < r.serial && !files[aliases].edited()
 }
 
 // names are those of the tables.

@@ -276,6 +276,37 @@ func TestFileOfItsOwn(t *testing.T) {
 	expect(t, g.open(), "ann help")
 }
 
+// TestFileOfBefore: a file of aliases that was left when they came among the recipients
+// counts no more once the block names it again, but for what somebody has edited since.
+func TestFileOfBefore(t *testing.T) {
+	g := files(t, texthash)
+	path := g.set["aliases"]
+	publish(t, g.open(), step(nil, account("ann", "help", "sales")), step(nil, account("bob", "b")))
+	delete(g.set, "aliases")
+	publish(t, g.open(), step(account("ann"), account("help")), step(account("bob"), account("bob", "sales")))
+	expect(t, g.open(), "bob sales", "help")
+	g.set["aliases"], g.logs = path, nil
+	before := read(t, g.Aliases)
+	c := g.open()
+	expect(t, c, "bob", "help")
+	if len(g.logs) != 2 || !strings.Contains(strings.Join(g.logs, "\n"), g.Aliases+": 3 rows are from before serial 2") {
+		t.Errorf("the log has %q", g.logs)
+	}
+	publish(t, c, step(account("bob"), account("bob", "sales")))
+	expect(t, g.open(), "bob sales", "help")
+	if want := headed("hq", 3, "apart", note+"sales@example.com bob@example.com\n"); read(t, g.Aliases) != want {
+		t.Errorf("aliases:\n%s\nwant:\n%s", read(t, g.Aliases), want)
+	}
+
+	delete(g.set, "aliases")
+	publish(t, g.open(), step(account("help"), account("help", "sales")))
+	put(t, g.Aliases, before+"press@example.com agency@agency.example\n")
+	g.set["aliases"] = path
+	expect(t, g.open(), "bob b", "help", `odd "help@example.com" of aliases`, `odd "sales@example.com" of aliases`, `odd "press@example.com" of aliases`)
+	put(t, g.Aliases, "# rollcall owner=\"hq\"\nsales@example.com bob@example.com\n") // handed over
+	expect(t, g.open(), "bob sales", "help")
+}
+
 // TestUnwritable: an address that a table cannot have is refused, and an account that
 // holds one with it; the rest goes on.
 func TestUnwritable(t *testing.T) {
