@@ -85,6 +85,10 @@ func (f *file) edited() bool {
 	return f.header != nil && f.header.sum != "" && f.header.sum != digest(f.body)
 }
 
+// touched reports whether a file of ours is not as rollcall wrote it: somebody has edited
+// it, or has handed it over.
+func (f *file) touched() bool { return f.header != nil && f.header.sum == "" || f.edited() }
+
 func digest(body []byte) string {
 	sum := sha256.Sum256(body)
 	return hex.EncodeToString(sum[:])

@@ -473,6 +473,62 @@ func TestNothingToWrite(t *testing.T) {
 	}
 }
 
+// TestSealed: a row that somebody has made where rollcall would have made it is rollcall's
+// with the next run that publishes, be it that the run has nothing else to write, and so
+// is a file that was handed over.
+func TestSealed(t *testing.T) {
+	for name, steps := range map[string][]apply.Step{
+		"another table": {step(account("ann"), account("ann", "help"))},
+		"nothing":       nil,
+	} {
+		t.Run(name, func(t *testing.T) {
+			g := files(t, "hash")
+			publish(t, g.open(), step(nil, account("ann")))
+			put(t, g.Recipients, read(t, g.Recipients)+"bob@example.com OK\n")
+			old := time.Now().Add(-time.Hour)
+			if err := os.Chtimes(g.Recipients+".db", old, old); err != nil {
+				t.Fatal(err)
+			}
+			c := g.open()
+			expect(t, c, "ann", "bob")
+			if steps != nil { // the engine does not ask for what the ledger alone learns
+				stageAll(t, c, steps...)
+			}
+			if err := c.Publish(context.Background()); err != nil {
+				t.Fatal(err)
+			}
+			g.logs = nil
+			g.inStep()
+			if len(g.logs) > 0 {
+				t.Errorf("the log has %q", g.logs)
+			}
+		})
+	}
+	t.Run("handed over", func(t *testing.T) {
+		g := files(t, texthash)
+		put(t, g.Recipients, "# rollcall owner=\"hq\"\nann@example.com OK\n")
+		c := g.open()
+		expect(t, c, "ann")
+		if err := c.Publish(context.Background()); err != nil {
+			t.Fatal(err)
+		}
+		if want := headed("hq", 1, "apart", note+"ann@example.com OK\n"); read(t, g.Recipients) != want {
+			t.Errorf("recipients:\n%s\nwant:\n%s", read(t, g.Recipients), want)
+		}
+	})
+	t.Run("not there", func(t *testing.T) {
+		g := files(t, texthash)
+		c := g.open()
+		expect(t, c)
+		if err := c.Publish(context.Background()); err != nil {
+			t.Fatal(err)
+		}
+		if left := namesIn(t, g.Folder); slices.Contains(left, "recipients") {
+			t.Errorf("left: %q", left)
+		}
+	})
+}
+
 // FuzzParse: whatever a file has, it is read as accounts or is an error with its line;
 // what is written of it is read as the same.
 func FuzzParse(f *testing.F) {

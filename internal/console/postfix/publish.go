@@ -69,9 +69,13 @@ var pause = time.Second / 2
 const cold = 5 * time.Second
 
 // Publish writes what was staged, if the tables are still what they were. Where it
-// fails before that is decided, nothing has changed.
+// fails before that is decided, nothing has changed. A table that was handed over or
+// edited is written also where nothing was staged: the ledger has what it says.
 func (c *Console) Publish(ctx context.Context) error {
 	s := c.stage
+	if s == nil && c.base != nil && slices.ContainsFunc(c.used(), func(t int) bool { return c.base.files[t].touched() }) {
+		s = newStage(c.base)
+	}
 	if s == nil {
 		return nil
 	}
@@ -101,7 +105,7 @@ func (c *Console) publish(ctx context.Context, s *stage) error {
 			return c.unread(err, adviceOf(err))
 		}
 		f := s.base.files[t]
-		changed[t] = f.header == nil || f.header.sum == "" || f.header.apart != h.apart || !bytes.Equal(f.body, texts[t][bytes.IndexByte(texts[t], '\n')+1:])
+		changed[t] = f.header == nil || f.touched() || f.header.apart != h.apart || !bytes.Equal(f.body, texts[t][bytes.IndexByte(texts[t], '\n')+1:])
 	}
 	if !changed[recipients] && !changed[aliases] {
 		return nil
@@ -344,7 +348,7 @@ func (c *Console) recover(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if f.header == nil || f.header.owner != c.owner || f.header.sum == "" || f.edited() {
+		if f.header == nil || f.header.owner != c.owner || f.touched() {
 			continue // what somebody has edited is a plan's to judge
 		}
 		if err := c.rebuild(ctx, lock, t); err != nil {
