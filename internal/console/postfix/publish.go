@@ -237,7 +237,7 @@ func (c *Console) prepare(ctx context.Context, lock *os.File, x text) (name stri
 	if err != nil {
 		return "", failed(err)
 	}
-	dir.GiveAway(f, base)
+	dir.GiveAway(f, ".") // since postmap makes the index as the owner of the source
 	_, err = f.Write(x.text)
 	err = errors.Join(err, f.Sync(), f.Close())
 	if err != nil {
