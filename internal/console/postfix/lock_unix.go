@@ -36,7 +36,7 @@ func (c *Console) lock(ctx context.Context, writes bool) (*os.File, error) {
 		f, err = made(dir, base+locking)
 	}
 	if err != nil {
-		return nil, c.unread(err, "let rollcall open the lock file "+path)
+		return nil, c.unread(err, "run rollcall as the owner of the lock file, or give the file to a group of yours: chgrp GROUP "+path)
 	}
 	tick := time.NewTicker(10 * time.Millisecond)
 	defer tick.Stop()
@@ -63,8 +63,12 @@ func (c *Console) lock(ctx context.Context, writes bool) (*os.File, error) {
 	}
 }
 
-// made makes a lock file, or opens one that somebody else has made meanwhile. Whoever
-// reads the tables may read it.
+// lockMode is the mode of a lock file that is new. Whoever may open it can keep
+// everybody else from the tables.
+const lockMode fs.FileMode = 0o640
+
+// made makes a lock file, or opens one that somebody else has made meanwhile. It belongs
+// to the owner and the group of the folder.
 func made(dir *atomicfile.Folder, name string) (*os.File, error) {
 	f, err := dir.Open(name, os.O_RDWR|os.O_CREATE|os.O_EXCL)
 	if errors.Is(err, fs.ErrExist) {
@@ -73,8 +77,8 @@ func made(dir *atomicfile.Folder, name string) (*os.File, error) {
 	if err != nil {
 		return nil, err
 	}
-	dir.GiveAway(f, name)
-	return f, f.Chmod(Mode)
+	dir.GiveAway(f, ".")
+	return f, f.Chmod(lockMode)
 }
 
 // unlock gives the lock back, once the programs that inherited it have ended.
