@@ -139,7 +139,9 @@ func (c *Console) inUse(ctx context.Context) (all []console.Finding) {
 		switch {
 		case err != nil:
 			all = append(all, found("main.cf", "warning", "Postfix does not say what it uses: "+err.Error(), "look whether "+parameter+" has "+table))
-		case !slices.Contains(strings.FieldsFunc(said[0], func(r rune) bool { return r == ',' || r == ' ' }), table):
+		case !slices.ContainsFunc(strings.FieldsFunc(said[0], func(r rune) bool { return strings.ContainsRune(", \t", r) }), func(used string) bool {
+			return strings.TrimPrefix(used, "proxy:") == table
+		}):
 			all = append(all, found("main.cf", "warning", fmt.Sprintf("%s does not have %s", parameter, table), "postconf -e '"+parameter+" = "+table+"' once the table is there, unless the tables are for Exim or another host"))
 		default:
 			all = append(all, found("main.cf", "ok", parameter+" has "+table, ""))

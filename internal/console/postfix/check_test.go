@@ -52,6 +52,9 @@ func TestCheck(t *testing.T) {
 			t.Errorf("%s does not say %q: %q", check, text, all)
 		}
 	}
+	main := filepath.Join(g.Config, "main.cf")
+	put(t, main, strings.Replace(read(t, main), "relay_recipient_maps = hash:", "relay_recipient_maps = texthash:/none,\tproxy:hash:", 1))
+	says("main.cf ok", "relay_recipient_maps has hash:"+g.Recipients)
 	index := read(t, g.Recipients+".db")
 	text := read(t, g.Recipients)
 	publish(t, g.open(), step(nil, account("bob")))
