@@ -158,23 +158,61 @@ func (k *kindSite) quiet() {
 	}
 }
 
-// accounts returns the accounts of the product: primary and aliases, whether it is
-// inactive, and whose it is.
-func (k *kindSite) accounts() []string {
+// account is one of the product, as "console accounts" has it.
+type account struct {
+	Primary, Status, Whose string
+	Aliases                []string
+}
+
+// listed returns the accounts of the product.
+func (k *kindSite) listed() (all []account) {
 	k.t.Helper()
 	out, talk, code := k.run("console", "accounts", "-o", "json")
 	if code != exitOK {
 		k.t.Fatalf("console accounts: exit %d\n%s", code, talk)
 	}
-	var all []string
 	for line := range strings.Lines(out) {
-		var a struct {
-			Primary, Status, Whose string
-			Aliases                []string
-		}
+		var a account
 		if err := json.Unmarshal([]byte(line), &a); err != nil {
 			k.t.Fatal(err)
 		}
+		all = append(all, a)
+	}
+	return all
+}
+
+// answered holds the mail server that reads the product, where there is one, to take mail
+// for all addresses of the active accounts and for no others, which are those of inactive
+// ones and some that are gone.
+func (k *kindSite) answered(gone ...string) {
+	k.t.Helper()
+	if k.Codes == nil {
+		return
+	}
+	addresses, want := append(gone, "nobody@example.com"), []int{}
+	for range addresses {
+		want = append(want, 550)
+	}
+	for _, a := range k.listed() {
+		for _, x := range append([]string{a.Primary}, a.Aliases...) {
+			code := 250
+			if a.Status != "active" {
+				code = 550
+			}
+			addresses, want = append(addresses, x), append(want, code)
+		}
+	}
+	if got := k.Codes(addresses...); !slices.Equal(got, want) {
+		k.t.Errorf("the mail server answers %v for %v, not %v", got, addresses, want)
+	}
+}
+
+// accounts returns the accounts of the product: primary and aliases, whether it is
+// inactive, and whose it is.
+func (k *kindSite) accounts() []string {
+	k.t.Helper()
+	var all []string
+	for _, a := range k.listed() {
 		text := strings.Join(append([]string{a.Primary}, a.Aliases...), " ")
 		if a.Status != "active" {
 			text += " " + a.Status
@@ -192,11 +230,20 @@ func (k *kindSite) accounts() []string {
 // where the product removes it.
 func (k *kindSite) has(want ...string) {
 	k.t.Helper()
+	var gone []string
 	if k.removes {
+		for _, a := range want {
+			if name, inactive := strings.CutSuffix(a, " inactive"); inactive {
+				gone = append(gone, name+"@example.com")
+			}
+		}
 		want = slices.DeleteFunc(want, func(a string) bool { return strings.HasSuffix(a, " inactive") })
 	}
 	if diff := cmp.Diff(want, k.accounts()); diff != "" {
 		k.t.Errorf("accounts (-want +got):\n%s", diff)
+	}
+	if len(want) > 0 {
+		k.answered(gone...)
 	}
 }
 
@@ -428,6 +475,7 @@ func killedOverKind(t *testing.T, s *worlds.Subject, begin func(t *testing.T) *w
 		if diff := cmp.Diff(undisturbed.accounts(), killed.accounts()); diff != "" {
 			t.Fatalf("round %d: it does not end as without (-want +got):\n%s\n%s", n, diff, w.ldif())
 		}
+		killed.answered()
 	}
 }
 

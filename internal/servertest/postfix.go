@@ -19,6 +19,8 @@ type PostfixOptions struct {
 	Next string
 	// Together leaves virtual_alias_maps out.
 	Together bool
+	// Folder has the tables, with their indexes; by default one that is made has empty ones.
+	Folder string
 }
 
 // Postfix is a mail gateway for example.com, which takes mail for the keys of two
@@ -27,8 +29,7 @@ type Postfix struct {
 	*Server
 	// Address is 127.0.0.1:PORT.
 	Address string
-	// Folder is for the tables, whose sources are Recipients and Aliases, and empty at
-	// first. A process that starts while a table is missing answers 451 until it ends,
+	// Folder is that of the tables, whose sources are Recipients and Aliases. A process that starts while a table is missing answers 451 until it ends,
 	// be it made meanwhile.
 	Folder, Recipients, Aliases string
 	// Config is the folder of main.cf.
@@ -54,6 +55,9 @@ func NewPostfix(t T, o PostfixOptions) *Postfix {
 	}
 	dir := folder(t)
 	p := &Postfix{Folder: filepath.Join(dir, "maps"), Config: filepath.Join(dir, "etc")}
+	if o.Folder != "" {
+		p.Folder = o.Folder
+	}
 	p.Recipients, p.Aliases = filepath.Join(p.Folder, "recipients"), filepath.Join(p.Folder, "aliases")
 	for _, name := range []string{"etc", "queue", "data", "maps"} {
 		must(t, os.Mkdir(filepath.Join(dir, name), 0o755))
@@ -84,6 +88,9 @@ func NewPostfix(t T, o PostfixOptions) *Postfix {
 	}
 	p.queue(t, filepath.Join(dir, "queue"), uid)
 	for _, source := range []string{p.Recipients, p.Aliases} {
+		if o.Folder != "" {
+			break
+		}
 		write(t, source, "")
 		must(t, os.Chmod(source, 0o644))
 		if o.Map != "texthash" {

@@ -18,7 +18,7 @@ var Postfix = &Subject{Name: "Postfix", Kind: "postfix", Serve: func(t *testing.
 	postmap := servertest.Need(t, "postmap", "postfix")
 	return func(t *testing.T) *World {
 		tables := &tables{t: t, postmap: postmap, folder: t.TempDir()}
-		return &World{
+		w := &World{
 			Block:  fmt.Sprintf("recipients = %q\naliases = %q\nmap = \"hash\"\n", tables.path("recipients"), tables.path("aliases")),
 			Client: []string{"cat", tables.path("recipients"), tables.path("aliases")},
 			Add: func(primary string, aliases ...string) {
@@ -31,6 +31,10 @@ var Postfix = &Subject{Name: "Postfix", Kind: "postfix", Serve: func(t *testing.
 				tables.edit("recipients", " "+primary+" OK")
 			},
 		}
+		if os.Getuid() == 0 { // as Postfix needs to be started
+			w.Codes = tables.codes
+		}
+		return w
 	}
 }}
 
@@ -38,6 +42,22 @@ var Postfix = &Subject{Name: "Postfix", Kind: "postfix", Serve: func(t *testing.
 type tables struct {
 	t               *testing.T
 	postmap, folder string
+	server          *servertest.Postfix // nil until it is asked
+}
+
+func (e *tables) codes(addresses ...string) []int {
+	e.t.Helper()
+	if e.server == nil {
+		if err := os.Chmod(filepath.Dir(e.folder), 0o755); err != nil { // for its processes
+			e.t.Fatal(err)
+		}
+		e.server = servertest.NewPostfix(e.t, servertest.PostfixOptions{Map: "hash", Folder: e.folder})
+	}
+	codes, err := servertest.Recipients(e.server.Address, addresses...)
+	if err != nil {
+		e.t.Fatalf("%v\n%s", err, e.server.Mail())
+	}
+	return codes
 }
 
 func (e *tables) path(name string) string { return filepath.Join(e.folder, name) }

@@ -31,6 +31,10 @@ type World struct {
 	SetAliases func(primary string, aliases ...string)
 	// Remove takes an account out by hand, with its addresses.
 	Remove func(primary string)
+	// Codes asks a mail server that reads the product, in one session, whether it takes mail
+	// for addresses, and returns the codes of its answers; nil where none reads it. It
+	// starts with the first question, for which there have to be accounts.
+	Codes func(addresses ...string) []int
 	// Client is a command of the plainest client that reads all that rollcall reads.
 	Client []string
 	// Stop makes the product unreachable at once, as a power failure does, Start
