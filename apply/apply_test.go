@@ -713,3 +713,62 @@ func TestRate(t *testing.T) {
 		t.Errorf("50 changes at 10 a second took %v", took)
 	}
 }
+
+// quota is a console that takes some changes at a time, and then asks to wait.
+type quota struct {
+	*world
+	most, left int
+	asked      int
+}
+
+func (q *quota) Apply(ctx context.Context, steps []Step, answer func(int, Answer)) error {
+	q.left = q.most
+	for i := range steps {
+		switch {
+		case q.left < 0:
+			answer(i, Answer{Err: &Error{Code: Cancelled, Message: "it was not begun"}})
+		case q.left == 0:
+			q.left, q.asked = -1, q.asked+1
+			answer(i, Answer{Err: &Error{Code: Throttled, Message: "slow down", RetryAfter: 2 * time.Second}})
+		default:
+			q.left--
+			if err := q.world.Apply(ctx, steps[i:i+1], func(_ int, a Answer) { answer(i, a) }); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// TestQuota: a change uses up an attempt when it is sent, and not while it waits behind
+// others that are put off; a console that puts off everything fails all after the
+// attempts of one.
+func TestQuota(t *testing.T) {
+	t.Parallel()
+	var want []identity.Account
+	var changes []plan.AccountChange
+	for i := range 100 {
+		want = append(want, identity.Account{Primary: numbered(i), Directory: "corp", GUID: identity.GUID{15: byte(i + 1)}})
+	}
+	for i := range want {
+		changes = append(changes, plan.AccountChange{After: &want[i]})
+	}
+	for _, most := range []int{10, 1, 0} {
+		w := newWorld(t, plan.Facts{}, nil)
+		q := &quota{world: w, most: most}
+		job := w.job(changes, w.newLedger(), &memory{answers: map[string]Answer{}, saved: func(*Ledger) {}})
+		job.Console = q
+		result, err := Run(t.Context(), job)
+		if err != nil || most > 0 && (result.Applied != 100 || len(result.Failures) > 0) {
+			t.Errorf("%d at a time: %d applied, %d failed, %v", most, result.Applied, len(result.Failures), err)
+		}
+		if most == 0 && (len(result.Failures) != 100 || q.asked != DefaultAttempts) {
+			t.Errorf("%d failed after %d requests", len(result.Failures), q.asked)
+		}
+		for _, f := range result.Failures {
+			if !strings.Contains(f.Error, "slow down") {
+				t.Errorf("%s: %s", f.Account, f.Error)
+			}
+		}
+	}
+}

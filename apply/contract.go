@@ -19,7 +19,8 @@ type Console interface {
 	// Apply makes changes in their order, no two of them of one account, and
 	// calls answer for each that the console has answered, by index of steps. When
 	// ctx ends, the change at hand is finished, and the others are answered with
-	// [Cancelled]. An error means that nobody knows of those without an answer
+	// [Cancelled]; so are those that were not begun because the console was
+	// [Throttled]. An error means that nobody knows of those without an answer
 	// whether they were made; it is an [*Error] where the console said why. After
 	// one that says that the console is not reachable, see [Unusable], it cannot be
 	// used any more.

@@ -15,6 +15,7 @@ import (
 type task struct {
 	Sent
 	known    Known
+	attempts int // in which it was begun
 	answered bool
 	answer   Answer
 }
@@ -46,20 +47,20 @@ func (r *runner) send(ctx context.Context, tasks []*task) error {
 	if len(open) == 0 {
 		return r.intend(ctx, tasks)
 	}
-	for attempt := 1; ; attempt++ {
+	for first := true; ; first = false {
 		if r.pace(ctx, len(open)) != nil {
 			cancelled(open)
-			if attempt == 1 {
+			if first {
 				return nil
 			}
 			return r.answers(open)
 		}
 		intended := open
-		if attempt == 1 {
+		if first {
 			intended = tasks
 		}
 		// From when it is sent, it takes a while until it is seen.
-		if attempt == 1 || r.facts.Settles > 0 {
+		if first || r.facts.Settles > 0 {
 			if err := r.intend(ctx, intended); err != nil {
 				return err
 			}
@@ -69,9 +70,14 @@ func (r *runner) send(ctx context.Context, tasks []*task) error {
 				return err
 			}
 		}
-		again, pause := repeatable(open, attempt)
-		if attempt < r.job.Attempts && len(again) > 0 && cause(ctx) == nil {
-			r.job.Listen(Waiting{Err: again[0].answer.Err, For: pause})
+		for _, t := range open {
+			if !t.answered || t.answer.Err == nil || t.answer.Err.Code != Cancelled {
+				t.attempts++
+			}
+		}
+		again, pause, why := r.repeatable(open)
+		if len(again) > 0 && cause(ctx) == nil {
+			r.job.Listen(Waiting{Err: why, For: pause})
 			err := r.job.Wait(ctx, pause)
 			if err == nil {
 				// What is sent again is answered later, and not known until then.
@@ -87,8 +93,11 @@ func (r *runner) send(ctx context.Context, tasks []*task) error {
 		}
 		for _, t := range open {
 			if !t.answered {
-				t.answered, t.answer = true, Answer{Err: &Error{Code: Temporary, Message: fmt.Sprintf("no answer in %d attempts, and the account is as it was", attempt)}}
+				t.answered, t.answer = true, Answer{Err: &Error{Code: Temporary, Message: fmt.Sprintf("no answer in %d attempts, and the account is as it was", t.attempts)}}
 			}
+		}
+		if cause(ctx) == nil {
+			unbegun(open)
 		}
 		return r.answers(open)
 	}
@@ -185,32 +194,53 @@ func (r *runner) answers(tasks []*task) error {
 	return r.answered(all)
 }
 
-// repeatable returns the steps that are to be tried again, and how long to wait
-// before: those that the console cannot make now, those of their groups that were
-// cancelled because of them, and those that had no answer and were not made.
-func repeatable(tasks []*task, attempt int) (again []*task, pause time.Duration) {
-	groups := map[int]bool{}
+// repeatable returns the steps that are to be tried again, how long to wait before,
+// and the error because of which, or nil: those that the console cannot make now, and
+// those that had no answer and were not made, unless they were tried often enough; and
+// with them those that were not begun, unless a step of their group has failed for good.
+func (r *runner) repeatable(tasks []*task) (again []*task, pause time.Duration, why *Error) {
+	failed := map[int]bool{} // groups
+	retried := map[*task]bool{}
 	for _, t := range tasks {
 		switch e := t.answer.Err; {
-		case !t.answered:
-			pause = max(pause, jittered(attempt))
-		case e == nil:
-			continue
-		case e.Code == Throttled && e.RetryAfter > 0:
-			pause = max(pause, e.RetryAfter)
-		case e.Code == Throttled, e.Code == Temporary:
-			pause = max(pause, jittered(attempt))
+		case t.answered && (e == nil || e.Code == Cancelled):
+		case t.attempts < r.job.Attempts && (!t.answered || e.Code == Throttled || e.Code == Temporary):
+			if len(retried) == 0 {
+				why = e
+			}
+			retried[t] = true
+			if e != nil && e.Code == Throttled && e.RetryAfter > 0 {
+				pause = max(pause, e.RetryAfter)
+			} else {
+				pause = max(pause, jittered(t.attempts))
+			}
 		default:
-			continue
+			failed[t.Group] = true
 		}
-		groups[t.Group] = true
+	}
+	if len(retried) == 0 {
+		return nil, 0, nil
 	}
 	for _, t := range tasks {
-		if e := t.answer.Err; !t.answered || e != nil && groups[t.Group] && (e.Code == Throttled || e.Code == Temporary || e.Code == Cancelled) {
+		if retried[t] || t.answer.Err != nil && t.answer.Err.Code == Cancelled && !failed[t.Group] {
 			again = append(again, t)
 		}
 	}
-	return again, pause
+	return again, pause, why
+}
+
+// unbegun answers the steps that were not begun, because the console was throttled for
+// too long, with that.
+func unbegun(tasks []*task) {
+	i := slices.IndexFunc(tasks, func(t *task) bool { return t.answer.Err != nil && t.answer.Err.Code == Throttled })
+	if i < 0 {
+		return
+	}
+	for _, t := range tasks {
+		if e := t.answer.Err; e != nil && e.Code == Cancelled && t.Group != tasks[i].Group {
+			t.answer.Err = &Error{Code: Throttled, Message: "it was not begun: " + tasks[i].answer.Err.Error()}
+		}
+	}
 }
 
 // jittered is how long to wait after so many attempts: up to half of it less, so
