@@ -15,9 +15,11 @@ import (
 	"os"
 	"strconv"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
+	"github.com/rollcall-cli/rollcall/apply"
 	"github.com/rollcall-cli/rollcall/internal/console"
 	"github.com/rollcall-cli/rollcall/internal/settings"
 )
@@ -46,8 +48,10 @@ type client struct {
 	timeout time.Duration
 	most    int64 // octets of an answer
 	agent   string
+	writing sync.RWMutex                        // held by each write, and alone by a read of all users
 	plain   atomic.Bool                         // bodies are sent as application/json
 	wrote   atomic.Int64                        // when a write was answered last, in ns
+	closed  atomic.Int64                        // until when the service wants no changes, in ns
 	secured atomic.Pointer[tls.ConnectionState] // that of the last answer
 	pause   func(ctx context.Context, d time.Duration) error
 }
@@ -165,31 +169,33 @@ func retryable(err error, attempt int) (bool, time.Duration) {
 // neither has done anything yet.
 func (c *client) do(ctx context.Context, r request) (*reply, error) {
 	if r.method != http.MethodGet {
+		c.writing.RLock()
+		defer c.writing.RUnlock()
 		defer func() { c.wrote.Store(time.Now().UnixNano()) }()
 	}
-	answer, err := c.once(ctx, r)
+	answer, authorization, err := c.once(ctx, r)
+	again := false
 	switch status(err) {
 	case 415:
-		if c.plain.CompareAndSwap(false, true) {
-			return c.once(ctx, r)
-		}
+		again = c.plain.CompareAndSwap(false, true)
 	case 401:
-		if c.login.renew() {
-			return c.once(ctx, r)
-		}
+		again = c.login.renew(authorization)
+	}
+	if again {
+		answer, _, err = c.once(ctx, r)
 	}
 	return answer, err
 }
 
-// once sends a request. The time of silence begins anew with everything that comes.
-func (c *client) once(ctx context.Context, r request) (*reply, error) {
+// once sends a request, and returns its answer and the authorization that it had. The
+// time of silence begins anew with everything that comes.
+func (c *client) once(ctx context.Context, r request) (answer *reply, authorization string, err error) {
 	within, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	silence := time.AfterFunc(c.timeout, func() { cancel(errSilent) })
 	defer silence.Stop()
-	authorization, err := c.login.authorization(within)
-	if err != nil {
-		return nil, ended(ctx, err)
+	if authorization, err = c.login.authorization(within); err != nil {
+		return nil, "", ended(ctx, err)
 	}
 	var sent atomic.Bool
 	traced := httptrace.WithClientTrace(within, &httptrace.ClientTrace{WroteHeaders: func() { sent.Store(true) }})
@@ -200,7 +206,7 @@ func (c *client) once(ctx context.Context, r request) (*reply, error) {
 	}
 	req, err := http.NewRequestWithContext(traced, r.method, target, bytes.NewReader(r.body))
 	if err != nil {
-		return nil, &unreachedError{host: c.host, err: errors.New("url is not a URL")}
+		return nil, "", &unreachedError{host: c.host, err: errors.New("url is not a URL")}
 	}
 	req.Header.Set("Authorization", authorization)
 	req.Header.Set("Accept", mediaType+", application/json")
@@ -222,9 +228,10 @@ func (c *client) once(ctx context.Context, r request) (*reply, error) {
 		var body []byte
 		if body, err = c.readBody(resp, func() { silence.Reset(c.timeout) }); err == nil {
 			if resp.StatusCode != http.StatusUnauthorized {
-				c.login.taken()
+				c.login.taken(authorization)
 			}
-			return c.answer(resp, body)
+			answer, err = c.answer(resp, body)
+			return answer, authorization, err
 		}
 		sent.Store(true)
 	}
@@ -233,12 +240,12 @@ func (c *client) once(ctx context.Context, r request) (*reply, error) {
 	}
 	err = bare(err)
 	if ctx.Err() != nil && !sent.Load() || ctx.Err() != nil && r.method == http.MethodGet {
-		return nil, ctx.Err()
+		return nil, "", ctx.Err()
 	}
 	if sent.Load() {
-		return nil, &lostError{host: c.host, err: err, timeout: c.timeout}
+		return nil, "", &lostError{host: c.host, err: err, timeout: c.timeout}
 	}
-	return nil, &unreachedError{host: c.host, err: err, timeout: c.timeout}
+	return nil, "", &unreachedError{host: c.host, err: err, timeout: c.timeout}
 }
 
 var (
@@ -312,10 +319,41 @@ func (c *client) answer(resp *http.Response, body []byte) (*reply, error) {
 		e.quoted = c.quote(said)
 	}
 	if u, err := resp.Location(); resp.StatusCode >= 300 && resp.StatusCode < 400 && err == nil {
-		e.quoted = c.quote(u.Scheme + "://" + u.Host + u.Path)
+		e.quoted = c.quote(u.Scheme + "://" + u.Host) // a path may have a secret in it
 	}
 	e.after = retryAfter(resp.Header.Get("Retry-After"), time.Now())
+	if e.code() == apply.Throttled {
+		c.putOff(time.Now().Add(e.after))
+	}
 	return nil, e
+}
+
+// putOff puts off the changes of all workers.
+func (c *client) putOff(until time.Time) {
+	for {
+		was := c.closed.Load()
+		if was >= until.UnixNano() || c.closed.CompareAndSwap(was, until.UnixNano()) {
+			return
+		}
+	}
+}
+
+// admitted waits until the service takes changes again, as far as it has said.
+func (c *client) admitted(ctx context.Context) error {
+	for until := c.closed.Load(); ; {
+		d := time.Until(time.Unix(0, until))
+		if d <= 0 {
+			return nil
+		}
+		if err := c.pause(ctx, d); err != nil {
+			return err
+		}
+		now := c.closed.Load()
+		if now == until {
+			return nil
+		}
+		until = now
+	}
 }
 
 // saying is an error as services tell it (RFC 7644 section 3.12).

@@ -99,11 +99,14 @@ func (e *unreachedError) reason() (words, hint string) {
 // tokenError is a token service that gives no token.
 type tokenError struct {
 	host         string
-	status       int
+	status       int // 0 where the answer says that all is well
 	said, advice string
 }
 
 func (e *tokenError) Error() string {
+	if e.status == 0 {
+		return e.host + " gives no token: its answer has none in it"
+	}
 	text := fmt.Sprintf("%s gives no token: it answered %d", e.host, e.status)
 	if e.said != "" {
 		text += ": " + e.said
@@ -204,7 +207,7 @@ func (e *statusError) code() apply.Code {
 func (e *statusError) Hint() string {
 	switch s := e.status; {
 	case s >= 300 && s < 400:
-		return "write the address that it names as url; redirects are not followed, so that credentials reach no other host"
+		return "write the base of the service there as url, whose path its Location header has; redirects are not followed, so that credentials reach no other host"
 	case s == 401:
 		return "renew the credentials in the console block; nothing is tried again with these"
 	case s == 403:

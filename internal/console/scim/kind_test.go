@@ -10,6 +10,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -253,6 +255,69 @@ func TestStarter(t *testing.T) {
 	}{{nil, "\n  token = env(\"SCIM_TOKEN\")"}, {map[string]string{"basic.username": "me"}, "\n  # token = env(\"SCIM_TOKEN\")"}} {
 		if got := config.ConsoleStarter(Kind.Kind, c.given, nil); !strings.Contains(got, c.want) {
 			t.Errorf("%v: %s", c.given, got)
+		}
+	}
+}
+
+// TestOAuthConcurrently: of the requests whose token is refused at the same time, one
+// gets another token for all.
+func TestOAuthConcurrently(t *testing.T) {
+	t.Parallel()
+	i := newIssuer(t)
+	i.seconds = 0 // it does not say how long a token is good
+	var used sync.Map
+	s := (&service{on: func(_ *service, w http.ResponseWriter, r *http.Request) bool {
+		n, _ := used.LoadOrStore(r.Header.Get("Authorization"), new(atomic.Int32))
+		if n.(*atomic.Int32).Add(1) > 20 {
+			say(w, 401, "", "token expired")
+			return true
+		}
+		time.Sleep(time.Millisecond)
+		r.Header.Set("Authorization", "Bearer s3cret-token")
+		return false
+	}}).start(t, person("ann"))
+	o := s.options()
+	o.Token, o.OAuth = settings.Secret{}, &OAuth{i.URL, "me", settings.NewSecret("s3cret"), "scim"}
+	c := opened(t, o)
+	var workers sync.WaitGroup
+	for range 4 {
+		workers.Go(func() {
+			for range 50 {
+				if _, err := c.account(t.Context(), "u-1"); err != nil {
+					t.Error(err)
+					return
+				}
+			}
+		})
+	}
+	workers.Wait()
+	// An expired token, and a client that is refused by now.
+	c.login.(*credentials).token.Expiry = time.Now().Add(-time.Minute)
+	i.refuses, i.asked = "invalid_client", 0
+	if _, err := c.Get(t.Context(), []string{"u-1"}, nil); !errors.As(err, new(*console.RefusedError)) || i.asked != 1 {
+		t.Errorf("%v, asked %d times", err, i.asked)
+	}
+}
+
+// TestTokenServiceOfNoUse: a token service that answers something else is one that gives
+// no token, and not one that cannot be reached.
+func TestTokenServiceOfNoUse(t *testing.T) {
+	t.Parallel()
+	for _, body := range []string{"<html>log in</html>", "{}", ""} {
+		s := (&service{on: func(_ *service, w http.ResponseWriter, _ *http.Request) bool {
+			_, _ = w.Write([]byte(body))
+			return true
+		}}).start(t)
+		o := s.options()
+		o.Token, o.OAuth = settings.Secret{}, &OAuth{s.url, "me", settings.NewSecret("s3cret"), "scim"}
+		c, err := New(o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		err = c.open(t.Context())
+		var read *console.ReadError
+		if !errors.As(err, &read) || !strings.Contains(err.Error(), "gives no token: its answer has none in it") || !strings.Contains(read.Advice, "token_url") {
+			t.Errorf("%q: %v", body, err)
 		}
 	}
 }

@@ -16,10 +16,10 @@ import (
 type login interface {
 	// authorization returns the value of the header Authorization.
 	authorization(ctx context.Context) (string, error)
-	// taken notes that the service has taken the last one. renew reports whether
-	// there will be another one, now that it was refused.
-	taken()
-	renew() bool
+	// taken notes that the service has taken such a value. renew reports whether
+	// there is another one, or will be, now that it was refused.
+	taken(authorization string)
+	renew(authorization string) bool
 	// secrets are what nobody else may read.
 	secrets() []string
 }
@@ -53,9 +53,9 @@ type constant struct {
 
 func (l *constant) authorization(context.Context) (string, error) { return l.value, nil }
 
-func (*constant) taken() {}
+func (*constant) taken(string) {}
 
-func (*constant) renew() bool { return false }
+func (*constant) renew(string) bool { return false }
 
 func (l *constant) secrets() []string { return l.hidden }
 
@@ -73,32 +73,41 @@ type credentials struct {
 func (l *credentials) authorization(ctx context.Context) (string, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.token.Valid() {
-		return l.token.Type() + " " + l.token.AccessToken, nil
+	if !l.token.Valid() {
+		token, err := l.config.Token(context.WithValue(ctx, oauth2.HTTPClient, l.http))
+		if err != nil {
+			return "", l.failed(ctx, err)
+		}
+		l.token, l.fresh = token, true
 	}
-	token, err := l.config.Token(context.WithValue(ctx, oauth2.HTTPClient, l.http))
-	if err != nil {
-		return "", l.failed(ctx, err)
-	}
-	l.token, l.fresh = token, true
-	return token.Type() + " " + token.AccessToken, nil
+	return bearing(l.token), nil
 }
 
-// renew gives a token up that worked once. One that never did is not asked for again.
-func (l *credentials) renew() bool {
+func bearing(t *oauth2.Token) string { return t.Type() + " " + t.AccessToken }
+
+// renew gives a token up that worked once. One that never did is not asked for again,
+// and another request may have renewed it already.
+func (l *credentials) renew(authorization string) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.token == nil || l.fresh {
-		return false
+	switch {
+	case authorization == "":
+		return false // the token service gave none
+	case l.token != nil && bearing(l.token) == authorization:
+		if l.fresh {
+			return false
+		}
+		l.token = nil
 	}
-	l.token = nil
 	return true
 }
 
-func (l *credentials) taken() {
+func (l *credentials) taken(authorization string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.fresh = false
+	if l.token != nil && bearing(l.token) == authorization {
+		l.fresh = false
+	}
 }
 
 func (l *credentials) secrets() []string {
@@ -113,12 +122,17 @@ func (l *credentials) secrets() []string {
 
 // failed makes an error of that of the token service.
 func (l *credentials) failed(ctx context.Context, err error) error {
+	const look = "see that token_url is the token endpoint, and scope one that the client may ask for"
 	var said *oauth2.RetrieveError
-	if !errors.As(err, &said) {
-		if errors.Is(context.Cause(ctx), errSilent) {
-			err = errSilent
-		}
+	var way *url.Error
+	switch {
+	case errors.As(err, &said):
+	case errors.Is(context.Cause(ctx), errSilent):
+		return &unreachedError{host: l.host, err: errSilent}
+	case errors.As(err, &way):
 		return &unreachedError{host: l.host, err: bare(err)}
+	default: // it says that all is well
+		return &tokenError{host: l.host, advice: look}
 	}
 	text := ""
 	if said.ErrorCode != "" {
@@ -132,7 +146,7 @@ func (l *credentials) failed(ctx context.Context, err error) error {
 	if code == http.StatusUnauthorized {
 		return &statusError{host: l.host, status: code, quoted: text}
 	}
-	advice := "see that token_url is the token endpoint, and scope one that the client may ask for"
+	advice := look
 	if code == http.StatusTooManyRequests || code >= 500 {
 		advice = "try again later: the token service has failed"
 	}
