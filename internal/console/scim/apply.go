@@ -1,6 +1,7 @@
 package scim
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -20,7 +21,7 @@ import (
 // Apply makes changes one by one, or several accounts in one request where the service
 // takes them in bulk.
 func (c *Console) Apply(ctx context.Context, steps []apply.Step, answer func(i int, a apply.Answer)) error {
-	r := &run{Console: c, steps: steps, failed: map[int]bool{}, answer: func(i int, a apply.Answer) {
+	r := &run{Console: c, steps: steps, begun: time.Now(), failed: map[int]bool{}, answer: func(i int, a apply.Answer) {
 		if a.Err == nil {
 			c.mu.Lock()
 			c.answered[steps[i].Key] = a
@@ -28,25 +29,46 @@ func (c *Console) Apply(ctx context.Context, steps []apply.Step, answer func(i i
 		}
 		answer(i, a)
 	}}
-	if err := r.look(ctx); err != nil {
-		return r.stop(ctx, 0, err)
+	err := r.all(ctx)
+	if later := r.later(ctx); err == nil {
+		err = later
 	}
-	for r.next < len(steps) {
-		i := r.next
-		if err := r.step(ctx); err != nil {
-			return r.stop(ctx, i, err)
-		}
-	}
-	return nil
+	return err
 }
 
 // run is one request to apply steps.
 type run struct {
 	*Console
 	steps  []apply.Step
-	next   int          // all before are answered
+	begun  time.Time
+	next   int          // all before were made, or at least begun
 	failed map[int]bool // groups of which a step has failed
 	answer func(i int, a apply.Answer)
+	// blind tells that nobody can be looked up without a read of all accounts.
+	blind bool
+	// unheard are creations that are looked for when all others were begun.
+	unheard []unheard
+}
+
+// unheard is a creation that the service did not confirm, when it was answered.
+type unheard struct {
+	step int
+	failure
+	at time.Time
+}
+
+// all makes the steps.
+func (r *run) all(ctx context.Context) error {
+	if err := r.look(ctx); err != nil {
+		return r.stop(ctx, 0, err)
+	}
+	for r.next < len(r.steps) {
+		i := r.next
+		if err := r.step(ctx); err != nil {
+			return r.stop(ctx, i, err)
+		}
+	}
+	return nil
 }
 
 // unknownError is a change of which nobody knows whether it was made.
@@ -81,62 +103,76 @@ func (e *misusedError) Hint() string { return e.advice }
 //	an error of                        the steps are     and the request
 //	a change that may be made          not answered      ends with it
 //	the context                        cancelled         is over
-//	a service that asks to wait        throttled         is over
+//	a service that asks to wait        the first throttled,
+//	                                   others cancelled  is over
 //	the credentials, the way there     cancelled         ends with it
 func (r *run) stop(ctx context.Context, i int, err error) error {
 	if errors.As(err, new(*unknownError)) {
 		return err
 	}
-	rest := apply.Answer{Err: &apply.Error{Code: apply.Cancelled, Message: "it was not begun"}}
 	f := asFailure(err)
 	switch {
 	case errors.As(err, new(*misusedError)):
 	case ctx.Err() != nil && f == nil:
 		err = nil
 	case f != nil && f.code() == apply.Throttled:
-		rest, err = answerOf(f), nil
+		if i = max(i, r.next); i < len(r.steps) {
+			r.answer(i, answerOf(f))
+			i++
+		}
+		err = nil
 	default:
 		err = r.unread(err)
 	}
 	for i = max(i, r.next); i < len(r.steps); i++ {
-		r.answer(i, rest)
+		r.answer(i, apply.Answer{Err: &apply.Error{Code: apply.Cancelled, Message: "it was not begun"}})
 	}
 	return err
 }
 
-// look learns who has what the steps give to their accounts: from the index, and from
-// the service, since somebody may have changed it. Where filters cannot be relied on, or
-// take longer than a read of all accounts, the index must not be old instead.
+// look learns who has what the steps give to their accounts.
 func (r *run) look(ctx context.Context) error {
 	var addresses []identity.Address
-	values := map[string][]string{}
+	var marks []string
+	var newer time.Time
+	r.mu.Lock()
 	for i := range r.steps {
 		s := &r.steps[i]
 		given(s, func(x identity.Address) { addresses = append(addresses, x) })
 		if s.Creates() && !s.After.Local() {
-			values[byMark] = append(values[byMark], markText(s.Outcome().Mark))
+			mark := markText(s.Outcome().Mark)
+			marks, newer = append(marks, mark), later(newer, r.doubts[mark])
 		}
 	}
+	r.mu.Unlock()
 	if len(addresses) == 0 {
 		return nil
 	}
+	return r.seek(ctx, addresses, marks, newer)
+}
+
+// seek learns who has addresses and marks: from the index, and from the service, since
+// somebody may have changed it. Where filters cannot be relied on, or take longer than a
+// read of all accounts, the index must not be old instead, nor of before newer.
+func (r *run) seek(ctx context.Context, addresses []identity.Address, marks []string, newer time.Time) error {
 	x, err := r.known(ctx, time.Time{})
 	if err != nil {
 		return err
 	}
-	values[byEmail], values[byUserName] = texts(addresses), texts(addresses)
-	ok := true
+	values := map[string][]string{byEmail: texts(addresses), byUserName: texts(addresses), byMark: marks}
+	r.blind = false
 	for _, by := range []string{byEmail, byUserName, byMark} {
-		if ok {
-			if _, ok, err = r.lookUp(ctx, by, values[by], x.took); err != nil {
-				return err
-			}
+		_, ok, err := r.lookUp(ctx, by, values[by], x.took)
+		if err != nil {
+			return err
+		}
+		if !ok {
+			r.blind = true
+			_, err = r.known(ctx, later(newer, time.Now().Add(-x.patience())))
+			return err
 		}
 	}
-	if !ok {
-		_, err = r.known(ctx, time.Now().Add(-x.patience()))
-	}
-	return err
+	return nil
 }
 
 // given calls f with the addresses that a step gives to its account.
@@ -169,6 +205,9 @@ func (r *run) step(ctx context.Context) error {
 	case ctx.Err() != nil:
 		return ctx.Err()
 	}
+	if err := r.admitted(ctx); err != nil {
+		return err
+	}
 	if n := r.together(); n > 1 {
 		return r.bulk(ctx, n)
 	}
@@ -184,8 +223,12 @@ func (r *run) step(ctx context.Context) error {
 	default:
 		a, err = r.change(whole, s)
 	}
-	var misused *misusedError
-	if err == nil || errors.As(err, &misused) && a.Err == nil && a.Ref != "" {
+	return r.ended(i, a, err)
+}
+
+// ended answers a step that has come to its end, unless that is done later.
+func (r *run) ended(i int, a apply.Answer, err error) error {
+	if i == r.next && (err == nil || errors.As(err, new(*misusedError)) && a.Err == nil && a.Ref != "") {
 		r.done(i, a)
 	}
 	return err
@@ -210,19 +253,52 @@ func (r *run) create(ctx context.Context, s *apply.Step) (apply.Answer, error) {
 	if a, there, err := r.prior(ctx, want); err != nil || there {
 		return a, err
 	}
-	reply, err := r.do(ctx, request{method: http.MethodPost, path: "/Users", body: encode(created(want))})
+	reply, err := r.do(ctx, request{method: http.MethodPost, path: "/Users", body: encode(r.created(s))})
+	at := time.Now()
+	if f := asFailure(err); r.blind && r.members(s.Group) == 1 && (status(f) == 409 || status(f) == 500) {
+		r.unheard = append(r.unheard, unheard{r.next, f, at})
+		r.next++
+		return apply.Answer{}, nil
+	}
 	if err != nil {
-		return r.uncreated(ctx, want, err)
+		return r.uncreated(ctx, want, err, at)
 	}
 	return r.made(ctx, want, reply.body, reply.location)
 }
 
-// created is the User that an account becomes.
-func created(want *identity.Live) tree {
+// later looks for the creations that wait for that: one read of all accounts, which is
+// begun after the last of them, says it of each.
+func (r *run) later(ctx context.Context) error {
+	whole := context.WithoutCancel(ctx)
+	for _, u := range slices.Backward(r.unheard) {
+		a, err := r.found(whole, r.steps[u.step].Outcome(), u.failure, u.at)
+		if err != nil {
+			return err
+		}
+		r.answer(u.step, a)
+	}
+	return nil
+}
+
+// members counts the steps of a group.
+func (r *run) members(group int) (n int) {
+	for i := range r.steps {
+		if r.steps[i].Group == group {
+			n++
+		}
+	}
+	return n
+}
+
+// created is the User that the account of a step becomes.
+func (r *run) created(s *apply.Step) tree {
+	want := s.Outcome()
 	t := tree{"schemas": []any{core}}
 	fields := []string{plan.FieldPrimary, plan.FieldAliases, plan.FieldStatus, plan.FieldOwner}
 	for _, a := range attributes {
-		fields = append(fields, a.name)
+		if !slices.Contains(r.readOnly, a.name) {
+			fields = append(fields, a.name)
+		}
 	}
 	all := edits(t, &identity.Live{}, want, fields)
 	for i := range all {
@@ -320,11 +396,11 @@ func (r *run) made(ctx context.Context, want *identity.Live, body []byte, locati
 			return apply.Answer{Ref: ref}, nil
 		}
 		if ref == "" {
-			return r.unheard(ctx, want, &contentError{text: "it created a user and did not say which", advice: "this is a fault of the service"})
+			return r.found(ctx, want, &contentError{text: "it created a user and did not say which", advice: "this is a fault of the service"}, time.Now())
 		}
 		var err error
 		if l, err = r.account(ctx, ref); err != nil || l == nil {
-			return r.unheard(ctx, want, &contentError{text: "it created a user that is not there", advice: "if it is there a while later, set settles_within in the console block"})
+			return r.found(ctx, want, &contentError{text: "it created a user that is not there", advice: "if it is there a while later, set settles_within in the console block"}, time.Now())
 		}
 	}
 	r.noteCreated(l)
@@ -368,19 +444,22 @@ func refOf(location string) string {
 	return ref
 }
 
-// uncreated says what became of a creation that came to nothing. What the service
-// refuses because something is in use may have been made already: some proxies send
-// requests twice.
-func (r *run) uncreated(ctx context.Context, want *identity.Live, err error) (apply.Answer, error) {
+// uncreated says what became of a creation that came to nothing, and when that was
+// answered. What the service refuses because something is in use may have been made
+// already: some proxies send requests twice.
+func (r *run) uncreated(ctx context.Context, want *identity.Live, err error, at time.Time) (apply.Answer, error) {
 	f := asFailure(err)
 	switch s := status(err); {
 	case f == nil:
 		return apply.Answer{}, err
 	case s == 409 || s == 500:
-		return r.unheard(ctx, want, f)
-	case f.code() == "":
+		return r.found(ctx, want, f, at)
+	case f.code() == "", s == 503 && r.facts.Settles > 0:
 		return apply.Answer{}, &unknownError{r.label, f}
-	case f.code() == apply.Auth, f.code() == apply.Throttled, unsent(err):
+	case f.code() == apply.Throttled:
+		r.doubt(markText(want.Mark))
+		return apply.Answer{}, err
+	case f.code() == apply.Auth, unsent(err):
 		return apply.Answer{}, err
 	case f.code() == apply.Gone, f.code() == apply.Changed: // of what is not there yet
 		return refusal(apply.Refused, "%v", f), nil
@@ -388,35 +467,45 @@ func (r *run) uncreated(ctx context.Context, want *identity.Live, err error) (ap
 	return answerOf(f), nil
 }
 
-// unheard looks for an account whose creation the service did not confirm.
-func (r *run) unheard(ctx context.Context, want *identity.Live, f failure) (apply.Answer, error) {
+// doubt notes that an account, by its mark, may be created although the service, or a
+// proxy before it, asked to do that later, or that one, by its ref, may be removed.
+func (c *Console) doubt(account string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.doubts[account] = time.Now()
+}
+
+// found looks for an account whose creation the service did not confirm, when that was
+// answered.
+func (r *run) found(ctx context.Context, want *identity.Live, f failure, at time.Time) (apply.Answer, error) {
 	if r.facts.Settles > 0 && status(f) != 409 {
 		return apply.Answer{}, &unknownError{r.label, f} // it may be seen later
 	}
-	// Everything is read, since a filter may not find what is there.
-	all, err := r.readAll(ctx)
-	if err != nil {
+	var addresses []identity.Address
+	want.EachAddress(func(x identity.Address) { addresses = append(addresses, x) })
+	var a apply.Answer
+	there := false
+	err := r.seek(ctx, addresses, []string{markText(want.Mark)}, at)
+	if err == nil {
+		a, there, err = r.prior(ctx, want)
+	}
+	switch {
+	case err != nil:
 		return apply.Answer{}, &unknownError{r.label, f}
-	}
-	for i := range all {
-		if all[i].Mark == want.Mark && !want.Mark.IsZero() {
-			if r.equal(want, &all[i]) {
-				return answer(&all[i]), nil
-			}
-			return refusal(apply.Refused, "account %s has its mark already", all[i].Ref), nil
-		}
-	}
-	if a, is, err := r.taken(ctx, "", want); is && err == nil {
+	case there:
 		return a, nil
-	}
-	if status(f) == 409 {
-		return apply.Answer{Err: &apply.Error{Code: apply.Taken, Address: want.Primary.String(),
-			Message: f.Error() + "; no account that can be read has it: one that was deleted may still do"}}, nil
-	}
-	if status(f) == 0 {
+	case status(f) == 409:
+		return takenUnseen(f, want.Primary), nil
+	case status(f) == 0:
 		return refusal(apply.Internal, "%v", f), nil
 	}
 	return answerOf(f), nil
+}
+
+// takenUnseen is the answer to a change that the service refused because of an address
+// that nobody has who can be seen.
+func takenUnseen(f failure, x identity.Address) apply.Answer {
+	return apply.Answer{Err: &apply.Error{Code: apply.Taken, Address: x.String(), Message: f.Error() + "; no account that can be read has it: one that was deleted may still do"}}
 }
 
 // fresh reads the account of a step, which has to be what the plan saw. Without an
@@ -454,9 +543,8 @@ func (r *run) fresh(ctx context.Context, s *apply.Step) (t tree, l *identity.Liv
 		return nil, nil, "", nil, err
 	}
 	r.note(l)
-	etag = l.Rev
-	if etag == "" && r.provider.ETag.Supported == yes {
-		etag = reply.etag
+	if r.provider.ETag.Supported == yes {
+		etag = cmp.Or(reply.etag, l.Rev)
 	}
 	switch {
 	case !l.Mark.IsZero() && l.Mark.By != r.owner:
@@ -475,13 +563,10 @@ func (c *Console) unseen(ref string) bool {
 	return created && time.Since(at) < c.facts.Settles
 }
 
-// same reports whether an account is the one that was read, by its rev, or by what the
-// service stores of it.
+// same reports whether an account is the one that was read, by its rev and by what the
+// service stores of it: some have the same version for ever.
 func (c *Console) same(was, now *identity.Live) bool {
-	if was.Rev != "" && now.Rev != "" {
-		return was.Rev == now.Rev
-	}
-	return c.equal(was, now)
+	return (was.Rev == "" || now.Rev == "" || was.Rev == now.Rev) && c.equal(was, now)
 }
 
 // equal compares what the service stores of accounts. The case of letters and the
@@ -577,6 +662,7 @@ func (r *run) write(ctx context.Context, ref, etag string, t tree, all []edit) (
 	r.mu.Lock()
 	noPatch := r.noPatch
 	r.mu.Unlock()
+	var refused error
 	if !noPatch {
 		operations := make([]any, len(all))
 		for i := range all {
@@ -592,12 +678,17 @@ func (r *run) write(ctx context.Context, ref, etag string, t tree, all []edit) (
 			r.noPatch = true
 			r.mu.Unlock()
 		}
+		refused = err
 	}
 	for i := range all {
 		all[i].to(t)
 	}
 	delete(t, t.key("meta")) // which is the service's own (RFC 7643 section 3.1)
-	return r.do(ctx, request{method: http.MethodPut, path: userPath(ref), body: encode(t), match: etag})
+	reply, err := r.do(ctx, request{method: http.MethodPut, path: userPath(ref), body: encode(t), match: etag})
+	if s := status(err); refused != nil && (s == 405 || s == 501) {
+		err = refused // it has more to say
+	}
+	return reply, err
 }
 
 // patch is the body of a PATCH.
@@ -605,7 +696,7 @@ func patch(operations []any) map[string]any {
 	return map[string]any{"schemas": []string{"urn:ietf:params:scim:api:messages:2.0:PatchOp"}, "Operations": operations}
 }
 
-// misunderstood reports whether a PATCH was refused for its form.
+// misunderstood reports whether a PATCH was refused for its form, or without a reason.
 func misunderstood(err error) bool {
 	var s *statusError
 	if !errors.As(err, &s) {
@@ -615,7 +706,7 @@ func misunderstood(err error) bool {
 	case 405, 501:
 		return true
 	case 400:
-		return slices.Contains([]string{"invalidsyntax", "invalidpath", "invalidfilter", "notarget"}, strings.ToLower(s.scimType))
+		return slices.Contains([]string{"", "invalidsyntax", "invalidpath", "invalidfilter", "notarget"}, strings.ToLower(s.scimType))
 	}
 	return false
 }
@@ -653,22 +744,31 @@ func (r *run) unwritten(ctx context.Context, s *apply.Step, was, want *identity.
 	case status(f) == 500:
 		return answerOf(f), nil
 	}
-	if _, err := r.readAll(ctx); err != nil {
+	var addresses []identity.Address
+	given(s, func(x identity.Address) { addresses = append(addresses, x) })
+	if len(addresses) == 0 {
+		return answerOf(f), nil
+	}
+	if err := r.seek(ctx, addresses, nil, r.begun); err != nil {
 		return apply.Answer{}, err // it was not made
 	}
 	if a, is, err := r.taken(ctx, was.Ref, gaining(s)); err != nil || is {
 		return a, err
 	}
-	if x := gaining(s).Primary; !x.IsZero() {
-		return apply.Answer{Err: &apply.Error{Code: apply.Taken, Address: x.String(),
-			Message: f.Error() + "; no account that can be read has it: one that was deleted may still do"}}, nil
-	}
-	return answerOf(f), nil
+	return takenUnseen(f, addresses[0]), nil
 }
 
 // remove removes an account.
 func (r *run) remove(ctx context.Context, s *apply.Step) (apply.Answer, error) {
 	_, l, etag, no, err := r.fresh(ctx, s)
+	if no != nil && no.Err.Code == apply.Gone {
+		r.mu.Lock()
+		_, asked := r.doubts[s.Live.Ref]
+		r.mu.Unlock()
+		if asked {
+			return apply.Answer{}, nil
+		}
+	}
 	if err != nil || no != nil {
 		return orNone(no), err
 	}
@@ -699,7 +799,10 @@ func (r *run) remove(ctx context.Context, s *apply.Step) (apply.Answer, error) {
 		}
 	case f.code() == "":
 		return apply.Answer{}, &unknownError{r.label, f}
-	case f.code() == apply.Auth, f.code() == apply.Throttled, unsent(err):
+	case f.code() == apply.Throttled:
+		r.doubt(l.Ref)
+		return apply.Answer{}, err
+	case f.code() == apply.Auth, unsent(err):
 		return apply.Answer{}, err
 	case f.code() == apply.Changed:
 		return refusal(apply.Changed, changed), nil

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"net/http"
 	"strconv"
+	"time"
 
 	"github.com/rollcall-cli/rollcall/apply"
 	"github.com/rollcall-cli/rollcall/internal/identity"
@@ -15,19 +16,16 @@ const bulkSchema = "urn:ietf:params:scim:api:messages:2.0:BulkRequest"
 
 // together returns how many of the next steps one bulk request makes (RFC 7644 section
 // 3.7): accounts that are created, none of which depends on another. A change needs a
-// read of its own before it, so that a bulk would save it little.
+// read of its own before it, so that a bulk would save it little. The first account of
+// all is created alone, which shows whether the service keeps marks.
 func (r *run) together() int {
 	r.mu.Lock()
-	no := r.noBulk
+	no := r.noBulk || !r.keepsMarks
 	r.mu.Unlock()
 	if no {
 		return 1
 	}
 	most := r.provider.Bulk.MaxOperations
-	members := map[int]int{} // of groups
-	for i := range r.steps {
-		members[r.steps[i].Group]++
-	}
 	given := map[identity.Address]bool{}
 	n := 0
 	for n < len(r.steps)-r.next && (n < most || most <= 0) {
@@ -39,7 +37,7 @@ func (r *run) together() int {
 		r.mu.Lock()
 		_, made := r.answered[s.Key]
 		r.mu.Unlock()
-		if !s.Creates() || members[s.Group] > 1 || again || made {
+		if !s.Creates() || r.members(s.Group) > 1 || again || made {
 			break
 		}
 		n++
@@ -79,7 +77,7 @@ func (r *run) bulk(ctx context.Context, n int) error {
 			no[i] = &a
 			continue
 		}
-		op := map[string]any{"method": http.MethodPost, "path": "/Users", "bulkId": strconv.Itoa(i), "data": created(want)}
+		op := map[string]any{"method": http.MethodPost, "path": "/Users", "bulkId": strconv.Itoa(i), "data": r.created(&r.steps[first+i])}
 		octets := len(encode(op)) + 1
 		if most := r.provider.Bulk.MaxPayloadSize; most > 0 && size+octets > most {
 			if len(operations) == 0 && i == 0 {
@@ -107,11 +105,19 @@ func (r *run) bulk(ctx context.Context, n int) error {
 			return r.alone(ctx)
 		default:
 			f := asFailure(err)
-			if f == nil || f.code() == apply.Auth || f.code() == apply.Throttled || unsent(err) {
+			if f == nil || f.code() == apply.Auth || unsent(err) {
 				return err
 			}
-			if f.code() == "" || s == 500 {
+			if f.code() == "" || s == 500 || s == 503 && r.facts.Settles > 0 {
 				return &unknownError{r.label, f}
+			}
+			if f.code() == apply.Throttled {
+				for _, want := range wants[:n] {
+					if want != nil {
+						r.doubt(markText(want.Mark))
+					}
+				}
+				return err
 			}
 			a := answerOf(f)
 			for i := range answers {
@@ -136,11 +142,9 @@ func (r *run) bulk(ctx context.Context, n int) error {
 
 // alone makes the next step by itself.
 func (r *run) alone(ctx context.Context) error {
-	a, err := r.create(context.WithoutCancel(ctx), &r.steps[r.next])
-	if err == nil || errors.As(err, new(*misusedError)) && a.Ref != "" {
-		r.done(r.next, a)
-	}
-	return err
+	i := r.next
+	a, err := r.create(context.WithoutCancel(ctx), &r.steps[i])
+	return r.ended(i, a, err)
 }
 
 // outcomes reads the answer to a bulk request. An unknown error tells that some have
@@ -150,12 +154,13 @@ func (r *run) outcomes(ctx context.Context, wants []*identity.Live, body []byte,
 	if err := json.Unmarshal(body, &said); err != nil && !mistyped(err) {
 		return &unknownError{r.label, asFailure(r.notJSON(body))}, nil
 	}
+	at := time.Now()
 	for _, op := range said.Operations {
 		i, err := strconv.Atoi(op.BulkID)
 		if err != nil || i < 0 || i >= len(wants) || wants[i] == nil || answers[i] != nil {
 			continue
 		}
-		a, err := r.outcome(ctx, wants[i], bulkStatus(op.Status), op.Location, op.Response)
+		a, err := r.outcome(ctx, wants[i], at, bulkStatus(op.Status), op.Location, op.Response)
 		switch {
 		case errors.As(err, new(*unknownError)):
 			continue
@@ -174,8 +179,8 @@ func (r *run) outcomes(ctx context.Context, wants []*identity.Live, body []byte,
 	return nil, stop
 }
 
-// outcome is that of one operation.
-func (r *run) outcome(ctx context.Context, want *identity.Live, status int, location string, response []byte) (apply.Answer, error) {
+// outcome is that of one operation, and when it was answered.
+func (r *run) outcome(ctx context.Context, want *identity.Live, at time.Time, status int, location string, response []byte) (apply.Answer, error) {
 	if status == 0 {
 		return apply.Answer{}, &unknownError{r.label, &contentError{text: "an operation has no status"}}
 	}
@@ -184,7 +189,7 @@ func (r *run) outcome(ctx context.Context, want *identity.Live, status int, loca
 		e.scimType, e.quoted = s.ScimType, r.quote(s.ScimType+" "+s.Detail)
 	}
 	if status >= 300 {
-		a, err := r.uncreated(ctx, want, e)
+		a, err := r.uncreated(ctx, want, e, at)
 		if f := asFailure(err); err != nil && f != nil && f.code() == apply.Throttled {
 			return answerOf(f), nil
 		}

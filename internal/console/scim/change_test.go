@@ -9,6 +9,8 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -82,6 +84,7 @@ func TestPutKeepsWhatItRead(t *testing.T) {
 			say(w, 400, "invalidPath", "")
 			return true
 		}),
+		"is refused without a reason": when("PATCH", "/", func(_ *service, w http.ResponseWriter, _ *http.Request) bool { say(w, 400, "", ""); return true }),
 	} {
 		s := (&service{noPatch: on == nil, on: on}).start(t, person("ann", more...))
 		c := s.console()
@@ -92,7 +95,7 @@ func TestPutKeepsWhatItRead(t *testing.T) {
 			t.Errorf("%s: sent %s, %v", name, s.body("PUT"), err)
 		}
 		expect(t, c, "ok", naming(first(t, c), "Ann Smith"))
-		if n, again := len(s.asked("PATCH")), name == "has a path that is not known"; n > 1 && !again || on == nil && n > 0 {
+		if n, again := len(s.asked("PATCH")), name == "has a path that is not known" || name == "is refused without a reason"; n > 1 && !again || on == nil && n > 0 {
 			t.Errorf("%s: %d times PATCH", name, n)
 		}
 	}
@@ -245,8 +248,11 @@ func TestPutOff(t *testing.T) {
 		if err != nil || len(answers) != 5 || answers[1].Err != nil || len(s.asked("POST")) != 3 {
 			t.Fatalf("%v, %+v, %q", err, answers, s.asked("POST"))
 		}
-		for _, a := range answers[2:] {
-			if a.Err == nil || a.Err.Code != apply.Throttled || a.Err.RetryAfter != 17*time.Second {
+		if e := answers[2].Err; e == nil || e.Code != apply.Throttled || e.RetryAfter != 17*time.Second {
+			t.Errorf("%+v", e)
+		}
+		for _, a := range answers[3:] {
+			if a.Err == nil || a.Err.Code != apply.Cancelled {
 				t.Errorf("%+v", a.Err)
 			}
 		}
@@ -339,6 +345,8 @@ func TestUnknownOutcomes(t *testing.T) {
 					want, c.lost = "ok ok", false // it was looked for
 				case method == "POST" && name == "a page in a 200, and was not":
 					want, c.lost = "internal ok", false // as above
+				case method == "PATCH" && name == "400":
+					want, c.made = "ok ok", true // it does not say why, and is made by PUT
 				case method == "POST" && (name == "412" || name == "404"):
 					want = "refused ok" // there is nothing yet
 				}
@@ -447,6 +455,7 @@ func TestContextEnds(t *testing.T) {
 			return false
 		})}).start(t)
 		c := s.console()
+		c.keepsMarks = true
 		var steps []apply.Step
 		for i := range 25 {
 			steps = append(steps, creating(account(byte(i+1), fmt.Sprintf("n%d", i)))...)
@@ -485,27 +494,20 @@ func TestMarks(t *testing.T) {
 			t.Errorf("written: %q", w)
 		}
 	}
-	s := (&service{on: when("POST", "/Users", func(s *service, w http.ResponseWriter, r *http.Request) bool {
-		s.serve(w, r)
-		s.mu.Lock()
-		delete(s.users[len(s.users)-1], "externalId")
-		s.mu.Unlock()
-		return true
-	})}).start(t)
-	s.bulk = true // the first of which is looked at
-	s.on = when("POST", "/Bulk", func(s *service, w http.ResponseWriter, r *http.Request) bool {
-		s.serve(w, r)
-		s.mu.Lock()
-		for _, u := range s.users {
+	for _, bulk := range []bool{false, true} {
+		s := (&service{bulk: bulk, on: when("POST", "/", func(s *service, w http.ResponseWriter, r *http.Request) bool {
+			s.serve(nowhere{}, r)
+			s.mu.Lock()
+			defer s.mu.Unlock()
+			u := s.users[len(s.users)-1]
 			delete(u, "externalId")
+			send(w, 201, u)
+			return true
+		})}).start(t)
+		said, err := applied(t, s.console(), creating(account(1, "a"), account(2, "b"), account(3, "c"))...)
+		if got := strings.Join(said, " "); got != "ok cancelled cancelled" || apply.CodeOf(err) != apply.Misused || !strings.Contains(err.Error(), "did not keep externalId") || len(s.users) != 1 {
+			t.Errorf("bulk %t: %s, %v, %d users", bulk, got, err, len(s.users))
 		}
-		s.mu.Unlock()
-		return true
-	})
-	c := s.console()
-	said, err := applied(t, c, creating(account(1, "a"), account(2, "b"))...)
-	if apply.CodeOf(err) != apply.Misused || !strings.Contains(err.Error(), "did not keep externalId") || said[0] != "ok" {
-		t.Errorf("%q, %v", said, err)
 	}
 }
 
@@ -587,7 +589,7 @@ func TestBulkThatFails(t *testing.T) {
 		"501": {func(_ *service, w http.ResponseWriter, _ *http.Request) bool { say(w, 501, "", ""); return true }, "ok ok ok", false},
 		"413": {func(_ *service, w http.ResponseWriter, _ *http.Request) bool { say(w, 413, "", ""); return true }, "ok ok ok", false},
 		"403": {func(_ *service, w http.ResponseWriter, _ *http.Request) bool { say(w, 403, "", ""); return true }, "refused refused refused", false},
-		"429": {func(_ *service, w http.ResponseWriter, _ *http.Request) bool { say(w, 429, "", ""); return true }, "throttled throttled throttled", false},
+		"429": {func(_ *service, w http.ResponseWriter, _ *http.Request) bool { say(w, 429, "", ""); return true }, "throttled cancelled cancelled", false},
 		"500": {func(_ *service, w http.ResponseWriter, _ *http.Request) bool { say(w, 500, "", ""); return true }, "none none none", true},
 		"in part": {func(s *service, w http.ResponseWriter, _ *http.Request) bool {
 			send(w, 200, map[string]any{"Operations": []any{map[string]any{"bulkId": "1", "status": map[string]any{"code": 201}, "response": map[string]any{"id": "x", "userName": "b@example.com", "externalId": "hq:corp/01020304-0506-0708-090a-0b0c0d0e0f02"}}}})
@@ -600,6 +602,7 @@ func TestBulkThatFails(t *testing.T) {
 	} {
 		s := (&service{bulk: true, on: when("POST", "/Bulk", c.answer)}).start(t)
 		k := s.console()
+		k.keepsMarks = true
 		said, err := applied(t, k, steps()...)
 		if got := strings.Join(said, " "); got != c.want || (err != nil) != c.lost {
 			t.Errorf("%s: answered %s, want %s; %v", name, got, c.want, err)
@@ -803,4 +806,191 @@ func TestChangedDuringRead(t *testing.T) {
 	if refs := c.index.addresses[identity.MustAddress("new@example.com")]; len(refs) != 1 || len(c.index.addresses[identity.MustAddress("n149@example.com")]) != 0 || c.since != nil {
 		t.Errorf("%v", refs)
 	}
+}
+
+// TestReadsBesideWrites: what one request creates does not disturb the read of all
+// accounts that another makes.
+func TestReadsBesideWrites(t *testing.T) {
+	t.Parallel()
+	s := (&service{noFilters: true}).start(t, people(400)...)
+	s.on = func(s *service, w http.ResponseWriter, r *http.Request) bool {
+		if r.Method == "GET" {
+			time.Sleep(5 * time.Millisecond)
+			return false
+		}
+		if strings.Contains(s.body("POST"), "conflict") {
+			say(w, 409, "uniqueness", "userName is in use")
+			return true
+		}
+		return false
+	}
+	c := s.console()
+	_ = accounts(t, c)
+	var workers sync.WaitGroup
+	for worker := range 4 {
+		workers.Go(func() {
+			for i := range 50 {
+				name, want := fmt.Sprintf("w%dx%d", worker, i), "ok"
+				if worker == 0 {
+					name, want = "conflict"+name, "taken"
+				}
+				if worker > 0 || i < 5 {
+					expect(t, c, want, creating(account(byte(50*worker+i+20), name))...)
+				}
+			}
+		})
+	}
+	workers.Wait()
+}
+
+// TestConflictsReadOnce: however many creations of a request are refused, all accounts
+// are read once at most, and not at all where one can be looked up.
+func TestConflictsReadOnce(t *testing.T) {
+	t.Parallel()
+	for _, status := range []int{409, 500} {
+		for _, noFilters := range []bool{false, true} {
+			s := (&service{noFilters: noFilters}).start(t, append(people(300), person("ann", ours))...)
+			s.on = func(s *service, w http.ResponseWriter, r *http.Request) bool {
+				switch {
+				case r.Method == "POST":
+					if strings.Contains(s.body("POST"), "made") {
+						s.serve(nowhere{}, r)
+					}
+					say(w, status, "", "no")
+					return true
+				case r.URL.Query().Has("startIndex"):
+					time.Sleep(20 * time.Millisecond) // so that a filter takes less than all pages
+				}
+				return false
+			}
+			c := s.console()
+			_ = accounts(t, c)
+			before := len(s.asked("GET /Users?count"))
+			var steps []*identity.Account
+			for i := range 20 {
+				steps = append(steps, account(byte(i+100), fmt.Sprintf("new%d", i)))
+			}
+			steps[7].Primary = identity.MustAddress("made@example.com")
+			want := slices.Repeat([]string{map[int]string{409: "taken", 500: "temporary"}[status]}, 20)
+			want[7] = "ok"
+			expect(t, c, strings.Join(want, " "), creating(steps...)...)
+			pages := 0
+			for _, r := range s.asked("GET /Users?count")[before:] {
+				if !strings.Contains(r, "filter=") {
+					pages++
+				}
+			}
+			if want := map[bool]int{false: 0, true: 5}[noFilters]; pages > want {
+				t.Errorf("%d, without filters %t: %d pages", status, noFilters, pages)
+			}
+		}
+	}
+}
+
+// TestPutOffAndMade: what a service, or a proxy before it, puts off may have been made;
+// it is looked for before it is tried again.
+func TestPutOffAndMade(t *testing.T) {
+	t.Parallel()
+	for _, status := range []int{429, 503} {
+		for _, noFilters := range []bool{false, true} {
+			for _, bulk := range []bool{false, true} {
+				for _, method := range []string{"POST", "DELETE"} {
+					s := (&service{noFilters: noFilters, bulk: bulk}).start(t, person("ann", ours))
+					once := true
+					s.on = when(method, "/", func(s *service, w http.ResponseWriter, r *http.Request) bool {
+						if once {
+							once = false
+							s.serve(nowhere{}, r)
+							say(w, status, "", "later")
+							return true
+						}
+						return false
+					})
+					c := s.console()
+					c.keepsMarks = true
+					l := first(t, c)
+					steps := creating(account(1, "a"), account(2, "b"))
+					if method == "DELETE" {
+						steps = []apply.Step{{Key: "r", Live: &l, By: "hq"}}
+					}
+					said, err := applied(t, c, steps...)
+					if err != nil || said[0] != "throttled" {
+						t.Fatalf("%q, %v", said, err)
+					}
+					expect(t, c, strings.TrimSpace(strings.Repeat("ok ", len(steps))), steps...)
+					want := map[string]int{"POST": 3, "DELETE": 0}[method]
+					if got := len(accounts(t, c)); got != want {
+						t.Errorf("%d, without filters %t, bulk %t, %s: %d accounts", status, noFilters, bulk, method, got)
+					}
+					if n := len(s.asked("POST /Users")); method == "POST" && n != map[bool]int{true: 0, false: 2}[bulk] {
+						t.Errorf("%d times POST", n)
+					}
+				}
+			}
+		}
+	}
+	// It may be seen later.
+	s := (&service{on: when("POST", "/Users", func(_ *service, w http.ResponseWriter, _ *http.Request) bool { say(w, 503, "", ""); return true })}).start(t)
+	o := s.options()
+	o.Settles = time.Second
+	if said, err := applied(t, opened(t, o), creating(account(1, "a"))...); err == nil || said[0] != "none" {
+		t.Errorf("%q, %v", said, err)
+	}
+}
+
+// TestPutOffTogether: once the service has asked to wait, no worker begins a change
+// before that is over.
+func TestPutOffTogether(t *testing.T) {
+	t.Parallel()
+	var until atomic.Int64
+	s := (&service{on: when("POST", "/Users", func(s *service, w http.ResponseWriter, _ *http.Request) bool {
+		switch at := until.Load(); {
+		case at == 0:
+			until.Store(time.Now().Add(300 * time.Millisecond).UnixNano())
+			w.Header().Set("Retry-After", "0.3")
+			say(w, 429, "", "slow down")
+			return true
+		case time.Now().UnixNano() < at:
+			s.t.Error("a change came too early")
+		}
+		return false
+	})}).start(t)
+	c := s.console()
+	c.pause = wait
+	expect(t, c, "throttled", creating(account(1, "a"))...)
+	var workers sync.WaitGroup
+	for i := range 3 {
+		workers.Go(func() { expect(t, c, "ok", creating(account(byte(i+2), fmt.Sprint("b", i)))...) })
+	}
+	workers.Wait()
+}
+
+// TestVersions: If-Match has the ETag of the answer, of whatever form meta.version is,
+// and a version that never changes hides no change.
+func TestVersions(t *testing.T) {
+	t.Parallel()
+	s := (&service{etag: true}).start(t, person("ann", ours))
+	s.on = func(s *service, w http.ResponseWriter, r *http.Request) bool {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.users[0]["meta"] = map[string]any{"version": "1"}
+		w.Header().Set("ETag", `W/"1"`)
+		if match := r.Header.Get("If-Match"); match == `W/"1"` {
+			r.Header.Del("If-Match")
+		} else if match != "" {
+			say(w, 412, "", "it was changed")
+			return true
+		}
+		return false
+	}
+	c := s.console()
+	l := first(t, c)
+	expect(t, c, "ok", naming(l, "Ann"))
+	l = first(t, c)
+	s.mu.Lock()
+	s.users[0]["emails"] = []any{map[string]any{"value": "ann@example.com", "primary": true}, map[string]any{"value": "by-hand@example.com"}}
+	s.mu.Unlock()
+	step := aliasing(l, "a")
+	step.Fields = []string{plan.FieldAliases}
+	expect(t, c, "changed", step)
 }

@@ -80,18 +80,28 @@ func (c *Console) announced() console.Finding {
 func (c *Console) schema() console.Finding {
 	var lacks []string
 	for _, a := range attributes {
-		if !c.facts.Keeps(a.name) {
+		if !c.facts.Keeps(a.name) && !slices.Contains(c.initial, a.name) && !slices.Contains(c.readOnly, a.name) {
 			lacks = append(lacks, a.name)
 		}
 	}
-	switch {
-	case !c.facts.Keeps(identity.DisplayName):
-		return console.Finding{Check: "schema", Status: "warning", Evidence: "its users have no displayName; these are kept in the ledger alone: " + strings.Join(lacks, ", "),
-			Remedy: "let the service store them, if they are wanted there"}
-	case len(lacks) > 0:
-		return console.Finding{Check: "schema", Status: "ok", Evidence: "kept in the ledger alone, because its users do not have them: " + strings.Join(lacks, ", ")}
+	f := console.Finding{Check: "schema", Status: "ok"}
+	var says []string
+	add := func(names []string, why string) {
+		if len(names) > 0 {
+			says = append(says, why+": "+strings.Join(names, ", "))
+		}
 	}
-	return console.Finding{Check: "schema", Status: "ok", Evidence: "its users have every attribute that can be stored"}
+	if !c.facts.Keeps(identity.DisplayName) {
+		f.Status, f.Remedy = "warning", "let the service store them, if they are wanted there"
+		says = append(says, "no display name can be changed in it")
+	}
+	add(lacks, "kept in the ledger alone, because its users do not have them")
+	add(c.readOnly, "kept in the ledger alone, because they are read only in it")
+	add(c.initial, "given to users at their creation alone, and changed in the ledger alone, because they are not mutable in it")
+	if f.Evidence = strings.Join(says, "; "); len(says) == 0 {
+		f.Evidence = "its users have every attribute that can be stored"
+	}
+	return f
 }
 
 // filtering tells whether accounts can be looked up.

@@ -51,21 +51,6 @@ func (c *Console) one(ctx context.Context, ref string) (*reply, error) {
 
 func userPath(ref string) string { return "/Users/" + url.PathEscape(ref) }
 
-// known returns the index, after a read of all accounts where there is none yet or it
-// is older than it may be.
-func (c *Console) known(ctx context.Context, newer time.Time) (*index, error) {
-	c.mu.Lock()
-	x := c.index
-	c.mu.Unlock()
-	if x != nil && x.at.After(newer) {
-		return x, nil
-	}
-	_, err := c.readAll(ctx)
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.index, err
-}
-
 // note keeps the index up to date.
 func (c *Console) note(l *identity.Live) { c.amend(func(x *index) { x.put(l) }) }
 
@@ -78,7 +63,7 @@ func (c *Console) amend(change func(*index)) {
 	if c.index != nil {
 		change(c.index)
 	}
-	if c.reads > 0 {
+	if c.amended {
 		c.since = append(c.since, change)
 	}
 }
@@ -185,19 +170,28 @@ func (c *Console) getFromAll(ctx context.Context, refs []string, addresses []ide
 	c.mu.Lock()
 	x := c.index
 	c.mu.Unlock()
-	var all []identity.Live
-	if x != nil && c.facts.Settles == 0 && x.at.UnixNano() > c.wrote.Load() && x.at.After(time.Now().Add(-x.patience())) {
-		all = x.all
-	} else if all, err = c.readAll(ctx); err != nil {
+	newer := time.Now()
+	if x != nil && c.facts.Settles == 0 {
+		newer = later(newer.Add(-x.patience()), time.Unix(0, c.wrote.Load()))
+	}
+	if x, err = c.known(ctx, newer); err != nil {
 		return nil, err
 	}
 	wanted := wanting(refs, addresses)
-	for i := range all {
-		if wanted(&all[i]) {
-			found = append(found, all[i])
+	for i := range x.all {
+		if wanted(&x.all[i]) {
+			found = append(found, x.all[i])
 		}
 	}
 	return found, nil
+}
+
+// later returns the later of two times.
+func later(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
 }
 
 // wanting tells which accounts are asked for.

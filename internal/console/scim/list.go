@@ -34,44 +34,62 @@ type movedError struct{ text string }
 
 func (e *movedError) Error() string { return e.text }
 
-// readAll reads every user, and makes the index of them.
-func (c *Console) readAll(ctx context.Context) ([]identity.Live, error) {
-	var all []identity.Live
-	var x *index
-	var err error
-	c.mu.Lock()
-	c.reads++
-	c.mu.Unlock()
-	defer func() {
+// known returns the index, after a read of all users where there is none yet, or where
+// it was not begun after a time. Nothing is written meanwhile: what this run adds would
+// move the users that are read.
+func (c *Console) known(ctx context.Context, newer time.Time) (*index, error) {
+	there := func() *index {
 		c.mu.Lock()
 		defer c.mu.Unlock()
-		if c.reads--; c.reads == 0 {
-			c.since = nil
+		if c.index != nil && c.index.at.After(newer) {
+			return c.index
 		}
-	}()
+		return nil
+	}
+	if x := there(); x != nil {
+		return x, nil
+	}
+	c.writing.Lock()
+	defer c.writing.Unlock()
+	if x := there(); x != nil { // read for somebody else
+		return x, nil
+	}
+	return c.readAll(ctx)
+}
+
+// readAll reads every user, and makes the index of them.
+func (c *Console) readAll(ctx context.Context) (*index, error) {
+	amended := func(amended bool) {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		c.amended, c.since = amended, nil
+	}
+	amended(true)
+	defer amended(false)
+	var failed error
 	for pass := range passes {
 		begun := time.Now()
 		// A page normally begins with the last user of the one before. Some
 		// services give whole pages alone, and are asked for that user apart.
-		all, x, err = c.pass(ctx, pass%2 == 1)
+		all, x, err := c.pass(ctx, pass%2 == 1)
 		if err == nil {
 			x.at, x.took, x.all = begun, time.Since(begun), all
 			c.mu.Lock()
+			defer c.mu.Unlock()
 			for _, change := range c.since {
 				change(x)
 			}
 			c.index = x
-			c.mu.Unlock()
-			return all, nil
+			return x, nil
 		}
 		var moved *movedError
 		if !errors.As(err, &moved) {
 			return nil, err
 		}
-		err = &contentError{text: fmt.Sprintf("the users could not be read completely, in %d attempts: %s", passes, moved.text),
+		failed = &contentError{text: fmt.Sprintf("the users could not be read completely, in %d attempts: %s", passes, moved.text),
 			advice: "if somebody changes users just now, try again later; else the service does not give pages as RFC 7644 section 3.4.2.4 says"}
 	}
-	return nil, err
+	return nil, failed
 }
 
 // pageSize is how many users are asked for at a time.
@@ -82,26 +100,35 @@ func (c *Console) pageSize() int {
 	return usualPage
 }
 
-// pass reads every user once. None is missing where the total has stayed the same, no
-// id came twice, each page goes on where the one before has ended, and there is nothing
-// behind the end: a user that is removed meanwhile moves those behind it, of which one
-// may fall between two pages.
+// pass reads every user once. None is missing where the total has not become smaller
+// and is that of the users in the end, no id came twice, each page goes on where the one
+// before has ended, and there is nothing behind the end: a user that is removed meanwhile
+// moves those behind it, of which one may fall between two pages. Users that are added at
+// the end meanwhile are read, too.
 func (c *Console) pass(ctx context.Context, apart bool) ([]identity.Live, *index, error) {
 	var all []identity.Live
 	x := newIndex()
 	seen := map[string]bool{}
 	size, total, full := c.pageSize(), -1, false
 	last := func() string { return all[len(all)-1].Ref }
-	for total < 0 || len(all) < total {
+	for {
+		if len(all) == total {
+			grown, err := c.ends(ctx, total, full, seen)
+			if err != nil || grown == total {
+				return all, x, err
+			}
+			total = grown
+		}
+		apart := apart || size == 1
 		overlap := 0
-		if len(all) > 0 && !apart && size > 1 {
+		if len(all) > 0 && !apart {
 			overlap = 1
 		}
 		users, n, err := c.page(ctx, len(all)+1-overlap, size)
 		switch {
 		case err != nil:
 			return nil, nil, err
-		case total >= 0 && n != total:
+		case n < total:
 			return nil, nil, &movedError{fmt.Sprintf("there were %d, and then %d", total, n)}
 		}
 		total = n
@@ -134,11 +161,10 @@ func (c *Console) pass(ctx context.Context, apart bool) ([]identity.Live, *index
 		if n := len(users); n < size && len(all) < total && n > 0 {
 			size = n + overlap // it gives no more
 		}
+		if len(all) > total {
+			return nil, nil, &movedError{fmt.Sprintf("the service says that there are %d, and gave %d", total, len(all))}
+		}
 	}
-	if len(all) != total {
-		return nil, nil, &movedError{fmt.Sprintf("the service says that there are %d, and gave %d", total, len(all))}
-	}
-	return all, x, c.ends(ctx, total, full, seen)
 }
 
 // still makes sure that the user at a place is the one that was there.
@@ -150,25 +176,27 @@ func (c *Console) still(ctx context.Context, place int, id string) error {
 	return err
 }
 
-// ends makes sure that there is nobody behind the end: some services give the users of
-// a page as their total.
-func (c *Console) ends(ctx context.Context, total int, full bool, seen map[string]bool) error {
+// ends makes sure that there is nobody behind the end, since some services give the
+// users of a page as their total. It returns the total, which may have grown.
+func (c *Console) ends(ctx context.Context, total int, full bool, seen map[string]bool) (int, error) {
 	users, n, err := c.page(ctx, total+1, 1)
 	switch {
 	case status(err) == 400 || status(err) == 404:
-		return nil // there is no such page
+		return total, nil // there is no such page
 	case err != nil:
-		return err
+		return 0, err
 	case len(users) == 0 && (n == total || n == 0):
-		return nil
+		return total, nil
 	case len(users) == 0:
-		return &movedError{fmt.Sprintf("there were %d, and then %d", total, n)}
+		return 0, &movedError{fmt.Sprintf("there were %d, and then %d", total, n)}
+	case !seen[users[0].live.Ref] && n > total:
+		return n, nil
 	case !seen[users[0].live.Ref]:
-		return &movedError{fmt.Sprintf("the service says that there are %d, and gives more", total)}
+		return 0, &movedError{fmt.Sprintf("the service says that there are %d, and gives more", total)}
 	case full:
-		return &movedError{fmt.Sprintf("behind the last of %d, the service begins anew", total)}
+		return 0, &movedError{fmt.Sprintf("behind the last of %d, the service begins anew", total)}
 	}
-	return nil
+	return total, nil
 }
 
 // listed is a user of a page.

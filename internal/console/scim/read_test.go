@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -70,8 +71,8 @@ func TestIncompleteReads(t *testing.T) {
 		"a page is empty":                     {func(from, count int) (int, []string) { return 250, cut(numbered(0, 150), from, count) }, "gave 150"},
 		"the total is that of the page":       {func(from, count int) (int, []string) { p := cut(numbered(0, 250), from, count); return len(p), p }, "gives more"},
 		"the total is that of the first page": {func(from, count int) (int, []string) { return 100, cut(numbered(0, 250), from, count) }, "gives more"},
-		"the total changes all the time": {func(from, count int) (int, []string) {
-			return 250 + int(moving.Add(1)), cut(numbered(0, 400), from, count)
+		"the total shrinks all the time": {func(from, count int) (int, []string) {
+			return 250 - int(moving.Add(1)), cut(numbered(0, 400), from, count)
 		}, "and then"},
 		"more come than there are": {func(from, _ int) (int, []string) { return 10, cut(numbered(0, 30), from, 30) }, "there are 10, and gave 30"},
 		"an id comes twice": {func(from, count int) (int, []string) {
@@ -264,7 +265,7 @@ func TestRedirects(t *testing.T) {
 	defer other.Close()
 	for _, code := range []int{301, 302, 303, 307, 308} {
 		s := (&service{on: func(_ *service, w http.ResponseWriter, r *http.Request) bool {
-			http.Redirect(w, r, other.URL+"/scim/Users?secret=1", code)
+			http.Redirect(w, r, other.URL+"/tenant-s3cret/Users?secret=1", code)
 			return true
 		}}).start(t)
 		c, err := New(s.options())
@@ -273,7 +274,7 @@ func TestRedirects(t *testing.T) {
 		}
 		err = c.open(t.Context())
 		var incomplete *console.ReadError
-		if !errors.As(err, &incomplete) || !strings.Contains(incomplete.Advice, "redirects are not followed") || !strings.Contains(err.Error(), other.URL) || strings.Contains(err.Error(), "secret") {
+		if !errors.As(err, &incomplete) || !strings.Contains(incomplete.Advice, "redirects are not followed") || !strings.Contains(err.Error(), other.URL) || strings.Contains(err.Error(), "secret") || strings.Contains(err.Error(), "s3cret") {
 			t.Errorf("%d: %v", code, err)
 		}
 	}
@@ -421,6 +422,7 @@ func TestSchemas(t *testing.T) {
 		{"", "display_name title given_name", "department employee_number"},
 		{`{"totalResults":2,"Resources":[{"id":"urn:ietf:params:scim:schemas:core:2.0:User","attributes":[{"name":"userName"},{"name":"displayname"}]},
 		  {"id":"urn:ietf:params:scim:schemas:extension:enterprise:2.0:User","attributes":[{"name":"department"}]}]}`, "display_name department", "title given_name employee_number"},
+		{readOnlySchemas, "family_name", "display_name title given_name department"},
 	} {
 		s := (&service{schemas: c.schemas}).start(t)
 		f := s.console().Facts()
@@ -434,5 +436,73 @@ func TestSchemas(t *testing.T) {
 				t.Errorf("%s is stored", name)
 			}
 		}
+	}
+}
+
+// TestAddedDuringRead: users who are added while all are read hinder nobody, and are
+// read where they come in time.
+func TestAddedDuringRead(t *testing.T) {
+	t.Parallel()
+	for _, often := range []int{1, 2, 3} { // one with so many pages
+		pages := 0
+		s := (&service{on: lists(func(from, count int) (int, []string) {
+			pages++
+			n := 250 + min(pages/often, 7)
+			return n, cut(numbered(0, n), from, count)
+		})}).start(t)
+		if got := accounts(t, s.console()); len(got) < 250 || pages > 20 {
+			t.Errorf("one in %d pages: %d accounts, %d pages", often, len(got), pages)
+		}
+	}
+}
+
+// TestRemovedBetweenPagesOfOne: as [TestUserRemovedDuringRead], where a page has one
+// user.
+func TestRemovedBetweenPagesOfOne(t *testing.T) {
+	t.Parallel()
+	for moment := 3; moment < 9; moment++ {
+		var pages int
+		all := numbered(0, 5)
+		s := (&service{on: lists(func(from, _ int) (int, []string) {
+			if pages++; pages == moment {
+				all = append(all[1:], numbered(900, 901)...)
+			}
+			return len(all), cut(all, from, 1)
+		})}).start(t)
+		var refs []string
+		for _, l := range accounts(t, s.console()) {
+			refs = append(refs, l.Ref)
+		}
+		for _, ref := range []string{"1", "2", "3", "4"} {
+			if !slices.Contains(refs, ref) {
+				t.Errorf("before page %d: %q lack %s", moment, refs, ref)
+			}
+		}
+	}
+}
+
+// readOnlySchemas have attributes that can be given at creation alone, or not at all.
+const readOnlySchemas = `{"Resources":[{"id":"urn:ietf:params:scim:schemas:core:2.0:User","attributes":[{"name":"displayName","mutability":"readOnly"},{"name":"title","mutability":"immutable"},
+	{"name":"name","mutability":"readWrite","subAttributes":[{"name":"familyName","mutability":"readWrite"},{"name":"givenName","mutability":"ReadOnly"}]}]},
+	{"id":"urn:ietf:params:scim:schemas:extension:enterprise:2.0:User","attributes":[{"name":"department","mutability":"writeOnly"}]}]}`
+
+// TestMutability: what is read only is never sent, and what is not mutable at creation
+// alone; both are told.
+func TestMutability(t *testing.T) {
+	t.Parallel()
+	s := (&service{schemas: readOnlySchemas}).start(t, person("ann", ours, `"title":"Boss"`))
+	c := s.console()
+	l := first(t, c)
+	a := account(1, "new")
+	a.Attributes = []identity.Attribute{{Name: "department", Value: "R"}, {Name: "display_name", Value: "Ann"}, {Name: "family_name", Value: "Smith"}, {Name: "given_name", Value: "Ann"}, {Name: "title", Value: "Boss"}}
+	expect(t, c, "ok", creating(a)...)
+	if got := s.body("POST"); strings.Contains(got, "displayName") || strings.Contains(got, "givenName") || !strings.Contains(got, `"title":"Boss"`) || !strings.Contains(got, `"department":"R"`) || !strings.Contains(got, "Smith") {
+		t.Error(got)
+	}
+	if len(l.Attributes) > 0 {
+		t.Errorf("%+v", l)
+	}
+	if f := c.schema(); !strings.Contains(f.Evidence, "read only in it: display_name, given_name") || !strings.Contains(f.Evidence, "not mutable in it: department, title") {
+		t.Error(f.Evidence)
 	}
 }

@@ -91,10 +91,13 @@ type Console struct {
 	// provider is what the service announces of itself.
 	provider provider
 	facts    plan.Facts
+	// initial are attributes that the service takes at creation alone, readOnly those
+	// that it gives itself.
+	initial, readOnly []string
 
 	mu      sync.Mutex
 	index   *index         // nil before all accounts were read
-	reads   int            // of all accounts, under way
+	amended bool           // all accounts are being read
 	since   []func(*index) // what became of accounts meanwhile
 	filters map[string]trust
 	// asked counts the refs and addresses that were asked for since the last change,
@@ -103,6 +106,7 @@ type Console struct {
 	askedSince int64
 	answered   map[string]apply.Answer // by the keys of steps that were made
 	created    map[string]time.Time    // by ref, while they may not be seen yet
+	doubts     map[string]time.Time    // see [Console.doubt]
 	noPatch    bool                    // PATCH is not understood
 	noBulk     bool
 	// keepsMarks tells that an account was seen to have the mark that it was given.
@@ -117,7 +121,7 @@ func New(o Options) (*Console, error) {
 		return nil, err
 	}
 	return &Console{
-		client: cl, owner: o.Owner, filters: map[string]trust{}, answered: map[string]apply.Answer{}, created: map[string]time.Time{},
+		client: cl, owner: o.Owner, filters: map[string]trust{}, answered: map[string]apply.Answer{}, created: map[string]time.Time{}, doubts: map[string]time.Time{},
 		facts: plan.Facts{Types: []identity.Type{identity.User}, Marks: true, Settles: o.Settles},
 	}, nil
 }
@@ -160,13 +164,16 @@ func (c *Console) open(ctx context.Context) error {
 	if err != nil {
 		return c.unread(err)
 	}
-	c.facts.Stores = append([]string{plan.FieldAliases, plan.FieldStatus, plan.FieldType}, stored(schemas)...)
+	var names []string
+	names, c.initial, c.readOnly = stored(schemas)
+	c.facts.Stores = append([]string{plan.FieldAliases, plan.FieldStatus, plan.FieldType}, names...)
 	return nil
 }
 
-// schemas returns the names of the attributes in each schema, in lower case, by its
-// URI in lower case; nil where the service does not tell.
-func (c *Console) schemas(ctx context.Context) (map[string]map[string]bool, error) {
+// schemas returns the attributes of each schema, by its URI in lower case: their
+// mutability (RFC 7643 section 2.2) by their names in lower case, as "name.familyname".
+// It is nil where the service does not tell.
+func (c *Console) schemas(ctx context.Context) (map[string]map[string]string, error) {
 	body, err := c.reading(ctx, "/Schemas", nil)
 	if slices.Contains(unannounced, status(err)) {
 		return nil, nil
@@ -176,17 +183,23 @@ func (c *Console) schemas(ctx context.Context) (map[string]map[string]bool, erro
 	var list struct {
 		Resources []struct {
 			ID         string
-			Attributes []struct{ Name string }
+			Attributes []struct {
+				Name, Mutability string
+				SubAttributes    []struct{ Name, Mutability string }
+			}
 		}
 	}
 	if err := json.Unmarshal(body, &list); err != nil && !mistyped(err) {
 		return nil, c.notJSON(body)
 	}
-	all := map[string]map[string]bool{}
+	all := map[string]map[string]string{}
 	for _, s := range list.Resources {
-		names := map[string]bool{}
+		names := map[string]string{}
 		for _, a := range s.Attributes {
-			names[strings.ToLower(a.Name)] = true
+			names[strings.ToLower(a.Name)] = a.Mutability
+			for _, sub := range a.SubAttributes {
+				names[strings.ToLower(a.Name+"."+sub.Name)] = sub.Mutability
+			}
 		}
 		all[strings.ToLower(s.ID)] = names
 	}
@@ -198,16 +211,16 @@ func (c *Console) Facts() plan.Facts { return c.facts }
 
 // Accounts reads every user.
 func (c *Console) Accounts(ctx context.Context, yield func(identity.Live) error) (console.Receipt, error) {
-	all, err := c.readAll(ctx)
+	x, err := c.known(ctx, time.Now())
 	if err != nil {
 		return console.Receipt{}, c.unread(err)
 	}
-	for i := range all {
-		if err := yield(all[i]); err != nil {
+	for i := range x.all {
+		if err := yield(x.all[i]); err != nil {
 			return console.Receipt{}, err
 		}
 	}
-	return console.Receipt{Product: "SCIM", Version: "2.0", Accounts: len(all)}, nil
+	return console.Receipt{Product: "SCIM", Version: "2.0", Accounts: len(x.all)}, nil
 }
 
 // Publish does nothing: each change has taken effect when it is answered.

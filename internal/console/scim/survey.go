@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/rollcall-cli/rollcall/internal/console"
 )
@@ -19,10 +20,11 @@ func survey(ctx context.Context, o console.Opening, _ func(string) bool) (found 
 	if err := c.open(ctx); err != nil {
 		return found, err
 	}
-	all, err := c.readAll(ctx)
+	x, err := c.known(ctx, time.Now())
 	if err != nil {
 		return found, c.unread(err)
 	}
+	all := x.all
 	marked, others := 0, 0
 	for i := range all {
 		switch m := all[i].Mark; {

@@ -43,23 +43,29 @@ var attributes = []attribute{
 	{"user_type", core, "userType"},
 }
 
-// stored returns the names of the attributes that the schemas have. Where a service
-// tells nothing of its schemas, it is taken to have what every user has, and no
-// extension.
-func stored(schemas map[string]map[string]bool) (names []string) {
+// stored returns the names of the attributes that the schemas have, of those that can
+// be given at creation alone, and of those that are read only. Where a service tells
+// nothing of its schemas, it is taken to have what every user has, and no extension.
+func stored(schemas map[string]map[string]string) (names, initial, readOnly []string) {
 	known := schemas[strings.ToLower(core)]
 	for _, a := range attributes {
 		in := schemas[strings.ToLower(a.schema)]
-		if a.schema == core && known == nil {
+		path := strings.ToLower(a.path)
+		first, _, _ := strings.Cut(path, ".")
+		mutability, there := in[first]
+		switch is := func(m string) bool { return strings.EqualFold(mutability, m) || strings.EqualFold(in[path], m) }; {
+		case a.schema == core && known == nil:
 			names = append(names, a.name)
-			continue
-		}
-		first, _, _ := strings.Cut(a.path, ".")
-		if in[strings.ToLower(first)] {
+		case !there:
+		case is("readOnly"):
+			readOnly = append(readOnly, a.name)
+		case is("immutable"), is("writeOnly"): // which could not be compared
+			initial = append(initial, a.name)
+		default:
 			names = append(names, a.name)
 		}
 	}
-	return names
+	return names, initial, readOnly
 }
 
 // resource is a User as services send it.
