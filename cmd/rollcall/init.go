@@ -173,9 +173,7 @@ func (c *initCommand) console(s *session) (string, error) {
 	if cfg == nil || diags.HasErrors() && len(given) > 0 {
 		return "", flagFault(diags)
 	}
-	ctx, cancel := context.WithTimeout(s.ctx, cfg.Console.Timeout)
-	defer cancel()
-	found, err := k.Survey(ctx, console.Opening{
+	found, err := k.Survey(s.ctx, console.Opening{
 		Label: cfg.Console.Name, Settings: cfg.Console.Settings, Owner: cfg.Console.Owner, Release: release, Timeout: cfg.Console.Timeout, Concurrency: 1,
 	}, func(name string) bool { _, known := given[name]; return known })
 	if s.ctx.Err() != nil {
