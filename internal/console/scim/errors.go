@@ -207,7 +207,7 @@ func (e *statusError) code() apply.Code {
 func (e *statusError) Hint() string {
 	switch s := e.status; {
 	case s >= 300 && s < 400:
-		return "write the base of the service there as url, whose path its Location header has; redirects are not followed, so that credentials reach no other host"
+		return "write the base of the service at that host as url (the header Location of its answer has the path); redirects are not followed, so that credentials reach no other host"
 	case s == 401:
 		return "renew the credentials in the console block; nothing is tried again with these"
 	case s == 403:

@@ -29,7 +29,7 @@ type page struct {
 }
 
 // movedError is a list that has changed while it was read, or that was not given as it
-// was asked for; nobody can tell one from the other at once.
+// was asked for: one read does not show which.
 type movedError struct{ text string }
 
 func (e *movedError) Error() string { return e.text }
