@@ -30,8 +30,8 @@ func (c *Console) Apply(ctx context.Context, steps []apply.Step, answer func(i i
 		answer(i, a)
 	}}
 	err := r.all(ctx)
-	if later := r.later(ctx); err == nil {
-		err = later
+	if failed := r.settle(ctx); err == nil {
+		err = failed
 	}
 	return err
 }
@@ -41,7 +41,7 @@ type run struct {
 	*Console
 	steps  []apply.Step
 	begun  time.Time
-	next   int          // all before were made, or at least begun
+	next   int          // all before are answered, or unheard
 	failed map[int]bool // groups of which a step has failed
 	answer func(i int, a apply.Answer)
 	// blind tells that nobody can be looked up without a read of all accounts.
@@ -266,9 +266,9 @@ func (r *run) create(ctx context.Context, s *apply.Step) (apply.Answer, error) {
 	return r.made(ctx, want, reply.body, reply.location)
 }
 
-// later looks for the creations that wait for that: one read of all accounts, which is
+// settle looks for the creations that wait for that: one read of all accounts, which is
 // begun after the last of them, says it of each.
-func (r *run) later(ctx context.Context) error {
+func (r *run) settle(ctx context.Context) error {
 	whole := context.WithoutCancel(ctx)
 	for _, u := range slices.Backward(r.unheard) {
 		a, err := r.found(whole, r.steps[u.step].Outcome(), u.failure, u.at)
