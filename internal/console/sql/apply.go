@@ -331,7 +331,7 @@ func (g *group) disown(ctx context.Context, ch *change) error {
 	case ch.was == nil || ch.was.owner == nil:
 		return nil
 	case ch.is == nil:
-		return g.a.dropOwner(ctx, ch.was.owner)
+		return g.a.dropOwner(ctx, ch.was.owner, ch.left...)
 	case len(g.steps) > 1 && ch.is.Mark != ch.was.live.Mark && !ch.was.live.Mark.IsZero():
 		without := *ch.was.owner
 		without.mark = identity.Mark{}

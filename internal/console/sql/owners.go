@@ -211,13 +211,32 @@ func (a asker) putOwner(ctx context.Context, was, is *owner) error {
 		append(now[1:], is.ref)...)
 }
 
-// dropOwner takes a row out. A ref that an account had before it was ours could come
-// again, and is kept.
-func (a asker) dropOwner(ctx context.Context, o *owner) error {
-	if !adopted(o.ref) {
+// dropOwner takes a row out. It is kept, without its account, where something of it must
+// not come again: the ref that it had before it was ours, and what the product left.
+func (a asker) dropOwner(ctx context.Context, o *owner, left ...identity.Attribute) error {
+	if !adopted(o.ref) && len(left) == 0 {
 		return a.one(ctx, "DELETE FROM "+ownerTable+" WHERE ref = ?", o.ref)
 	}
-	return a.putOwner(ctx, o, &owner{ref: o.ref})
+	return a.putOwner(ctx, o, &owner{ref: o.ref, attributes: left})
+}
+
+// left returns an attribute of those that were kept by dropOwner.
+func (a asker) left(ctx context.Context, name string) (values []string, err error) {
+	err = a.each(ctx, "SELECT attributes FROM "+ownerTable+" WHERE address IS NULL", nil, func(scan func(...any) error) error {
+		var text string
+		if err := scan(&text); err != nil {
+			return err
+		}
+		attributes, err := parseAttributes(text)
+		if err != nil {
+			return fmt.Errorf("the attributes of a row of %s without an address are no JSON object of texts: %q", ownerTable, text)
+		}
+		if value := identity.Lookup(attributes, name); value != "" {
+			values = append(values, value)
+		}
+		return nil
+	})
+	return values, err
 }
 
 // row is an account as the product has it.

@@ -28,8 +28,8 @@ import (
 // A user that becomes a list keeps the mailbox, because its mail would be lost, until
 // somebody takes it out of the targets.
 type postfixAdmin struct {
-	// maildirs are those of all mailboxes, for the changes of one request; nil until
-	// one is asked for.
+	// maildirs are those of all mailboxes, and of those that were removed, for the
+	// changes of one request; nil until one is asked for.
 	maildirs map[string]bool
 	// small tells that the last read found all targets in small letters, as PostfixAdmin
 	// writes them.
@@ -154,7 +154,7 @@ func (p *postfixAdmin) release(ctx context.Context, a asker, c *change) error {
 			}
 		}
 		if d.mailbox != nil {
-			return a.one(ctx, "DELETE FROM mailbox WHERE username = ?", c.key)
+			return p.deleteMailbox(ctx, a, c)
 		}
 	case c.renames() && !c.temporary.IsZero():
 		return p.rename(ctx, a, c, c.temporary)
@@ -205,6 +205,19 @@ func retarget(targets, from, to string) string {
 
 // delivered adds an address to the targets of an alias, unless it is there.
 func delivered(targets, to string) string {
+// deleteMailbox deletes the row of a mailbox, and keeps in mind where its mail is.
+func (*postfixAdmin) deleteMailbox(ctx context.Context, a asker, c *change) error {
+	maildir := ""
+	err := a.each(ctx, "SELECT maildir FROM mailbox WHERE username = ?", []any{c.key}, func(scan func(...any) error) error { return scan(&maildir) })
+	if err != nil {
+		return err
+	}
+	if maildir != "" {
+		c.left = []identity.Attribute{{Name: initialMaildir, Value: maildir}, {Name: "username", Value: c.key}}
+	}
+	return a.one(ctx, "DELETE FROM mailbox WHERE username = ?", c.key)
+}
+
 	for t := range strings.SplitSeq(targets, ",") {
 		if strings.EqualFold(strings.TrimSpace(t), to) {
 			return targets
@@ -264,15 +277,19 @@ func (p *postfixAdmin) putMailbox(ctx context.Context, a asker, c *change, d *po
 func (p *postfixAdmin) forget() { p.maildirs = nil }
 
 // maildir is where the mail of a new mailbox is put: its own domain and name, unless
-// a mailbox that was renamed has kept that. %d, %n and %u stand for the domain, the
-// local part and the whole address, as in Dovecot.
+// a mailbox that was renamed has kept that, or mail of one that was removed is there.
+// %d, %n and %u stand for the domain, the local part and the whole address, as in
+// Dovecot.
 func (p *postfixAdmin) maildir(ctx context.Context, a asker, c *change) (string, error) {
 	if p.maildirs == nil {
-		p.maildirs = map[string]bool{}
-		err := a.each(ctx, "SELECT maildir FROM mailbox", nil, func(scan func(...any) error) error {
-			var used string
-			err := scan(&used)
-			p.maildirs[used] = true
+		used, err := a.left(ctx, initialMaildir)
+		if err != nil {
+			return "", err
+		}
+		err = a.each(ctx, "SELECT maildir FROM mailbox", nil, func(scan func(...any) error) error {
+			var one string
+			err := scan(&one)
+			used = append(used, one)
 			return err
 		})
 		if err != nil {
@@ -291,11 +308,11 @@ func (p *postfixAdmin) maildir(ctx context.Context, a asker, c *change) (string,
 		}
 		maildir := strings.NewReplacer("%d", x.Domain(), "%n", local, "%u", local+"@"+x.Domain()).Replace(pattern)
 		switch {
-		case !p.maildirs[maildir]:
-			p.maildirs[maildir] = true
+		case !p.maildirs[folder(maildir)]:
+			p.maildirs[folder(maildir)] = true
 			return maildir, nil
 		case n == 100 || !strings.ContainsAny(pattern, "%"):
-			return "", &apply.Error{Code: apply.Misused, Message: fmt.Sprintf("the maildir %q belongs to another mailbox", maildir)}
+			return "", &apply.Error{Code: apply.Misused, Message: fmt.Sprintf("the maildir %q belongs to another mailbox, or to one that was removed", maildir)}
 		}
 	}
 }
@@ -323,6 +340,10 @@ func (*postfixAdmin) putOwn(ctx context.Context, a asker, c *change, d *postfixD
 	if targets == d.own.targets && active == d.own.active {
 		return nil
 	}
+		p.maildirs = map[string]bool{}
+		for _, one := range used {
+			p.maildirs[folder(one)] = true
+		}
 	return a.one(ctx, "UPDATE alias SET goto = ?, active = ?, modified = CURRENT_TIMESTAMP WHERE address = ? AND goto = ? AND active = ?",
 		targets, active, c.key, d.own.targets, d.own.active)
 }
@@ -345,6 +366,9 @@ func (*postfixAdmin) putAliases(ctx context.Context, a asker, c *change, d *post
 	}
 	return nil
 }
+// folder is a maildir however it is written.
+func folder(maildir string) string { return strings.Trim(maildir, "/") }
+
 
 func (*postfixAdmin) check(ctx context.Context, a asker) ([]console.Finding, error) {
 	t := newTables()

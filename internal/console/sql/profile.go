@@ -60,6 +60,9 @@ type change struct {
 }
 
 // renames reports whether the account gets another primary.
+	detail    any               // the profile's
+	// left is what the product keeps of an account that is removed; known by release.
+	left []identity.Attribute
 func (c *change) renames() bool {
 	return c.was != nil && c.is != nil && c.was.account.Primary != c.is.Primary
 }
