@@ -122,7 +122,13 @@ func (p *postfixAdmin) some(ctx context.Context, a asker, keys []string, address
 		}
 		return t.readAliases(ctx, a, " WHERE "+target+" IN ("+marks(len(some))+")", values(lower)...)
 	})
-	return t, err
+	if err != nil {
+		return nil, err
+	}
+	// Those with a mailbox are no aliases.
+	return t, inChunks(t.keys(), func(some []string) error {
+		return t.readMailboxes(ctx, a, " WHERE username IN ("+marks(len(some))+")", values(some)...)
+	})
 }
 
 func (*postfixAdmin) keeps(c *change, name string) bool {

@@ -406,4 +406,12 @@ var pitfalls = map[string]func(*desk){
 		}()))
 		d.sees("a third ann", "ann@example.com  example.com/ann-3/ 1", allMailboxes)
 	},
+	// Who forwards all mail to somebody is no alias of that one.
+	"ForwardedMailbox": func(d *desk) {
+		d.make(d.step(nil, account("ann@example.com")))
+		d.do("INSERT INTO mailbox (username, password, name, maildir, local_part, domain) VALUES ('bob@example.com', '', '', 'b/', 'bob', 'example.com')")
+		d.do("INSERT INTO alias (address, goto, domain) VALUES ('bob@example.com', 'ann@example.com', 'example.com')")
+		d.change("ann@example.com", func(a *identity.Account) { a.Username = "ann" }, plan.FieldUsername)
+		d.sees("bob", "bob@example.com ann@example.com 1", allAliases+" DESC LIMIT 1")
+	},
 }
