@@ -261,10 +261,14 @@ func (g *group) claim(ctx context.Context, i int) error {
 	var taken *apply.Error
 	ch.is.EachAddress(func(x identity.Address) {
 		for _, f := range g.seen {
-			if taken != nil || f == ch.was || !f.live.Holds(x) && !slices.Contains(f.parked, x) || g.gives(f, x) {
-				continue
+			holds, parked := f.live.Holds(x), slices.Contains(f.parked, x)
+			switch {
+			case taken != nil, !holds && !parked, f == ch.was && (holds || x != ch.is.Primary):
+			case holds && !g.gives(f, x):
+				taken = &apply.Error{Code: apply.Taken, Message: "another account has the address", Address: x.String(), Holder: f.live.Ref}
+			default:
+				g.c.profile.take(ch, f, x)
 			}
-			taken = &apply.Error{Code: apply.Taken, Message: "another account has the address", Address: x.String(), Holder: f.live.Ref}
 		}
 		for n, other := range g.changes {
 			if taken == nil && n != i && other.is != nil && other.is.Holds(x) {
@@ -285,7 +289,7 @@ func (g *group) claim(ctx context.Context, i int) error {
 func (g *group) gives(f *found, x identity.Address) bool {
 	for _, ch := range g.changes {
 		if ch.was == f {
-			return ch.is == nil || !ch.is.Holds(x) && !slices.Contains(f.parked, x)
+			return ch.is == nil || !ch.is.Holds(x)
 		}
 	}
 	return false

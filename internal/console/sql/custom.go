@@ -303,6 +303,8 @@ func argument(name string, a *identity.Account) any {
 	return identity.Lookup(a.Attributes, attribute)
 }
 
+func (*custom) take(*change, *found, identity.Address) {}
+
 func (c *custom) release(ctx context.Context, a asker, ch *change) error {
 	switch {
 	case ch.was == nil:

@@ -198,8 +198,10 @@ func (c *Console) failed(err error) *apply.Error {
 	kind, _ := classify(err)
 	text := explained(err).Error()
 	switch kind {
-	case lost, interrupted, temporary, duplicate:
+	case lost, interrupted, temporary:
 		return &apply.Error{Code: apply.Temporary, Message: "not made: " + text}
+	case duplicate:
+		return &apply.Error{Code: apply.Refused, Message: text + "; another row has it: look for it in the database"}
 	case noParent:
 		return &apply.Error{Code: apply.Refused, Message: text + "; is the domain in the database?"}
 	case denied, readOnly:

@@ -135,14 +135,51 @@ func (*postfixAdmin) keeps(c *change, name string) bool {
 	return name == identity.DisplayName && (c.is.Type == identity.User || c.was != nil && c.was.detail.(*postfixDetail).mailbox != nil)
 }
 
+// handed are rows that a change is handed.
+type handed struct {
+	own    *aliasRow   // the alias that becomes a new list
+	parked []*aliasRow // those in the way of its account's addresses
+}
+
+// take keeps the alias that becomes a new list: whom it reached, the list reaches.
+func (*postfixAdmin) take(c *change, from *found, x identity.Address) {
+	d := from.detail.(*postfixDetail)
+	r := d.aliases[x]
+	if r == nil {
+		return // the primary of from
+	}
+	h, _ := c.detail.(*handed)
+	if h == nil {
+		h = &handed{}
+		c.detail = h
+	}
+	switch parked := slices.Contains(from.parked, x); {
+	case c.was == nil && c.is.Type == identity.List && x == c.is.Primary:
+		h.own, c.key = r, r.key
+	case parked:
+		h.parked = append(h.parked, r)
+	default:
+		return // from releases it
+	}
+	delete(d.aliases, x)
+	from.parked = slices.DeleteFunc(slices.Clone(from.parked), func(p identity.Address) bool { return p == x })
+}
+
 func (p *postfixAdmin) release(ctx context.Context, a asker, c *change) error {
+	if h, is := c.detail.(*handed); is {
+		for _, r := range h.parked {
+			if err := a.one(ctx, "DELETE FROM alias WHERE address = ? AND active = ?", r.key, false); err != nil {
+				return err
+			}
+		}
+	}
 	if c.was == nil {
 		return nil
 	}
 	d := c.was.detail.(*postfixDetail)
 	for _, x := range c.was.account.Aliases {
-		if c.is == nil || !c.is.Holds(x) || c.is.Primary == x {
-			if err := a.one(ctx, "DELETE FROM alias WHERE address = ? AND goto = ?", d.aliases[x].key, d.aliases[x].targets); err != nil {
+		if r := d.aliases[x]; r != nil && (c.is == nil || !c.is.Holds(x) || c.is.Primary == x) {
+			if err := a.one(ctx, "DELETE FROM alias WHERE address = ? AND goto = ?", r.key, r.targets); err != nil {
 				return err
 			}
 		}
@@ -166,6 +203,19 @@ func (p *postfixAdmin) release(ctx context.Context, a asker, c *change) error {
 		return p.rename(ctx, a, c, c.temporary)
 	}
 	return nil
+}
+
+// deleteMailbox deletes the row of a mailbox, and keeps in mind where its mail is.
+func (*postfixAdmin) deleteMailbox(ctx context.Context, a asker, c *change) error {
+	maildir := ""
+	err := a.each(ctx, "SELECT maildir FROM mailbox WHERE username = ?", []any{c.key}, func(scan func(...any) error) error { return scan(&maildir) })
+	if err != nil {
+		return err
+	}
+	if maildir != "" {
+		c.left = []identity.Attribute{{Name: initialMaildir, Value: maildir}, {Name: "username", Value: c.key}}
+	}
+	return a.one(ctx, "DELETE FROM mailbox WHERE username = ?", c.key)
 }
 
 // rename gives the account another primary: its mailbox, which stays where it is, its
@@ -211,19 +261,6 @@ func retarget(targets, from, to string) string {
 
 // delivered adds an address to the targets of an alias, unless it is there.
 func delivered(targets, to string) string {
-// deleteMailbox deletes the row of a mailbox, and keeps in mind where its mail is.
-func (*postfixAdmin) deleteMailbox(ctx context.Context, a asker, c *change) error {
-	maildir := ""
-	err := a.each(ctx, "SELECT maildir FROM mailbox WHERE username = ?", []any{c.key}, func(scan func(...any) error) error { return scan(&maildir) })
-	if err != nil {
-		return err
-	}
-	if maildir != "" {
-		c.left = []identity.Attribute{{Name: initialMaildir, Value: maildir}, {Name: "username", Value: c.key}}
-	}
-	return a.one(ctx, "DELETE FROM mailbox WHERE username = ?", c.key)
-}
-
 	for t := range strings.SplitSeq(targets, ",") {
 		if strings.EqualFold(strings.TrimSpace(t), to) {
 			return targets
@@ -247,6 +284,8 @@ func (p *postfixAdmin) put(ctx context.Context, a asker, c *change) error {
 	d := &postfixDetail{aliases: map[identity.Address]*aliasRow{}}
 	if c.was != nil {
 		d = c.was.detail.(*postfixDetail)
+	} else if h, is := c.detail.(*handed); is {
+		d.own = h.own
 	}
 	if err := p.putMailbox(ctx, a, c, d); err != nil {
 		return err
@@ -301,6 +340,10 @@ func (p *postfixAdmin) maildir(ctx context.Context, a asker, c *change) (string,
 		if err != nil {
 			return "", err
 		}
+		p.maildirs = map[string]bool{}
+		for _, one := range used {
+			p.maildirs[folder(one)] = true
+		}
 	}
 	pattern := identity.Lookup(c.initial, initialMaildir)
 	if pattern == "" {
@@ -322,6 +365,9 @@ func (p *postfixAdmin) maildir(ctx context.Context, a asker, c *change) (string,
 		}
 	}
 }
+
+// folder is a maildir however it is written.
+func folder(maildir string) string { return strings.Trim(maildir, "/") }
 
 // putOwn writes the alias row of the account itself.
 func (*postfixAdmin) putOwn(ctx context.Context, a asker, c *change, d *postfixDetail) error {
@@ -346,23 +392,18 @@ func (*postfixAdmin) putOwn(ctx context.Context, a asker, c *change, d *postfixD
 	if targets == d.own.targets && active == d.own.active {
 		return nil
 	}
-		p.maildirs = map[string]bool{}
-		for _, one := range used {
-			p.maildirs[folder(one)] = true
-		}
 	return a.one(ctx, "UPDATE alias SET goto = ?, active = ?, modified = CURRENT_TIMESTAMP WHERE address = ? AND goto = ? AND active = ?",
 		targets, active, c.key, d.own.targets, d.own.active)
 }
 
 func (*postfixAdmin) putAliases(ctx context.Context, a asker, c *change, d *postfixDetail) error {
 	for _, x := range c.is.Aliases {
-		if c.was != nil && c.was.account.Holds(x) && c.was.account.Primary != x {
-			continue
-		}
 		var err error
-		if c.was != nil && slices.Contains(c.was.parked, x) {
-			err = a.one(ctx, "UPDATE alias SET active = ?, modified = CURRENT_TIMESTAMP WHERE address = ? AND active = ?", true, d.aliases[x].key, false)
-		} else {
+		switch r := d.aliases[x]; {
+		case r != nil && r.active:
+		case r != nil:
+			err = a.one(ctx, "UPDATE alias SET active = ?, modified = CURRENT_TIMESTAMP WHERE address = ? AND active = ?", true, r.key, false)
+		default:
 			err = a.one(ctx, "INSERT INTO alias (address, goto, domain, created, modified, active) VALUES (?, ?, ?, CURRENT_TIMESTAMP, CURRENT_TIMESTAMP, ?)",
 				x.String(), c.key, x.Domain(), true)
 		}
@@ -372,9 +413,6 @@ func (*postfixAdmin) putAliases(ctx context.Context, a asker, c *change, d *post
 	}
 	return nil
 }
-// folder is a maildir however it is written.
-func folder(maildir string) string { return strings.Trim(maildir, "/") }
-
 
 func (*postfixAdmin) check(ctx context.Context, a asker) ([]console.Finding, error) {
 	t := newTables()

@@ -6,6 +6,9 @@ import (
 	"strings"
 	"testing"
 
+	mysqldriver "github.com/go-sql-driver/mysql"
+	"github.com/jackc/pgx/v5/pgconn"
+
 	"github.com/rollcall-cli/rollcall/apply"
 	"github.com/rollcall-cli/rollcall/internal/identity"
 	"github.com/rollcall-cli/rollcall/plan"
@@ -392,6 +395,37 @@ var pitfalls = map[string]func(*desk){
 			}
 		}
 	},
+	// A list whose only target is a mailbox is read as an alias of it until an entry has
+	// it: it then keeps its target.
+	"ListWithOneMemberIsAdopted": func(d *desk) {
+		for _, hand := range []string{"UPDATE alias SET goto = goto", "UPDATE alias SET active = ?, address = 'sales@example.com' WHERE lower(address) = 'sales@example.com'", "DELETE FROM rollcall_owner"} {
+			d.do("DELETE FROM alias")
+			d.do("DELETE FROM mailbox")
+			d.do("DELETE FROM rollcall_owner")
+			d.make(d.step(nil, account("ann@example.com")))
+			d.do("INSERT INTO alias (address, goto, domain) VALUES ('Sales@example.com', 'ann@example.com', 'example.com'), ('team@example.com', 'ann@example.com', 'example.com')")
+			if strings.Contains(hand, "?") {
+				d.do(hand, false)
+			} else {
+				d.do(hand)
+			}
+			steps := []apply.Step{d.step(nil, func() *identity.Account {
+				a := account("sales@example.com", "sell@example.com")
+				a.Type = identity.List
+				return a
+			}())}
+			if live := d.read("ann@example.com"); len(live.Aliases) > 1 {
+				after := *account("ann.smith@example.com", "team@example.com")
+				after.GUID = account("ann@example.com").GUID
+				steps = append(steps, d.step(live, &after, plan.FieldAliases, plan.FieldPrimary, plan.FieldOwner))
+			}
+			d.make(steps...)
+			d.sees(hand, "ann@example.com 1", "SELECT goto, active FROM alias WHERE lower(address) = 'sales@example.com'")
+			if l := d.read("sales@example.com"); l == nil || l.Type != identity.List || l.Mark.IsZero() || fmt.Sprint(l.Aliases) != "[sell@example.com]" {
+				d.t.Errorf("%s: the list is read as %+v", hand, l)
+			}
+		}
+	},
 	// Where the mail of who has gone lies, nobody else's is put.
 	"MaildirsOfWhoHasGone": func(d *desk) {
 		d.make(d.step(nil, account("ann@example.com")))
@@ -405,6 +439,41 @@ var pitfalls = map[string]func(*desk){
 			return a
 		}()))
 		d.sees("a third ann", "ann@example.com  example.com/ann-3/ 1", allMailboxes)
+	},
+	// An alias that somebody put out of service goes to whom the plan gives it.
+	"ParkedAliases": func(d *desk) {
+		park := func() {
+			d.do("UPDATE alias SET active = ? WHERE address = 'x@example.com'", false)
+		}
+		d.make(d.step(nil, account("ann@example.com", "x@example.com")), d.step(nil, account("bob@example.com")))
+		park()
+		d.change("bob@example.com", func(a *identity.Account) { a.Aliases = []identity.Address{identity.MustAddress("x@example.com")} }, plan.FieldAliases)
+		d.sees("the alias of another", "x@example.com bob@example.com 1", allAliases+" DESC LIMIT 1")
+		park()
+		d.change("bob@example.com", func(a *identity.Account) { a.Primary = identity.MustAddress("x@example.com") }, plan.FieldPrimary)
+		d.sees("its primary", "ann@example.com ann@example.com 1\nx@example.com x@example.com 1", allAliases)
+		// An account that is adopted gets those that it is to have.
+		d.do("INSERT INTO mailbox (username, password, name, maildir, local_part, domain) VALUES ('carl@example.com', '', '', 'c/', 'carl', 'example.com')")
+		d.do("INSERT INTO alias (address, goto, domain) VALUES ('carl@example.com', 'carl@example.com', 'example.com'), ('y@example.com', 'carl@example.com', 'example.com')")
+		d.do("UPDATE alias SET active = ? WHERE address = 'y@example.com'", false)
+		d.make(d.step(d.read("carl@example.com"), account("carl@example.com", "y@example.com"), plan.FieldOwner, plan.FieldUsername, plan.FieldDN))
+		if got := fmt.Sprint(d.read("carl@example.com").Aliases); got != "[y@example.com]" {
+			d.t.Errorf("carl has %s", got)
+		}
+		// One that is removed, or renamed, in the same moment.
+		d.make(d.step(nil, account("dora@example.com", "z@example.com")))
+		d.do("UPDATE alias SET active = ? WHERE address = 'z@example.com'", false)
+		dora, carl := d.read("dora@example.com"), d.read("carl@example.com")
+		d.make(d.step(dora, nil), d.step(carl, account("carl@example.com", "y@example.com", "z@example.com"), plan.FieldAliases))
+		d.sees("of one that is removed", "z@example.com carl@example.com 1", allAliases+" DESC LIMIT 1")
+	},
+	// A row that is there already is not tried again and again.
+	"DuplicateRow": func(d *desk) {
+		for _, err := range []error{&mysqldriver.MySQLError{Number: 1062, Message: "Duplicate entry"}, &pgconn.PgError{Code: "23505", Message: "duplicate key"}} {
+			if e := d.c.failed(err); e.Code != apply.Refused {
+				d.t.Errorf("%v: %+v", err, e)
+			}
+		}
 	},
 	// Who forwards all mail to somebody is no alias of that one.
 	"ForwardedMailbox": func(d *desk) {

@@ -26,6 +26,9 @@ type profile interface {
 	// keeps reports whether the product stores an attribute of the account that a change
 	// makes.
 	keeps(c *change, name string) bool
+	// take is called before anything is changed for an address that a change gives its
+	// account, if another account of the group gives it up or it is parked.
+	take(c *change, from *found, x identity.Address)
 	// release takes from the account of a change what it loses, and its primary, too, if
 	// it gets another and c.temporary is one to wait with.
 	release(ctx context.Context, a asker, c *change) error
@@ -57,12 +60,12 @@ type change struct {
 	temporary identity.Address
 	initial   []identity.Attribute
 	between   *identity.Account // the account after release; nil if it is as it was
-}
-
-// renames reports whether the account gets another primary.
 	detail    any               // the profile's
 	// left is what the product keeps of an account that is removed; known by release.
 	left []identity.Attribute
+}
+
+// renames reports whether the account gets another primary.
 func (c *change) renames() bool {
 	return c.was != nil && c.is != nil && c.was.account.Primary != c.is.Primary
 }
