@@ -39,24 +39,41 @@ type custom struct {
 type profileError struct{ error }
 
 func (c *custom) facts(ctx context.Context, a asker) (plan.Facts, error) {
+	if err := c.readColumns(ctx, a); err != nil {
+		return plan.Facts{}, err
+	}
+	if err := c.fits(); err != nil {
+		return plan.Facts{}, err
+	}
+	return plan.Facts{Marks: true, Groups: true, DryRun: true}, a.transactional(ctx, c.written())
+}
+
+// readColumns finds out which columns read gives.
+func (c *custom) readColumns(ctx context.Context, a asker) error {
 	ctx, _, done := a.guard(ctx)
 	defer done()
 	query, _ := c.read.bind(a.d, nil)
-	rows, err := a.conn.QueryContext(ctx, "SELECT * FROM ("+query+") AS r WHERE 1 = 0")
+	rows, err := a.conn.QueryContext(ctx, "SELECT * FROM ("+query+"\n) AS r WHERE 1 = 0")
 	if err != nil {
-		return plan.Facts{}, &statementError{"read", ended(ctx, err)}
+		return &statementError{"read", ended(ctx, err)}
 	}
 	defer rows.Close()
 	if c.columns, err = rows.Columns(); err != nil {
-		return plan.Facts{}, err
+		return err
 	}
 	for i, name := range c.columns {
 		c.columns[i] = strings.ToLower(name)
 	}
-	if err := cmp.Or(rows.Err(), c.fits()); err != nil {
-		return plan.Facts{}, err
+	return rows.Err()
+}
+
+// written are the names in the statements that write, tables among them.
+func (c *custom) written() []string {
+	names := map[string]bool{}
+	for _, s := range slices.Concat(c.insert, c.update, c.delete) {
+		maps.Copy(names, s.words)
 	}
-	return plan.Facts{Marks: true, Groups: true, DryRun: true}, nil
+	return slices.Sorted(maps.Keys(names))
 }
 
 // fits reports whether the columns of read and the parameters belong together.
@@ -121,7 +138,7 @@ func addressesIn(text string) []string {
 }
 
 func (c *custom) account(r customRow, o *owner) *row {
-	x := &row{key: r[columnAddress]}
+	x := &row{key: r[columnAddress], detail: r}
 	var err error
 	if x.account.Primary, err = identity.ParseAddress(x.key); err != nil {
 		x.odd = "its address: " + err.Error()
@@ -173,13 +190,13 @@ func (c *custom) query(ctx context.Context, a asker, where string, args []any) (
 	s := &customRows{c: c}
 	text, _ := c.read.bind(a.d, nil)
 	if where != "" {
-		text = "SELECT * FROM (" + text + ") AS r WHERE " + a.d.bind(where)
+		text = "SELECT * FROM (" + text + "\n) AS r WHERE " + a.d.bind(where) // it may end in a comment
 	}
 	ctx, heard, done := a.guard(ctx)
 	defer done()
 	rows, err := a.conn.QueryContext(ctx, text, args...)
 	if err != nil {
-		return nil, ended(ctx, err)
+		return nil, &statementError{"read", ended(ctx, err)}
 	}
 	defer rows.Close()
 	values := make([]dbsql.NullString, len(c.columns))
@@ -198,7 +215,10 @@ func (c *custom) query(ctx context.Context, a asker, where string, args []any) (
 		}
 		s.rows = append(s.rows, r)
 	}
-	return s, ended(ctx, rows.Err())
+	if err := ended(ctx, rows.Err()); err != nil {
+		return nil, &statementError{"read", err}
+	}
+	return s, nil
 }
 
 func (c *custom) some(ctx context.Context, a asker, keys []string, addresses []identity.Address, _ bool) (snapshot, error) {
@@ -244,19 +264,19 @@ func (c *custom) keeps(_ *change, name string) bool {
 	})
 }
 
-// run runs statements, of which the first has to hit one row.
-// The account is known by its key, as it is stored.
-func (c *custom) run(ctx context.Context, a asker, name string, all []*statement, key string, was, is *identity.Account) error {
+// run runs statements, of which the first has to hit one row. What the account was is
+// given as the row says it that was read, and what it is to be in one form.
+func (c *custom) run(ctx context.Context, a asker, name string, all []*statement, read customRow, was, is *identity.Account) error {
 	for i, s := range all {
 		text, args := s.bind(a.d, func(parameter string) any {
-			plain, ok := strings.CutPrefix(parameter, wasPrefix)
-			switch {
-			case ok && plain == columnAddress, name == "delete" && parameter == columnAddress:
-				return key
-			case ok:
-				return argument(plain, was)
+			plain, old := strings.CutPrefix(parameter, wasPrefix)
+			if !old && name != "delete" {
+				return argument(parameter, is)
 			}
-			return argument(parameter, is)
+			if text, has := read[plain]; has {
+				return text
+			}
+			return argument(plain, was)
 		})
 		n, err := a.raw(ctx, text, args...)
 		if err != nil {
@@ -310,7 +330,7 @@ func (c *custom) release(ctx context.Context, a asker, ch *change) error {
 	case ch.was == nil:
 		return nil
 	case ch.is == nil:
-		return c.run(ctx, a, "delete", c.delete, ch.key, nil, &ch.was.live.Account)
+		return c.run(ctx, a, "delete", c.delete, ch.was.detail.(customRow), &ch.was.live.Account, nil)
 	case ch.temporary.IsZero():
 		return nil
 	}
@@ -321,7 +341,19 @@ func (c *custom) release(ctx context.Context, a asker, ch *change) error {
 	if ch.renames() {
 		between.Primary = ch.temporary
 	}
-	return c.move(ctx, a, ch, &between)
+	if err := c.move(ctx, a, ch, &between); err != nil || ch.between == nil {
+		return err
+	}
+	// The next statement has to know what the row says now.
+	s, err := c.query(ctx, a, "r.address = ?", []any{ch.key})
+	if err != nil {
+		return err
+	}
+	if len(s.rows) != 1 {
+		return &apply.Error{Code: apply.Refused, Message: fmt.Sprintf("the statement read gives %d rows with the address that the statement update has written", len(s.rows))}
+	}
+	ch.was.detail = s.rows[0]
+	return nil
 }
 
 func (c *custom) put(ctx context.Context, a asker, ch *change) error {
@@ -329,7 +361,7 @@ func (c *custom) put(ctx context.Context, a asker, ch *change) error {
 	case ch.is == nil:
 		return nil
 	case ch.was == nil:
-		return c.run(ctx, a, "insert", c.insert, "", nil, &ch.is.Account)
+		return c.run(ctx, a, "insert", c.insert, nil, nil, &ch.is.Account)
 	}
 	return c.move(ctx, a, ch, &ch.is.Account)
 }
@@ -344,7 +376,7 @@ func (c *custom) move(ctx context.Context, a asker, ch *change, to *identity.Acc
 	if same {
 		return nil
 	}
-	if err := c.run(ctx, a, "update", c.update, ch.key, from, to); err != nil {
+	if err := c.run(ctx, a, "update", c.update, ch.was.detail.(customRow), from, to); err != nil {
 		return err
 	}
 	ch.between, ch.key = to, to.Primary.String()
@@ -365,9 +397,18 @@ func (c *custom) check(ctx context.Context, a asker) ([]console.Finding, error) 
 	}{{"insert", c.insert}, {"update", c.update}, {"delete", c.delete}} {
 		f := console.Finding{Check: "statement", Status: "ok", Evidence: "the database takes the statement " + s.name}
 		for _, one := range s.all {
-			text, _ := one.bind(a.d, func(string) any { return nil })
-			if err := a.prepare(ctx, text); err != nil {
+			// A failed statement ends a transaction of PostgreSQL.
+			if _, err := a.run(ctx, "SAVEPOINT checked"); err != nil {
+				return nil, err
+			}
+			if err := a.examine(ctx, one); err != nil {
 				f.Status, f.Evidence, f.Remedy = "failed", explained(&statementError{s.name, err}).Error(), "correct statements."+s.name
+				if kind, _ := classify(err); kind == denied {
+					f.Remedy = "grant what is missing; " + page + " lists the rights"
+				}
+			}
+			if _, err := a.run(ctx, "ROLLBACK TO SAVEPOINT checked"); err != nil {
+				return nil, err
 			}
 		}
 		found = append(found, f)
@@ -375,13 +416,22 @@ func (c *custom) check(ctx context.Context, a asker) ([]console.Finding, error) 
 	return found, nil
 }
 
-// prepare lets the database look at a statement without running it.
-func (a asker) prepare(ctx context.Context, query string) error {
+// examine lets the database look at a statement without running it, and whether it may
+// be run: MariaDB looks when it is prepared, PostgreSQL when it is explained.
+func (a asker) examine(ctx context.Context, s *statement) error {
+	text, nothing := s.bind(a.d, func(string) any { return nil })
+	if a.d.postgres && explainable[strings.ToLower(text[:nameLength(text)])] {
+		_, err := a.raw(ctx, "EXPLAIN "+text, nothing...)
+		return err
+	}
 	ctx, _, done := a.guard(ctx)
 	defer done()
-	s, err := a.conn.PrepareContext(ctx, query)
+	prepared, err := a.conn.PrepareContext(ctx, text)
 	if err != nil {
 		return ended(ctx, err)
 	}
-	return s.Close()
+	return prepared.Close()
 }
+
+// explainable are the first words of statements that EXPLAIN takes.
+var explainable = map[string]bool{"insert": true, "update": true, "delete": true, "merge": true, "select": true, "with": true}

@@ -141,6 +141,13 @@ func (e engineError) Error() string {
 	return fmt.Sprintf("the table %s is of engine %s, which has no transactions", e.table, e.engine)
 }
 
+// viewError is a view that does not show of which tables it is.
+type viewError struct{ view string }
+
+func (e viewError) Error() string {
+	return fmt.Sprintf("the view %s does not show its tables, which must have transactions", e.view)
+}
+
 var (
 	errNoDomains = errors.New("the table domain has no domain")
 	errLocked    = errors.New("another run of this configuration changes the database")
@@ -154,6 +161,7 @@ func (c *Console) unread(err error) error {
 	}
 	kind, _ := classify(err)
 	why := explained(err)
+	var statement *statementError
 	advice := "look into the log of " + c.place.d.name
 	switch {
 	case kind == login:
@@ -162,6 +170,8 @@ func (c *Console) unread(err error) error {
 		advice = "make the domain in PostfixAdmin first"
 	case errors.As(err, new(engineError)):
 		advice = "change it with ALTER TABLE … ENGINE=InnoDB"
+	case errors.As(err, new(viewError)):
+		advice = "GRANT SHOW VIEW on it to the user of url"
 	case errors.Is(err, errLocked):
 		advice = "wait for it to end; if it has crashed, the database ends its connection by itself"
 	case errors.As(err, new(profileError)):
@@ -182,6 +192,8 @@ func (c *Console) unread(err error) error {
 		advice = "correct statements.read"
 	case kind == temporary:
 		advice = "try again later"
+	case errors.As(err, &statement):
+		advice = "correct statements." + statement.name
 	}
 	return &console.ReadError{Console: c.label, Err: why, Advice: advice}
 }

@@ -173,7 +173,7 @@ func TestConsole(t *testing.T) {
 				run  func(*testing.T, *servertest.SQL)
 			}{
 				{"Reach", testReach}, {"Survey", testSurvey}, {"ReadOnly", testReadOnly}, {"Lock", testLock}, {"Deadlock", testDeadlock}, {"LostCommit", testLostCommit}, {"Silence", testSilence},
-				{"Killed", testKilled}, {"TLS", testTLS}, {"Custom", testCustom},
+				{"Killed", testKilled}, {"TLS", testTLS}, {"Custom", testCustom}, {"CustomEngine", testCustomEngine}, {"CustomRows", testCustomRows}, {"CustomCheck", testCustomCheck}, {"CustomRead", testCustomRead},
 			} {
 				t.Run(test.name, func(t *testing.T) { test.run(t, server) })
 			}

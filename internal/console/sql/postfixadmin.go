@@ -66,17 +66,9 @@ func (*postfixAdmin) facts(ctx context.Context, a asker) (plan.Facts, error) {
 		return f, err
 	case len(f.Domains) == 0:
 		return f, errNoDomains
-	case a.d.postgres:
-		return f, nil
 	}
 	// Older versions of PostfixAdmin made tables of MyISAM.
-	return f, a.each(ctx, "SELECT table_name, engine FROM information_schema.tables WHERE table_schema = DATABASE() AND table_name IN ('mailbox', 'alias')", nil, func(scan func(...any) error) error {
-		var table, engine string
-		if err := scan(&table, &engine); err != nil || strings.EqualFold(engine, "InnoDB") {
-			return err
-		}
-		return engineError{table, engine}
-	})
+	return f, a.transactional(ctx, []string{"mailbox", "alias"})
 }
 
 func (p *postfixAdmin) all(ctx context.Context, a asker) (snapshot, error) {

@@ -12,7 +12,7 @@ type statement struct {
 	// texts stand around the parameters: one more than there are names.
 	texts []string
 	names []string
-	// words are the other names in it, in lower case, and "*".
+	// words are the other names in it, in lower case and without quotes, and "*".
 	words map[string]bool
 }
 
@@ -31,6 +31,9 @@ func parseStatement(text string, d *dialect) (*statement, error) {
 			return nil, err
 		}
 		if n > 0 {
+			if c := text[i]; c == '"' || c == '`' {
+				s.words[strings.ToLower(text[i+1:i+n-1])] = true
+			}
 			i += n
 			continue
 		}
