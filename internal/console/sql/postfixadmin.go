@@ -1,6 +1,7 @@
 package sql
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -34,6 +35,10 @@ type postfixAdmin struct {
 	// small tells that the last read found all targets in small letters, as PostfixAdmin
 	// writes them.
 	small bool
+	// domains are those of the table, as it has them, by their names in small letters.
+	domains map[string]string
+	// folds tells that the keys of the tables do not know capitals.
+	folds bool
 }
 
 // unusable is a password that no scheme accepts (see the field "password" of the
@@ -51,12 +56,17 @@ const (
 	initialGoto    = "goto"
 )
 
-func (*postfixAdmin) facts(ctx context.Context, a asker) (plan.Facts, error) {
+func (p *postfixAdmin) facts(ctx context.Context, a asker) (plan.Facts, error) {
+	p.domains = map[string]string{}
 	f := plan.Facts{Marks: true, Groups: true, DryRun: true, Lengths: map[string]int{identity.DisplayName: 255}, Domains: []string{}}
 	err := a.each(ctx, "SELECT domain FROM domain WHERE domain <> 'ALL' ORDER BY domain", nil, func(scan func(...any) error) error {
 		var name string
 		err := scan(&name)
-		f.Domains = append(f.Domains, strings.ToLower(name))
+		lower := strings.ToLower(name)
+		f.Domains = append(f.Domains, lower)
+		if name == lower || p.domains[lower] == "" {
+			p.domains[lower] = name
+		}
 		return err
 	})
 	slices.Sort(f.Domains)
@@ -66,13 +76,27 @@ func (*postfixAdmin) facts(ctx context.Context, a asker) (plan.Facts, error) {
 		return f, err
 	case len(f.Domains) == 0:
 		return f, errNoDomains
+	case a.d.postgres:
+		return f, nil
 	}
+	keys := 0
+	err = a.each(ctx, "SELECT count(*) FROM information_schema.columns WHERE table_schema = DATABASE() AND (table_name = 'mailbox' AND column_name = 'username' OR table_name = 'alias' AND column_name = 'address') AND collation_name LIKE '%\\_ci'",
+		nil, func(scan func(...any) error) error { return scan(&keys) })
+	if err != nil {
+		return f, err
+	}
+	p.folds = keys == 2
 	// Older versions of PostfixAdmin made tables of MyISAM.
 	return f, a.transactional(ctx, []string{"mailbox", "alias"})
 }
 
+// domain is that of an address, as the table of domains has it.
+func (p *postfixAdmin) domain(x identity.Address) string {
+	return cmp.Or(p.domains[x.Domain()], x.Domain())
+}
+
 func (p *postfixAdmin) all(ctx context.Context, a asker) (snapshot, error) {
-	t := newTables()
+	t := newTables(p.folds)
 	if err := t.readMailboxes(ctx, a, ""); err != nil {
 		return nil, err
 	}
@@ -85,7 +109,7 @@ func (p *postfixAdmin) all(ctx context.Context, a asker) (snapshot, error) {
 }
 
 func (p *postfixAdmin) some(ctx context.Context, a asker, keys []string, addresses []identity.Address, lock bool) (snapshot, error) {
-	t := newTables()
+	t := newTables(p.folds)
 	if err := t.read(ctx, a, keys, lock); err != nil {
 		return nil, err
 	}
@@ -212,18 +236,18 @@ func (*postfixAdmin) deleteMailbox(ctx context.Context, a asker, c *change) erro
 
 // rename gives the account another primary: its mailbox, which stays where it is, its
 // own alias, and the target of its aliases.
-func (*postfixAdmin) rename(ctx context.Context, a asker, c *change, to identity.Address) error {
+func (p *postfixAdmin) rename(ctx context.Context, a asker, c *change, to identity.Address) error {
 	d := c.was.detail.(*postfixDetail)
 	if d.mailbox != nil {
 		if err := a.one(ctx, "UPDATE mailbox SET username = ?, local_part = ?, domain = ?, modified = CURRENT_TIMESTAMP WHERE username = ?",
-			to.String(), to.Local(), to.Domain(), c.key); err != nil {
+			to.String(), to.Local(), p.domain(to), c.key); err != nil {
 			return err
 		}
 	}
 	if d.own != nil {
 		targets := retarget(d.own.targets, c.key, to.String())
 		if err := a.one(ctx, "UPDATE alias SET address = ?, domain = ?, goto = ?, modified = CURRENT_TIMESTAMP WHERE address = ?",
-			to.String(), to.Domain(), targets, c.key); err != nil {
+			to.String(), p.domain(to), targets, c.key); err != nil {
 			return err
 		}
 		d.own.targets = targets
@@ -303,7 +327,7 @@ func (p *postfixAdmin) putMailbox(ctx context.Context, a asker, c *change, d *po
 			}
 		}
 		return a.one(ctx, "INSERT INTO mailbox (username, password, name, maildir, quota, local_part, domain, created, modified, active) VALUES (?, ?, ?, ?, ?, ?, ?, CURRENT_TIMESTAMP, CURRENT_TIMESTAMP, ?)",
-			c.key, unusable, name, maildir, quota, c.is.Primary.Local(), c.is.Primary.Domain(), active)
+			c.key, unusable, name, maildir, quota, c.is.Primary.Local(), p.domain(c.is.Primary), active)
 	case d.mailbox != nil && (d.mailbox.name != name || d.mailbox.active != active):
 		return a.one(ctx, "UPDATE mailbox SET name = ?, active = ?, modified = CURRENT_TIMESTAMP WHERE username = ? AND name = ? AND active = ?",
 			name, active, c.key, d.mailbox.name, d.mailbox.active)
@@ -362,7 +386,7 @@ func (p *postfixAdmin) maildir(ctx context.Context, a asker, c *change) (string,
 func folder(maildir string) string { return strings.Trim(maildir, "/") }
 
 // putOwn writes the alias row of the account itself.
-func (*postfixAdmin) putOwn(ctx context.Context, a asker, c *change, d *postfixDetail) error {
+func (p *postfixAdmin) putOwn(ctx context.Context, a asker, c *change, d *postfixDetail) error {
 	active := c.is.Active()
 	if d.own == nil {
 		if c.was != nil && !active {
@@ -375,7 +399,7 @@ func (*postfixAdmin) putOwn(ctx context.Context, a asker, c *change, d *postfixD
 			}
 		}
 		return a.one(ctx, "INSERT INTO alias (address, goto, domain, created, modified, active) VALUES (?, ?, ?, CURRENT_TIMESTAMP, CURRENT_TIMESTAMP, ?)",
-			c.key, targets, c.is.Primary.Domain(), active)
+			c.key, targets, p.domain(c.is.Primary), active)
 	}
 	targets := d.own.targets
 	if c.is.Type == identity.User && d.mailbox == nil {
@@ -388,7 +412,7 @@ func (*postfixAdmin) putOwn(ctx context.Context, a asker, c *change, d *postfixD
 		targets, active, c.key, d.own.targets, d.own.active)
 }
 
-func (*postfixAdmin) putAliases(ctx context.Context, a asker, c *change, d *postfixDetail) error {
+func (p *postfixAdmin) putAliases(ctx context.Context, a asker, c *change, d *postfixDetail) error {
 	for _, x := range c.is.Aliases {
 		var err error
 		switch r := d.aliases[x]; {
@@ -397,7 +421,7 @@ func (*postfixAdmin) putAliases(ctx context.Context, a asker, c *change, d *post
 			err = a.one(ctx, "UPDATE alias SET active = ?, modified = CURRENT_TIMESTAMP WHERE address = ? AND active = ?", true, r.key, false)
 		default:
 			err = a.one(ctx, "INSERT INTO alias (address, goto, domain, created, modified, active) VALUES (?, ?, ?, CURRENT_TIMESTAMP, CURRENT_TIMESTAMP, ?)",
-				x.String(), c.key, x.Domain(), true)
+				x.String(), c.key, p.domain(x), true)
 		}
 		if err != nil {
 			return err
@@ -406,8 +430,8 @@ func (*postfixAdmin) putAliases(ctx context.Context, a asker, c *change, d *post
 	return nil
 }
 
-func (*postfixAdmin) check(ctx context.Context, a asker) ([]console.Finding, error) {
-	t := newTables()
+func (p *postfixAdmin) check(ctx context.Context, a asker) ([]console.Finding, error) {
+	t := newTables(p.folds)
 	if err := t.readMailboxes(ctx, a, ""); err != nil {
 		return nil, err
 	}

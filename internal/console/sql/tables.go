@@ -1,6 +1,7 @@
 package sql
 
 import (
+	"cmp"
 	"context"
 	"slices"
 	"strconv"
@@ -39,20 +40,29 @@ type postfixDetail struct {
 type tables struct {
 	mailboxes map[string]*mailboxRow // by key
 	aliases   map[string]*aliasRow   // by key
-	boxes     map[string]bool        // the keys of mailboxes in lower case
+	boxes     map[string]string      // the keys of mailboxes, by them in lower case
 	targets   map[string]*aliasRow   // aliases by their keys in lower case
 	catchAlls int
+	// folds tells that keys do not know capitals: rows of both tables whose keys differ in
+	// that alone are of one account, with the key of the mailbox.
+	folds bool
 }
 
-func newTables() *tables {
-	return &tables{mailboxes: map[string]*mailboxRow{}, aliases: map[string]*aliasRow{}, boxes: map[string]bool{}, targets: map[string]*aliasRow{}}
+func newTables(folds bool) *tables {
+	return &tables{mailboxes: map[string]*mailboxRow{}, aliases: map[string]*aliasRow{}, boxes: map[string]string{}, targets: map[string]*aliasRow{}, folds: folds}
 }
 
 func (t *tables) readMailboxes(ctx context.Context, a asker, where string, args ...any) error {
 	return a.each(ctx, "SELECT username, name, active FROM mailbox"+where, args, func(scan func(...any) error) error {
 		r := &mailboxRow{}
 		err := scan(&r.key, &r.name, &r.active)
-		t.mailboxes[r.key], t.boxes[strings.ToLower(r.key)] = r, true
+		lower := strings.ToLower(r.key)
+		t.mailboxes[r.key], t.boxes[lower] = r, r.key
+		if own := t.targets[lower]; t.folds && own != nil {
+			delete(t.aliases, own.key)
+			own.key = r.key
+			t.aliases[own.key] = own
+		}
 		return err
 	})
 }
@@ -65,7 +75,11 @@ func (t *tables) readAliases(ctx context.Context, a asker, where string, args ..
 			t.catchAlls++
 			return err
 		}
-		t.aliases[r.key], t.targets[strings.ToLower(r.key)] = r, r
+		lower := strings.ToLower(r.key)
+		if t.folds {
+			r.key = cmp.Or(t.boxes[lower], r.key)
+		}
+		t.aliases[r.key], t.targets[lower] = r, r
 		return err
 	})
 }
@@ -84,7 +98,7 @@ func (t *tables) read(ctx context.Context, a asker, keys []string, lock bool) er
 func (t *tables) unknownTargets(keys []string) (all []string) {
 	for _, key := range keys {
 		if r := t.aliases[key]; r != nil && t.mailboxes[key] == nil {
-			if to := r.single(); to != "" && !t.boxes[to] && t.targets[to] == nil {
+			if to := r.single(); to != "" && t.boxes[to] == "" && t.targets[to] == nil {
 				all = append(all, to)
 			}
 		}
@@ -125,7 +139,7 @@ func (t *tables) carries(r *aliasRow, all *owners) string {
 	}
 	if t.mailboxes[holder] == nil && !all.ours(holder) {
 		// A list, unless it is the alias of another account itself.
-		if next := t.targets[to].single(); next != "" && (t.boxes[next] || t.targets[next] != nil) {
+		if next := t.targets[to].single(); next != "" && (t.boxes[next] != "" || t.targets[next] != nil) {
 			return ""
 		}
 	}
@@ -147,14 +161,8 @@ func (t *tables) key(lower string) string {
 		return lower
 	case t.targets[lower] != nil:
 		return t.targets[lower].key
-	case t.boxes[lower]:
-		for key := range t.mailboxes {
-			if strings.ToLower(key) == lower {
-				return key
-			}
-		}
 	}
-	return ""
+	return t.boxes[lower]
 }
 
 func (t *tables) accounts(all *owners) []*row {
