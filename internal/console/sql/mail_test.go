@@ -148,4 +148,23 @@ func testMail(t *testing.T, server *servertest.SQL) {
 		t.Errorf("ann.smith has %d mails", n)
 	}
 	desk.sees("the list", "ann@example.com,bob@example.com", "SELECT goto FROM alias WHERE address = 'all@example.com'")
+
+	// A list that somebody made for one mailbox goes on to reach it when it is adopted.
+	d.do("INSERT INTO alias (address, goto, domain) VALUES ('sales@example.com', 'bob@example.com', 'example.com')")
+	want("before it is adopted", "250", "sales@example.com")
+	sales, bob := account("sales@example.com"), desk.read("bob@example.com")
+	sales.Type = identity.List
+	desk.make(desk.step(bob, account("bob@example.com"), plan.FieldAliases), desk.step(nil, sales))
+	want("adopted", "250", "sales@example.com")
+	m.delivers("sales@example.com", "example.com/bob", "fifth")
+
+	// Whoever gets the name of one who has gone does not get the mail.
+	desk.make(desk.step(desk.read("ann.smith@example.com"), nil))
+	next := account("ann@example.com")
+	next.GUID = identity.GUID{9}
+	desk.make(desk.step(nil, next))
+	d.do("UPDATE mailbox SET password = '{PLAIN}other' WHERE username = 'ann@example.com'")
+	if n := m.mails("ann@example.com", "other"); n != 0 {
+		t.Errorf("the next ann has %d mails", n)
+	}
 }
