@@ -95,8 +95,8 @@ func (d *decoder) console(b *block, c *Console) {
 	}
 	c.Test = b.flag("test", false)
 	c.Owner = d.owner(b, c.Kind)
-	c.Initial = d.initial(b)
 	c.Settings, c.where = b.settings(k, d.config.Dir)
+	c.Initial = d.initial(b, k, c.Settings)
 }
 
 // owner returns what accounts are marked with.
@@ -123,7 +123,7 @@ func (d *decoder) owner(b *block, kind string) string {
 }
 
 // initial reads the attributes of new accounts.
-func (d *decoder) initial(b *block) []identity.Attribute {
+func (d *decoder) initial(b *block, k *settings.Kind, set settings.Values) []identity.Attribute {
 	entries, _ := b.table("initial", `policy = "ungrouped"`)
 	var list []identity.Attribute
 	for _, e := range entries {
@@ -136,6 +136,11 @@ func (d *decoder) initial(b *block) []identity.Attribute {
 			if slices.ContainsFunc(s.Attributes, func(a Attribute) bool { return a.Name == e.name }) {
 				d.errorf(e.nameRng, "remove it here or in the scope; what a directory says is compared in each run", "%s is read by scope %q, and cannot be initial", e.shown, s.Name)
 				break
+			}
+		}
+		if k.Initial != nil {
+			if p := k.Initial(set, e.name, text); p.Summary != "" {
+				d.errorf(e.nameRng, p.Hint, "%s", p.Summary)
 			}
 		}
 		list = append(list, identity.Attribute{Name: e.name, Value: text})

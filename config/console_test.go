@@ -278,3 +278,22 @@ console "exec" {
 		load(t, map[string]string{"a.hcl": small, "console.hcl": strings.Replace(ConsoleStarter(k, nil, nil), `"..."`, `"https://a"`, 1)})
 	}
 }
+
+// TestInitial: what a kind has against an attribute of new accounts is told where it
+// stands.
+func TestInitial(t *testing.T) {
+	t.Setenv("DATABASE_URL", "postgres://rollcall@localhost/mail")
+	t.Setenv("ROLLCALL_TEST_PASSWORD", password)
+	for _, c := range []struct{ entry, want string }{
+		{`quota = "1 GiB"`, "initial quota is no number of octets"},
+		{`password = env("ROLLCALL_TEST_PASSWORD")`, "initial has no password, which everybody would have"},
+	} {
+		text := small + "console \"mail\" {\n  kind = \"sql\"\n  owner = \"hq\"\n  url = env(\"DATABASE_URL\")\n  profile = \"postfixadmin\"\n  initial = { policy = \"x\", " + c.entry + " }\n}\n"
+		inDir(t, map[string]string{"a.hcl": text})
+		at := strings.Count(text, "\n") - 1
+		_, diags := Load(".", now, testKinds)
+		if len(diags) != 1 || diags[0].Error() != fmt.Sprintf("a.hcl:%d:29: %s", at, c.want) || diags[0].Hint == "" {
+			t.Errorf("%s: %v", c.entry, diags)
+		}
+	}
+}

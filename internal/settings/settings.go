@@ -33,6 +33,10 @@ type Kind struct {
 	// could not be read, which is reported already, is written and has no value; of
 	// a list, the texts that were wrong are empty.
 	Check func(Values) []Problem
+	// Initial returns what is wrong with an attribute that accounts of a console are
+	// created with, without a place and without its text. Its Summary is "" for nothing;
+	// nil takes any.
+	Initial func(v Values, name, text string) Problem
 	// Where returns what says at which place the kind reads or writes, as files,
 	// programs and addresses, in an order of its own, with no secret among it. A
 	// saved plan fits no other place. Nil is nowhere in particular.

@@ -224,8 +224,10 @@ func (g *group) prepare(i int) error {
 	if s.Creates() {
 		ch.key = ch.is.Primary.String()
 		if g.c.postfix() {
-			if identity.Lookup(s.Initial, "password") != "" {
-				return &apply.Error{Code: apply.Misused, Message: "initial has no password, which everybody would have: set passwords in PostfixAdmin, or let Dovecot ask the directory"}
+			for _, x := range s.Initial {
+				if p := checkInitial(x.Name, x.Value); p.Summary != "" {
+					return &apply.Error{Code: apply.Misused, Message: p.Summary + ": " + p.Hint}
+				}
 			}
 			ch.is.Attributes = slices.DeleteFunc(ch.is.Attributes, func(x identity.Attribute) bool {
 				return identity.Lookup(s.After.Attributes, x.Name) == "" && slices.Contains([]string{initialQuota, initialMaildir, initialGoto}, x.Name)

@@ -28,6 +28,12 @@ var Kind = console.Kind{
 		},
 		Blocks: []settings.Block{statementsBlock},
 		Check:  check,
+		Initial: func(v settings.Values, name, text string) settings.Problem {
+			if v.Text("profile") != profilePostfixAdmin {
+				return settings.Problem{}
+			}
+			return checkInitial(name, text)
+		},
 		Where: func(v settings.Values) []string {
 			p, err := parseURL(v.Secret("url").Reveal())
 			if err != nil {

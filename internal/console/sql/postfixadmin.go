@@ -11,6 +11,7 @@ import (
 	"github.com/rollcall-cli/rollcall/apply"
 	"github.com/rollcall-cli/rollcall/internal/console"
 	"github.com/rollcall-cli/rollcall/internal/identity"
+	"github.com/rollcall-cli/rollcall/internal/settings"
 	"github.com/rollcall-cli/rollcall/plan"
 )
 
@@ -55,6 +56,19 @@ const (
 	initialMaildir = "maildir"
 	initialGoto    = "goto"
 )
+
+// checkInitial says what is wrong with an attribute that mailboxes begin with.
+func checkInitial(name, text string) (p settings.Problem) {
+	switch name {
+	case "password":
+		p.Summary, p.Hint = "initial has no password, which everybody would have", "set passwords in PostfixAdmin, or let Dovecot ask the directory"
+	case initialQuota:
+		if n, err := strconv.ParseInt(text, 10, 64); err != nil || n < 0 {
+			p.Summary, p.Hint = "initial quota is no number of octets", `write octets, as "1073741824" for a GiB, or 0 for no bound`
+		}
+	}
+	return p
+}
 
 func (p *postfixAdmin) facts(ctx context.Context, a asker) (plan.Facts, error) {
 	p.domains = map[string]string{}
@@ -322,9 +336,7 @@ func (p *postfixAdmin) putMailbox(ctx context.Context, a asker, c *change, d *po
 		}
 		quota := int64(0)
 		if text := identity.Lookup(c.initial, initialQuota); text != "" {
-			if quota, err = strconv.ParseInt(text, 10, 64); err != nil || quota < 0 {
-				return &apply.Error{Code: apply.Misused, Message: "initial quota is no number of octets"}
-			}
+			quota, _ = strconv.ParseInt(text, 10, 64) // by checkInitial it is one
 		}
 		return a.one(ctx, "INSERT INTO mailbox (username, password, name, maildir, quota, local_part, domain, created, modified, active) VALUES (?, ?, ?, ?, ?, ?, ?, CURRENT_TIMESTAMP, CURRENT_TIMESTAMP, ?)",
 			c.key, unusable, name, maildir, quota, c.is.Primary.Local(), p.domain(c.is.Primary), active)

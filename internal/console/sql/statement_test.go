@@ -151,6 +151,15 @@ func TestCheck(t *testing.T) {
 			t.Errorf("%s: %s\nwant %s", c.story, text, c.want)
 		}
 	}
+	for _, x := range []struct{ profile, name, text, want string }{
+		{"postfixadmin", "quota", "1073741824", ""}, {"postfixadmin", "quota", "1 GiB", "no number of octets"}, {"postfixadmin", "quota", "-1", "no number of octets"},
+		{"postfixadmin", "password", "hunter2", "has no password"}, {"postfixadmin", "policy", "strict", ""}, {"custom", "quota", "1 GiB", ""},
+	} {
+		p := Kind.Initial(Kind.Values("mail", ".", map[string]any{"profile": x.profile}), x.name, x.text)
+		if (p.Summary == "") != (x.want == "") || !strings.Contains(p.Summary, x.want) || p.Summary != "" && p.Hint == "" || strings.Contains(p.Summary+p.Hint, x.text) {
+			t.Errorf("profile %s, initial %s: %+v", x.profile, x.name, p)
+		}
+	}
 	if where := Kind.Where(Kind.Values("mail", ".", map[string]any{"url": settings.NewSecret("postgres://u:hunter2@db.example.com/mail"), "profile": "custom"})); strings.Join(where, " ") != "postgres://db.example.com:5432/mail custom" {
 		t.Errorf("it is at %q", where)
 	}
