@@ -271,6 +271,40 @@ func TestMovesTogether(t *testing.T) {
 	}
 }
 
+// TestAliasBecomesList: a console that can make both as a whole is given the account that
+// loses an alias with the new list that it becomes, and no other is.
+func TestAliasBecomesList(t *testing.T) {
+	account := func(n byte, primary string, aliases ...string) *identity.Account {
+		a := &identity.Account{Primary: identity.MustAddress(primary + "@example.com"), Directory: "corp", GUID: identity.GUID{15: n}}
+		for _, x := range aliases {
+			a.Aliases = append(a.Aliases, identity.MustAddress(x+"@example.com"))
+		}
+		return a
+	}
+	list := account(3, "sales", "other")
+	list.Type = identity.List
+	changes := []plan.AccountChange{
+		{Before: account(1, "ann", "sales", "x"), After: account(1, "ann")},
+		{Before: account(2, "bob", "other"), After: account(2, "bob")}, // gives the list an alias
+		{After: list},
+		{After: account(4, "x")}, // a user
+	}
+	for _, groups := range []bool{false, true} {
+		w := newWorld(t, plan.Facts{Groups: groups}, []identity.Account{*changes[0].Before, *changes[1].Before})
+		together := map[string]int{}
+		w.refuses = func(s *Step) *Error {
+			together[s.After.Primary.Local()] = s.Group
+			return nil
+		}
+		if result, err := w.run(context.Background(), changes, Options{}); err != nil || len(result.Failures) > 0 {
+			t.Fatalf("%+v, %v", result, err)
+		}
+		if (together["ann"] == together["sales"]) != groups || together["ann"] == together["bob"] || together["ann"] == together["x"] {
+			t.Errorf("groups %t: the groups are %v", groups, together)
+		}
+	}
+}
+
 // TestRing: three accounts swap their primaries in a console that makes one change
 // at a time: through temporary primaries, and back if the last is refused.
 func TestRing(t *testing.T) {

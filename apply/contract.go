@@ -43,7 +43,9 @@ type Step struct {
 	// Key is new for each step of a run. A console that is given the same again
 	// answers as it did, and makes nothing.
 	Key string
-	// Group numbers what is made all or none, where the console can do that.
+	// Group numbers what is made all or none, where the console can do that: swaps and
+	// rings, an account that goes with who gets its addresses, and one that loses an
+	// alias with the new list that the alias becomes.
 	Group int
 	// Live is the account as it was read; nil for one that is to be created.
 	Live *identity.Live

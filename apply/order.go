@@ -116,11 +116,22 @@ func (s *search) enter(i int32) {
 	c := &s.changes[i]
 	begin := len(s.next)
 	s.others(s.giver, c.Result(), c.Before, func(g int32) { s.next = append(s.next, g) })
-	if s.goes(i) {
+	goes := s.goes(i)
+	s.others(s.taker, c.Before, c.Result(), func(t int32) {
 		// It stays if nobody can have its addresses.
-		s.others(s.taker, c.Before, c.Result(), func(t int32) { s.next = append(s.next, t) })
-	}
+		if goes || s.facts.Groups && s.becomesList(i, t) {
+			s.next = append(s.next, t)
+		}
+	})
 	slices.Reverse(s.next[begin:])
+}
+
+// becomesList reports whether an alias that one change gives up becomes the list that
+// another makes. A console that makes both as a whole can keep whom it reaches.
+func (r *runner) becomesList(giver, taker int32) bool {
+	was, list := r.changes[giver].Before, &r.changes[taker]
+	after := list.Result()
+	return list.Before == nil && after != nil && after.Type == identity.List && was.Primary != after.Primary && was.Holds(after.Primary)
 }
 
 // visit looks at what a change depends on, and yields the groups that are whole
