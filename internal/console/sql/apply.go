@@ -266,7 +266,7 @@ func (g *group) claim(ctx context.Context, i int) error {
 			holds, parked := f.live.Holds(x), slices.Contains(f.parked, x)
 			switch {
 			case taken != nil, !holds && !parked, f == ch.was && (holds || x != ch.is.Primary):
-			case holds && !g.gives(f, x):
+			case holds && !g.gives(f, x), parked && f.live.Mark.By != g.c.owner:
 				taken = &apply.Error{Code: apply.Taken, Message: "another account has the address", Address: x.String(), Holder: f.live.Ref}
 			default:
 				g.c.profile.take(ch, f, x)

@@ -472,6 +472,12 @@ var pitfalls = map[string]func(*desk){
 		dora, carl := d.read("dora@example.com"), d.read("carl@example.com")
 		d.make(d.step(dora, nil), d.step(carl, account("carl@example.com", "y@example.com", "z@example.com"), plan.FieldAliases))
 		d.sees("of one that is removed", "z@example.com carl@example.com 1", allAliases+" DESC LIMIT 1")
+		// One of another configuration is left alone.
+		d.do("UPDATE alias SET active = ? WHERE address = 'z@example.com'", false)
+		d.do("UPDATE rollcall_owner SET owner = 'branch' WHERE address = 'carl@example.com'")
+		if a := d.apply(d.step(nil, account("z@example.com")))[0]; a.Err == nil || a.Err.Code != apply.Taken || a.Err.Holder != carl.Ref {
+			d.t.Errorf("the alias of an account of another configuration: %+v", a)
+		}
 	},
 	// A row that is there already is not tried again and again.
 	"DuplicateRow": func(d *desk) {
