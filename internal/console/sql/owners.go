@@ -220,8 +220,8 @@ func (a asker) dropOwner(ctx context.Context, o *owner, left ...identity.Attribu
 	return a.putOwner(ctx, o, &owner{ref: o.ref, attributes: left})
 }
 
-// left returns an attribute of those that were kept by dropOwner.
-func (a asker) left(ctx context.Context, name string) (values []string, err error) {
+// left returns what was kept by dropOwner.
+func (a asker) left(ctx context.Context) (all [][]identity.Attribute, err error) {
 	err = a.each(ctx, "SELECT attributes FROM "+ownerTable+" WHERE address IS NULL", nil, func(scan func(...any) error) error {
 		var text string
 		if err := scan(&text); err != nil {
@@ -231,12 +231,10 @@ func (a asker) left(ctx context.Context, name string) (values []string, err erro
 		if err != nil {
 			return fmt.Errorf("the attributes of a row of %s without an address are no JSON object of texts: %q", ownerTable, text)
 		}
-		if value := identity.Lookup(attributes, name); value != "" {
-			values = append(values, value)
-		}
+		all = append(all, attributes)
 		return nil
 	})
-	return values, err
+	return all, err
 }
 
 // row is an account as the product has it.

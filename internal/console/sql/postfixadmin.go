@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -33,6 +34,8 @@ type postfixAdmin struct {
 	// maildirs are those of all mailboxes, and of those that were removed, for the
 	// changes of one request; nil until one is asked for.
 	maildirs map[string]bool
+	// freed are the maildirs of mailboxes that were removed, by whose they were.
+	freed map[string]string
 	// small tells that the last read found all targets in small letters, as PostfixAdmin
 	// writes them.
 	small bool
@@ -235,6 +238,11 @@ func (p *postfixAdmin) release(ctx context.Context, a asker, c *change) error {
 	return nil
 }
 
+// leftEntry is the attribute of what is left of an account that says whose it was.
+const leftEntry = "entry"
+
+func entry(m identity.Mark) string { return m.By + ":" + m.Directory + "/" + m.GUID.String() }
+
 // deleteMailbox deletes the row of a mailbox, and keeps in mind where its mail is.
 func (*postfixAdmin) deleteMailbox(ctx context.Context, a asker, c *change) error {
 	maildir := ""
@@ -243,7 +251,7 @@ func (*postfixAdmin) deleteMailbox(ctx context.Context, a asker, c *change) erro
 		return err
 	}
 	if maildir != "" {
-		c.left = []identity.Attribute{{Name: initialMaildir, Value: maildir}, {Name: "username", Value: c.key}}
+		c.left = []identity.Attribute{{Name: leftEntry, Value: entry(c.was.live.Mark)}, {Name: initialMaildir, Value: maildir}, {Name: "username", Value: c.key}}
 	}
 	return a.one(ctx, "DELETE FROM mailbox WHERE username = ?", c.key)
 }
@@ -349,29 +357,37 @@ func (p *postfixAdmin) putMailbox(ctx context.Context, a asker, c *change, d *po
 
 func (p *postfixAdmin) forget() { p.maildirs = nil }
 
-// maildir is where the mail of a new mailbox is put: its own domain and name, unless
-// a mailbox that was renamed has kept that, or mail of one that was removed is there.
+// maildir is where the mail of a new mailbox is put: where that of the same entry was,
+// or its own domain and name, unless a mailbox that was renamed has kept that, or mail
+// of one that was removed is there.
 // %d, %n and %u stand for the domain, the local part and the whole address, as in
 // Dovecot.
 func (p *postfixAdmin) maildir(ctx context.Context, a asker, c *change) (string, error) {
 	if p.maildirs == nil {
-		used, err := a.left(ctx, initialMaildir)
-		if err != nil {
-			return "", err
-		}
-		err = a.each(ctx, "SELECT maildir FROM mailbox", nil, func(scan func(...any) error) error {
+		all := map[string]bool{}
+		err := a.each(ctx, "SELECT maildir FROM mailbox", nil, func(scan func(...any) error) error {
 			var one string
 			err := scan(&one)
-			used = append(used, one)
+			all[folder(one)] = true
 			return err
 		})
 		if err != nil {
 			return "", err
 		}
-		p.maildirs = map[string]bool{}
-		for _, one := range used {
-			p.maildirs[folder(one)] = true
+		left, err := a.left(ctx)
+		if err != nil {
+			return "", err
 		}
+		p.maildirs, p.freed = maps.Clone(all), map[string]string{}
+		for _, x := range left {
+			if one := identity.Lookup(x, initialMaildir); one != "" && !all[folder(one)] {
+				p.maildirs[folder(one)], p.freed[identity.Lookup(x, leftEntry)] = true, one
+			}
+		}
+	}
+	if own := p.freed[entry(c.is.Mark)]; own != "" {
+		delete(p.freed, entry(c.is.Mark))
+		return own, nil
 	}
 	pattern := identity.Lookup(c.initial, initialMaildir)
 	if pattern == "" {

@@ -437,6 +437,11 @@ var pitfalls = map[string]func(*desk){
 		d.make(d.step(nil, account("ann@example.com")))
 		d.make(d.step(d.read("ann@example.com"), nil))
 		d.make(d.step(nil, account("ann@example.com")))
+		d.sees("ann again", "ann@example.com  example.com/ann/ 1", allMailboxes)
+		d.make(d.step(d.read("ann@example.com"), nil))
+		second := account("ann@example.com")
+		second.GUID = identity.GUID{8}
+		d.make(d.step(nil, second))
 		d.sees("a second ann", "ann@example.com  example.com/ann-2/ 1", allMailboxes)
 		d.do("UPDATE rollcall_owner SET ref = 'ann@example.com' WHERE address = 'ann@example.com'") // as of one that was adopted
 		d.make(d.step(d.read("ann@example.com"), nil), d.step(nil, func() *identity.Account {
@@ -445,6 +450,18 @@ var pitfalls = map[string]func(*desk){
 			return a
 		}()))
 		d.sees("a third ann", "ann@example.com  example.com/ann-3/ 1", allMailboxes)
+		// One entry may have left two.
+		d.make(d.step(d.read("ann@example.com"), nil))
+		d.do("UPDATE rollcall_owner SET attributes = replace(attributes, '" + identity.GUID{9}.String() + "', '" + identity.GUID{8}.String() + "')")
+		d.make(d.step(nil, second))
+		if got := d.rows("SELECT maildir FROM mailbox"); got != "example.com/ann-2/" && got != "example.com/ann-3/" {
+			d.t.Errorf("the second ann again has %s", got)
+		}
+		next := account("ann@example.net")
+		step := d.step(nil, next)
+		step.Initial = []identity.Attribute{{Name: "maildir", Value: "example.com/%n/"}}
+		d.make(step)
+		d.sees("a fourth ann", "example.com/ann-4/", "SELECT maildir FROM mailbox WHERE username = 'ann@example.net'")
 	},
 	// An alias that somebody put out of service goes to whom the plan gives it.
 	"ParkedAliases": func(d *desk) {
