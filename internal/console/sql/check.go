@@ -51,7 +51,7 @@ func (c *Console) Check(ctx context.Context) ([]console.Finding, error) {
 func rights(ctx context.Context, a asker, statements []string) console.Finding {
 	for _, s := range statements {
 		if _, err := a.run(ctx, s); err != nil {
-			return console.Finding{Check: "rights", Status: "failed", Evidence: explained(err).Error(), Remedy: "grant what is missing; " + page + " lists the rights"}
+			return console.Finding{Check: "rights", Status: "failed", Evidence: explained(err).Error(), Remedy: "grant what is missing; " + rightsPage + " lists the rights"}
 		}
 	}
 	return console.Finding{Check: "rights", Status: "ok", Evidence: "rows may be read, made, changed and removed"}

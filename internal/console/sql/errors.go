@@ -183,7 +183,7 @@ func (c *Console) unread(err error) error {
 	case kind == noDatabase:
 		advice = "correct the database in url"
 	case kind == denied:
-		advice = "grant the right to the user of url; " + page + " lists what is needed"
+		advice = "grant the right to the user of url; " + rightsPage + " lists what is needed"
 	case kind == noTable && strings.Contains(why.Error(), ownerTable):
 		advice = "run rollcall console setup, which makes the table"
 	case kind == noTable && c.postfix():
@@ -198,8 +198,11 @@ func (c *Console) unread(err error) error {
 	return &console.ReadError{Console: c.label, Err: why, Advice: advice}
 }
 
-// page is where users read about this kind.
-const page = "docs/reference/sql.md"
+// page is where users read about this kind, rightsPage where its rights are.
+const (
+	page       = "docs/reference/sql.md"
+	rightsPage = "docs/howto/console-sql.md"
+)
 
 // failed makes an answer of an error of a change that was not made.
 func (c *Console) failed(err error) *apply.Error {
@@ -217,7 +220,7 @@ func (c *Console) failed(err error) *apply.Error {
 	case noParent:
 		return &apply.Error{Code: apply.Refused, Message: text + "; is the domain in the database?"}
 	case denied, readOnly:
-		return &apply.Error{Code: apply.Refused, Message: text + "; grant the rights that " + page + " lists, on a server that can be written"}
+		return &apply.Error{Code: apply.Refused, Message: text + "; grant the rights that " + rightsPage + " lists, on a server that can be written"}
 	case tooLong:
 		return &apply.Error{Code: apply.Refused, Message: text}
 	}

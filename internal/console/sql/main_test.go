@@ -125,11 +125,15 @@ func (d *database) granted() string {
 	return d.server.URL(user, servertest.Password, d.name)
 }
 
-// TestPage: the rights and the statements of the page are those that are tested.
+// TestPage: the rights and the statements of the pages are those that are tested.
 func TestPage(t *testing.T) {
-	text, err := os.ReadFile("../../../" + page)
-	if err != nil {
-		t.Fatal(err)
+	var text []byte
+	for _, page := range []string{page, rightsPage} {
+		more, err := os.ReadFile("../../../" + page)
+		if err != nil {
+			t.Fatal(err)
+		}
+		text = append(text, more...)
 	}
 	words := func(text string) string { return strings.Join(strings.Fields(text), " ") }
 	shown := words(string(text))

@@ -157,13 +157,13 @@ func testReadOnly(t *testing.T, server *servertest.SQL) {
 	}
 	found, err := desk.c.Check(t.Context())
 	if failed := slices.ContainsFunc(found, func(f console.Finding) bool {
-		return f.Check == "rights" && f.Status == "failed" && strings.Contains(f.Remedy, page)
+		return f.Check == "rights" && f.Status == "failed" && strings.Contains(f.Remedy, rightsPage)
 	}); err != nil || !failed {
 		t.Errorf("%+v, %v", found, err)
 	}
 	before := d.rows(allMailboxes)
 	for story, step := range map[string]apply.Step{"create": desk.step(nil, account("bob@example.com")), "remove": desk.step(live, nil)} {
-		if a := desk.apply(step)[0]; a.Err == nil || a.Err.Code != apply.Refused || !strings.Contains(a.Err.Message, page) {
+		if a := desk.apply(step)[0]; a.Err == nil || a.Err.Code != apply.Refused || !strings.Contains(a.Err.Message, rightsPage) {
 			t.Errorf("%s: %+v", story, a)
 		}
 	}
