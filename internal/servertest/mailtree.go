@@ -18,9 +18,10 @@ type MailTree struct {
 	// Writer may change what is below the trees, Reader may read it.
 	Writer, WriterPassword, Reader, ReaderPassword string
 	// Alias is the attribute that holds all addresses of an account, Classes are those
-	// of a user.
-	Alias   string
-	Classes []string
+	// of a user, and ListClass is the one that a list has besides.
+	Alias     string
+	Classes   []string
+	ListClass string
 
 	connect func(t T) *ldap.Conn
 	next    atomic.Int32
@@ -45,7 +46,7 @@ func NewMailTree(t T) *MailTree {
 	s := NewSlapd(t, SlapdOptions{LDIF: strings.NewReader(ldif.String()), Schemas: []string{"misc"}, Database: database, Access: access})
 	return &MailTree{
 		Server: s.Server, URL: s.URL, LDAPS: s.LDAPS, CAFile: s.CA.File, Writer: writer, WriterPassword: Password, Reader: s.Reader, ReaderPassword: Password,
-		Alias: "mailLocalAddress", Classes: []string{"inetOrgPerson", "inetLocalMailRecipient"}, connect: s.Connect,
+		Alias: "mailLocalAddress", Classes: []string{"inetOrgPerson", "inetLocalMailRecipient"}, ListClass: "labeledURIObject", connect: s.Connect,
 	}
 }
 
@@ -58,7 +59,7 @@ func NewMailTree389(t T) *MailTree {
 	c := x.Connect(t)
 	m := &MailTree{
 		Server: x.Server, URL: x.URL, LDAPS: x.LDAPS, CAFile: x.CAFile, Writer: "cn=writer," + Base, WriterPassword: x.AdminPassword, Reader: "cn=reader," + Base, ReaderPassword: x.AdminPassword,
-		Alias: "mailAlternateAddress", Classes: []string{"inetOrgPerson", "mailRecipient"}, connect: x.Connect,
+		Alias: "mailAlternateAddress", Classes: []string{"inetOrgPerson", "mailRecipient"}, ListClass: "mailGroup", connect: x.Connect,
 	}
 	// A plugin takes nothing but ASCII in uid, and a slow hash is for others.
 	for _, change := range [][3]string{{"cn=config", "passwordStorageScheme", "CLEAR"}, {"cn=config", "nsslapd-dynamic-plugins", "on"}, {"cn=7-bit check,cn=plugins,cn=config", "nsslapd-pluginEnabled", "off"}} {

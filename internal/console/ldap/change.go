@@ -246,7 +246,10 @@ func (ch *change) refusedAs(err error, ref string, addresses []identity.Address)
 func (ch *change) put(was *entry) (apply.Answer, error) {
 	l, _ := ch.tree.live(was)
 	want := ch.wanted(&l)
-	edits := ch.tree.edits(was, &want, ch.schema)
+	edits, err := ch.tree.edits(was, &want, ch.writes, ch.schema)
+	if err != nil {
+		return apply.Answer{}, err
+	}
 	fresh := edits.added(ch.tree.primary, ch.tree.alias)
 	mark := identity.Mark{}
 	if want.Mark != l.Mark {
@@ -256,7 +259,7 @@ func (ch *change) put(was *entry) (apply.Answer, error) {
 		return apply.Answer{}, err
 	}
 	moved := false
-	if slices.Contains(ch.Fields, plan.FieldStatus) && ch.tree.apart() && was.within(ch.tree.inactive) != (want.Status == identity.Inactive) {
+	if ch.writes(plan.FieldStatus) && ch.tree.apart() && was.within(ch.tree.inactive) != (want.Status == identity.Inactive) {
 		to, err := ch.move(was, ch.tree.place(want.Status))
 		if err != nil {
 			return apply.Answer{}, err
@@ -287,6 +290,11 @@ func (ch *change) wanted(now *identity.Live) identity.Live {
 	step := *ch.Step
 	step.Live = now
 	return *step.Outcome()
+}
+
+// writes reports whether the step writes one of the fields.
+func (ch *change) writes(fields ...string) bool {
+	return ch.Creates() || slices.ContainsFunc(fields, func(f string) bool { return slices.Contains(ch.Fields, f) })
 }
 
 // apart reports whether inactive accounts have a place of their own.
@@ -440,12 +448,15 @@ func (ch *change) create() (apply.Answer, error) {
 		request := goldap.NewAddRequest(dn, nil)
 		blank := &entry{dn, map[string][]string{identity.AttributeName(ch.tree.name): {name}}}
 		request.Attribute(ch.tree.name, []string{name})
-		edits := ch.tree.edits(blank, &want, ch.schema)
+		edits, err := ch.tree.edits(blank, &want, ch.writes, ch.schema)
+		if err != nil {
+			return apply.Answer{}, err
+		}
 		ch.tree.fill(edits, blank, ch.schema, want.Type)
 		for _, e := range edits.all {
 			request.Attribute(e.attribute, e.fresh)
 		}
-		err := ch.inPlace(place, func() error { return ch.send(dn, func(conn *goldap.Conn) error { return conn.Add(request) }) })
+		err = ch.inPlace(place, func() error { return ch.send(dn, func(conn *goldap.Conn) error { return conn.Add(request) }) })
 		if answered(err, goldap.LDAPResultEntryAlreadyExists) && n < mostNames {
 			if err := ch.vacant("", addresses, want.Mark); err != nil { // made meanwhile
 				return apply.Answer{}, err

@@ -1,10 +1,13 @@
 package ldap
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 
+	"github.com/rollcall-cli/rollcall/apply"
 	"github.com/rollcall-cli/rollcall/internal/identity"
+	"github.com/rollcall-cli/rollcall/plan"
 )
 
 // edit is what becomes of the values of an attribute.
@@ -42,6 +45,32 @@ func (x *edits) set(e *entry, attribute string, wanted []string, equal func(a, b
 
 func exact(a, b string) bool { return a == b }
 
+// setText makes the one value that an account has of an attribute what is wanted. The
+// others are of somebody else and stay. It is an error if one of them would then be
+// taken for the account's.
+func (x *edits) setText(e *entry, attribute, wanted string) error {
+	read := e.text(attribute)
+	if read == wanted {
+		return nil
+	}
+	d := edit{attribute: attribute}
+	rest := e.get(attribute)
+	if read != "" && !e.inRDN(attribute, read) {
+		d.gone = []string{read}
+		rest = slices.DeleteFunc(slices.Clone(rest), func(v string) bool { return v == read })
+	}
+	if wanted != "" && !slices.ContainsFunc(rest, func(v string) bool { return strings.EqualFold(v, wanted) }) {
+		d.fresh = []string{wanted}
+	}
+	if then := e.chosen(attribute, slices.Concat(rest, d.fresh)); !strings.EqualFold(then, wanted) && !e.inRDN(attribute, then) {
+		return &apply.Error{Code: apply.Refused, Message: fmt.Sprintf("entry %q has %s %q beside %q, and would be read with it; remove it by hand, or map another attribute", e.dn, attribute, then, read)}
+	}
+	if len(d.gone)+len(d.fresh) > 0 {
+		x.all = append(x.all, d)
+	}
+	return nil
+}
+
 // touches reports whether values of an attribute change.
 func (x *edits) touches(attribute string) bool {
 	return slices.ContainsFunc(x.all, func(e edit) bool { return identity.AttributeName(e.attribute) == identity.AttributeName(attribute) })
@@ -70,40 +99,47 @@ func (x *edits) added(attributes ...string) (fresh []identity.Address) {
 	return slices.Compact(fresh)
 }
 
-// edits returns what makes an entry that of the account. What is so already is not
-// among it, and the classes are touched where the account cannot be held without.
-func (t *tree) edits(e *entry, want *identity.Live, s *schema) *edits {
+// edits returns what makes an entry that of the account, in the fields that a step
+// writes. What is so already is not among it, and the classes are touched where the
+// account cannot be held without.
+func (t *tree) edits(e *entry, want *identity.Live, writes func(fields ...string) bool, s *schema) (*edits, error) {
 	x := &edits{}
-	var served []string // the values of the attribute of aliases
-	if want.Status == identity.Active && !want.Primary.IsZero() {
-		served = append(served, want.Primary.String())
+	if writes(plan.FieldPrimary) {
+		var primary []string
+		if !want.Primary.IsZero() {
+			primary = []string{want.Primary.String()}
+		}
+		x.set(e, t.primary, primary, strings.EqualFold)
 	}
-	for _, a := range want.Aliases {
-		served = append(served, a.String())
+	if writes(plan.FieldPrimary, plan.FieldAliases, plan.FieldStatus, plan.FieldOwner) {
+		var served []string // the values of the attribute of aliases
+		if want.Status == identity.Active && !want.Primary.IsZero() {
+			served = append(served, want.Primary.String())
+		}
+		for _, a := range want.Aliases {
+			served = append(served, a.String())
+		}
+		x.set(e, t.alias, served, strings.EqualFold)
 	}
-	var primary []string
-	if !want.Primary.IsZero() {
-		primary = []string{want.Primary.String()}
+	if writes(plan.FieldOwner) {
+		t.setOwner(x, e, want.Mark)
 	}
-	x.set(e, t.primary, primary, strings.EqualFold)
-	x.set(e, t.alias, served, strings.EqualFold)
-	t.setOwner(x, e, want.Mark)
-	x.set(e, t.username, list(want.Username), exact)
+	if writes(plan.FieldUsername) {
+		if err := x.setText(e, t.username, want.Username); err != nil {
+			return nil, err
+		}
+	}
 	for _, m := range t.attributes {
-		x.set(e, m.attribute, list(identity.Lookup(want.Attributes, m.name)), exact)
+		if writes(m.name) {
+			if err := x.setText(e, m.attribute, identity.Lookup(want.Attributes, m.name)); err != nil {
+				return nil, err
+			}
+		}
 	}
-	if t.typeOf(e) != want.Type || x.touches(t.alias) || x.touches(t.owner) {
+	if writes(plan.FieldType) || x.touches(t.alias) || x.touches(t.owner) {
 		t.setClasses(x, e, want.Type, s)
 	}
-	return x
-}
-
-// list is a value as a list; "" is none.
-func list(value string) []string {
-	if value == "" {
-		return nil
-	}
-	return []string{value}
+	return x, nil
 }
 
 // setOwner writes the mark. Other values of its attribute stay.
@@ -127,25 +163,23 @@ func (t *tree) typeOf(e *entry) identity.Type {
 	return identity.User
 }
 
-// setClasses adds those of the type that are missing, and takes away those that the
-// other type alone has. An entry that has the type stays what it is by its structural
+// setClasses adds those of the type that are missing, and, of an entry that has the
+// other, takes away those that the other alone has. An entry that has the type stays what it is by its structural
 // class, which somebody else may have given it.
 func (t *tree) setClasses(x *edits, e *entry, typ identity.Type, s *schema) {
 	classes, others := t.users, t.listed
 	if typ == identity.List {
 		classes, others = t.lists, t.used
 	}
-	var values []string
-	for _, v := range e.get("objectClass") {
-		if len(without([]string{v}, others)) > 0 {
-			values = append(values, v)
-		}
-	}
+	values := e.get("objectClass")
 	missing := without(classes, values)
-	if len(values) > 0 && t.typeOf(e) == typ {
+	switch {
+	case t.typeOf(e) != typ:
+		values = without(values, others)
+	case len(values) > 0:
 		missing = without(missing, s.structural(missing))
 	}
-	x.set(e, "objectClass", append(values, missing...), strings.EqualFold)
+	x.set(e, "objectClass", slices.Concat(values, missing), strings.EqualFold)
 }
 
 // fill gives a new entry its name in those attributes that its classes demand and the

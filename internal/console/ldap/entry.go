@@ -40,18 +40,20 @@ func (e *entry) inRDN(attribute, value string) bool {
 	})
 }
 
-// text returns the value of an attribute of which an account has one: of several,
-// one that is not in the name, for that one is kept when another is written.
-func (e *entry) text(attribute string) string {
-	all := e.get(attribute)
-	if len(all) <= 1 {
-		return e.one(attribute)
+// text returns the value of an attribute of which an account has one.
+func (e *entry) text(attribute string) string { return e.chosen(attribute, e.get(attribute)) }
+
+// chosen returns which of the values of an attribute is the account's: one that is not
+// in the name, for that one is kept when another is written.
+func (e *entry) chosen(attribute string, values []string) string {
+	free := slices.DeleteFunc(slices.Clone(values), func(v string) bool { return len(values) > 1 && e.inRDN(attribute, v) })
+	if len(free) == 0 {
+		free = values
 	}
-	all = slices.Sorted(slices.Values(all))
-	if free := slices.DeleteFunc(slices.Clone(all), func(v string) bool { return e.inRDN(attribute, v) }); len(free) > 0 {
-		return free[0]
+	if len(free) == 0 {
+		return ""
 	}
-	return all[0]
+	return slices.Min(free)
 }
 
 // ofObject copies an entry that a read gives. Values with options, as in

@@ -339,6 +339,52 @@ func testByHand(t *testing.T, m *servertest.MailTree) {
 	b.refused(b.step(b.get(plain.Ref), nil), apply.Refused, "there are entries below this one")
 }
 
+// testOthersValues: of what somebody else has written beside the account, nothing goes
+// that the step does not name.
+func testOthersValues(t *testing.T, m *servertest.MailTree) {
+	b := begin(t, m, `attributes = { department = "departmentNumber", display_name = "displayName" }`)
+	var class []string
+	for _, c := range append(m.Classes, m.ListClass) {
+		class = append(class, "objectClass", c)
+	}
+	b.c.tree.listed = append(b.c.tree.listed, "simpleSecurityObject") // the entry has one of two classes of lists
+	b.add("cn=ann", append(class, "sn", "x", "uid", "asmith", "uid", "zann", "departmentNumber", "Sales", "departmentNumber", "Z-Board", "mail", "ann@example.com", m.Alias, "ann@example.com")...)
+	found := b.all()["ann@example.com"]
+	a := account("ann@example.com")
+	a.Username, a.Attributes = found.Username, found.Attributes
+	left := func(uids, departments string) {
+		t.Helper()
+		e := b.entry(found.Ref)
+		b.has(e, "uid", strings.Fields(uids)...)
+		b.has(e, "departmentNumber", strings.Fields(departments)...)
+		if !slices.Contains(e.get("objectClass"), m.ListClass) {
+			t.Errorf("the classes are %q", e.get("objectClass"))
+		}
+	}
+	live := b.made(b.step(&found, a, plan.FieldOwner))
+	left("asmith zann", "Sales Z-Board")
+	a = with(a, func(a *identity.Account) { a.Aliases = []identity.Address{identity.MustAddress("a@example.com")} })
+	live = b.made(b.step(live, a, plan.FieldAliases))
+	left("asmith zann", "Sales Z-Board")
+	a = with(a, func(a *identity.Account) {
+		a.Username, a.Attributes = "ann", []identity.Attribute{{Name: "department", Value: "Board"}}
+	})
+	live = b.made(b.step(live, a, plan.FieldUsername, "department"))
+	left("ann zann", "Board Z-Board")
+	if live.Username != "ann" || identity.Lookup(live.Attributes, "department") != "Board" {
+		t.Errorf("the account is %+v", live)
+	}
+
+	// The value that stays would be taken for the account's.
+	b.refused(b.step(live, with(a, func(a *identity.Account) { a.Username = "zz" }), plan.FieldUsername), apply.Refused, `has uid "zann" beside "ann"`)
+	s := b.step(live, with(a, func(a *identity.Account) { a.Attributes = nil }), "department")
+	s.Clear = []string{"department"}
+	b.refused(s, apply.Refused, `has departmentNumber "Z-Board" beside "Board"`)
+	left("ann zann", "Board Z-Board")
+	b.made(b.step(live, with(a, func(a *identity.Account) { a.Username = "Zann" }), plan.FieldUsername))
+	left("zann", "Board Z-Board")
+}
+
 // testNames: a name that another entry has is not taken for the account.
 func testNames(t *testing.T, m *servertest.MailTree) {
 	b := begin(t, m, "")
@@ -438,7 +484,7 @@ func pitfalls(t *testing.T, m *servertest.MailTree) {
 		name string
 		run  func(*testing.T, *servertest.MailTree)
 	}{
-		{"inactive", testInactive}, {"in place", testInPlace}, {"meanwhile", testMeanwhile}, {"by hand", testByHand}, {"names", testNames}, {"owner of many", testOwnerOfMany},
+		{"inactive", testInactive}, {"in place", testInPlace}, {"meanwhile", testMeanwhile}, {"by hand", testByHand}, {"others' values", testOthersValues}, {"names", testNames}, {"owner of many", testOwnerOfMany},
 		{"escapes", testEscapes}, {"doctor", testDoctor}, {"lost answers", testLostAnswers}, {"together", testTogether}, {"ways", testWays}, {"look failed", testLookFailed}, {"survey", testSurvey}, {"unique", testUnique},
 	} {
 		t.Run(test.name, func(t *testing.T) { test.run(t, m) })
