@@ -93,6 +93,11 @@ func (ch *change) make() (apply.Answer, error) {
 	if err != nil {
 		return apply.Answer{}, err
 	}
+	return ch.makeOf(was)
+}
+
+// makeOf makes a change of an entry that was looked at.
+func (ch *change) makeOf(was *entry) (apply.Answer, error) {
 	if ch.Removes() {
 		return apply.Answer{}, ch.send(was.dn, func(conn *goldap.Conn) error { return conn.Del(goldap.NewDelRequest(was.dn, ch.unchanged(was))) })
 	}
@@ -172,15 +177,15 @@ func (ch *change) byRef(ref string) (*entry, error) {
 	return &found[0], nil
 }
 
-// unchanged asserts that an entry is what was seen (RFC 4528); nothing where the
-// server cannot. OpenLDAP asks the assertion of the base of its rule for unique values,
-// too, so that it holds of every other entry.
+// unchanged asserts that the entry of this name is what was seen (RFC 4528); nothing
+// where the server cannot. OpenLDAP asks the assertion of the base of its rule for
+// unique values, too, so that it holds of entries of other names.
 func (ch *change) unchanged(e *entry) []goldap.Control {
 	rev := e.one(entryCSN)
 	if !ch.asserts || rev == "" {
 		return nil
 	}
-	filter, err := goldap.CompileFilter(fmt.Sprintf("(|(!(%s=%s))(%s=%s))", ch.tree.ref, goldap.EscapeFilter(e.one(ch.tree.ref)), entryCSN, goldap.EscapeFilter(rev)))
+	filter, err := goldap.CompileFilter(fmt.Sprintf("(|(%s=%s)(!(entryDN=%s)))", entryCSN, goldap.EscapeFilter(rev), goldap.EscapeFilter(e.dn)))
 	if err != nil {
 		panic(err) // its values are escaped
 	}
