@@ -439,6 +439,40 @@ type mute struct{ *model }
 
 func (mute) Apply(context.Context, []Step, func(int, Answer)) error { return errLost }
 
+// TestRevAlone: a change without an answer of an account whose rev alone has become
+// another, as by a part of the change that counts for nothing, was not made, and is
+// made in the same run.
+func TestRevAlone(t *testing.T) {
+	a := identity.Account{Primary: numbered(1), Username: "ann", Directory: "corp", GUID: identity.GUID{15: 1}}
+	w := newWorld(t, plan.Facts{Marks: true}, []identity.Account{a})
+	b := a
+	b.Aliases = []identity.Address{numbered(2)}
+	job := w.job([]plan.AccountChange{{Before: &a, After: &b}}, w.newLedger(), &memory{answers: map[string]Answer{}})
+	job.Console = &halfway{model: w.model}
+	result, err := Run(context.Background(), job)
+	if err != nil || result.Applied != 1 || len(result.Failures) > 0 {
+		t.Errorf("%+v, %v", result, err)
+	}
+}
+
+// halfway is a console that once makes nothing of a request but another rev, and does
+// not answer.
+type halfway struct {
+	*model
+	begun bool
+}
+
+func (h *halfway) Apply(ctx context.Context, steps []Step, answer func(int, Answer)) error {
+	if h.begun {
+		return h.model.Apply(ctx, steps, answer)
+	}
+	h.begun = true
+	l := *h.accounts[steps[0].Live.Ref]
+	l.Rev += "'"
+	h.accounts[l.Ref] = &l
+	return errLost
+}
+
 // TestSettles: a change that cannot be seen yet is not taken for one that was not
 // made.
 func TestSettles(t *testing.T) {

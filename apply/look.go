@@ -113,6 +113,7 @@ const (
 //	               it is not                                      made
 //	changes        the account is as it was                       not made
 //	               it is what was wanted                          made
+//	               its rev alone is another                       not made
 //	               else                                           otherwise
 func (x *index) judge(f *plan.Facts, s *Sent) (verdict, *identity.Live) {
 	if s.Creates() {
@@ -143,6 +144,8 @@ func (x *index) judge(f *plan.Facts, s *Sent) (verdict, *identity.Live) {
 		return notMade, l
 	case len(differing(f, s, l)) == 0:
 		return wasMade, l
+	case alike(s.Live, l):
+		return notMade, l
 	}
 	return otherwise, l
 }
@@ -212,6 +215,11 @@ func same(was, now *identity.Live) bool {
 	if was.Rev != "" && now.Rev != "" {
 		return was.Rev == now.Rev
 	}
+	return alike(was, now)
+}
+
+// alike reports whether an account is as it was, but for its rev.
+func alike(was, now *identity.Live) bool {
 	return was.Mark == now.Mark && string(was.AppendJSON(nil)) == string(now.AppendJSON(nil))
 }
 

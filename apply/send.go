@@ -303,6 +303,9 @@ func (r *runner) lookUp(ctx context.Context, tasks []*task) error {
 					t.answer = Answer{Ref: l.Ref, Rev: l.Rev, Found: l}
 				}
 			case notMade:
+				if l != nil && alike(t.Live, l) {
+					t.Live = l // with the rev that it has now
+				}
 			case undecidable:
 				t.answered, t.answer = true, Answer{Err: &Error{Code: undecidedCode, Message: "nobody can tell whether it was made: an account that does not say whose it is has an address of it"}}
 			case otherwise:
