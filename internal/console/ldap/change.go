@@ -132,10 +132,22 @@ func (ch *change) find() (*entry, error) {
 	case now.Odd != "":
 		return nil, &apply.Error{Code: apply.Refused, Message: fmt.Sprintf("entry %q cannot be understood, and is left as it is: %s", e.dn, now.Odd)}
 	}
-	if what := differs(&ch.facts, ch.Live, &now); what != "" {
+	was := *ch.Live
+	if rev, moved := ch.movedTo(); moved && rev == now.Rev {
+		was.Rev = rev
+	}
+	if what := differs(&ch.facts, &was, &now); what != "" {
 		return nil, &apply.Error{Code: apply.Changed, Message: fmt.Sprintf("entry %q is not what was seen: its %s is another", e.dn, what)}
 	}
 	return e, nil
+}
+
+// movedTo returns the rev that a move of an earlier attempt at this step has left.
+func (ch *change) movedTo() (rev string, moved bool) {
+	ch.mu.Lock()
+	defer ch.mu.Unlock()
+	rev, moved = ch.moved[ch.Key]
+	return rev, moved
 }
 
 // differs returns in what that the tree stores an account is not what it was, or "".
@@ -349,6 +361,9 @@ func (ch *change) move(was *entry, to string) (*entry, error) {
 	if what := differs(&ch.facts, &before, &after); what != "" {
 		return nil, &apply.Error{Code: apply.Changed, Message: fmt.Sprintf("entry %q was changed while it was moved: its %s is another", now.dn, what)}
 	}
+	ch.mu.Lock()
+	ch.moved[ch.Key] = after.Rev
+	ch.mu.Unlock()
 	return now, nil
 }
 

@@ -69,12 +69,13 @@ type Console struct {
 	idle   []*servers.Session
 	closed bool
 	made   map[string]apply.Answer // by key
+	moved  map[string]string       // the revs that moves have left, by key
 }
 
 func newConsole(o console.Opening) *Console {
 	options := servers.ConnectionOptions(o.Settings)
 	options.Label, options.Timeout = o.Label, o.Timeout
-	return &Console{o: o, source: servers.New(options), tree: newTree(o.Settings), made: map[string]apply.Answer{}}
+	return &Console{o: o, source: servers.New(options), tree: newTree(o.Settings), made: map[string]apply.Answer{}, moved: map[string]string{}}
 }
 
 // assertion is the control of RFC 4528.

@@ -506,7 +506,7 @@ func pitfalls(t *testing.T, m *servertest.MailTree) {
 		run  func(*testing.T, *servertest.MailTree)
 	}{
 		{"inactive", testInactive}, {"in place", testInPlace}, {"meanwhile", testMeanwhile}, {"by hand", testByHand}, {"others' values", testOthersValues}, {"names", testNames}, {"owner of many", testOwnerOfMany},
-		{"escapes", testEscapes}, {"doctor", testDoctor}, {"lost answers", testLostAnswers}, {"together", testTogether}, {"ways", testWays}, {"look failed", testLookFailed}, {"survey", testSurvey}, {"unique", testUnique},
+		{"escapes", testEscapes}, {"doctor", testDoctor}, {"halfway", testHalfway}, {"lost answers", testLostAnswers}, {"together", testTogether}, {"ways", testWays}, {"look failed", testLookFailed}, {"survey", testSurvey}, {"unique", testUnique},
 	} {
 		t.Run(test.name, func(t *testing.T) { test.run(t, m) })
 	}
@@ -683,6 +683,46 @@ func TestReadOnly(t *testing.T) {
 	b.refused(b.step(nil, account("bob@example.com")), apply.Refused, "may not write this")
 	ann := b.all()["ann@example.com"]
 	b.refused(b.step(&ann, account("ann@example.com"), plan.FieldOwner), apply.Refused, "may not write this")
+}
+
+// testHalfway: a change of which the move alone was made is made when it is tried again,
+// be it that the server was busy or that the line broke.
+func testHalfway(t *testing.T, m *servertest.MailTree) {
+	for _, result := range []int{goldap.LDAPResultBusy, servertest.Broken} {
+		turned := 0 // away
+		gate := servertest.NewGate(t, m.URL, func(request int) int {
+			if request != servertest.ModifyRequest || turned > 0 {
+				return 0
+			}
+			turned++
+			return result
+		})
+		c, err := open(t, strings.ReplaceAll(inside(t, m, m.Tree(t), "insecure = true"), m.LDAPS, gate), "hq")
+		if err != nil {
+			t.Fatal(err)
+		}
+		b := &bench{t: t, c: c, admin: m.Connect(t)}
+		a := account("ann@example.com", "a@example.com")
+		live := b.made(b.step(nil, a))
+		s := b.step(live, with(a, func(a *identity.Account) { a.Status = identity.Inactive }), plan.FieldStatus)
+		err = c.Apply(t.Context(), []apply.Step{*s}, func(_ int, a apply.Answer) {
+			if apply.CodeOf(a.Err) != apply.Temporary {
+				t.Errorf("a server that is busy: %v", a.Err)
+			}
+		})
+		if result == servertest.Broken {
+			if err == nil || turned != 1 {
+				t.Fatalf("the line is broken: %v", err)
+			}
+			s.Live = b.get(live.Ref) // as whoever has no answer looks
+			if s.Live.Status != identity.Active || len(s.Live.Aliases) != 1 || !b.entry(live.Ref).within(c.tree.inactive) {
+				t.Errorf("halfway the account is %+v", s.Live)
+			}
+		}
+		if live = b.made(s); live.Status != identity.Inactive || len(live.Aliases) != 1 {
+			t.Errorf("the account is %+v", live)
+		}
+	}
 }
 
 // testLostAnswers: wherever the line breaks, a change was made as a whole or not at all;
