@@ -263,7 +263,7 @@ func (ch *change) refusedAs(err error, ref string, addresses []identity.Address)
 func (ch *change) put(was *entry) (apply.Answer, error) {
 	l, _ := ch.tree.live(was)
 	want := ch.wanted(&l)
-	edits, err := ch.tree.edits(was, &want, ch.writes, ch.schema)
+	edits, err := ch.tree.edits(was, &want, ch.writes)
 	if err != nil {
 		return apply.Answer{}, err
 	}
@@ -430,13 +430,19 @@ func (t *tree) numbered(guid identity.GUID, n int) string {
 	return fmt.Sprintf("%s-%d", guid, n)
 }
 
+// numberedOf returns the GUID of a name that [tree.numbered] makes.
+func numberedOf(name string) (guid identity.GUID, ok bool) {
+	const length = 36 // of a GUID
+	guid, err := identity.ParseGUID(name[:min(len(name), length)])
+	return guid, err == nil && strings.HasPrefix(strings.ToLower(name), guid.String())
+}
+
 // otherNames returns the relative names that an entry could have as well, if its own is
 // one that it was made with.
 func (t *tree) otherNames(rdn string) (names []string) {
 	kind, name, _ := strings.Cut(rdn, "=")
-	const length = 36 // of a GUID
-	guid, err := identity.ParseGUID(name[:min(len(name), length)])
-	if err != nil || identity.AttributeName(kind) != identity.AttributeName(t.name) {
+	guid, ok := numberedOf(name)
+	if !ok || identity.AttributeName(kind) != identity.AttributeName(t.name) {
 		return nil
 	}
 	for n := 1; n <= mostNames; n++ {
@@ -468,11 +474,11 @@ func (ch *change) create() (apply.Answer, error) {
 		request := goldap.NewAddRequest(dn, nil)
 		blank := &entry{dn, map[string][]string{identity.AttributeName(ch.tree.name): {name}}}
 		request.Attribute(ch.tree.name, []string{name})
-		edits, err := ch.tree.edits(blank, &want, ch.writes, ch.schema)
+		edits, err := ch.tree.edits(blank, &want, ch.writes)
 		if err != nil {
 			return apply.Answer{}, err
 		}
-		ch.tree.fill(edits, blank, ch.schema, want.Type)
+		ch.tree.fill(edits, blank, want.Type)
 		for _, e := range edits.all {
 			request.Attribute(e.attribute, e.fresh)
 		}

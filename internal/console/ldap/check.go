@@ -145,7 +145,7 @@ func (c *Console) checkSchema() console.Finding {
 	var wrong []string
 	report := func(format string, args ...any) { wrong = append(wrong, fmt.Sprintf(format, args...)) }
 	for _, class := range slices.Concat(t.users, t.listed) {
-		if c.schema.classes[strings.ToLower(class)] == nil {
+		if c.tree.schema.classes[strings.ToLower(class)] == nil {
 			report("there is no class %s", class)
 		}
 	}
@@ -155,25 +155,25 @@ func (c *Console) checkSchema() console.Finding {
 	}
 	for _, name := range attributes {
 		switch {
-		case c.schema.attribute(name) == nil:
+		case c.tree.schema.attribute(name) == nil:
 			report("there is no attribute %s", name)
-		case !c.schema.allows(t.users, name):
+		case !c.tree.schema.allows(t.users, name):
 			report("%s has no attribute %s", strings.Join(t.users, " "), name)
-		case !c.schema.allows(t.lists, name):
+		case !c.tree.schema.allows(t.lists, name):
 			report("%s has no attribute %s", strings.Join(t.lists, " "), name)
 		}
 	}
-	if c.schema.single(t.alias) {
+	if c.tree.schema.single(t.alias) {
 		report("%s has one value at most, and an account has several addresses", t.alias)
 	}
-	if len(c.schema.structural(t.users)) != 1 || len(c.schema.structural(t.lists)) != 1 {
-		report("an entry has one structural class, and those of users are %s, those of lists %s", strings.Join(c.schema.structural(t.users), " "), strings.Join(c.schema.structural(t.lists), " "))
+	if len(c.tree.schema.structural(t.users)) != 1 || len(c.tree.schema.structural(t.lists)) != 1 {
+		report("an entry has one structural class, and those of users are %s, those of lists %s", strings.Join(c.tree.schema.structural(t.users), " "), strings.Join(c.tree.schema.structural(t.lists), " "))
 	}
 	if len(wrong) > 0 {
-		f.Status, f.Evidence, f.Remedy = failed, strings.Join(wrong, "; "), "load the schema into the server (inetLocalMailRecipient is in OpenLDAP's misc.schema), or set other names in the console block"
+		f.Status, f.Evidence, f.Remedy = failed, strings.Join(wrong, "; "), "load the schema into the server (inetLocalMailRecipient is in OpenLDAP's misc.tree.schema), or set other names in the console block"
 		return f
 	}
-	if users, lists := c.schema.structural(t.users), c.schema.structural(t.lists); !slices.Equal(users, lists) {
+	if users, lists := c.tree.schema.structural(t.users), c.tree.schema.structural(t.lists); !slices.Equal(users, lists) {
 		f.Status, f.Remedy = warning, "let list_classes be those of users and an auxiliary one"
 		f.Evidence = fmt.Sprintf("users are %s and lists %s by their structural class, which an entry mostly keeps: no user can become a list", users[0], lists[0])
 		return f

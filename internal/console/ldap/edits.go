@@ -45,32 +45,6 @@ func (x *edits) set(e *entry, attribute string, wanted []string, equal func(a, b
 
 func exact(a, b string) bool { return a == b }
 
-// setText makes the one value that an account has of an attribute what is wanted. The
-// others are of somebody else and stay. It is an error if one of them would then be
-// taken for the account's.
-func (x *edits) setText(e *entry, attribute, wanted string) error {
-	read := e.text(attribute)
-	if read == wanted {
-		return nil
-	}
-	d := edit{attribute: attribute}
-	rest := e.get(attribute)
-	if read != "" && !e.inRDN(attribute, read) {
-		d.gone = []string{read}
-		rest = slices.DeleteFunc(slices.Clone(rest), func(v string) bool { return v == read })
-	}
-	if wanted != "" && !slices.ContainsFunc(rest, func(v string) bool { return strings.EqualFold(v, wanted) }) {
-		d.fresh = []string{wanted}
-	}
-	if then := e.chosen(attribute, slices.Concat(rest, d.fresh)); !strings.EqualFold(then, wanted) && !e.inRDN(attribute, then) {
-		return &apply.Error{Code: apply.Refused, Message: fmt.Sprintf("entry %q has %s %q beside %q, and would be read with it; remove it by hand, or map another attribute", e.dn, attribute, then, read)}
-	}
-	if len(d.gone)+len(d.fresh) > 0 {
-		x.all = append(x.all, d)
-	}
-	return nil
-}
-
 // touches reports whether values of an attribute change.
 func (x *edits) touches(attribute string) bool {
 	return slices.ContainsFunc(x.all, func(e edit) bool { return identity.AttributeName(e.attribute) == identity.AttributeName(attribute) })
@@ -102,7 +76,7 @@ func (x *edits) added(attributes ...string) (fresh []identity.Address) {
 // edits returns what makes an entry that of the account, in the fields that a step
 // writes. What is so already is not among it, and the classes are touched where the
 // account cannot be held without.
-func (t *tree) edits(e *entry, want *identity.Live, writes func(fields ...string) bool, s *schema) (*edits, error) {
+func (t *tree) edits(e *entry, want *identity.Live, writes func(fields ...string) bool) (*edits, error) {
 	x := &edits{}
 	if writes(plan.FieldPrimary) {
 		var primary []string
@@ -125,21 +99,50 @@ func (t *tree) edits(e *entry, want *identity.Live, writes func(fields ...string
 		t.setOwner(x, e, want.Mark)
 	}
 	if writes(plan.FieldUsername) {
-		if err := x.setText(e, t.username, want.Username); err != nil {
+		if err := t.setText(x, e, t.username, want.Username, want.Mark.GUID); err != nil {
 			return nil, err
 		}
 	}
 	for _, m := range t.attributes {
 		if writes(m.name) {
-			if err := x.setText(e, m.attribute, identity.Lookup(want.Attributes, m.name)); err != nil {
+			if err := t.setText(x, e, m.attribute, identity.Lookup(want.Attributes, m.name), want.Mark.GUID); err != nil {
 				return nil, err
 			}
 		}
 	}
 	if writes(plan.FieldType) || x.touches(t.alias) || x.touches(t.owner) {
-		t.setClasses(x, e, want.Type, s)
+		t.setClasses(x, e, want.Type)
 	}
 	return x, nil
+}
+
+// setText makes the one value that an account has of an attribute what is wanted. The
+// others are of somebody else and stay. It is an error if one of them would then be
+// taken for the account's. An attribute that the classes demand gets the GUID of the
+// owner in place of nothing.
+func (t *tree) setText(x *edits, e *entry, attribute, wanted string, owner identity.GUID) error {
+	if t.text(e, attribute) == wanted {
+		return nil
+	}
+	read, rest := e.text(attribute), e.get(attribute)
+	d := edit{attribute: attribute}
+	if read != "" && !e.inRDN(attribute, read) {
+		d.gone = []string{read}
+		rest = slices.DeleteFunc(slices.Clone(rest), func(v string) bool { return v == read })
+	}
+	if wanted == "" && len(rest) == 0 && t.demands(e, attribute) {
+		d.fresh = []string{owner.String()}
+	}
+	if wanted != "" && !slices.ContainsFunc(rest, func(v string) bool { return strings.EqualFold(v, wanted) }) {
+		d.fresh = []string{wanted}
+	}
+	if then := e.chosen(attribute, slices.Concat(rest, d.fresh)); len(rest) > 0 && !strings.EqualFold(then, wanted) && !e.inRDN(attribute, then) {
+		return &apply.Error{Code: apply.Refused, Message: fmt.Sprintf("entry %q has %s %q beside %q, and would be read with it; remove it by hand, or map another attribute", e.dn, attribute, then, read)}
+	}
+	if len(d.gone)+len(d.fresh) > 0 {
+		x.all = append(x.all, d)
+	}
+	return nil
 }
 
 // setOwner writes the mark. Other values of its attribute stay.
@@ -166,7 +169,7 @@ func (t *tree) typeOf(e *entry) identity.Type {
 // setClasses adds those of the type that are missing, and, of an entry that has the
 // other, takes away those that the other alone has. An entry that has the type stays what it is by its structural
 // class, which somebody else may have given it.
-func (t *tree) setClasses(x *edits, e *entry, typ identity.Type, s *schema) {
+func (t *tree) setClasses(x *edits, e *entry, typ identity.Type) {
 	classes, others := t.users, t.listed
 	if typ == identity.List {
 		classes, others = t.lists, t.used
@@ -177,19 +180,19 @@ func (t *tree) setClasses(x *edits, e *entry, typ identity.Type, s *schema) {
 	case t.typeOf(e) != typ:
 		values = without(values, others)
 	case len(values) > 0:
-		missing = without(missing, s.structural(missing))
+		missing = without(missing, t.schema.structural(missing))
 	}
 	x.set(e, "objectClass", slices.Concat(values, missing), strings.EqualFold)
 }
 
 // fill gives a new entry its name in those attributes that its classes demand and the
-// account does not have, such as sn.
-func (t *tree) fill(x *edits, e *entry, s *schema, typ identity.Type) {
+// account does not have, such as sn. [tree.text] reads it as nothing.
+func (t *tree) fill(x *edits, e *entry, typ identity.Type) {
 	classes := t.users
 	if typ == identity.List {
 		classes = t.lists
 	}
-	for _, must := range s.musts(classes) {
+	for _, must := range t.schema.musts(classes) {
 		if len(e.get(must)) == 0 && !x.touches(must) {
 			x.all = append(x.all, edit{attribute: must, fresh: []string{e.one(t.name)}})
 		}

@@ -118,6 +118,21 @@ func (t *tree) marks(e *entry) (all []identity.Mark) {
 	return all
 }
 
+// text returns the value of an attribute of which an account has one. What stands there
+// because the classes demand something, is none: a GUID, as a name has it.
+func (t *tree) text(e *entry, attribute string) string {
+	v := e.text(attribute)
+	if _, filled := numberedOf(v); filled && t.demands(e, attribute) {
+		return ""
+	}
+	return v
+}
+
+// demands reports whether the classes of an entry demand an attribute.
+func (t *tree) demands(e *entry, attribute string) bool {
+	return slices.ContainsFunc(t.schema.musts(e.get("objectClass")), func(must string) bool { return identity.AttributeName(must) == identity.AttributeName(attribute) })
+}
+
 // live returns the account that an entry is, and whether it is one: it has an address
 // or a mark.
 func (t *tree) live(e *entry) (l identity.Live, is bool) {
@@ -172,7 +187,7 @@ func (t *tree) live(e *entry) (l identity.Live, is bool) {
 		l.Type = identity.List
 	}
 	text := func(attribute string) string {
-		v := e.text(attribute)
+		v := t.text(e, attribute)
 		if !utf8.ValidString(v) {
 			odd("%s is not UTF-8", attribute)
 			return ""

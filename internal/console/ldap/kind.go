@@ -124,6 +124,7 @@ type tree struct {
 	attributes   []mapped // by name
 	// singleOwner tells that the attribute of the mark has one value at most.
 	singleOwner bool
+	schema      *schema // of the server
 }
 
 // mapped is an attribute of accounts and the one of entries that holds it.

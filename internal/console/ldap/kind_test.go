@@ -33,7 +33,7 @@ func TestSettings(t *testing.T) {
 		}
 	}
 	if got := fmt.Sprintf("%+v", newTree(v)); got != "{base:ou=recipients,dc=example,dc=com inactive:ou=inactive,ou=recipients,dc=example,dc=com name:cn primary:mail alias:mailLocalAddress owner:employeeNumber username:uid ref:entryUUID"+
-		" users:[inetOrgPerson inetLocalMailRecipient] lists:[inetOrgPerson inetLocalMailRecipient labeledURIObject] listed:[labeledURIObject] used:[] attributes:[{name:display_name attribute:displayName}] singleOwner:false}" {
+		" users:[inetOrgPerson inetLocalMailRecipient] lists:[inetOrgPerson inetLocalMailRecipient labeledURIObject] listed:[labeledURIObject] used:[] attributes:[{name:display_name attribute:displayName}] singleOwner:false schema:<nil>}" {
 		t.Error(got)
 	}
 	v, _ = block(t, usual+`
@@ -48,7 +48,7 @@ func TestSettings(t *testing.T) {
 		list_classes = ["inetOrgPerson", "mailRecipient", "mailGroup"]
 		attributes = { department = "departmentNumber", display_name = "displayName" }`)
 	if got := fmt.Sprintf("%+v", newTree(v)); got != "{base:ou=recipients,dc=example,dc=com inactive:ou=gone,ou=recipients,dc=example,dc=com name:ou primary:rfc822Mailbox alias:mailAlternateAddress owner:description username:userid ref:nsUniqueId"+
-		" users:[inetOrgPerson mailRecipient] lists:[inetOrgPerson mailRecipient mailGroup] listed:[mailGroup] used:[] attributes:[{name:department attribute:departmentNumber} {name:display_name attribute:displayName}] singleOwner:false}" {
+		" users:[inetOrgPerson mailRecipient] lists:[inetOrgPerson mailRecipient mailGroup] listed:[mailGroup] used:[] attributes:[{name:department attribute:departmentNumber} {name:display_name attribute:displayName}] singleOwner:false schema:<nil>}" {
 		t.Error(got)
 	}
 	where := Kind.Where(v)

@@ -58,7 +58,6 @@ type Console struct {
 	o      console.Opening
 	source *servers.Source
 	tree   tree
-	schema *schema
 	facts  plan.Facts
 	// product and version are what the server calls itself.
 	product, version string
@@ -101,30 +100,30 @@ func (c *Console) open(ctx context.Context) error {
 		at := root.one("subschemaSubentry")
 		said, err := object(s, at, "attributeTypes", "objectClasses")
 		if err == nil && said != nil {
-			c.schema = newSchema(said.get("attributeTypes"), said.get("objectClasses"))
+			c.tree.schema = newSchema(said.get("attributeTypes"), said.get("objectClasses"))
 		}
 		if err != nil && !servers.Answered(err) {
 			return err
 		}
-		if c.schema == nil || len(c.schema.classes) == 0 {
+		if c.tree.schema == nil || len(c.tree.schema.classes) == 0 {
 			return &console.ReadError{Console: c.o.Label, Err: fmt.Errorf("%s: the schema %q cannot be read", s.Server(), at),
 				Advice: "let this account read the root entry and the subschema entry, as everybody may on most servers"}
 		}
-		c.tree.singleOwner = c.schema.single(c.tree.owner)
-		c.facts = c.tree.facts(c.schema)
+		c.tree.singleOwner = c.tree.schema.single(c.tree.owner)
+		c.facts = c.tree.facts()
 		return nil
 	})
 }
 
 // facts are what the tree stores.
-func (t *tree) facts(s *schema) plan.Facts {
+func (t *tree) facts() plan.Facts {
 	f := plan.Facts{Marks: true, Stores: []string{plan.FieldAliases, plan.FieldStatus, plan.FieldUsername}}
 	if len(t.listed) > 0 {
 		f.Stores = append(f.Stores, plan.FieldType)
 	}
 	for _, m := range t.attributes {
 		f.Stores = append(f.Stores, m.name)
-		if n := s.bound(m.attribute); n > 0 {
+		if n := t.schema.bound(m.attribute); n > 0 {
 			if f.Lengths == nil {
 				f.Lengths = map[string]int{}
 			}

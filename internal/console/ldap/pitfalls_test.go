@@ -406,6 +406,32 @@ func testOthersValues(t *testing.T, m *servertest.MailTree) {
 	left("zann", "Board Z-Board")
 }
 
+// testDemanded: an attribute that a class demands can lose its value.
+func testDemanded(t *testing.T, m *servertest.MailTree) {
+	b := begin(t, m, `attributes = { family_name = "sn" }`)
+	a := account("ann@example.com")
+	named := func(name string) *identity.Account {
+		return with(a, func(a *identity.Account) { a.Attributes = []identity.Attribute{{Name: "family_name", Value: name}} })
+	}
+	live := b.made(b.step(nil, a))
+	is := func(want string) {
+		t.Helper()
+		if got := identity.Lookup(live.Attributes, "family_name"); got != want {
+			t.Errorf("the family name is %q, want %q", got, want)
+		}
+	}
+	is("")
+	live = b.made(b.step(live, named("Smith"), "family_name"))
+	is("Smith")
+	b.has(b.entry(live.Ref), "sn", "Smith")
+	s := b.step(live, a, "family_name")
+	s.Clear = []string{"family_name"}
+	live = b.made(s)
+	is("")
+	live = b.made(b.step(live, named("Jones"), "family_name"))
+	is("Jones")
+}
+
 // testNames: a name that another entry has is not taken for the account.
 func testNames(t *testing.T, m *servertest.MailTree) {
 	b := begin(t, m, "")
@@ -505,7 +531,7 @@ func pitfalls(t *testing.T, m *servertest.MailTree) {
 		name string
 		run  func(*testing.T, *servertest.MailTree)
 	}{
-		{"inactive", testInactive}, {"in place", testInPlace}, {"meanwhile", testMeanwhile}, {"by hand", testByHand}, {"others' values", testOthersValues}, {"names", testNames}, {"owner of many", testOwnerOfMany},
+		{"inactive", testInactive}, {"in place", testInPlace}, {"meanwhile", testMeanwhile}, {"by hand", testByHand}, {"others' values", testOthersValues}, {"demanded", testDemanded}, {"names", testNames}, {"owner of many", testOwnerOfMany},
 		{"escapes", testEscapes}, {"doctor", testDoctor}, {"halfway", testHalfway}, {"lost answers", testLostAnswers}, {"together", testTogether}, {"ways", testWays}, {"look failed", testLookFailed}, {"survey", testSurvey}, {"unique", testUnique},
 	} {
 		t.Run(test.name, func(t *testing.T) { test.run(t, m) })

@@ -21,7 +21,7 @@ func survey(ctx context.Context, o console.Opening, given func(setting string) b
 	out.Settings = map[string]string{}
 	note := func(format string, args ...any) { out.Notes = append(out.Notes, fmt.Sprintf(format, args...)) }
 	t := &c.tree
-	if c.schema.attribute(t.alias) == nil && c.schema.classes["mailrecipient"] != nil && !given("alias_attribute") && !given("user_classes") && !given("list_classes") {
+	if c.tree.schema.attribute(t.alias) == nil && c.tree.schema.classes["mailrecipient"] != nil && !given("alias_attribute") && !given("user_classes") && !given("list_classes") {
 		t.alias, t.users, t.lists = "mailAlternateAddress", []string{"inetOrgPerson", "mailRecipient"}, []string{"inetOrgPerson", "mailRecipient", "mailGroup"}
 		t.listed, t.used = without(t.lists, t.users), nil
 		out.Settings["alias_attribute"] = t.alias
