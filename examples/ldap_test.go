@@ -1,6 +1,7 @@
 package examples
 
 import (
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -11,49 +12,100 @@ import (
 	"github.com/rollcall-cli/rollcall/internal/servertest"
 )
 
-// TestLDAP runs the example on a server, and compares Ann's entry with that of its
-// README.
+// TestLDAP runs the example on a server that is configured as its README says, and
+// compares Ann's entry with that of the README.
 func TestLDAP(t *testing.T) {
-	m := servertest.NewMailTree(t)
-	base := m.Tree(t)
+	local := func(text string) string {
+		return strings.NewReplacer("dc=example,dc=com", servertest.Base, "userPassword: *", "userPassword: "+servertest.Password).Replace(text)
+	}
+	read := func(name string) string {
+		t.Helper()
+		text, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(text)
+	}
+	readme := read("ldap/README.md")
+	_, conf, _ := strings.Cut(readme, "moduleload unique\n")
+	conf, _, ok := strings.Cut(conf, "```")
+	if !ok {
+		t.Fatal("the README has no configuration of the server")
+	}
+	sameRights(t, conf)
+	conf = strings.Replace(conf, "objectClass,entryUUID,entryCSN,mail,", "", 1) // they have an index already
+	m := servertest.NewSlapd(t, servertest.SlapdOptions{Schemas: []string{"misc"}, LDIF: strings.NewReader(local(read("ldap/tree.ldif"))), Database: []string{local(conf)}})
 	run, dir := program(t), copied(t, "ldap")
-	t.Setenv("TREE_PASSWORD", m.WriterPassword)
+	t.Setenv("TREE_PASSWORD", servertest.Password)
 	if out, code := run(dir, "fmt", "--check"); code != 0 {
 		t.Errorf("fmt --check exits %d\n%s", code, out)
 	}
-	file := filepath.Join(dir, "rollcall.hcl")
-	text, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	site := strings.NewReplacer("ldaps://ldap.example.com", m.LDAPS, `"ca.pem"`, `"`+m.CAFile+`"`, "cn=rollcall,dc=example,dc=com", m.Writer, "ou=recipients,dc=example,dc=com", base)
-	if err := os.WriteFile(file, []byte(site.Replace(string(text))), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	for _, step := range []struct {
-		args []string
-		code int
-	}{
-		{[]string{"validate"}, 0}, {[]string{"doctor"}, 0}, {[]string{"plan", "--detailed-exitcode"}, 2}, {[]string{"apply", "--auto-approve"}, 0},
-		{[]string{"plan", "--detailed-exitcode"}, 0}, {[]string{"state", "verify"}, 0},
-	} {
-		if out, code := run(dir, step.args...); code != step.code {
-			t.Errorf("rollcall %v exits %d, not %d\n%s", step.args, code, step.code, out)
+	write := func(name, text string) {
+		t.Helper()
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
 		}
 	}
-	found, err := m.Connect(t).Search(ldap.NewSearchRequest(base, ldap.ScopeWholeSubtree, ldap.NeverDerefAliases, 0, 0, false, "(mail=ann@example.com)", nil, nil))
+	write("ca.pem", read(m.CA.File))
+	write("rollcall.hcl", strings.ReplaceAll(local(read("ldap/rollcall.hcl")), "ldaps://ldap.example.com", m.LDAPS))
+	steps := func(all ...[]string) {
+		t.Helper()
+		for _, args := range all {
+			want := 0
+			if args[0] == "changes" {
+				want, args = 2, []string{"plan", "--detailed-exitcode"}
+			}
+			if out, code := run(dir, args...); code != want {
+				t.Errorf("rollcall %v exits %d, not %d\n%s", args, code, want, out)
+			}
+		}
+	}
+	quiet := []string{"plan", "--detailed-exitcode"}
+	steps([]string{"validate"}, []string{"doctor"}, []string{"changes"}, []string{"apply", "--auto-approve"}, quiet, []string{"state", "verify"})
+	found, err := m.Connect(t).Search(ldap.NewSearchRequest("ou=recipients,"+servertest.Base, ldap.ScopeWholeSubtree, ldap.NeverDerefAliases, 0, 0, false, "(mail=ann@example.com)", nil, nil))
 	if err != nil || len(found.Entries) != 1 {
 		t.Fatalf("%v, %v", found, err)
 	}
-	readme, err := os.ReadFile("ldap/README.md")
-	if err != nil {
-		t.Fatal(err)
-	}
 	for _, a := range found.Entries[0].Attributes {
 		for _, v := range a.Values {
-			if !strings.Contains(string(readme), a.Name+": "+v+"\n") {
+			if !strings.Contains(readme, a.Name+": "+v+"\n") {
 				t.Errorf("the README does not have %s: %s", a.Name, v)
 			}
 		}
+	}
+
+	// Bob leaves.
+	export := read("ldap/corp.ldif")
+	before, bob, _ := strings.Cut(export, "dn: CN=Bob Jones")
+	_, after, _ := strings.Cut(bob, "\n\n")
+	write("corp.ldif", strings.NewReplacer("numResponses: 4", "numResponses: 3", "numEntries: 3", "numEntries: 2").Replace(before+after))
+	steps([]string{"apply", "--auto-approve"}, quiet)
+	found, err = m.Connect(t).Search(ldap.NewSearchRequest("ou=inactive,ou=recipients,"+servertest.Base, ldap.ScopeWholeSubtree, ldap.NeverDerefAliases, 0, 0, false, "(mail=bob@example.com)", []string{"mailLocalAddress"}, nil))
+	if err != nil || len(found.Entries) != 1 || len(found.Entries[0].Attributes) > 0 {
+		t.Errorf("Bob is %v, %v", found, err)
+	}
+}
+
+// sameRights holds each page that says which rights the account of rollcall needs on
+// OpenLDAP to say so as a configuration does.
+func sameRights(t *testing.T, conf string) {
+	t.Helper()
+	rights := conf[strings.Index(conf, "access to"):]
+	pages := 0
+	err := filepath.WalkDir("../docs", func(path string, _ fs.DirEntry, err error) error {
+		if err != nil || filepath.Ext(path) != ".md" {
+			return err
+		}
+		text, err := os.ReadFile(path)
+		if strings.Contains(string(text), `access to dn.subtree="ou=recipients`) {
+			pages++
+			if !strings.Contains(string(text), rights) {
+				t.Errorf("%s gives other rights than\n%s", path, rights)
+			}
+		}
+		return err
+	})
+	if err != nil || pages == 0 {
+		t.Errorf("%d pages give rights, %v", pages, err)
 	}
 }
