@@ -2,8 +2,6 @@ package ldap
 
 import (
 	"context"
-	"crypto/rand"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -14,7 +12,6 @@ import (
 	"github.com/rollcall-cli/rollcall/internal/console"
 	servers "github.com/rollcall-cli/rollcall/internal/directory/ldap"
 	"github.com/rollcall-cli/rollcall/internal/doctor"
-	"github.com/rollcall-cli/rollcall/internal/identity"
 )
 
 // Statuses of findings.
@@ -70,40 +67,6 @@ func (c *Console) checkInactive(s *servers.Session) (console.Finding, error) {
 		}
 	}
 	return f, err
-}
-
-// checkRights asks the server to delete a value that no entry has. Whoever may write is
-// told that it is not there, anybody else that he may not.
-func (c *Console) checkRights(s *servers.Session) (console.Finding, error) {
-	f := console.Finding{Check: "rights", Status: fine}
-	dn, attribute := c.tree.base, "description"
-	var found *goldap.SearchResult
-	err := s.Do(func(conn *goldap.Conn) (err error) {
-		found, err = conn.Search(goldap.NewSearchRequest(c.tree.base, goldap.ScopeWholeSubtree, goldap.NeverDerefAliases, 1, 0, false, fmt.Sprintf("(%s=*)", c.tree.alias), []string{c.tree.alias}, nil))
-		return err
-	})
-	if err != nil && !servers.Answered(err) {
-		return f, err
-	}
-	if found != nil && len(found.Entries) > 0 {
-		dn, attribute = found.Entries[0].DN, c.tree.alias
-	}
-	request := goldap.NewModifyRequest(dn, nil)
-	request.Delete(attribute, []string{identity.Temporary(rand.Text(), "example.invalid").String()})
-	err = s.Do(func(conn *goldap.Conn) error { return conn.Modify(request) })
-	var said *goldap.Error
-	switch {
-	case goldap.IsErrorWithCode(err, goldap.LDAPResultNoSuchAttribute):
-		f.Evidence = fmt.Sprintf("the account may change %s of %q", attribute, dn)
-	case errors.As(err, &said) && servers.Answered(err):
-		refused := newRefusal(dn, err)
-		f.Status, f.Evidence, f.Remedy = failed, "the account may not change "+attribute+" of "+refused.Error(), "give the account the right to write base_dn and everything below it"
-	case err != nil:
-		return f, err
-	default:
-		f.Status, f.Evidence, f.Remedy = warning, "the server has taken a change that changes nothing: whether this account may write is not known", "see which rights it has"
-	}
-	return f, nil
 }
 
 // checkUnique looks for a rule by which the server itself keeps addresses unique. Its
