@@ -25,6 +25,7 @@ import (
 	consoles "github.com/rollcall-cli/rollcall/internal/console/all"
 	"github.com/rollcall-cli/rollcall/internal/console/suite/worlds"
 	"github.com/rollcall-cli/rollcall/internal/settings"
+	"github.com/rollcall-cli/rollcall/plan"
 )
 
 // TestConsoleKinds: the life of people, edits by hand and what goes wrong, over the
@@ -61,6 +62,8 @@ type kindSite struct {
 	dir  string
 	// removes tells that an inactive account is not in the product.
 	removes bool
+	// types are those of accounts that it has, stores what it keeps of them.
+	types, stores []string
 }
 
 func newKindSite(t *testing.T, s *worlds.Subject, w *worlds.World) *kindSite {
@@ -71,11 +74,17 @@ func newKindSite(t *testing.T, s *worlds.Subject, w *worlds.World) *kindSite {
 	if w.Setup {
 		k.must(exitOK, "console", "setup", "--auto-approve")
 	}
-	var seen struct{ Facts struct{ Inactive string } }
+	var seen struct {
+		Facts struct {
+			Inactive      string
+			Types, Stores []string
+		}
+	}
 	if err := json.Unmarshal([]byte(k.must(exitOK, "console", "-o", "json")), &seen); err != nil {
 		t.Fatal(err)
 	}
 	k.removes = seen.Facts.Inactive == "removed"
+	k.types, k.stores = seen.Facts.Types, seen.Facts.Stores
 	return k
 }
 
@@ -109,8 +118,8 @@ func (k *kindSite) directory(people ...somebody) {
 	b.WriteString("version: 1\n")
 	for _, p := range people {
 		names := strings.Fields(p.addresses)
-		fmt.Fprintf(&b, "\ndn: cn=%d,ou=Staff,dc=corp\nobjectClass: user\nobjectGUID: %08d-1111-4222-8333-000000000001\nsAMAccountName: user%d\ndisplayName: %s\nmail: %s@example.com\n",
-			p.number, p.number, p.number, p.name+fmt.Sprint(" Person ", p.number), names[0])
+		fmt.Fprintf(&b, "\ndn: cn=%d,ou=Staff,dc=corp\nobjectClass: user\nobjectGUID: %s\nsAMAccountName: user%d\ndisplayName: %s\nmail: %s@example.com\n",
+			p.number, guidNumbered(p.number), p.number, p.name+fmt.Sprint(" Person ", p.number), names[0])
 		for _, x := range names[1:] {
 			fmt.Fprintf(&b, "proxyAddresses: smtp:%s@example.com\n", x)
 		}
@@ -247,40 +256,192 @@ func (k *kindSite) has(want ...string) {
 	}
 }
 
-// lifeOverKind: what becomes of people becomes of their accounts.
+// person is somebody as a directory has him.
+type person struct {
+	somebody
+	username string
+	list     bool
+}
+
+// persons reads people: "1 ann a.smith | annie Dr list" is number 1 with a primary, an
+// alias, the username annie and the title Dr, as a list where there are any.
+func persons(lists bool, lines string) (all []person) {
+	for line := range strings.Lines(lines) {
+		who, more, _ := strings.Cut(line, "|")
+		number, addresses, ok := strings.Cut(strings.TrimSpace(who), " ")
+		if !ok {
+			continue
+		}
+		n, _ := strconv.Atoi(number)
+		p := person{somebody: somebody{number: n, addresses: addresses}, username: "user" + number}
+		for _, word := range strings.Fields(more) {
+			switch {
+			case word == "list":
+				p.list = lists
+			case word == strings.ToLower(word):
+				p.username = word
+			default:
+				p.name = word + " "
+			}
+		}
+		p.name += "Person " + number
+		all = append(all, p)
+	}
+	return all
+}
+
+// export writes the entries of a directory.
+func (k *kindSite) export(file string, people []person) {
+	k.t.Helper()
+	var b strings.Builder
+	b.WriteString("version: 1\n")
+	for _, p := range people {
+		class := "user"
+		if p.list {
+			class = "group"
+		}
+		names := strings.Fields(p.addresses)
+		fmt.Fprintf(&b, "\ndn: cn=%d,ou=Staff,dc=corp\nobjectClass: %s\nobjectGUID: %s\nsAMAccountName: %s\ndisplayName: %s\nmail: %s@example.com\n", p.number, class, guidNumbered(p.number), p.username, p.name, names[0])
+		for _, x := range names[1:] {
+			fmt.Fprintf(&b, "proxyAddresses: smtp:%s@example.com\n", x)
+		}
+	}
+	k.write(file, b.String())
+}
+
+func guidNumbered(number int) string { return fmt.Sprintf("%08d-1111-4222-8333-000000000001", number) }
+
+// lives returns the accounts of the product as lines, with all that it stores.
+func (k *kindSite) lives() (lines []string) {
+	k.t.Helper()
+	out := k.must(exitOK, "console", "accounts", "-o", "json")
+	for line := range strings.Lines(out) {
+		var a struct {
+			Primary, Type, Status, Username string
+			Aliases                         []string
+			Owner                           *struct{ By, Directory, GUID string }
+			Attributes                      map[string]string
+		}
+		if err := json.Unmarshal([]byte(line), &a); err != nil {
+			k.t.Fatalf("%v: %s", err, line)
+		}
+		owner := "none"
+		if a.Owner != nil {
+			owner = a.Owner.By + ":" + a.Owner.Directory + "/" + a.Owner.GUID
+		}
+		lines = append(lines, strings.ReplaceAll(k.line(append([]string{a.Primary}, a.Aliases...), a.Status, a.Type, owner, a.Username, a.Attributes["display_name"]), "@example.com", ""))
+	}
+	slices.Sort(lines)
+	return lines
+}
+
+// line is an account in what the product stores.
+func (k *kindSite) line(addresses []string, status, typ, owner, username, name string) string {
+	slices.Sort(addresses[1:])
+	words := append(slices.Clone(addresses), status)
+	for _, f := range [][2]string{{"type", typ}, {"owner", owner}, {"username", username}, {"display_name", name}} {
+		if slices.Contains(k.stores, f[0]) {
+			words = append(words, fmt.Sprintf("%s=%q", f[0], f[1]))
+		}
+	}
+	return strings.Join(words, " ")
+}
+
+// lifeOverKind: what becomes of people becomes of their accounts, in all categories of
+// changes. After each apply, the product has what the directories say.
 func lifeOverKind(t *testing.T, k *kindSite) {
-	k.directory()
-	k.must(exitOK, "apply", "--auto-approve", "--allow-empty")
-	for _, step := range []struct {
-		what   string
-		people []somebody
-		want   []string
+	block, err := os.ReadFile(filepath.Join(k.dir, "rollcall.hcl"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	k.write("rollcall.hcl", string(block)+"directory \"lab\" {\n kind = \"ldif\"\n path = \"lab.ldif\"\n}\nscope \"lab\" {\n directory = directory.lab\n guid_attribute = \"objectGUID\"\n}\n")
+	shown := map[string]bool{}
+	for _, round := range []struct {
+		corp, lab, left, categories string
 	}{
-		{"add", []somebody{{1, "ann a.smith", ""}, {2, "bob", ""}, {3, "carl c1 c2", ""}, {4, "dana", ""}}, []string{"ann a.smith", "bob", "carl c1 c2", "dana"}},
-		{"alias_add, alias_remove", []somebody{{1, "ann", ""}, {2, "bob b1", ""}, {3, "carl c1 c3", ""}, {4, "dana", ""}}, []string{"ann", "bob b1", "carl c1 c3", "dana"}},
-		{"alias_move", []somebody{{1, "ann b1", ""}, {2, "bob", ""}, {3, "carl c1 c3", ""}, {4, "dana", ""}}, []string{"ann b1", "bob", "carl c1 c3", "dana"}},
-		{"primary_change", []somebody{{1, "anna ann b1", ""}, {2, "bob", ""}, {3, "carl c1 c3", ""}, {4, "dana", ""}}, []string{"anna ann b1", "bob", "carl c1 c3", "dana"}},
-		{"alias_switch", []somebody{{1, "ann anna b1", ""}, {2, "bob", ""}, {3, "carl c1 c3", ""}, {4, "dana", ""}}, []string{"ann anna b1", "bob", "carl c1 c3", "dana"}},
-		{"a swap", []somebody{{1, "bob anna b1", ""}, {2, "ann", ""}, {3, "carl c1 c3", ""}, {4, "dana", ""}}, []string{"ann", "bob anna b1", "carl c1 c3", "dana"}},
-		{"a ring", []somebody{{1, "ann anna b1", ""}, {2, "carl", ""}, {3, "bob c1 c3", ""}, {4, "dana", ""}}, []string{"ann anna b1", "bob c1 c3", "carl", "dana"}},
-		{"attribute_change", []somebody{{1, "ann anna b1", "Dr"}, {2, "carl", ""}, {3, "bob c1 c3", ""}, {4, "dana", "Dr"}}, []string{"ann anna b1", "bob c1 c3", "carl", "dana"}},
-		{"inactive", []somebody{{1, "ann anna b1", "Dr"}, {2, "carl", ""}, {4, "dana", "Dr"}}, []string{"ann anna b1", "bob inactive", "carl", "dana"}},
-		{"reactivation", []somebody{{1, "ann anna b1", "Dr"}, {2, "carl", ""}, {3, "bob c1", ""}, {4, "dana", "Dr"}}, []string{"ann anna b1", "bob c1", "carl", "dana"}},
-		{"a new person gets the aliases of one who leaves", []somebody{{1, "ann anna b1", "Dr"}, {2, "carl", ""}, {4, "dana", "Dr"}, {5, "eve c1", ""}}, []string{"ann anna b1", "bob inactive", "carl", "dana", "eve c1"}},
-		{"guid_change", []somebody{{1, "ann anna b1", "Dr"}, {2, "carl", ""}, {6, "dana", ""}, {5, "eve c1", ""}}, []string{"ann anna b1", "bob inactive", "carl", "dana", "eve c1"}},
+		{`1 ann a.smith
+		2 bob b1
+		3 carl c1 c2
+		4 dana
+		5 eve e1
+		6 finn f1
+		7 team | list`, `8 lena`, ``, "add"},
+
+		{`1 ann a.smith b1 | annie Dr
+		2 bob
+		3 carl c2
+		4 dd
+		6 finn f1 dana
+		7 team
+		9 c1
+		10 fred`, `8 lena`, `5 eve`, "add inactive primary_change alias_switch alias_to_primary primary_to_alias type_change username_change adoption attribute_change"},
+
+		// A swap, and a ring of three.
+		{`1 bob a.smith b1 | annie Dr
+		2 ann
+		3 finn c2
+		4 carl
+		5 eve e2
+		6 dd f1 dana
+		7 crew team
+		11 c1`, `10 fred`, `8 lena`, "primary_change primary_switch directory_switch guid_change reactivation inactive"},
+
+		// Who is new gets the address of somebody who had left, and one of who leaves.
+		{`1 bob a.smith b1 | annie Dr
+		2 ann
+		3 finn c2
+		4 carl
+		6 dd f1
+		7 crew team | list
+		11 c1 c3
+		12 nina lena e2`, `10 fred`, `5 eve`, "add inactive type_change alias_switch removal"},
 	} {
-		k.directory(step.people...)
-		k.t.Log(step.what)
-		k.follow()
-		k.has(step.want...)
-	}
-	k.Add("fred@example.com", "f.fox@example.com")
-	if !k.removes { // in a console that is all ours, it is an account like any other
+		lists := slices.Contains(k.types, "list")
+		corp, lab := persons(lists, round.corp), persons(lists, round.lab)
+		k.export("corp.ldif", corp)
+		k.export("lab.ldif", lab)
+		var made struct{ Summary map[string]any }
+		out, talk, code := k.run("apply", "--auto-approve", "-o", "json")
+		if err := json.Unmarshal([]byte(out), &made); err != nil || code != exitOK {
+			t.Fatalf("apply: exit %d, %v\n%s", code, err, talk)
+		}
+		for _, category := range strings.Fields(round.categories) {
+			if n, _ := made.Summary[category].(float64); n == 0 && (category != "type_change" || lists) {
+				t.Errorf("%s is not among %v", category, made.Summary)
+			}
+			shown[category] = true
+		}
 		k.quiet()
+		var want []string
+		for directory, people := range map[string][]person{"corp": corp, "lab": lab} {
+			for _, p := range people {
+				typ := "user"
+				if p.list {
+					typ = "list"
+				}
+				want = append(want, k.line(strings.Fields(p.addresses), "active", typ, "hq:"+directory+"/"+guidNumbered(p.number), p.username, p.name))
+			}
+		}
+		for _, p := range persons(lists, round.left) {
+			if !k.removes {
+				directory := "corp"
+				if p.number == 8 {
+					directory = "lab"
+				}
+				want = append(want, k.line(strings.Fields(p.addresses), "inactive", "user", "hq:"+directory+"/"+guidNumbered(p.number), p.username, p.name))
+			}
+		}
+		slices.Sort(want)
+		if diff := cmp.Diff(want, k.lives()); diff != "" {
+			t.Fatalf("accounts (-want +got):\n%s", diff)
+		}
+		if len(shown) == 1 {
+			k.Add("fred@example.com", "f.fox@example.com")
+		}
 	}
-	k.directory(somebody{1, "ann anna b1", "Dr"}, somebody{2, "carl", ""}, somebody{6, "dana", ""}, somebody{5, "eve c1", ""}, somebody{7, "fred", ""})
-	k.follow()
-	k.has("ann anna b1", "bob inactive", "carl", "dana", "eve c1", "fred")
+	if len(shown) != int(plan.Categories) {
+		t.Errorf("%d categories of %d are shown: %v", len(shown), plan.Categories, shown)
+	}
 }
 
 // editedByHand: what a person changes in the product is told as drift, and corrected.
@@ -351,14 +512,15 @@ func kindAway(t *testing.T, k *kindSite) {
 	k.has(want...)
 }
 
-// kindRefused: wrong credentials are exit 12, a certificate that is not trusted 10.
+// kindRefused: wrong credentials are exit 12, a certificate that is not trusted or has
+// another name 10.
 // Neither is said with a secret, and nothing changes.
 func kindRefused(t *testing.T, k *kindSite) {
 	k.directory(somebody{1, "ann", ""})
 	for _, c := range []struct {
 		block string
 		code  exitCode
-	}{{k.Refused, exitRefused}, {k.Untrusted, exitUnreachable}} {
+	}{{k.Refused, exitRefused}, {k.Untrusted, exitUnreachable}, {k.Misnamed, exitUnreachable}} {
 		if c.block == "" {
 			continue
 		}

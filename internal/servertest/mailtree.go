@@ -13,8 +13,8 @@ import (
 type MailTree struct {
 	*Server
 	// URL and LDAPS are those of the server, CAFile is the certificate of the authority
-	// that has certified it.
-	URL, LDAPS, CAFile string
+	// that has certified it. Misnamed leads to it by a name that its certificate lacks.
+	URL, LDAPS, Misnamed, CAFile string
 	// Writer may change what is below the trees, Reader may read it.
 	Writer, WriterPassword, Reader, ReaderPassword string
 	// Alias is the attribute that holds all addresses of an account, Classes are those
@@ -43,9 +43,10 @@ func NewMailTree(t T) *MailTree {
 	}
 	access := []string{"to attrs=userPassword by * auth"}
 	access = append(access, fmt.Sprintf("to dn.subtree=%q by dn.exact=%q write by * read", Base, writer))
-	s := NewSlapd(t, SlapdOptions{LDIF: strings.NewReader(ldif.String()), Schemas: []string{"misc"}, Database: database, Access: access})
+	ca := NewCA(t)
+	s := NewSlapd(t, SlapdOptions{CA: ca, Certificate: ca.Issue(t, Leaf{Hosts: []string{"127.0.0.1"}}), LDIF: strings.NewReader(ldif.String()), Schemas: []string{"misc"}, Database: database, Access: access})
 	return &MailTree{
-		Server: s.Server, URL: s.URL, LDAPS: s.LDAPS, CAFile: s.CA.File, Writer: writer, WriterPassword: Password, Reader: s.Reader, ReaderPassword: Password,
+		Server: s.Server, URL: s.URL, LDAPS: s.LDAPS, Misnamed: strings.Replace(s.LDAPS, "127.0.0.1", "localhost", 1), CAFile: s.CA.File, Writer: writer, WriterPassword: Password, Reader: s.Reader, ReaderPassword: Password,
 		Alias: "mailLocalAddress", Classes: []string{"inetOrgPerson", "inetLocalMailRecipient"}, ListClass: "labeledURIObject", connect: s.Connect,
 	}
 }
@@ -58,7 +59,7 @@ func NewMailTree389(t T) *MailTree {
 	x := NewDS389(t)
 	c := x.Connect(t)
 	m := &MailTree{
-		Server: x.Server, URL: x.URL, LDAPS: x.LDAPS, CAFile: x.CAFile, Writer: "cn=writer," + Base, WriterPassword: x.AdminPassword, Reader: "cn=reader," + Base, ReaderPassword: x.AdminPassword,
+		Server: x.Server, URL: x.URL, LDAPS: x.LDAPS, Misnamed: strings.Replace(x.LDAPS, "localhost", "127.0.0.1", 1), CAFile: x.CAFile, Writer: "cn=writer," + Base, WriterPassword: x.AdminPassword, Reader: "cn=reader," + Base, ReaderPassword: x.AdminPassword,
 		Alias: "mailAlternateAddress", Classes: []string{"inetOrgPerson", "mailRecipient"}, ListClass: "mailGroup", connect: x.Connect,
 	}
 	// A plugin takes nothing but ASCII in uid, and a slow hash is for others.

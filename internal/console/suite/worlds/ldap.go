@@ -57,6 +57,7 @@ func Trees(m *servertest.MailTree) func(*testing.T) *World {
 			Block:     block(m.Writer, m.WriterPassword, true),
 			Refused:   block(m.Writer, "wrong", true),
 			Untrusted: block(m.Writer, m.WriterPassword, false),
+			Misnamed:  strings.Replace(block(m.Writer, m.WriterPassword, true), m.LDAPS, m.Misnamed, 1),
 			ReadOnly:  block(m.Reader, m.ReaderPassword, true),
 			Add: func(primary string, aliases ...string) {
 				name, _, _ := strings.Cut(primary, "@")

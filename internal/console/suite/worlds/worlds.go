@@ -19,9 +19,10 @@ type World struct {
 	// Block is the inside of a console block, in HCL, beside kind and owner.
 	Block string
 	// Refused is a block with credentials that the product refuses, Untrusted one
-	// that does not trust its certificate, ReadOnly one with credentials that may
-	// read and not write; "" where the product has no such thing.
-	Refused, Untrusted, ReadOnly string
+	// that does not trust its certificate, Misnamed one that reaches it by a name
+	// which the certificate lacks, ReadOnly one with credentials that may read and not
+	// write; "" where the product has no such thing.
+	Refused, Untrusted, Misnamed, ReadOnly string
 	// Setup tells that "rollcall console setup" has to run first.
 	Setup bool
 
