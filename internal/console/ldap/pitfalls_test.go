@@ -702,8 +702,8 @@ func entries(n int) string {
 	return b.String()
 }
 
-// TestPartRights: an account that may write a part of what changes write is told what
-// it lacks.
+// TestPartRights: of an account that may write a part of what changes write, doctor says
+// what it lacks.
 func TestPartRights(t *testing.T) {
 	t.Parallel()
 	s := servertest.NewSlapd(t, servertest.SlapdOptions{Schemas: []string{"misc"}, LDIF: strings.NewReader(entries(1)), Access: []string{
