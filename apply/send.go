@@ -307,7 +307,7 @@ func (r *runner) lookUp(ctx context.Context, tasks []*task) error {
 					t.Live = l // with the rev that it has now
 				}
 			case undecidable:
-				t.answered, t.answer = true, Answer{Err: &Error{Code: undecidedCode, Message: "nobody can tell whether it was made: an account that does not say whose it is has an address of it"}}
+				t.answered, t.answer = true, Answer{Err: &Error{Code: undecidedCode, Message: "it is unknown whether it was made: an account that does not say whose it is has an address of it"}}
 			case otherwise:
 				t.answered, t.answer = true, Answer{Err: &Error{Code: Changed, Message: "the console gave no answer, and the account is neither as it was nor as it was to be"}}
 			}
@@ -333,7 +333,7 @@ func (r *runner) judge(tasks []*task, live []identity.Live) (verdicts []verdict,
 	return verdicts, found
 }
 
-// undecidedCode marks a step of which nobody can tell whether it was made. No
+// undecidedCode marks a step of which it is unknown whether it was made. No
 // console says that of itself.
 const undecidedCode Code = "undecided"
 

@@ -265,7 +265,7 @@ console "exec" {
   kind    = "exec"
   owner   = "hq"            # the name of this configuration, with which accounts are marked as its own
   command = ["./connector"] # the program and its arguments, run without a shell in the folder of the file
-  # config = { url = "https://gateway.example.com" } # what the connector is told in hello, of any shape; its texts are secret
+  # config = { url = "https://gateway.example.com" } # what the connector gets in hello, of any shape; its texts are secret
 }
 `
 	if got := ConsoleStarter(exec.Kind.Kind, nil, nil); got != want {

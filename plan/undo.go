@@ -159,7 +159,7 @@ func (u *undo) add(c *AccountChange) {
 		r.before = u.now[left.Primary]
 		switch {
 		case r.before == nil:
-			r.before, r.why = left, "it is not there any more"
+			r.before, r.why = left, "it is no longer there"
 		case string(r.before.AppendJSON(nil)) != string(left.AppendJSON(nil)):
 			r.why = "it was changed since"
 		case c.Before != nil && string(c.Before.AppendJSON(nil)) == string(left.AppendJSON(nil)):

@@ -276,7 +276,7 @@ func TestUndo(t *testing.T) {
 		{"a new account whose primary goes back is dropped", []plan.AccountChange{{Before: account(2, "ann"), After: account(2, "bob")}, {After: account(1, "ann")}},
 			[]*identity.Account{account(2, "bob"), account(1, "ann")}, "", "inactive bob@x.example, primary_change ann@x.example, primary_switch ann@x.example, removal ann@x.example", ""},
 		{"changed since", []plan.AccountChange{{Before: account(1, "ann", "a"), After: account(1, "ann")}}, []*identity.Account{renamed}, "", "", "ann@x.example: it was changed since"},
-		{"not there any more", []plan.AccountChange{{Before: account(1, "ann", "a"), After: account(1, "ann")}}, nil, "", "", "ann@x.example: it is not there any more"},
+		{"not there any more", []plan.AccountChange{{Before: account(1, "ann", "a"), After: account(1, "ann")}}, nil, "", "", "ann@x.example: it is no longer there"},
 		{"dropped, and there again", []plan.AccountChange{{Before: account(1, "ann")}}, []*identity.Account{account(3, "ann")}, "", "", "ann@x.example: there is another account of that primary now"},
 		{"dropped, and its GUID has another account", []plan.AccountChange{{Before: account(1, "ann")}}, []*identity.Account{account(1, "new")}, "", "", "ann@x.example: its GUID belongs to new@x.example now"},
 		{"protected", []plan.AccountChange{{After: account(1, "ann", "a")}}, []*identity.Account{account(1, "ann", "a")}, "a", "", `ann@x.example: a@x.example is protected by "board"`},

@@ -304,7 +304,7 @@ func (r *Reading) bared(scopes []declared, name string) (told []string) {
 	for i := range missing {
 		for k, t := range missing[i] {
 			if losers[i][k] > fewLosers {
-				told = append(told, fmt.Sprintf("scope %q: no entry has %s any more, and %s have", scopes[i].Name, t.what, counted(losers[i][k], "active account", "active accounts")))
+				told = append(told, fmt.Sprintf("scope %q: no entry has %s, and %s had", scopes[i].Name, t.what, counted(losers[i][k], "active account", "active accounts")))
 			}
 		}
 	}

@@ -117,20 +117,20 @@ func TestBared(t *testing.T) {
 		want     []string
 	}{
 		{"aliases", 11, identity.Account{Aliases: make([]identity.Address, 1)}, identity.Entry{Scope: 1}, []identity.Entry{{Aliases: []string{"a@x.example"}}, {Scope: 2, Aliases: []string{"a@x.example"}}},
-			[]string{`scope "staff": no entry has an alias (proxyAddresses) any more, and 11 active accounts have`}},
+			[]string{`scope "staff": no entry has an alias (proxyAddresses), and 11 active accounts had`}},
 		{"ten", 10, identity.Account{Aliases: make([]identity.Address, 1)}, identity.Entry{Scope: 1}, nil, nil},
 		{"one entry has aliases", 11, identity.Account{Aliases: make([]identity.Address, 1)}, identity.Entry{Scope: 1}, []identity.Entry{{Scope: 1, Aliases: []string{"a@ignored.example"}}}, nil},
 		{"one entry has two primaries", 11, identity.Account{Aliases: make([]identity.Address, 1)}, identity.Entry{Scope: 1}, []identity.Entry{{Scope: 1, Primaries: []string{"a@x.example", "b@x.example"}}}, nil},
 		{"the entries are gone", 11, identity.Account{Aliases: make([]identity.Address, 1)}, identity.Entry{Scope: 0}, nil, nil},
 		{"inactive accounts", 11, identity.Account{Username: "u", Status: identity.Inactive}, identity.Entry{Scope: 1}, nil, nil},
 		{"usernames", 12, identity.Account{Username: "u"}, identity.Entry{Scope: 1}, nil,
-			[]string{`scope "staff": no entry has a username (uid) any more, and 12 active accounts have`}},
+			[]string{`scope "staff": no entry has a username (uid), and 12 active accounts had`}},
 		{"usernames that nobody reads", 12, identity.Account{Username: "u"}, identity.Entry{Scope: 2}, nil, nil},
 		{"an attribute", 11, identity.Account{Attributes: shown}, identity.Entry{Scope: 1}, nil,
-			[]string{`scope "staff": no entry has the attribute display_name (displayName) any more, and 11 active accounts have`}},
+			[]string{`scope "staff": no entry has the attribute display_name (displayName), and 11 active accounts had`}},
 		{"an attribute that is not configured any more", 11, identity.Account{Attributes: []identity.Attribute{{Name: "department", Value: "x"}}}, identity.Entry{Scope: 1}, nil, nil},
 		{"lists", 11, identity.Account{Type: identity.List}, identity.Entry{Scope: 1}, []identity.Entry{{Scope: 0, Type: identity.List}},
-			[]string{`scope "staff": no entry has the type list (objectClass) any more, and 11 active accounts have`}},
+			[]string{`scope "staff": no entry has the type list (objectClass), and 11 active accounts had`}},
 		{"a list is left", 11, identity.Account{Type: identity.List}, identity.Entry{Scope: 1}, []identity.Entry{{Scope: 1, Type: identity.List}}, nil},
 	} {
 		r := readOf(scopes...)
@@ -184,7 +184,7 @@ func TestUncovered(t *testing.T) {
 func TestGaps(t *testing.T) {
 	const (
 		noEntry    = `scope "staff" found no entry with base_dn "OU=Staff" and the default filter, and had 1 active account`
-		noUsername = `scope "all": no entry has a username (uid) any more, and 11 active accounts have`
+		noUsername = `scope "all": no entry has a username (uid), and 11 active accounts had`
 		reference  = `the server refers to DC=b, which no scope covers: entries there are not read`
 	)
 	receipt := identity.Receipt{Name: "corp", Server: "dc1", Notes: []string{"a note"}, References: []string{"ldap://b.example/DC=b"}}

@@ -144,7 +144,7 @@ var rules = [codes]rule{
 	MixedCasePrefix: {"mixed_case_prefix", Warning, "has a prefix in mixed case",
 		"SMTP: marks the primary and smtp: an alias. A plan takes any other spelling for an alias; other programs do not agree.",
 		"write smtp: before an alias and SMTP: before the primary"},
-	AttributeTooLong: {"attribute_too_long", Warning, "is longer than the console takes",
+	AttributeTooLong: {"attribute_too_long", Warning, "is longer than the console allows",
 		"A plan keeps the old value, and refuses the new one.",
 		"shorten the value, or raise max_length of the scope if the console takes more"},
 	WrongEncoding: {"wrong_encoding", Warning, "is not UTF-8",

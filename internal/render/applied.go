@@ -37,7 +37,7 @@ func UndecidedLine(accounts []string) string {
 		return ""
 	}
 	n := len(accounts)
-	return "undecided: a run may have created " + accountList(accounts) + " before it was interrupted; " + oneOf(n, "it stays as it is until you take it", "they stay as they are until you take them") +
+	return "undecided: a run may have created " + accountList(accounts) + " before it was interrupted; " + oneOf(n, "it stays unchanged until you take it", "they stay unchanged until you take them") +
 		" with rollcall state rebind, or leave " + oneOf(n, "it", "them") + " local"
 }
 

@@ -213,8 +213,8 @@ func TestAppliedLines(t *testing.T) {
 		UnknownLine(names[:1]):     "unknown: the console did not answer for 1 account (ann@example.com); the next run looks it up before it changes anything",
 		UnknownLine(names):         `unknown: the console did not answer for 5 accounts (ann@example.com, x\x1b[2J\u202e@example.com, 李@example.com and 2 more); the next run looks them up before it changes anything`,
 		UndecidedLine(nil):         "",
-		UndecidedLine(names[:1]):   "undecided: a run may have created 1 account (ann@example.com) before it was interrupted; it stays as it is until you take it with rollcall state rebind, or leave it local",
-		UndecidedLine(names[1:3]):  `undecided: a run may have created 2 accounts (x\x1b[2J\u202e@example.com, 李@example.com) before it was interrupted; they stay as they are until you take them with rollcall state rebind, or leave them local`,
+		UndecidedLine(names[:1]):   "undecided: a run may have created 1 account (ann@example.com) before it was interrupted; it stays unchanged until you take it with rollcall state rebind, or leave it local",
+		UndecidedLine(names[1:3]):  `undecided: a run may have created 2 accounts (x\x1b[2J\u202e@example.com, 李@example.com) before it was interrupted; they stay unchanged until you take them with rollcall state rebind, or leave them local`,
 	} {
 		if got != want {
 			t.Errorf("%q, want %q", got, want)

@@ -15,7 +15,7 @@ var Kind = console.Kind{
 		Name: "exec", Help: "A connector: a program that speaks the protocol rollcall-console/1.",
 		Settings: []settings.Setting{
 			{Name: "command", Type: settings.Texts, Required: true, Example: `["./connector"]`, Help: "the program and its arguments, run without a shell in the folder of the file"},
-			{Name: "config", Type: settings.Any, Example: `{ url = "https://gateway.example.com" }`, Help: "what the connector is told in hello, of any shape; its texts are secret"},
+			{Name: "config", Type: settings.Any, Example: `{ url = "https://gateway.example.com" }`, Help: "what the connector gets in hello, of any shape; its texts are secret"},
 		},
 		Check: func(v settings.Values) []settings.Problem {
 			if command := v.Texts("command"); len(command) > 0 && strings.TrimSpace(command[0]) == "" {

@@ -90,7 +90,7 @@ var answers = map[uint16]struct {
 	goldap.LDAPResultAssertionFailed:           {apply.Changed, "somebody else has changed the entry since it was looked at"},
 	goldap.LDAPResultNoSuchAttribute:           {apply.Changed, "somebody else has changed the entry since it was looked at"},
 	goldap.LDAPResultAttributeOrValueExists:    {apply.Changed, "somebody else has changed the entry since it was looked at"},
-	goldap.LDAPResultNoSuchObject:              {apply.Gone, "there is no such entry any more"},
+	goldap.LDAPResultNoSuchObject:              {apply.Gone, "the entry is no longer there"},
 	goldap.LDAPResultBusy:                      {apply.Temporary, "the server is too busy"},
 	goldap.LDAPResultUnavailable:               {apply.Temporary, "the server is not available"},
 	goldap.LDAPResultTimeLimitExceeded:         {apply.Temporary, "the server's time limit ended the request"},

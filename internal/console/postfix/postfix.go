@@ -223,10 +223,10 @@ func (c *Console) readAs(decided *record) (*snapshot, error) {
 	var moved int
 	s.contents, moved = understand(&s.files, c.apart())
 	if moved > 0 {
-		c.say(fmt.Sprintf("%s: %d aliases stand among the recipients from when they had no file of their own; they count no more, and go with the next change", c.paths[recipients], moved))
+		c.say(fmt.Sprintf("%s: %d aliases stand among the recipients from when they had no file of their own; they no longer count, and go with the next change", c.paths[recipients], moved))
 	}
 	if c.apart() && outdated(&s.files) {
-		c.say(fmt.Sprintf("%s: %d rows are from before serial %d, with which aliases came among the recipients; they count no more, and go with the next change", c.paths[aliases], len(s.files[aliases].rows), s.files[recipients].header.serial))
+		c.say(fmt.Sprintf("%s: %d rows are from before serial %d, with which aliases came among the recipients; they no longer count, and go with the next change", c.paths[aliases], len(s.files[aliases].rows), s.files[recipients].header.serial))
 	}
 	for _, t := range c.used() {
 		f := s.files[t]

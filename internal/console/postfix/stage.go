@@ -179,7 +179,7 @@ func (s *stage) member(step *apply.Step) (m member, err *apply.Error) {
 	held, there := s.next.accounts[x]
 	switch {
 	case parseErr != nil || !there:
-		return m, &apply.Error{Code: apply.Gone, Message: fmt.Sprintf("there is no account %s any more", ref)}
+		return m, &apply.Error{Code: apply.Gone, Message: fmt.Sprintf("account %s is no longer there", ref)}
 	case live.Primary != x || !slices.Equal(live.Aliases, held):
 		return m, &apply.Error{Code: apply.Changed, Message: fmt.Sprintf("account %s was changed since it was read", ref)}
 	}

@@ -550,7 +550,7 @@ func (r *run) fresh(ctx context.Context, s *apply.Step) (t tree, l *identity.Liv
 	case !l.Mark.IsZero() && l.Mark.By != r.owner:
 		return say(apply.Refused, "the account is marked by another, %s", l.Mark.By)
 	case l.Odd != "":
-		return say(apply.Changed, "the account cannot be understood any more: %s", l.Odd)
+		return say(apply.Changed, "the account can no longer be understood: %s", l.Odd)
 	}
 	return t, l, etag, nil, nil
 }

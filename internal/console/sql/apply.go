@@ -237,7 +237,7 @@ func (g *group) prepare(i int) error {
 	}
 	n := slices.IndexFunc(g.seen, func(f *found) bool { return f.live.Ref == s.Live.Ref })
 	if n < 0 {
-		return &apply.Error{Code: apply.Gone, Message: "the account is not there any more"}
+		return &apply.Error{Code: apply.Gone, Message: "the account is no longer there"}
 	}
 	ch.was = g.seen[n]
 	ch.key = ch.was.key

@@ -589,7 +589,7 @@ func (d *diagnosis) pages(s *directory.Scope) (n int, err error) {
 		n++
 		answer, ok := goldap.FindControl(result.Controls, goldap.ControlTypePaging).(*goldap.ControlPaging)
 		if !ok {
-			return n, hinted{errors.New("the server ignores that a search is to be answered in pages (it lacks the control for paged results), so that a complete answer cannot be told from a part"), pagingHint}
+			return n, hinted{errors.New("the server ignores that a search is to be answered in pages (it lacks the control for paged results), so that a complete answer cannot be distinguished from a part"), pagingHint}
 		}
 		if cookie = answer.Cookie; len(cookie) == 0 {
 			return n, nil

@@ -241,7 +241,7 @@ func (r *reading) bases(s *scopeSearch) []string {
 	return []string{s.base}
 }
 
-const noPaging = "the server does not offer paged results (RFC 2696), without which a complete answer cannot be told from a part"
+const noPaging = "the server does not offer paged results (RFC 2696), without which a complete answer cannot be distinguished from a part"
 
 // fit checks that the server is one to be read.
 func (r *reading) fit() error {
