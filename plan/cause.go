@@ -91,8 +91,8 @@ var causes = map[Cause]struct {
 		"shorten the value in the directory",
 	},
 	NotUnderstood: {
-		func(r *Rejection, _ Names) string {
-			return "the account in the console cannot be understood and stays unchanged: " + r.Detail
+		func(r *Rejection, n Names) string {
+			return "the account in the console cannot be understood and stays unchanged: " + named(n.Detail, r.Detail)
 		},
 		"correct it in the console",
 	},

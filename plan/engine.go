@@ -20,40 +20,34 @@ func Compute(in Input) (*Plan, error) {
 	if err != nil {
 		return nil, err
 	}
-	return e.compute(func(Rule) {})
+	return e.compute()
 }
 
 // phases are what happens before the accounts are made, in this order.
-var phases = [...]struct {
-	rule Rule
-	run  func(*engine)
-}{
-	{RuleObject, (*engine).mergeObjects},
-	{RuleGUID, (*engine).bindByGUID},
-	{RuleValue, (*engine).listClaims},
-	{RuleGuard, (*engine).resolveAddresses},
-	{RuleDeclared, (*engine).bindByPrimary},
-	{RuleIncumbent, (*engine).markOwnClaims},
-	{RulePrimary, (*engine).choosePrimaries},
-	{RulePublic, (*engine).judgePublic},
-	{RuleHolder, (*engine).askHolders},
-	{RuleContest, (*engine).judgeContests},
-	{RuleFrozen, (*engine).settleFrozen},
-	{RuleConsole, (*engine).settleConsole},
+var phases = [...]func(*engine){
+	RuleObject:    (*engine).mergeObjects,
+	RuleGUID:      (*engine).bindByGUID,
+	RuleValue:     (*engine).listClaims,
+	RuleGuard:     (*engine).resolveAddresses,
+	RuleDeclared:  (*engine).bindByPrimary,
+	RuleIncumbent: (*engine).markOwnClaims,
+	RulePrimary:   (*engine).choosePrimaries,
+	RulePublic:    (*engine).judgePublic,
+	RuleHolder:    (*engine).askHolders,
+	RuleContest:   (*engine).judgeContests,
+	RuleFrozen:    (*engine).settleFrozen,
+	RuleConsole:   (*engine).settleConsole,
 }
 
-// compute makes the plan. done hears of each rule once it has spoken of all.
-func (e *engine) compute(done func(Rule)) (*Plan, error) {
-	for i := range phases {
-		phases[i].run(e)
-		if e.failed != nil {
+// compute makes the plan.
+func (e *engine) compute() (*Plan, error) {
+	for _, run := range phases {
+		if run(e); e.failed != nil {
 			return nil, e.failed
 		}
-		done(phases[i].rule)
 	}
 	p := &Plan{}
 	changes, unchanged := e.console()
-	done(RuleAccount)
 	p.Unchanged, p.Agreed = unchanged, e.agreed
 	p.Accounts, p.LeftOut, p.LeftOutAccounts = e.selected(changes)
 	p.Strangers = e.strangers()

@@ -131,7 +131,10 @@ type Explanation struct {
 	Fixes     []Fix
 	MoreFixes int
 
-	again func(f *Fix, declared []string) error
+	holders    map[*identity.Account]*AccountFacts // by the account before, and after
+	rejections map[string][]*Rejection             // by address
+	protectors map[string]string                   // protected primaries that stay against their entries -> block
+	again      func(f *Fix, declared []string) error
 }
 
 // AddressFacts tell where an address is.
@@ -222,6 +225,12 @@ type EntryFacts struct {
 	// Unsupported by the console, and Merged that another scope took the object.
 	Whole                      Reason
 	Stuck, Unsupported, Merged bool
+	// Empty is set for an object that lists no address.
+	Empty bool
+
+	account *AccountFacts
+	other   Party // the reason of Whole
+	guard   string
 }
 
 // AccountFacts tell what becomes of an account.
@@ -240,6 +249,11 @@ type AccountFacts struct {
 	// Remedy says what to do in the console so that it is not left as it is; "" where
 	// that is not why.
 	Remedy string
+
+	hold *GuardFacts
+	by   Rule       // which froze it
+	bar  *Rejection // what the console has to do with that
+	why  LossReason // of one that becomes inactive
 }
 
 // Standing is who stands behind an account.
@@ -258,38 +272,33 @@ func (s Standing) String() string {
 	return [...]string{"bound", "local", "unread", "orphan", "foreign"}[s]
 }
 
-// Explain makes the plan for an input as [Compute] does, and tells how it comes
-// about for one subject: it looks at the entries, claims and accounts that
-// concern the subject whenever a rule has spoken.
+// Explain makes the plan for an input as [Compute] does, and says how it comes
+// about for one subject.
 func Explain(in Input, about Subject) (*Explanation, error) {
 	e, err := newEngine(in)
 	if err != nil {
 		return nil, err
 	}
-	x := &explainer{
-		engine: e, seenEntries: map[int32]entry{}, seenAccounts: map[int32]account{}, seenClaims: map[int32]Reason{},
-		valued: map[int32]bool{}, guarded: map[int32]bool{}, values: map[int32]map[string]string{}, proposed: map[fixKey]bool{}, listed: map[*AddressFacts]map[EntryRef]int{},
-	}
-	x.find(about)
-	p, err := e.compute(x.look)
+	p, err := e.compute()
 	if err != nil {
 		return nil, err
 	}
-	x.out.Plan = p
+	x := &explainer{engine: e, out: Explanation{Plan: p}, known: map[int32]bool{}, listed: map[*AddressFacts]map[EntryRef]int{}, proposed: map[fixKey]bool{}}
+	x.find(about)
+	x.widen()
 	x.addresses()
 	x.near()
 	x.facts()
 	x.rows()
 	x.drift()
-	x.ended()
-	x.finish()
+	x.steps()
 	if err := x.fix(); err != nil {
 		return nil, err
 	}
 	return &x.out, nil
 }
 
-// explainer watches an engine.
+// explainer reads an engine that has made its plan.
 type explainer struct {
 	*engine
 	out     Explanation
@@ -298,31 +307,22 @@ type explainer struct {
 	wanted   map[string]bool // the addresses of an address subject
 	entries  []int32         // that concern the subject, in order
 	accounts []int32
+	known    map[int32]bool // the entries, and, as numbers below none, the accounts
 
-	seenEntries  map[int32]entry
-	seenAccounts map[int32]account
-	seenClaims   map[int32]Reason
-	valued       map[int32]bool              // entries whose values were noted
-	guarded      map[int32]bool              // addresses whose protection was
-	values       map[int32]map[string]string // by entry: the value that lists an address
-	steps        []step
-	facted       map[string]*AddressFacts
-	contests     map[int32]contest
-	without      []identity.Entry // those of the input, for plans without a value
-	proposed     map[fixKey]bool
-	taken        map[string]bool      // addresses that somebody has or lists
-	objects      map[EntryRef][]int32 // the entries, by object
+	facted   map[string]*AddressFacts
+	without  []identity.Entry // those of the input, for plans without a value
+	proposed map[fixKey]bool
+	taken    map[string]bool      // addresses that somebody has or lists
+	objects  map[EntryRef][]int32 // the entries, by object
 
-	// What is known once every rule has spoken, to be found without a search:
-	// thousands may have a part in one subject.
-	refs      map[EntryRef][]int32       // the entries
-	primaries map[string]int32           // the accounts, by primary
-	own       map[*identity.Account]bool // the accounts before
-	newcomers map[owner]int32            // the entries that would have a new account
-	told      map[*identity.Account]*AccountFacts
+	// To be found without a search: thousands may have a part in one subject.
+	refs      map[EntryRef][]int32               // the entries
+	primaries map[string]int32                   // the accounts, by primary
+	own       map[*identity.Account]bool         // the accounts before
+	newcomers map[owner]int32                    // the entries that would have a new account
+	owned     map[owner]int32                    // the entries, by the owner of their accounts
 	owners    map[*identity.Account]string       // of foreign accounts
 	listed    map[*AddressFacts]map[EntryRef]int // the first value of each entry
-	refusals  map[refusalKey][]*Rejection
 }
 
 // find looks for the entries and accounts that the subject names.
@@ -337,12 +337,12 @@ func (x *explainer) find(about Subject) {
 		named := x.names()
 		for i := range x.in.Entries {
 			if named.entry(int32(i)) {
-				x.addEntry(int32(i))
+				x.add(&x.entries, int32(i), int32(i))
 			}
 		}
 		for a := range x.in.Accounts {
 			if named.account(&x.in.Accounts[a]) || x.reserves(int32(a)) {
-				x.addAccount(int32(a))
+				x.add(&x.accounts, int32(a), looseNumber(int32(a)))
 			}
 		}
 		if len(x.entries)+len(x.accounts) > 0 {
@@ -355,7 +355,6 @@ func (x *explainer) find(about Subject) {
 	if x.subject.Kind != AddressSubject {
 		x.wanted = nil
 	}
-	slices.SortFunc(x.entries, x.compareEntries)
 }
 
 // reserves reports whether an account has a wanted address in the console beside
@@ -421,82 +420,43 @@ func (x *explainer) listing(in *identity.Entry, value string) string {
 	return ""
 }
 
-// sameDN returns a function that compares DNs with one. Most differ in what
-// neither letter case nor spaces count for, which is told without parsing them.
+// sameDN returns a function that compares DNs with one. Folded, it is compared with
+// most of them without parsing these.
 func sameDN(dn string) func(string) bool {
-	plain := func(s string) bool {
-		for i := range len(s) {
-			if c := s[i]; c >= 0x80 || c == '\\' || c == '#' || c == '+' {
-				return false
-			}
+	if x, err := identity.ParseDN(dn); err == nil {
+		if folded := strings.Join(x, ","); identity.PlainDN(folded) {
+			dn = folded
 		}
-		return true
 	}
-	squeezed := strings.ToLower(strings.ReplaceAll(dn, " ", ""))
-	parsed := !plain(dn)
-	return func(other string) bool {
-		if parsed || !plain(other) {
-			return identity.EqualDN(dn, other)
-		}
-		n := 0
-		for i := range len(other) {
-			c := other[i]
-			if c == ' ' {
-				continue
-			}
-			if c-'A' < 26 {
-				c |= 0x20
-			}
-			if n == len(squeezed) || squeezed[n] != c {
-				return false
-			}
-			n++
-		}
-		return n == len(squeezed) && identity.EqualDN(dn, other)
-	}
+	return func(other string) bool { return identity.EqualDN(dn, other) }
 }
 
-func (x *explainer) addEntry(i int32) {
-	if _, known := x.seenEntries[i]; !known {
-		x.seenEntries[i] = entry{owned: none, account: none, declared: none, primary: none, other: none}
-		x.entries = append(x.entries, i)
-	}
-}
-
-func (x *explainer) addAccount(a int32) {
-	if _, known := x.seenAccounts[a]; !known {
-		x.seenAccounts[a] = account{entry: none, hold: none, guard: none}
-		x.accounts = append(x.accounts, a)
+// add appends an entry or account once.
+func (x *explainer) add(list *[]int32, n, key int32) {
+	if !x.known[key] {
+		x.known[key] = true
+		*list = append(*list, n)
 	}
 }
 
 // widen adds the accounts of the entries, and the entries of the accounts.
 func (x *explainer) widen() {
-	before := len(x.entries)
 	for _, i := range x.entries {
 		if a := x.engine.entries[i].account; a != none {
-			x.addAccount(a)
+			x.add(&x.accounts, a, looseNumber(a))
 		}
 	}
 	for _, a := range x.accounts {
 		if i := x.engine.accounts[a].entry; i != none {
-			x.addEntry(i)
+			x.add(&x.entries, i, i)
 		}
 	}
-	if len(x.entries) > before {
-		slices.SortFunc(x.entries, x.compareEntries)
-	}
+	slices.SortFunc(x.entries, x.compareEntries)
 	slices.SortFunc(x.accounts, func(a, b int32) int { return x.in.Accounts[a].Primary.Compare(x.in.Accounts[b].Primary) })
 }
 
-// claimText returns the address of a claim, numbered yet or not.
-func (x *explainer) claimText(c int32) string {
-	id := x.claims[c].id
-	if id < none {
-		return x.looseText[looseNumber(id)].String()
-	}
-	return x.text(id).String()
-}
+// claimText returns the address of a claim.
+func (x *explainer) claimText(c int32) string { return x.text(x.claims[c].id).String() }
 
 // watches reports whether an address is one of those to be told of.
 func (x *explainer) watches(address string) bool { return x.wanted == nil || x.wanted[address] }

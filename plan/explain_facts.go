@@ -205,19 +205,8 @@ func (x *explainer) newEntry(after *identity.Account) int32 {
 	return none
 }
 
-// facts tells of the entries and accounts.
+// facts collects what becomes of the entries and accounts.
 func (x *explainer) facts() {
-	for _, i := range x.entries {
-		t := &x.engine.entries[i]
-		f := EntryFacts{Ref: x.ref(i), Entry: &x.in.Entries[i], Whole: t.whole, Stuck: t.stuck(), Unsupported: t.stuck() && x.obstacleOf(i).cause != "", Merged: t.flags&dropped != 0}
-		if t.account != none {
-			f.Account = x.in.Accounts[t.account].Primary.String()
-		}
-		if t.primary != none {
-			f.Primary = x.claimText(t.primary)
-		}
-		x.out.Entries = append(x.out.Entries, f)
-	}
 	changed := map[*identity.Account]*AccountChange{}
 	var created []*AccountChange
 	for n := range x.out.Plan.Accounts {
@@ -229,31 +218,7 @@ func (x *explainer) facts() {
 		}
 	}
 	for _, a := range x.accounts {
-		t := &x.engine.accounts[a]
-		before := &x.in.Accounts[a]
-		f := AccountFacts{Before: before, After: before, Frozen: t.is(frozen)}
-		if t.hold != none {
-			f.Hold = x.in.Rules.Holds[t.hold].Label
-		}
-		if t.is(barred) {
-			f.Remedy = x.in.Merged.Bars[a].Cause.advice()
-		}
-		switch {
-		case x.bound(a):
-			f.Entry = x.ref(t.entry)
-		case t.is(foreign):
-			f.Standing, f.Owner = Foreign, x.foreignOwner(before)
-		case x.local(a):
-			f.Standing = Local
-		case x.unread(a):
-			f.Standing = Unread
-		default:
-			f.Standing = Orphan
-		}
-		if c := changed[before]; c != nil {
-			f.After, f.Withheld = c.Result(), c.Withheld
-		}
-		x.out.Accounts = append(x.out.Accounts, f)
+		x.out.Accounts = append(x.out.Accounts, x.accountFacts(a, changed[&x.in.Accounts[a]]))
 	}
 	for _, c := range created {
 		x.out.Accounts = append(x.out.Accounts, AccountFacts{After: c.After, Entry: x.ref(x.newEntry(c.After))})
@@ -261,11 +226,76 @@ func (x *explainer) facts() {
 	// Of an address, the accounts that have it after count, too: one that its
 	// entry does not list can get none.
 	slices.SortStableFunc(x.out.Accounts, func(a, b AccountFacts) int { return a.subject().Primary.Compare(b.subject().Primary) })
-	x.told = make(map[*identity.Account]*AccountFacts, len(x.out.Accounts))
+	x.out.holders = map[*identity.Account]*AccountFacts{}
 	for n := range x.out.Accounts {
 		f := &x.out.Accounts[n]
-		x.told[f.subject()] = f
+		x.out.holders[f.Before], x.out.holders[f.After] = f, f
 	}
+	delete(x.out.holders, nil)
+	x.owned = map[owner]int32{}
+	for _, i := range slices.Backward(x.entries) { // the first of several stands
+		in := &x.in.Entries[i]
+		x.owned[owner{x.engine.scopes[in.Scope].Directory, in.GUID}] = i
+	}
+	for _, i := range x.entries {
+		x.out.Entries = append(x.out.Entries, x.entryFacts(i))
+	}
+}
+
+func (x *explainer) accountFacts(a int32, c *AccountChange) AccountFacts {
+	t, before := &x.engine.accounts[a], &x.in.Accounts[a]
+	f := AccountFacts{Before: before, After: before, Frozen: t.is(frozen)}
+	if f.Frozen {
+		f.by = x.frozenBy(a)
+	}
+	if t.hold != none {
+		hold := &x.in.Rules.Holds[t.hold]
+		f.Hold, f.hold = hold.Label, &GuardFacts{hold, true, false}
+	}
+	if t.is(barred) {
+		bar := x.in.Merged.Bars[a]
+		f.Remedy, f.bar = bar.Cause.advice(), &Rejection{Cause: bar.Cause, Detail: bar.Detail}
+	}
+	switch {
+	case x.bound(a):
+		f.Entry = x.ref(t.entry)
+	case t.is(foreign):
+		f.Standing, f.Owner = Foreign, x.foreignOwner(before)
+	case x.local(a):
+		f.Standing = Local
+	case x.unread(a):
+		f.Standing = Unread
+	default:
+		f.Standing = Orphan
+	}
+	if c != nil {
+		f.After, f.Withheld = c.Result(), c.Withheld
+	}
+	return f
+}
+
+func (x *explainer) entryFacts(i int32) EntryFacts {
+	t := &x.engine.entries[i]
+	f := EntryFacts{
+		Ref: x.ref(i), Entry: &x.in.Entries[i], Whole: t.whole, Stuck: t.stuck(), Unsupported: t.stuck() && x.obstacleOf(i).cause != "",
+		Merged: t.flags&dropped != 0, Empty: t.flags&empty != 0,
+	}
+	if t.account != none {
+		f.Account, f.account = x.in.Accounts[t.account].Primary.String(), x.out.holders[&x.in.Accounts[t.account]]
+	}
+	if t.primary != none {
+		f.Primary = x.claimText(t.primary)
+	}
+	switch {
+	case t.other != none && t.otherIsAcct:
+		f.other = x.accountParty(t.other)
+		if h := x.engine.accounts[t.other].hold; t.whole == LegalHold && h != none {
+			f.guard = x.in.Rules.Holds[h].Label
+		}
+	case t.other != none:
+		f.other = x.entryParty(t.other)
+	}
+	return f
 }
 
 // foreignOwner returns the configuration that an account belongs to, if it is another
@@ -295,24 +325,30 @@ func (x *explainer) rows() {
 	p := x.out.Plan
 	own := func(c *Change) bool {
 		account := cmp.Or(c.Before, c.After)
-		return x.facted[c.Address.String()] != nil || (x.wanted == nil || c.Category.ofAccount()) && x.told[account] != nil
+		return x.facted[c.Address.String()] != nil || (x.wanted == nil || c.Category.ofAccount()) && x.out.holders[account] != nil
 	}
 	for n := range p.Changes {
-		if own(&p.Changes[n]) {
-			x.out.Changes = append(x.out.Changes, &p.Changes[n])
+		c := &p.Changes[n]
+		if own(c) {
+			x.out.Changes = append(x.out.Changes, c)
+		}
+		if f := x.out.holders[c.Before]; f != nil && c.Category == Inactive && c.Before.Primary == c.Address {
+			f.why = c.Reason
 		}
 	}
-	x.refusals = map[refusalKey][]*Rejection{}
+	x.out.rejections, x.out.protectors = map[string][]*Rejection{}, map[string]string{}
 	for n := range p.Rejections {
 		r := &p.Rejections[n]
+		if r.Wanted != "" {
+			x.out.protectors[r.Address] = r.Guard
+		}
 		f := x.facted[r.Address]
 		if f != nil {
 			f.Refused++
 		}
 		if f != nil || x.concerns(r) {
 			x.out.Rejections = append(x.out.Rejections, r)
-			key := refusalKey{r.Reason, r.Address, r.entry(), r.Other, r.Guard}
-			x.refusals[key] = append(x.refusals[key], r)
+			x.out.rejections[r.Address] = append(x.out.rejections[r.Address], r)
 		}
 	}
 }
@@ -324,7 +360,7 @@ func (x *explainer) drift() {
 	if m == nil || len(m.Drift) == 0 {
 		return
 	}
-	concerned, owners := map[identity.Address]bool{}, map[owner]bool{}
+	concerned := map[identity.Address]bool{}
 	for n := range x.out.Accounts {
 		for _, a := range [...]*identity.Account{x.out.Accounts[n].Before, x.out.Accounts[n].After} {
 			if a != nil && !a.Primary.IsZero() {
@@ -332,13 +368,10 @@ func (x *explainer) drift() {
 			}
 		}
 	}
-	for _, i := range x.entries {
-		in := &x.in.Entries[i]
-		owners[owner{x.engine.scopes[in.Scope].Directory, in.GUID}] = true
-	}
 	named := x.names()
 	for n := range m.Gone {
-		if a := &m.Gone[n]; named.account(a) || owners[ownerOf(a)] {
+		a := &m.Gone[n]
+		if _, owned := x.owned[ownerOf(a)]; owned || named.account(a) {
 			concerned[a.Primary] = true
 		}
 	}
@@ -347,15 +380,6 @@ func (x *explainer) drift() {
 			x.out.Drift = append(x.out.Drift, d)
 		}
 	}
-}
-
-// refusalKey is what a rejection and the step that tells of it have in common.
-type refusalKey struct {
-	reason  Reason
-	address string
-	entry   EntryRef
-	other   Party
-	guard   string
 }
 
 // ofAccount reports whether rows of the category tell what becomes of an

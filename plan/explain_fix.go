@@ -51,6 +51,8 @@ type Moved struct {
 	// Lost is set if it is in service now or under the plan as it is, and is not
 	// any more then, or only because a limit withholds that.
 	Lost bool
+
+	entry EntryRef // of the account that has it then, if it is of the subject's
 }
 
 // FixKind is what to do. Its text is a stable code.
@@ -74,36 +76,8 @@ const mostFixes = 4
 // fix lists what to do about the rejections, and about what is pending.
 func (x *explainer) fix() error {
 	for _, r := range x.out.Rejections {
-		switch r.Reason {
-		case UnknownDomain:
-			if r.Routing() == "" { // mail flows through such an address
-				x.remove(r, r.entry(), false)
-			}
-		case PublicAddress, AliasMalformed, PrimaryMalformed, ProtectedMove, LocalPrimaryNotAdopted:
-			x.remove(r, r.entry(), false)
-		case AliasRejected, PrimaryRejected, PreexistingAddress, OtherDirectory:
-			// A newcomer is commonly given another address. Who is there already
-			// keeps theirs, and comes last.
-			x.instead(r)
-			x.remove(r, r.entry(), false)
-			if incumbent, found := x.incumbent(r.Address); found && incumbent != r.entry() {
-				x.remove(r, incumbent, true)
-			}
-		case ProtectedDeactivation, ProtectedPrimaryToAlias:
-			f := Fix{Kind: RestoreIt, Reason: r.Reason, Address: r.Address, Listing: Listing{Entry: r.entry(), Address: r.Address}, Wanted: r.Wanted}
-			if r.Wanted != "" {
-				f.Kind = MakePrimary
-			}
-			switch r.Other.Kind {
-			case EntryParty:
-				x.addFix(f)
-			case AccountParty: // whose protected primary the entry lists
-				x.remove(r, r.entry(), false)
-			}
-		case GUIDChanged:
-			if r.Other.Kind == AccountParty && !r.GUID.IsZero() {
-				x.addFix(Fix{Kind: Rebind, Reason: r.Reason, Address: r.Address, Account: r.Other.Name, GUID: r.GUID.String()})
-			}
+		if fix := reasons[r.Reason].fix; fix != nil {
+			fix(x, r)
 		}
 	}
 	// Of what is pending, the row of an address that is told of comes first, and
@@ -136,6 +110,44 @@ func (x *explainer) fix() error {
 	x.out.Fixes = slices.DeleteFunc(x.out.Fixes, func(f Fix) bool { return f.Vain() && !f.only })
 	x.out.again = x.workOut
 	return nil
+}
+
+// take proposes to take the address from the entry of a rejection.
+func (x *explainer) take(r *Rejection) {
+	if r.Routing() == "" { // mail flows through such an address
+		x.remove(r, r.entry(), false)
+	}
+}
+
+// share proposes what ends a quarrel. A newcomer is commonly given another address. Who
+// is there already keeps theirs, and comes last.
+func (x *explainer) share(r *Rejection) {
+	x.instead(r)
+	x.remove(r, r.entry(), false)
+	if incumbent, found := x.incumbent(r.Address); found && incumbent != r.entry() {
+		x.remove(r, incumbent, true)
+	}
+}
+
+// restore proposes to give a protected address back to the entry that had it.
+func (x *explainer) restore(r *Rejection) {
+	f := Fix{Kind: RestoreIt, Reason: r.Reason, Address: r.Address, Listing: Listing{Entry: r.entry(), Address: r.Address}, Wanted: r.Wanted}
+	if r.Wanted != "" {
+		f.Kind = MakePrimary
+	}
+	switch r.Other.Kind {
+	case EntryParty:
+		x.addFix(f)
+	case AccountParty: // whose protected primary the entry lists
+		x.remove(r, r.entry(), false)
+	}
+}
+
+// rebind proposes to give an account the GUID of the entry that declares its primary.
+func (x *explainer) rebind(r *Rejection) {
+	if r.Other.Kind == AccountParty && !r.GUID.IsZero() {
+		x.addFix(Fix{Kind: Rebind, Reason: r.Reason, Address: r.Address, Account: r.Other.Name, GUID: r.GUID.String()})
+	}
 }
 
 // Vain reports whether an object would give up its only address, or one that it
@@ -259,7 +271,7 @@ func (x *explainer) incumbent(address string) (e EntryRef, found bool) {
 	if f == nil || f.Before == nil {
 		return e, false
 	}
-	holder := x.told[f.Before.Account]
+	holder := x.out.holders[f.Before.Account]
 	if holder == nil || holder.Standing != Bound {
 		return e, false
 	}
@@ -444,23 +456,26 @@ func (x *explainer) primaryOf(i int32, p *Plan) string {
 // the same accounts, in order.
 func (x *explainer) compare(p *Plan) (all []Moved) {
 	type key struct {
-		before    *identity.Account
-		directory string
-		guid      identity.GUID
+		before *identity.Account
+		owner  owner // of one that is new
 	}
-	keyOf := func(c *AccountChange) key {
-		if c.Before != nil {
-			return key{before: c.Before}
+	changes := map[key][2]*AccountChange{} // now and then
+	for side, accounts := range [...][]AccountChange{x.out.Plan.Accounts, p.Accounts} {
+		for n := range accounts {
+			c := &accounts[n]
+			k := key{before: c.Before}
+			if c.Before == nil {
+				k.owner = ownerOf(c.After)
+			}
+			both := changes[k]
+			both[side] = c
+			changes[k] = both
 		}
-		return key{directory: c.After.Directory, guid: c.After.GUID}
-	}
-	others := make(map[key]*AccountChange, len(p.Accounts))
-	for n := range p.Accounts {
-		others[keyOf(&p.Accounts[n])] = &p.Accounts[n]
 	}
 	type place struct {
-		before, now, then *Holding
-		kept, withheld    bool // by a limit, now and then
+		before *Holding
+		at     [2]*Holding
+		held   [2]bool // by a limit
 	}
 	places := map[identity.Address]*place{}
 	each := func(a *identity.Account, f func(*place, *Holding)) {
@@ -471,39 +486,34 @@ func (x *explainer) compare(p *Plan) (all []Moved) {
 			f(places[y], &Holding{a, a.Primary == y, x.foreignOwner(a)})
 		})
 	}
-	differ := func(now, then *AccountChange) {
-		var before *identity.Account
-		if now != nil {
-			before = now.Before
-		} else {
-			before = then.Before
-		}
-		each(before, func(p *place, h *Holding) { p.before = h })
-		result := func(c *AccountChange) *identity.Account {
-			if c == nil {
-				return before
+	for k, both := range changes {
+		results, withheld := [2]*identity.Account{k.before, k.before}, [2]bool{}
+		for side, c := range both {
+			if c != nil {
+				results[side], withheld[side] = c.Result(), c.Withheld
 			}
-			return c.Result()
 		}
-		each(result(now), func(p *place, h *Holding) { p.now, p.kept = h, now != nil && now.Withheld })
-		each(result(then), func(p *place, h *Holding) { p.then, p.withheld = h, then != nil && then.Withheld })
-	}
-	for n := range x.out.Plan.Accounts {
-		now := &x.out.Plan.Accounts[n]
-		then := others[keyOf(now)]
-		delete(others, keyOf(now))
-		if then == nil || now.Withheld != then.Withheld || !sameResult(now.Result(), then.Result()) {
-			differ(now, then)
+		if withheld[0] == withheld[1] && sameResult(results[0], results[1]) {
+			continue
 		}
-	}
-	for _, then := range others {
-		differ(nil, then)
+		each(k.before, func(p *place, h *Holding) { p.before = h })
+		for side := range results {
+			each(results[side], func(p *place, h *Holding) { p.at[side], p.held[side] = h, withheld[side] })
+		}
 	}
 	for y, p := range places {
-		lost := p.withheld && !p.kept && p.now.Active() || !p.then.Active() && (p.before.Active() || p.now.Active())
-		if !sameHolding(p.now, p.then) || p.withheld && lost {
-			all = append(all, Moved{y.String(), p.then, lost})
+		now, then := p.at[0], p.at[1]
+		lost := p.held[1] && !p.held[0] && now.Active() || !then.Active() && (p.before.Active() || now.Active())
+		if sameHolding(now, then) && !(p.held[1] && lost) {
+			continue
 		}
+		m := Moved{Address: y.String(), After: then, Lost: lost}
+		if then != nil {
+			if i, found := x.owned[ownerOf(then.Account)]; found {
+				m.entry = x.ref(i)
+			}
+		}
+		all = append(all, m)
 	}
 	slices.SortFunc(all, func(a, b Moved) int { return strings.Compare(a.Address, b.Address) })
 	return all

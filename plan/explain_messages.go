@@ -4,358 +4,314 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-
-	"github.com/rollcall-cli/rollcall/internal/identity"
+	"time"
 )
 
 // Meaning says in plain words what the rule decides.
 func (r Rule) Meaning() string {
 	return [...]string{
 		"which results are one object, and which GUIDs are an object's own",
-		"an entry stands behind the account that its GUID owns",
-		"a value becomes a claim on an address, if it is one of the scope's domains",
+		"an entry has the account that its GUID owns",
+		"a value becomes a claim on an address, if it is in one of the scope's domains",
 		"protected addresses stay where they are, and accounts on legal hold as they are",
 		"an entry without an account may take over the one whose primary it declares",
-		"who has an address and lists it comes first",
-		"the primary of an entry is what it declares, has, or else its first address",
-		"a public address goes with primaries in certain domains alone",
-		"who has an address may keep it",
-		"of several entries that claim an address, the only one that declares it wins, or nobody",
-		"where nobody can tell who is right, nothing moves",
+		"the account that has an address, and whose entry lists it, comes first",
+		"an entry's primary is the one that it declares, or that it has, or else its first address",
+		"a public address only goes with primaries in certain domains",
+		"an account that has an address may keep it",
+		"of several entries that claim an address, the only one that declares it wins, or none does",
+		"where it is unknown who is right, nothing moves",
 		"what the console cannot hold stays as it is",
 		"what becomes of the account",
-		"how many accounts may go out of service at once",
+		"how many accounts, addresses and primaries may go at once",
 	}[r]
 }
 
-func (e EntryRef) text() string {
-	return "entry " + quote(e.DN) + " of directory " + quote(e.Directory)
-}
-
-// accountText names an account the way sentences do.
-func accountText(a *identity.Account, owner string) string {
-	return Party{Kind: AccountParty, Name: a.Primary.String(), Directory: a.Directory, Owner: owner}.text(Names{})
+// outcomes are the sentences of what rules say.
+var outcomes = map[Outcome]string{
+	SameObject:    "{entry} belongs to {scope}, which is declared first",
+	NoAddress:     "{entry} lists no address, so it counts as gone",
+	NoGUID:        "{entry} has no GUID, so nothing can be bound to it",
+	SharedGUID:    "{entry} shares its GUID with {other}",
+	BoundByGUID:   "{entry} has {account}, by its GUID",
+	Switched:      "{entry} has {account}, which moves to its directory: no other object has the GUID",
+	Declares:      "{entry} declares {address} as its primary{spelled}",
+	Candidate:     "{entry} lists {address}, a second candidate for its primary{spelled}",
+	Lists:         "{entry} lists {address} as an alias{spelled}",
+	Protected:     "{address} is protected by {guard}",
+	OnHold:        "{account} is on legal hold {guard}, and does not change",
+	Adopted:       "{entry} adopts {account}: it declares its primary",
+	Recorded:      "{entry} adopts {account}: the account records its GUID",
+	Rebound:       "{entry} takes over {account}: it declares its primary, whose GUID is no longer in the directory, and the scope rebinds",
+	NewEntry:      "{entry} has no account yet",
+	IsLocal:       "{account} belongs to no directory, and no entry adopts it",
+	IsForeign:     "{account} does not change: it belongs to another configuration",
+	IsUnread:      "{account} does not change: its directory was not read",
+	IsOrphan:      "{account} has no directory entry",
+	Incumbent:     "{entry} lists {address}, and its account has it: no other entry gets it",
+	TakesDeclared: "the primary of {entry} is {address}, which it declares",
+	TakesPresent:  "the primary of {entry} is {address}, which its account has: none that it declares is possible",
+	TakesFirst:    "the primary of {entry} is {address}, its first possible address: none that it declares is possible",
+	Allowed:       "the public address {address} goes with the primary of {entry}",
+	Free:          "{account} gives up {address}",
+	Won:           "{entry} gets {address}: it is the only one that declares it as its primary",
+	IsStuck:       "{entry} loses its primary {address}, so it and its account do not change",
+	IsBarred:      "{entry} and its account do not change: {why}",
+	IsFrozen:      "{account} does not change: {why}",
+	RejectedWhole: "{entry} gets no address: {why}",
+	Refused:       "{entry} does not get {address}: {why}",
+	Unchanged:     "{account} does not change",
+	Changed:       "{account} changes",
+	Created:       "{account} is new",
+	Deactivated:   "{account} becomes inactive",
+	Reactivated:   "{account} becomes active again",
+	Dropped:       "the record of {account} goes: another account gets its primary",
+	IsWithheld:    "a brake withholds what {account} would lose",
 }
 
 // Message says in one sentence what the rule has said.
-func (s *Step) Message() string {
-	entry, other := s.Entry.text(), s.Other.text(Names{})
-	account := ""
+func (s *Step) Message(n Names) string {
+	text, account, scope, why := outcomes[s.Outcome], "", "another scope", ""
+	if s.Scope != "" {
+		scope = "scope " + quote(s.Scope)
+	}
 	if s.Account != nil {
-		account = accountText(s.Account, s.Owner)
+		account = n.account(s.Account, s.Owner)
 	}
 	switch s.Outcome {
-	case SameObject:
-		return fmt.Sprintf("%s belongs to scope %s, which is declared first", entry, quote(s.Scope))
-	case NoAddress:
-		return entry + " lists no address, so it counts as gone"
-	case NoGUID:
-		return entry + " has no GUID, so nothing can be bound to it"
-	case SharedGUID:
-		return fmt.Sprintf("%s shares its GUID with %s", entry, other)
-	case BoundByGUID:
-		return fmt.Sprintf("%s stands behind %s, by its GUID", entry, account)
-	case Switched:
-		return fmt.Sprintf("%s stands behind %s, which moves to its directory: nobody else has the GUID", entry, account)
-	case Declares, Candidate, Lists:
-		what := map[Outcome]string{Declares: "declares %s as its primary", Candidate: "lists %s, a second candidate for its primary", Lists: "lists %s as an alias"}[s.Outcome]
-		text := entry + " " + fmt.Sprintf(what, s.Address)
-		if value := strings.ToLower(s.Value); value != s.Address {
-			text += fmt.Sprintf(": it says %s, and that domain is an alias", s.Value)
-		}
-		return text
-	case Protected:
-		return fmt.Sprintf("%s is protected by %s", s.Address, quote(s.Guard))
-	case OnHold:
-		return fmt.Sprintf("%s is on legal hold %s, and stays as it is", account, quote(s.Guard))
-	case Adopted:
-		return fmt.Sprintf("%s adopts %s: it declares its primary", entry, account)
-	case Recorded:
-		return fmt.Sprintf("%s adopts %s: the account records its GUID", entry, account)
-	case Rebound:
-		return fmt.Sprintf("%s takes over %s: it declares its primary, whose GUID the directory has no more, and the scope rebinds", entry, account)
-	case NewEntry:
-		return entry + " has no account yet"
-	case IsLocal:
-		return account + " belongs to no directory, and no entry adopts it"
-	case IsForeign:
-		return account + " stays as it is: it belongs to another configuration"
-	case IsUnread:
-		return account + " stays as it is: its directory was not read in this run"
-	case IsOrphan:
-		return "no entry stands behind " + account + " any more"
-	case Incumbent:
-		return fmt.Sprintf("%s stands behind %s, which has %s, and lists it: nobody else gets it", entry, account, s.Address)
-	case TakesDeclared:
-		return fmt.Sprintf("the primary of %s is %s, which it declares", entry, s.Address)
-	case TakesPresent:
-		return fmt.Sprintf("the primary of %s is %s, which is that of its account: what it declares cannot be, or nothing is declared", entry, s.Address)
-	case TakesFirst:
-		return fmt.Sprintf("the primary of %s is %s, the first of its addresses that can be: what it declares cannot be, or nothing is declared", entry, s.Address)
-	case Allowed:
-		return fmt.Sprintf("the public address %s goes with the primary of %s", s.Address, entry)
-	case Free:
-		return fmt.Sprintf("%s lets go of %s", account, s.Address)
-	case Won:
-		return fmt.Sprintf("%s gets %s: of all that list it, it alone declares it as its primary", entry, s.Address)
-	case IsStuck:
-		return fmt.Sprintf("%s loses its primary %s, so that it and its account stay as they are", entry, s.Address)
 	case IsBarred:
-		return fmt.Sprintf("%s and its account stay as they are: %s", entry, s.Because)
+		why = s.Rejection.causeMessage(n)
 	case IsFrozen:
-		return account + " stays as it is: " + s.frozen()
+		why = frozenText(s.Rule, s.Rejection, n)
 	case RejectedWhole:
-		return fmt.Sprintf("nothing of %s is granted%s", entry, s.because())
+		why = wholeText(s.Reason, s.Other.text(n), s.Guard)
 	case Refused:
-		return s.refusal(entry)
-	case Unchanged:
-		return account + " stays as it is"
-	case Changed:
-		return account + " changes"
-	case Created:
-		return account + " is new"
-	case Deactivated:
-		return account + " goes out of service"
-	case Reactivated:
-		return account + " comes back into service"
-	case Dropped:
-		return "the record of " + account + " goes: its primary was granted to another account"
-	case IsWithheld:
-		return "a brake withholds what " + account + " would lose"
+		if why = s.Rejection.Message(n); s.Entry.DN == "" || s.Rule == RuleAccount {
+			text = s.Reason.String() + " of {address}: {why}"
+		}
 	}
-	return ""
+	return strings.NewReplacer("{entry}", n.entry(s.Entry), "{account}", account, "{address}", n.address(s.Address), "{other}", s.Other.text(n),
+		"{scope}", scope, "{guard}", quote(s.Guard), "{spelled}", s.spelled(n), "{why}", why).Replace(text)
 }
 
-// frozen says why an account stays as it is, by the rule that found it.
-func (s *Step) frozen() string {
-	if s.Because != "" {
-		return s.Because
+// spelled says how the directory spells an address, where that is not the address.
+func (s *Step) spelled(n Names) string {
+	if value := strings.ToLower(s.Value); value == s.Address {
+		return ""
 	}
-	switch s.Rule {
+	return fmt.Sprintf(": the directory has %s, whose domain is an alias", n.address(s.Value))
+}
+
+// frozenText says why an account does not change, by the rule that wants it so.
+func frozenText(r Rule, bar *Rejection, n Names) string {
+	if bar != nil {
+		return bar.causeMessage(n)
+	}
+	switch r {
 	case RuleConsole:
 		return "the console cannot hold what its entry wants"
 	case RuleGUID:
-		return "nobody can tell which object its GUID means now"
+		return "it is unknown which object its GUID means now"
 	case RuleDeclared:
 		return "an entry with another GUID declares its primary"
 	case RulePrimary:
 		return "no address of its entry may be the primary"
 	}
-	return "somebody in the directory asks for its primary or takes its entry's, and could not be served"
+	return "another entry claims this account's primary, and the claim could not be granted"
 }
 
-func (s *Step) because() string {
-	switch s.Reason {
+// wholeText says why no address of an entry is granted.
+func wholeText(r Reason, other, guard string) string {
+	switch r {
 	case MissingGUID:
-		return ": it has no GUID of its own"
+		return "it has no GUID of its own"
 	case OtherDirectory:
-		return ": its GUID or primary belongs to " + s.Other.text(Names{})
+		return "its GUID or primary belongs to " + other
 	case GUIDChanged:
-		return ": it declares the primary of " + s.Other.text(Names{}) + ", which has another GUID"
+		return "it declares the primary of " + other + ", which has another GUID"
 	case LegalHold:
-		return ": its account is on legal hold " + quote(s.Guard)
-	case NoValidPrimary:
-		return ": none of its addresses may be its primary"
+		return "legal hold " + quote(guard) + " keeps its account as it is"
 	}
-	return ""
-}
-
-func (s *Step) refusal(entry string) string {
-	switch {
-	case s.Rejection == nil:
-		return fmt.Sprintf("%s does not get %s: %s", entry, s.Address, s.Reason)
-	case s.Rule == RuleAccount:
-		return fmt.Sprintf("%s of %s: %s", s.Reason, s.Address, s.Rejection.Message(Names{}))
-	}
-	return fmt.Sprintf("%s does not get %s: %s", entry, s.Address, s.Rejection.Message(Names{}))
+	return "none may be its primary"
 }
 
 // Message says in one sentence what somebody changed in the console by hand.
 func (d *Drift) Message() string {
-	account := Party{Kind: AccountParty, Name: d.Primary.String(), Directory: d.Directory}.text(Names{})
 	or := func(value string) string {
 		if value == "" {
 			return "nothing"
 		}
 		return quote(value)
 	}
+	has := d.Field + " " + quote(d.Found)
+	if d.Found == "" {
+		has = "no " + d.Field
+	}
+	account := "account " + d.Primary.String()
 	switch d.Kind {
 	case DriftGone:
-		return account + " is in the state, and no more in the console"
+		return account + " is no longer in the console"
 	case DriftForeign:
-		return fmt.Sprintf("%s was marked as %s, and is marked as %s now, which is another configuration", account, or(d.Recorded), or(d.Found))
+		return fmt.Sprintf("%s is marked as %s, another configuration (was %s)", account, or(d.Found), or(d.Recorded))
 	case DriftOwner:
-		return fmt.Sprintf("%s was marked as %s, and is marked as %s now", account, or(d.Recorded), or(d.Found))
+		return fmt.Sprintf("%s is marked as %s (was %s)", account, or(d.Found), or(d.Recorded))
 	case DriftUnrecorded:
 		return account + " is in the console, and not in the state"
 	}
-	has := "has " + d.Field + " " + quote(d.Found)
-	if d.Found == "" {
-		has = "has no " + d.Field
-	}
-	return fmt.Sprintf("%s %s, and %s was applied last", account, has, or(d.Recorded))
+	return fmt.Sprintf("%s has %s (was %s)", account, has, or(d.Recorded))
 }
 
-// Answer says in a few sentences what the plan does with the subject, and why.
-func (x *Explanation) Answer() string {
-	text := x.answers()
-	gone, changed := 0, 0
-	for n := range x.Drift {
-		switch d := &x.Drift[n]; d.Kind {
-		case DriftGone:
-			if gone++; gone <= mostGone {
-				text += " " + upper(d.Message()) + ": somebody has removed it there."
+// Answer says in a sentence or two what the plan does with the subject, and why.
+func (x *Explanation) Answer(n Names) string {
+	var all []string
+	switch {
+	case x.Subject.Kind == AddressSubject:
+		for k := range x.Addresses {
+			all = append(all, x.addressAnswer(&x.Addresses[k], n))
+		}
+	case len(x.Entries)+len(x.Accounts) == 0:
+		all = append(all, x.nobody(n))
+	}
+	if x.Subject.Kind != AddressSubject {
+		for k := range x.Entries {
+			all = append(all, x.Entries[k].answer(n))
+		}
+		for k := range x.Accounts {
+			if f := &x.Accounts[k]; f.Standing != Bound {
+				all = append(all, upper(n.account(f.subject(), f.Owner))+" "+f.state(n)+".")
 			}
-		case DriftChanged, DriftOwner:
-			changed++
 		}
 	}
-	if gone > mostGone {
-		text += fmt.Sprintf(" So are %d more.", gone-mostGone)
+	if more := len(all) - mostAnswers; more > 1 {
+		all = append(all[:mostAnswers], Thousands(more)+" more entries and accounts are concerned.")
 	}
-	if changed > 0 {
-		text += " Somebody changed " + several(changed, "field", "fields") + " in the console by hand."
+	return strings.Join(append(all, x.gone(n)...), " ")
+}
+
+// mostAnswers is how many entries and accounts an answer speaks of.
+const mostAnswers = 5
+
+func (x *Explanation) nobody(n Names) string {
+	switch x.Subject.Kind {
+	case GUIDSubject:
+		return fmt.Sprintf("No entry and no account has the GUID %s.", n.guid(x.Subject.GUID))
+	case DNSubject:
+		return fmt.Sprintf("No entry and no account has the DN %s.", n.dn(x.Subject.Text))
+	}
+	return fmt.Sprintf("No entry and no account has the username %s. Display names are not searched.", named(n.Detail, x.Subject.Text))
+}
+
+// gone names the accounts that somebody has removed from the console.
+func (x *Explanation) gone(n Names) (all []string) {
+	for k := range x.Drift {
+		if d := &x.Drift[k]; d.Kind == DriftGone && len(all) < mostAnswers {
+			all = append(all, "Somebody removed account "+n.address(d.Primary.String())+" from the console by hand.")
+		}
+	}
+	return all
+}
+
+// answer says what becomes of an entry.
+func (f *EntryFacts) answer(n Names) string {
+	text := upper(n.entry(f.Ref))
+	switch {
+	case f.Empty:
+		text += " lists no address, so it counts as gone"
+	case f.Merged:
+		text += fmt.Sprintf(" in scope %s is the same object again", quote(f.Ref.Scope))
+	case f.Whole != noReason:
+		text += " gets no address: " + wholeText(f.Whole, f.other.text(n), f.guard)
+	case f.Unsupported:
+		text += " does not change: the console cannot hold its account as it should be"
+	case f.Stuck:
+		text += " does not change: it loses its primary " + n.address(f.Primary)
+	case f.account == nil:
+		text += " gets a new account, " + n.address(f.Primary)
+	default:
+		text += " has account " + n.address(f.Account) + ", which " + f.account.state(n)
+	}
+	return text + "."
+}
+
+// state says what becomes of an account.
+func (f *AccountFacts) state(n Names) string {
+	switch {
+	case f.Before == nil:
+		return "is new"
+	case f.After == nil:
+		return "goes: another account gets its primary"
+	case f.Withheld:
+		return "loses nothing yet: a brake withholds it"
+	case f.Before != f.After && f.Before.Active() && !f.After.Active():
+		return "becomes inactive: " + f.lost()
+	case f.Before != f.After && !f.Before.Active() && f.After.Active():
+		return "becomes active again"
+	case f.Before != f.After && f.Before.Directory != f.After.Directory:
+		return "moves to directory " + quote(f.After.Directory)
+	case f.Before != f.After:
+		return "changes"
+	}
+	text := "does not change"
+	if !f.Before.Active() {
+		text = "stays inactive"
+	}
+	if why := f.still(n); why != "" {
+		text += ": " + why
 	}
 	return text
 }
 
-// mostGone is how many accounts that the console has lost an answer names.
-const mostGone = 3
-
-func (x *Explanation) answers() string {
-	if x.Subject.Kind == AddressSubject && len(x.Addresses) == 1 {
-		return x.answer(&x.Addresses[0])
-	}
-	if x.Subject.Kind == AddressSubject {
-		var all []string
-		for n := range x.Addresses {
-			all = append(all, x.answer(&x.Addresses[n]))
-		}
-		return strings.Join(all, " ")
-	}
-	named := map[SubjectKind]string{GUIDSubject: "the GUID ", DNSubject: "the DN ", UsernameSubject: "the username "}[x.Subject.Kind] + x.Subject.Text
-	if len(x.Entries)+len(x.Accounts) == 0 {
-		text := fmt.Sprintf("Nobody has %s: no entry of a scope, and no account.", named)
-		if x.Subject.Kind == UsernameSubject {
-			text += " It is taken for a username because it is no address, no GUID and no DN; display names are not looked for."
-		}
-		return text
-	}
-	of := x.index()
-	var all []string
-	for n := range x.Entries {
-		switch e := &x.Entries[n]; {
-		case !e.Merged:
-			all = append(all, x.answerEntry(e, of))
-		case len(e.Entry.Primaries)+len(e.Entry.Aliases) == 0:
-			all = append(all, upper(e.Ref.text())+" lists no address, so it counts as gone.")
-		default:
-			all = append(all, fmt.Sprintf("%s in scope %s is the same object again.", upper(e.Ref.text()), quote(e.Ref.Scope)))
-		}
-	}
-	for n := range x.Accounts {
-		if f := &x.Accounts[n]; f.Standing != Bound {
-			all = append(all, upper(accountText(f.subject(), f.Owner))+" "+f.state(of)+".")
-		}
-	}
-	return strings.Join(all, " ")
-}
-
-// index finds what is said of entries and accounts: there may be thousands.
-type index struct {
-	refusals map[EntryRef]int             // by directory and DN alone
-	accounts map[EntryRef][]*AccountFacts // by the entry behind them
-	frozen   map[*identity.Account]*Step
-}
-
-func (x *Explanation) index() *index {
-	of := &index{map[EntryRef]int{}, map[EntryRef][]*AccountFacts{}, map[*identity.Account]*Step{}}
-	for _, r := range x.Rejections {
-		of.refusals[EntryRef{Directory: r.Directory, DN: r.DN}]++
-	}
-	for n := range x.Accounts {
-		f := &x.Accounts[n]
-		of.accounts[f.Entry] = append(of.accounts[f.Entry], f)
-	}
-	for n := range x.Steps {
-		if s := &x.Steps[n]; s.Outcome == IsFrozen && of.frozen[s.Account] == nil {
-			of.frozen[s.Account] = s
-		}
-	}
-	return of
-}
-
-// answerEntry says what becomes of an entry.
-func (x *Explanation) answerEntry(e *EntryFacts, of *index) string {
-	text := upper(e.Ref.text())
+// still says what keeps an account as it is, "" if nothing does.
+func (f *AccountFacts) still(n Names) string {
 	switch {
-	case e.Whole != noReason:
-		text += " is refused as a whole: " + e.Whole.String()
-	case e.Unsupported:
-		text += " stays as it is, because the console cannot hold its account as it wants it"
-	case e.Stuck:
-		text += " stays as it is, because it loses its primary " + e.Primary
-	case e.Account == "":
-		text += " gets a new account, " + e.Primary
-	default:
-		text += " stands behind account " + e.Account
-		for _, f := range of.accounts[e.Ref] {
-			text += ", which " + f.state(of)
-		}
-	}
-	return text + told(of.refusals[EntryRef{Directory: e.Ref.Directory, DN: e.Ref.DN}]) + "."
-}
-
-// told counts refusals behind a sentence.
-func told(n int) string {
-	switch n {
-	case 0:
-		return ""
-	case 1:
-		return "; 1 refusal"
-	}
-	return fmt.Sprintf("; %d refusals", n)
-}
-
-// state says what becomes of an account.
-func (f *AccountFacts) state(of *index) string {
-	switch {
-	case f.Hold != "":
-		return "stays as it is, on legal hold " + quote(f.Hold)
-	case f.Before == nil:
-		return "is new"
-	case f.After == nil:
-		return "goes: its primary was granted to another account"
-	case f.Withheld:
-		return "would lose addresses, its primary or all mail, but a brake withholds that"
-	case f.Before != f.After && f.Before.Active() && !f.After.Active():
-		return "goes out of service"
-	case f.Before != f.After && !f.Before.Active() && f.After.Active():
-		return "comes back into service"
-	case f.Before != f.After && f.Before.Directory != f.After.Directory:
-		return "passes to directory " + quote(f.After.Directory)
-	case f.Before != f.After:
-		return "changes"
+	case f.hold != nil:
+		return f.hold.text() + " keeps the account as it is"
 	case f.Standing == Foreign:
-		return "stays as it is: it belongs to another configuration"
+		return "it belongs to configuration " + quote(f.Owner)
 	case f.Standing == Local:
-		return "stays as it is: it belongs to no directory"
+		return "it is a local account, which no directory changes"
 	case f.Standing == Unread:
-		return "stays as it is: its directory was not read in this run"
+		return "directory " + quote(f.Before.Directory) + " was not read"
 	case f.Frozen:
-		return "stays as it is: " + of.whyFrozen(f.Before)
-	case !f.Before.Active():
-		return "stays out of service"
+		return frozenText(f.by, f.bar, n)
 	}
-	return "stays as it is"
+	return ""
 }
 
-// whyFrozen says why an account stays as it is, by the rule that wants it so.
-func (of *index) whyFrozen(a *identity.Account) string {
-	if s := of.frozen[a]; s != nil {
-		return s.frozen()
+// lost says why an account has no directory entry.
+func (f *AccountFacts) lost() string {
+	switch f.why {
+	case EntryDeleted:
+		return "its object was deleted"
+	case EntryMoved:
+		return "its object is outside the scopes"
+	case EntryDisabled:
+		return "its object is disabled"
+	case EntryWithoutAddress:
+		return "its object lists no address"
+	case DirectoryUndeclared:
+		return "its directory is not declared"
 	}
-	return "somebody asks for its addresses, and is refused"
+	return "its account has no directory entry"
+}
+
+// text names a guard with its reason and its end.
+func (g *GuardFacts) text() string {
+	text := "protected " + quote(g.Label)
+	if g.Hold {
+		text = "legal hold " + quote(g.Label)
+	}
+	var about []string
+	if g.Reason != "" {
+		about = append(about, g.Reason)
+	}
+	if !g.Until.IsZero() {
+		about = append(about, "until "+g.Until.Format(time.DateOnly))
+	}
+	if len(about) > 0 {
+		text += " (" + strings.Join(about, ", ") + ")"
+	}
+	return text
 }
 
 // Fate is what becomes of an address. Its text is a stable code.
@@ -365,9 +321,9 @@ type Fate string
 const (
 	Nobody      Fate = "nobody"       // has it, before and after
 	Dormant     Fate = "dormant"      // an inactive account keeps it
-	Stays       Fate = "stays"        // in service where it is
-	Comes       Fate = "comes"        // into service
-	Goes        Fate = "goes"         // out of service
+	Stays       Fate = "stays"        // receives mail where it is
+	Comes       Fate = "comes"        // starts to receive mail
+	Goes        Fate = "goes"         // stops receiving mail
 	Moves       Fate = "moves"        // to another account
 	ChangesRole Fate = "changes_role" // primary or alias, in its account
 )
@@ -393,266 +349,313 @@ func (f *AddressFacts) Fate() Fate {
 	return Stays
 }
 
-// place says where an address is.
-func (h *Holding) place() string {
+// who names the entry behind the account that has an address, or else the account.
+func (x *Explanation) who(h *Holding, n Names) string {
+	if f := x.accountOf(h); f != nil && f.Standing == Bound {
+		return n.entry(f.Entry)
+	}
+	return n.account(h.Account, h.Owner)
+}
+
+// role says what an address is to whoever has it.
+func (x *Explanation) role(h *Holding, n Names) string {
+	if f := x.accountOf(h); h.Primary && (f == nil || f.Standing != Bound) {
+		return "the primary of its account"
+	}
 	if h.Primary {
-		return "the primary of " + accountKind(h.Account, h.Owner)
+		return "the primary of " + x.who(h, n)
 	}
-	return "an alias of " + h.Account.Primary.String()
+	return "an alias of " + x.who(h, n)
 }
 
-func accountKind(a *identity.Account, owner string) string {
-	text := a.Type.String() + " account"
-	if !a.Active() {
-		text = "inactive " + text
-	} else {
-		text = "active " + text
+// accountOf returns what is known of the account that has an address, or nil.
+func (x *Explanation) accountOf(h *Holding) *AccountFacts {
+	if h == nil {
+		return nil
 	}
-	switch text[0] {
-	case 'a', 'i':
-		text = "an " + text
-	}
-	switch {
-	case owner != "":
-		return text + " that belongs to configuration " + quote(owner)
-	case a.Local():
-		return text + " that belongs to no directory"
-	}
-	return text + " of directory " + quote(a.Directory)
+	return x.holders[h.Account]
 }
 
-// answer says what becomes of an address, and why.
-func (x *Explanation) answer(f *AddressFacts) string {
-	b, a := f.Before, f.After
-	text := f.Address
+// addressAnswer says what becomes of an address, and why.
+func (x *Explanation) addressAnswer(f *AddressFacts, n Names) string {
+	b, a, address := f.Before, f.After, n.address(f.Address)
+	last := a // who has it in the end, or else had it, says why
+	if last == nil {
+		last = b
+	}
+	why, text := x.why(f, last, n), ""
 	switch f.Fate() {
 	case Nobody:
-		text += " belongs to nobody"
+		return strings.Join(append([]string{fmt.Sprintf("Nobody receives %s: %s.", address, x.whyNobody(f, n))}, x.nearly(n)...), " ")
 	case Dormant:
-		h := a
-		if h == nil {
-			h = b
-		}
-		text += " is " + h.place() + ", so nobody receives mail there"
+		text = fmt.Sprintf("Nobody receives %s: account %s is inactive", address, n.address(last.Account.Primary.String()))
 	case Stays:
-		text += " is " + b.place()
-		switch {
-		case b.Account.Directory != a.Account.Directory:
-			text += ", and passes with the account to directory " + quote(a.Account.Directory)
-		case b.Primary:
-			text += " and stays so"
-		default:
-			text += " and stays there"
-		}
+		text = address + " stays " + x.role(a, n)
 	case Comes:
-		text += " comes into service as " + a.place()
+		text = address + " starts to receive mail as " + x.role(a, n)
 	case Goes:
-		text += " is " + b.place() + " and goes out of service"
+		text = address + " stops receiving mail"
 	case Moves:
-		text += " is " + b.place() + " and moves to another account"
-		if !a.Primary {
-			text += ", as " + a.place()
-		} else {
-			text += ", as its primary"
-		}
+		text = fmt.Sprintf("%s moves from %s to %s", address, x.who(b, n), x.who(a, n))
 	case ChangesRole:
-		text += " is " + b.place() + " and becomes " + a.place()
+		text = address + " becomes " + x.role(a, n)
 	}
-	text += x.why(f) + "."
-	if f.Withheld {
+	if why != "" {
+		text += ": " + why
+	}
+	text += "."
+	if f.Withheld && !strings.HasPrefix(why, onlyBrake) {
 		text += " A brake withholds what its account would lose."
 	}
-	if n := f.Refused; n > 0 && f.Fate() != Nobody {
-		text += fmt.Sprintf(" %s: %s.", upper(strings.TrimPrefix(told(n), "; ")), strings.Join(x.reasons(f.Address), ", "))
-	}
-	for n := range x.Near {
-		l := &x.Near[n]
-		text += fmt.Sprintf(" %s lists %s, which is not the same.", upper(l.Entry.text()), quote(l.Value))
+	p := x.accountOf(last)
+	for _, r := range x.rejected(f.Address) {
+		switch message := r.Message(n); {
+		case strings.Contains(why, message):
+		case r.DN == "" || p != nil && r.entry() == p.Entry:
+			text += " Rejected: " + message + "."
+		default:
+			text += fmt.Sprintf(" %s does not get it: %s.", upper(n.entry(r.entry())), message)
+		}
 	}
 	return text
 }
 
-// reasons names why an address is refused, each reason once.
-func (x *Explanation) reasons(address string) (names []string) {
-	for _, r := range x.Rejections {
-		if name := r.Reason.String(); r.Address == address && !slices.Contains(names, name) {
-			names = append(names, name)
-		}
+// onlyBrake begins why an address stays that would go.
+const onlyBrake = "only a brake keeps it"
+
+// nearly names the values that are nearly an address which nobody has.
+func (x *Explanation) nearly(n Names) (all []string) {
+	for k := range x.Near {
+		l := &x.Near[k]
+		all = append(all, fmt.Sprintf("%s lists %s, which is not the same.", upper(n.entry(l.Entry)), quote(n.address(l.Value))))
 	}
-	return names
+	return all
 }
 
-// why gives the reason of an answer, from the colon on.
-func (x *Explanation) why(f *AddressFacts) string {
-	if f.Fate() == Nobody {
-		if f.Domain.Ignored {
-			return ": its domain is ignored, so that it is skipped as if nobody listed it"
-		}
-		if f.Refused == 0 {
-			return ": no entry of a scope lists it, and no account has it"
-		}
-		for _, r := range x.Rejections {
-			if r.Address == f.Address {
-				text := ": " + r.Message(Names{})
-				if f.Refused > 1 {
-					text = fmt.Sprintf(", and %d claims on it are refused%s", f.Refused, text)
-				}
-				return text
-			}
+// rejected returns a rejection of an address for each reason.
+func (x *Explanation) rejected(address string) (all []*Rejection) {
+	for _, r := range x.rejections[address] {
+		if !slices.ContainsFunc(all, func(other *Rejection) bool { return other.Reason == r.Reason }) {
+			all = append(all, r)
 		}
 	}
-	// Who has it in the end, or else had it, says why.
-	h := f.After
-	if h == nil {
-		h = f.Before
-	}
-	for n := range x.Accounts {
-		p := &x.Accounts[n]
-		if p.Before != h.Account && p.After != h.Account {
-			continue
-		}
-		return x.whyAt(f, p)
-	}
-	return ""
+	return all
 }
 
-func (x *Explanation) whyAt(f *AddressFacts, p *AccountFacts) string {
-	listed := slices.IndexFunc(f.Listed, func(l Listing) bool { return l.Entry == p.Entry })
+// whyNobody says why an address belongs to no account.
+func (x *Explanation) whyNobody(f *AddressFacts, n Names) string {
+	all := x.rejections[f.Address]
 	switch {
-	case p.Hold != "":
-		return ": legal hold " + quote(p.Hold) + " keeps the account as it is"
-	case p.Standing == Foreign:
-		return ": it belongs to another configuration"
-	case p.Standing == Local:
-		return ": no directory changes the account"
-	case p.Standing == Unread:
-		return fmt.Sprintf(": directory %s was not read in this run", quote(p.Before.Directory))
-	case p.Frozen:
-		return ": " + x.index().whyFrozen(p.Before)
-	case p.Standing == Orphan && f.After.Active():
-		if n := slices.IndexFunc(f.Guards, func(g GuardFacts) bool { return !g.Hold }); n >= 0 {
-			return ": protected " + quote(f.Guards[n].Label) + " keeps it, though no entry stands behind the account any more"
+	case f.Domain.Ignored:
+		return "its domain is ignored, so no value of a directory counts"
+	case len(all) == 0 && f.Domain.Declared:
+		return "no entry lists it"
+	case len(all) == 0:
+		return domainOf(n.address(f.Address)) + " is no domain of the configuration"
+	}
+	// A contest is between equals: none of them is the other one.
+	if reason := all[0].Reason; len(all) > 1 && (reason == AliasRejected || reason == PrimaryRejected) &&
+		!slices.ContainsFunc(all, func(r *Rejection) bool { return r.Reason != reason }) {
+		verb := "list it"
+		if reason == PrimaryRejected {
+			verb = "declare it as their primary"
 		}
-		return ": it stays in service with the account, behind which no entry stands any more"
+		names := []string{n.entry(all[0].entry()), n.entry(all[1].entry())}
+		if len(all) == 2 {
+			return fmt.Sprintf("%s and %s both %s", names[0], names[1], verb)
+		}
+		return fmt.Sprintf("%s, %s and %s %s", names[0], names[1], several(len(all)-2, "other entry all", "other entries all"), verb)
+	}
+	reasons := x.rejected(f.Address)
+	if len(all) == 1 {
+		return reasons[0].Message(n)
+	}
+	var parts []string
+	for _, r := range reasons {
+		parts = append(parts, fmt.Sprintf("%s does not get it (%s)", n.entry(r.entry()), r.Message(n)))
+	}
+	return strings.Join(parts, ", and ")
+}
+
+// why says why an address is where it is; "" where its entry lists it, and no more is
+// to be said.
+func (x *Explanation) why(f *AddressFacts, h *Holding, n Names) string {
+	p := x.accountOf(h)
+	if p == nil {
+		return ""
+	}
+	listed := slices.IndexFunc(f.Listed, func(l Listing) bool { return l.Entry == p.Entry })
+	guard := slices.IndexFunc(f.Guards, func(g GuardFacts) bool { return !g.Hold })
+	switch {
+	case p.still(n) != "":
+		return p.still(n)
+	case f.Withheld && f.Fate() == Stays && listed < 0 && p.Standing == Orphan:
+		return onlyBrake + "; " + p.lost()
+	case f.Withheld && f.Fate() == Stays && listed < 0:
+		return onlyBrake + "; " + n.entry(p.Entry) + " no longer lists it"
+	case p.Standing == Orphan && f.After.Active():
+		if guard >= 0 {
+			return f.Guards[guard].text() + " keeps it, though its account has no directory entry"
+		}
+		return "its account, which has no directory entry, stays active"
 	case p.Standing == Orphan:
-		return ": no entry stands behind the account any more"
+		return p.lost()
+	case x.byHand(f) != "":
+		return x.byHand(f)
 	case p.Before != nil && p.Before.Local() && p.After != nil && !p.After.Local():
 		if p.Before.GUID == p.After.GUID {
-			return ": " + p.Entry.text() + " adopts its account, which records its GUID"
+			return "it adopts the local account, which records its GUID"
 		}
-		return ": " + p.Entry.text() + " adopts it by declaring its primary"
-	case listed >= 0 && f.Listed[listed].Role == DeclaredRole && f.After != nil && !f.After.Primary && x.protects(f.After.Account.Primary) != "":
-		return fmt.Sprintf(": %s declares it as its primary, but protected %s keeps %s in that place", p.Entry.text(), quote(x.protects(f.After.Account.Primary)), f.After.Account.Primary)
-	case listed >= 0 && f.Listed[listed].Role == DeclaredRole:
-		return ": " + p.Entry.text() + " declares it as its primary"
+		return "it adopts the local account, whose primary it declares"
+	case listed >= 0 && f.Listed[listed].Role == DeclaredRole && f.After != nil && !f.After.Primary && x.protectors[f.After.Account.Primary.String()] != "":
+		primary := f.After.Account.Primary.String()
+		return fmt.Sprintf("it declares this as its primary, but protected %s keeps %s there", quote(x.protectors[primary]), n.address(primary))
 	case listed >= 0:
-		return ": " + p.Entry.text() + " lists it"
+		return ""
+	case f.After.Active() && guard >= 0:
+		return fmt.Sprintf("%s keeps it, though %s does not list it", f.Guards[guard].text(), n.entry(p.Entry))
 	case f.After.Active():
-		if n := slices.IndexFunc(f.Guards, func(g GuardFacts) bool { return !g.Hold }); n >= 0 {
-			return ": protected " + quote(f.Guards[n].Label) + " keeps it, though " + p.Entry.text() + " does not list it"
-		}
-		return ": it stays though " + p.Entry.text() + " does not list it"
+		return "it stays though " + n.entry(p.Entry) + " does not list it"
 	}
-	return ": " + p.Entry.text() + " does not list it any more"
+	return n.entry(p.Entry) + " no longer lists it"
 }
 
-// protects returns the label of the protected block for which a primary stays in
-// its place though its entry would have another, "" for none.
-func (x *Explanation) protects(primary identity.Address) string {
-	for n := range x.Plan.Rejections {
-		if r := &x.Plan.Rejections[n]; r.Wanted != "" && r.Address == primary.String() {
-			return r.Guard
+// byHand says that somebody took the address from its account in the console, or gave
+// it to it, "" if nobody did.
+func (x *Explanation) byHand(f *AddressFacts) string {
+	for k := range x.Drift {
+		d := &x.Drift[k]
+		if d.Field != FieldPrimary && d.Field != FieldAliases {
+			continue
+		}
+		recorded, found := slices.Contains(strings.Split(d.Recorded, ", "), f.Address), slices.Contains(strings.Split(d.Found, ", "), f.Address)
+		switch {
+		case recorded && !found && d.Primary.String() != f.Address:
+			return "somebody removed it in the console by hand"
+		case found && !recorded:
+			return "somebody added it in the console by hand"
 		}
 	}
 	return ""
 }
 
-// upper begins a sentence.
-func upper(s string) string { return strings.ToUpper(s[:1]) + s[1:] }
+// upper begins a sentence, unless that begins with a name.
+func upper(s string) string {
+	for _, word := range [...]string{"entry ", "account ", "local account "} {
+		if strings.HasPrefix(s, word) {
+			return strings.ToUpper(s[:1]) + s[1:]
+		}
+	}
+	return s
+}
 
 // Message says what to do.
-func (f *Fix) Message() string {
+func (f *Fix) Message(n Names) string {
+	address, entry := n.address(f.Address), n.entry(f.Listing.Entry)
 	switch f.Kind {
 	case RemoveValue:
-		text := fmt.Sprintf("take %s from %s", f.Address, f.Listing.Entry.text())
+		text := fmt.Sprintf("take %s from %s", address, entry)
 		if f.Listing.Role == DeclaredRole && f.Primary == "" {
 			text += ", which declares it: give it another primary first"
 		}
 		return text
 	case OtherValue:
-		return fmt.Sprintf("give %s another address in place of %s, such as %s, which nobody has", f.Listing.Entry.text(), f.Address, f.New)
+		return fmt.Sprintf("give %s another address in place of %s, such as %s, which is free", entry, address, n.address(f.New))
 	case RestoreIt:
-		return fmt.Sprintf("give %s back to %s", f.Address, f.Listing.Entry.text())
+		return fmt.Sprintf("give %s back to %s", address, entry)
 	case MakePrimary:
-		return fmt.Sprintf("make %s the primary of %s again, and %s an alias", f.Address, f.Listing.Entry.text(), f.Wanted)
+		return fmt.Sprintf("make %s the primary of %s again, and %s an alias", address, entry, n.address(f.Wanted))
 	case Rebind:
-		return fmt.Sprintf("if it is the same person, give account %s the new GUID", f.Account)
+		return fmt.Sprintf("if it is the same person, give account %s the new GUID", n.address(f.Account))
 	case ReadIt:
-		return fmt.Sprintf("explain it with directory %s, too, which was not read: an account of it is in the way, and nobody can tell what becomes of that", quote(f.Directory))
+		return fmt.Sprintf("explain it with directory %s, which was not read: an account of it is in the way", quote(f.Directory))
 	case AllowIt:
-		return fmt.Sprintf("if that is meant, commit what the plan does with %s, and lift the brake with %s", f.Address+f.with(), strings.Join(Options(f.Lift), " "))
+		return "if this is meant, apply it past the brake: " + address + f.with(n)
 	}
-	return "commit what the plan does with " + f.Address + f.with()
+	return "apply the change of " + address + f.with(n)
 }
 
 // mostNamed is how many accounts and addresses a sentence names of those that
-// need not be told, each.
+// need not be named, each.
 const mostNamed = 5
 
 // with names what is committed together.
-func (f *Fix) with() string {
-	switch n := len(f.With); {
-	case n == 0:
-		return ", alone"
-	case n == 1:
-		return ", and with account " + f.With[0] + ", which goes with it"
-	case n > mostNamed:
-		return fmt.Sprintf(", and with %d other accounts, which go with it, such as %s", n, strings.Join(f.With[:mostNamed], ", "))
+func (f *Fix) with(n Names) string {
+	var all []string
+	for _, primary := range f.With[:min(len(f.With), mostNamed)] {
+		if primary == f.Address {
+			all = append(all, "the account that has it now")
+		} else {
+			all = append(all, "account "+n.address(primary))
+		}
 	}
-	return ", and with accounts " + strings.Join(f.With, ", ") + ", which go with it"
+	if more := len(f.With) - mostNamed; more > 0 {
+		all = append(all, Thousands(more)+" more")
+	}
+	if len(all) == 0 {
+		return ""
+	}
+	return ", with " + joined(all)
+}
+
+// joined lists names in a sentence.
+func joined(all []string) string {
+	if last := len(all) - 1; last > 0 {
+		return strings.Join(all[:last], ", ") + " and " + all[last]
+	}
+	return strings.Join(all, "")
 }
 
 // Effect says what the plan would be once the values of an entry are others, and
 // which addresses a commit takes out of service.
-func (f *Fix) Effect() string {
-	switch {
-	case len(f.After) > 0:
-	case f.Kind == RemoveValue, f.Kind == OtherValue:
-		return "every other address stays where it is"
-	default:
+func (f *Fix) Effect(n Names) string {
+	if len(f.After) == 0 {
+		if f.Kind == RemoveValue || f.Kind == OtherValue {
+			return "then nothing else changes"
+		}
 		return ""
 	}
-	var parts []string
+	var lost, kept, parts []string
 	others := 0
 	for _, m := range f.After {
+		address := n.address(m.Address)
 		switch {
 		case m.Lost && m.After.Active():
-			parts = append(parts, m.Address+" is lost: only a limit keeps it in service")
+			kept = append(kept, address)
 		case m.Lost:
-			parts = append(parts, m.Address+" is lost: it goes out of service")
-		case m.Address == f.Address:
-			parts = append(parts, m.place())
+			lost = append(lost, address)
 		default:
-			if others++; others <= mostNamed {
-				parts = append(parts, m.place())
+			if others++; m.Address == f.Address || others <= mostNamed {
+				parts = append(parts, address+" becomes "+m.place(n))
 			}
 		}
 	}
-	text := "then " + strings.Join(parts, "; ")
-	if n := others - mostNamed; n > 0 {
-		text += fmt.Sprintf("; and %d more have another place", n)
+	if len(lost) > 0 {
+		parts = append([]string{joined(lost) + map[bool]string{true: " stops", false: " stop"}[len(lost) == 1] + " receiving mail"}, parts...)
 	}
-	return text
+	if len(kept) > 0 {
+		parts = append(parts, "only a limit keeps "+joined(kept)+" from stopping")
+	}
+	if more := others - mostNamed; more > 0 {
+		parts = append(parts, fmt.Sprintf("%s more move", Thousands(more)))
+	}
+	return "then " + strings.Join(parts, "; ")
 }
 
-func (m *Moved) place() string {
-	if m.After == nil {
-		return m.Address + " belongs to nobody"
+// place says what an address is afterwards.
+func (m *Moved) place(n Names) string {
+	switch {
+	case m.After == nil:
+		return "free"
+	case m.After.Primary && m.entry.DN != "":
+		return "the primary of " + n.entry(m.entry)
+	case m.After.Primary:
+		return "a primary"
 	}
-	return m.Address + " becomes " + m.After.place()
+	return "an alias of " + n.address(m.After.Account.Primary.String())
 }
 
-// Loses reports whether an address goes out of service by the fix.
+// Loses reports whether an address stops receiving mail by the fix.
 func (f *Fix) Loses() bool {
 	return slices.ContainsFunc(f.After, func(m Moved) bool { return m.Lost })
 }

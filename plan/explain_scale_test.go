@@ -127,7 +127,7 @@ func TestExplainCrowds(t *testing.T) {
 					if err != nil || max(len(x.Entries), len(x.Addresses)) < n {
 						t.Fatalf("%d entries and %d addresses are explained, want %d (%v)", len(x.Entries), len(x.Addresses), n, err)
 					}
-					if x.Answer() == "" {
+					if x.Answer(plan.Names{}) == "" {
 						t.Fatal("no answer")
 					}
 				}
@@ -160,7 +160,7 @@ func BenchmarkExplainCrowds(b *testing.B) {
 					if err != nil {
 						b.Fatal(err)
 					}
-					x.Answer()
+					x.Answer(plan.Names{})
 				}
 			})
 		}

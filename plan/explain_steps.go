@@ -2,7 +2,6 @@ package plan
 
 import (
 	"cmp"
-	"maps"
 	"slices"
 	"strings"
 
@@ -22,15 +21,15 @@ type Step struct {
 	Value string
 	// Scope took an object before the entry's own did.
 	Scope string
-	// Reason, Other and Guard say why something is refused, who stands in the
+	// Reason, Other and Guard say why something is rejected, who stands in the
 	// way, and by which block; as rejections do.
 	Reason Reason
 	Other  Party
 	Guard  string
-	// Owner is the configuration that the account belongs to, if it is another one,
-	// and Because says what a console has to do with it.
-	Owner, Because string
-	// Rejection is the row that tells so; nil for all but Refused.
+	// Owner is the configuration that the account belongs to, if it is another one.
+	Owner string
+	// Rejection is the row that says so, of Refused; or else what a console has to do
+	// with it, if anything.
 	Rejection *Rejection
 }
 
@@ -88,81 +87,191 @@ const (
 	IsWithheld  Outcome = "withheld"
 )
 
-// step is a Step, and what tells who stands in the way once all is decided.
-type step struct {
-	Step
-	claim, entry int32
+func (x *explainer) say(s Step) {
+	s.Owner = x.foreignOwner(s.Account)
+	x.out.Steps = append(x.out.Steps, s)
 }
 
-func (x *explainer) say(s Step) { x.steps = append(x.steps, step{s, none, none}) }
-
-// look notes what a rule has changed of what concerns the subject.
-func (x *explainer) look(rule Rule) {
-	x.widen()
-	for _, i := range x.entries {
-		if rule >= RuleValue && !x.valued[i] {
-			x.valued[i] = true
-			x.lookAtValues(i)
-		}
-	}
-	if rule >= RuleGuard {
-		x.lookAtGuards()
-	}
-	for _, i := range x.entries {
-		if rule > RuleValue {
-			for _, c := range x.claimsOf(i) {
-				x.lookAtClaim(rule, i, c)
-			}
-		}
-	}
-	for _, i := range x.entries {
-		x.lookAtEntry(rule, i)
-	}
-	for _, a := range x.accounts {
-		x.lookAtAccount(rule, a)
-	}
-	if rule != RuleAccount {
-		return
-	}
-	notes := slices.Clone(x.notes)
-	slices.SortFunc(notes, compareRejections)
-	for n := range notes {
-		if r := &notes[n]; x.concerns(r) {
-			x.say(Step{Rule: rule, Outcome: Refused, Entry: r.entry(), Address: r.Address, Reason: r.Reason, Other: r.Other, Guard: r.Guard, Rejection: r})
-		}
-	}
-}
-
-// lookAtValues notes what the values of an entry have become.
-func (x *explainer) lookAtValues(i int32) {
-	t := &x.engine.entries[i]
-	for _, c := range x.claimsOf(i) {
-		address := x.claimText(c)
-		if !x.watches(address) {
+// steps spells out what the rules have decided of the entries and accounts, as the
+// engine has it in the end.
+func (x *explainer) steps() {
+	same, contests, guarded := x.takenObjects(), map[int32]contest{}, map[int32]bool{}
+	for n, i := range x.entries {
+		if x.engine.entries[i].flags&dropped != 0 {
+			x.droppedStep(i, same)
 			continue
 		}
-		s := Step{Rule: RuleValue, Outcome: Lists, Entry: x.ref(i), Address: address, Value: x.valueOf(i, address)}
-		switch {
-		case t.declared == x.claims[c].id:
-			s.Outcome = Declares
-		case x.claims[c].rival:
-			s.Outcome = Candidate
-		}
-		x.say(s)
-	}
-	var refused []rejectedValue
-	n, _ := slices.BinarySearchFunc(x.rejected, i, func(v rejectedValue, i int32) int { return cmp.Compare(v.entry, i) })
-	for ; n < len(x.rejected) && x.rejected[n].entry == i; n++ {
-		if x.watches(x.rejected[n].text) {
-			refused = append(refused, x.rejected[n])
+		x.entrySteps(i, &x.out.Entries[n], contests)
+		for _, c := range x.claimsOf(i) {
+			x.claimSteps(i, c, contests)
+			x.guardStep(x.claims[c].id, guarded)
 		}
 	}
-	slices.SortFunc(refused, func(v, w rejectedValue) int {
-		return cmp.Or(strings.Compare(v.text, w.text), cmp.Compare(v.reason, w.reason))
+	for _, a := range x.accounts {
+		x.accountSteps(a)
+		for id := x.engine.accounts[a].first; id < x.end(a); id++ {
+			x.guardStep(id, guarded)
+		}
+	}
+	for _, r := range x.out.Rejections {
+		x.say(Step{Rule: r.rule(), Outcome: Refused, Entry: r.entry(), Address: r.Address, Reason: r.Reason, Other: r.Other, Guard: r.Guard, Rejection: r})
+	}
+	for n := range x.out.Accounts {
+		x.outcomeSteps(&x.out.Accounts[n])
+	}
+	slices.SortStableFunc(x.out.Steps, func(a, b Step) int { return cmp.Compare(a.Rule, b.Rule) })
+}
+
+func (x *explainer) droppedStep(i int32, same map[object]int32) {
+	s := Step{Rule: RuleObject, Outcome: NoAddress, Entry: x.ref(i)}
+	if x.engine.entries[i].flags&empty == 0 {
+		s.Outcome = SameObject
+		if first, found := same[x.object(i)]; found {
+			s.Other, s.Scope = x.entryParty(first), x.engine.scopes[x.in.Entries[first].Scope].Name
+		}
+	}
+	x.say(s)
+}
+
+// entrySteps says what became of an entry but for its claims.
+func (x *explainer) entrySteps(i int32, f *EntryFacts, contests map[int32]contest) {
+	t, in := &x.engine.entries[i], &x.in.Entries[i]
+	s := Step{Entry: x.ref(i)}
+	switch {
+	case t.flags&noOwnGUID == 0:
+	case in.GUID.IsZero():
+		x.say(s.of(RuleObject, NoGUID))
+	default:
+		shared := s.of(RuleObject, SharedGUID)
+		shared.Other = x.entryParty(t.other)
+		x.say(shared)
+	}
+	wholeRule := RulePrimary
+	switch t.whole {
+	case MissingGUID:
+		wholeRule = RuleGUID
+	case OtherDirectory, GUIDChanged:
+		if wholeRule = RuleDeclared; t.otherIsAcct && x.in.Accounts[t.other].GUID == in.GUID {
+			wholeRule = RuleGUID
+		}
+	default:
+		if t.account == none {
+			x.say(s.of(RuleDeclared, NewEntry))
+		}
+	}
+	if t.account != none {
+		x.say(x.binding(i, s))
+	}
+	if t.primary != none {
+		takes := s.of(RulePrimary, TakesFirst)
+		switch id := x.claims[t.primary].id; {
+		case id == t.declared:
+			takes.Outcome = TakesDeclared
+		case t.account != none && id == x.engine.accounts[t.account].first:
+			takes.Outcome = TakesPresent
+		}
+		takes.Address = x.claimText(t.primary)
+		x.say(takes)
+	}
+	if t.whole != noReason {
+		whole := s.of(wholeRule, RejectedWhole)
+		whole.Reason, whole.Other, whole.Guard = t.whole, f.other, f.guard
+		x.say(whole)
+	}
+	if !t.stuck() {
+		return
+	}
+	if o := x.obstacleOf(i); o.cause != "" {
+		barred := s.of(RuleConsole, IsBarred)
+		row := x.entryRow(i, ConsoleUnsupported, "")
+		row.Cause, row.Detail, row.Limit, row.Length = o.cause, o.detail, o.limit, o.length
+		barred.Rejection = &row
+		x.say(barred)
+		return
+	}
+	lost := s.of(RuleFrozen, IsStuck)
+	lost.Address, lost.Reason = x.claimText(t.primary), x.claims[t.primary].reason
+	lost.Other, lost.Guard = x.inTheWay(t.primary, contests)
+	x.say(lost)
+}
+
+func (s Step) of(r Rule, o Outcome) Step {
+	s.Rule, s.Outcome = r, o
+	return s
+}
+
+// binding says how an entry came by its account.
+func (x *explainer) binding(i int32, s Step) Step {
+	in, a := &x.in.Entries[i], x.engine.entries[i].account
+	account := &x.in.Accounts[a]
+	switch byGUID := !in.GUID.IsZero() && account.GUID == in.GUID; {
+	case byGUID && x.local(a) && len(x.recorded[in.GUID]) == 1 && len(x.entriesOf(i)) == 1: // as of adoptByGUID
+		s = s.of(RuleGUID, Recorded)
+	case x.local(a):
+		s = s.of(RuleDeclared, Adopted)
+	case byGUID && x.engine.accounts[a].dir != x.entryDir(i):
+		s = s.of(RuleGUID, Switched)
+	case byGUID:
+		s = s.of(RuleGUID, BoundByGUID)
+	default:
+		s = s.of(RuleDeclared, Rebound)
+	}
+	s.Account = account
+	return s
+}
+
+// claimSteps says what became of a claim that is not rejected.
+func (x *explainer) claimSteps(i, c int32, contests map[int32]contest) {
+	cl, t := &x.claims[c], &x.engine.entries[i]
+	address := x.claimText(c)
+	if !x.watches(address) {
+		return
+	}
+	s := Step{Entry: x.ref(i), Address: address}
+	lists := s.of(RuleValue, Lists)
+	switch {
+	case t.declared == cl.id:
+		lists.Outcome = Declares
+	case cl.rival:
+		lists.Outcome = Candidate
+	}
+	if f := x.facted[address]; f != nil {
+		if n, found := x.listedBy(f, s.Entry); found {
+			lists.Value = f.Listed[n].Value
+		}
+	}
+	x.say(lists)
+	if cl.reason != noReason || t.whole != noReason {
+		return
+	}
+	if cl.public {
+		x.say(s.of(RulePublic, Allowed))
+	}
+	switch h := x.holder(cl.id); {
+	case h == none:
+	case h != t.account:
+		free := s.of(RuleHolder, Free)
+		free.Account = &x.in.Accounts[h]
+		x.say(free)
+	case len(x.claimsOn(cl.id)) > 1:
+		own := s.of(RuleIncumbent, Incumbent)
+		own.Account = &x.in.Accounts[h]
+		x.say(own)
+	}
+	if x.won(c) {
+		won := s.of(RuleContest, Won)
+		won.Other = x.contender(c, contests)
+		x.say(won)
+	}
+}
+
+// won reports whether a claim that stands was contested.
+func (x *explainer) won(c int32) bool {
+	id := x.claims[c].id
+	return !x.has(id, ownClaim) && slices.ContainsFunc(x.claimsOn(id), func(d int32) bool {
+		other := &x.claims[d]
+		return other.reason == AliasRejected || d != c && x.engine.entries[other.entry].whole != noReason
 	})
-	for _, v := range refused {
-		x.say(Step{Rule: RuleValue, Outcome: Refused, Entry: x.ref(i), Address: v.text, Value: x.valueOf(i, v.text), Reason: v.reason})
-	}
 }
 
 // claimsOf returns the claims of an entry, that on its declared primary first,
@@ -179,272 +288,90 @@ func (x *explainer) claimsOf(i int32) []int32 {
 	return all
 }
 
+// guardStep says once that an address is protected.
+func (x *explainer) guardStep(id int32, said map[int32]bool) {
+	if b, guarded := x.guards[id]; guarded && !said[id] && x.watches(x.text(id).String()) {
+		said[id] = true
+		x.say(Step{Rule: RuleGuard, Outcome: Protected, Address: x.text(id).String(), Guard: x.in.Rules.Protected[b].Label})
+	}
+}
+
+// accountSteps says who stands behind an account, and what keeps it as it is.
+func (x *explainer) accountSteps(a int32) {
+	t := &x.engine.accounts[a]
+	s := Step{Account: &x.in.Accounts[a]}
+	switch {
+	case x.bound(a):
+	case t.is(foreign):
+		x.say(s.of(RuleDeclared, IsForeign))
+	case x.local(a):
+		x.say(s.of(RuleDeclared, IsLocal))
+	case x.unread(a):
+		x.say(s.of(RuleDeclared, IsUnread))
+	default:
+		x.say(s.of(RuleDeclared, IsOrphan))
+	}
+	switch {
+	case t.hold != none:
+		s.Guard = x.in.Rules.Holds[t.hold].Label
+		x.say(s.of(RuleGuard, OnHold))
+	case t.is(frozen):
+		f := x.out.holders[s.Account]
+		s.Rejection = f.bar
+		x.say(s.of(f.by, IsFrozen))
+	}
+}
+
+// frozenBy returns the rule that wants an account to stay as it is.
+func (x *explainer) frozenBy(a int32) Rule {
+	t := &x.engine.accounts[a]
+	switch {
+	case t.is(barred):
+		return RuleObject
+	case t.is(quiet):
+		return RuleGUID
+	case x.bound(a) && x.engine.entries[t.entry].whole == NoValidPrimary:
+		return RulePrimary
+	case x.bound(a) && x.obstacleOf(t.entry).cause != "":
+		return RuleConsole
+	case !x.bound(a) && slices.ContainsFunc(x.claimsOn(t.first), func(c int32) bool {
+		e := &x.engine.entries[x.claims[c].entry]
+		return e.whole != noReason && e.otherIsAcct && e.other == a
+	}):
+		return RuleDeclared
+	}
+	return RuleFrozen
+}
+
+// outcomeSteps says what becomes of an account.
+func (x *explainer) outcomeSteps(f *AccountFacts) {
+	s := Step{Rule: RuleAccount, Outcome: Changed, Account: f.subject()}
+	switch {
+	case f.Before == nil:
+		s.Outcome = Created
+	case f.After == nil:
+		s.Outcome = Dropped
+	case f.Before == f.After:
+		s.Outcome = Unchanged
+	case f.Before.Active() && !f.After.Active():
+		s.Outcome = Deactivated
+	case !f.Before.Active() && f.After.Active():
+		s.Outcome = Reactivated
+	}
+	x.say(s)
+	if f.Withheld {
+		x.say(s.of(RuleLimit, IsWithheld))
+	}
+}
+
 // entry names the entry that the row is about.
 func (r *Rejection) entry() EntryRef { return EntryRef{r.Directory, r.Scope, r.DN, r.GUID} }
 
-// lookAtGuards notes which of the addresses are protected.
-func (x *explainer) lookAtGuards() {
-	tell := func(id int32) {
-		if b, guarded := x.guards[id]; guarded && !x.guarded[id] && x.watches(x.text(id).String()) {
-			x.guarded[id] = true
-			x.say(Step{Rule: RuleGuard, Outcome: Protected, Address: x.text(id).String(), Guard: x.in.Rules.Protected[b].Label})
-		}
+func (r *Rejection) rule() Rule {
+	if r.Wanted != "" {
+		return RuleAccount
 	}
-	for _, i := range x.entries {
-		for _, c := range x.claimsOf(i) {
-			tell(x.claims[c].id)
-		}
-	}
-	for _, a := range x.accounts {
-		for id := x.engine.accounts[a].first; id < x.end(a); id++ {
-			tell(id)
-		}
-	}
-}
-
-func (x *explainer) lookAtClaim(rule Rule, i, c int32) {
-	cl, t := &x.claims[c], &x.engine.entries[i]
-	watched := x.watches(x.claimText(c))
-	if !watched && c != t.primary {
-		return
-	}
-	say := func(o Outcome) {
-		x.steps = append(x.steps, step{Step{Rule: rule, Outcome: o, Entry: x.ref(i), Address: x.claimText(c), Reason: cl.reason}, c, i})
-	}
-	// What is said of the claims of an entry on hold is told with the account.
-	if refused := cl.reason != noReason && x.seenClaims[c] == noReason && t.whole != LegalHold; refused {
-		x.seenClaims[c] = cl.reason
-		say(Refused)
-		return
-	}
-	if !watched || cl.reason != noReason || t.whole != noReason {
-		return
-	}
-	switch h := x.holder(cl.id); {
-	case rule == RuleIncumbent && t.account != none && h == t.account:
-		say(Incumbent)
-	case rule == RulePublic && cl.public:
-		say(Allowed)
-	case rule == RuleHolder && h != none && h != t.account:
-		say(Free)
-	case rule == RuleContest && x.won(c):
-		say(Won)
-	}
-}
-
-// won reports whether a claim that stands was contested.
-func (x *explainer) won(c int32) bool {
-	id := x.claims[c].id
-	return !x.has(id, ownClaim) && slices.ContainsFunc(x.claimsOn(id), func(d int32) bool {
-		other := &x.claims[d]
-		return other.reason == AliasRejected || d != c && x.engine.entries[other.entry].whole != noReason
-	})
-}
-
-// valueOf returns the value of an entry that lists an address: of those that
-// declare it, or else of the others, the first in byte order.
-func (x *explainer) valueOf(i int32, address string) string {
-	if x.values[i] == nil {
-		in := &x.in.Entries[i]
-		s := &x.engine.scopes[in.Scope]
-		first := map[string]string{}
-		for _, values := range [...][]string{in.Aliases, in.Primaries} {
-			found := map[string]string{}
-			for _, value := range values {
-				text := x.normalise(s, value).text
-				if other, known := found[text]; x.watches(text) && (!known || value < other) {
-					found[text] = value
-				}
-			}
-			maps.Copy(first, found)
-		}
-		x.values[i] = first
-	}
-	return x.values[i][address]
-}
-
-func (x *explainer) lookAtEntry(rule Rule, i int32) {
-	t := x.engine.entries[i]
-	was := x.seenEntries[i]
-	x.seenEntries[i] = t
-	say := func(o Outcome) *step {
-		x.steps = append(x.steps, step{Step{Rule: rule, Outcome: o, Entry: x.ref(i)}, none, i})
-		return &x.steps[len(x.steps)-1]
-	}
-	in := &x.in.Entries[i]
-	is := func(f entryFlag) bool { return t.flags&f != 0 && was.flags&f == 0 }
-	if is(dropped) {
-		if len(in.Primaries)+len(in.Aliases) == 0 {
-			say(NoAddress)
-		} else {
-			say(SameObject)
-		}
-	}
-	if t.flags&dropped != 0 {
-		return
-	}
-	if is(noOwnGUID) {
-		if in.GUID.IsZero() {
-			say(NoGUID)
-		} else {
-			say(SharedGUID).Other = x.entryParty(t.other)
-		}
-	}
-	if t.account != none && was.account == none {
-		outcome := BoundByGUID
-		switch {
-		case rule == RuleDeclared && x.local(t.account):
-			outcome = Adopted
-		case rule == RuleDeclared:
-			outcome = Rebound
-		case x.local(t.account):
-			outcome = Recorded
-		case x.engine.accounts[t.account].dir != x.entryDir(i):
-			outcome = Switched
-		}
-		say(outcome).Account = &x.in.Accounts[t.account]
-	}
-	if t.primary != none && was.primary == none {
-		outcome := TakesFirst
-		switch id := x.claims[t.primary].id; {
-		case id == t.declared:
-			outcome = TakesDeclared
-		case t.account != none && id == x.engine.accounts[t.account].first:
-			outcome = TakesPresent
-		}
-		say(outcome).Address = x.claimText(t.primary)
-	}
-	if t.whole != noReason && was.whole == noReason {
-		say(RejectedWhole).Reason = t.whole
-	}
-	if rule == RuleDeclared && t.account == none && t.whole == noReason {
-		say(NewEntry)
-	}
-	if o := x.obstacleOf(i); is(stuck) && o.cause != "" {
-		row := x.entryRow(i, ConsoleUnsupported, "")
-		row.Cause, row.Detail, row.Limit, row.Length = o.cause, o.detail, o.limit, o.length
-		say(IsBarred).Because = row.causeMessage(Names{})
-	} else if is(stuck) {
-		s := say(IsStuck)
-		s.Address, s.claim, s.Reason = x.claimText(t.primary), t.primary, x.claims[t.primary].reason
-	}
-}
-
-func (x *explainer) lookAtAccount(rule Rule, a int32) {
-	t := x.engine.accounts[a]
-	was := x.seenAccounts[a]
-	x.seenAccounts[a] = t
-	say := func(o Outcome) *Step {
-		x.say(Step{Rule: rule, Outcome: o, Account: &x.in.Accounts[a]})
-		return &x.steps[len(x.steps)-1].Step
-	}
-	if rule == RuleDeclared && !x.bound(a) {
-		switch {
-		case t.is(foreign):
-			say(IsForeign)
-		case x.local(a):
-			say(IsLocal)
-		case x.unread(a):
-			say(IsUnread)
-		default:
-			say(IsOrphan)
-		}
-	}
-	if t.hold != none && was.hold == none {
-		say(OnHold).Guard = x.in.Rules.Holds[t.hold].Label
-	} else if t.is(frozen) && !was.is(frozen) {
-		s := say(IsFrozen)
-		if t.is(barred) {
-			bar := x.in.Merged.Bars[a]
-			s.Because = (&Rejection{Cause: bar.Cause, Detail: bar.Detail}).causeMessage(Names{})
-		}
-	}
-}
-
-// ended notes what becomes of the accounts.
-func (x *explainer) ended() {
-	for n := range x.out.Accounts {
-		f := &x.out.Accounts[n]
-		account, s := f.Before, Step{Rule: RuleAccount, Outcome: Changed}
-		switch {
-		case f.Before == nil:
-			account, s.Outcome = f.After, Created
-		case f.After == nil:
-			s.Outcome = Dropped
-		case f.Before == f.After:
-			s.Outcome = Unchanged
-		case f.Before.Active() && !f.After.Active():
-			s.Outcome = Deactivated
-		case !f.Before.Active() && f.After.Active():
-			s.Outcome = Reactivated
-		}
-		s.Account = account
-		x.say(s)
-		if f.Withheld {
-			x.say(Step{Rule: RuleLimit, Outcome: IsWithheld, Account: account})
-		}
-	}
-}
-
-// finish names who stands in the way, now that all is decided, and puts the
-// steps in the order of the rules.
-func (x *explainer) finish() {
-	x.contests = map[int32]contest{}
-	same := x.sameObjects()
-	for _, s := range x.steps {
-		switch s.Outcome {
-		case Refused, IsStuck:
-			if s.claim != none {
-				s.Other, s.Guard = x.inTheWay(s.claim, x.contests)
-			}
-			if s.Outcome == Refused {
-				s.Rejection = x.row(&s.Step)
-			}
-		case RejectedWhole:
-			x.nameWhole(&s)
-		case SameObject:
-			if first, found := same[x.object(s.entry)]; found {
-				s.Other = x.entryParty(first)
-				s.Scope = x.engine.scopes[x.in.Entries[first].Scope].Name
-			}
-		case Free:
-			s.Account = &x.in.Accounts[x.holder(x.claims[s.claim].id)]
-		case Won:
-			s.Other = x.contender(s.claim, x.contests)
-		case Incumbent:
-			if len(x.claimsOn(x.claims[s.claim].id)) < 2 {
-				continue
-			}
-			s.Account = &x.in.Accounts[x.engine.entries[s.entry].account]
-		}
-		s.Owner = x.foreignOwner(s.Account)
-		x.out.Steps = append(x.out.Steps, s.Step)
-	}
-	slices.SortStableFunc(x.out.Steps, func(a, b Step) int { return cmp.Compare(a.Rule, b.Rule) })
-}
-
-// row returns the rejection that a step tells of.
-func (x *explainer) row(s *Step) *Rejection {
-	for _, r := range x.refusals[refusalKey{s.Reason, s.Address, s.Entry, s.Other, s.Guard}] {
-		if s.Rejection == nil || *s.Rejection == *r {
-			return r
-		}
-	}
-	return nil
-}
-
-// nameWhole names who is the reason of a whole rejection.
-func (x *explainer) nameWhole(s *step) {
-	t := &x.engine.entries[s.entry]
-	switch {
-	case t.other != none && t.otherIsAcct:
-		s.Other = x.accountParty(t.other)
-		if h := x.engine.accounts[t.other].hold; t.whole == LegalHold && h != none {
-			s.Guard = x.in.Rules.Holds[h].Label
-		}
-	case t.other != none:
-		s.Other = x.entryParty(t.other)
-	}
+	return reasons[r.Reason].rule
 }
 
 // object is what makes two entries one.
@@ -459,22 +386,12 @@ func (x *explainer) object(i int32) object {
 	return object{x.entryDir(i), in.GUID, foldDN(in.DN)}
 }
 
-// sameObjects returns the entries that the dropped ones of the subject are the
-// same objects as.
-func (x *explainer) sameObjects() map[object]int32 {
-	guids := map[identity.GUID]bool{}
-	for _, i := range x.entries {
-		if x.engine.entries[i].flags&dropped != 0 {
-			guids[x.in.Entries[i].GUID] = true
-		}
-	}
-	if len(guids) == 0 {
-		return nil
-	}
+// takenObjects returns the entries that count, by object.
+func (x *explainer) takenObjects() map[object]int32 {
 	first := map[object]int32{}
-	for n := range slices.Backward(x.in.Entries) { // the first of several stands
-		if guids[x.in.Entries[n].GUID] && x.engine.entries[n].flags&dropped == 0 {
-			first[x.object(int32(n))] = int32(n)
+	for _, i := range slices.Backward(x.entries) { // the first of several stands
+		if x.engine.entries[i].flags&dropped == 0 {
+			first[x.object(i)] = i
 		}
 	}
 	return first

@@ -119,7 +119,7 @@ func explains(in plan.Input, want *plan.Plan, x *plan.Explanation, about plan.Su
 		}
 	}
 	for _, s := range x.Steps {
-		if s.Message() == "" || strings.Contains(s.Message(), "%!") {
+		if s.Message(plan.Names{}) == "" || strings.Contains(s.Message(plan.Names{}), "%!") {
 			return fmt.Sprintf("step %s %s has no message", s.Rule, s.Outcome)
 		}
 		if s.Outcome == plan.Refused && s.Rejection == nil {
@@ -142,11 +142,11 @@ func explains(in plan.Input, want *plan.Plan, x *plan.Explanation, about plan.Su
 		}
 	}
 	for _, f := range x.Fixes {
-		if f.Message() == "" || (f.Kind == plan.RemoveValue || f.Kind == plan.OtherValue) && f.Effect() == "" {
+		if f.Message(plan.Names{}) == "" || (f.Kind == plan.RemoveValue || f.Kind == plan.OtherValue) && f.Effect(plan.Names{}) == "" {
 			return "a fix says nothing"
 		}
 	}
-	if answer := x.Answer(); answer == "" || strings.Contains(answer, "%!") {
+	if answer := x.Answer(plan.Names{}); answer == "" || strings.Contains(answer, "%!") {
 		return "no answer: " + answer
 	}
 	return ""
@@ -205,9 +205,9 @@ func samePlan(a, b *plan.Plan) bool {
 // spelledOut shows an explanation for a person who mends it.
 func spelledOut(x *plan.Explanation) string {
 	var b strings.Builder
-	fmt.Fprintln(&b, x.Answer())
+	fmt.Fprintln(&b, x.Answer(plan.Names{}))
 	for _, s := range x.Steps {
-		fmt.Fprintf(&b, "  %-10s %-16s %s\n", s.Rule, s.Outcome, s.Message())
+		fmt.Fprintf(&b, "  %-10s %-16s %s\n", s.Rule, s.Outcome, s.Message(plan.Names{}))
 	}
 	for _, c := range x.Changes {
 		fmt.Fprintf(&b, "  row %s %s\n", c.Category, c.Address)
@@ -216,7 +216,7 @@ func spelledOut(x *plan.Explanation) string {
 		fmt.Fprintf(&b, "  rejection %s %s %s: %s\n", r.Reason, r.Address, r.DN, r.Message(plan.Names{}))
 	}
 	for _, f := range x.Fixes {
-		fmt.Fprintf(&b, "  fix %s: %s\n", f.Message(), f.Effect())
+		fmt.Fprintf(&b, "  fix %s: %s\n", f.Message(plan.Names{}), f.Effect(plan.Names{}))
 	}
 	return b.String()
 }
@@ -286,7 +286,7 @@ func TestExplainFixes(t *testing.T) {
 					told = judgeCommit(in, &f)
 				}
 				if told != "" {
-					t.Fatalf("input %d: %s: %s (%s): %s\n%s", n, about.Text, f.Message(), f.Effect(), told, spelledOut(x))
+					t.Fatalf("input %d: %s: %s (%s): %s\n%s", n, about.Text, f.Message(plan.Names{}), f.Effect(plan.Names{}), told, spelledOut(x))
 				}
 			}
 		}

@@ -7,9 +7,13 @@ import (
 )
 
 // Names are how sentences write what they speak of: in full, which is what the
-// zero Names do, short, or masked. Each function takes and returns text.
+// zero Names do, short, or masked. Each function takes and returns text; Detail is
+// for what a console says.
 type Names struct {
-	DN, Address, GUID func(string) string
+	DN, Address, GUID, Detail func(string) string
+	// Entry names an entry, in place of its DN and directory. The account of a primary
+	// is then named without its directory, too.
+	Entry func(dn, directory string) string
 }
 
 func (n Names) dn(text string) string      { return named(n.DN, text) }
@@ -33,10 +37,24 @@ func (p Party) name(n Names) string {
 	return n.address(p.Name)
 }
 
+// entry names an entry the way sentences do.
+func (n Names) entry(e EntryRef) string {
+	return Party{Kind: EntryParty, Name: e.DN, Directory: e.Directory}.text(n)
+}
+
+// account names an account the way sentences do. Owner is the configuration that it
+// belongs to, if it is another one.
+func (n Names) account(a *identity.Account, owner string) string {
+	return Party{Kind: AccountParty, Name: a.Primary.String(), Directory: a.Directory, Owner: owner}.text(n)
+}
+
 // text names a party the way sentences do.
 func (p Party) text(n Names) string {
 	switch p.Kind {
 	case EntryParty:
+		if n.Entry != nil {
+			return n.Entry(p.Name, p.Directory)
+		}
 		s := "entry " + quote(p.name(n))
 		if p.Directory != "" {
 			s += " of directory " + quote(p.Directory)
@@ -48,7 +66,7 @@ func (p Party) text(n Names) string {
 			return "local account " + name
 		}
 		s := "account " + name
-		if p.Directory != "" {
+		if p.Directory != "" && n.Entry == nil {
 			s += " of directory " + quote(p.Directory)
 		}
 		if p.Owner != "" {

@@ -36,36 +36,38 @@ const (
 )
 
 // reasons has a row for each reason: its name in plans, what it stands for as a
-// heading, what is rejected and who stands in the way in one sentence, and what to
-// do about it.
+// heading, the rule that gives it, what is rejected and who stands in the way in one
+// sentence, what to do about it, and what proposes how, if anything can.
 var reasons = [Reasons]struct {
 	name, meaning   string
+	rule            Rule
 	message, remedy func(r *Rejection, n Names) string
+	fix             func(x *explainer, r *Rejection)
 }{
 	AliasRejected: {
-		name: "alias_rejected", meaning: "alias claimed by several entries, or another entry's primary",
+		name: "alias_rejected", meaning: "alias claimed by several entries, or another entry's primary", rule: RuleContest, fix: (*explainer).share,
 		message: func(r *Rejection, n Names) string { return "the alias is also listed by " + r.others(n) },
 		remedy:  always("leave the alias with one of the entries"),
 	},
 	PrimaryRejected: {
-		name: "primary_rejected", meaning: "primary claimed by several entries",
+		name: "primary_rejected", meaning: "primary claimed by several entries", rule: RuleContest, fix: (*explainer).share,
 		message: func(r *Rejection, n Names) string {
 			return "the primary is also claimed by " + r.others(n) + ", so it is unclear whose it is"
 		},
 		remedy: always("leave the primary with one entry and give the others their own"),
 	},
 	AliasMalformed: {
-		name: "alias_malformed", meaning: "invalid alias address",
+		name: "alias_malformed", meaning: "invalid alias address", rule: RuleValue, fix: (*explainer).take,
 		message: func(r *Rejection, _ Names) string { return "the alias is not a valid mail address: " + r.fault() },
 		remedy:  always("correct or remove the value in the directory"),
 	},
 	PrimaryMalformed: {
-		name: "primary_malformed", meaning: "invalid primary address",
+		name: "primary_malformed", meaning: "invalid primary address", rule: RuleValue, fix: (*explainer).take,
 		message: func(r *Rejection, _ Names) string { return "the primary is not a valid mail address: " + r.fault() },
 		remedy:  always("correct or remove the value in the directory"),
 	},
 	ProtectedDeactivation: {
-		name: "protected_deactivation", meaning: "protected address no longer in the directory",
+		name: "protected_deactivation", meaning: "protected address no longer in the directory", rule: RuleAccount, fix: (*explainer).restore,
 		message: func(r *Rejection, n Names) string {
 			switch {
 			case r.Wanted != "":
@@ -80,7 +82,7 @@ var reasons = [Reasons]struct {
 		remedy: restore,
 	},
 	ProtectedPrimaryToAlias: {
-		name: "protected_primary_to_alias", meaning: "protected primary that would become an alias",
+		name: "protected_primary_to_alias", meaning: "protected primary that would become an alias", rule: RuleHolder, fix: (*explainer).restore,
 		message: func(r *Rejection, n Names) string {
 			if r.Wanted != "" {
 				wanted := n.address(r.Wanted)
@@ -91,24 +93,24 @@ var reasons = [Reasons]struct {
 		remedy: restore,
 	},
 	ProtectedMove: {
-		name: "protected_move", meaning: "protected address that would move to another account",
+		name: "protected_move", meaning: "protected address that would move to another account", rule: RuleHolder, fix: (*explainer).take,
 		message: func(r *Rejection, n Names) string { return "the address is protected and stays with " + r.others(n) },
 		remedy:  restore,
 	},
 	UnknownDomain: {
-		name: "unknown_domain", meaning: "domain not among those of the scope",
-		message: func(r *Rejection, _ Names) string {
-			return fmt.Sprintf("%s is neither a domain of scope %s nor an alias of one", domainOf(r.Address), quote(r.Scope))
+		name: "unknown_domain", meaning: "domain not among those of the scope", rule: RuleValue, fix: (*explainer).take,
+		message: func(r *Rejection, n Names) string {
+			return fmt.Sprintf("%s is neither a domain of scope %s nor an alias of one", domainOf(n.address(r.Address)), quote(r.Scope))
 		},
-		remedy: func(r *Rejection, _ Names) string {
+		remedy: func(r *Rejection, n Names) string {
 			if routing := r.Routing(); routing != "" {
 				return fmt.Sprintf("it only routes mail: declare domain %s { ignore = true }, and such addresses are skipped", quote(routing))
 			}
-			return fmt.Sprintf("declare domain %s and add it to the domains of scope %s, or remove the address from the directory", quote(domainOf(r.Address)), quote(r.Scope))
+			return fmt.Sprintf("declare domain %s and add it to the domains of scope %s, or remove the address from the directory", quote(domainOf(n.address(r.Address))), quote(r.Scope))
 		},
 	},
 	PreexistingAddress: {
-		name: "preexisting_address", meaning: "address of another account, which keeps it",
+		name: "preexisting_address", meaning: "address of another account, which keeps it", rule: RuleHolder, fix: (*explainer).share,
 		message: func(r *Rejection, n Names) string {
 			return "the address belongs to " + r.others(n) + ", which keeps it"
 		},
@@ -123,7 +125,7 @@ var reasons = [Reasons]struct {
 		},
 	},
 	LocalPrimaryNotAdopted: {
-		name: "local_primary_not_adopted", meaning: "alias of a local account that is not adopted",
+		name: "local_primary_not_adopted", meaning: "alias of a local account that is not adopted", rule: RuleHolder, fix: (*explainer).take,
 		message: func(r *Rejection, n Names) string {
 			return "the address is an alias of " + r.others(n) + ", whose primary is not adopted"
 		},
@@ -135,7 +137,7 @@ var reasons = [Reasons]struct {
 		},
 	},
 	NoValidPrimary: {
-		name: "no_valid_primary", meaning: "entry without a valid primary",
+		name: "no_valid_primary", meaning: "entry without a valid primary", rule: RulePrimary,
 		message: func(r *Rejection, n Names) string {
 			if r.Other.Kind == NoParty {
 				return "none of the entry's addresses can be its primary, so all are rejected"
@@ -145,19 +147,19 @@ var reasons = [Reasons]struct {
 		remedy: always("give the entry a primary of its own in a domain of its scope"),
 	},
 	OtherDirectory: {
-		name: "other_directory", meaning: "address of an account of another directory",
+		name: "other_directory", meaning: "address of an account of another directory", rule: RuleHolder, fix: (*explainer).share,
 		message: func(r *Rejection, n Names) string { return "the address or its GUID belongs to " + r.others(n) },
 		remedy:  always("give the entry another address; or, if both are one person, remove the object from one of the directories, and read both in the same run"),
 	},
 	PublicAddress: {
-		name: "public_address", meaning: "public address that does not go with the primary",
+		name: "public_address", meaning: "public address that does not go with the primary", rule: RulePublic, fix: (*explainer).take,
 		message: func(r *Rejection, n Names) string {
 			return fmt.Sprintf("addresses in the public domain %s cannot be aliases of %s", domainOf(r.Address), n.address(r.Primary))
 		},
 		remedy: always("add the primary's domain to alias_for of the public domain, or remove the address from the directory"),
 	},
 	LegalHold: {
-		name: "legal_hold", meaning: "account on legal hold",
+		name: "legal_hold", meaning: "account on legal hold", rule: RuleAccount,
 		message: func(r *Rejection, n Names) string {
 			hold := "legal hold " + quote(r.Guard)
 			switch {
@@ -175,7 +177,7 @@ var reasons = [Reasons]struct {
 		},
 	},
 	AttributeTooLong: {
-		name: "attribute_too_long", meaning: "attribute value over its maximum length",
+		name: "attribute_too_long", meaning: "attribute value over its maximum length", rule: RuleAccount,
 		message: func(r *Rejection, _ Names) string {
 			limit := "the limit"
 			if r.Cause != "" {
@@ -188,7 +190,7 @@ var reasons = [Reasons]struct {
 		},
 	},
 	GUIDChanged: {
-		name: "guid_changed", meaning: "GUID no longer in the directory",
+		name: "guid_changed", meaning: "GUID no longer in the directory", rule: RuleDeclared, fix: (*explainer).rebind,
 		message: func(r *Rejection, n Names) string {
 			return fmt.Sprintf("%s is bound to a GUID that the directory no longer has; the entry's is %s", r.others(n), n.guid(r.GUID))
 		},
@@ -197,7 +199,7 @@ var reasons = [Reasons]struct {
 		},
 	},
 	MissingGUID: {
-		name: "missing_guid", meaning: "entry without a GUID of its own",
+		name: "missing_guid", meaning: "entry without a GUID of its own", rule: RuleObject,
 		message: func(r *Rejection, n Names) string {
 			if r.Other.Kind == NoParty {
 				return "the entry has no GUID in " + cmp.Or(r.Attribute, "objectGUID or entryUUID") + ", so no account can be bound to it"
@@ -215,7 +217,7 @@ var reasons = [Reasons]struct {
 		},
 	},
 	ConsoleUnsupported: {
-		name: "console_unsupported", meaning: "account that the console cannot hold",
+		name: "console_unsupported", meaning: "account that the console cannot hold", rule: RuleConsole,
 		message: func(r *Rejection, n Names) string { return r.causeMessage(n) },
 		remedy:  always("change the entry, or let the console have such accounts"),
 	},

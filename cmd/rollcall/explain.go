@@ -1,11 +1,8 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"io"
-	"slices"
-	"strings"
 
 	"github.com/rollcall-cli/rollcall/config"
 	"github.com/rollcall-cli/rollcall/internal/directory"
@@ -19,18 +16,20 @@ type explainCommand struct {
 	Directory []string `placeholder:"NAME" sep:"none" help:"Read only this directory; repeatable."`
 	Snapshot  string   `type:"path" placeholder:"DIR" help:"Read DIR/<directory>.ldif in place of each server, and DIR/console.accounts.jsonl in place of the console."`
 	Output    outputs  `short:"o" placeholder:"FORMAT[=FILE]" sep:"none" set:"formats=text, json, markdown" help:"Write as ${formats}; to standard output without =FILE; repeatable."`
+	Verbose   bool     `short:"v" help:"Add what each rule says, accounts, rows of the plan, full DNs and GUIDs, and LDIF beside PowerShell."`
 	redacting
 }
 
 func (explainCommand) Help() string {
-	return `Says why an address is where it is: which entries list it and how, who has it, what each rule says in turn, what the plan does with it and why, who stands in the way, what somebody changed in the console by hand, and what to do, as commands and as changes of the directory in PowerShell and LDIF. What the removal of a value or a commit would come to is worked out by planning once more, and one that loses an address says so.
+	return `Explains who has an address, or why nobody has it: the answer first, then the entries that list it, what somebody changed in the console by hand, and what to do. Each change comes with its effect, worked out by planning once more, and with the command: of rollcall, in PowerShell, or as LDIF. The history says since when an account has the address, and who had it before.
 
-Of an address that nobody has, it says which scopes would take it, and what keeps the objects out that the directory has. Of a GUID, a DN or a username, it tells of all addresses of that entry or account.
+Of an address that nobody has, it shows what keeps the objects out that the directory has. Of a GUID, a DN or a username, it explains all addresses of that entry or account. --verbose adds what each rule says.
 
 Nothing is changed. The plan is that of rollcall plan; a server that is empty where it had accounts is a warning here.
 
 Examples:
   rollcall explain ann@example.com
+  rollcall explain ann@example.com --verbose
   rollcall explain 8c4ac332-975f-4717-ad7b-ba4a4e968fff
   rollcall explain "CN=Ann Smith,OU=Staff,DC=corp,DC=example,DC=com"
   rollcall explain asmith --snapshot monday -o markdown=asmith.md
@@ -62,35 +61,30 @@ func (c *explainCommand) Run(s *session) error {
 	x.Plan.Header = g.header
 	x.Plan.Compare(s.standing())
 	found, err := s.search(cfg, x, c.Snapshot, g.in.Read, progress)
+	if err != nil {
+		return err
+	}
+	progress.Update("reading the history", "runs", 0)
+	past, err := s.whereabouts(cfg, x)
 	progress.Clear()
 	if err != nil {
 		return err
 	}
-	if past := s.formerly(cfg, g.in.Accounts, about); past != "" {
-		g.header.Warnings = append(g.header.Warnings, past)
-	}
 	said := explain.Context{
-		Version: release, Created: s.now(), Warnings: g.header.Warnings, Directories: found, Mask: s.mask, Read: c.Directory, Snapshot: c.Snapshot,
+		Version: release, Created: s.now(), Warnings: g.header.Warnings, Directories: found, History: past, Mask: s.mask, Read: c.Directory, Snapshot: c.Snapshot,
 	}
 	if s.dir != "." {
 		said.Dir = s.dir
 	}
-	for _, bar := range g.view.Bars {
-		if bar.Cause == plan.NotUnderstood {
-			said.Quoted = append(said.Quoted, bar.Detail)
-		}
-	}
-	// The longest first: one may have another in it.
-	slices.SortFunc(said.Quoted, func(a, b string) int { return cmp.Or(len(b)-len(a), strings.Compare(a, b)) })
 	document := explain.New(x, said)
 	return s.writeOutputs(c.Output, func(w io.Writer, format string, t render.Terminal) error {
 		switch format {
 		case "json":
 			return render.ExplanationJSON(w, document)
 		case "markdown":
-			return render.ExplanationMarkdown(w, document)
+			return render.ExplanationMarkdown(w, document, c.Verbose)
 		}
-		return render.ExplanationText(w, document, render.TextOptions{Width: t.Width, Color: t.Color})
+		return render.ExplanationText(w, document, render.TextOptions{Width: t.Width, Color: t.Color, All: c.Verbose})
 	})
 }
 

@@ -124,8 +124,8 @@ func TestHostileValues(t *testing.T) {
 		{"plan --all", plans}, {"plan --redact", plans}, {"show " + filepath.Join(dir, "plan.json"), plans},
 		{"plan --except inactive,p1.0@example.com", plans},
 		{"plan --compare " + base, []string{"text", "json", "csv", "markdown"}},
-		{"explain p0.0@example.com", []string{"text", "json", "markdown"}}, {"explain old3@example.com", []string{"text", "json", "markdown"}},
-		{"explain 00000003-0000-4000-8000-000000000000", []string{"text", "json", "markdown"}},
+		{"explain p0.0@example.com", []string{"text", "json", "markdown"}}, {"explain -v p0.0@example.com", []string{"text", "markdown"}}, {"explain old3@example.com", []string{"text", "json", "markdown"}},
+		{"explain 00000003-0000-4000-8000-000000000000", []string{"text", "json", "markdown"}}, {"explain -v 00000003-0000-4000-8000-000000000000", []string{"text", "markdown"}},
 		{"lint --all", []string{"text", "json", "csv", "markdown", "sarif"}},
 		{"doctor", []string{"text", "json", "markdown"}},
 		{"test", []string{"text", "json", "junit"}},
@@ -134,11 +134,11 @@ func TestHostileValues(t *testing.T) {
 		{"state list", []string{"text", "json", "csv", "markdown"}}, {"state show p2.0@example.com", []string{"text", "json", "csv"}}, {"state diff", []string{"text"}},
 	}
 	for i, v := range hostileValues {
-		for n := range 2 {
+		for n, explain := range [...]string{"explain", "explain -v"} {
 			commands = append(commands, struct {
 				command string
 				formats []string
-			}{fmt.Sprintf("explain %08d-000%d-4000-8000-000000000000", i, n), []string{"text", "json", "markdown"}})
+			}{fmt.Sprintf("%s %08d-000%d-4000-8000-000000000000", explain, i, n), []string{"text", "json", "markdown"}})
 		}
 		if !strings.ContainsAny(v, " \x00") && utf8.ValidString(v) && len(v) < 100 {
 			commands = append(commands, struct {

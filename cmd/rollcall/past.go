@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"github.com/rollcall-cli/rollcall/config"
+	"github.com/rollcall-cli/rollcall/internal/explain"
 	"github.com/rollcall-cli/rollcall/internal/identity"
 	"github.com/rollcall-cli/rollcall/internal/render"
 	"github.com/rollcall-cli/rollcall/internal/run"
@@ -62,11 +63,22 @@ func (c *historyListCommand) past(s *session, cfg *config.Config, runs []run.Run
 // changesOf returns those account changes of a run before or after which an
 // account has an address, in whichever spelling of its domain, and what the run made
 // of them.
-func (s *session) changesOf(cfg *config.Config, number int, x identity.Address) (*run.Record, *plan.Plan, error) {
+func (s *session) changesOf(cfg *config.Config, number int, addresses ...identity.Address) (*run.Record, *plan.Plan, error) {
 	p := &plan.Plan{}
 	var places []int // in the record
-	spellings := plan.NewDomains(cfg.Rules.Domains).Spellings(x)
-	holds := func(a *identity.Account) bool { return a != nil && slices.ContainsFunc(spellings, a.Holds) }
+	domains := plan.NewDomains(cfg.Rules.Domains)
+	spellings := map[identity.Address]bool{}
+	for _, x := range addresses {
+		for _, spelling := range domains.Spellings(x) {
+			spellings[spelling] = true
+		}
+	}
+	holds := func(a *identity.Account) (any bool) {
+		if a != nil {
+			a.EachAddress(func(x identity.Address) { any = any || spellings[x] })
+		}
+		return any
+	}
 	n := 0
 	record, err := s.store.Run(s.ctx, number, func(c *identity.Change) {
 		if holds(c.Before) || holds(c.After) || holds(c.Kept) {
@@ -145,37 +157,65 @@ func writePast(w io.Writer, all []render.Past) error {
 	return err
 }
 
-// formerly tells of an address that no account has who had it last, and which
-// run took it; "" where nobody had it, as far as the history goes.
-func (s *session) formerly(cfg *config.Config, accounts []identity.Account, about plan.Subject) string {
-	x, err := identity.ParseAddress(about.Text)
-	if err != nil || about.Kind != plan.AddressSubject {
-		return ""
-	}
-	x = plan.NewDomains(cfg.Rules.Domains).Canonical(x)
-	if slices.ContainsFunc(accounts, func(a identity.Account) bool { return a.Holds(x) }) {
-		return ""
-	}
+// whereabouts returns, for each address of an explanation, the run by which it came to
+// where it is, and the one by which whoever had it before lost it, the newest first, as
+// far as the history goes.
+func (s *session) whereabouts(cfg *config.Config, x *plan.Explanation) (all []explain.Past, err error) {
 	runs, err := s.store.Runs(s.ctx)
 	if err != nil {
-		return ""
+		return nil, nil // what it says is no part of the plan
 	}
-	for _, run := range slices.Backward(runs) {
-		if !run.Outcome.Changed() {
+	var sought []identity.Address
+	for i := range x.Addresses[:min(len(x.Addresses), explain.MostPast)] {
+		if y, err := identity.ParseAddress(x.Addresses[i].Address); err == nil {
+			sought = append(sought, y)
+		}
+	}
+	for _, past := range slices.Backward(runs) {
+		if len(sought) == 0 || s.ctx.Err() != nil {
+			break
+		}
+		if !past.Outcome.Changed() {
 			continue
 		}
-		record, p, err := s.changesOf(cfg, run.Number, x)
+		record, p, err := s.changesOf(cfg, past.Number, sought...)
 		var damage *state.Error
 		if err != nil && !errors.As(err, &damage) {
-			return ""
+			break
 		}
 		if record.Done != nil {
 			p.Accounts = succeeded(record, p.Accounts)
 		}
-		if past, _ := pastOf(p, x); past.Before != nil && past.After == nil {
-			return fmt.Sprintf("%s was %s until run %d, of %s (%s); %s shows all of its past",
-				x, render.Role(x, past.Before), run.Number, stamp(run.Started), run.Command, s.command("history", "--address", x.String()))
+		sought = slices.DeleteFunc(sought, func(y identity.Address) bool {
+			moved, last := s.movedBy(p, y)
+			if moved.Before == moved.After {
+				return false
+			}
+			moved.Run, moved.Started, moved.Command = past.Number, past.Started, s.mask.Text(past.Command)
+			all = append(all, moved)
+			return last
+		})
+	}
+	return all, s.ctx.Err()
+}
+
+// movedBy says whose an address was before and after account changes, in words; the same
+// where it did not move. It was found out then where it came from, if that is the last
+// to be said.
+func (s *session) movedBy(p *plan.Plan, x identity.Address) (moved explain.Past, last bool) {
+	past, _ := pastOf(p, x)
+	for i := range p.Accounts {
+		if c := &p.Accounts[i]; c.Before != nil && c.Before == past.Before && c.Result() == past.After && c.Before.Active() == past.After.Active() {
+			return moved, false // only its role there changed
 		}
 	}
-	return ""
+	masked := identity.MustAddress(s.mask.Address(x.String()))
+	role := func(a *identity.Account) string {
+		if a == nil || !a.Active() {
+			return ""
+		}
+		return render.Role(masked, plan.RedactAccount(a, s.mask))
+	}
+	moved = explain.Past{Address: masked.String(), Before: role(past.Before), After: role(past.After)}
+	return moved, moved.Before != ""
 }

@@ -81,6 +81,9 @@ type Found struct {
 	Deleted bool
 	// Disabled marks one that nobody can sign in with, as scopes judge it.
 	Disabled bool
+	// DisabledByDesign is the recipient type of one that nobody is to sign in with, such
+	// as SharedMailbox, and that is disabled therefore; "" for others.
+	DisabledByDesign string
 	// Verdicts are those of the scopes, in their order.
 	Verdicts []Verdict
 }
@@ -378,7 +381,7 @@ func (j *Judge) Found(o Object, values []FoundValue, taker int, ask func(part st
 			}
 		}
 	}
-	f.Disabled = isDisabled(o)
+	f.Disabled, f.DisabledByDesign = isDisabled(o), designOf(o)
 	dn, err := identity.ParseDN(o.DN())
 	first := ""
 	for i := range j.scopes {

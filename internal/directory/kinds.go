@@ -284,12 +284,28 @@ func isSystem(o filter.Object) bool {
 
 // isDisabled reports whether an object is disabled and was not meant to be.
 func isDisabled(o filter.Object) bool {
+	return isFlagged(o) && !hasBits(o, recipientDetails, disabledByDesign)
+}
+
+// isFlagged reports whether an attribute says that an object is disabled.
+func isFlagged(o filter.Object) bool {
 	for i, name := range flagNames {
 		if slices.ContainsFunc(o.Values(name), disabledFlags[i].isSet) {
-			return !hasBits(o, recipientDetails, disabledByDesign)
+			return true
 		}
 	}
 	return false
+}
+
+// designOf returns the recipient type for which an object is disabled by design, "" if
+// it is not.
+func designOf(o filter.Object) string {
+	for i := range recipientTypes {
+		if t := &recipientTypes[i]; !t.system && hasBits(o, recipientDetails, 1<<t.bit) && isFlagged(o) {
+			return t.name
+		}
+	}
+	return ""
 }
 
 // isList reports whether the classes of an object are those of a list.

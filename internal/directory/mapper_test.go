@@ -289,6 +289,24 @@ func TestDisabled(t *testing.T) {
 	}
 }
 
+// TestDesign: the recipient type says why an object is disabled that is to have mail.
+func TestDesign(t *testing.T) {
+	for _, c := range []struct {
+		object object
+		want   string
+	}{
+		{newObject("userAccountControl: 514", "msExchRecipientTypeDetails: 4"), "SharedMailbox"},
+		{newObject("userAccountControl: 514", "msExchRecipientTypeDetails: 8589934592"), "RemoteRoomMailbox"},
+		{newObject("userAccountControl: 512", "msExchRecipientTypeDetails: 4"), ""},
+		{newObject("userAccountControl: 514", "msExchRecipientTypeDetails: 1"), ""},
+		{newObject("userAccountControl: 514"), ""},
+	} {
+		if got := designOf(c.object); got != c.want {
+			t.Errorf("%s: %q, want %q", c.object, got, c.want)
+		}
+	}
+}
+
 // TestNoEntries: what is deleted, lost its name to another, or belongs to a
 // server is no entry, though it may list addresses.
 func TestNoEntries(t *testing.T) {

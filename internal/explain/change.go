@@ -225,7 +225,6 @@ func (b *builder) removal(f *plan.Fix) (o object, gone edits, more string) {
 				gone.add(v.Attribute, v.Value, "")
 			case len(declared) > 0 && l.Entry == f.Listing.Entry && !slices.Contains(unknown, address):
 				unknown = append(unknown, strings.ToValidUTF8(address, "\uFFFD"))
-				b.m.Address(address)
 			}
 		}
 	}
@@ -389,11 +388,11 @@ func (b *builder) moveBack(o *object, v *directory.Verdict) {
 	dn := b.m.DN(o.DN)
 	move := repair.Move{DN: dn, GUID: b.identity(o), Name: firstName(dn), To: b.m.DN(target)}
 	a := Action{
-		Kind: "move", Address: b.only(), Text: fmt.Sprintf("if it is to stay, move %s to %s", quoted(o.DN), quoted(target)),
+		Kind: "move", Address: b.only(), Text: fmt.Sprintf("if it is to stay, move %s to %s", b.m.Name(identity.LeafValue(o.DN)), move.To),
 		Effect: "then scope " + quoted(v.Scope) + " takes it", LDIF: move.LDIF(),
 	}
 	if lists := func(v directory.FoundValue) bool { return !isGUID(v.Value) }; b.x.Subject.Kind == plan.AddressSubject && !slices.ContainsFunc(o.Values, lists) {
-		a.Effect += ", but it does not list " + b.x.Subject.Text
+		a.Effect += ", but it does not list " + b.subject()
 	}
 	if !o.LDAP {
 		a.PowerShell = move.PowerShell()
@@ -429,9 +428,9 @@ func (b *builder) correct(o *object, v *directory.Verdict) {
 		}) {
 			continue
 		}
-		b.m.Address(address)
+		name := b.m.Name(identity.LeafValue(o.DN))
 		if attribute, _ := o.alias(); free && !at(directory.OtherDomain) {
-			a := Action{Kind: "add_value", Address: b.only(), Text: fmt.Sprintf("if it is to be an alias, add %s to %s of %s", quoted("smtp:"+address), attribute, quoted(o.DN)), Effect: "then the entry lists it; what else that changes is not worked out: look at the plan before you apply it"}
+			a := Action{Kind: "add_value", Address: b.only(), Text: fmt.Sprintf("to make it an alias, add smtp:%s to %s of %s", b.m.Address(address), attribute, name), Effect: "then the entry lists it; see the plan for what else changes"}
 			changed := edits{}
 			changed.add(attribute, "", "smtp:"+address)
 			b.scripts(&a, o, changed)
@@ -439,8 +438,7 @@ func (b *builder) correct(o *object, v *directory.Verdict) {
 		}
 		if len(declared) == 1 {
 			_, right := bare(declared[0].Value)
-			b.m.Address(right)
-			a := Action{Kind: "correct_value", Address: b.only(), Text: fmt.Sprintf("if it is out of date, correct %s of %s to %s", primary, quoted(o.DN), right), Effect: "no address changes its place, because " + primary + " is not read there"}
+			a := Action{Kind: "correct_value", Address: b.only(), Text: fmt.Sprintf("if it is out of date, correct %s of %s to %s", primary, name, b.m.Address(right)), Effect: "then nothing else changes, because " + primary + " is not read there"}
 			changed := edits{}
 			changed.add(value.Attribute, value.Value, right)
 			b.scripts(&a, o, changed)

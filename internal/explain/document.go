@@ -6,7 +6,10 @@
 // form is described in docs/reference/explain.md.
 package explain
 
-import "time"
+import (
+	"fmt"
+	"time"
+)
 
 // Document is an explanation.
 type Document struct {
@@ -15,9 +18,14 @@ type Document struct {
 	Created       time.Time `json:"created"`
 	Subject       Subject   `json:"subject"`
 	// Answer says in a sentence or two what becomes of the subject, and why.
-	Answer     string      `json:"answer"`
-	Warnings   []string    `json:"warnings"`
-	Addresses  []Address   `json:"addresses"`
+	Answer    string    `json:"answer"`
+	Warnings  []string  `json:"warnings"`
+	Addresses []Address `json:"addresses"`
+	// History are runs that gave an address to an account or took it away, the newest
+	// first.
+	History []Past `json:"history"`
+	// Disabled are the entries that are disabled and keep their addresses all the same.
+	Disabled   []Disabled  `json:"disabled"`
 	Outside    []Object    `json:"outside"`
 	Entries    []Entry     `json:"entries"`
 	Accounts   []Account   `json:"accounts"`
@@ -34,6 +42,45 @@ type Document struct {
 type Subject struct {
 	Kind string `json:"kind"`
 	Text string `json:"text"`
+}
+
+// Past is what a run did to an address.
+type Past struct {
+	Address string    `json:"address"`
+	Run     int       `json:"run"`
+	Started time.Time `json:"started"`
+	Command string    `json:"command"`
+	// Before and After say what the address was and became, "" for nobody's.
+	Before string `json:"before"`
+	After  string `json:"after"`
+}
+
+// Message says where the address is or was, and [Past.When].
+func (p *Past) Message() string {
+	if p.After == "" {
+		return p.Before + " " + p.When()
+	}
+	return "in this account " + p.When()
+}
+
+// When says since when the address is where the run put it, or until when it was where
+// it was.
+func (p *Past) When() string {
+	at := fmt.Sprintf("run %d of %s", p.Run, p.Started.UTC().Format(time.DateOnly))
+	switch {
+	case p.After == "":
+		return "until " + at
+	case p.Before == "":
+		return "since " + at
+	}
+	return "since " + at + ", before that " + p.Before
+}
+
+// Disabled is an entry that is disabled and keeps its addresses.
+type Disabled struct {
+	Directory string `json:"directory"`
+	DN        string `json:"dn"`
+	Message   string `json:"message"`
 }
 
 // Address tells where an address is.
@@ -83,6 +130,7 @@ type Guard struct {
 type Listing struct {
 	Directory string `json:"directory"`
 	Scope     string `json:"scope"`
+	Name      string `json:"name"` // the display name
 	DN        string `json:"dn"`
 	GUID      string `json:"guid"`
 	// Role is "declared", "candidate" or "alias".
@@ -103,11 +151,23 @@ type Value struct {
 // plan knows.
 type Object struct {
 	Directory string    `json:"directory"`
+	Name      string    `json:"name"`
 	DN        string    `json:"dn"`
 	GUID      string    `json:"guid"`
 	Values    []Value   `json:"values"`
 	Verdicts  []Verdict `json:"scopes"`
 	left      bool      // an account without an entry is of it
+}
+
+// Nearest returns the verdict of the scope that is nearest to taking the object, nil
+// for none.
+func (o *Object) Nearest() (least *Verdict) {
+	for n := range o.Verdicts {
+		if v := &o.Verdicts[n]; least == nil || v.taken && !least.taken || v.taken == least.taken && len(v.Obstacles) < len(least.Obstacles) {
+			least = v
+		}
+	}
+	return least
 }
 
 // Verdict is why a scope does not make an entry of an object.
@@ -128,6 +188,7 @@ type Obstacle struct {
 type Entry struct {
 	Directory string `json:"directory"`
 	Scope     string `json:"scope"`
+	Name      string `json:"name"`
 	DN        string `json:"dn"`
 	GUID      string `json:"guid"`
 	Username  string `json:"username"`
@@ -213,6 +274,7 @@ type Rejection struct {
 	Remedy    string `json:"remedy"`
 	Address   string `json:"address"`
 	Primary   string `json:"primary"`
+	Name      string `json:"name"`
 	DN        string `json:"dn"`
 	GUID      string `json:"guid"`
 	Directory string `json:"directory"`

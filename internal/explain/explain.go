@@ -3,7 +3,6 @@ package explain
 import (
 	"cmp"
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -24,10 +23,10 @@ type Context struct {
 	Read          []string
 	// Directories are those that were searched.
 	Directories []Directory
-	// Mask replaces what identifies people, and the whole of Quoted, which are texts of
-	// the console.
-	Mask   plan.Masker
-	Quoted []string
+	// History are runs that moved the addresses, the newest first, with masks already.
+	History []Past
+	// Mask replaces what identifies people.
+	Mask plan.Masker
 }
 
 // Directory is a directory of the configuration, and what was found there.
@@ -43,6 +42,9 @@ const (
 	mostAddresses = 40
 	mostEntries   = 40
 )
+
+// MostPast is how many addresses are looked for in the history at most.
+const MostPast = 40
 
 // Query says what to look for in a directory of a kind: the subject, and its
 // addresses, those first that are refused, in each of the domains that are
@@ -84,30 +86,23 @@ func Query(x *plan.Explanation, rules *plan.Rules, name, kind string) (q directo
 	case plan.UsernameSubject:
 		q.Username = x.Subject.Text
 	}
-	refused := slices.Clone(x.Addresses)
+	refused, spellings := slices.Clone(x.Addresses), plan.NewDomains(rules.Domains)
 	slices.SortStableFunc(refused, func(a, b plan.AddressFacts) int { return cmp.Compare(min(b.Refused, 1), min(a.Refused, 1)) })
 	for n := range refused {
 		if len(q.Addresses) >= mostAddresses {
 			notes = append(notes, fmt.Sprintf("%d of the addresses were not looked for outside of the scopes", len(refused)-n))
 			break
 		}
-		q.Addresses = append(q.Addresses, spellings(refused[n].Address, rules)...)
+		text := refused[n].Address
+		if y, err := identity.ParseAddress(text); err == nil {
+			for _, spelling := range spellings.Spellings(y) {
+				q.Addresses = append(q.Addresses, spelling.String())
+			}
+		} else {
+			q.Addresses = append(q.Addresses, text)
+		}
 	}
 	return q, notes
-}
-
-// spellings returns an address, or a text that is none, in each domain that is
-// rewritten to its own.
-func spellings(text string, rules *plan.Rules) []string {
-	x, err := identity.ParseAddress(text)
-	if err != nil {
-		return []string{text}
-	}
-	var all []string
-	for _, y := range plan.NewDomains(rules.Domains).Spellings(x) {
-		all = append(all, y.String())
-	}
-	return all
 }
 
 // domains returns for each scope of a directory the domains whose addresses it
@@ -132,15 +127,21 @@ func domains(name string, rules *plan.Rules) [][]string {
 
 // builder makes a document.
 type builder struct {
-	x *plan.Explanation
-	c *Context
-	m plan.Masker
-	d Document
+	x     *plan.Explanation
+	c     *Context
+	m     plan.Masker
+	names plan.Names
+	d     Document
 }
 
 // New makes the document of an explanation.
 func New(x *plan.Explanation, c Context) *Document {
 	b := &builder{x: x, c: &c, m: c.Mask, d: Document{FormatVersion: "1.0", Version: c.Version, Created: c.Created.UTC().Truncate(time.Second)}}
+	labels := b.labels()
+	b.names = plan.Names{DN: b.m.DN, Address: b.m.Address, GUID: b.m.GUID, Detail: b.m.Name, Entry: labels.of}
+	b.d.Subject = Subject{x.Subject.Kind.String(), b.subject()}
+	b.d.Answer = x.Answer(b.names)
+	b.d.History = append([]Past{}, c.History...)
 	b.addresses()
 	b.outside()
 	b.entries()
@@ -149,71 +150,49 @@ func New(x *plan.Explanation, c Context) *Document {
 	b.changes()
 	b.rejections()
 	b.steps()
-	b.near()
 	b.actions()
-	b.d.Subject = Subject{x.Subject.Kind.String(), b.subject()}
-	b.d.Warnings = append([]string{}, c.Warnings...)
-	for n := range c.Directories {
-		d := &c.Directories[n]
-		for _, note := range d.Found.Notes {
-			b.d.Warnings = append(b.d.Warnings, fmt.Sprintf("directory %q: %s", d.Name, note))
-		}
-		if d.Found.Cut {
-			b.d.Warnings = append(b.d.Warnings, fmt.Sprintf("directory %q: more objects name the subject than the server tells or are shown here", d.Name))
-		}
-	}
-	b.d.Answer = x.Answer() + b.disabled()
-	b.mask()
-	b.shorten()
+	b.warnings()
 	if n := len(b.d.Outside); n > 0 && !slices.ContainsFunc(x.Entries, func(e plan.EntryFacts) bool { return !e.Merged }) {
 		b.d.Answer += " " + place(&b.d.Outside[0])
 		if n > 1 {
-			b.d.Answer += fmt.Sprintf(" %s told of below.", map[bool]string{true: "One more object is", false: fmt.Sprintf("%d more objects are", n-1)}[n == 2])
+			b.d.Answer += fmt.Sprintf(" %d more objects name it.", n-1)
 		}
 	}
 	return &b.d
 }
 
-// disabled names the entries that are disabled and count all the same, because
-// their scope keeps such.
-func (b *builder) disabled() (text string) {
-	n := 0
-	for i := range b.x.Entries {
-		e := &b.x.Entries[i]
-		if o := b.entry(e.Ref); o.Found == nil || !o.Disabled || e.Merged {
-			continue
+// warnings come last, since what they may speak of has its mask by then: they are of
+// servers.
+func (b *builder) warnings() {
+	b.d.Warnings = []string{}
+	for _, text := range b.c.Warnings {
+		b.d.Warnings = append(b.d.Warnings, b.m.Text(text))
+	}
+	for n := range b.c.Directories {
+		d := &b.c.Directories[n]
+		notes := d.Found.Notes
+		if d.Found.Cut {
+			notes = append(slices.Clone(notes), "more objects name the subject than the server sends or are shown here")
 		}
-		if n++; n <= mostDisabled {
-			text += fmt.Sprintf(" Entry %s of directory %s is disabled, and scope %s keeps such.", quoted(e.Ref.DN), quoted(e.Ref.Directory), quoted(e.Ref.Scope))
+		for _, note := range notes {
+			b.d.Warnings = append(b.d.Warnings, b.m.Text(fmt.Sprintf("directory %q: %s", d.Name, note)))
 		}
 	}
-	if n > mostDisabled {
-		text += fmt.Sprintf(" %d more are, too.", n-mostDisabled)
-	}
-	return text
 }
-
-// mostDisabled is how many disabled entries an answer names.
-const mostDisabled = 3
 
 // place says where an object is that the plan does not know, and what is least
 // wrong with it.
 func place(o *Object) string {
-	var least *Verdict
-	for n := range o.Verdicts {
-		if v := &o.Verdicts[n]; least == nil || v.taken && !least.taken || v.taken == least.taken && len(v.Obstacles) < len(least.Obstacles) {
-			least = v
-		}
-	}
+	name, least := Short(o.Name, o.DN), o.Nearest()
 	switch {
 	case least == nil || len(least.Obstacles) == 0:
-		return fmt.Sprintf("Directory %s has it on %s.", quoted(o.Directory), quoted(o.DN))
+		return fmt.Sprintf("%s has it.", name)
 	case o.left:
-		return fmt.Sprintf("The object of its account is %s of directory %s now, which scope %s does not take: %s.", quoted(o.DN), quoted(o.Directory), quoted(least.Scope), least.Obstacles[0].Text)
+		return fmt.Sprintf("Its object is now %s, which scope %s does not take: %s.", name, quoted(least.Scope), least.Obstacles[0].Text)
 	case least.taken:
-		return fmt.Sprintf("Entry %s of scope %s has it in a value that does not count: %s.", quoted(o.DN), quoted(least.Scope), least.Obstacles[0].Text)
+		return fmt.Sprintf("%s has it in a value that does not count: %s.", name, least.Obstacles[0].Text)
 	}
-	return fmt.Sprintf("Directory %s has it on %s, which scope %s does not take: %s.", quoted(o.Directory), quoted(o.DN), quoted(least.Scope), least.Obstacles[0].Text)
+	return fmt.Sprintf("%s has it, and scope %s does not take that object: %s.", name, quoted(least.Scope), least.Obstacles[0].Text)
 }
 
 func (b *builder) subject() string {
@@ -226,70 +205,6 @@ func (b *builder) subject() string {
 		return b.m.DN(s.Text)
 	default:
 		return b.m.Name(s.Text)
-	}
-}
-
-// mask replaces, in the sentences, what has its mask by now.
-func (b *builder) mask() {
-	text := func(s *string) {
-		for _, said := range b.c.Quoted {
-			*s = strings.ReplaceAll(*s, said, b.m.Name(said))
-		}
-		*s = b.m.Text(*s)
-	}
-	text(&b.d.Answer)
-	for n := range b.d.Warnings {
-		text(&b.d.Warnings[n])
-	}
-	for n := range b.d.Outside {
-		for k := range b.d.Outside[n].Verdicts {
-			for i := range b.d.Outside[n].Verdicts[k].Obstacles {
-				o := &b.d.Outside[n].Verdicts[k].Obstacles[i]
-				text(&o.Text)
-				text(&o.Remedy)
-			}
-		}
-	}
-	for n := range b.d.Steps {
-		text(&b.d.Steps[n].Message)
-	}
-	for n := range b.d.Rejections {
-		text(&b.d.Rejections[n].Message)
-		text(&b.d.Rejections[n].Remedy)
-	}
-	for n := range b.d.Actions {
-		text(&b.d.Actions[n].Text)
-		text(&b.d.Actions[n].Effect)
-	}
-}
-
-// shorten names the entries by their own relative name, where no other entry
-// that is told of bears it: sentences are easier to read so.
-func (b *builder) shorten() {
-	short := map[string]string{}
-	bearers := map[string]int{}
-	for n := range b.d.Entries {
-		e := &b.d.Entries[n]
-		full := fmt.Sprintf("entry %s of directory %s", `"`+e.DN+`"`, `"`+e.Directory+`"`)
-		name := firstName(e.DN)
-		if short[full] == "" {
-			short[full] = name
-			bearers[strings.ToLower(name)]++
-		}
-	}
-	var pairs []string
-	for _, full := range slices.Sorted(maps.Keys(short)) {
-		if name := short[full]; bearers[strings.ToLower(name)] == 1 {
-			pairs = append(pairs, full, `entry "`+name+`"`, "E"+full[1:], `Entry "`+name+`"`)
-		}
-	}
-	names := strings.NewReplacer(pairs...)
-	b.d.Answer = names.Replace(b.d.Answer)
-	for n := range b.d.Steps {
-		b.d.Steps[n].Message = names.Replace(b.d.Steps[n].Message)
-	}
-	for n := range b.d.Actions {
-		b.d.Actions[n].Text = names.Replace(b.d.Actions[n].Text)
 	}
 }
 
@@ -335,7 +250,7 @@ func (b *builder) addresses() {
 		for n := range f.Listed {
 			l := &f.Listed[n]
 			a.Listed = append(a.Listed, Listing{
-				Directory: l.Entry.Directory, Scope: l.Entry.Scope, DN: b.m.DN(l.Entry.DN), GUID: b.m.GUID(l.Entry.GUID.String()),
+				Directory: l.Entry.Directory, Scope: l.Entry.Scope, Name: b.label(l.Entry), DN: b.m.DN(l.Entry.DN), GUID: b.m.GUID(l.Entry.GUID.String()),
 				Role: l.Role.String(), Value: b.m.Address(l.Value), Values: b.values(b.listed(l)),
 			})
 		}
@@ -373,20 +288,15 @@ func (b *builder) outside() {
 			if !b.isOutside(d, o) {
 				continue
 			}
-			object := Object{Directory: d.Name, DN: b.m.DN(o.DN), GUID: b.m.GUID(o.GUID.String()), Values: b.values(o.Values), Verdicts: []Verdict{}}
+			object := Object{Directory: d.Name, Name: b.m.Name(identity.LeafValue(o.DN)), DN: b.m.DN(o.DN), GUID: b.m.GUID(o.GUID.String()), Values: b.values(o.Values), Verdicts: []Verdict{}}
 			object.left = b.account(d, o) != nil
 			for _, v := range o.Verdicts {
 				verdict := Verdict{Scope: v.Scope, Obstacles: []Obstacle{}, taken: v.Taken}
 				for _, x := range v.Obstacles {
-					if x.Clause != nil {
-						for _, value := range x.Clause.Values {
-							b.m.Name(value)
-						}
-					}
 					for _, held := range o.Held {
-						b.value(held.Attribute, held.Value)
+						b.value(held.Attribute, held.Value) // the detail may name it
 					}
-					text, remedy := sentence(v.Scope, &x)
+					text, remedy := b.sentence(v.Scope, &x)
 					declared := func(f plan.AddressFacts) bool { return f.Domain.Declared && f.Domain.Name == x.Detail }
 					if x.Kind == directory.OtherDomain && !slices.ContainsFunc(b.x.Addresses, declared) {
 						remedy = fmt.Sprintf("declare domain %s {}, and %s", quoted(x.Detail), remedy)
@@ -418,62 +328,68 @@ func (b *builder) taken(o *directory.Found) bool {
 }
 
 // sentence says what an obstacle is, and what to do about it.
-func sentence(scope string, o *directory.Obstacle) (text, remedy string) {
+func (b *builder) sentence(scope string, o *directory.Obstacle) (text, remedy string) {
+	detail := b.m.Text(o.Detail)
+	if o.Clause != nil {
+		c := *o.Clause
+		c.Text, c.Values = b.m.Text(c.Text), slices.Clone(c.Values)
+		for n := range c.Values {
+			c.Values[n] = b.m.Name(c.Values[n])
+		}
+		detail = c.String()
+	}
 	switch o.Kind {
 	case directory.Deleted:
 		return "the object was deleted", "restore it, if it is to come back"
 	case directory.OutsideBase:
-		return "not below the base " + o.Detail, fmt.Sprintf("move the object there, or give scope %q a base_dn above both", scope)
+		return "not below the base " + detail, fmt.Sprintf("move the object there, or give scope %q a base_dn above both", scope)
 	case directory.FilterFalse:
-		if o.Clause != nil {
-			text = o.Clause.String()
-		}
-		return cmp.Or(text, o.Detail), fmt.Sprintf("change the object so that its filter holds, or the filter of scope %q", scope)
+		return detail, fmt.Sprintf("change the object so that its filter holds, or the filter of scope %q", scope)
 	case directory.FilterUnknown:
-		if o.Clause != nil {
-			text = o.Clause.String()
-		}
-		return cmp.Or(text, o.Detail), "ask the server: only it can judge this part of the filter"
+		return detail, "ask the server: only it can judge this part of the filter"
 	case directory.EarlierScope:
-		return fmt.Sprintf("scope %q, declared earlier, takes it", o.Detail), ""
+		return fmt.Sprintf("scope %q, declared earlier, takes it", detail), ""
 	case directory.Disabled:
 		return "the object is disabled, and the scope skips such", fmt.Sprintf(`enable it, or set disabled = "keep" in scope %q`, scope)
 	case directory.NoAddress:
-		return "no address in " + o.Detail, fmt.Sprintf("give it one there, or name its attribute in scope %q", scope)
+		return "no address in " + detail, fmt.Sprintf("give it one there, or name its attribute in scope %q", scope)
 	case directory.System:
 		return "it is the server's own mailbox or account", ""
 	case directory.Conflict:
 		return "it lost its name to another object in a replication conflict", "delete or rename it, and keep the one that counts"
 	case directory.NoGUID:
-		if o.Detail != "" {
-			return "it has no GUID in " + o.Detail, fmt.Sprintf("give it one there, or name another attribute in guid_attribute of scope %q", scope)
+		if detail != "" {
+			return "it has no GUID in " + detail, fmt.Sprintf("give it one there, or name another attribute in guid_attribute of scope %q", scope)
 		}
 		return "it has no GUID in objectGUID or entryUUID", fmt.Sprintf("let the account that reads the directory see these, or name another attribute in guid_attribute of scope %q, such as nsUniqueId of 389 Directory Server", scope)
 	case directory.BesideSMTP:
-		return o.Detail, "make it an alias with smtp: before it, or correct the value"
+		return detail, "make it an alias with smtp: before it, or correct the value"
 	case directory.NotRead:
-		return "the scope does not read the address from " + o.Detail, fmt.Sprintf("move the address to an attribute that scope %q reads, or name %s in its alias_attributes", scope, o.Detail)
+		return "the scope does not read the address from " + detail, fmt.Sprintf("move the address to an attribute that scope %q reads, or name %s in its alias_attributes", scope, detail)
 	case directory.OtherDomain:
-		return "the scope does not take addresses of " + o.Detail, fmt.Sprintf("add %q to domains of scope %q", o.Detail, scope)
+		return "the scope does not take addresses of " + detail, fmt.Sprintf("add %q to domains of scope %q", detail, scope)
 	}
 	return string(o.Kind), ""
 }
 
 func (b *builder) entries() {
-	b.d.Entries = []Entry{}
+	b.d.Entries, b.d.Disabled = []Entry{}, []Disabled{}
 	for n := range b.x.Entries {
 		f := &b.x.Entries[n]
 		e := Entry{
-			Directory: f.Ref.Directory, Scope: f.Ref.Scope, DN: b.m.DN(f.Ref.DN), GUID: b.m.GUID(f.Ref.GUID.String()),
+			Directory: f.Ref.Directory, Scope: f.Ref.Scope, Name: b.label(f.Ref), DN: b.m.DN(f.Ref.DN), GUID: b.m.GUID(f.Ref.GUID.String()),
 			Username: b.m.Name(f.Entry.Username), Type: f.Entry.Type.String(), Rejected: f.Whole.String(), Stuck: f.Stuck, Merged: f.Merged,
-		}
-		if f.Account != "" {
-			e.Account = b.m.Address(f.Account)
-		}
-		if f.Primary != "" {
-			e.Primary = b.m.Address(f.Primary)
+			Account: b.m.Address(f.Account), Primary: b.m.Address(f.Primary),
 		}
 		b.d.Entries = append(b.d.Entries, e)
+		o := b.entry(f.Ref)
+		switch {
+		case o.Found == nil || f.Merged:
+		case o.Disabled:
+			b.d.Disabled = append(b.d.Disabled, Disabled{e.Directory, e.DN, fmt.Sprintf("%s is disabled, and keeps mail because scope %s has disabled = \"keep\"", e.Name, quoted(e.Scope))})
+		case o.DisabledByDesign != "":
+			b.d.Disabled = append(b.d.Disabled, Disabled{e.Directory, e.DN, fmt.Sprintf("%s is disabled, and keeps mail because sign-in is disabled by design for a %s", e.Name, o.DisabledByDesign)})
+		}
 	}
 }
 
@@ -522,12 +438,7 @@ func (b *builder) changes() {
 
 // row tells from what to what a row changes.
 func (b *builder) row(r plan.Row) Row {
-	address := func(s string) string {
-		if s == "" {
-			return ""
-		}
-		return b.m.Address(s)
-	}
+	address := b.m.Address
 	row := Row{Category: r.Category.String(), Address: address(r.Address), Type: r.Type, Directory: r.Directory, Attribute: r.Attribute, Withheld: r.Withheld}
 	switch r.Category {
 	case plan.DirectorySwitch:
@@ -556,16 +467,15 @@ func (b *builder) rejections() {
 	b.d.Rejections = []Rejection{}
 	for _, r := range b.x.Rejections {
 		d := Rejection{
-			Reason: r.Reason.String(), Message: r.Message(plan.Names{}), Remedy: b.remedy(r), Address: b.m.Address(r.Address),
+			Reason: r.Reason.String(), Message: r.Message(b.names), Remedy: b.remedy(r), Address: b.m.Address(r.Address), Primary: b.m.Address(r.Primary),
 			DN: b.m.DN(r.DN), GUID: b.m.GUID(r.GUID.String()), Directory: r.Directory, Scope: r.Scope, New: r.New,
 		}
-		if r.Primary != "" {
-			d.Primary = b.m.Address(r.Primary)
+		if r.DN != "" {
+			d.Name = b.label(plan.EntryRef{Directory: r.Directory, DN: r.DN})
 		}
 		if !r.Since.IsZero() {
 			d.Since = r.Since.UTC().Format(time.RFC3339)
 		}
-		b.party(r.Other)
 		b.d.Rejections = append(b.d.Rejections, d)
 	}
 }
@@ -573,23 +483,14 @@ func (b *builder) rejections() {
 // remedy says what to do about a rejection, where it can, in the words of the
 // configuration and of the directory.
 func (b *builder) remedy(r *plan.Rejection) string {
-	domain := func(address string) string { return address[strings.LastIndexByte(address, '@')+1:] }
+	domain := func(address string) string {
+		address = b.m.Address(address)
+		return address[strings.LastIndexByte(address, '@')+1:]
+	}
 	if r.Cause != "" || r.Other.Owner != "" { // the console says why
-		return r.Remedy(plan.Names{})
+		return r.Remedy(b.names)
 	}
 	switch r.Reason {
-	case plan.UnknownDomain:
-		if routing := r.Routing(); routing != "" {
-			return fmt.Sprintf("if addresses of %s only route mail, as in a hybrid deployment, declare domain %s { ignore = true }; leave them in the directory", quoted(domain(r.Address)), quoted(routing))
-		}
-	case plan.PreexistingAddress:
-		if r.Other.Kind == plan.AccountParty && r.Other.Directory != "" {
-			return "give the entry another address; or, if it is to have this one, give whoever has it another first"
-		}
-	case plan.OtherDirectory:
-		if r.Other.Kind == plan.AccountParty {
-			return "if they are two people, give the entry another address; if it is one, remove the object from one of the directories, and read both in the same run"
-		}
 	case plan.PublicAddress:
 		return fmt.Sprintf("add %s to alias_for of domain %s, or remove the address from the directory", quoted(domain(r.Primary)), quoted(domain(r.Address)))
 	case plan.AttributeTooLong:
@@ -600,7 +501,7 @@ func (b *builder) remedy(r *plan.Rejection) string {
 		return fmt.Sprintf("shorten %s in the directory, which is %s, or set max_length = { %s = %d } in scope %s if the console takes it",
 			name, quoted(cut(b.m.Name(value))), r.Attribute, r.Length, quoted(r.Scope))
 	}
-	return r.Remedy(plan.Names{})
+	return r.Remedy(b.names)
 }
 
 // attribute returns the name in the directory of an attribute that is too long,
@@ -637,43 +538,18 @@ func cut(s string) string {
 	return s
 }
 
-// party gives its mask to whoever a sentence names.
-func (b *builder) party(p plan.Party) {
-	switch p.Kind {
-	case plan.EntryParty:
-		b.m.DN(p.Name)
-	case plan.AccountParty:
-		b.m.Address(p.Name)
-	}
-}
-
 func (b *builder) steps() {
 	b.d.Steps = []Step{}
 	for n := range b.x.Steps {
 		s := &b.x.Steps[n]
 		d := Step{
-			Rule: s.Rule.String(), Meaning: s.Rule.Meaning(), Outcome: string(s.Outcome), Message: s.Message(), Reason: s.Reason.String(),
-			Directory: s.Entry.Directory, DN: b.m.DN(s.Entry.DN),
-		}
-		if s.Address != "" {
-			d.Address = b.m.Address(s.Address)
-		}
-		if s.Value != "" {
-			b.m.Address(s.Value)
+			Rule: s.Rule.String(), Meaning: s.Rule.Meaning(), Outcome: string(s.Outcome), Message: s.Message(b.names), Reason: s.Reason.String(),
+			Directory: s.Entry.Directory, DN: b.m.DN(s.Entry.DN), Address: b.m.Address(s.Address),
 		}
 		if s.Account != nil {
 			d.Account = b.m.Address(s.Account.Primary.String())
 		}
-		b.party(s.Other)
 		b.d.Steps = append(b.d.Steps, d)
-	}
-}
-
-// near gives their masks to the values that are nearly the address.
-func (b *builder) near() {
-	for _, l := range b.x.Near {
-		b.m.DN(l.Entry.DN)
-		b.m.Address(l.Value)
 	}
 }
 
@@ -690,22 +566,11 @@ func (b *builder) actions() {
 				continue
 			}
 		}
-		a := Action{Kind: string(f.Kind), Reason: f.Reason.String(), Text: f.Message(), Effect: f.Effect() + more, Loses: f.Loses()}
-		if f.Address != "" {
-			a.Address = b.m.Address(f.Address)
-		}
-		for _, m := range f.After {
-			b.m.Address(m.Address)
-			if m.After != nil {
-				b.m.Address(m.After.Account.Primary.String())
-			}
-		}
-		for _, primary := range f.With {
-			b.m.Address(primary)
+		a := Action{
+			Kind: string(f.Kind), Reason: f.Reason.String(), Address: b.m.Address(f.Address), Text: f.Message(b.names), Effect: f.Effect(b.names) + more, Loses: f.Loses(),
 		}
 		switch f.Kind {
 		case plan.OtherValue:
-			b.m.Address(f.New)
 			b.replacement(&a, f)
 		case plan.RemoveValue:
 			if len(gone) > 0 {
@@ -714,7 +579,6 @@ func (b *builder) actions() {
 		case plan.RestoreIt:
 			b.restoration(&a, f)
 		case plan.MakePrimary:
-			b.m.Address(f.Wanted)
 			b.promotion(&a, f)
 		case plan.Rebind:
 			a.Command = b.command("state", "rebind", b.m.Address(f.Account), b.m.GUID(f.GUID))

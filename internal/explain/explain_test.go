@@ -31,7 +31,7 @@ func company() plan.Input {
 	entry := func(n byte, dn, primary string, aliases ...string) identity.Entry {
 		return identity.Entry{GUID: guid(n), DN: dn, Username: "login" + dn[3:6], Primaries: []string{primary}, Aliases: aliases}
 	}
-	return plan.Input{
+	in := plan.Input{
 		Rules: plan.Rules{
 			Directories: []string{"corp"},
 			Domains:     []plan.Domain{{Name: "example.com", Aliases: []string{"example.net"}}},
@@ -52,6 +52,8 @@ func company() plan.Input {
 		Read: []string{"corp"},
 		Now:  time.Date(2026, 11, 21, 12, 0, 0, 0, time.UTC),
 	}
+	in.Entries[1].Attributes = []identity.Attribute{{Name: "display_name", Value: "Bertram Beispiel"}}
+	return in
 }
 
 // searched is what a search finds there.
@@ -91,11 +93,11 @@ func TestActions(t *testing.T) {
 		loses                                      bool
 	}{
 		{
-			subject: "desk@example.net", text: `take desk@example.com from entry "CN=Bertram"`, effect: "then desk@example.com becomes an alias of annabel@example.com",
+			subject: "desk@example.net", text: "take desk@example.com from Bertram Beispiel", effect: "then desk@example.com becomes an alias of annabel@example.com",
 			powershell: `Set-ADObject -Identity '8c000000-0000-4200-8300-000000000002' -Remove @{'proxyAddresses'='smtp:Desk@Example.net'}`,
 		},
 		{
-			subject: "vip@example.com", text: `give vip@example.com back to entry "CN=Annabel"`,
+			subject: "vip@example.com", text: "give vip@example.com back to Annabel",
 			powershell: `Set-ADObject -Identity '8c000000-0000-4200-8300-000000000001' -Add @{'proxyAddresses'='smtp:vip@example.com'}`,
 		},
 		{
@@ -103,12 +105,12 @@ func TestActions(t *testing.T) {
 			command: "rollcall state rebind clothilde@example.com 8c000000-0000-4200-8300-000000000009",
 		},
 		{
-			subject: "lp@example.com", text: "if that is meant, commit what the plan does with lp@example.com, alone, and lift the brake with --allow-deactivations 1",
-			effect:  "then leopold@example.com is lost: it goes out of service; lp@example.com is lost: it goes out of service",
+			subject: "lp@example.com", text: "if this is meant, apply it past the brake: lp@example.com",
+			effect:  "then leopold@example.com and lp@example.com stop receiving mail",
 			command: "rollcall apply --only address:lp@example.com --allow-deactivations 1", loses: true,
 		},
 		{
-			subject: "bertram@example.com", text: "commit what the plan does with bertram@example.com, alone",
+			subject: "bertram@example.com", text: "apply the change of bertram@example.com",
 			command: "rollcall apply --only address:bertram@example.com",
 		},
 	} {
@@ -142,7 +144,7 @@ func TestOutside(t *testing.T) {
 
 // No list is null, and no name passes a mask.
 func TestDocument(t *testing.T) {
-	names := regexp.MustCompile(`(?i)annabel|bertram|clothilde|leopold|hermione|desk|typo|berlin|paris|guests|secretariat|login|8c000000`)
+	names := regexp.MustCompile(`(?i)annabel|bertram|clothilde|leopold|hermione|desk|typo|beispiel|berlin|paris|guests|secretariat|login|8c000000`)
 	for _, subject := range []string{
 		"desk@example.com", "vip@example.com", "annabel@example.com", "bertram@example.com", "clothilde@example.com", "leopold@example.com", "lp@example.com",
 		"typo..x@example.com", "CN=Bertram,OU=Berlin", guid(1).String(), "loginClo", "nobody@example.org", "nobody",
@@ -207,10 +209,101 @@ func TestFirstName(t *testing.T) {
 	}
 }
 
+// TestShort: an object is named with where it is, and what all objects share is left
+// out.
+func TestShort(t *testing.T) {
+	for _, c := range [][3]string{
+		{"Ann", "CN=Ann,OU=Staff,DC=corp,DC=example", "Ann (OU=Staff)"},
+		{"Ann Smith", "uid=asmith, ou=People, dc=corp", "Ann Smith (uid=asmith, ou=People)"},
+		{"Smith, Ann", `CN=Smith\, Ann,OU=A\,DC=B,DC=corp`, `Smith, Ann (OU=A\,DC=B)`},
+		{"Ann", "CN=Ann,DC=corp", "Ann"},
+		{"Ann", "CN=Ann,O=Example", "Ann (O=Example)"},
+		{"x", "no name", "x (no name)"},
+		{"Ann", "", "Ann"},
+	} {
+		if got := Short(c[0], c[1]); got != c[2] {
+			t.Errorf("%q of %q is %q, want %q", c[0], c[1], got, c[2])
+		}
+	}
+}
+
+// TestTwins: of two entries with one name, sentences say where they are; and which
+// directory, if that is the same.
+func TestTwins(t *testing.T) {
+	in := company()
+	in.Rules.Directories, in.Read = append(in.Rules.Directories, "lab"), append(in.Read, "lab")
+	in.Rules.Scopes = append(in.Rules.Scopes, plan.Scope{Name: "lab", Directory: "lab", Domains: []string{"example.com"}})
+	for n, dn := range []string{"CN=Annabel,OU=Berlin", "CN=Annabel,OU=Paris,DC=lab"} {
+		in.Entries = append(in.Entries, identity.Entry{Scope: 1, GUID: guid(byte(20 + n)), DN: dn, Primaries: []string{fmt.Sprintf("twin%d@example.com", n)}, Aliases: []string{"team@example.com"}})
+	}
+	in.Entries[0].Aliases = append(in.Entries[0].Aliases, "team@example.com")
+	about, _ := plan.ParseSubject("team@example.com")
+	x, err := plan.Explain(in, about)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, mask := range []*redact.Mask{nil, redact.New([]byte("0123456789abcdef"), "example.com")} {
+		var names []string
+		for _, l := range New(x, Context{Mask: mask}).Addresses[0].Listed {
+			names = append(names, l.Name)
+		}
+		want := []string{"Annabel (OU=Berlin) of directory \"corp\"", "Annabel (OU=Berlin) of directory \"lab\"", "Annabel (OU=Paris)"}
+		for n := range want {
+			if mask != nil {
+				name, unit := mask.Name("Annabel"), map[bool]string{true: "Paris", false: "Berlin"}[n == 2]
+				want[n] = strings.NewReplacer("Annabel", name, unit, mask.Name(unit)).Replace(want[n])
+			}
+		}
+		if !slices.Equal(names, want) {
+			t.Errorf("got %q, want %q", names, want)
+		}
+	}
+}
+
+// TestDisabled: an explanation says of a disabled entry why it keeps its addresses.
+func TestDisabled(t *testing.T) {
+	about, _ := plan.ParseSubject("desk@example.com")
+	x, err := plan.Explain(company(), about)
+	if err != nil {
+		t.Fatal(err)
+	}
+	found := searched()
+	found[0].Found.Objects[0].Disabled = true
+	found[0].Found.Objects[1].DisabledByDesign = "RoomMailbox"
+	d := New(x, Context{Directories: found, Mask: (*redact.Mask)(nil)})
+	want := []Disabled{
+		{"corp", "CN=Annabel,OU=Berlin", `Annabel is disabled, and keeps mail because scope "staff" has disabled = "keep"`},
+		{"corp", "CN=Bertram,OU=Berlin", "Bertram Beispiel is disabled, and keeps mail because sign-in is disabled by design for a RoomMailbox"},
+	}
+	if !slices.Equal(d.Disabled, want) {
+		t.Errorf("%q", d.Disabled)
+	}
+	if d := document(t, "desk@example.com", (*redact.Mask)(nil)); len(d.Disabled) > 0 {
+		t.Errorf("%q", d.Disabled)
+	}
+}
+
+// TestPastMessage: a run that moved an address is told from either side.
+func TestPastMessage(t *testing.T) {
+	for _, c := range []struct {
+		before, after, want string
+	}{
+		{"", "an alias of ann@example.com", "in this account since run 7 of 2026-11-03"},
+		{"an alias of bob@example.com", "", "an alias of bob@example.com until run 7 of 2026-11-03"},
+		{"an alias of bob@example.com", "an alias of ann@example.com", "in this account since run 7 of 2026-11-03, before that an alias of bob@example.com"},
+	} {
+		p := Past{Run: 7, Started: time.Date(2026, 11, 3, 23, 0, 0, 0, time.UTC), Before: c.before, After: c.after}
+		if got := p.Message(); got != c.want {
+			t.Errorf("%q, want %q", got, c.want)
+		}
+	}
+}
+
 // TestNoGUIDSentence: advice on a missing GUID names the attribute that is read.
 func TestNoGUIDSentence(t *testing.T) {
 	for detail, want := range map[string]string{"": "nsUniqueId", "mS-DS-ConsistencyGuid": "give it one there"} {
-		text, remedy := sentence("staff", &directory.Obstacle{Kind: directory.NoGUID, Detail: detail})
+		b := builder{m: (*redact.Mask)(nil)}
+		text, remedy := b.sentence("staff", &directory.Obstacle{Kind: directory.NoGUID, Detail: detail})
 		if !strings.Contains(remedy, want) || strings.Contains(text, "objectGUID") != (detail == "") || !strings.Contains(text, detail) {
 			t.Errorf("%q: %s; %s", detail, text, remedy)
 		}

@@ -85,6 +85,36 @@ func ParentDN(text string) string {
 	return ""
 }
 
+// LeafValue returns the first value of a name without escapes, or the text as it is
+// where it is no name.
+func LeafValue(dn string) string {
+	_, value, found := strings.Cut(dn, "=")
+	if !found {
+		return dn
+	}
+	value, quoted := strings.CutPrefix(strings.TrimLeft(value, " "), `"`)
+	var b []byte
+	for i := 0; i < len(value); i++ {
+		switch c := value[i]; {
+		case c == '\\':
+			octet, n := unescape(value[i:])
+			if n == 0 {
+				return dn
+			}
+			b = append(b, octet)
+			i += n - 1
+		case quoted && c == '"', !quoted && (c == ',' || c == '+'):
+			i = len(value)
+		default:
+			b = append(b, c)
+		}
+	}
+	if leaf := strings.TrimRight(string(b), " "); leaf != "" {
+		return leaf
+	}
+	return dn
+}
+
 // EqualDN reports whether two names are the same name (RFC 4514): letter case
 // and spacing do not count. Texts that are no names are equal when their bytes
 // are.

@@ -140,6 +140,39 @@ func TestLongName(t *testing.T) {
 // FuzzDN checks that a folded name folds to itself where it is still written as a
 // name, that it lies within itself, and the fast comparison of two names against
 // the general one.
+func TestLeafValue(t *testing.T) {
+	for dn, want := range map[string]string{
+		"CN=Ann Smith,OU=Staff": "Ann Smith", "cn = Ann , ou=x": "Ann", `CN=Smith\, Ann,OU=x`: "Smith, Ann", `CN=\C3\9Cnal,OU=x`: "\u00dcnal", `CN="A, B",OU=x`: "A, B",
+		"uid=ann+sn=Smith,dc=x": "ann", "": "", "no name": "no name", "CN=,DC=x": "CN=,DC=x", `CN=a\`: `CN=a\`,
+	} {
+		if got := LeafValue(dn); got != want {
+			t.Errorf("%q has %q, want %q", dn, got, want)
+		}
+	}
+}
+
+// FuzzLeafValue escapes a value and finds it again.
+func FuzzLeafValue(f *testing.F) {
+	f.Add("Smith, Ann", "DC=x")
+	f.Add(`a\b"c#=`, ",,+")
+	f.Fuzz(func(t *testing.T, value, rest string) {
+		LeafValue(value)
+		if value = strings.Trim(value, " "); value == "" {
+			return
+		}
+		var b strings.Builder
+		for i := range len(value) {
+			if strings.IndexByte(`,+"\<>;=#`, value[i]) >= 0 {
+				b.WriteByte('\\')
+			}
+			b.WriteByte(value[i])
+		}
+		if got := LeafValue("CN=" + b.String() + "," + rest); got != value {
+			t.Errorf("%q became %q", value, got)
+		}
+	})
+}
+
 func FuzzDN(f *testing.F) {
 	f.Add("CN=a,DC=b", "cn=A, dc=b")
 	f.Add(`CN=a\, b,DC=c`, `commonName=a\2c b,2.5.4.3=c`)

@@ -15,47 +15,99 @@ import (
 	"github.com/rollcall-cli/rollcall/plan"
 )
 
-// mostTold is how many items of a list an explanation shows; its JSON form has
+// block is a section of an explanation, the same in every format for people.
+type block struct {
+	name    string
+	items   []item
+	aligned bool // the labels make a column
+}
+
+// item is a point of a section: a sign and a label, and what is to be said, in
+// sentences below each other; and what to run.
+type item struct {
+	sign    span
+	label   string
+	text    string
+	lines   []string
+	loses   bool // an address stops receiving mail by it
+	scripts []script
+}
+
+type script struct{ name, language, text string }
+
+// mostTold is how many items of a section an explanation shows; its JSON form has
 // all of them.
 const mostTold = 40
 
-// told returns the items of a list that are shown, and how many are not.
-func told[T any](all []T) (shown []T, more int) {
-	n := min(len(all), mostTold)
-	return all[:n], len(all) - n
+// told returns the items that are shown, and how many are not.
+func (p *block) told() (shown []item, more string) {
+	n := min(len(p.items), mostTold)
+	if rest := len(p.items) - n; rest > 0 {
+		more = number(rest) + " more: -o json=FILE has all"
+	}
+	return p.items[:n], more
 }
 
-// ExplanationText writes an explanation for a person: the answer first, then
-// what it rests on, and last, where it stands above the prompt, what to do. Only
-// the width and the colour of the options count.
-func ExplanationText(w io.Writer, d *explain.Document, opt TextOptions) error {
-	o := newPage(w, opt.Width, opt.Color)
-	o.prose(0, "", plain, clean(d.Answer))
+// mostDisabled is how many disabled entries are named below an answer.
+const mostDisabled = 3
+
+// notes are what stands below the answer, each behind a label.
+func notes(d *explain.Document, verbose bool) []item {
+	var all []item
 	for _, warning := range d.Warnings {
-		o.prose(0, "warning: ", yellow, clean(warning))
+		all = append(all, item{label: "warning", text: warning})
 	}
-	o.explainAddresses(d)
-	o.explainListed(d)
-	o.explainOutside(d)
-	o.explainAccounts(d)
-	o.explainDrift(d)
-	o.explainSteps(d)
-	o.explainRows(d)
-	o.explainActions(d)
-	return o.flush()
+	for i := range d.Disabled {
+		if !verbose && i == mostDisabled {
+			all = append(all, item{label: "disabled", text: number(len(d.Disabled)-i) + " more, likewise"})
+			break
+		}
+		all = append(all, item{label: "disabled", text: d.Disabled[i].Message})
+	}
+	if d.Subject.Kind != plan.AddressSubject.String() && !verbose {
+		return all // the addresses have it
+	}
+	for i := range d.History {
+		p := &d.History[i]
+		text := p.Message()
+		if verbose {
+			text = p.Address + ": " + text + " (" + p.Command + ")"
+		}
+		all = append(all, item{label: "history", text: text})
+	}
+	return all
 }
 
-// section begins a part of an explanation.
-func (o *page) section(name string) {
-	o.end()
-	o.line(bold, "%s", name)
-}
-
-// rest tells how many items of a list are not shown.
-func (o *page) rest(n int) {
-	if n > 0 {
-		o.prose(margin, ellipsis+" ", dim, number(n)+" more: -o json=FILE has all")
+// parts lays an explanation out: who lists it, and what to do. With verbose, also
+// what the rules have said, and names in full.
+func parts(d *explain.Document, verbose bool) []block {
+	several := false
+	for i := range d.Entries {
+		several = several || d.Entries[i].Directory != d.Entries[0].Directory
 	}
+	where := func(name, dn, directory, scope, guid string) (string, []string) {
+		if verbose {
+			about := "directory " + directory
+			if scope != "" {
+				about += ", scope " + scope
+			}
+			if guid != "" {
+				about += ", GUID " + guid
+			}
+			return name, []string{dn, about}
+		}
+		if name = explain.Short(name, dn); several {
+			name += ", directory " + directory
+		}
+		return name, nil
+	}
+	all := []block{addressPart(d, verbose), listedPart(d, where), outsidePart(d, verbose, where)}
+	all = append(all, domainPart(d, verbose), accountPart(d, verbose), driftPart(d, verbose))
+	if verbose {
+		all = append(all, stepPart(d))
+	}
+	all = append(all, rowPart(d, verbose), actionPart(d, verbose))
+	return slices.DeleteFunc(all, func(p block) bool { return len(p.items) == 0 })
 }
 
 // fates are the signs of what becomes of an address.
@@ -63,53 +115,35 @@ var fates = map[string]span{
 	string(plan.Comes): {"+", green}, string(plan.Goes): {"-", red}, string(plan.Moves): {"~", yellow}, string(plan.ChangesRole): {"~", yellow},
 }
 
-// explainAddresses lists the addresses of a subject that has several, and what
-// the configuration says of the domain of one that nobody has.
-func (o *page) explainAddresses(d *explain.Document) {
-	var guards []explain.Guard
-	for i := range d.Addresses {
-		guards = append(guards, d.Addresses[i].Guards...)
+// addressPart lists the addresses of a subject that may have several.
+func addressPart(d *explain.Document, verbose bool) block {
+	p := block{name: "Addresses", aligned: true}
+	if d.Subject.Kind == plan.AddressSubject.String() {
+		return p
 	}
-	if d.Subject.Kind != plan.AddressSubject.String() && len(d.Addresses) > 0 {
-		o.section("Addresses")
-		widest := 0
-		shown, more := told(d.Addresses)
-		for i := range shown {
-			widest = max(widest, cells(clean(shown[i].Address)))
+	for i := range d.Addresses {
+		a := &d.Addresses[i]
+		x := item{sign: fates[a.Fate], label: a.Address, text: placeOf(a)}
+		if a.Rejections > 0 && x.sign.text == "" {
+			x.sign = rejected
 		}
-		for i := range shown {
-			a := &shown[i]
-			sign := fates[a.Fate]
-			if a.Rejections > 0 && sign.text == "" {
-				sign = rejected
+		if n := slices.IndexFunc(d.History, func(p explain.Past) bool { return p.Address == a.Address }); n >= 0 && !verbose {
+			past := &d.History[n]
+			if x.text += "; " + past.When(); past.After == "" {
+				x.text += ", " + past.Before
 			}
-			o.put(sign.style, sign.text)
-			o.at(margin)
-			o.put(plain, clean(a.Address))
-			o.next(margin+min(widest, 40)+gap, nested, text(placeOf(a)))
-			o.end()
 		}
-		o.rest(more)
+		p.items = append(p.items, x)
 	}
-	for i := range d.Addresses {
-		if text := domainText(&d.Addresses[i]); text != "" {
-			o.section("Domain")
-			o.prose(margin, "", plain, clean(text))
-		}
-	}
-	if len(guards) > 0 {
-		o.section("Protected or on hold")
-		shown, more := told(guards)
-		for i := range shown {
-			o.prose(margin, "", plain, clean(guardText(&shown[i])))
-		}
-		o.rest(more)
-	}
+	return p
 }
 
 // placeOf says in a few words what becomes of an address.
 func placeOf(a *explain.Address) string {
-	text := strings.ReplaceAll(a.Fate, "_", " ")
+	text := map[string]string{
+		string(plan.Nobody): "nobody receives it", string(plan.Dormant): "its account is inactive", string(plan.Stays): "stays", string(plan.Comes): "starts to receive mail",
+		string(plan.Goes): "stops receiving mail", string(plan.Moves): "moves", string(plan.ChangesRole): "changes",
+	}[a.Fate]
 	h := a.After
 	if h == nil {
 		h = a.Before
@@ -123,30 +157,48 @@ func placeOf(a *explain.Address) string {
 		text += ", withheld"
 	}
 	if a.Rejections > 0 {
-		text += ", " + count(a.Rejections, "refusal", "refusals")
+		text += ", " + count(a.Rejections, "rejection", "rejections")
 	}
 	return text
 }
 
-// domainText says what the configuration makes of the domain of an address that
-// nobody has; "" for others.
-func domainText(a *explain.Address) string {
-	d := &a.Domain
-	text := d.Name + " is no domain of the configuration, and no alias of one: to have addresses in it, declare domain \"" + d.Name + "\" {} and add it to the domains of a scope"
+// domainPart says what the configuration makes of the domains, and which blocks list an
+// address; without verbose, only what keeps an address from everybody.
+func domainPart(d *explain.Document, verbose bool) block {
+	p := block{name: "In the configuration"}
+	known := map[string]bool{}
+	for i := range d.Addresses {
+		a := &d.Addresses[i]
+		ordinary := a.Domain.Declared && !a.Domain.Public && len(a.Domain.Scopes) > 0
+		if !verbose && (ordinary || a.Fate != string(plan.Nobody) || a.Rejections > 0) {
+			continue
+		}
+		for k := range a.Guards {
+			p.items = append(p.items, item{text: a.Address + ": " + guardText(&a.Guards[k])})
+		}
+		if text := domainText(&a.Domain); text != "" && !known[text] {
+			known[text] = true
+			p.items = append(p.items, item{text: text})
+		}
+	}
+	return p
+}
+
+func domainText(d *explain.Domain) string {
+	text := ""
 	switch {
-	case d.Name == "" || a.Rejections > 0 || a.Fate != string(plan.Nobody) && a.Fate != string(plan.Dormant):
+	case d.Name == "":
 		return ""
 	case !d.Declared:
-		return text
+		return `to have addresses in ` + d.Name + `, declare domain "` + d.Name + `" {} and add it to the domains of a scope`
 	case d.Ignored:
-		return "addresses in " + d.Name + " are ignored: ignore = true of its domain block says so"
+		return d.Name + " is ignored: ignore = true of its domain block says so"
+	case d.Public && len(d.AliasFor) == 0:
+		text = d.Name + " is public, and alias_for is empty: its addresses may be aliases of no primary"
 	case d.Public:
-		text = d.Name + " is a public domain: its addresses may be aliases of no primary, because alias_for is empty"
-		if len(d.AliasFor) > 0 {
-			text = d.Name + " is a public domain: its addresses may be aliases of primaries in " + strings.Join(d.AliasFor, ", ")
-		}
+		text = d.Name + " is public: its addresses may be aliases of primaries in " + strings.Join(d.AliasFor, ", ")
 	case len(d.Scopes) == 0:
-		text = d.Name + " is declared, and no scope takes it: add it to the domains of one"
+		text = d.Name + " is declared, and no scope takes it"
 	default:
 		text = d.Name + " is taken by " + oneOf(len(d.Scopes), "scope ", "scopes ") + strings.Join(d.Scopes, ", ")
 	}
@@ -170,16 +222,10 @@ func guardText(g *explain.Guard) string {
 	return text
 }
 
-// listedBy groups the values of entries by entry.
-type listedBy struct {
-	explain.Listing
-	addresses []*explain.Address
-	listings  []*explain.Listing
-}
-
-func listings(d *explain.Document) []listedBy {
+// listedPart groups the values of entries by entry.
+func listedPart(d *explain.Document, where func(name, dn, directory, scope, guid string) (string, []string)) block {
+	p := block{name: "Listed by"}
 	type entry struct{ directory, scope, dn, guid string }
-	var all []listedBy
 	of := map[entry]int{}
 	for i := range d.Addresses {
 		a := &d.Addresses[i]
@@ -188,36 +234,37 @@ func listings(d *explain.Document) []listedBy {
 			e := entry{l.Directory, l.Scope, l.DN, l.GUID}
 			n, known := of[e]
 			if !known {
-				n = len(all)
+				n = len(p.items)
 				of[e] = n
-				all = append(all, listedBy{Listing: *l})
+				label, lines := where(l.Name, l.DN, l.Directory, l.Scope, l.GUID)
+				p.items = append(p.items, item{text: label, lines: lines})
 			}
-			all[n].addresses, all[n].listings = append(all[n].addresses, a), append(all[n].listings, l)
+			p.items[n].lines = append(p.items[n].lines, valuesText(l, a.Address))
 		}
 	}
-	return all
+	return p
 }
 
-// valueText tells a value with all its spaces.
+// valueText shows a value with all its spaces.
 func valueText(v *explain.Value) string {
 	return v.Attribute + ": " + strings.ReplaceAll(v.Value, "  ", ` \x20`)
 }
 
-// valuesText tells a listing as the directory has it.
+// valuesText shows a listing as the directory has it.
 func valuesText(l *explain.Listing, address string) string {
-	var parts []string
+	var values []string
 	for _, v := range l.Values {
-		parts = append(parts, valueText(&v))
+		values = append(values, valueText(&v))
 	}
-	if len(parts) == 0 {
-		parts = append(parts, l.Value)
+	if len(values) == 0 {
+		values = append(values, l.Value)
 	}
-	text := strings.Join(parts, ", ")
+	text := strings.Join(values, ", ")
 	switch l.Role {
 	case "declared":
-		text += " (its primary)"
+		text += " (primary)"
 	case "candidate":
-		text += " (a second candidate for its primary)"
+		text += " (second candidate for the primary)"
 	}
 	if !strings.EqualFold(l.Value, address) {
 		text += ", which is " + address
@@ -225,170 +272,120 @@ func valuesText(l *explain.Listing, address string) string {
 	return text
 }
 
-func (o *page) explainListed(d *explain.Document) {
-	all := listings(d)
-	if len(all) == 0 {
-		return
-	}
-	o.section("Listed by")
-	shown, more := told(all)
-	for i := range shown {
-		g := &shown[i]
-		o.prose(margin, "", plain, clean(g.DN))
-		about := "directory " + g.Directory + ", scope " + g.Scope
-		if g.GUID != "" {
-			about += ", GUID " + g.GUID
+// outsidePart lists objects beside the plan. The answer has said what keeps the first
+// one out.
+func outsidePart(d *explain.Document, verbose bool, where func(name, dn, directory, scope, guid string) (string, []string)) block {
+	p := block{name: "In the directory, and not in the plan"}
+	for i := range d.Outside {
+		o := &d.Outside[i]
+		label, lines := where(o.Name, o.DN, o.Directory, "", o.GUID)
+		x := item{text: label, lines: lines}
+		for k := range o.Values {
+			if _, err := identity.ParseGUID(o.Values[k].Value); err == nil && !verbose {
+				continue
+			}
+			x.lines = append(x.lines, valueText(&o.Values[k]))
 		}
-		o.prose(nested, "", plain, clean(about))
-		for k, l := range g.listings {
-			o.prose(nested, "", plain, clean(valuesText(l, g.addresses[k].Address)))
-		}
-	}
-	o.rest(more)
-}
-
-func (o *page) explainOutside(d *explain.Document) {
-	if len(d.Outside) == 0 {
-		return
-	}
-	o.section("In the directory, and not in the plan")
-	shown, more := told(d.Outside)
-	for i := range shown {
-		x := &shown[i]
-		o.prose(margin, "", plain, clean(x.DN))
-		about := "directory " + x.Directory
-		if x.GUID != "" {
-			about += ", GUID " + x.GUID
-		}
-		o.prose(nested, "", plain, clean(about))
-		for i := range x.Values {
-			o.prose(nested, "", plain, clean(valueText(&x.Values[i])))
-		}
-		for _, v := range x.Verdicts {
+		for k := range o.Verdicts {
+			v := &o.Verdicts[k]
+			if !verbose && v != o.Nearest() {
+				continue
+			}
 			for _, b := range v.Obstacles {
-				o.prose(nested, "scope "+clean(v.Scope)+": ", yellow, clean(b.Text))
-				if b.Remedy != "" {
-					o.prose(nested, "hint: ", dim, clean(b.Remedy))
+				text := "scope " + v.Scope + ": " + b.Text
+				switch {
+				case !verbose && i == 0 && b.Remedy != "":
+					text = "hint: " + b.Remedy
+				case b.Remedy != "":
+					text += "; hint: " + b.Remedy
 				}
+				x.lines = append(x.lines, text)
 			}
 		}
+		p.items = append(p.items, x)
 	}
-	o.rest(more)
+	return p
 }
 
-// accountText tells of an account in a line.
+// accountText describes an account in a line.
 func accountText(a *explain.Account) string {
 	status := a.Status
 	if a.New {
 		status = "new"
 	}
 	parts := []string{status + " " + a.Type}
-	if a.Owner != "" {
-		parts = append(parts, `configuration "`+a.Owner+`"`)
-	} else if a.Directory != "" {
-		parts = append(parts, "directory "+a.Directory)
-	} else if !a.New {
-		parts = append(parts, "local: no directory owns it")
+	add := func(condition bool, text string) {
+		if condition {
+			parts = append(parts, text)
+		}
 	}
-	switch a.Standing {
-	case "unread":
-		parts = append(parts, "its directory was not read")
-	case "orphan":
-		parts = append(parts, "no entry stands behind it")
-	}
-	if a.GUID != "" {
-		parts = append(parts, "GUID "+a.GUID)
-	}
-	if a.Hold != "" {
-		parts = append(parts, `on legal hold "`+a.Hold+`"`)
-	} else if a.Frozen {
-		parts = append(parts, "stays as it is in this run")
-	}
-	if a.Withheld {
-		parts = append(parts, "a limit keeps it in service")
-	}
-	if n := len(a.Aliases); n > 0 {
-		parts = append(parts, count(n, "alias", "aliases"))
-	}
-	if a.New || a.NewStatus == "" {
-		return strings.Join(parts, ", ")
-	}
-	if a.NewDirectory != a.Directory {
-		parts = append(parts, "passes to directory "+a.NewDirectory)
-	}
-	if a.NewPrimary != a.Primary {
-		parts = append(parts, "becomes "+a.NewPrimary)
-	}
-	if a.NewStatus != a.Status && !a.Withheld {
-		parts = append(parts, "becomes "+a.NewStatus)
+	add(a.Owner != "", `configuration "`+a.Owner+`"`)
+	add(a.Owner == "" && a.Directory != "", "directory "+a.Directory)
+	add(a.Owner == "" && a.Directory == "" && !a.New, "local: no directory owns it")
+	add(a.Standing == plan.Unread.String(), "its directory was not read")
+	add(a.Standing == plan.Orphan.String(), "no directory entry")
+	add(a.GUID != "", "GUID "+a.GUID)
+	add(a.Hold != "", `on legal hold "`+a.Hold+`"`)
+	add(a.Hold == "" && a.Frozen, "does not change in this run")
+	add(a.Withheld, "a brake withholds what it would lose")
+	add(len(a.Aliases) > 0, count(len(a.Aliases), "alias", "aliases"))
+	if !a.New && a.NewStatus != "" {
+		add(a.NewDirectory != a.Directory, "moves to directory "+a.NewDirectory)
+		add(a.NewPrimary != a.Primary, "becomes "+a.NewPrimary)
+		add(a.NewStatus != a.Status && !a.Withheld, "becomes "+a.NewStatus)
 	}
 	return strings.Join(parts, ", ")
 }
 
-// nameOf is the primary before, or that of an account that is new.
-func nameOf(a *explain.Account) string {
-	if a.New {
-		return a.NewPrimary
+// accountPart lists the accounts; without verbose, those that the console has in a state
+// that nothing can be made of, if they are several.
+func accountPart(d *explain.Document, verbose bool) block {
+	p := block{name: "Accounts"}
+	odd := 0
+	for i := range d.Accounts {
+		if d.Accounts[i].Remedy != "" {
+			odd++
+		}
 	}
-	return a.Primary
-}
-
-func (o *page) explainAccounts(d *explain.Document) {
-	if len(d.Accounts) == 0 {
-		return
-	}
-	o.section("Accounts")
-	shown, more := told(d.Accounts)
-	for i := range shown {
-		a := &shown[i]
-		o.prose(margin, "", plain, clean(nameOf(a)))
-		o.prose(nested, "", plain, clean(accountText(a)))
+	for i := range d.Accounts {
+		a := &d.Accounts[i]
+		if !verbose && (odd < 2 || a.Remedy == "") {
+			continue
+		}
+		x := item{text: a.Primary, lines: []string{accountText(a)}}
+		if a.New {
+			x.text = a.NewPrimary
+		}
 		if a.DN != "" {
-			o.prose(nested, "", plain, clean(a.DN))
+			x.lines = append(x.lines, a.DN)
 		}
+		p.items = append(p.items, x)
 	}
-	o.rest(more)
+	return p
 }
 
-func (o *page) explainDrift(d *explain.Document) {
-	if len(d.Drift) == 0 {
-		return
+// driftPart lists what was changed in the console by hand. The answer has said which
+// accounts are gone from it.
+func driftPart(d *explain.Document, verbose bool) block {
+	p := block{name: "Changed in the console by hand"}
+	for i := range d.Drift {
+		if !verbose && d.Drift[i].Kind == plan.DriftGone.String() {
+			continue
+		}
+		p.items = append(p.items, item{sign: drifted, text: d.Drift[i].Message})
 	}
-	o.section("Changed in the console by hand")
-	shown, more := told(d.Drift)
-	for i := range shown {
-		o.prose(margin, drifted.text+" ", drifted.style, clean(shown[i].Message))
-	}
-	o.rest(more)
+	return p
 }
 
-func (o *page) explainSteps(d *explain.Document) {
-	if len(d.Steps) == 0 {
-		return
-	}
-	o.section("Why, rule by rule")
-	names := 0
+func stepPart(d *explain.Document) block {
+	p := block{name: "Why, rule by rule", aligned: true}
 	for i := range d.Steps {
-		names = max(names, len(d.Steps[i].Rule))
+		p.items = append(p.items, item{label: d.Steps[i].Rule, text: d.Steps[i].Message})
 	}
-	shown, more := told(d.Steps)
-	last := ""
-	for i := range shown {
-		s := &shown[i]
-		rule := s.Rule
-		if rule == last {
-			rule = ""
-		}
-		last = s.Rule
-		o.at(margin)
-		o.put(bold, rule)
-		o.at(margin + names + gap)
-		o.prose(margin+names+gap, "", plain, clean(s.Message))
-	}
-	o.rest(more)
+	return p
 }
 
-// rowText tells from what to what a row changes.
+// rowText shows from what to what a row changes.
 func rowText(r *explain.Row) string {
 	text := r.Attribute
 	if text != "" {
@@ -418,42 +415,30 @@ func rowText(r *explain.Row) string {
 	return strings.TrimSpace(text)
 }
 
-// signOfRow is the sign of a row's category.
-func signOfRow(r *explain.Row) span {
-	for c := range plan.Category(plan.Categories) {
-		if c.String() == r.Category {
-			return categories[c].sign
+// rowPart lists rows of the plan: without verbose those that say more of an account than
+// what becomes of its addresses.
+func rowPart(d *explain.Document, verbose bool) block {
+	p := block{name: "In the plan"}
+	for i := range d.Changes {
+		r := &d.Changes[i]
+		for c := range plan.Category(plan.Categories) {
+			switch {
+			case c.String() != r.Category:
+			case verbose, c == plan.TypeChange, c == plan.UsernameChange, c == plan.GUIDChange, c == plan.AttributeChange:
+				p.items = append(p.items, item{sign: categories[c].sign, label: r.Category, text: r.Address + "  " + rowText(r)})
+			}
 		}
 	}
-	return span{}
-}
-
-func (o *page) explainRows(d *explain.Document) {
-	o.section("In the plan")
-	if len(d.Changes)+len(d.Rejections) == 0 {
-		o.prose(margin, "", plain, "nothing: no change and no refusal")
-	}
-	rows, more := told(d.Changes)
-	for i := range rows {
-		r := &rows[i]
-		sign := signOfRow(r)
-		o.put(sign.style, sign.text)
-		o.at(margin)
-		o.prose(margin, r.Category+" ", bold, clean(r.Address)+"  "+clean(rowText(r)))
-	}
-	o.rest(more)
-	refusals, more := told(d.Rejections)
-	for i := range refusals {
-		r := &refusals[i]
-		o.put(rejected.style, rejected.text)
-		o.at(margin)
-		o.prose(margin, r.Reason+" ", bold, clean(r.Address)+standingText(r))
-		o.prose(nested, "", plain, clean(r.Message))
-		if r.DN != "" {
-			o.prose(nested, "", plain, clean(r.DN))
+	for i := range d.Rejections {
+		if r := &d.Rejections[i]; verbose {
+			x := item{sign: rejected, label: r.Reason, text: r.Address + standingText(r), lines: []string{r.Message}}
+			if r.DN != "" {
+				x.lines = append(x.lines, r.DN)
+			}
+			p.items = append(p.items, x)
 		}
 	}
-	o.rest(more)
+	return p
 }
 
 // standingText says since when a rejection stands.
@@ -467,86 +452,167 @@ func standingText(r *explain.Rejection) string {
 	return ", since " + r.Since[:len(day)]
 }
 
-// remedies are what to do about the rejections, and about accounts that the console
-// keeps as they are, each once.
-func remedies(d *explain.Document) []explain.Rejection {
-	type advice struct{ reason, remedy string }
-	var all []explain.Rejection
-	known := map[advice]bool{}
-	for _, r := range d.Rejections {
-		if a := (advice{r.Reason, r.Remedy}); !known[a] {
-			known[a] = true
-			all = append(all, r)
+// actionPart says what to do: about each rejection, and about accounts that do not
+// change for what the console has, each once; and what to run.
+func actionPart(d *explain.Document, verbose bool) block {
+	p := block{name: "What to do"}
+	known := map[string]bool{}
+	for i := range d.Rejections {
+		r := &d.Rejections[i]
+		if known[r.Remedy] {
+			continue
 		}
+		known[r.Remedy] = true
+		x := item{label: r.Reason + standingText(r), text: r.Remedy}
+		if d.Subject.Kind != plan.AddressSubject.String() && !verbose {
+			x.text, x.lines = r.Address+": "+r.Message, []string{r.Remedy}
+		}
+		p.items = append(p.items, x)
 	}
 	for i := range d.Accounts {
-		a := &d.Accounts[i]
-		if a.Remedy != "" && !slices.ContainsFunc(all, func(r explain.Rejection) bool { return r.Remedy == a.Remedy }) {
-			all = append(all, explain.Rejection{Reason: "an account in the console that stays as it is", Remedy: a.Remedy})
+		if a := &d.Accounts[i]; a.Remedy != "" && !known[a.Remedy] {
+			known[a.Remedy] = true
+			p.items = append(p.items, item{label: "account in the console", text: a.Remedy})
 		}
+	}
+	for i := range d.Actions {
+		a := &d.Actions[i]
+		x := item{sign: span{"-", plain}, text: a.Text, loses: a.Loses, scripts: scripts(a, verbose)}
+		if a.Effect != "" {
+			x.lines = []string{a.Effect}
+		}
+		p.items = append(p.items, x)
+	}
+	if d.MoreActions > 0 && verbose {
+		p.items = append(p.items, item{text: count(d.MoreActions, "more change like these is", "more changes like these are") + " not worked out"})
+	}
+	return p
+}
+
+// scripts are what an action consists of. Without verbose, one of them will do.
+func scripts(a *explain.Action, verbose bool) []script {
+	all := []script{{"run", "sh", a.Command}, {"PowerShell", "powershell", a.PowerShell}, {"LDIF", "ldif", strings.TrimRight(a.LDIF, "\n")}}
+	all = slices.DeleteFunc(all, func(s script) bool { return s.text == "" })
+	if !verbose {
+		all = all[:min(len(all), 1)]
 	}
 	return all
 }
 
-func (o *page) explainActions(d *explain.Document) {
-	all := remedies(d)
-	if len(all)+len(d.Actions) == 0 {
-		return
+// ExplanationText writes an explanation for a person: the answer first, then what it
+// rests on, and last, where it stands above the prompt, what to do. All of the options
+// adds what the rules have said, and names in full; Width and Color count.
+func ExplanationText(w io.Writer, d *explain.Document, opt TextOptions) error {
+	o := newPage(w, opt.Width, opt.Color)
+	o.prose(0, "", plain, clean(d.Answer))
+	for _, x := range notes(d, opt.All) {
+		o.prose(0, x.label+": ", yellow, clean(x.text))
 	}
-	o.section("What to do")
-	shown, more := told(all)
-	for i := range shown {
-		o.line(bold, "%s%s", strings.Repeat(" ", margin), shown[i].Reason)
-		o.prose(nested, "", plain, clean(shown[i].Remedy))
-	}
-	o.rest(more)
-	for i := range d.Actions {
-		a := &d.Actions[i]
-		if i+len(all) > 0 {
-			o.end()
-		}
-		o.prose(margin, "- ", plain, clean(a.Text))
-		if a.Effect != "" {
-			style := dim
-			if a.Loses {
-				style = red
+	for _, p := range parts(d, opt.All) {
+		o.end()
+		o.line(bold, "%s", p.name)
+		shown, more := p.told()
+		column := 0
+		for i := range shown {
+			if p.aligned {
+				column = max(column, min(cells(clean(shown[i].label)), widestLabel))
 			}
-			o.prose(nested, "effect: ", style, clean(a.Effect))
 		}
-		for _, script := range scripts(a) {
-			o.line(dim, "%s%s:", strings.Repeat(" ", nested), script.name)
-			for line := range strings.Lines(script.text) {
-				// What is to be copied is neither wrapped nor shortened, and LDIF not
-				// indented: a line that begins with a space continues the one above.
-				if script.language != "ldif" {
-					o.at(nested + gap)
-				}
-				o.put(plain, Escape(strings.TrimSuffix(line, "\n")))
+		for i := range shown {
+			if i > 0 && len(shown[i].scripts) > 0 {
 				o.end()
 			}
+			o.item(&shown[i], column)
+		}
+		if more != "" {
+			o.prose(margin, ellipsis+" ", dim, more)
 		}
 	}
-	o.moreActions(d)
+	return o.flush()
 }
 
-func (o *page) moreActions(d *explain.Document) {
-	if d.MoreActions > 0 {
-		o.end()
-		o.prose(margin, ellipsis+" ", dim, moreActions(d))
+// widestLabel is to how many cells labels make a column.
+const widestLabel = 40
+
+// item writes a point of a section, its text from a column behind the label on, and
+// what is to be copied of it.
+func (o *page) item(x *item, column int) {
+	o.put(x.sign.style, x.sign.text)
+	label, hang := clean(x.label), nested
+	if label != "" && x.text != "" {
+		label += strings.Repeat(" ", max(column-cells(label), 0)+gap)
+	}
+	if column > 0 {
+		hang = margin + column + gap
+	}
+	o.hanging(margin, hang, label, bold, clean(x.text))
+	for _, line := range x.lines {
+		if x.loses {
+			o.prose(nested, "! ", red, clean(line))
+		} else {
+			o.prose(nested, "", plain, clean(line))
+		}
+	}
+	for _, s := range x.scripts {
+		if s.language == "ldif" || len(x.scripts) > 1 {
+			o.line(dim, "%s%s:", strings.Repeat(" ", nested), s.name)
+		}
+		for line := range strings.Lines(s.text) {
+			// What is to be copied is neither wrapped nor shortened, and LDIF not
+			// indented: a line that begins with a space continues the one above.
+			if s.language != "ldif" {
+				o.at(nested + gap)
+			}
+			o.put(plain, Escape(strings.TrimSuffix(line, "\n")))
+			o.end()
+		}
 	}
 }
 
-// moreActions counts what is not worked out.
-func moreActions(d *explain.Document) string {
-	return count(d.MoreActions, "more change like these is", "more changes like these are") + " not worked out"
+// ExplanationMarkdown writes an explanation for a ticket; with verbose as [ExplanationText]
+// does with All.
+func ExplanationMarkdown(w io.Writer, d *explain.Document, verbose bool) error {
+	var b strings.Builder
+	line := func(format string, args ...any) { fmt.Fprintf(&b, format+"\n", args...) }
+	line("# rollcall explain: %s\n\n%s", markdown(d.Subject.Text), markdown(d.Answer))
+	for _, x := range notes(d, verbose) {
+		line("\n**%s:** %s", x.label, markdown(x.text))
+	}
+	for _, p := range parts(d, verbose) {
+		line("\n## %s\n", p.name)
+		shown, more := p.told()
+		for _, x := range shown {
+			text := ""
+			if x.sign.text != "" && x.sign.text != "-" {
+				text += " " + code(x.sign.text)
+			}
+			if x.label != "" {
+				text += " **" + markdown(x.label) + "**"
+			}
+			line("*%s %s", text, markdown(x.text))
+			for _, below := range x.lines {
+				line("  <br>%s", markdown(below))
+			}
+			for _, s := range x.scripts {
+				fence := fenceOf(s.text)
+				line("\n%s%s\n%s\n%s\n", fence, s.language, Escape(s.text), fence)
+			}
+		}
+		if more != "" {
+			line("\n%s", markdown(more))
+		}
+	}
+	_, err := io.WriteString(w, b.String())
+	return err
 }
 
-type script struct{ name, language, text string }
-
-// scripts are what an action consists of.
-func scripts(a *explain.Action) []script {
-	all := []script{{"run", "sh", a.Command}, {"PowerShell", "powershell", a.PowerShell}, {"LDIF", "ldif", strings.TrimRight(a.LDIF, "\n")}}
-	return slices.DeleteFunc(all, func(s script) bool { return s.text == "" })
+// fenceOf returns a fence that no line of a text ends.
+func fenceOf(text string) string {
+	fence := "```"
+	for strings.Contains(text, fence) {
+		fence += "`"
+	}
+	return fence
 }
 
 // ExplanationJSON writes an explanation as the document of docs/reference/explain.md.

@@ -17,11 +17,11 @@ import (
 func explained() *explain.Document {
 	const hostile = "CN=\x1b[31mred\u202e,DC=*bold*|cell|[link](http://example.com) <script> &amp; `code`"
 	ann := explain.Listing{
-		Directory: "corp", Scope: "staff", DN: "CN=Ann Smith,OU=Staff,DC=example,DC=com", GUID: "8c4ac332-975f-4717-ad7b-ba4a4e968fff",
+		Directory: "corp", Scope: "staff", Name: "Ann Smith", DN: "CN=Ann Smith,OU=Staff,DC=example,DC=com", GUID: "8c4ac332-975f-4717-ad7b-ba4a4e968fff",
 		Role: "alias", Value: "desk@example.com", Values: []explain.Value{{Attribute: "proxyAddresses", Value: "smtp:desk@example.com"}},
 	}
 	evil := explain.Listing{
-		Directory: "lab", Scope: "people", DN: hostile, Role: "declared", Value: "Desk@example.net",
+		Directory: "lab", Scope: "people", Name: "Evil\u202e *One*", DN: hostile, Role: "declared", Value: "Desk@example.net",
 		Values: []explain.Value{{Attribute: "mail", Value: "Desk@example.net"}, {Attribute: "mailAlternateAddress", Value: "Desk@example.net"}},
 	}
 	return &explain.Document{
@@ -29,6 +29,13 @@ func explained() *explain.Document {
 		Subject:  explain.Subject{Kind: "username", Text: "asmith"},
 		Answer:   `Entry "CN=Ann Smith" stands behind account ann@example.com, which stays as it is; 1 refusal. ` + hostile,
 		Warnings: []string{`directory "lab": not searched beside the scopes: ` + hostile},
+		History: []explain.Past{
+			{Address: "desk@example.com", Run: 7, Started: time.Date(2026, 11, 3, 8, 0, 0, 0, time.UTC), Command: "rollcall apply " + hostile, Before: "an alias of bob@example.com", After: "an alias of ann@example.com"},
+			{Address: "ann@example.com", Run: 1, Started: time.Date(2026, 4, 1, 8, 0, 0, 0, time.UTC), Command: "rollcall apply", After: "the primary of a user account of corp"},
+		},
+		Disabled: []explain.Disabled{
+			{Directory: "corp", DN: ann.DN, Message: `Ann Smith is disabled, and keeps mail because scope "staff" has disabled = "keep"`}, {Message: hostile}, {}, {}, {},
+		},
 		Addresses: []explain.Address{
 			{
 				Address: "ann@example.com", Fate: "stays", Domain: explain.Domain{Name: "example.com", Declared: true, Scopes: []string{"staff"}, AliasFor: []string{}},
@@ -45,13 +52,13 @@ func explained() *explain.Document {
 			{Address: "old@public.example", Fate: "nobody", Domain: explain.Domain{Name: "public.example", Declared: true, Public: true, Scopes: []string{}, AliasFor: []string{"example.com"}}, Guards: []explain.Guard{}, Listed: []explain.Listing{}},
 		},
 		Outside: []explain.Object{{
-			Directory: "corp", DN: hostile, GUID: "ef769d55-ed3c-5e3a-a781-81e72c0cc482", Values: []explain.Value{{Attribute: "mail", Value: hostile}},
+			Directory: "corp", Name: hostile, DN: hostile, GUID: "ef769d55-ed3c-5e3a-a781-81e72c0cc482", Values: []explain.Value{{Attribute: "mail", Value: hostile}},
 			Verdicts: []explain.Verdict{{Scope: "staff", Obstacles: []explain.Obstacle{
 				{Code: "outside_base", Text: "not below the base OU=Staff,DC=example,DC=com", Remedy: `move the object there, or give scope "staff" a base_dn above both`},
 				{Code: "filter", Text: "(department=Sales) is not true: " + hostile},
 			}}},
 		}},
-		Entries: []explain.Entry{{Directory: "corp", Scope: "staff", DN: ann.DN, GUID: ann.GUID, Username: "asmith", Type: "user", Account: "ann@example.com", Primary: "ann@example.com"}},
+		Entries: []explain.Entry{{Directory: "corp", Scope: "staff", Name: "Ann Smith", DN: ann.DN, GUID: ann.GUID, Username: "asmith", Type: "user", Account: "ann@example.com", Primary: "ann@example.com"}, {Directory: "lab", DN: hostile}},
 		Accounts: []explain.Account{
 			{
 				Primary: "ann@example.com", NewPrimary: "a.smith@example.com", Aliases: []string{"desk@example.com"}, Type: "user", Status: "active", NewStatus: "active",
@@ -66,10 +73,10 @@ func explained() *explain.Document {
 			{Kind: "changed", Primary: "ann@example.com", Ref: "u-17", Field: "display_name", Recorded: "Ann", Found: hostile, Message: "display_name of account ann@example.com is " + hostile},
 		},
 		Steps: []explain.Step{
-			{Rule: "guid", Meaning: "by GUID", Outcome: "bound", Message: `entry "CN=Ann Smith" stands behind account ann@example.com of directory "corp", by its GUID`, DN: ann.DN, Directory: "corp", Account: "ann@example.com"},
-			{Rule: "value", Meaning: "claims", Outcome: "lists", Message: `entry "` + hostile + `" lists desk@example.com as an alias`, Address: "desk@example.com"},
+			{Rule: "guid", Meaning: "by GUID", Outcome: "bound", Message: "Ann Smith has account ann@example.com, by its GUID", DN: ann.DN, Directory: "corp", Account: "ann@example.com"},
+			{Rule: "value", Meaning: "claims", Outcome: "lists", Message: hostile + " lists desk@example.com as an alias", Address: "desk@example.com"},
 			{Rule: "value", Meaning: "claims", Outcome: "refused", Message: "entry " + strings.Repeat("long ", 60), Reason: "unknown_domain"},
-			{Rule: "contest", Meaning: "contests", Outcome: "won", Message: `entry "CN=Ann Smith" gets desk@example.com`},
+			{Rule: "contest", Meaning: "contests", Outcome: "won", Message: "Ann Smith gets desk@example.com"},
 		},
 		Changes: []explain.Row{
 			{Category: "add", Address: "new@example.com", To: "new@example.com", Directory: "lab", Type: "list"},
@@ -82,11 +89,11 @@ func explained() *explain.Document {
 		},
 		Actions: []explain.Action{
 			{
-				Kind: "remove_value", Reason: "alias_rejected", Address: "desk@example.com", Text: `take desk@example.com from entry "CN=Ann Smith"`, Effect: "then desk@example.com is lost: it goes out of service", Loses: true,
+				Kind: "remove_value", Reason: "alias_rejected", Address: "desk@example.com", Text: "take desk@example.com from Ann Smith", Effect: "then desk@example.com stops receiving mail", Loses: true,
 				PowerShell: "Set-ADObject -Identity '8c4ac332-975f-4717-ad7b-ba4a4e968fff' -Remove @{'proxyAddresses'='smtp:desk@example.com'}",
 				LDIF:       "dn: CN=Ann Smith,OU=Staff,DC=example,DC=com\nchangetype: modify\ndelete: proxyAddresses\nproxyAddresses: smtp:desk@example.com\n-\n\n",
 			},
-			{Kind: "apply", Address: "ann@example.com", Text: "commit what the plan does with ann@example.com, alone", Command: "rollcall apply --only address:ann@example.com '```'"},
+			{Kind: "apply", Address: "ann@example.com", Text: "apply the change of ann@example.com", Command: "rollcall apply --only address:ann@example.com '```'"},
 		},
 		MoreActions: 3,
 	}
@@ -100,23 +107,30 @@ func TestExplanationText(t *testing.T) {
 		}
 		return b.String()
 	}
-	for _, width := range []int{80, 120} {
-		for _, color := range []bool{false, true} {
-			name := fmt.Sprintf("explain-%d", width)
-			if color {
-				name += "-color"
-			}
-			t.Run(name, func(t *testing.T) {
-				got := write(TextOptions{Width: width, Color: color})
-				golden(t, name+".txt", got)
-				if plain := escapes.ReplaceAllString(got, ""); plain != write(TextOptions{Width: width}) {
-					t.Error("colour changes more than colour")
+	for _, all := range []bool{false, true} {
+		for _, width := range []int{80, 120} {
+			for _, color := range []bool{false, true} {
+				name := fmt.Sprintf("explain-%d", width)
+				if all {
+					name += "-verbose"
 				}
-			})
+				if color {
+					name += "-color"
+				}
+				t.Run(name, func(t *testing.T) {
+					got := write(TextOptions{Width: width, Color: color, All: all})
+					golden(t, name+".txt", got)
+					if plain := escapes.ReplaceAllString(got, ""); plain != write(TextOptions{Width: width, All: all}) {
+						t.Error("colour changes more than colour")
+					}
+				})
+			}
 		}
 	}
-	if got := write(TextOptions{}); strings.ContainsAny(got, "\x1b\u202e") {
-		t.Errorf("a value acts on the terminal:\n%q", got)
+	for _, all := range []bool{false, true} {
+		if got := write(TextOptions{All: all}); strings.ContainsAny(got, "\x1b\u202e") {
+			t.Errorf("a value acts on the terminal:\n%q", got)
+		}
 	}
 }
 
@@ -151,27 +165,16 @@ func TestEscapeStrings(t *testing.T) {
 }
 
 func TestExplanationMarkdown(t *testing.T) {
-	var b strings.Builder
-	if err := ExplanationMarkdown(&b, explained()); err != nil {
-		t.Fatal(err)
-	}
-	golden(t, "explain.md", b.String())
-	code := regexp.MustCompile("`[^`\n]+`")
-	outside := code.ReplaceAllString(strings.ReplaceAll(b.String(), "`` `code` ``", ""), "")
-	if strings.Contains(outside, "<script") || strings.ContainsAny(b.String(), "\x1b\u202e") {
-		t.Error("a value passes raw")
-	}
-	// Every row of a table has as many cells as its head.
-	bars := regexp.MustCompile(`(^|[^\\])\|`)
-	want := 0
-	for line := range strings.Lines(b.String()) {
-		switch n := len(bars.FindAllString(line, -1)); {
-		case !strings.HasPrefix(line, "|"):
-			want = 0
-		case want == 0:
-			want = n
-		case n != want && !strings.HasPrefix(line, "|---"):
-			t.Errorf("%d bars in place of %d: %s", n, want, line)
+	for name, verbose := range map[string]bool{"explain.md": false, "explain-verbose.md": true} {
+		var b strings.Builder
+		if err := ExplanationMarkdown(&b, explained(), verbose); err != nil {
+			t.Fatal(err)
+		}
+		golden(t, name, b.String())
+		code := regexp.MustCompile("`[^`\n]+`")
+		outside := code.ReplaceAllString(strings.ReplaceAll(b.String(), "`` `code` ``", ""), "")
+		if strings.Contains(outside, "<script") || strings.ContainsAny(b.String(), "\x1b\u202e") || strings.Contains(outside, "*One*") {
+			t.Errorf("%s: a value passes raw", name)
 		}
 	}
 }
@@ -183,10 +186,10 @@ func TestExplanationCut(t *testing.T) {
 		d.Steps = append(d.Steps, d.Steps[0])
 	}
 	var text, page strings.Builder
-	if err := ExplanationText(&text, d, TextOptions{}); err != nil {
+	if err := ExplanationText(&text, d, TextOptions{All: true}); err != nil {
 		t.Fatal(err)
 	}
-	if err := ExplanationMarkdown(&page, d); err != nil {
+	if err := ExplanationMarkdown(&page, d, true); err != nil {
 		t.Fatal(err)
 	}
 	for _, got := range []string{text.String(), page.String()} {

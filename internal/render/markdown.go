@@ -538,8 +538,8 @@ func inert(s string) string {
 // addresses of the web, :smile:, GH-1, GL-1 and the names of commits.
 var lively = regexp.MustCompile(`(?i)://|www\.|:[a-z0-9_+-]*[a-z+-][a-z0-9_+-]*:|:[0-9]{3,}:|\bg[hl]-[0-9]|[0-9a-f]{7}`)
 
-// leading finds what begins a list, a heading or a rule at the head of a line.
-var leading = regexp.MustCompile(`^([-+=_]+|[0-9]+[.)])$`)
+// leading finds what begins a list, a heading, a rule or a command at the head of a line.
+var leading = regexp.MustCompile(`^(/.*|[-+=_]+|[0-9]+[.)])$`)
 
 // harmless reports whether a word has nothing but letters, digits and signs
 // that mean nothing within a line.

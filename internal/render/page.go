@@ -145,7 +145,11 @@ func (p *page) line(s style, format string, args ...any) {
 // prose writes wrapped text, its first line behind a label, the others below
 // the first.
 func (p *page) prose(indent int, label string, s style, text string) {
-	hang := indent + cells(label)
+	p.hanging(indent, indent+cells(label), label, s, text)
+}
+
+// hanging is prose whose further lines begin at column hang.
+func (p *page) hanging(indent, hang int, label string, s style, text string) {
 	limit := max(min(p.width, proseWidth), hang+20)
 	p.at(indent)
 	p.put(s, label)
