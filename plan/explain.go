@@ -26,7 +26,7 @@ const (
 	RuleFrozen                // what cannot be decided stays as it is
 	RuleConsole               // and so does what the console cannot hold
 	RuleAccount               // what becomes of the account
-	RuleLimit                 // how many accounts may go out of service at once
+	RuleLimit                 // how many accounts, addresses and primaries may go at once
 	RuleKinds     int  = iota // how many there are
 )
 
@@ -108,7 +108,7 @@ type Explanation struct {
 	Plan *Plan
 	// Addresses are the subject, or else all addresses of it.
 	Addresses []AddressFacts
-	// Entries are those that list the address, and those that stand behind its
+	// Entries are those that list the address, and those of its
 	// accounts.
 	Entries []EntryFacts
 	// Accounts are those that have the address before or after, and those of
@@ -118,7 +118,7 @@ type Explanation struct {
 	Steps []Step
 	// Changes and Rejections are the rows of the plan that concern the
 	// subject: those of its addresses and of its accounts; of an address, also
-	// the refusals that keep an entry that lists it where it is.
+	// the rejections that keep an entry that lists it where it is.
 	Changes    []*Change
 	Rejections []*Rejection
 	// Drift is what was changed in the console by hand, of the accounts and of those
@@ -137,7 +137,7 @@ type Explanation struct {
 	again      func(f *Fix, declared []string) error
 }
 
-// AddressFacts tell where an address is.
+// AddressFacts say where an address is.
 type AddressFacts struct {
 	// Address is normalised, or as rejections show it.
 	Address string
@@ -148,13 +148,13 @@ type AddressFacts struct {
 	Before, After *Holding
 	// Moved is set if they are of two accounts.
 	Moved bool
-	// Withheld is set if a limit keeps the account that has it in service.
+	// Withheld is set if a brake withholds what its account would lose.
 	Withheld bool
-	// Refused counts its rejections.
-	Refused int
+	// Rejected counts its rejections.
+	Rejected int
 }
 
-// DomainFacts tell what the configuration says of an address's domain.
+// DomainFacts say what the configuration says of an address's domain.
 type DomainFacts struct {
 	// Name is the declared domain, or the address's own if none is.
 	Name string
@@ -210,14 +210,14 @@ type Holding struct {
 	Owner string
 }
 
-// Active reports whether the address is in service there.
+// Active reports whether the address receives mail there.
 func (h *Holding) Active() bool { return h != nil && h.Account.Active() }
 
-// EntryFacts tell what becomes of an entry.
+// EntryFacts say what becomes of an entry.
 type EntryFacts struct {
 	Ref   EntryRef
 	Entry *identity.Entry
-	// Account is the primary of the account that it stands behind, "" for none.
+	// Account is the primary of its account, "" for none.
 	Account string
 	// Primary is what it takes as its primary, "" for none.
 	Primary string
@@ -233,12 +233,12 @@ type EntryFacts struct {
 	guard   string
 }
 
-// AccountFacts tell what becomes of an account.
+// AccountFacts say what becomes of an account.
 type AccountFacts struct {
 	// Before and After are nil for an account that comes or a record that goes.
 	Before, After *identity.Account
 	Standing      Standing
-	// Entry stands behind it; zero for none.
+	// Entry is the one that it is of; zero for none.
 	Entry EntryRef
 	// Frozen is set if this run leaves it as it is, Withheld if a limit does.
 	Frozen, Withheld bool
@@ -256,14 +256,14 @@ type AccountFacts struct {
 	why  LossReason // of one that becomes inactive
 }
 
-// Standing is who stands behind an account.
+// Standing is whose an account is.
 type Standing uint8
 
 const (
 	Bound   Standing = iota // an entry
 	Local                   // nobody: no directory owns it
 	Unread                  // its directory was not read in this run
-	Orphan                  // nobody any more
+	Orphan                  // of an entry that is gone
 	Foreign                 // another configuration
 )
 
@@ -363,7 +363,7 @@ func (x *explainer) reserves(a int32) bool {
 	return x.in.Merged != nil && slices.ContainsFunc(x.in.Merged.Reserved[a], func(y identity.Address) bool { return x.wanted[y.String()] })
 }
 
-// naming tells which entries and accounts a subject names.
+// naming says which entries and accounts a subject names.
 type naming struct {
 	entry   func(int32) bool
 	account func(*identity.Account) bool
@@ -458,7 +458,7 @@ func (x *explainer) widen() {
 // claimText returns the address of a claim.
 func (x *explainer) claimText(c int32) string { return x.text(x.claims[c].id).String() }
 
-// watches reports whether an address is one of those to be told of.
+// watches reports whether an address is one of those to be explained.
 func (x *explainer) watches(address string) bool { return x.wanted == nil || x.wanted[address] }
 
 func (x *explainer) ref(i int32) EntryRef {

@@ -8,7 +8,7 @@ import (
 	"github.com/rollcall-cli/rollcall/internal/identity"
 )
 
-// addresses lists the addresses that are told of: those wanted, or else all that
+// addresses lists the addresses that are explained: those wanted, or else all that
 // the entries list and the accounts have or get.
 func (x *explainer) addresses() {
 	x.facted = map[string]*AddressFacts{}
@@ -86,7 +86,7 @@ func (x *explainer) listings(i int32) []Listing {
 	return all
 }
 
-// mostNear is how many values are told that are nearly an address.
+// mostNear is how many values are shown that are nearly an address.
 const mostNear = 3
 
 // near looks for values that are the address but for what stands around it,
@@ -344,7 +344,7 @@ func (x *explainer) rows() {
 		}
 		f := x.facted[r.Address]
 		if f != nil {
-			f.Refused++
+			f.Rejected++
 		}
 		if f != nil || x.concerns(r) {
 			x.out.Rejections = append(x.out.Rejections, r)
@@ -382,7 +382,7 @@ func (x *explainer) drift() {
 	}
 }
 
-// ofAccount reports whether rows of the category tell what becomes of an
+// ofAccount reports whether rows of the category say what becomes of an
 // account, and not of an address.
 func (c Category) ofAccount() bool {
 	switch c {

@@ -38,7 +38,7 @@ type Fix struct {
 	After []Moved
 
 	yielding bool     // the entry that has the address gives it up
-	refused  EntryRef // the entry that the rejection is of
+	rejected EntryRef // the entry that the rejection is of
 	vain     bool     // it would not be served
 	only     bool     // the object has no other valid address, as far as is known
 }
@@ -48,8 +48,8 @@ type Moved struct {
 	Address string
 	// After is nil where nobody has it then.
 	After *Holding
-	// Lost is set if it is in service now or under the plan as it is, and is not
-	// any more then, or only because a limit withholds that.
+	// Lost is set if it receives mail now or under the plan as it is, and no
+	// longer then, or only because a limit withholds that.
 	Lost bool
 
 	entry EntryRef // of the account that has it then, if it is of the subject's
@@ -63,7 +63,7 @@ const (
 	OtherValue  FixKind = "other_address" // give an entry another address in its place
 	RemoveValue FixKind = "remove_value"  // take the address from an entry
 	RestoreIt   FixKind = "add_value"     // give a protected address back to an entry
-	MakePrimary FixKind = "make_primary"  // of an entry that has it as an alias, or no more
+	MakePrimary FixKind = "make_primary"  // of an entry that has it as an alias, or no longer
 	Rebind      FixKind = "rebind"        // rollcall state rebind
 	ReadIt      FixKind = "read"          // explain once more with a directory that was not read
 	ApplyIt     FixKind = "apply"         // commit the pending changes of an address
@@ -80,14 +80,14 @@ func (x *explainer) fix() error {
 			fix(x, r)
 		}
 	}
-	// Of what is pending, the row of an address that is told of comes first, and
+	// Of what is pending, the row of an address that is explained comes first, and
 	// then that of its account. What a limit withholds is another commit.
 	for _, withheld := range [...]bool{false, true} {
-		own, pending := false, ""
+		found, pending := false, ""
 		for _, c := range x.out.Changes {
-			told := x.facted[c.Address.String()] != nil
-			if c.Withheld == withheld && (pending == "" || told && !own) {
-				pending, own = c.Address.String(), told
+			own := x.facted[c.Address.String()] != nil
+			if c.Withheld == withheld && (pending == "" || own && !found) {
+				pending, found = c.Address.String(), own
 			}
 		}
 		if pending != "" {
@@ -165,7 +165,7 @@ func (x *explainer) instead(r *Rejection) {
 	if !found || f.Listed[n].Role == AliasRole && !x.only(r.entry(), r.Address) {
 		return
 	}
-	kept := x.propose(f, Fix{Kind: OtherValue, Reason: r.Reason, Address: r.Address, Listing: f.Listed[n], refused: r.entry()})
+	kept := x.propose(f, Fix{Kind: OtherValue, Reason: r.Reason, Address: r.Address, Listing: f.Listed[n], rejected: r.entry()})
 	if kept == nil {
 		return
 	}
@@ -279,8 +279,8 @@ func (x *explainer) incumbent(address string) (e EntryRef, found bool) {
 }
 
 // remove proposes to take the address of a rejection from an entry; yielding
-// tells that it is the one that has it. Where whoever has it was not looked at,
-// because its directory was not read, nobody can tell what that comes to.
+// says that it is the one that has it. Where whoever has it was not looked at,
+// because its directory was not read, it is unknown what that comes to.
 func (x *explainer) remove(r *Rejection, from EntryRef, yielding bool) {
 	f := x.facted[r.Address]
 	if f == nil {
@@ -292,7 +292,7 @@ func (x *explainer) remove(r *Rejection, from EntryRef, yielding bool) {
 	}
 	if n, found := x.listedBy(f, from); found {
 		x.propose(f, Fix{
-			Kind: RemoveValue, Reason: r.Reason, Address: r.Address, Listing: f.Listed[n], yielding: yielding, refused: r.entry(), only: x.only(from, r.Address),
+			Kind: RemoveValue, Reason: r.Reason, Address: r.Address, Listing: f.Listed[n], yielding: yielding, rejected: r.entry(), only: x.only(from, r.Address),
 		})
 	}
 }
@@ -316,7 +316,7 @@ func (e EntryRef) object() EntryRef { return EntryRef{Directory: e.Directory, DN
 // sameObject reports whether two scopes make the entries of one object.
 func (e EntryRef) sameObject(other EntryRef) bool { return e.object() == other.object() }
 
-// unreadHolder returns the directory of the account that has a refused address,
+// unreadHolder returns the directory of the account that has a rejected address,
 // or else of the one that stands in the way, if it was not read; "" otherwise.
 func (x *explainer) unreadHolder(r *Rejection, h *Holding) string {
 	var names []string
@@ -334,7 +334,7 @@ func (x *explainer) unreadHolder(r *Rejection, h *Holding) string {
 	return ""
 }
 
-// fixKey is what tells fixes apart.
+// fixKey is in what fixes differ.
 type fixKey struct {
 	kind                        FixKind
 	address, account, directory string
@@ -425,7 +425,7 @@ func (x *explainer) spoiled(f *Fix, p *Plan) bool {
 	}
 	return slices.ContainsFunc(p.Rejections, func(r Rejection) bool {
 		return r.Reason == GUIDChanged && !before[r.entry()] ||
-			r.entry() == f.refused && (f.yielding && r.Address == f.Address || f.New != "" && r.Address == f.New)
+			r.entry() == f.rejected && (f.yielding && r.Address == f.Address || f.New != "" && r.Address == f.New)
 	})
 }
 

@@ -59,7 +59,7 @@ var outcomes = map[Outcome]string{
 	IsBarred:      "{entry} and its account do not change: {why}",
 	IsFrozen:      "{account} does not change: {why}",
 	RejectedWhole: "{entry} gets no address: {why}",
-	Refused:       "{entry} does not get {address}: {why}",
+	Rejected:      "{entry} does not get {address}: {why}",
 	Unchanged:     "{account} does not change",
 	Changed:       "{account} changes",
 	Created:       "{account} is new",
@@ -85,7 +85,7 @@ func (s *Step) Message(n Names) string {
 		why = frozenText(s.Rule, s.Rejection, n)
 	case RejectedWhole:
 		why = wholeText(s.Reason, s.Other.text(n), s.Guard)
-	case Refused:
+	case Rejected:
 		if why = s.Rejection.Message(n); s.Entry.DN == "" || s.Rule == RuleAccount {
 			text = s.Reason.String() + " of {address}: {why}"
 		}
@@ -477,8 +477,8 @@ func (x *Explanation) whyNobody(f *AddressFacts, n Names) string {
 	return strings.Join(parts, ", and ")
 }
 
-// why says why an address is where it is; "" where its entry lists it, and no more is
-// to be said.
+// why says why an address is where it is; "" where its entry lists it, which is
+// all there is to say.
 func (x *Explanation) why(f *AddressFacts, h *Holding, n Names) string {
 	p := x.accountOf(h)
 	if p == nil {
@@ -607,7 +607,7 @@ func joined(all []string) string {
 }
 
 // Effect says what the plan would be once the values of an entry are others, and
-// which addresses a commit takes out of service.
+// which addresses stop receiving mail by a commit.
 func (f *Fix) Effect(n Names) string {
 	if len(f.After) == 0 {
 		if f.Kind == RemoveValue || f.Kind == OtherValue {

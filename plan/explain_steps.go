@@ -28,7 +28,7 @@ type Step struct {
 	Guard  string
 	// Owner is the configuration that the account belongs to, if it is another one.
 	Owner string
-	// Rejection is the row that says so, of Refused; or else what a console has to do
+	// Rejection is the row that says so, of Rejected; or else what a console has to do
 	// with it, if anything.
 	Rejection *Rejection
 }
@@ -75,7 +75,7 @@ const (
 	IsBarred Outcome = "unsupported" // by the console
 	IsFrozen Outcome = "frozen"
 
-	Refused       Outcome = "refused"        // a value, a claim or a change
+	Rejected      Outcome = "refused"        // a value, a claim or a change
 	RejectedWhole Outcome = "rejected_whole" // all claims of an entry
 
 	Unchanged   Outcome = "unchanged"
@@ -114,7 +114,7 @@ func (x *explainer) steps() {
 		}
 	}
 	for _, r := range x.out.Rejections {
-		x.say(Step{Rule: r.rule(), Outcome: Refused, Entry: r.entry(), Address: r.Address, Reason: r.Reason, Other: r.Other, Guard: r.Guard, Rejection: r})
+		x.say(Step{Rule: r.rule(), Outcome: Rejected, Entry: r.entry(), Address: r.Address, Reason: r.Reason, Other: r.Other, Guard: r.Guard, Rejection: r})
 	}
 	for n := range x.out.Accounts {
 		x.outcomeSteps(&x.out.Accounts[n])
@@ -296,7 +296,7 @@ func (x *explainer) guardStep(id int32, said map[int32]bool) {
 	}
 }
 
-// accountSteps says who stands behind an account, and what keeps it as it is.
+// accountSteps says whose an account is, and what keeps it as it is.
 func (x *explainer) accountSteps(a int32) {
 	t := &x.engine.accounts[a]
 	s := Step{Account: &x.in.Accounts[a]}

@@ -113,7 +113,7 @@ func explains(in plan.Input, want *plan.Plan, x *plan.Explanation, about plan.Su
 			continue
 		}
 		if !slices.ContainsFunc(x.Steps, func(s plan.Step) bool {
-			return s.Outcome == plan.Refused && s.Reason == r.Reason && s.Address == r.Address && s.Entry.DN == r.DN && s.Other == r.Other && s.Guard == r.Guard
+			return s.Outcome == plan.Rejected && s.Reason == r.Reason && s.Address == r.Address && s.Entry.DN == r.DN && s.Other == r.Other && s.Guard == r.Guard
 		}) {
 			return fmt.Sprintf("no rule has said %s %s of %s because of %v %s", r.Reason, r.Address, r.DN, r.Other, r.Guard)
 		}
@@ -122,7 +122,7 @@ func explains(in plan.Input, want *plan.Plan, x *plan.Explanation, about plan.Su
 		if s.Message(plan.Names{}) == "" || strings.Contains(s.Message(plan.Names{}), "%!") {
 			return fmt.Sprintf("step %s %s has no message", s.Rule, s.Outcome)
 		}
-		if s.Outcome == plan.Refused && s.Rejection == nil {
+		if s.Outcome == plan.Rejected && s.Rejection == nil {
 			return fmt.Sprintf("step %s %s %s is of no rejection", s.Rule, s.Reason, s.Address)
 		}
 	}
@@ -134,8 +134,8 @@ func explains(in plan.Input, want *plan.Plan, x *plan.Explanation, about plan.Su
 		return err.Error()
 	}
 	for text, f := range addresses {
-		if f.Refused != refused[text] {
-			return fmt.Sprintf("%s: %d refusals are counted, %d told", text, f.Refused, refused[text])
+		if f.Rejected != refused[text] {
+			return fmt.Sprintf("%s: %d refusals are counted, %d told", text, f.Rejected, refused[text])
 		}
 		if told := judgeFate(in, console, x, f); told != "" {
 			return text + ": " + told

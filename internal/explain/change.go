@@ -325,7 +325,7 @@ func (b *builder) promotion(a *Action, f *plan.Fix) {
 	b.scripts(a, &o, changed)
 }
 
-// mostOutside bounds the objects beside the plan for which changes are told.
+// mostOutside bounds the objects beside the plan for which changes are written.
 const mostOutside = 2
 
 // outsideActions are changes of objects after which a scope takes them, or their

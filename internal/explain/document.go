@@ -83,7 +83,7 @@ type Disabled struct {
 	Message   string `json:"message"`
 }
 
-// Address tells where an address is.
+// Address says where an address is.
 type Address struct {
 	Address    string    `json:"address"`
 	Fate       string    `json:"fate"`
@@ -193,7 +193,7 @@ type Entry struct {
 	GUID      string `json:"guid"`
 	Username  string `json:"username"`
 	Type      string `json:"type"`
-	// Account is the primary of the account that it stands behind, Primary what
+	// Account is the primary of its account, Primary what
 	// it takes for its own.
 	Account string `json:"account"`
 	Primary string `json:"primary"`
@@ -217,7 +217,7 @@ type Account struct {
 	GUID         string `json:"guid"`
 	Username     string `json:"username"`
 	DN           string `json:"dn"`
-	// Standing is who stands behind it: "bound", "local", "unread", "orphan" or
+	// Standing is whose it is: "bound", "local", "unread", "orphan" or
 	// "foreign".
 	Standing string `json:"standing"`
 	// Owner is the configuration that a foreign one belongs to.
@@ -289,8 +289,8 @@ type Action struct {
 	Reason  string `json:"reason"` // the rejection that it ends, or ""
 	Address string `json:"address"`
 	Text    string `json:"text"`
-	// Effect says what the plan would be then, and Loses that an address goes
-	// out of service by it.
+	// Effect says what the plan would be then, and Loses that an address stops
+	// receiving mail by it.
 	Effect string `json:"effect"`
 	Loses  bool   `json:"loses"`
 	// What to run: a command of rollcall, or a change of the directory in two

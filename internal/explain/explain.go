@@ -47,9 +47,9 @@ const (
 const MostPast = 40
 
 // Query says what to look for in a directory of a kind: the subject, and its
-// addresses, those first that are refused, in each of the domains that are
+// addresses, those first that are rejected, in each of the domains that are
 // rewritten to theirs; and the entries, those first that are to be changed. notes
-// tell what there is too much of to look for.
+// say what there is too much of to look for.
 func Query(x *plan.Explanation, rules *plan.Rules, name, kind string) (q directory.Query, notes []string) {
 	q = directory.Query{GUID: x.Subject.GUID, Domains: domains(name, rules), Declared: map[string]string{}, Kind: kind}
 	for n := range rules.Domains {
@@ -86,14 +86,14 @@ func Query(x *plan.Explanation, rules *plan.Rules, name, kind string) (q directo
 	case plan.UsernameSubject:
 		q.Username = x.Subject.Text
 	}
-	refused, spellings := slices.Clone(x.Addresses), plan.NewDomains(rules.Domains)
-	slices.SortStableFunc(refused, func(a, b plan.AddressFacts) int { return cmp.Compare(min(b.Refused, 1), min(a.Refused, 1)) })
-	for n := range refused {
+	sought, spellings := slices.Clone(x.Addresses), plan.NewDomains(rules.Domains)
+	slices.SortStableFunc(sought, func(a, b plan.AddressFacts) int { return cmp.Compare(min(b.Rejected, 1), min(a.Rejected, 1)) })
+	for n := range sought {
 		if len(q.Addresses) >= mostAddresses {
-			notes = append(notes, fmt.Sprintf("%d of the addresses were not looked for outside of the scopes", len(refused)-n))
+			notes = append(notes, fmt.Sprintf("%d of the addresses were not looked for outside of the scopes", len(sought)-n))
 			break
 		}
-		text := refused[n].Address
+		text := sought[n].Address
 		if y, err := identity.ParseAddress(text); err == nil {
 			for _, spelling := range spellings.Spellings(y) {
 				q.Addresses = append(q.Addresses, spelling.String())
@@ -228,7 +228,7 @@ func (b *builder) addresses() {
 			Address: b.m.Address(f.Address), Fate: string(f.Fate()),
 			Domain: Domain{f.Domain.Name, f.Domain.Alias, f.Domain.Declared, f.Domain.Public, f.Domain.Ignored, append([]string{}, f.Domain.Scopes...), []string{}},
 			Before: b.holding(f.Before), After: b.holding(f.After), Withheld: f.Withheld,
-			Guards: []Guard{}, Listed: []Listing{}, Rejections: f.Refused,
+			Guards: []Guard{}, Listed: []Listing{}, Rejections: f.Rejected,
 		}
 		if !f.Domain.Declared { // masked as the address has it
 			masked := b.m.Address(f.Address)
@@ -436,7 +436,7 @@ func (b *builder) changes() {
 	}
 }
 
-// row tells from what to what a row changes.
+// row says from what to what a row changes.
 func (b *builder) row(r plan.Row) Row {
 	address := b.m.Address
 	row := Row{Category: r.Category.String(), Address: address(r.Address), Type: r.Type, Directory: r.Directory, Attribute: r.Attribute, Withheld: r.Withheld}

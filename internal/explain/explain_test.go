@@ -173,7 +173,7 @@ func TestQueryCut(t *testing.T) {
 		x.Entries = append(x.Entries, plan.EntryFacts{Ref: plan.EntryRef{Directory: "corp", DN: fmt.Sprintf("CN=%d", n)}})
 	}
 	for n := range mostAddresses {
-		x.Addresses = append(x.Addresses, plan.AddressFacts{Address: fmt.Sprintf("a%d@example.com", n), Refused: n})
+		x.Addresses = append(x.Addresses, plan.AddressFacts{Address: fmt.Sprintf("a%d@example.com", n), Rejected: n})
 	}
 	q, notes := Query(&x, &rules, "corp", "ldif")
 	want := []string{

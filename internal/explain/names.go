@@ -13,7 +13,7 @@ type labels struct {
 	named map[plan.EntryRef]string // by directory and DN
 }
 
-// labels names those that sentences may speak of. Where two have one name, it is told
+// labels names those that sentences may speak of. Where two have one name, it says
 // where they are.
 func (b *builder) labels() *labels {
 	l := &labels{b.m, map[plan.EntryRef]string{}}

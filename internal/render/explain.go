@@ -35,13 +35,13 @@ type item struct {
 
 type script struct{ name, language, text string }
 
-// mostTold is how many items of a section an explanation shows; its JSON form has
+// mostShown is how many items of a section an explanation shows; its JSON form has
 // all of them.
-const mostTold = 40
+const mostShown = 40
 
-// told returns the items that are shown, and how many are not.
-func (p *block) told() (shown []item, more string) {
-	n := min(len(p.items), mostTold)
+// shown returns the items that are shown, and how many are not.
+func (p *block) shown() (shown []item, more string) {
+	n := min(len(p.items), mostShown)
 	if rest := len(p.items) - n; rest > 0 {
 		more = number(rest) + " more: -o json=FILE has all"
 	}
@@ -511,7 +511,7 @@ func ExplanationText(w io.Writer, d *explain.Document, opt TextOptions) error {
 	for _, p := range parts(d, opt.All) {
 		o.end()
 		o.line(bold, "%s", p.name)
-		shown, more := p.told()
+		shown, more := p.shown()
 		column := 0
 		for i := range shown {
 			if p.aligned {
@@ -580,7 +580,7 @@ func ExplanationMarkdown(w io.Writer, d *explain.Document, verbose bool) error {
 	}
 	for _, p := range parts(d, verbose) {
 		line("\n## %s\n", p.name)
-		shown, more := p.told()
+		shown, more := p.shown()
 		for _, x := range shown {
 			text := ""
 			if x.sign.text != "" && x.sign.text != "-" {
