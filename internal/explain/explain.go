@@ -127,18 +127,19 @@ func domains(name string, rules *plan.Rules) [][]string {
 
 // builder makes a document.
 type builder struct {
-	x     *plan.Explanation
-	c     *Context
-	m     plan.Masker
-	names plan.Names
-	d     Document
+	x      *plan.Explanation
+	c      *Context
+	m      plan.Masker
+	labels *labels
+	names  plan.Names
+	d      Document
 }
 
 // New makes the document of an explanation.
 func New(x *plan.Explanation, c Context) *Document {
 	b := &builder{x: x, c: &c, m: c.Mask, d: Document{FormatVersion: "1.0", Version: c.Version, Created: c.Created.UTC().Truncate(time.Second)}}
-	labels := b.labels()
-	b.names = plan.Names{DN: b.m.DN, Address: b.m.Address, GUID: b.m.GUID, Detail: b.m.Name, Entry: labels.of}
+	b.labels = b.newLabels()
+	b.names = plan.Names{DN: b.m.DN, Address: b.m.Address, GUID: b.m.GUID, Detail: b.m.Name, Entry: b.labels.of}
 	b.d.Subject = Subject{x.Subject.Kind.String(), b.subject()}
 	b.d.Answer = x.Answer(b.names)
 	b.d.History = append([]Past{}, c.History...)
@@ -250,7 +251,7 @@ func (b *builder) addresses() {
 		for n := range f.Listed {
 			l := &f.Listed[n]
 			a.Listed = append(a.Listed, Listing{
-				Directory: l.Entry.Directory, Scope: l.Entry.Scope, Name: b.label(l.Entry), DN: b.m.DN(l.Entry.DN), GUID: b.m.GUID(l.Entry.GUID.String()),
+				Directory: l.Entry.Directory, Scope: l.Entry.Scope, Name: b.name(l.Entry), DN: b.m.DN(l.Entry.DN), GUID: b.m.GUID(l.Entry.GUID.String()),
 				Role: l.Role.String(), Value: b.m.Address(l.Value), Values: b.values(b.listed(l)),
 			})
 		}
@@ -377,7 +378,7 @@ func (b *builder) entries() {
 	for n := range b.x.Entries {
 		f := &b.x.Entries[n]
 		e := Entry{
-			Directory: f.Ref.Directory, Scope: f.Ref.Scope, Name: b.label(f.Ref), DN: b.m.DN(f.Ref.DN), GUID: b.m.GUID(f.Ref.GUID.String()),
+			Directory: f.Ref.Directory, Scope: f.Ref.Scope, Name: b.name(f.Ref), DN: b.m.DN(f.Ref.DN), GUID: b.m.GUID(f.Ref.GUID.String()),
 			Username: b.m.Name(f.Entry.Username), Type: f.Entry.Type.String(), Rejected: f.Whole.String(), Stuck: f.Stuck, Merged: f.Merged,
 			Account: b.m.Address(f.Account), Primary: b.m.Address(f.Primary),
 		}
@@ -386,9 +387,9 @@ func (b *builder) entries() {
 		switch {
 		case o.Found == nil || f.Merged:
 		case o.Disabled:
-			b.d.Disabled = append(b.d.Disabled, Disabled{e.Directory, e.DN, fmt.Sprintf("%s is disabled, and keeps mail because scope %s has disabled = \"keep\"", e.Name, quoted(e.Scope))})
+			b.d.Disabled = append(b.d.Disabled, Disabled{e.Directory, e.DN, fmt.Sprintf("%s is disabled, and keeps mail because scope %s has disabled = \"keep\"", b.label(f.Ref), quoted(e.Scope))})
 		case o.DisabledByDesign != "":
-			b.d.Disabled = append(b.d.Disabled, Disabled{e.Directory, e.DN, fmt.Sprintf("%s is disabled, and keeps mail because sign-in is disabled by design for a %s", e.Name, o.DisabledByDesign)})
+			b.d.Disabled = append(b.d.Disabled, Disabled{e.Directory, e.DN, fmt.Sprintf("%s is disabled, and keeps mail because sign-in is disabled by design for a %s", b.label(f.Ref), o.DisabledByDesign)})
 		}
 	}
 }
@@ -471,7 +472,7 @@ func (b *builder) rejections() {
 			DN: b.m.DN(r.DN), GUID: b.m.GUID(r.GUID.String()), Directory: r.Directory, Scope: r.Scope, New: r.New,
 		}
 		if r.DN != "" {
-			d.Name = b.label(plan.EntryRef{Directory: r.Directory, DN: r.DN})
+			d.Name = b.name(plan.EntryRef{Directory: r.Directory, DN: r.DN})
 		}
 		if !r.Since.IsZero() {
 			d.Since = r.Since.UTC().Format(time.RFC3339)

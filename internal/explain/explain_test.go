@@ -227,8 +227,8 @@ func TestShort(t *testing.T) {
 	}
 }
 
-// TestTwins: of two entries with one name, sentences say where they are; and which
-// directory, if that is the same.
+// TestTwins: of entries with one name, sentences say of which directory they are, or
+// where they are in one.
 func TestTwins(t *testing.T) {
 	in := company()
 	in.Rules.Directories, in.Read = append(in.Rules.Directories, "lab"), append(in.Read, "lab")
@@ -243,15 +243,20 @@ func TestTwins(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, mask := range []*redact.Mask{nil, redact.New([]byte("0123456789abcdef"), "example.com")} {
-		var names []string
 		for _, l := range New(x, Context{Mask: mask}).Addresses[0].Listed {
-			names = append(names, l.Name)
+			if l.Name != mask.Name("Annabel") {
+				t.Errorf("the name is %q", l.Name)
+			}
 		}
-		want := []string{"Annabel (OU=Berlin) of directory \"corp\"", "Annabel (OU=Berlin) of directory \"lab\"", "Annabel (OU=Paris)"}
-		for n := range want {
-			if mask != nil {
-				name, unit := mask.Name("Annabel"), map[bool]string{true: "Paris", false: "Berlin"}[n == 2]
-				want[n] = strings.NewReplacer("Annabel", name, unit, mask.Name(unit)).Replace(want[n])
+		var names []string
+		for _, r := range x.Rejections {
+			names = append(names, (&builder{x: x, m: mask}).newLabels().of(r.DN, r.Directory))
+		}
+		want := []string{`Annabel of directory "corp"`, "Annabel (OU=Berlin)", "Annabel (OU=Paris)"}
+		for n, unit := range []string{"", "Berlin", "Paris"} {
+			want[n] = strings.Replace(want[n], "Annabel", mask.Name("Annabel"), 1)
+			if unit != "" {
+				want[n] = strings.Replace(want[n], unit, mask.Name(unit), 1)
 			}
 		}
 		if !slices.Equal(names, want) {

@@ -7,23 +7,24 @@ import (
 	"github.com/rollcall-cli/rollcall/plan"
 )
 
-// labels name entries by their display names, or else by the first value of their DNs.
+// labels name entries by their display names, or else by the first value of their DNs:
+// plain, and in sentences so that no two have one name.
 type labels struct {
-	m     plan.Masker
-	named map[plan.EntryRef]string // by directory and DN
+	m            plan.Masker
+	plain, named map[plan.EntryRef]string // by directory and DN
 }
 
-// labels names those that sentences may speak of. Where two have one name, it says
-// where they are.
-func (b *builder) labels() *labels {
-	l := &labels{b.m, map[plan.EntryRef]string{}}
+// newLabels names those that sentences may speak of. Where two have one name, it says
+// of which directories they are, or where they are in one.
+func (b *builder) newLabels() *labels {
+	l := &labels{b.m, map[plan.EntryRef]string{}, map[plan.EntryRef]string{}}
 	add := func(dn, directory, name string) {
 		key := plan.EntryRef{Directory: directory, DN: dn}
-		if _, known := l.named[key]; !known && dn != "" {
+		if _, known := l.plain[key]; !known && dn != "" {
 			if name == "" {
 				name = identity.LeafValue(dn)
 			}
-			l.named[key] = b.m.Name(name)
+			l.plain[key] = b.m.Name(name)
 		}
 	}
 	party := func(p plan.Party) {
@@ -42,20 +43,27 @@ func (b *builder) labels() *labels {
 	for n := range b.x.Steps {
 		party(b.x.Steps[n].Other)
 	}
-	l.part(func(e plan.EntryRef, name string) string { return Short(name, b.m.DN(e.DN)) })
-	l.part(func(e plan.EntryRef, name string) string { return name + " of directory " + quoted(e.Directory) })
+	l.part()
 	return l
 }
 
 // part gives longer names to entries that share theirs.
-func (l *labels) part(longer func(e plan.EntryRef, name string) string) {
-	bearers := map[string]int{}
-	for _, name := range l.named {
-		bearers[strings.ToLower(name)]++
+func (l *labels) part() {
+	bearers := map[plan.EntryRef]int{} // by name, and by directory and name
+	for e, name := range l.plain {
+		name = strings.ToLower(name)
+		bearers[plan.EntryRef{DN: name}]++
+		bearers[plan.EntryRef{Directory: e.Directory, DN: name}]++
 	}
-	for e, name := range l.named {
-		if bearers[strings.ToLower(name)] > 1 {
-			l.named[e] = longer(e, name)
+	for e, name := range l.plain {
+		same := strings.ToLower(name)
+		switch {
+		case bearers[plan.EntryRef{DN: same}] == 1:
+			l.named[e] = name
+		case bearers[plan.EntryRef{Directory: e.Directory, DN: same}] == 1:
+			l.named[e] = name + " of directory " + quoted(e.Directory)
+		default:
+			l.named[e] = Short(name, l.m.DN(e.DN))
 		}
 	}
 }
@@ -65,6 +73,11 @@ func (l *labels) of(dn, directory string) string {
 		return name
 	}
 	return l.m.Name(identity.LeafValue(dn))
+}
+
+// name returns the display name of an entry.
+func (b *builder) name(e plan.EntryRef) string {
+	return b.labels.plain[plan.EntryRef{Directory: e.Directory, DN: e.DN}]
 }
 
 // label names an entry.
