@@ -265,7 +265,7 @@ func (f *AccountFacts) state(n Names) string {
 func (f *AccountFacts) still(n Names) string {
 	switch {
 	case f.hold != nil:
-		return f.hold.text() + " keeps the account as it is"
+		return f.hold.text(n) + " keeps the account as it is"
 	case f.Standing == Foreign:
 		return "it belongs to configuration " + quote(f.Owner)
 	case f.Standing == Local:
@@ -296,14 +296,14 @@ func (f *AccountFacts) lost() string {
 }
 
 // text names a guard with its reason and its end.
-func (g *GuardFacts) text() string {
+func (g *GuardFacts) text(n Names) string {
 	text := "protected " + quote(g.Label)
 	if g.Hold {
 		text = "legal hold " + quote(g.Label)
 	}
 	var about []string
 	if g.Reason != "" {
-		about = append(about, g.Reason)
+		about = append(about, named(n.Detail, g.Reason))
 	}
 	if !g.Until.IsZero() {
 		about = append(about, "until "+g.Until.Format(time.DateOnly))
@@ -495,7 +495,7 @@ func (x *Explanation) why(f *AddressFacts, h *Holding, n Names) string {
 		return onlyBrake + "; " + n.entry(p.Entry) + " no longer lists it"
 	case p.Standing == Orphan && f.After.Active():
 		if guard >= 0 {
-			return f.Guards[guard].text() + " keeps it, though its account has no directory entry"
+			return f.Guards[guard].text(n) + " keeps it, though its account has no directory entry"
 		}
 		return "its account, which has no directory entry, stays active"
 	case p.Standing == Orphan:
@@ -513,7 +513,7 @@ func (x *Explanation) why(f *AddressFacts, h *Holding, n Names) string {
 	case listed >= 0:
 		return ""
 	case f.After.Active() && guard >= 0:
-		return fmt.Sprintf("%s keeps it, though %s does not list it", f.Guards[guard].text(), n.entry(p.Entry))
+		return fmt.Sprintf("%s keeps it, though %s does not list it", f.Guards[guard].text(n), n.entry(p.Entry))
 	case f.After.Active():
 		return "it stays though " + n.entry(p.Entry) + " does not list it"
 	}

@@ -239,7 +239,7 @@ func (b *builder) addresses() {
 			a.Domain.AliasFor = append(a.Domain.AliasFor, f.Domain.AliasFor...)
 		}
 		for _, g := range f.Guards {
-			guard := Guard{Kind: "protected", Label: g.Label, Reason: g.Reason, Over: g.Over}
+			guard := Guard{Kind: "protected", Label: g.Label, Reason: b.m.Name(g.Reason), Over: g.Over}
 			if g.Hold {
 				guard.Kind = "legal_hold"
 			}

@@ -36,7 +36,7 @@ func company() plan.Input {
 			Directories: []string{"corp"},
 			Domains:     []plan.Domain{{Name: "example.com", Aliases: []string{"example.net"}}},
 			Scopes:      []plan.Scope{{Name: "staff", Directory: "corp", Domains: []string{"example.com"}, Adopt: true}},
-			Protected:   []plan.Guard{{Label: "board", Reason: "asked for", Addresses: []identity.Address{identity.MustAddress("vip@example.com")}}},
+			Protected:   []plan.Guard{{Label: "board", Reason: "asked for by Leopold", Addresses: []identity.Address{identity.MustAddress("vip@example.com")}}},
 			Limits:      plan.Limits{{Most: 0, Percent: 100}, {Most: 0, Percent: 100}, {Most: 0, Percent: 100}},
 		},
 		Entries: []identity.Entry{
