@@ -289,7 +289,10 @@ func (g *Group) Text() string {
 	case ValueRemoved:
 		text = "a value -> (none)"
 	case SameReason:
-		text = "lose all mail: " + LossReason(g.From).Text()
+		text = "lose all mail"
+		if g.From != "" {
+			text += ": " + LossReason(g.From).Text()
+		}
 	case SameCategory:
 		switch g.Category {
 		case Add, Reactivation:

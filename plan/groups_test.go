@@ -57,7 +57,7 @@ func TestGroups(t *testing.T) {
 			"primary_change domain 10 accounts: @corp.example -> @newco.example, the old address is lost",
 		}},
 		{"leavers", 10, func(_ int, _, a *identity.Account) { a.Status, a.Aliases = identity.Inactive, nil },
-			[]string{"inactive reason 10 accounts (20 addresses): lose all mail: "}},
+			[]string{"inactive reason 10 accounts (20 addresses): lose all mail"}},
 		{"a value", 10, func(_ int, _, a *identity.Account) { a.Attributes[0].Value = "Vertrieb" },
 			[]string{"attribute_change value 10 accounts: department: Sales -> Vertrieb"}},
 		{"values that go", 10, func(_ int, _, a *identity.Account) { a.Attributes = a.Attributes[:1] },
