@@ -63,7 +63,7 @@ type Rejection struct {
 	// NoAccount says that the entry has no account, and gets none.
 	NoAccount bool
 	// New tells that the run before did not have the rejection, and Since, in
-	// UTC, since when it stands; zero where that is not known. Compare sets both.
+	// UTC, since when it stands; zero where that is not known. MarkNew sets both.
 	New   bool
 	Since time.Time
 }

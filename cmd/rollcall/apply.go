@@ -239,7 +239,7 @@ func (c *applyCommand) applySaved(s *session, cfg *config.Config, run *record) e
 	}
 	p.Allow(c.allowed())
 	m := &made{plan: p, state: st, view: view, known: s.standing(), again: s.command("apply", c.Plan), saved: true}
-	p.Compare(m.known)
+	p.MarkNew(m.known)
 	p.Assess(cfg.Rules.Risk)
 	run.plans(p)
 	if err := s.writePlan(p, c.showing, render.Advice{Full: s.command("show", c.Plan, "--all"), Apply: s.command("apply", c.Plan), Next: applying(p)}); err != nil {

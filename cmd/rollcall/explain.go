@@ -59,7 +59,7 @@ func (c *explainCommand) Run(s *session) error {
 		return err
 	}
 	x.Plan.Header = g.header
-	x.Plan.Compare(s.standing())
+	x.Plan.MarkNew(s.standing())
 	found, err := s.search(cfg, x, c.Snapshot, g.in.Read, progress)
 	if err != nil {
 		return err

@@ -88,7 +88,7 @@ func (s *session) plan(cfg *config.Config, flags reading, allowed [plan.Brakes]i
 	}
 	result.Header = g.header
 	known := s.standing()
-	result.Compare(known)
+	result.MarkNew(known)
 	result.Assess(cfg.Rules.Risk)
 	return &made{plan: result, state: g.state, view: g.view, known: known, again: s.command(append([]string{"apply"}, flags.args()...)...)}, nil
 }

@@ -236,7 +236,7 @@ func (r *record) keep(st *state.State, result *apply.Result, ended error) error 
 // remember keeps the rejections that stand after the run, for the next to tell
 // which are new.
 func (r *record) remember(m *made) {
-	standing := m.plan.Standing(m.known)
+	standing := m.plan.Remembered(m.known)
 	if standing == nil || m.known != nil && maps.EqualFunc(standing, m.known, time.Time.Equal) {
 		return
 	}

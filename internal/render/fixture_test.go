@@ -284,7 +284,7 @@ func standing() *plan.Plan {
 			known[p.Rejections[i].Key()] = p.Created.AddDate(0, 0, -i)
 		}
 	}
-	p.Compare(known)
+	p.MarkNew(known)
 	return assessed(p)
 }
 

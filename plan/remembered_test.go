@@ -147,19 +147,19 @@ func TestStanding(t *testing.T) {
 	}
 
 	back := at(later.AddDate(0, 0, 1), "cl", "", "l:b@x")
-	back.Compare(two.Standing(known))
+	back.MarkNew(two.Remembered(known))
 	check("one that had gone", back, mark{"b@x", true, back.Created})
 
 	// A directory that is not read keeps its rejections.
 	part := at(later, "l", "c")
-	kept := part.Standing(known)
+	kept := part.Remembered(known)
 	after := at(later, "cl", "", "c:a@x", "l:b@x")
 	after.Compare(kept)
 	check("after a run that did not read c", after, mark{"a@x", false, first}, mark{"b@x", true, later})
 
 	// One that is no longer declared does not, and a plan of no directories
 	// leaves everything.
-	if n := len(at(later, "l", "").Standing(known)); n != 0 {
+	if n := len(at(later, "l", "").Remembered(known)); n != 0 {
 		t.Errorf("%d rejections stand of a directory that is not declared", n)
 	}
 	if diff := cmp.Diff(known, (&plan.Plan{}).Standing(known)); diff != "" {
@@ -168,7 +168,7 @@ func TestStanding(t *testing.T) {
 	if (&plan.Plan{}).Standing(nil) != nil {
 		t.Error("an undo knows what nobody knows")
 	}
-	clean := at(first, "c", "").Standing(nil)
+	clean := at(first, "c", "").Remembered(nil)
 	next := at(later, "c", "", "c:a@x")
 	next.Compare(clean)
 	check("after a run without any", next, mark{"a@x", true, later})

@@ -73,11 +73,11 @@ func directoryOf(key string) string {
 	return name
 }
 
-// Compare marks the rejections of the plan by those that are known, which are
+// MarkNew marks the rejections of the plan by those that are known, which are
 // the keys of earlier ones and since when they stand. What is not among them is
 // new and stands since the plan was made. Where nothing is known, as nil says,
 // all are new, and since when they stand is not.
-func (p *Plan) Compare(known map[string]time.Time) {
+func (p *Plan) MarkNew(known map[string]time.Time) {
 	for i := range p.Rejections {
 		r := &p.Rejections[i]
 		since, found := known[r.Key()]
@@ -88,11 +88,11 @@ func (p *Plan) Compare(known map[string]time.Time) {
 	}
 }
 
-// Standing returns what is known once the plan is applied: its own rejections,
+// Remembered returns what is known once the plan is applied: its own rejections,
 // and those known before of directories that were not read. A plan that was made
 // of no directories, such as one that takes back a run, leaves what is known as
 // it is.
-func (p *Plan) Standing(known map[string]time.Time) map[string]time.Time {
+func (p *Plan) Remembered(known map[string]time.Time) map[string]time.Time {
 	if len(p.Directories)+len(p.Unread) == 0 {
 		return known
 	}
