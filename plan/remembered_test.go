@@ -135,12 +135,12 @@ func TestStanding(t *testing.T) {
 	}
 
 	one := at(first, "cl", "", "c:a@x", "l:b@x")
-	one.Compare(nil)
+	one.MarkNew(nil)
 	check("the first run", one, mark{"a@x", true, time.Time{}}, mark{"b@x", true, time.Time{}})
-	known := one.Standing(nil)
+	known := one.Remembered(nil)
 
 	two := at(later, "cl", "", "c:a@x", "c:n@x")
-	two.Compare(known)
+	two.MarkNew(known)
 	check("the next", two, mark{"a@x", false, first}, mark{"n@x", true, later})
 	if n := two.NewRejections(); n != 1 {
 		t.Errorf("%d are new", n)
@@ -154,7 +154,7 @@ func TestStanding(t *testing.T) {
 	part := at(later, "l", "c")
 	kept := part.Remembered(known)
 	after := at(later, "cl", "", "c:a@x", "l:b@x")
-	after.Compare(kept)
+	after.MarkNew(kept)
 	check("after a run that did not read c", after, mark{"a@x", false, first}, mark{"b@x", true, later})
 
 	// One that is no longer declared does not, and a plan of no directories
@@ -162,14 +162,14 @@ func TestStanding(t *testing.T) {
 	if n := len(at(later, "l", "").Remembered(known)); n != 0 {
 		t.Errorf("%d rejections stand of a directory that is not declared", n)
 	}
-	if diff := cmp.Diff(known, (&plan.Plan{}).Standing(known)); diff != "" {
+	if diff := cmp.Diff(known, (&plan.Plan{}).Remembered(known)); diff != "" {
 		t.Errorf("an undo changes what is known (-want +got):\n%s", diff)
 	}
-	if (&plan.Plan{}).Standing(nil) != nil {
+	if (&plan.Plan{}).Remembered(nil) != nil {
 		t.Error("an undo knows what nobody knows")
 	}
 	clean := at(first, "c", "").Remembered(nil)
 	next := at(later, "c", "", "c:a@x")
-	next.Compare(clean)
+	next.MarkNew(clean)
 	check("after a run without any", next, mark{"a@x", true, later})
 }
