@@ -28,8 +28,9 @@ PACKAGES    = gcc libc6-dev slapd ldap-utils samba samba-ad-provision samba-dsdb
               postgresql mariadb-server-core mariadb-client-core php-cli php-pgsql php-mysql php-mbstring
 # The first cannot be installed beside postfix, the second brings a web server.
 UNPACKED    = exim4-daemon-light postfixadmin
-# The modules of the SCIM server that tests start.
-SCIMMY      = .tools/scimmy
+# What tests take from npm, each with its modules in .tools: a SCIM server, and the
+# rules of accessibility that pages are checked against.
+NODE        = scimmy axe
 # What several goroutines run is tested under the race detector: these packages, and
 # of two others the tests of what they run beside each other. A test of
 # internal/architecture knows which packages need it.
@@ -76,10 +77,12 @@ prepare:
 	@id -u Debian-exim >/dev/null 2>&1 || useradd --system --no-create-home --shell /usr/sbin/nologin Debian-exim
 	$(GO) mod download
 	$(GO) mod verify
-	@cmp -s internal/servertest/scimmy/package-lock.json $(SCIMMY)/installed || { \
-	  mkdir -p $(SCIMMY) && cp internal/servertest/scimmy/package*.json $(SCIMMY)/ && \
-	  npm ci --prefix $(SCIMMY) --ignore-scripts --no-audit --no-fund --loglevel=error && \
-	  cp $(SCIMMY)/package-lock.json $(SCIMMY)/installed; }
+	@for p in $(NODE); do \
+	  dir=.tools/$$p; ! cmp -s internal/servertest/$$p/package-lock.json $$dir/installed || continue; \
+	  { mkdir -p $$dir && cp internal/servertest/$$p/package*.json $$dir/ && \
+	    npm ci --prefix $$dir --ignore-scripts --no-audit --no-fund --loglevel=error && \
+	    cp $$dir/package-lock.json $$dir/installed; } || exit 1; \
+	done
 
 format:
 	@files=$$(gofmt -l .); test -z "$$files" || { echo "gofmt would change: $$files"; exit 1; }

@@ -23,7 +23,7 @@ func (historyCommand) Help() string { return historyListCommand{}.Help() }
 
 type historyListCommand struct {
 	Address string  `placeholder:"X" help:"What became of this address, in each run that changed something of it."`
-	Output  outputs `short:"o" placeholder:"FORMAT[=FILE]" sep:"none" set:"formats=text, json, csv, markdown" help:"Write as ${formats}; to standard output without =FILE; repeatable."`
+	Output  outputs `short:"o" placeholder:"FORMAT[=FILE]" sep:"none" set:"formats=text, json, csv, markdown, html" help:"Write as ${formats}; to standard output without =FILE; repeatable."`
 	redacting
 }
 
@@ -33,6 +33,7 @@ func (historyListCommand) Help() string {
 Examples:
   rollcall history
   rollcall history --address ann@example.com
+  rollcall history -o html=history.html
   rollcall history -o json | jq '.[] | select(.outcome == "failed") | .reason'
 
 Exit codes: 0 done; 1 the history cannot be read; 80 wrong usage; 130 interrupted.`
@@ -62,6 +63,8 @@ func (c *historyListCommand) Run(s *session) error {
 			return render.RunsCSV(w, runs)
 		case "markdown":
 			return render.RunsMarkdown(w, runs)
+		case "html":
+			return render.HistoryHTML(w, runs)
 		}
 		return render.Runs(w, runs, render.TextOptions{Width: t.Width, Color: t.Color})
 	})

@@ -55,6 +55,8 @@ func (c *historyListCommand) past(s *session, cfg *config.Config, runs []run.Run
 			return render.PastCSV(w, x, all)
 		case "markdown":
 			return render.PastMarkdown(w, x, all)
+		case "html":
+			return render.PastHTML(w, x, all)
 		}
 		return render.PastText(w, x, all, render.TextOptions{Width: t.Width, Color: t.Color})
 	})

@@ -37,7 +37,7 @@ type record struct {
 func (s *session) record(cfg *config.Config) *record {
 	r := &record{s: s, cfg: cfg, head: run.Head{
 		Started: s.now(), User: cmp.Or(s.user, "unknown user"), Host: cmp.Or(s.host, "unknown host"), Automatic: !s.in.Interactive, Command: commandOf(s.args),
-		Tool: release, ConfigDigest: cfg.Digest(), Summary: counts(&plan.Summary{}),
+		Tool: release, ConfigDigest: cfg.Digest(), Summary: counts(&plan.Summary{}, 0),
 		Scopes: scopesOf(cfg), Domains: domainsOf(cfg),
 	}}
 	if !consoles.Kind(cfg.Console.Kind).Embedded {
@@ -116,9 +116,10 @@ func by(user, host string) string { return user + " on " + host }
 
 func stamp(t time.Time) string { return t.UTC().Format(time.RFC3339) }
 
-// counts are the numbers of a summary by their names in the plan document.
-func counts(sum *plan.Summary) map[string]int {
-	all := map[string]int{"rejection": sum.Rejections, "withheld": sum.Withheld, "left_out": sum.LeftOut}
+// counts are the numbers of a summary by their names in the plan document, and of
+// the differences that are drift.
+func counts(sum *plan.Summary, drift int) map[string]int {
+	all := map[string]int{"rejection": sum.Rejections, "withheld": sum.Withheld, "left_out": sum.LeftOut, "drift": drift}
 	for c, n := range sum.Changes {
 		all[plan.Category(c).String()] = n
 	}
@@ -141,7 +142,7 @@ func (r *record) identify(p *plan.Plan) {
 // plans takes over what the plan would change.
 func (r *record) plans(p *plan.Plan) {
 	sum := p.Summary()
-	r.head.Summary, r.head.Accounts, r.accounts = counts(&sum), len(p.Accounts), p.Accounts
+	r.head.Summary, r.head.Accounts, r.accounts = counts(&sum, len(p.Drift)), len(p.Accounts), p.Accounts
 }
 
 // barred refuses the plan of the run if the history has it as applied or

@@ -47,6 +47,27 @@ func BenchmarkText(b *testing.B) {
 	}
 }
 
+// counter counts octets.
+type counter int
+
+func (c *counter) Write(p []byte) (int, error) {
+	*c += counter(len(p))
+	return len(p), nil
+}
+
+// The page of 100,000 changes of 25,000 accounts, and its size.
+func BenchmarkHTML(b *testing.B) {
+	p := crowd(25_000)
+	var size counter
+	for b.Loop() {
+		size = 0
+		if err := HTML(&size, p); err != nil {
+			b.Fatal(err)
+		}
+	}
+	b.ReportMetric(float64(size), "octets")
+}
+
 func BenchmarkCSV(b *testing.B) {
 	p := big()
 	for b.Loop() {

@@ -47,6 +47,7 @@ func counts(r *run.Run) string {
 	add("withheld")
 	add("left_out")
 	add("rejection")
+	add("drift")
 	if len(parts) == 0 && r.Accounts > 0 { // which make no row
 		return count(r.Accounts, "inactive record", "inactive records")
 	}
@@ -101,7 +102,7 @@ func RunsCSV(w io.Writer, runs []run.Run) error {
 	}
 	keys = append(keys, "rejection", "withheld", "left_out")
 	out := csv.NewWriter(w)
-	out.Write(slices.Concat(runHeader, keys, []string{"console"}))
+	out.Write(slices.Concat(runHeader, keys, []string{"console", "drift"}))
 	for i := range runs {
 		r := &runs[i]
 		ended := ""
@@ -116,7 +117,7 @@ func RunsCSV(w io.Writer, runs []run.Run) error {
 		for _, key := range keys {
 			row = append(row, strconv.Itoa(r.Summary[key]))
 		}
-		writeSafe(out, append(row, r.Console))
+		writeSafe(out, append(row, r.Console, strconv.Itoa(r.Summary["drift"])))
 	}
 	out.Flush()
 	return out.Error()

@@ -9,6 +9,7 @@ import (
 	"html/template"
 	"io"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/rollcall-cli/rollcall/plan"
@@ -19,19 +20,33 @@ import (
 var (
 	//go:embed html/report.tmpl
 	reportFrame string
+	//go:embed html/base.css
+	baseStyle template.CSS
 	//go:embed html/report.css
-	reportStyle template.CSS
+	ownReportStyle template.CSS
+	reportStyle    = baseStyle + ownReportStyle
 	//go:embed html/report.js
 	reportScript template.JS
 
-	report = template.Must(template.New("").Parse(reportFrame))
+	//go:embed html/history.tmpl
+	historyFrame string
+
+	report = template.Must(template.Must(template.New("").Parse(reportFrame)).Parse(historyFrame))
 )
 
-// reportPolicy allows the page its own style and script and nothing else: no
-// request, no frame, no form, and no markup that is made of text (CSP level 3,
+var reportPolicy = policy(reportScript, reportStyle)
+
+// policy allows a page its own style and script, which is "" for none, and nothing
+// else: no request, no frame, no form, and no markup that is made of text (CSP level 3,
 // Trusted Types). It knows both by their digests.
-var reportPolicy = fmt.Sprintf("default-src 'none'; script-src %s; style-src %s; base-uri 'none'; form-action 'none'; require-trusted-types-for 'script'; trusted-types 'none'",
-	digest(string(reportScript)), digest(string(reportStyle)))
+func policy(script template.JS, style template.CSS) string {
+	scripts := "'none'"
+	if script != "" {
+		scripts = digest(string(script))
+	}
+	return fmt.Sprintf("default-src 'none'; script-src %s; style-src %s; base-uri 'none'; form-action 'none'; require-trusted-types-for 'script'; trusted-types 'none'",
+		scripts, digest(string(style)))
+}
 
 func digest(text string) string {
 	sum := sha256.Sum256([]byte(text))
@@ -47,10 +62,11 @@ func digest(text string) string {
 // As in a terminal, what cannot be seen appears as an escape such as \u202e.
 func HTML(w io.Writer, p *plan.Plan) error {
 	out := bufio.NewWriterSize(w, 1<<16)
-	if err := report.ExecuteTemplate(out, "head", newReport(p)); err != nil {
+	groups := p.Grouping()
+	if err := report.ExecuteTemplate(out, "head", newReport(p, groups)); err != nil {
 		return err
 	}
-	writeReportData(out, p)
+	writeReportData(out, p, groups)
 	if err := report.ExecuteTemplate(out, "foot", reportScript); err != nil {
 		return err
 	}
@@ -62,21 +78,37 @@ type reportPage struct {
 	Policy string
 	Style  template.CSS
 
-	Verdict, Created, Expires, Digest, Version string
+	// Label, Verdict and Risk are the plan in one line.
+	Label, Verdict, Risk, RiskKind string
 
-	Serial   int64
-	Facts    []reportFact
-	Notices  []reportNotice
-	Risks    []reportRisk
-	Drift    []reportCount
-	Changes  []reportCount
-	Refusals []reportCount
-	Reads    []reportRead
-	Console  []reportMember
+	Created, Expires, Digest, Version string
+
+	Serial int64
+	Facts  []reportFact
+	Causes []string
+	Groups []reportGroup
+	// MoreGroups counts those that the summary leaves out.
+	MoreGroups string
+	Notices    []reportNotice
+	Risks      []reportRisk
+	Drift      []reportCount
+	Changes    []reportCount
+	Rejected   []reportCount
+	Reads      []reportRead
+	Console    []reportMember
 }
 
 // reportMember is a line of a list of names and values.
 type reportMember struct{ Name, Value string }
+
+// reportGroup are equal changes: what they have in common, and the addresses of the
+// first; More counts the others.
+type reportGroup struct {
+	Name, Link, Kind, Sign, Counted, Text string
+	Rows                                  string
+	Addresses                             []string
+	More                                  string
+}
 
 // reportFact is a number that the page begins with.
 type reportFact struct{ Number, Noun, Kind string }
@@ -101,15 +133,15 @@ type reportRead struct {
 }
 
 // kinds are the classes under which the style knows the signs.
-var kinds = map[span]string{comes: "comes", goes: "goes", alters: "alters", rejected: "refused", skipped: "skipped", drifted: "drifted"}
+var kinds = map[span]string{comes: "comes", goes: "goes", alters: "alters", rejected: "rejected", skipped: "skipped", drifted: "drifted"}
 
 // riskKinds are the classes of the levels.
-var riskKinds = map[plan.RiskLevel]string{plan.LowRisk: "alters", plan.HighRisk: "goes"}
+var riskKinds = [...]string{plan.NoRisk: kinds[comes], plan.LowRisk: kinds[skipped], plan.MediumRisk: kinds[alters], plan.HighRisk: kinds[goes]}
 
-func newReport(p *plan.Plan) reportPage {
+func newReport(p *plan.Plan, groups *plan.Grouping) reportPage {
 	s := p.Summary()
 	r := reportPage{
-		Policy: reportPolicy, Style: reportStyle, Verdict: verdict(&s),
+		Policy: reportPolicy, Style: reportStyle, Label: "Plan", RiskKind: riskKinds[p.RiskLevel()],
 		Digest: clean(p.ConfigDigest), Version: clean(p.ToolVersion), Serial: p.Serial,
 	}
 	if !p.Created.IsZero() {
@@ -118,7 +150,17 @@ func newReport(p *plan.Plan) reportPage {
 	if !p.Expires.IsZero() {
 		r.Expires = moment(p.Expires)
 	}
+	verdict := p.Verdict()
+	last := strings.LastIndex(verdict, plan.VerdictSeparator)
+	r.Verdict, r.Risk = verdict[:last], verdict[last+len(plan.VerdictSeparator):]
+	if p.Undoes > 0 {
+		r.Label = "Plan to undo run " + number(p.Undoes)
+	}
+	for _, cause := range p.Causes {
+		r.Causes = append(r.Causes, clean(cause))
+	}
 	r.facts(p, &s)
+	r.groups(p, groups)
 	r.notices(p, &s)
 	for _, risk := range p.Risks {
 		r.Risks = append(r.Risks, reportRisk{riskKinds[risk.Level], risk.Level.String(), clean(risk.Text())})
@@ -155,35 +197,65 @@ func (r *reportPage) console(c *plan.ConsoleReceipt) {
 	member("read in", strings.TrimPrefix(strings.Join(readIn(c), ""), "read in "))
 }
 
-// verdict is the plan in one line.
-func verdict(s *plan.Summary) string {
-	switch pending := s.Pending(); {
-	case pending > 0:
-		return count(pending, "change", "changes") + " to make"
-	case s.Withheld > 0:
-		return "nothing to do: all changes are withheld"
-	case s.LeftOut > 0:
-		return "nothing to do: all changes are left out"
-	case s.Rejections > 0:
-		return "nothing to do: all that is not refused agrees with the directories"
-	}
-	return "nothing to do: the accounts agree with the directories"
-}
-
 func (r *reportPage) facts(p *plan.Plan, s *plan.Summary) {
 	fact := func(n int, one, many, kind string) {
 		if n > 0 {
 			r.Facts = append(r.Facts, reportFact{number(n), oneOf(n, one, many), kind})
 		}
 	}
-	fact(s.Pending(), "change to make", "changes to make", "alters")
-	fact(s.Withheld, "change withheld", "changes withheld", "goes")
-	fact(s.LeftOut, "change left out", "changes left out", "skipped")
-	fact(s.Rejections, "refusal", "refusals", "refused")
-	fact(newOnes(p.Rejections), "of them new", "of them new", "refused")
+	t := p.Totals()
+	fact(t.Added, "account added", "accounts added", kinds[comes])
+	fact(t.Returning, "account returns", "accounts return", kinds[comes])
+	fact(t.Renamed, "account renamed", "accounts renamed", kinds[alters])
+	fact(t.Leaving, "account leaves", "accounts leave", kinds[goes])
+	fact(t.Removed, "record removed", "records removed", kinds[goes])
+	if t.Accounts() == t.Changed {
+		fact(t.Changed, "account changes", "accounts change", kinds[alters])
+	} else {
+		fact(t.Changed, "account changes otherwise", "accounts change otherwise", kinds[alters])
+	}
+	fact(s.WithheldAccounts, "account withheld", "accounts withheld", kinds[goes])
+	fact(s.LeftOutAccounts, "account left out", "accounts left out", kinds[skipped])
+	fact(s.Rejections, "rejection", "rejections", kinds[rejected])
+	fact(newOnes(p.Rejections), "of them new", "of them new", kinds[rejected])
+	fact(t.WithoutAccount, "entry without an account", "entries without an account", kinds[rejected])
 	fact(len(p.Drift), "difference in the console", "differences in the console", kinds[drifted])
 	fact(s.Ignored, ignoredOne, ignoredMany, "")
-	fact(s.Unchanged, "account stays as it is", "accounts stay as they are", "")
+	fact(t.Unchanged, "account unchanged", "accounts unchanged", "")
+}
+
+// groups shows equal changes as one line each. Without scripts a reader sees the
+// first addresses of each.
+func (r *reportPage) groups(p *plan.Plan, all *plan.Grouping) {
+	const most, addresses = 50, 20
+	if n := len(all.Groups) - most; n > 0 {
+		r.MoreGroups = number(n)
+	}
+	for n := range min(len(all.Groups), most) {
+		g := &all.Groups[n]
+		sign := categories[g.Category].sign
+		r.Groups = append(r.Groups, reportGroup{
+			Name: g.Category.String(), Link: "#" + g.Category.String() + "/" + groupName(n), Kind: kinds[sign], Sign: sign.text, Counted: g.Counted(), Text: clean(groupText(g)), Rows: count(g.Rows, "row", "rows"),
+		})
+		if more := g.Rows - addresses; more > 0 {
+			r.Groups[n].More = number(more)
+		}
+	}
+	for i := range p.Changes {
+		if n, in := all.In(i); in && n < most && len(r.Groups[n].Addresses) < addresses {
+			r.Groups[n].Addresses = append(r.Groups[n].Addresses, clean(p.Changes[i].Address.String()))
+		}
+	}
+}
+
+// groupName is how links name a group.
+func groupName(n int) string { return strconv.Itoa(n + 1) }
+
+func groupText(g *plan.Group) string {
+	if g.Withheld {
+		return g.Text() + ", withheld"
+	}
+	return g.Text()
 }
 
 func (r *reportPage) notices(p *plan.Plan, s *plan.Summary) {
@@ -215,12 +287,11 @@ func (r *reportPage) notices(p *plan.Plan, s *plan.Summary) {
 func (r *reportPage) counts(p *plan.Plan, s *plan.Summary) {
 	longest := slices.Max(s.Changes[:])
 	for _, c := range order {
-		k, n := &categories[c], s.Changes[c]
-		line := reportCount{Name: c.String(), Kind: kinds[k.sign], Sign: k.sign.text, Number: number(n), Meaning: oneOf(n, k.one, k.many), Bar: bar(n, longest)}
-		if n > 0 {
-			line.Link = "#" + line.Name
+		if k, n := &categories[c], s.Changes[c]; n > 0 {
+			r.Changes = append(r.Changes, reportCount{
+				Name: c.String(), Link: "#" + c.String(), Kind: kinds[k.sign], Sign: k.sign.text, Number: number(n), Meaning: oneOf(n, k.one, k.many), Bar: bar(n, longest),
+			})
 		}
-		r.Changes = append(r.Changes, line)
 	}
 	var drift [plan.DriftKinds]int
 	for i := range p.Drift {
@@ -235,15 +306,15 @@ func (r *reportPage) counts(p *plan.Plan, s *plan.Summary) {
 			})
 		}
 	}
-	var refusals [plan.Reasons]int
+	var byReason [plan.Reasons]int
 	for i := range p.Rejections {
-		refusals[p.Rejections[i].Reason]++
+		byReason[p.Rejections[i].Reason]++
 	}
-	longest = slices.Max(refusals[:])
-	for reason, n := range refusals {
+	longest = slices.Max(byReason[:])
+	for reason, n := range byReason {
 		if n > 0 {
 			name := plan.Reason(reason).String()
-			r.Refusals = append(r.Refusals, reportCount{
+			r.Rejected = append(r.Rejected, reportCount{
 				Name: name, Link: "#rejections/" + name, Kind: kinds[rejected], Sign: rejected.text, Number: number(n), Meaning: plan.Reason(reason).Meaning(), Bar: bar(n, longest),
 			})
 		}
@@ -252,8 +323,5 @@ func (r *reportPage) counts(p *plan.Plan, s *plan.Summary) {
 
 // bar is the length of a bar in percent. What is there can be seen.
 func bar(n, longest int) string {
-	if n == 0 {
-		return "0"
-	}
 	return fmt.Sprintf("%.1f", max(100*float64(n)/float64(longest), 0.5))
 }

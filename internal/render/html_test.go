@@ -124,8 +124,13 @@ func TestReportPolicy(t *testing.T) {
 // open writes a report into a file, opens it and returns its URL.
 func open(t *testing.T, b *servertest.Browser, p *plan.Plan) string {
 	t.Helper()
-	file := filepath.Join(t.TempDir(), "plan.html")
-	if err := os.WriteFile(file, []byte(htmlOf(t, p)), 0o600); err != nil {
+	return openPage(t, b, htmlOf(t, p))
+}
+
+func openPage(t *testing.T, b *servertest.Browser, page string) string {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), "page.html")
+	if err := os.WriteFile(file, []byte(page), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	b.Open("file://" + file)
@@ -164,6 +169,7 @@ func firstCells(t *testing.T, b *servertest.Browser) (all []string) {
 }
 
 func TestHTMLInBrowser(t *testing.T) {
+	t.Parallel()
 	b := servertest.NewBrowser(t)
 	for _, test := range []struct {
 		name string
@@ -182,7 +188,14 @@ func TestHTMLInBrowser(t *testing.T) {
 		{"hostile values", browserHostile},
 		{"visible", browserVisible},
 		{"dark", browserDark},
+		{"sorting", browserSorting},
+		{"groups", browserGroups},
+		{"nothing found", browserNothingFound},
+		{"wrapped", browserWrapped},
 		{"print", browserPrint},
+		{"mass change on paper", browserPaper},
+		{"addresses on paper", browserWhole},
+		{"history", browserHistory},
 		{"without scripts", browserWithoutScripts},
 		{"narrow", browserNarrow},
 		{"100,000 rows", browserMany},
@@ -214,10 +227,10 @@ func browserRows(t *testing.T, b *servertest.Browser) {
 			tab(plan.Category(c).String(), n)
 		}
 		tab("All changes", len(p.plan.Changes))
-		tab("left_out", s.LeftOut)
+		tab("Left out", s.LeftOut)
 		tab("Drift", len(p.plan.Drift))
-		tab("Refusals", s.Rejections)
-		got := eval[map[string]string](t, b, `return Object.fromEntries([...document.querySelectorAll("[role=tab]")].map((tab) => [tab.firstChild.data, tab.children[0]?.textContent ?? ""]))`)
+		tab("Rejections", s.Rejections)
+		got := eval[map[string]string](t, b, `return Object.fromEntries([...document.querySelectorAll("[role=tab]")].map((tab) => [tab.querySelector("code")?.textContent ?? tab.innerText.split("\n")[0].replace(/\d+$/, ""), tab.children[1]?.textContent ?? ""]))`)
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Errorf("%s: tabs (-want +got):\n%s", p.name, diff)
 		}
@@ -234,14 +247,14 @@ func browserTabs(t *testing.T, b *servertest.Browser) {
 		t.Errorf("first is %q", got)
 	}
 	b.Eval(nil, `document.querySelector("[role=tab][aria-selected=true]").focus()`)
-	refusals := fmt.Sprint("Refusals", len(everything().Rejections))
+	rejected := fmt.Sprint("Rejections", len(everything().Rejections))
 	for _, step := range []struct{ keys, want, heading string }{
 		{servertest.Down, "All changes72", "All changes"},
-		{servertest.Right, "add7", "add"},
+		{servertest.Right, "addresses start receiving mail add7", "addresses start receiving mail"},
 		{servertest.Up + servertest.Left, "Summary", ""},
-		{servertest.Up, refusals, "Refusals"},
+		{servertest.Up, rejected, "Rejections"},
 		{servertest.Home, "Summary", ""},
-		{servertest.End, refusals, "Refusals"},
+		{servertest.End, rejected, "Rejections"},
 	} {
 		b.Press(step.keys)
 		if got := focused(); got != step.want {
@@ -263,7 +276,7 @@ return [table.getAttribute("role"), table.getAttribute("aria-rowcount"), documen
 	}
 }
 
-// A link names a tab, and of refusals a reason.
+// A link names a tab, and of rejections a reason.
 func browserLinks(t *testing.T, b *servertest.Browser) {
 	url := open(t, b, everything())
 	b.Open("about:blank")
@@ -273,20 +286,20 @@ func browserLinks(t *testing.T, b *servertest.Browser) {
 	}
 	b.Click("#tab-summary")
 	b.Click(`a[href="#type_change"]`)
-	b.Until(`document.getElementById("heading").textContent === "type_change"`)
+	b.Until(`document.getElementById("heading").textContent === "account changes its type"`)
 	want := [][]string{{"team@example.com", "user", "list", "the entry is a list now", "corp"}}
 	if diff := cmp.Diff(want, cellsShown(t, b)); diff != "" {
 		t.Errorf("rows (-want +got):\n%s", diff)
 	}
 	b.Eval(nil, `location.hash = "rejections/unknown_domain"`)
 	untilShown(b, 3, len(everything().Rejections))
-	if got, want := firstCells(t, b), []string{"unknown_domain3 rejected, domain not among those of the scope", "pat@example.info", "pat@subsidiary.example", "quinn@example.info"}; !slices.Equal(got, want) {
+	if got, want := firstCells(t, b), []string{"3 rejected: " + plan.UnknownDomain.Meaning() + "unknown_domain", "pat@example.info", "pat@subsidiary.example", "quinn@example.info"}; !slices.Equal(got, want) {
 		t.Errorf("rows %q, want %q", got, want)
 	}
 	b.Eval(nil, `location.hash = "rejections"`)
 	untilShown(b, len(everything().Rejections), len(everything().Rejections))
 	b.Eval(nil, `location.hash = "nowhere"`)
-	if got := eval[string](t, b, `return document.getElementById("heading").textContent`); got != "Refusals" {
+	if got := eval[string](t, b, `return document.getElementById("heading").textContent`); got != "Rejections" {
 		t.Errorf("a link to nowhere leads to %q", got)
 	}
 }
@@ -469,7 +482,7 @@ func browserWithheld(t *testing.T, b *servertest.Browser) {
 	b.Until(`document.getElementById("details").open`)
 	want := [][]string{
 		{"Account student00@example.org"},
-		{"value", "before", "after", "wanted, which a brake withholds"},
+		{"value", "before", "after", "wanted, which a limit withholds"},
 		{"primary", "student00@example.org", "student00@example.org", "student00@example.org"},
 		{"aliases", "student00.old@example.org", "student00.old@example.org", ""},
 		{"type", "user", "user", "user"},
@@ -542,7 +555,7 @@ func browserDrift(t *testing.T, b *servertest.Browser) {
 	b.Click(`a[href="#drift/changed"]`)
 	untilShown(b, 6, len(p.Drift))
 	want := [][]string{
-		{"changed6 fields have other values"},
+		{"6 fields have other valueschanged"},
 		{"ann.smith@example.com", "aliases", "a.smith@example.com sales@example.com", "a.smith@example.com ann@example.com sales@example.com", "u-1"},
 	}
 	if diff := cmp.Diff(want, cellsShown(t, b)[:2]); diff != "" {
@@ -565,7 +578,7 @@ func browserDrift(t *testing.T, b *servertest.Browser) {
 	}
 	b.Click("#close")
 	search(b, "", "drift", 13)
-	// Of refusals, the list has the reasons again.
+	// Of rejections, the list has the reasons again.
 	b.Click("#tab-rejections")
 	choose(b, "reason", "unknown_domain")
 	untilShown(b, 3, len(p.Rejections))
@@ -581,7 +594,7 @@ func browserDrift(t *testing.T, b *servertest.Browser) {
 		t.Errorf("marked (-want +got):\n%s", diff)
 	}
 	b.Click("#tab-primary_change")
-	if got := eval[string](t, b, `return document.querySelector("#table thead").innerText`); strings.Contains(got, "corrects") {
+	if got := eval[string](t, b, `return document.querySelector("#table thead").innerText`); strings.Contains(got, "mark") {
 		t.Errorf("a category without marks has the columns %q", got)
 	}
 }
@@ -590,12 +603,14 @@ func browserDrift(t *testing.T, b *servertest.Browser) {
 // hostile values is opened.
 func browserHostile(t *testing.T, b *servertest.Browser) {
 	for _, p := range []*plan.Plan{markedUp(), poisoned(), poisonedDrift()} {
+		b.Look(1280, 12_000, false)
 		open(t, b, p)
 		opened := 0
 		b.Eval(&opened, `let opened = 0;
 for (const tab of document.querySelectorAll("[role=tab]")) {
   tab.click();
   await new Promise(requestAnimationFrame);
+  for (let head; (head = document.querySelector("#table tr[aria-expanded=false]"));) head.click();
   const rows = Number(document.getElementById("table").getAttribute("aria-rowcount")) - 1;
   for (let i = 0; i < rows && tab.id !== "tab-summary"; i++) {
     const row = document.querySelector("#table tr[tabindex='0']");
@@ -620,10 +635,10 @@ return opened;`)
 		b.Eval(&found, `const all = [...document.querySelectorAll("*")];
 return {owned: "owned" in window, scripts: document.scripts.length, tags: [...new Set(all.map((node) => node.localName))].sort(),
   handlers: all.filter((node) => node.getAttributeNames().some((name) => name.startsWith("on") || name === "style" && node.localName !== "col" && node.localName !== "td")).length,
-  links: all.filter((node) => node.hasAttribute("href") || node.hasAttribute("src")).map((node) => node.getAttribute("href") ?? node.getAttribute("src")).filter((link) => !/^#[a-z_/]+$/.test(link))}`)
+  links: all.filter((node) => node.hasAttribute("href") || node.hasAttribute("src")).map((node) => node.getAttribute("href") ?? node.getAttribute("src")).filter((link) => !/^#[a-z_/0-9]+$/.test(link))}`)
 		want := []string{
-			"a", "bdi", "body", "br", "button", "col", "colgroup", "dd", "del", "dialog", "div", "dl", "dt", "form", "h1", "h2", "h3", "head", "header", "html",
-			"input", "ins", "label", "li", "main", "meta", "nav", "noscript", "option", "p", "rect", "script", "section", "select", "span", "strong", "style", "svg", "table", "tbody", "td", "th",
+			"a", "bdi", "body", "br", "button", "code", "col", "colgroup", "dd", "del", "details", "dialog", "div", "dl", "dt", "form", "h1", "h2", "h3", "head", "header", "html",
+			"input", "ins", "label", "li", "main", "meta", "nav", "noscript", "option", "p", "rect", "script", "section", "select", "span", "strong", "style", "summary", "svg", "table", "tbody", "td", "th",
 			"thead", "title", "tr", "ul", "wbr",
 		}
 		for _, tag := range found.Tags {
@@ -640,9 +655,10 @@ return {owned: "owned" in window, scripts: document.scripts.length, tags: [...ne
 // What cannot be seen looks as it does in a terminal.
 func browserVisible(t *testing.T, b *servertest.Browser) {
 	p := markedUp()
+	b.Look(1280, 9000, false)
 	open(t, b, p)
 	b.Eval(nil, `location.hash = "rejections"`)
-	b.Until(`document.getElementById("heading").textContent === "Refusals"`)
+	b.Until(`document.getElementById("heading").textContent === "Rejections"`)
 	var want []string
 	for _, text := range markings {
 		if utf8.ValidString(text) && len(text) < longest {
@@ -658,7 +674,7 @@ func browserVisible(t *testing.T, b *servertest.Browser) {
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("addresses (-want +got):\n%s", diff)
 	}
-	if n := eval[int](t, b, `return Math.max(...[...document.querySelectorAll("#table td, #table th")].map((cell) => cell.textContent.length))`); n > longest+1 {
+	if n := eval[int](t, b, `return Math.max(...[...document.querySelectorAll("#table bdi")].map((value) => value.textContent.length))`); n > longest+1 {
 		t.Errorf("a cell shows %d characters", n)
 	}
 }
@@ -717,7 +733,7 @@ func browserWithoutScripts(t *testing.T, b *servertest.Browser) {
 	defer b.Scripts(true)
 	open(t, b, everything())
 	text := eval[string](t, b, "return document.body.innerText")
-	for _, want := range []string{"This browser runs no scripts", "32 changes to make", "case-2024-003", "47", "addresses stop receiving mail", "unknown_domain", "ldaps://dc1.corp.example.com", "USN 812345 to 812351", "14 pages in 3.2 s"} {
+	for _, want := range []string{strings.ReplaceAll(everything().Verdict(), plan.VerdictSeparator+"risk", " risk"), "This browser runs no scripts", "case-2024-003", "47", "addresses stop receiving mail", "unknown_domain", "ldaps://dc1.corp.example.com", "USN 812345 to 812351", "14 pages in 3.2 s"} {
 		if !strings.Contains(text, want) {
 			t.Errorf("the page does not show %q", want)
 		}
@@ -755,7 +771,7 @@ return all.filter((row) => Math.abs([...row.children].filter((c) => c.offsetWidt
 	}
 }
 
-// crowd is a plan in which n accounts change, by four rows each, with a refusal
+// crowd is a plan in which n accounts change, by four rows each, with a rejection
 // for one in ten.
 func crowd(n int) *plan.Plan {
 	p := &plan.Plan{Header: header()}
@@ -781,17 +797,26 @@ func browserMany(t *testing.T, b *servertest.Browser) {
 	open(t, b, crowd(25_000))
 	b.Click("#tab-changes")
 	b.Until(`document.getElementById("status").textContent === "100,000 rows"`)
+	const unfold = `for (let heads; (heads = document.querySelectorAll("#table tr[aria-expanded=false]")).length > 0;) [...heads].at(-1).click(); return document.querySelectorAll("#table tr.folds").length`
+	groups := eval[int](t, b, unfold)
+	if groups == 0 {
+		t.Error("no equal changes")
+	}
 	if n := len(firstCells(t, b)); n > 100 {
 		t.Errorf("%d rows are in the document", n)
 	}
+	lines := eval[int](t, b, `return Number(document.getElementById("table").getAttribute("aria-rowcount"))`)
+	if lines != 100_001+len(crowd(25_000).Grouping().Groups) {
+		t.Errorf("%d lines", lines)
+	}
 	b.Eval(nil, `document.querySelector("#table tr[tabindex='0']").focus()`)
 	b.Press(servertest.End)
-	b.Until(`document.activeElement.getAttribute("aria-rowindex") === "100001"`)
+	b.Until(fmt.Sprintf(`document.activeElement.getAttribute("aria-rowindex") === "%d"`, lines))
 	if got := eval[bool](t, b, `const row = document.activeElement.getBoundingClientRect(), box = document.getElementById("scroller").getBoundingClientRect(); return row.bottom <= box.bottom + 1 && row.top >= box.top`); !got {
 		t.Error("the last row is out of sight")
 	}
 	b.Eval(nil, `document.getElementById("scroller").scrollTop = 0`)
-	b.Until(`document.querySelector("#table tbody th")?.textContent === "person.000000.a@example.com"`)
+	b.Until(`document.querySelector("#table tr[aria-rowindex='2']")`)
 	// The active row is out of sight: in its place the keyboard reaches the table,
 	// and from there the rows.
 	stops := `const all = [...document.querySelectorAll("#scroller, #scroller [tabindex]")].filter((e) => e.tabIndex === 0); return all.map((e) => e.id || e.localName)`
@@ -805,9 +830,237 @@ func browserMany(t *testing.T, b *servertest.Browser) {
 		t.Errorf("tab stops %q with the active row in sight", got)
 	}
 	search(b, "person.012345x", "changes", 4)
-	if got, want := firstCells(t, b), []string{"person.012345.a@example.com", "person.012345.b@example.com", "person.012345@example.com", "person.012345@example.com"}; !slices.Equal(got, want) {
+	if got, want := firstCells(t, b), []string{
+		"1 of 25,000 accounts: lose their addresses in @example.cominactive", "person.012345.b@example.com",
+		"1 of 25,000 accounts: dn: OU=Staff -> OU=Salesattribute_change", "person.012345@example.com", "person.012345.a@example.com", "person.012345@example.com",
+	}; !slices.Equal(got, want) {
 		t.Errorf("rows %q, want %q", got, want)
 	}
 	search(b, "person.02499", "rejections", 1)
 	search(b, "", "rejections", 2500)
+}
+
+// A column orders the rows, by mouse or keyboard; a second time the other way round,
+// a third time as they were. Groups stay.
+func browserSorting(t *testing.T, b *servertest.Browser) {
+	p := everything()
+	open(t, b, p)
+	b.Click("#tab-changes")
+	unsorted := firstCells(t, b)
+	sorts := `return [...document.querySelectorAll("#table thead th")].map((th) => th.getAttribute("aria-sort") ?? "")`
+	b.Click("#table thead th:nth-child(2) button")
+	kinds := func() (all []string) {
+		for _, row := range cellsShown(t, b) {
+			all = append(all, row[1])
+		}
+		return all
+	}
+	if got := kinds(); !slices.IsSorted(got) || got[0] != "account changes its type" {
+		t.Errorf("by kind: %q", got)
+	}
+	if got := eval[[]string](t, b, sorts); got[1] != "ascending" || got[0] != "" {
+		t.Errorf("the heads say %q", got)
+	}
+	b.Press(servertest.Enter)
+	b.Until(`document.querySelector("#table thead th:nth-child(2)").getAttribute("aria-sort") === "descending"`)
+	if got := kinds(); got[0] != "record of an account goes" {
+		t.Errorf("by kind, the other way round: %q", got)
+	}
+	b.Press(" ")
+	b.Until(`!document.querySelector("#table [aria-sort]")`)
+	if got := firstCells(t, b); !slices.Equal(got, unsorted) {
+		t.Errorf("as they were: %q, want %q", got, unsorted)
+	}
+	b.Click("#tab-rejections")
+	b.Click("#table thead th:nth-child(1) button")
+	b.Click("#table thead th:nth-child(1) button")
+	b.Eval(nil, `location.hash = "rejections/unknown_domain"`)
+	untilShown(b, 3, len(p.Rejections))
+	if got, want := firstCells(t, b)[1:], []string{"quinn@example.info", "pat@subsidiary.example", "pat@example.info"}; !slices.Equal(got, want) {
+		t.Errorf("rejections %q, want %q", got, want)
+	}
+}
+
+// moved is a plan in which 30 accounts go to another OU, and 3 elsewhere.
+func moved() *plan.Plan {
+	p := &plan.Plan{Header: header()}
+	for i := range 33 {
+		name, to := fmt.Sprintf("person.%02d", i), "OU=Germany-North"
+		if i >= 30 {
+			to = "OU=" + name
+		}
+		before := person(i, name, "Person "+name, "Berlin", name+"@example.com")
+		p.Accounts = append(p.Accounts, plan.AccountChange{Before: before, After: but(before, func(a *identity.Account) { a.DN = strings.Replace(a.DN, "OU=Berlin", to, 1) })})
+	}
+	p.Changes = plan.Rows(p.Accounts)
+	return assessed(p)
+}
+
+// Equal changes are one line, which opens and closes; a link, a search and paper
+// show what a reader wants of them.
+func browserGroups(t *testing.T, b *servertest.Browser) {
+	url := open(t, b, moved())
+	const line = "30 accounts: dn: OU=Berlin -> OU=Germany-North"
+	text := eval[string](t, b, `return document.querySelector("details.group summary").innerText.replace(/\s+/g, " ")`)
+	if want := "~ 30 accounts dn: OU=Berlin -> OU=Germany-North attribute_change"; text != want {
+		t.Errorf("the summary says %q, want %q", text, want)
+	}
+	b.Click("details.group summary")
+	b.Until(`document.querySelectorAll("details.group li").length === 20 && document.querySelector("details.group p").innerText.trim() === "All 30 rows"`)
+	b.Click("#tab-attribute_change")
+	singles := []string{line + "attribute_change", "person.30@example.com", "person.31@example.com", "person.32@example.com"}
+	if got := firstCells(t, b); !slices.Equal(got, singles) {
+		t.Errorf("closed: %q", got)
+	}
+	if got := cellsShown(t, b)[1]; got[2] != "OU=Berlin" || got[3] != "OU=person.30" {
+		t.Errorf("a single change is %q", got)
+	}
+	b.Eval(nil, `document.querySelector("#table tr[tabindex='0']").focus()`)
+	b.Press(servertest.Enter)
+	b.Until(`document.activeElement.getAttribute("aria-expanded") === "true" && document.getElementById("table").getAttribute("aria-rowcount") === "35"`)
+	b.Press(servertest.Down + servertest.Enter)
+	b.Until(`document.getElementById("details").open && document.getElementById("subject").innerText === "person.00@example.com" && document.getElementById("previous").disabled`)
+	b.Press(servertest.Escape)
+	b.Press(servertest.Up + servertest.Enter)
+	b.Until(`document.activeElement.getAttribute("aria-expanded") === "false"`)
+	search(b, "person.07", "attribute_change", 1)
+	if got, want := firstCells(t, b), []string{"1 of " + line + "attribute_change", "person.07@example.com"}; !slices.Equal(got, want) {
+		t.Errorf("found %q, want %q", got, want)
+	}
+	search(b, "", "attribute_change", 33)
+	b.Eval(nil, `addEventListener("beforeprint", () => { window.paper = document.getElementById("print").textContent; })`)
+	b.Print()
+	paper := eval[string](t, b, "return window.paper")
+	if !strings.Contains(paper, line) || strings.Contains(paper, "person.00@") || !strings.Contains(paper, "person.30@") {
+		t.Errorf("printed is %q", paper)
+	}
+	b.Open("about:blank")
+	b.Open(url + "#attribute_change/1")
+	untilShown(b, 30, 33)
+	if got := firstCells(t, b); got[1] != "person.00@example.com" {
+		t.Errorf("a link shows %q", got)
+	}
+}
+
+// A search without a result says where there is one, and leads there.
+func browserNothingFound(t *testing.T, b *servertest.Browser) {
+	open(t, b, everything())
+	b.Click("#tab-rejections")
+	search(b, "ann.jones", "rejections", 0)
+	status := func() string { return eval[string](t, b, `return document.getElementById("status").textContent`) }
+	n := eval[string](t, b, `return document.querySelector("#tab-changes .n").textContent`)
+	if got, want := status(), `no rejections match "ann.jones"; `+n+" changes do"; got != want {
+		t.Errorf("%q, want %q", got, want)
+	}
+	b.Click("#status a")
+	b.Until(`document.getElementById("heading").textContent === "All changes"`)
+	search(b, "pat.smith@gmail.com", "rejections", 1)
+	if got, want := status(), `no changes match "pat.smith@gmail.com"; 1 rejection does`; got != want {
+		t.Errorf("%q, want %q", got, want)
+	}
+	search(b, "nobody-has-this", "rejections", 0)
+	if got, want := status(), `no changes match "nobody-has-this"`; got != want {
+		t.Errorf("%q, want %q", got, want)
+	}
+	choose(b, "directory", "=lab")
+	b.Until(`document.getElementById("status").textContent === 'no changes match "nobody-has-this" and the filters'`)
+}
+
+// Nothing of a rejection is cut off, at any width; with thousands of them the keyboard
+// comes to the last one and back to the first.
+func browserWrapped(t *testing.T, b *servertest.Browser) {
+	const cut = `return [...document.querySelectorAll("#table tbody tr:not(.gap):not(.head)")].flatMap((row) => [...row.cells]).filter((cell) => cell.scrollWidth > cell.clientWidth || cell.scrollHeight > cell.clientHeight).length`
+	open(t, b, everything())
+	b.Click("#tab-rejections")
+	for _, width := range []int{1280, 900, 400} {
+		b.Look(width, 900, false)
+		if n := eval[int](t, b, cut); n > 0 {
+			t.Errorf("%d cells are cut off at %d pixels", n, width)
+		}
+	}
+	open(t, b, crowd(25_000))
+	b.Click("#tab-rejections")
+	const inSight = `const row = document.activeElement.getBoundingClientRect(), box = document.getElementById("scroller").getBoundingClientRect(); return row.bottom <= box.bottom + 1 && row.top >= box.top + 33`
+	for _, step := range []struct{ key, index string }{{servertest.End, "2502"}, {servertest.Up, "2501"}, {servertest.Home, "3"}, {servertest.Down, "4"}} {
+		b.Eval(nil, `(document.querySelector("#table tr[tabindex='0']") ?? document.getElementById("scroller")).focus()`)
+		b.Press(step.key)
+		b.Until(fmt.Sprintf(`document.activeElement.getAttribute("aria-rowindex") === %q`, step.index))
+		if !eval[bool](t, b, inSight) {
+			t.Errorf("row %s is out of sight", step.index)
+		}
+	}
+	// The end of the scroll bar is that of the table.
+	b.Eval(nil, `document.getElementById("scroller").scrollTop = 1e9`)
+	b.Until(`document.querySelector("#table tr[aria-rowindex='2502']")?.getBoundingClientRect().bottom <= document.getElementById("scroller").getBoundingClientRect().bottom + 2`)
+}
+
+// sheetsOf counts the pages of a PDF that Chromium has made.
+func sheetsOf(pdf []byte) int { return len(regexp.MustCompile(`/Type\s*/Page\b`).FindAll(pdf, -1)) }
+
+// A mass change takes few pages, however many rows it has.
+func browserPaper(t *testing.T, b *servertest.Browser) {
+	open(t, b, crowd(5_000))
+	if n := sheetsOf(b.Print()); n == 0 || n > 8 {
+		t.Errorf("20,000 changes are printed on %d pages", n)
+	}
+}
+
+// Nothing printed is wider than paper, and no address goes over the end of a line.
+func browserWhole(t *testing.T, b *servertest.Browser) {
+	const a4 = 700 // pixels between usual margins
+	b.Look(a4, 900, false)
+	for _, p := range []*plan.Plan{drifting(), part(t), standing()} {
+		open(t, b, p)
+		b.Eval(nil, `dispatchEvent(new Event("beforeprint"));
+for (const sheet of document.styleSheets) for (const rule of sheet.cssRules) if (rule instanceof CSSMediaRule) rule.media.mediaText = rule.media.mediaText === "print" ? "all" : "not all"`)
+		broken := eval[[]string](t, b, `return [...document.querySelectorAll("#print .address")].filter((address) => new Set([...address.getClientRects()].map((part) => part.top)).size !== 1).map((address) => address.innerText)`)
+		if all := eval[int](t, b, `return document.querySelectorAll("#print .address").length`); len(broken) > 0 || all == 0 {
+			t.Errorf("of %d addresses %q are broken", all, broken)
+		}
+		if wide := eval[int](t, b, "return document.documentElement.scrollWidth"); wide > a4 {
+			t.Errorf("the page is %d pixels wide", wide)
+		}
+	}
+}
+
+// TestBarriersInBrowser: nobody is kept from using the pages, as far as axe-core can
+// see that, wide and narrow, light and dark.
+func TestBarriersInBrowser(t *testing.T) {
+	t.Parallel()
+	b := servertest.NewBrowser(t)
+	check := func(what string) {
+		for _, barrier := range b.Barriers() {
+			t.Errorf("%s: %s", what, barrier)
+		}
+	}
+	for _, look := range []struct {
+		width int
+		dark  bool
+	}{{1280, false}, {1280, true}, {400, false}, {400, true}} {
+		b.Look(look.width, 900, look.dark)
+		is := func(page string) string { return fmt.Sprintf("%s, %d pixels, dark %v", page, look.width, look.dark) }
+		open(t, b, moved())
+		b.Click("details.group summary")
+		check(is("equal changes"))
+		b.Click("#tab-changes")
+		check(is("all changes"))
+		open(t, b, drifting())
+		check(is("summary"))
+		for _, tab := range []string{"inactive", "rejections"} {
+			b.Click("#tab-" + tab)
+			check(is(tab))
+		}
+		b.Click("#table thead button")
+		b.Click("#table tr[tabindex='0']")
+		b.Until(`document.getElementById("details").open`)
+		check(is("details"))
+		b.Click("#close")
+		search(b, "ann.jones", "rejections", 0)
+		check(is("nothing found"))
+		openPage(t, b, historyOf(t, pastRuns()))
+		b.Click("main > details > summary")
+		check(is("history"))
+		openPage(t, b, pastPage(t, pastOfAnn()))
+		check(is("history of an address"))
+	}
 }

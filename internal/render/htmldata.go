@@ -47,13 +47,14 @@ type dataWriter struct {
 	buf []byte
 }
 
-func writeReportData(out *bufio.Writer, p *plan.Plan) {
+func writeReportData(out *bufio.Writer, p *plan.Plan, groups *plan.Grouping) {
 	d := dataWriter{out: out}
 	d.put("<script type=\"application/json\" id=\"data\">\n{\n\"several\": ", strconv.FormatBool(severalDirectories(p)), ",\n\"header\": ")
 	d.texts(planHeader)
 	d.accounts(p.Accounts)
 	d.drift(p.Drift)
 	d.changes(p)
+	d.equal(p, groups)
 	d.leftOut(p.LeftOut)
 	d.rejections(p.Rejections)
 	d.put("\n}\n</script>\n")
@@ -99,6 +100,18 @@ func (d *dataWriter) numbers(n int, number func(i int) int) {
 		d.buf = strconv.AppendInt(d.buf[:0], int64(number(i)), 10)
 		d.out.Write(d.buf)
 	})
+}
+
+// places writes the numbers of those rows of which something holds.
+func (d *dataWriter) places(name string, n int, holds func(i int) bool) {
+	var all []int
+	for i := range n {
+		if holds(i) {
+			all = append(all, i)
+		}
+	}
+	d.put(",\n", strconv.Quote(name), ": ")
+	d.numbers(len(all), func(i int) int { return all[i] })
 }
 
 // column writes a column of texts; beside, which may be nil, gives those before
@@ -190,18 +203,14 @@ func (d *dataWriter) accounts(all []plan.AccountChange) {
 		}
 		d.put("]")
 	}
-	d.put("],\n\"withheld\": ")
-	d.numbers(len(all), func(i int) int {
-		if all[i].Withheld {
-			return 1
-		}
-		return 0
-	})
+	d.put("]")
+	d.places("withheld", len(all), func(i int) bool { return all[i].Withheld })
 }
 
 // changes writes the categories in their order, each with the range of its
-// rows, and the rows: the address and the numbers of the accounts before and
-// after, -1 for none.
+// rows, and the rows: the address, and the numbers of the accounts before and after,
+// -1 for none; the former as the difference to that of the row above, the latter to
+// the former.
 func (d *dataWriter) changes(p *plan.Plan) {
 	number := make(map[*identity.Account]int32, 2*len(p.Accounts))
 	for i := range p.Accounts {
@@ -220,33 +229,36 @@ func (d *dataWriter) changes(p *plan.Plan) {
 			d.put(",")
 		}
 		k := &categories[c]
-		d.group(c.String(), kinds[k.sign], oneOf(s.Changes[c], k.one, k.many), first[c], s.Changes[c])
+		d.group(c.String(), kinds[k.sign], k.one, oneOf(s.Changes[c], k.one, k.many), first[c], s.Changes[c])
 	}
 	d.put("]")
 	n := len(p.Changes)
 	d.table("changes", n, dataColumn{"address", func(i int) string { return p.Changes[i].Address.String() }})
+	of := func(a *identity.Account) int { return int(number[a]) }
+	above := 0
 	d.put(",\n\"before\": ")
-	d.numbers(n, func(i int) int { return int(number[p.Changes[i].Before]) })
-	d.put(",\n\"after\": ")
-	d.numbers(n, func(i int) int { return int(number[p.Changes[i].After]) })
-	d.put(",\n\"kept_back\": ")
 	d.numbers(n, func(i int) int {
-		if p.Changes[i].Withheld {
-			return 1
-		}
-		return 0
+		was := above
+		above = of(p.Changes[i].Before)
+		return above - was
 	})
-	var corrects []int
-	for i := range p.Changes {
-		if p.Changes[i].Drift {
-			corrects = append(corrects, i)
-		}
-	}
-	d.put(",\n\"corrects\": ")
-	d.numbers(len(corrects), func(i int) int { return corrects[i] })
+	d.put(",\n\"after\": ")
+	d.numbers(n, func(i int) int { return of(p.Changes[i].After) - of(p.Changes[i].Before) })
+	d.places("kept_back", n, func(i int) bool { return p.Changes[i].Withheld })
+	d.places("corrects", n, func(i int) bool { return p.Changes[i].Drift })
 	attributes := p.Changes[first[plan.AttributeChange]:][:s.Changes[plan.AttributeChange]]
 	types := p.Changes[first[plan.TypeChange]:][:s.Changes[plan.TypeChange]]
-	d.table("only", len(attributes), dataColumn{"attribute_change", func(i int) string { return attributes[i].Attribute }})
+	parts := func(i int) (from, to string) {
+		if c := &attributes[i]; c.Attribute == plan.AttributeDN {
+			return plan.DNChange(c.Before.DN, c.After.DN)
+		}
+		return "", ""
+	}
+	d.table("only", len(attributes),
+		dataColumn{"attribute_change", func(i int) string { return attributes[i].Attribute }},
+		dataColumn{"from", func(i int) string { from, _ := parts(i); return from }},
+		dataColumn{"to", func(i int) string { _, to := parts(i); return to }},
+	)
 	lost := p.Changes[first[plan.Inactive]:][:s.Changes[plan.Inactive]]
 	d.table("because", len(types), dataColumn{"type_change", func(i int) string { return types[i].Row().Reason }})
 	d.table("lost", len(lost), dataColumn{"inactive", func(i int) string { return lost[i].Row().Reason }})
@@ -262,6 +274,40 @@ func (d *dataWriter) changes(p *plan.Plan) {
 	d.put("}")
 }
 
+// equal writes the groups of equal changes, and the numbers of their rows, each as the
+// difference to the one before.
+func (d *dataWriter) equal(p *plan.Plan, groups *plan.Grouping) {
+	rows := make([][]int, len(groups.Groups))
+	for n := range groups.Groups {
+		rows[n] = make([]int, 0, groups.Groups[n].Rows)
+	}
+	for i := range p.Changes {
+		if n, in := groups.In(i); in {
+			rows[n] = append(rows[n], i)
+		}
+	}
+	d.put(",\n\"groups\": [")
+	for n := range groups.Groups {
+		if n > 0 {
+			d.put(",")
+		}
+		g := &groups.Groups[n]
+		d.put("\n{\"name\": \"", groupName(n), "\", \"category\": ")
+		d.text(g.Category.String())
+		d.put(", \"meaning\": ")
+		d.text(g.Counted() + ": " + groupText(g))
+		d.put(", \"steps\": ")
+		above := 0
+		d.numbers(len(rows[n]), func(i int) int {
+			step := rows[n][i] - above
+			above = rows[n][i]
+			return step
+		})
+		d.put("}")
+	}
+	d.put("]")
+}
+
 // drift writes the kinds, each with the range of its rows, and the rows.
 func (d *dataWriter) drift(all []plan.Drift) {
 	d.put(",\n\"drift_kinds\": [")
@@ -273,7 +319,7 @@ func (d *dataWriter) drift(all []plan.Drift) {
 		if first > 0 {
 			d.put(",")
 		}
-		d.group(kind.String(), kinds[drifted], oneOf(rows, driftKinds[kind].one, driftKinds[kind].many), first, rows)
+		d.group(kind.String(), kinds[drifted], driftKinds[kind].one, oneOf(rows, driftKinds[kind].one, driftKinds[kind].many), first, rows)
 		first += rows
 	}
 	d.put("]")
@@ -290,12 +336,15 @@ func (d *dataWriter) drift(all []plan.Drift) {
 	)
 }
 
-// group writes what a range of rows has in common.
-func (d *dataWriter) group(name, kind, meaning string, first, rows int) {
+// group writes what a range of rows has in common: its code, its look, and what one row
+// and all of them say.
+func (d *dataWriter) group(name, kind, one, meaning string, first, rows int) {
 	d.put("\n{\"name\": ")
 	d.text(name)
 	d.put(", \"kind\": ")
 	d.text(kind)
+	d.put(", \"one\": ")
+	d.text(one)
 	d.put(", \"meaning\": ")
 	d.text(meaning)
 	d.put(", \"first\": ", strconv.Itoa(first), ", \"rows\": ", strconv.Itoa(rows), "}")
@@ -326,7 +375,8 @@ func (d *dataWriter) rejections(all []plan.Rejection) {
 		if first > 0 {
 			d.put(",")
 		}
-		d.group(all[first].Reason.String(), kinds[rejected], all[first].Reason.Meaning(), first, rows)
+		meaning := all[first].Reason.Meaning()
+		d.group(all[first].Reason.String(), kinds[rejected], meaning, meaning, first, rows)
 		first += rows
 	}
 	d.put("]")
@@ -342,6 +392,7 @@ func (d *dataWriter) rejections(all []plan.Rejection) {
 		column("dn", func(r *plan.Rejection) string { return r.DN }),
 		column("directory", func(r *plan.Rejection) string { return r.Directory }),
 		column("scope", func(r *plan.Rejection) string { return r.Scope }),
+		column("attribute", func(r *plan.Rejection) string { return r.Attribute }),
 		column("message", func(r *plan.Rejection) string { return r.Message(plan.Names{}) }),
 		column("remedy", func(r *plan.Rejection) string { return r.Remedy(plan.Names{}) }),
 		column("standing", standingSince),

@@ -204,6 +204,25 @@ func (b *Browser) Screenshot() []byte {
 	return b.decoded(text)
 }
 
+// Barriers returns what axe-core (npm), which "make prepare" installs, finds in the page
+// that keeps people with disabilities from using it: the rules that the page breaks, of
+// WCAG 2.2, levels A and AA, and of best practice, each with the elements.
+func (b *Browser) Barriers() []string {
+	b.t.Helper()
+	const run = `return axe.run(document, { resultTypes: ["violations"], selectors: false, iframes: false, rules: { "target-size": { enabled: true } } }).then((result) =>
+  result.violations.map((rule) => rule.id + ": " + rule.help + ": " + rule.nodes.map((node) => node.html + " (" + node.failureSummary + ")").join(" | ")));`
+	rules := ""
+	var loaded bool
+	if b.Eval(&loaded, `return "axe" in window`); !loaded {
+		text, err := os.ReadFile(filepath.Join(nodeModules(b.t, "axe", "axe-core"), "axe-core", "axe.min.js"))
+		must(b.t, err)
+		rules = string(text) + ";\n"
+	}
+	var broken []string
+	b.Eval(&broken, rules+run)
+	return broken
+}
+
 // Print returns the page on paper, as PDF.
 func (b *Browser) Print() []byte {
 	b.t.Helper()

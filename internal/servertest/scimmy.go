@@ -29,7 +29,7 @@ var scimmyServer string
 // installs. What it has answered outlasts [Server.Kill].
 func NewScimmy(t T) *Scimmy {
 	t.Helper()
-	node, modules := Need(t, "node", "nodejs"), scimmyModules(t)
+	node, modules := Need(t, "node", "nodejs"), nodeModules(t, "scimmy", "scimmy")
 	dir := folder(t)
 	must(t, os.Symlink(modules, filepath.Join(dir, "node_modules")))
 	program := filepath.Join(dir, "server.mjs")
@@ -47,22 +47,4 @@ func NewScimmy(t T) *Scimmy {
 	}}
 	s.Start()
 	return s
-}
-
-// scimmyModules returns the folder with the modules of the server.
-func scimmyModules(t T) string {
-	t.Helper()
-	dir, err := os.Getwd()
-	must(t, err)
-	for ; dir != filepath.Dir(dir); dir = filepath.Dir(dir) {
-		if _, err := os.Stat(filepath.Join(dir, "go.mod")); err == nil {
-			modules := filepath.Join(dir, ".tools", "scimmy", "node_modules")
-			if _, err := os.Stat(filepath.Join(modules, "scimmy")); err == nil {
-				return modules
-			}
-			break
-		}
-	}
-	unavailable(t, "scimmy is not installed: make prepare")
-	return ""
 }
