@@ -251,13 +251,6 @@ func (r *reportPage) groups(p *plan.Plan, all *plan.Grouping) {
 // groupName is how links name a group.
 func groupName(n int) string { return strconv.Itoa(n + 1) }
 
-func groupText(g *plan.Group) string {
-	if g.Withheld {
-		return g.Text() + ", withheld"
-	}
-	return g.Text()
-}
-
 func (r *reportPage) notices(p *plan.Plan, s *plan.Summary) {
 	notice := func(label, text string) { r.Notices = append(r.Notices, reportNotice{label, text}) }
 	if p.Redacted {

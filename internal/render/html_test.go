@@ -603,7 +603,7 @@ func browserDrift(t *testing.T, b *servertest.Browser) {
 // hostile values is opened.
 func browserHostile(t *testing.T, b *servertest.Browser) {
 	for _, p := range []*plan.Plan{markedUp(), poisoned(), poisonedDrift()} {
-		b.Look(1280, 12_000, false)
+		b.Look(1280, 2_000, false)
 		open(t, b, p)
 		opened := 0
 		b.Eval(&opened, `let opened = 0;

@@ -547,6 +547,7 @@
       return col;
     }));
     table.classList.toggle("wraps", Boolean(t.wraps));
+    table.setAttribute("role", t.folds ? "treegrid" : "grid");
     table.tHead.replaceChildren(node("tr", { "aria-rowindex": 1 }, ...t.columns.map((c) => {
       const button = node("button", { type: "button" }, c.head);
       button.addEventListener("click", () => sort(c));
