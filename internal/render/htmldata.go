@@ -2,7 +2,6 @@ package render
 
 import (
 	"bufio"
-	"bytes"
 	"maps"
 	"slices"
 	"strconv"
@@ -53,7 +52,7 @@ func writeReportData(out *bufio.Writer, p *plan.Plan, groups *plan.Grouping) {
 	d.texts(planHeader)
 	d.accounts(p.Accounts)
 	d.drift(p.Drift)
-	d.changes(p)
+	d.changes(p, groups)
 	d.equal(p, groups)
 	d.leftOut(p.LeftOut)
 	d.rejections(p.Rejections)
@@ -69,9 +68,18 @@ func (d *dataWriter) put(texts ...string) {
 // markup are the characters of JSON that mean something in HTML.
 var markup = strings.NewReplacer("<", `\u003c`, ">", `\u003e`, "&", `\u0026`)
 
+func hasMarkup(text []byte) bool {
+	for _, c := range text {
+		if c == '<' || c == '>' || c == '&' {
+			return true
+		}
+	}
+	return false
+}
+
 func (d *dataWriter) text(s string) {
 	d.buf = identity.AppendJSONString(d.buf[:0], s)
-	if bytes.ContainsAny(d.buf, "<>&") {
+	if hasMarkup(d.buf) {
 		markup.WriteString(d.out, string(d.buf))
 		return
 	}
@@ -211,7 +219,7 @@ func (d *dataWriter) accounts(all []plan.AccountChange) {
 // rows, and the rows: the address, and the numbers of the accounts before and after,
 // -1 for none; the former as the difference to that of the row above, the latter to
 // the former.
-func (d *dataWriter) changes(p *plan.Plan) {
+func (d *dataWriter) changes(p *plan.Plan, groups *plan.Grouping) {
 	number := make(map[*identity.Account]int32, 2*len(p.Accounts))
 	for i := range p.Accounts {
 		c := &p.Accounts[i]
@@ -234,30 +242,43 @@ func (d *dataWriter) changes(p *plan.Plan) {
 	d.put("]")
 	n := len(p.Changes)
 	d.table("changes", n, dataColumn{"address", func(i int) string { return p.Changes[i].Address.String() }})
-	of := func(a *identity.Account) int { return int(number[a]) }
+	before := make([]int, n)
+	for i := range before {
+		before[i] = int(number[p.Changes[i].Before])
+	}
 	above := 0
 	d.put(",\n\"before\": ")
 	d.numbers(n, func(i int) int {
 		was := above
-		above = of(p.Changes[i].Before)
+		above = before[i]
 		return above - was
 	})
 	d.put(",\n\"after\": ")
-	d.numbers(n, func(i int) int { return of(p.Changes[i].After) - of(p.Changes[i].Before) })
+	d.numbers(n, func(i int) int {
+		after := p.Changes[i].After
+		if b := before[i]; b >= 0 && p.Accounts[b].After == after {
+			return 0
+		}
+		return int(number[after]) - before[i]
+	})
 	d.places("kept_back", n, func(i int) bool { return p.Changes[i].Withheld })
 	d.places("corrects", n, func(i int) bool { return p.Changes[i].Drift })
 	attributes := p.Changes[first[plan.AttributeChange]:][:s.Changes[plan.AttributeChange]]
 	types := p.Changes[first[plan.TypeChange]:][:s.Changes[plan.TypeChange]]
-	parts := func(i int) (from, to string) {
+	from, to := make([]string, len(attributes)), make([]string, len(attributes))
+	for i := range attributes {
 		if c := &attributes[i]; c.Attribute == plan.AttributeDN {
-			return plan.DNChange(c.Before.DN, c.After.DN)
+			if g, in := groups.In(first[plan.AttributeChange] + i); in {
+				from[i], to[i] = groups.Groups[g].From, groups.Groups[g].To
+			} else {
+				from[i], to[i] = plan.DNChange(c.Before.DN, c.After.DN)
+			}
 		}
-		return "", ""
 	}
 	d.table("only", len(attributes),
 		dataColumn{"attribute_change", func(i int) string { return attributes[i].Attribute }},
-		dataColumn{"from", func(i int) string { from, _ := parts(i); return from }},
-		dataColumn{"to", func(i int) string { _, to := parts(i); return to }},
+		dataColumn{"from", func(i int) string { return from[i] }},
+		dataColumn{"to", func(i int) string { return to[i] }},
 	)
 	lost := p.Changes[first[plan.Inactive]:][:s.Changes[plan.Inactive]]
 	d.table("because", len(types), dataColumn{"type_change", func(i int) string { return types[i].Row().Reason }})
