@@ -14,6 +14,7 @@ import (
 
 	"github.com/rollcall-cli/rollcall/internal/identity"
 	"github.com/rollcall-cli/rollcall/internal/settings"
+	"github.com/rollcall-cli/rollcall/internal/words"
 )
 
 // block is one block, its attributes known and evaluated.
@@ -49,7 +50,7 @@ func (e *evaluator) openAs(t blockType, raw *hclsyntax.Block) *block {
 			continue
 		}
 		hint := "a block ends with } before the next one begins"
-		if s := suggest(nested.Type, blockNames(t.blocks)); s != "" {
+		if s := words.Nearest(nested.Type, blockNames(t.blocks)); s != "" {
 			hint = "did you mean " + s + "?"
 		}
 		if slices.Contains(t.attributes, nested.Type) {
@@ -347,13 +348,13 @@ func (b *block) oneOf(name string, words ...string) string {
 }
 
 // isWord reports a text that is none of the words, if there are any.
-func (b *block) isWord(name string, it item, words []string) bool {
-	if len(words) == 0 || slices.Contains(words, it.text) {
+func (b *block) isWord(name string, it item, known []string) bool {
+	if len(known) == 0 || slices.Contains(known, it.text) {
 		return true
 	}
-	hint := "expected " + alternatives(words, "%q")
+	hint := "expected " + words.Alternatives(known, "%q")
 	if it.quoted() {
-		hint = didYouMean(it.text, words, "%q")
+		hint = didYouMean(it.text, known, "%q")
 	}
 	b.errorf(it.rng, hint, "%s is not a value of %q", it.shown, name)
 	return false

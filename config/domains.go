@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/rollcall-cli/rollcall/internal/identity"
+	"github.com/rollcall-cli/rollcall/internal/words"
 	"github.com/rollcall-cli/rollcall/plan"
 )
 
@@ -127,7 +128,7 @@ func (d *decoder) ownOnly(b *block, attribute string) []string {
 			d.errorf(it.rng, "remove it, or remove ignore = true", "%s is an ignored domain", it.shown)
 		case d.declared[name] == nil:
 			hint := "declare it in a domain block, or remove it"
-			if s := suggest(name, d.ownDomains()); s != "" && it.quoted() {
+			if s := words.Nearest(name, d.ownDomains()); s != "" && it.quoted() {
 				hint = fmt.Sprintf("did you mean %q?", s)
 			}
 			d.errorf(it.rng, hint, "%s is not a declared domain", it.shown)

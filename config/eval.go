@@ -9,6 +9,8 @@ import (
 	"github.com/hashicorp/hcl/v2/hclsyntax"
 	"github.com/zclconf/go-cty/cty"
 	"github.com/zclconf/go-cty/cty/function"
+
+	"github.com/rollcall-cli/rollcall/internal/words"
 )
 
 // evaluator turns expressions into values.
@@ -168,7 +170,7 @@ func (e *evaluator) reference(t hcl.Traversal, sealed bool) (string, bool) {
 		e.errorf(rng, "did you mean local."+root+"?", "there is nothing called %q", root)
 	default:
 		hint := fmt.Sprintf("a text stands in quotes: %q", root)
-		if s := suggest(root, []string{localRoot}); s != "" && len(t) > 1 {
+		if s := words.Nearest(root, []string{localRoot}); s != "" && len(t) > 1 {
 			hint = "did you mean local?"
 		} else if readers[root] && len(t) > 1 {
 			hint = fmt.Sprintf(`call the function: %s("...")`, root)

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/rollcall-cli/rollcall/internal/identity"
+	"github.com/rollcall-cli/rollcall/internal/words"
 	"github.com/rollcall-cli/rollcall/plan"
 )
 
@@ -91,7 +92,7 @@ func (d *decoder) similarDomain(domain string) string {
 	if len(d.similar) < mostSuggestions {
 		names := slices.AppendSeq(slices.Collect(maps.Keys(d.declared)), maps.Keys(d.aliasOf))
 		names = slices.DeleteFunc(names, func(name string) bool { return strings.HasPrefix(name, "*.") })
-		s = suggest(domain, names)
+		s = words.Nearest(domain, names)
 		d.similar[domain] = s
 	}
 	return s

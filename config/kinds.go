@@ -11,6 +11,7 @@ import (
 	ctyjson "github.com/zclconf/go-cty/cty/json"
 
 	"github.com/rollcall-cli/rollcall/internal/settings"
+	"github.com/rollcall-cli/rollcall/internal/words"
 )
 
 // Kinds are what the attribute kind of blocks may say.
@@ -68,7 +69,7 @@ func (b *block) kind(kinds []settings.Kind, common ...string) *settings.Kind {
 	for _, k := range kinds {
 		names = append(names, k.Name)
 	}
-	if !b.require("kind", "expected "+alternatives(names, "kind = %q")) {
+	if !b.require("kind", "expected "+words.Alternatives(names, "kind = %q")) {
 		return nil
 	}
 	it, ok := b.text("kind")
@@ -79,7 +80,7 @@ func (b *block) kind(kinds []settings.Kind, common ...string) *settings.Kind {
 	of := fmt.Sprintf("a %s of kind %q", b.Type, k.Name)
 	hint := "remove it"
 	if len(k.Settings) > 0 {
-		hint += "; the kind takes " + alternatives(namesOf(k.Settings), "%s")
+		hint += "; the kind takes " + words.Alternatives(namesOf(k.Settings), "%s")
 	}
 	b.only(k.Settings, append(common, "kind"), of, hint)
 	b.blocks = slices.DeleteFunc(b.blocks, func(inner *block) bool {
@@ -88,7 +89,7 @@ func (b *block) kind(kinds []settings.Kind, common ...string) *settings.Kind {
 			b.errorf(inner.TypeRange, hint, "%s has no block %q", of, inner.Type)
 			return true
 		}
-		inner.only(k.Blocks[i].Settings, nil, fmt.Sprintf("the %s block of %s", inner.Type, of), "remove it; the block takes "+alternatives(namesOf(k.Blocks[i].Settings), "%s"))
+		inner.only(k.Blocks[i].Settings, nil, fmt.Sprintf("the %s block of %s", inner.Type, of), "remove it; the block takes "+words.Alternatives(namesOf(k.Blocks[i].Settings), "%s"))
 		return false
 	})
 	return k

@@ -2,10 +2,9 @@ package config
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 
-	"github.com/agext/levenshtein"
+	"github.com/rollcall-cli/rollcall/internal/words"
 )
 
 // bindPassword is the secret that is misspelt most.
@@ -74,40 +73,10 @@ func blockNames(types []blockType) []string {
 	return names
 }
 
-// suggest returns the candidate that a misspelt name was probably meant to be,
-// or "".
-func suggest(given string, candidates []string) string {
-	const longest = 64
-	if len(given) > longest {
-		return ""
-	}
-	given = strings.ToLower(given)
-	best, distance := "", min(3, max(1, len(given)/3))+1
-	for _, c := range slices.Sorted(slices.Values(candidates)) {
-		if len(c) > longest {
-			continue
-		}
-		d := levenshtein.Distance(given, strings.ToLower(c), nil)
-		if d == 2 && letters(given) == letters(strings.ToLower(c)) {
-			d = 1 // two letters in each other's place are one mistake
-		}
-		if d < distance {
-			best, distance = c, d
-		}
-	}
-	return best
-}
-
-func letters(s string) string {
-	b := []byte(s)
-	slices.Sort(b)
-	return string(b)
-}
-
 // didYouMean is the hint for a misspelt name: the likely one as format writes
 // it, or else all there are.
 func didYouMean(given string, candidates []string, format string) string {
-	if s := suggest(given, candidates); s != "" {
+	if s := words.Nearest(given, candidates); s != "" {
 		return fmt.Sprintf("did you mean "+format+"?", s)
 	}
 	const most = 15
@@ -117,20 +86,5 @@ func didYouMean(given string, candidates []string, format string) string {
 	case len(candidates) > most:
 		return "check its spelling; docs/reference/configuration.md lists what there is"
 	}
-	return "expected " + alternatives(candidates, format)
-}
-
-// alternatives lists names: `a`, `a or b`, `a, b or c`.
-func alternatives(names []string, format string) string {
-	var b strings.Builder
-	for i, name := range names {
-		switch {
-		case i > 0 && i == len(names)-1:
-			b.WriteString(" or ")
-		case i > 0:
-			b.WriteString(", ")
-		}
-		fmt.Fprintf(&b, format, name)
-	}
-	return b.String()
+	return "expected " + words.Alternatives(candidates, format)
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/rollcall-cli/rollcall/internal/filter"
 	"github.com/rollcall-cli/rollcall/internal/identity"
 	"github.com/rollcall-cli/rollcall/internal/settings"
+	"github.com/rollcall-cli/rollcall/internal/words"
 	"github.com/rollcall-cli/rollcall/plan"
 )
 
@@ -219,7 +220,7 @@ func (d *decoder) maxLength(b *block, attributes []Attribute) map[string]int {
 	var limits map[string]int
 	for _, e := range entries {
 		if !slices.Contains(names, e.name) {
-			hint := "expected " + alternatives(names, "%s")
+			hint := "expected " + words.Alternatives(names, "%s")
 			switch read, _ := b.value("attributes"); {
 			case read != cty.NilVal && read.ContainsMarked():
 				hint = "name one that the attribute \"attributes\" does"

@@ -1,9 +1,7 @@
 package plan
 
 import (
-	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/rollcall-cli/rollcall/internal/identity"
@@ -140,7 +138,7 @@ func parseCategory(name string) (Category, error) {
 	if n := slices.Index(categoryNames[:], name); n >= 0 {
 		return Category(n), nil
 	}
-	return 0, fmt.Errorf("no category %q: expected one of %s", name, strings.Join(categoryNames[:], ", "))
+	return 0, &UnknownError{"category", name}
 }
 
 // Change is one row of the change set: what becomes of one address, or of one

@@ -56,6 +56,9 @@ func (l RiskLevel) String() string { return riskLevels[l] }
 
 var riskLevels = [...]string{"none", "low", "medium", "high"}
 
+// RiskLevels returns the names of the levels, the lowest first.
+func RiskLevels() []string { return slices.Clone(riskLevels[:]) }
+
 // ParseRiskLevel reads a level.
 func ParseRiskLevel(s string) (RiskLevel, error) {
 	if n := slices.Index(riskLevels[:], s); n >= 0 {

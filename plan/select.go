@@ -58,27 +58,39 @@ const (
 
 // ParseSelector reads CATEGORY, SCOPE or ADDRESS, each also with its kind before
 // it, as in "scope:staff". A text without a kind is an address if it has an @,
-// and a category before it is a scope. scopes are the labels there are.
+// and a category before it is a scope. scopes are the labels there are. The error
+// of a word that names nothing is an [UnknownError].
 func ParseSelector(text string, scopes []string) (Selector, error) {
 	kind, name, named := strings.Cut(text, ":")
 	if !named {
-		name = text
+		kind, name = "", text
 	}
-	category, noCategory := parseCategory(name)
+	category := slices.Index(categoryNames[:], name)
 	scope := slices.Index(scopes, name)
 	switch {
-	case named && kind == "address", !named && strings.Contains(name, "@"):
+	case kind == "address", !named && strings.Contains(name, "@"):
 		address, err := identity.ParseAddress(name)
 		return Selector{kind: byAddress, address: address}, err
-	case named && kind == "category", !named && noCategory == nil:
-		return Selector{category: category}, noCategory
+	case category >= 0 && (!named || kind == "category"):
+		return Selector{category: Category(category)}, nil
 	case scope >= 0 && (!named || kind == "scope"):
 		return Selector{kind: byScope, scope: name}, nil
-	case named && kind == "scope":
-		return Selector{}, fmt.Errorf("no scope %q: the configuration declares %s", name, strings.Join(scopes, ", "))
+	case kind == "category", kind == "scope":
+		return Selector{}, &UnknownError{kind, name}
 	}
-	return Selector{}, fmt.Errorf("%q is no address, none of the categories %s, and none of the scopes %s",
-		text, strings.Join(categoryNames[:], ", "), strings.Join(scopes, ", "))
+	return Selector{}, &UnknownError{"", text}
+}
+
+// UnknownError is the error of a selector whose word names nothing there is. Kind
+// is "category", "scope", or "" where the selector does not say.
+type UnknownError struct{ Kind, Name string }
+
+// Error names the word.
+func (e *UnknownError) Error() string {
+	if e.Kind == "" {
+		return fmt.Sprintf("%q is not a category, a scope or an address", e.Name)
+	}
+	return fmt.Sprintf("unknown %s %q", e.Kind, e.Name)
 }
 
 // String returns the selector as [ParseSelector] reads it.

@@ -148,8 +148,7 @@ func TestSelection(t *testing.T) {
 	}
 }
 
-// TestParseSelector: what is read is written, and what is wrong names what
-// there is.
+// TestParseSelector: what is read is written, and what is wrong is named.
 func TestParseSelector(t *testing.T) {
 	scopes := []string{"staff", "add", "a b"}
 	for text, want := range map[string]string{
@@ -165,11 +164,11 @@ func TestParseSelector(t *testing.T) {
 		}
 	}
 	for text, want := range map[string]string{
-		"":             "none of the scopes staff, add, a b",
-		"adds":         `"adds" is no address, none of the categories add, inactive, `,
-		"smtp:add":     "is no address",
-		"category:x":   `no category "x": expected one of add, inactive, `,
-		"scope:x":      `no scope "x": the configuration declares staff, add, a b`,
+		"":             `"" is not a category, a scope or an address`,
+		"adds":         `"adds" is not a category, a scope or an address`,
+		"smtp:add":     `"smtp:add" is not a category`,
+		"category:x":   `unknown category "x"`,
+		"scope:x":      `unknown scope "x"`,
 		"address:ann":  "@",
 		"ann@@example": "@",
 	} {

@@ -94,7 +94,7 @@ func canonical(rules *plan.Rules, accounts []identity.Account) ([]identity.Accou
 			if !a.Local() {
 				remedy = "rollcall state release " + a.Primary.String() + ", and then state remove"
 			}
-			kept = append(kept, fmt.Sprintf("account %s holds %s, which is %s, and account %s has that: if both are one person, %s",
+			kept = append(kept, fmt.Sprintf("account %s holds %s, which is read as %s, and account %s holds that: if both are one person, %s",
 				a.Primary, taken, y, accounts[holder[y]].Primary, remedy))
 			continue
 		}

@@ -14,6 +14,7 @@ import (
 	"github.com/rollcall-cli/rollcall/apply"
 	"github.com/rollcall-cli/rollcall/config"
 	"github.com/rollcall-cli/rollcall/internal/render"
+	"github.com/rollcall-cli/rollcall/internal/words"
 	"github.com/rollcall-cli/rollcall/plan"
 	"github.com/rollcall-cli/rollcall/state"
 )
@@ -27,8 +28,8 @@ type applyCommand struct {
 	failing
 	lifting
 	AutoApprove bool `help:"Do not ask."`
-	AcceptDrift bool `help:"Go on although the console was changed otherwise and on_drift is fail."`
-	MaxRisk     risk `placeholder:"LEVEL" help:"Change nothing if the risk of the plan is higher: none, low, medium or high."`
+	AcceptDrift bool `help:"Continue although the console was changed by hand and on_drift is \"fail\"."`
+	MaxRisk     risk `words:"risks" placeholder:"LEVEL" help:"Change nothing if the risk of the plan is higher: none, low, medium or high."`
 	Canary      int  `placeholder:"N" help:"Make N account changes first, verify them, and go on only if all are right."`
 }
 
@@ -37,8 +38,11 @@ type risk struct{ *plan.RiskLevel }
 
 func (r *risk) UnmarshalText(text []byte) error {
 	level, err := plan.ParseRiskLevel(string(text))
+	if err != nil {
+		return words.Unknown("risk", string(text), plan.RiskLevels())
+	}
 	r.RiskLevel = &level
-	return err
+	return nil
 }
 
 // permits ends an apply whose plan is riskier than the flag allows.
@@ -47,15 +51,15 @@ func (r risk) permits(s *session, p *plan.Plan) error {
 		return nil
 	}
 	s.say(levelError, fmt.Sprintf("the risk of the plan is %s, and --max-risk is %s: nothing was changed", p.RiskLevel(), *r.RiskLevel),
-		"look at the risk above; apply without --max-risk to go on", exitRisky)
+		"look at the risk above; apply without --max-risk to continue", exitRisky)
 	return silent{exitRisky}
 }
 
 // lifting are the flags that lift brakes.
 type lifting struct {
-	AllowDeactivations  int `placeholder:"N" help:"Let up to N accounts go out of service although that is over a limit, this run only."`
-	AllowRemovals       int `placeholder:"N" help:"Let up to N addresses be removed although that is over a limit, this run only."`
-	AllowPrimaryChanges int `placeholder:"N" help:"Let up to N accounts get another primary although that is over a limit, this run only."`
+	AllowDeactivations  int `placeholder:"N" help:"Allow up to N deactivations in this run, although that is over a limit."`
+	AllowRemovals       int `placeholder:"N" help:"Allow up to N addresses to be removed in this run, although that is over a limit."`
+	AllowPrimaryChanges int `placeholder:"N" help:"Allow up to N accounts to get another primary in this run, although that is over a limit."`
 }
 
 func (c *lifting) allowed() [plan.Brakes]int {
@@ -72,9 +76,9 @@ func (c *lifting) check() error {
 }
 
 func (applyCommand) Help() string {
-	return `Makes a fresh plan, shows it, asks, and commits it to the console and the state. With a saved plan it commits exactly that one, without asking, if nothing that it touches has changed since it was made.
+	return `Makes a fresh plan, shows it, asks, and applies it to the console and the state. With a saved plan it applies exactly that one, without asking, if nothing that it touches has changed since it was made.
 
-What the console cannot do at once it is asked again; what it refuses fails that account and those that depend on it, and the rest goes on. What was changed is read again and compared. --canary makes some changes first, of each category one, and goes on if they are right. Ctrl-C finishes the change at hand, and what was made is in the state.
+A change that the console cannot make right now is tried again; one that it does not accept fails for that account and those that depend on it, and the rest goes on. What was changed is read again and compared. --canary makes a few changes first, at least one of each category, and goes on only if they are right. Ctrl-C finishes the current change; whatever was applied by then is in the state.
 
 Examples:
   rollcall apply
@@ -83,7 +87,7 @@ Examples:
   rollcall apply plan.json
   rollcall apply --canary 20
 
-Exit codes: 0 done, or nothing to do; 1 failed, nothing was changed; 3 some changes failed or differ, each is named, or the console could not be used any more; 4 a brake withheld what a directory would lose, everything else was done; 5 the saved plan does not fit, or was rejected; 6 you said no; 7 done, and there are new rejections, with --fail-on-new-rejections; 8 the risk is above --max-risk, nothing was changed; 10 a directory or the console could not be read completely, or was empty where it had accounts; 11 the state is locked; 12 a directory or the console refused the credentials; 13 the console was changed otherwise, and on_drift is "fail"; 70 internal error; 80 wrong usage; 130 interrupted.`
+Exit codes: 0 done, or nothing to do; 1 failed, nothing was changed; 3 some changes failed or differ, each is named, or the console could not be used any more; 4 a brake withheld something, everything else was done; 5 the saved plan does not fit, or was declined; 6 you said no; 7 done, and there are new rejections, with --fail-on-new-rejections; 8 the risk is above --max-risk, nothing was changed; 10 a directory or the console could not be read completely, or was empty where it had accounts; 11 the state is locked; 12 a directory or the console refused the credentials; 13 the console was changed by hand, and on_drift is "fail"; 70 internal error; 80 wrong usage; 130 interrupted.`
 }
 
 func (c *applyCommand) Validate() error {
@@ -94,16 +98,16 @@ func (c *applyCommand) Validate() error {
 	case c.Canary < 0:
 		return errors.New("--canary must not be negative")
 	case c.Plan != "" && (len(c.Directory) > 0 || c.Snapshot != "" || c.AllowEmpty):
-		return errors.New("a saved plan was read already: --directory, --snapshot and --allow-empty go with plan, or with an apply without PLAN")
+		return errors.New("--directory, --snapshot and --allow-empty do not go with a saved plan; give them to plan, or to apply without PLAN")
 	case c.Plan != "" && len(c.Only)+len(c.Except) > 0:
-		return errors.New("a saved plan is applied as it is: --only and --except go with plan, or with an apply without PLAN")
+		return errors.New("--only and --except do not go with a saved plan, which is applied as it is; give them to plan, or to apply without PLAN")
 	}
 	return nil
 }
 
 func (c *applyCommand) Run(s *session) error {
 	if c.Plan == "" && !c.AutoApprove && !s.in.Interactive {
-		return hinted{errors.New("apply asks before it changes anything, and standard input is no terminal"),
+		return hinted{errors.New("apply asks before it changes anything, and standard input is not a terminal"),
 			"give --auto-approve, or make a plan with -o json=plan.json and apply that"}
 	}
 	cfg, err := s.configuration()
@@ -155,7 +159,7 @@ func (c *applyCommand) applyFresh(s *session, cfg *config.Config, run *record) e
 		return s.commitNothing(cfg, m, run)
 	}
 	if !c.AutoApprove {
-		if err := s.ask("Change " + counted(changing(m.plan), "account") + "?"); err != nil {
+		if err := s.askTo("apply", "Change "+counted(changing(m.plan), "account")+"?"); err != nil {
 			return err
 		}
 	}
@@ -173,9 +177,12 @@ func applying(p *plan.Plan) string {
 	return "Applying changes to " + counted(changing(p), "account") + "."
 }
 
-// ask asks whether to go on. Only "yes" is yes.
-func (s *session) ask(question string) error {
-	s.prompt(question + " Type yes to apply:")
+// ask asks whether to go on.
+func (s *session) ask(question string) error { return s.askTo("confirm", question) }
+
+// askTo asks whether to do what a verb says. Only "yes" is yes.
+func (s *session) askTo(do, question string) error {
+	s.prompt(question + " Type yes to " + do + ":")
 	answer := make(chan string, 1)
 	go func() {
 		line, _ := bufio.NewReader(s.stdin).ReadString('\n')
@@ -232,7 +239,7 @@ func (c *applyCommand) applySaved(s *session, cfg *config.Config, run *record) e
 		return err
 	}
 	if p.ConfigDigest != digest(cfg, &view.Receipt.Facts) {
-		return fmt.Errorf("%s: %w", c.Plan, unfit(fmt.Errorf("console %q says other facts of itself than when the plan was made", cfg.Console.Name)))
+		return fmt.Errorf("%s: %w", c.Plan, unfit(fmt.Errorf("console %q reports other facts than when the plan was made", cfg.Console.Name)))
 	}
 	if err := apply.Moved(p, view.Accounts, view.Barred); err != nil {
 		return fmt.Errorf("%s: %w", c.Plan, unfit(err))
@@ -305,21 +312,17 @@ func (s *session) withheld(m *made, written bool) error {
 	options := strings.Join(plan.Options(plan.Tripped(p.Allowances)), " ")
 	switch saved := m.saved; {
 	case saved && written && p.Undoes > 0:
-		s.note("if that is meant, take this run back first (rollcall history), and apply the plan of %s with %s", s.command("undo", strconv.Itoa(p.Undoes)), options)
+		s.note("if this is intended, take this run back first (rollcall history), and apply the plan of %s with %s", s.command("undo", strconv.Itoa(p.Undoes)), options)
 	case saved && written:
-		s.note("if that is meant, make a new plan of the rest, and apply it with %s", options)
+		s.note("if this is intended, make a new plan of the rest, and apply it with %s", options)
 	default:
-		s.note("if that is meant: %s %s", m.again, options)
+		s.note("if this is intended: %s %s", m.again, options)
 	}
 	return silent{exitWithheld}
 }
 
-func counted(n int, what string) string {
-	if n == 1 {
-		return "1 " + what
-	}
-	return fmt.Sprintf("%d %ss", n, what)
-}
+// counted counts with separators between thousands.
+func counted(n int, what string) string { return oneOrMany(n, what, what+"s") }
 
 type showCommand struct {
 	Plan string `arg:"" help:"A saved plan."`
@@ -327,7 +330,7 @@ type showCommand struct {
 }
 
 func (showCommand) Help() string {
-	return `Shows a saved plan in any format. It need not fit the state any more; where it does not, a warning says why.
+	return `Shows a saved plan in any format. It need not fit the state any longer; if it does not, a warning says why.
 
 Examples:
   rollcall show plan.json
@@ -355,7 +358,7 @@ func (c *showCommand) Run(s *session) error {
 	}
 	advice := render.Advice{Full: s.command("show", c.Plan, "--all"), Apply: s.command("apply", c.Plan)}
 	if err := s.stale(p, cfg); err != nil {
-		s.warn("%v, so that it can no longer be applied", err)
+		s.warn("%v; it can no longer be applied", err)
 		advice.Next = "It cannot be applied: make a new plan."
 	}
 	return s.writePlan(p, c.showing, advice)

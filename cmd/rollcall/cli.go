@@ -7,41 +7,48 @@ import (
 	"github.com/rollcall-cli/rollcall/plan"
 )
 
-const description = `Plan and apply what your directories change in your mail accounts.
+const description = `Rollcall keeps the accounts of your mail gateway in step with Active Directory or LDAP, and shows every change before it happens.
 
-HCL files declare which entries of Active Directory or LDAP are synchronized, for which mail domains, and which addresses are protected or on legal hold. plan shows every change by category and every refusal by reason; apply commits it.`
+HCL files declare which entries are synchronized, for which mail domains, and which addresses are protected or on legal hold. plan shows every change by category and every rejection by reason; apply makes the changes.`
 
-// commandLine is every command and flag.
+// commandLine is every command and flag. The groups are those of its help.
 type commandLine struct {
 	Dir string `short:"C" default:"." placeholder:"DIR" help:"The configuration directory; all its *.hcl files are one configuration."`
 
 	logging
+	PrintVersion versionFlag `name:"version" help:"Print the version."`
 
-	Init     initCommand     `cmd:"" help:"Write a starter configuration, made for a server with --url."`
-	Validate validateCommand `cmd:"" help:"Check the configuration."`
-	Fmt      fmtCommand      `cmd:"" help:"Lay out the configuration files canonically."`
-	Test     testCommand     `cmd:"" help:"Run the tests of the configuration."`
-	Plan     planCommand     `cmd:"" help:"Show what would change, and what is refused and why."`
-	Apply    applyCommand    `cmd:"" help:"Commit a fresh plan after asking, or a saved one."`
-	Show     showCommand     `cmd:"" help:"Show a saved plan."`
-	Explain  explainCommand  `cmd:"" help:"Say why an address is where it is, and what to do."`
-	Decline  declineCommand  `cmd:"" aliases:"reject" help:"Decline a saved plan, so that nobody applies it."`
-	History  historyCommand  `cmd:"" help:"List past runs, and show what one changed."`
-	Undo     undoCommand     `cmd:"" help:"Make a plan that takes back what a run changed."`
-	Snapshot snapshotCommand `cmd:"" help:"Save what each directory returns, for plan --snapshot."`
-	Doctor   doctorCommand   `cmd:"" help:"Test every directory, and say what to do."`
-	Lint     lintCommand     `cmd:"" help:"Find what is wrong in the mail data of the directories."`
-	Console  consoleCommand  `cmd:"" help:"Look at the console, and test it."`
-	State    stateCommand    `cmd:"" help:"Look at the accounts as recorded, and bring in existing ones."`
-	Version  versionCommand  `cmd:"" help:"Print the version."`
+	Plan    planCommand    `cmd:"" group:"daily" help:"Show what would change, and what is rejected and why."`
+	Apply   applyCommand   `cmd:"" group:"daily" help:"Apply a fresh plan after asking, or a saved one."`
+	Show    showCommand    `cmd:"" group:"daily" help:"Show a saved plan."`
+	Decline declineCommand `cmd:"" group:"daily" aliases:"reject" help:"Decline a saved plan, so that nobody applies it."`
+	History historyCommand `cmd:"" group:"daily" help:"List past runs, and show what one changed."`
+	Undo    undoCommand    `cmd:"" group:"daily" help:"Make a plan that takes back what a run changed."`
 
-	Completion completionCommand `cmd:"" help:"Print a completion script for a shell."`
+	Explain  explainCommand  `cmd:"" group:"investigate" help:"Explain who has an address, and how to fix it."`
+	Lint     lintCommand     `cmd:"" group:"investigate" help:"Find mistakes in the mail data of the directories."`
+	Doctor   doctorCommand   `cmd:"" group:"investigate" help:"Test the connection to every directory and to the console."`
+	Snapshot snapshotCommand `cmd:"" group:"investigate" help:"Save what each directory returns, for plan --snapshot."`
+
+	State stateCommand `cmd:"" group:"state" help:"Look at the accounts as recorded, and bring in existing ones."`
+
+	Console consoleCommand `cmd:"" group:"investigate" help:"Look at the console, test it, and set it up."`
+
+	Init       initCommand       `cmd:"" group:"setup" help:"Write a starter configuration, made for a server with --url."`
+	Validate   validateCommand   `cmd:"" group:"setup" help:"Check the configuration."`
+	Fmt        fmtCommand        `cmd:"" group:"setup" help:"Format configuration files."`
+	Test       testCommand       `cmd:"" group:"setup" help:"Run the tests of the configuration."`
+	Completion completionCommand `cmd:"" group:"setup" help:"Print a completion script for a shell."`
+	Man        manCommand        `cmd:"" group:"setup" help:"Write a man page for each command."`
+	Schema     schemaCommand     `cmd:"" group:"setup" help:"Print the JSON Schema of a document."`
+	Version    versionCommand    `cmd:"" group:"setup" help:"Print the version."`
+	Help       helpCommand       `cmd:"" group:"setup" help:"Show the help of a command."`
 }
 
 // reading are the flags of commands that read directories.
 type reading struct {
 	Directory []string `placeholder:"NAME" sep:"none" help:"Read only this directory; repeatable. Accounts of the others are left alone."`
-	Snapshot  string   `type:"path" placeholder:"DIR" help:"Read DIR/<directory>.ldif in place of each server, and the accounts of the console in DIR in place of those that it has, unless they are changed."`
+	Snapshot  string   `type:"path" placeholder:"DIR" help:"Read DIR/<directory>.ldif instead of each server, and the accounts of the console from DIR, unless they are about to be changed."`
 
 	NewState   bool `help:"Begin with an empty state although the history says that there was one."`
 	AllowEmpty bool `help:"Continue even if a scope that had accounts is now empty, or all its entries have lost their aliases, usernames, an attribute or their type."`
@@ -74,14 +81,15 @@ func (r reading) args() (args []string) {
 
 // showing are the flags of commands that show a plan.
 type showing struct {
-	Output outputs `short:"o" placeholder:"FORMAT[=FILE]" sep:"none" set:"formats=text, json, csv, markdown, html" help:"Write as ${formats}; to standard output without =FILE; repeatable."`
-	All    bool    `help:"Show every row of long categories as text."`
+	Output outputs `short:"o" placeholder:"FORMAT[=FILE]" sep:"none" report:"plan" help:"${formats}"`
+	separating
+	All bool `help:"Show every row of long categories as text."`
 	redacting
 }
 
 // quieting is the flag of commands that run on a schedule.
 type quieting struct {
-	Quiet bool `short:"q" help:"Write nothing to standard output if there is nothing to do, no drift and no new refusal."`
+	Quiet bool `short:"q" help:"Write nothing to standard output if there is nothing to do, no drift and no new rejection."`
 }
 
 // failing is the flag of commands that find rejections.

@@ -14,6 +14,7 @@ import (
 	"github.com/rollcall-cli/rollcall/internal/identity"
 	"github.com/rollcall-cli/rollcall/internal/render"
 	"github.com/rollcall-cli/rollcall/internal/run"
+	"github.com/rollcall-cli/rollcall/plan"
 	"github.com/rollcall-cli/rollcall/state"
 )
 
@@ -33,7 +34,7 @@ func (c *applyCommand) drifting(s *session, cfg *config.Config, m *made) error {
 	if n == 0 {
 		return nil
 	}
-	s.say(levelError, fmt.Sprintf("console %q was changed otherwise since the last apply: drift in %s", cfg.Console.Name, counted(n, "field")),
+	s.say(levelError, fmt.Sprintf("console %q was changed by hand since the last apply: drift in %s", cfg.Console.Name, counted(n, "field")),
 		"look at the drift above; apply with --accept-drift, or correct the console", exitDrift)
 	return silent{exitDrift}
 }
@@ -105,15 +106,15 @@ func (s *session) try(cfg *config.Config, m *made) error {
 	}
 	for i, f := range tried.Refused {
 		if i == most {
-			told("would refuse %s more", counted(len(tried.Refused)-most, "change"))
+			told("would not accept %s more", counted(len(tried.Refused)-most, "change"))
 			break
 		}
-		told("would refuse to change %s: %s", f.Account, s.said(f.Error))
+		told("would not accept the change of %s: %s", f.Account, s.said(f.Error))
 	}
 	if tried.Untried > 0 {
 		told("cannot try %s that take several steps", counted(tried.Untried, "change"))
 	}
-	s.note("console %q was asked about %s and would refuse %d", cfg.Console.Name, counted(tried.Changes, "change"), len(tried.Refused))
+	s.note("console %q was asked about %s and would not accept %s", cfg.Console.Name, counted(tried.Changes, "change"), plan.Thousands(len(tried.Refused)))
 	return nil
 }
 
@@ -126,7 +127,7 @@ func (s *session) commitNothing(cfg *config.Config, m *made, r *record) error {
 		if err := s.store.Save(context.WithoutCancel(s.ctx), m.state.State, release, s.now(), func(*state.State) error { return s.locked.Held(s.ctx) }); err != nil {
 			return err
 		}
-		s.note("what console %q has was written to %s, version %d", cfg.Console.Name, cfg.StatePath, m.state.Serial)
+		s.note("recorded what console %q has in %s, version %d", cfg.Console.Name, cfg.StatePath, m.state.Serial)
 	}
 	r.remember(m)
 	return s.withheld(m, false)
@@ -211,7 +212,7 @@ func (s *session) follow(progress *render.Progress, c *config.Console, e apply.E
 		s.note("console %q gave no answer to %s: looking up what became of it", c.Name, counted(e.Steps, "change"))
 	case apply.Waiting:
 		progress.Clear()
-		why := "there was no answer, and nothing was made"
+		why := "no answer, and nothing was changed"
 		if e.Err != nil {
 			why = s.errorText(e.Err)
 		}
@@ -301,7 +302,7 @@ func (s *session) report(cfg *config.Config, m *made, r *apply.Result, ended err
 		if field == "" {
 			field = "account"
 		}
-		s.say(levelError, fmt.Sprintf("account %s is not as it was asked for: %s is %q, and %q was asked for", d.Account, field, s.said(d.Found), s.said(d.Wanted)), "", exitIncomplete)
+		s.say(levelError, fmt.Sprintf("account %s differs from what was applied: %s is %q, not %q", d.Account, field, s.said(d.Found), s.said(d.Wanted)), "", exitIncomplete)
 	}
 	if len(r.Undecided) > 0 {
 		s.say(levelError, render.UndecidedLine(spelledAddresses(r.Undecided)), "give it an owner with rollcall state rebind, or leave it local with rollcall state release", exitIncomplete)
@@ -312,7 +313,7 @@ func (s *session) report(cfg *config.Config, m *made, r *apply.Result, ended err
 		s.note("%s; version %d of the state written to %s", render.AppliedLine(r.Applied, r.Verified, r.Differ), m.state.Serial, cfg.StatePath)
 	}
 	if r.Unknown > 0 {
-		s.say(levelWarning, fmt.Sprintf("of %s is not known what became of it; the next run looks it up first", counted(r.Unknown, "change")), "", exitIncomplete)
+		s.say(levelWarning, fmt.Sprintf("the outcome of %s is unknown; the next run looks it up first", counted(r.Unknown, "change")), "", exitIncomplete)
 	}
 	switch {
 	case errors.Is(ended, context.Canceled):
@@ -322,7 +323,7 @@ func (s *session) report(cfg *config.Config, m *made, r *apply.Result, ended err
 		s.say(levelError, s.errorText(ended), directory.HintOf(ended), exitIncomplete)
 		return silent{exitIncomplete}
 	case r.Canary:
-		s.say(levelError, "the canary is not right: the other changes were not made", "look at what differs or failed above", exitIncomplete)
+		s.say(levelError, "the canary failed: the other changes were not made", "look at what differs or failed above", exitIncomplete)
 		return silent{exitIncomplete}
 	case len(r.Failures)+r.Differ > 0:
 		return silent{exitIncomplete}

@@ -27,10 +27,8 @@ type comparing struct {
 // with: both are planned on the same entries and accounts. The console is this one's,
 // and is read once; each configuration sees its own directories in it.
 func (c *planCommand) compare(s *session, cfg *config.Config) error {
-	for _, o := range c.Output {
-		if !slices.Contains([]string{"text", "json", "csv", "markdown"}, o.format) {
-			return usageError{fmt.Errorf("-o %s: a comparison is written as text, json, csv or markdown", o.format)}
-		}
+	if err := comparisonReport.takes(c.Output); err != nil {
+		return err
 	}
 	base, err := s.baseConfiguration(c.Compare)
 	if err != nil {
@@ -115,7 +113,7 @@ func (c *planCommand) baseReading(base *config.Config) (reading, error) {
 		return !slices.ContainsFunc(base.Directories, func(d config.Directory) bool { return d.Name == name })
 	})
 	if len(c.Directory) > 0 && len(flags.Directory) == 0 {
-		return flags, usageError{fmt.Errorf("--directory %s: the configuration in %s declares no such directory", c.Directory[0], c.Compare)}
+		return flags, usageError{fmt.Errorf("no directory %q in the configuration of --compare %s", c.Directory[0], c.Compare)}
 	}
 	return flags, nil
 }
@@ -271,15 +269,5 @@ func (s *session) writeComparison(c *render.Comparison, show showing) error {
 			return nil
 		}
 	}
-	return s.writeOutputs(all, func(w io.Writer, format string, t render.Terminal) error {
-		switch format {
-		case "json":
-			return render.DifferenceJSON(w, c)
-		case "csv":
-			return render.DifferenceCSV(w, c)
-		case "markdown":
-			return render.DifferenceMarkdown(w, c)
-		}
-		return render.DifferenceText(w, c, render.TextOptions{Width: t.Width, Color: t.Color, All: show.All})
-	})
+	return comparisonReport.write(s, all, c, render.TextOptions{All: show.All})
 }

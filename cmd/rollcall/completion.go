@@ -3,20 +3,23 @@ package main
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/alecthomas/kong"
 )
 
 type completionCommand struct {
-	Shell string `arg:"" enum:"bash,zsh,fish,powershell" help:"bash, zsh, fish or powershell."`
+	Shell choice `arg:"" words:"bash,zsh,fish,powershell" help:"bash, zsh, fish or powershell."`
 }
 
 func (completionCommand) Help() string {
-	return `Prints a script that completes commands and flags in a shell.
+	return `Prints a script that completes commands, flags, and values from a fixed list, such as formats, in a shell. Files are completed by the shell itself.
 
 Examples:
   rollcall completion bash > /etc/bash_completion.d/rollcall
+  echo 'source <(rollcall completion zsh)' >> ~/.zshrc
+  rollcall completion fish > ~/.config/fish/completions/rollcall.fish
   rollcall completion powershell >> $PROFILE
 
 Exit codes: 0 done; 80 wrong usage.`
@@ -24,89 +27,165 @@ Exit codes: 0 done; 80 wrong usage.`
 
 func (c *completionCommand) Run(s *session, k *kong.Kong) error {
 	places := completions("", k.Model.Node)
-	var err error
 	switch c.Shell {
 	case "bash":
-		err = bashCompletion(s.stdout, places)
+		return bashCompletion(s.stdout, places)
 	case "zsh":
-		if _, err = io.WriteString(s.stdout, "autoload -U +X bashcompinit && bashcompinit\n"); err == nil {
-			err = bashCompletion(s.stdout, places)
+		if _, err := io.WriteString(s.stdout, "autoload -U +X bashcompinit && bashcompinit\n"); err != nil {
+			return err
 		}
+		return bashCompletion(s.stdout, places)
 	case "fish":
-		err = fishCompletion(s.stdout, places)
-	case "powershell":
-		err = powershellCompletion(s.stdout, places)
+		return fishCompletion(s.stdout, places)
 	}
-	return err
+	return powershellCompletion(s.stdout, places)
 }
 
 // place is a command, by its words, and what may follow it.
 type place struct {
 	path  string
-	words []string
+	words []word // commands, and arguments from a list
+	flags []completedFlag
+	files bool // an argument may be a file
 }
 
-// completions lists each command below node with its commands and flags.
+// word is what can be typed, and its help.
+type word struct{ text, help string }
+
+// completedFlag is a flag. Its values are nil where any can be typed.
+type completedFlag struct {
+	word
+	short  string // "" for none
+	valued bool   // a value follows
+	values []string
+}
+
+// completions lists each command below node with what may follow it.
 func completions(path string, node *kong.Node) []place {
 	p := place{path: path}
 	var below []place
 	for _, child := range node.Children {
 		if child.Type == kong.CommandNode && !child.Hidden {
-			p.words = append(p.words, child.Name)
+			p.words = append(p.words, word{child.Name, child.Help})
 			below = append(below, completions(strings.TrimSpace(path+" "+child.Name), child)...)
 		}
 	}
-	for _, group := range node.AllFlags(true) {
-		for _, flag := range group {
-			p.words = append(p.words, "--"+flag.Name)
+	for _, flag := range flagsOf(node) {
+		f := completedFlag{word: word{"--" + flag.Name, flag.Help}, valued: !flag.IsBool(), values: wordsFor(flag.Tag)}
+		if flag.Short != 0 {
+			f.short = "-" + string(flag.Short)
 		}
+		p.flags = append(p.flags, f)
 	}
 	for _, arg := range node.Positional {
-		if arg.Enum != "" {
-			p.words = append(p.words, arg.EnumSlice()...)
+		known := wordsFor(arg.Tag)
+		if path == "help" {
+			known = childNames(node.Parent)
 		}
+		for _, name := range known {
+			p.words = append(p.words, word{name, ""})
+		}
+		p.files = p.files || known == nil
 	}
 	return append([]place{p}, below...)
 }
 
-// bashCompletion finds the command that was typed so far and offers its words;
-// where none fits, the shell offers files.
+// typed are all words that a place completes.
+func (p *place) typed() (all []string) {
+	for _, w := range p.words {
+		all = append(all, w.text)
+	}
+	for _, f := range p.flags {
+		all = append(all, f.text)
+	}
+	return all
+}
+
+// names are those of a flag, long and short.
+func (f *completedFlag) names() []string {
+	return slices.DeleteFunc([]string{f.text, f.short}, func(name string) bool { return name == "" })
+}
+
+// bashCompletion finds the command that was typed so far and offers its words, or,
+// behind a flag that takes a value, those that it may be; where none fits, the shell
+// offers files. Bash parts words at "=".
 func bashCompletion(w io.Writer, places []place) error {
 	var known []string
-	var cases strings.Builder
+	var cases, values strings.Builder
 	for _, p := range places {
+		at := strings.TrimRight(" "+p.path, " ")
 		if p.path != "" {
 			known = append(known, "' "+p.path+"'")
 		}
-		fmt.Fprintf(&cases, "    '%s') words='%s' ;;\n", strings.TrimRight(" "+p.path, " "), strings.Join(p.words, " "))
+		fmt.Fprintf(&cases, "    '%s') words='%s' ;;\n", at, strings.Join(p.typed(), " "))
+		for _, f := range p.flags {
+			for _, name := range f.names() {
+				if f.valued {
+					fmt.Fprintf(&values, "    '%s %s') words='%s' ;;\n", at, name, strings.Join(f.values, " "))
+				}
+			}
+		}
 	}
 	_, err := fmt.Fprintf(w, `_rollcall() {
-  local word words path=''
-  for word in "${COMP_WORDS[@]:1:COMP_CWORD-1}"; do
+  local word words='' path='' cur="${COMP_WORDS[COMP_CWORD]}" prev="${COMP_WORDS[COMP_CWORD-1]}"
+  for word in "${COMP_WORDS[@]:1:$((COMP_CWORD-1))}"; do
     case "$path $word" in
       %s) path="$path $word" ;;
     esac
   done
+  if [[ $cur == = ]]; then
+    cur=''
+  elif [[ $prev == = ]]; then
+    prev="${COMP_WORDS[COMP_CWORD-2]}"
+    [[ $prev == -* ]] || prev=-
+  fi
   case "$path" in
 %s  esac
-  COMPREPLY=($(compgen -W "$words" -- "${COMP_WORDS[COMP_CWORD]}"))
+  case "$path $prev" in
+%s    *' -') words='' ;;
+  esac
+  COMPREPLY=($(compgen -W "$words" -- "$cur"))
 }
 complete -o default -F _rollcall rollcall
-`, strings.Join(known, "|"), cases.String())
+`, strings.Join(known, "|"), cases.String(), values.String())
 	return err
 }
 
 func fishCompletion(w io.Writer, places []place) error {
-	var b strings.Builder
-	b.WriteString("function __rollcall_at\n  set -l words (string match -v -- '-*' (commandline -opc)[2..-1])\n" +
-		"  test \"$words\" = \"$argv\"\nend\n")
+	var b, known strings.Builder
+	quoted := func(text string) string { return "'" + strings.NewReplacer(`\`, `\\`, `'`, `\'`).Replace(text) + "'" }
+	for _, p := range places[1:] {
+		fmt.Fprintf(&known, " '%s'", p.path)
+	}
+	fmt.Fprintf(&b, `function __rollcall_at
+  set -l path
+  for word in (commandline -opc)[2..-1]
+    contains -- "$path$word"%s; and set path "$path$word "
+  end
+  test (string trim -- "$path ") = "$argv"
+end
+complete -c rollcall -f
+`, known.String())
 	for _, p := range places {
+		at := "complete -c rollcall -n '__rollcall_at " + p.path + "'"
 		for _, word := range p.words {
-			if flag, ok := strings.CutPrefix(word, "--"); ok {
-				fmt.Fprintf(&b, "complete -c rollcall -n '__rollcall_at %s' -l %s\n", p.path, flag)
-			} else {
-				fmt.Fprintf(&b, "complete -c rollcall -n '__rollcall_at %s' -f -a %s\n", p.path, word)
+			fmt.Fprintf(&b, "%s -a %s -d %s\n", at, word.text, quoted(word.help))
+		}
+		if p.files {
+			b.WriteString(at + " -F\n")
+		}
+		for _, f := range p.flags {
+			fmt.Fprintf(&b, "%s -l %s", at, f.text[2:])
+			if f.short != "" {
+				fmt.Fprintf(&b, " -s %s", f.short[1:])
 			}
+			switch {
+			case f.values != nil:
+				fmt.Fprintf(&b, " -x -a '%s'", strings.Join(f.values, " "))
+			case f.valued:
+				b.WriteString(" -r -F")
+			}
+			fmt.Fprintf(&b, " -d %s\n", quoted(f.help))
 		}
 	}
 	_, err := io.WriteString(w, b.String())
@@ -118,15 +197,30 @@ func powershellCompletion(w io.Writer, places []place) error {
 	b.WriteString("Register-ArgumentCompleter -Native -CommandName rollcall -ScriptBlock {\n" +
 		"  param($wordToComplete, $commandAst, $cursorPosition)\n  $places = @{\n")
 	for _, p := range places {
-		fmt.Fprintf(&b, "    '%s' = '%s'\n", p.path, strings.Join(p.words, " "))
+		fmt.Fprintf(&b, "    '%s' = '%s'\n", p.path, strings.Join(p.typed(), " "))
+	}
+	b.WriteString("  }\n  $values = @{\n")
+	for _, p := range places {
+		for _, f := range p.flags {
+			for _, name := range f.names() {
+				if f.values != nil {
+					fmt.Fprintf(&b, "    '%s %s' = '%s'\n", p.path, name, strings.Join(f.values, " "))
+				}
+			}
+		}
 	}
 	b.WriteString(`  }
   $path = ''
+  $last = ''
   foreach ($element in $commandAst.CommandElements | Select-Object -Skip 1) {
+    if ($element.Extent.EndOffset -ge $cursorPosition) { break }
+    $last = "$element"
     $next = "$path $element".Trim()
     if ($places.ContainsKey($next)) { $path = $next }
   }
-  $places[$path].Split(' ') | Where-Object { $_ -like "$wordToComplete*" } |
+  $words = $places[$path]
+  if ($values.ContainsKey("$path $last")) { $words = $values["$path $last"] }
+  $words.Split(' ') | Where-Object { $_ -like "$wordToComplete*" } |
     ForEach-Object { [System.Management.Automation.CompletionResult]::new($_) }
 }
 `)

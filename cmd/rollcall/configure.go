@@ -16,7 +16,7 @@ import (
 type validateCommand struct{ redacting }
 
 func (validateCommand) Help() string {
-	return `Checks every *.hcl file of the configuration directory, and tells every problem with its file, line and remedy. It reads no directory and no state.
+	return `Checks every *.hcl file of the configuration directory, and reports every problem with its file, line and remedy. It reads no directory and no state.
 
 Examples:
   rollcall validate
@@ -39,15 +39,10 @@ func (validateCommand) Run(s *session) error {
 	return err
 }
 
-func countedY(n int, what string) string {
-	if n == 1 {
-		return "1 " + what + "y"
-	}
-	return fmt.Sprintf("%d %sies", n, what)
-}
+func countedY(n int, what string) string { return oneOrMany(n, what+"y", what+"ies") }
 
 type fmtCommand struct {
-	Files []string `arg:"" optional:"" help:"Files to lay out instead of all *.hcl files of the configuration directory."`
+	Files []string `arg:"" optional:"" help:"Files to format instead of all *.hcl files of the configuration directory."`
 	Check bool     `help:"Change nothing; name the files that differ and exit 1 if there are any."`
 	Diff  bool     `help:"Change nothing; show how the files differ."`
 	redacting

@@ -85,8 +85,8 @@ func (s *session) see(cfg *config.Config, st *recorded, flags reading, progress 
 			return nil, err
 		}
 		if n := len(st.Placed); n > 0 {
-			return nil, hinted{fmt.Errorf("the state is the ledger of another console, which has %s of it, and the configuration has no console block", counted(n, "account")),
-				"put the console block back; to go on without it, begin another state with path in the state block"}
+			return nil, hinted{fmt.Errorf("%s in another console, and the configuration has no console block", oneOrMany(n, "account of the state is", "accounts of the state are")),
+				"put the console block back; to continue without it, begin another state with path in the state block"}
 		}
 		target, err := s.connect(cfg, st.Accounts)
 		if err != nil {
@@ -110,8 +110,8 @@ func (s *session) see(cfg *config.Config, st *recorded, flags reading, progress 
 	v := console.See(live, receipt, merging(cfg, st, read))
 	for _, g := range v.GoneBeyond(cfg.Rules.Limits) {
 		if !flags.AllowEmpty {
-			return nil, &console.ReadError{Console: c.Name, Advice: "look whether the console shows all accounts to who reads it; if these are meant to be gone, plan and apply with --allow-empty",
-				Err: fmt.Errorf("%s of %s accounts of directory %q are not there any more, and at most %s may go at once", plan.Thousands(g.Count), plan.Thousands(g.Of), g.Directory, plan.Thousands(g.Bound))}
+			return nil, &console.ReadError{Console: c.Name, Advice: "check that the login sees all accounts of the console; if these are really gone, plan and apply with --allow-empty",
+				Err: fmt.Errorf("%s of %s accounts of directory %q are no longer there (limit %s)", plan.Thousands(g.Count), plan.Thousands(g.Of), g.Directory, plan.Thousands(g.Bound))}
 		}
 	}
 	return v, nil

@@ -52,7 +52,7 @@ func TestConsoleSetup(t *testing.T) {
 	}
 	k.configure(w.Block)
 	out, talk, code := in("yes\n", true, "console", "setup")
-	if code != exitOK || !strings.HasPrefix(out, script) || !strings.Contains(talk, `run this in console "target"?`) || !strings.Contains(talk, "has what it needs now") {
+	if code != exitOK || !strings.HasPrefix(out, script) || !strings.Contains(talk, `Run this in console "target"?`) || !strings.Contains(talk, "has what it needs now") {
 		t.Errorf("approved: exit %d, %s%s", code, out, talk)
 	}
 	if out, talk, code := in("", false, "console", "setup"); code != exitOK || out != "" || !strings.Contains(talk, "nothing to do") {

@@ -20,12 +20,23 @@ import (
 type consoleCommand struct {
 	Show     consoleShowCommand     `cmd:"" default:"withargs" help:"Show what the console is, what it can do, and how many accounts it has."`
 	Accounts consoleAccountsCommand `cmd:"" help:"List the accounts as the console has them."`
-	Test     consoleTestCommand     `cmd:"" help:"Test whether the console keeps its contract."`
-	Setup    consoleSetupCommand    `cmd:"" help:"Make what the console needs before it can be used."`
+	Test     consoleTestCommand     `cmd:"" group:"setup" help:"Test whether the console does what rollcall relies on."`
+	Setup    consoleSetupCommand    `cmd:"" group:"setup" help:"Make what the console needs before it can be used."`
+}
+
+func (consoleCommand) Help() string {
+	return `Shows the console, the product that has the accounts, tests whether it does what rollcall relies on, and makes what it needs. "rollcall console" alone is "rollcall console show".
+
+Examples:
+  rollcall console
+  rollcall console accounts --foreign
+  rollcall console test
+
+Exit codes: 0 done; 1 failed; 6 asked, you said no; 9 a test has failed; 10 the console could not be reached or not read completely; 11 the state is locked; 12 it refused the credentials; 70 internal error; 80 wrong usage; 130 interrupted. The help of each command says when.`
 }
 
 type consoleShowCommand struct {
-	Output outputs `short:"o" placeholder:"FORMAT[=FILE]" sep:"none" set:"formats=text, json" help:"Write as ${formats}; to standard output without =FILE; repeatable."`
+	Output outputs `short:"o" placeholder:"FORMAT[=FILE]" sep:"none" report:"console" help:"${formats}"`
 }
 
 func (consoleShowCommand) Help() string {
@@ -43,12 +54,7 @@ func (c *consoleShowCommand) Run(s *session) error {
 	if err != nil {
 		return err
 	}
-	return s.writeOutputs(c.Output, func(w io.Writer, format string, t render.Terminal) error {
-		if format == "json" {
-			return render.ConsoleJSON(w, v)
-		}
-		return render.ConsoleText(w, v, render.TextOptions{Width: t.Width, Color: t.Color})
-	})
+	return consoleReport.write(s, c.Output, v, render.TextOptions{})
 }
 
 // lookAtConsole reads the console for a report.
@@ -73,7 +79,8 @@ func (s *session) lookAtConsole() (*console.View, *render.ConsoleReport, error) 
 type consoleAccountsCommand struct {
 	Local   bool    `help:"Only accounts that belong to nobody." xor:"whose"`
 	Foreign bool    `help:"Only accounts that belong to another configuration." xor:"whose"`
-	Output  outputs `short:"o" placeholder:"FORMAT[=FILE]" sep:"none" set:"formats=text, json, csv" help:"Write as ${formats}; to standard output without =FILE; repeatable."`
+	Output  outputs `short:"o" placeholder:"FORMAT[=FILE]" sep:"none" report:"console accounts" help:"${formats}"`
+	separating
 }
 
 func (consoleAccountsCommand) Help() string {
@@ -98,15 +105,7 @@ func (c *consoleAccountsCommand) Run(s *session) error {
 			all = append(all, a)
 		}
 	}
-	return s.writeOutputs(c.Output, func(w io.Writer, format string, t render.Terminal) error {
-		switch format {
-		case "json":
-			return render.ConsoleAccountsJSON(w, all)
-		case "csv":
-			return render.ConsoleAccountsCSV(w, all)
-		}
-		return render.ConsoleAccounts(w, all, render.TextOptions{Width: t.Width, Color: t.Color})
-	})
+	return consoleAccountsReport.write(s, c.Output, all, render.TextOptions{})
 }
 
 // accountsOf are the accounts of a console, with whose they are: as the console
@@ -133,12 +132,12 @@ func accountsOf(v *console.View) (all []render.ConsoleAccount) {
 }
 
 type consoleTestCommand struct {
-	Many   int     `placeholder:"N" default:"10000" help:"How many accounts the test of many makes (default 10,000)."`
-	Output outputs `short:"o" placeholder:"FORMAT[=FILE]" sep:"none" set:"formats=text, json" help:"Write as ${formats}; to standard output without =FILE; repeatable."`
+	Many   int     `placeholder:"N" default:"10000" help:"How many accounts the test of large numbers creates (default 10,000)."`
+	Output outputs `short:"o" placeholder:"FORMAT[=FILE]" sep:"none" report:"console test" help:"${formats}"`
 }
 
 func (consoleTestCommand) Help() string {
-	return `Tests whether the console does what rollcall relies on, and says of each test that fails what is asked and what the console did. It makes accounts of its own, whose addresses begin with rollcall-test-, changes them in every way that a plan does, and removes them again. Nothing else may change the console meanwhile.
+	return `Tests whether the console does what rollcall relies on, and reports of each test that fails what was expected and what the console did. It makes accounts of its own, whose addresses begin with rollcall-test-, changes them in every way that a plan does, and removes them again. Nothing else may change the console meanwhile.
 
 It runs only where the console block says test = true. The local console is tested in a temporary folder.
 
@@ -185,12 +184,7 @@ func (c *consoleTestCommand) Run(s *session) error {
 		return err
 	}
 	report.Seconds = s.now().Sub(begun).Round(time.Millisecond).Seconds()
-	if err := s.writeOutputs(c.Output, func(w io.Writer, format string, t render.Terminal) error {
-		if format == "json" {
-			return render.ConsoleTestJSON(w, &report)
-		}
-		return render.ConsoleTestText(w, &report, render.TextOptions{Width: t.Width, Color: t.Color})
-	}); err != nil {
+	if err := consoleTestReport.write(s, c.Output, &report, render.TextOptions{}); err != nil {
 		return err
 	}
 	if err != nil {
@@ -261,7 +255,7 @@ func (c *consoleSetupCommand) Run(s *session) error {
 	k := cfg.Console
 	kind := consoles.Kind(k.Kind)
 	if kind.Setup == nil {
-		s.note("console %q: a console of kind %s needs nothing", k.Name, k.Kind)
+		s.note("console %q: a console of kind %s needs no setup", k.Name, k.Kind)
 		return nil
 	}
 	setup, err := kind.Setup(s.ctx, console.Opening{
@@ -282,9 +276,9 @@ func (c *consoleSetupCommand) Run(s *session) error {
 	}
 	if !c.AutoApprove {
 		if !s.in.Interactive {
-			return hinted{errors.New("setup asks before it changes anything, and standard input is no terminal"), "read what is above, and give --auto-approve"}
+			return hinted{errors.New("setup asks before it changes anything, and standard input is not a terminal"), "read what is above, and give --auto-approve"}
 		}
-		if err := s.ask(fmt.Sprintf("run this in console %q?", k.Name)); err != nil {
+		if err := s.ask(fmt.Sprintf("Run this in console %q?", k.Name)); err != nil {
 			return err
 		}
 	}

@@ -159,7 +159,7 @@ func (a *accident) recovers(t *testing.T, what string) (changed bool) {
 	if code != 0 {
 		t.Fatalf("%s: the next run: exit %d\n%s", what, code, talk)
 	}
-	if told := strings.Count(talk, "was ended from outside"); told != unfinished {
+	if told := strings.Count(talk, "was killed"); told != unfinished {
 		t.Errorf("%s: %d unfinished, %d told:\n%s", what, unfinished, told, talk)
 	}
 	if end := a.accounts(t); !bytes.Equal(end, a.after) {

@@ -12,12 +12,12 @@ import (
 
 type declineCommand struct {
 	Plan   string `arg:"" help:"A saved plan, made by plan -o json=PLAN."`
-	Reason string `required:"" placeholder:"TEXT" help:"Why, for whoever looks at the history."`
+	Reason string `required:"" placeholder:"TEXT" help:"Why, for whoever reads the history."`
 	locking
 }
 
 func (declineCommand) Help() string {
-	return `Records in the history that a person said no to a saved plan. apply then refuses it too, and says who declined it and why. The outcome in the history is "rejected"; rollcall reject is the same command.
+	return `Records in the history that a person said no to a saved plan. It can no longer be applied then, and apply says who declined it and why. The outcome in the history is "rejected"; rollcall reject is the same command.
 
 Example:
   rollcall decline plan.json --reason "the whole sales team would go"
@@ -25,14 +25,10 @@ Example:
 Exit codes: 0 done; 1 the plan cannot be read, or the history not written; 5 the plan was applied or declined already; 11 the state is locked; 80 wrong usage; 130 interrupted.`
 }
 
-func (c *declineCommand) Validate() error {
-	if strings.TrimSpace(c.Reason) == "" {
-		return errors.New("--reason must say why")
-	}
-	return nil
-}
-
 func (c *declineCommand) Run(s *session) error {
+	if strings.TrimSpace(c.Reason) == "" {
+		return usageError{errors.New("--reason must not be empty")}
+	}
 	cfg, err := s.configuration()
 	if err != nil {
 		return err
@@ -64,6 +60,6 @@ func (c *declineCommand) Run(s *session) error {
 	if err := declined.recorder.End(context.WithoutCancel(s.ctx), run.Rejected, strings.TrimSpace(c.Reason), s.now()); err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(s.stdout, "%s is declined and cannot be applied any more; run %d of the history has it as rejected\n", c.Plan, declined.recorder.Number())
+	_, err = fmt.Fprintf(s.stdout, "declined %s: it can no longer be applied; run %d of the history has it as rejected\n", c.Plan, declined.recorder.Number())
 	return err
 }

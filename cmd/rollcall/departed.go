@@ -20,7 +20,7 @@ const mostDeparted = 1000
 func (s *session) lookUpDeparted(cfg *config.Config, p *plan.Plan, snapshot string, progress *render.Progress) (warnings []string, err error) {
 	departed := p.Departed()
 	if n := len(departed); n > mostDeparted {
-		warnings = append(warnings, fmt.Sprintf("%s objects are gone; what became of them was asked of the first %s", plan.Thousands(n), plan.Thousands(mostDeparted)))
+		warnings = append(warnings, fmt.Sprintf("%s objects are gone; only the first %s were looked up", plan.Thousands(n), plan.Thousands(mostDeparted)))
 		departed = departed[:mostDeparted]
 	}
 	labels, _ := wantedDirectories(cfg, nil)
@@ -48,7 +48,7 @@ func (s *session) lookUpDeparted(cfg *config.Config, p *plan.Plan, snapshot stri
 		case s.ctx.Err() != nil:
 			return nil, context.Canceled
 		case err != nil:
-			warnings = append(warnings, fmt.Sprintf("directory %q: what became of %s is not known: %v", d.Name, counted(len(guids), "departed object"), err))
+			warnings = append(warnings, fmt.Sprintf("directory %q: could not look up %s: %v", d.Name, counted(len(guids), "departed object"), err))
 		}
 		for g, at := range located {
 			known[plan.Departed{Directory: d.Name, GUID: g}] = lossOf(at)

@@ -1,8 +1,6 @@
 package main
 
 import (
-	"io"
-
 	"github.com/rollcall-cli/rollcall/internal/console"
 	consoles "github.com/rollcall-cli/rollcall/internal/console/all"
 	"github.com/rollcall-cli/rollcall/internal/doctor"
@@ -11,7 +9,7 @@ import (
 
 type doctorCommand struct {
 	Directory []string `placeholder:"NAME" sep:"none" help:"Test only this directory, and not the console; repeatable."`
-	Output    outputs  `short:"o" placeholder:"FORMAT[=FILE]" sep:"none" set:"formats=text, json, markdown" help:"Write as ${formats}; to standard output without =FILE; repeatable."`
+	Output    outputs  `short:"o" placeholder:"FORMAT[=FILE]" sep:"none" report:"diagnosis" help:"${formats}"`
 }
 
 func (doctorCommand) Help() string {
@@ -63,15 +61,7 @@ func (c *doctorCommand) Run(s *session) error {
 		}
 	}
 	progress.Clear()
-	if err := s.writeOutputs(c.Output, func(w io.Writer, format string, t render.Terminal) error {
-		switch format {
-		case "json":
-			return render.DiagnosisJSON(w, &found)
-		case "markdown":
-			return render.DiagnosisMarkdown(w, &found)
-		}
-		return render.DiagnosisText(w, &found, render.TextOptions{Width: t.Width, Color: t.Color})
-	}); err != nil {
+	if err := diagnosisReport.write(s, c.Output, &found, render.TextOptions{}); err != nil {
 		return err
 	}
 	if code != exitOK {

@@ -171,7 +171,7 @@ func editable(v *console.View, c *plan.AccountChange) error {
 		return fmt.Errorf("account %s belongs to configuration %q", c.Before.Primary, mark.By)
 	}
 	if c.After == nil && v.Known(c.Before).Live != nil {
-		return hinted{fmt.Errorf("account %s is in the console still", c.Before.Primary), "remove it there first"}
+		return hinted{fmt.Errorf("account %s is still in the console", c.Before.Primary), "remove it there first"}
 	}
 	return nil
 }
@@ -242,7 +242,7 @@ func (s *session) guarded(cfg *config.Config, a *identity.Account, blocks []plan
 		}
 		for _, x := range b.Addresses {
 			if a.Holds(x) || read.Holds(x) {
-				return hinted{fmt.Errorf("account %s stays as it is: %s is %s %q", a.Primary, x, words, b.Label), "take it out of that block if this is meant"}
+				return hinted{fmt.Errorf("account %s stays as it is: %s is %s %q", a.Primary, x, words, b.Label), "take it out of that block if this is intended"}
 			}
 		}
 	}

@@ -77,11 +77,6 @@ type usageError struct{ error }
 
 func (e usageError) Unwrap() error { return e.error }
 
-// Hint says what to do next.
-func (usageError) Hint() string {
-	return "rollcall --help lists the commands, and rollcall COMMAND --help the flags of one"
-}
-
 // staleError is a saved plan that does not fit what is there now.
 type staleError struct{ error }
 

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"io"
 
 	"github.com/rollcall-cli/rollcall/config"
 	"github.com/rollcall-cli/rollcall/internal/directory"
@@ -15,7 +14,7 @@ type explainCommand struct {
 	Subject   string   `arg:"" help:"An address, a GUID in any spelling, a DN or a username."`
 	Directory []string `placeholder:"NAME" sep:"none" help:"Read only this directory; repeatable."`
 	Snapshot  string   `type:"path" placeholder:"DIR" help:"Read DIR/<directory>.ldif in place of each server, and DIR/console.accounts.jsonl in place of the console."`
-	Output    outputs  `short:"o" placeholder:"FORMAT[=FILE]" sep:"none" set:"formats=text, json, markdown" help:"Write as ${formats}; to standard output without =FILE; repeatable."`
+	Output    outputs  `short:"o" placeholder:"FORMAT[=FILE]" sep:"none" report:"explanation" help:"${formats}"`
 	Verbose   bool     `short:"v" help:"Add what each rule says, accounts, rows of the plan, full DNs and GUIDs, and LDIF beside PowerShell."`
 	redacting
 }
@@ -77,15 +76,7 @@ func (c *explainCommand) Run(s *session) error {
 		said.Dir = s.dir
 	}
 	document := explain.New(x, said)
-	return s.writeOutputs(c.Output, func(w io.Writer, format string, t render.Terminal) error {
-		switch format {
-		case "json":
-			return render.ExplanationJSON(w, document)
-		case "markdown":
-			return render.ExplanationMarkdown(w, document, c.Verbose)
-		}
-		return render.ExplanationText(w, document, render.TextOptions{Width: t.Width, Color: t.Color, All: c.Verbose})
-	})
+	return explanationReport.write(s, c.Output, document, render.TextOptions{All: c.Verbose})
 }
 
 // search looks in the directories that were read for what concerns the subject,

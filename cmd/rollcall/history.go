@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strconv"
 
 	"github.com/rollcall-cli/rollcall/internal/identity"
 	"github.com/rollcall-cli/rollcall/internal/render"
@@ -22,8 +23,9 @@ type historyCommand struct {
 func (historyCommand) Help() string { return historyListCommand{}.Help() }
 
 type historyListCommand struct {
-	Address string  `placeholder:"X" help:"What became of this address, in each run that changed something of it."`
-	Output  outputs `short:"o" placeholder:"FORMAT[=FILE]" sep:"none" set:"formats=text, json, csv, markdown, html" help:"Write as ${formats}; to standard output without =FILE; repeatable."`
+	Address string  `placeholder:"X" help:"Show what happened to this address, run by run."`
+	Output  outputs `short:"o" placeholder:"FORMAT[=FILE]" sep:"none" report:"runs" help:"${formats}"`
+	separating
 	redacting
 }
 
@@ -54,20 +56,7 @@ func (c *historyListCommand) Run(s *session) error {
 	for i := range runs {
 		runs[i] = *s.redactedRun(&runs[i])
 	}
-	return s.writeOutputs(c.Output, func(w io.Writer, format string, t render.Terminal) error {
-		if format == "json" {
-			return writeRuns(w, runs)
-		}
-		switch format {
-		case "csv":
-			return render.RunsCSV(w, runs)
-		case "markdown":
-			return render.RunsMarkdown(w, runs)
-		case "html":
-			return render.HistoryHTML(w, runs)
-		}
-		return render.Runs(w, runs, render.TextOptions{Width: t.Width, Color: t.Color})
-	})
+	return runsReport.write(s, c.Output, runs, render.TextOptions{})
 }
 
 // writeRuns writes runs as a JSON array, one a line.
@@ -92,8 +81,9 @@ func writeRuns(w io.Writer, runs []run.Run) error {
 
 type historyShowCommand struct {
 	Number int     `arg:"" name:"n" help:"The number of the run."`
-	Output outputs `short:"o" placeholder:"FORMAT[=FILE]" sep:"none" set:"formats=text, json, csv, markdown" help:"Write as ${formats}; to standard output without =FILE; repeatable."`
-	All    bool    `help:"Show every row of long categories as text."`
+	Output outputs `short:"o" placeholder:"FORMAT[=FILE]" sep:"none" report:"run" help:"${formats}"`
+	separating
+	All bool `help:"Show every row of long categories as text."`
 	redacting
 }
 
@@ -116,20 +106,13 @@ func (c *historyShowCommand) Run(s *session) error {
 		return err
 	}
 	past, p = s.redactedRecord(past, p)
-	full := fmt.Sprintf("rollcall history show %d --all", c.Number)
-	return s.writeOutputs(c.Output, func(w io.Writer, format string, t render.Terminal) error {
-		switch format {
-		case "json":
-			return writeRun(w, past, p)
-		case "csv":
-			return render.RunCSV(w, past, p)
-		case "markdown":
-			return render.RunMarkdown(w, past, p, full)
-		}
-		return render.RunText(w, past, p, render.TextOptions{
-			Width: t.Width, Color: t.Color, All: c.All, Advice: render.Advice{Full: full},
-		})
-	})
+	return runReport.write(s, c.Output, shownRun{past, p}, render.TextOptions{All: c.All, Advice: render.Advice{Full: s.command("history", "show", strconv.Itoa(c.Number), "--all")}})
+}
+
+// shownRun is a run and the plan that it had.
+type shownRun struct {
+	*run.Record
+	plan *plan.Plan
 }
 
 // pastRun reads a run and the plan that it had, as far as it is recorded.

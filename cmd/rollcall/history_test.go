@@ -59,7 +59,7 @@ func TestRescoped(t *testing.T) {
 		{"no run", nil, ""},
 		{"none that changed anything", []past{{"dc=old", run.Failed, 0}}, ""},
 		{"as before", []past{{"dc=old", run.Applied, 0}, {"dc=now", run.Applied, 0}}, ""},
-		{"narrowed", []past{{"dc=older", run.Applied, 0}, {"dc=old", run.Incomplete, 0}, {"dc=now", run.Failed, 0}}, `run 2, of 2026-11-21T08:00:00Z, scope "staff" has base_dn "dc=now", which was "dc=old"`},
+		{"narrowed", []past{{"dc=older", run.Applied, 0}, {"dc=old", run.Incomplete, 0}, {"dc=now", run.Failed, 0}}, `run 2, of 2026-11-21T08:00:00Z, scope "staff" has base_dn "dc=now", and had "dc=old"`},
 		{"withheld since", []past{{"dc=old", run.Applied, 0}, {"dc=now", run.Applied, 3}, {"dc=now", run.Applied, 3}}, `run 1, `},
 		{"an edit and an undo read nothing", []past{{"dc=old", run.Applied, 0}, {"", run.Applied, 0}}, `run 1, `},
 		{"always something withheld", []past{{"dc=old", run.Applied, 3}, {"dc=now", run.Applied, 3}}, `run 1, `},

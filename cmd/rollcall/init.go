@@ -19,6 +19,7 @@ import (
 	"github.com/rollcall-cli/rollcall/internal/directory/ldap"
 	"github.com/rollcall-cli/rollcall/internal/render"
 	"github.com/rollcall-cli/rollcall/internal/settings"
+	"github.com/rollcall-cli/rollcall/internal/words"
 )
 
 // starterFile is what init writes.
@@ -26,13 +27,13 @@ const starterFile = "rollcall.hcl"
 
 type initCommand struct {
 	URL         string   `placeholder:"URL" help:"Ask this server what it holds, such as ldaps://dc1.corp.example.com."`
-	BindDN      string   `placeholder:"NAME" help:"Who reads: a distinguished name, or for Active Directory name@domain."`
+	BindDN      string   `placeholder:"NAME" help:"The account to log in as: a distinguished name, or for Active Directory name@domain."`
 	PasswordEnv string   `placeholder:"VARIABLE" help:"The environment variable that holds the password, now and for later runs (default ROLLCALL_PASSWORD)."`
 	CAFile      string   `type:"path" placeholder:"FILE" help:"Certificates, in PEM, of the authorities to trust in place of the system's."`
-	Kind        string   `placeholder:"KIND" help:"active_directory or ldap; by default the server says it."`
-	StartTLS    bool     `help:"Begin encryption on an ldap:// connection."`
-	Insecure    bool     `help:"Let the password pass without encryption."`
-	Console     string   `placeholder:"KIND" help:"Write a console block of this kind, such as exec for a program of your own; by default the accounts live in the state."`
+	Kind        choice   `words:"directories" placeholder:"KIND" help:"active_directory or ldap; by default the server says it."`
+	StartTLS    bool     `help:"Use StartTLS on an ldap:// connection."`
+	Insecure    bool     `help:"Allow the password to be sent without encryption."`
+	Console     choice   `words:"consoles" placeholder:"KIND" help:"Write a console block of this kind, such as exec for a program of your own; by default the accounts live in the state."`
 	ConsoleSet  []string `placeholder:"NAME=VALUE" sep:"none" help:"Write this setting into the console block, such as url=https://idp.example.com/scim/v2 or token=env(\"SCIM_TOKEN\"), and ask the console for the others; repeatable."`
 }
 
@@ -50,17 +51,9 @@ Exit codes: 0 done; 1 failed, or there is a configuration already; 10 the server
 
 // Validate refuses flags that say nothing without the others.
 func (c *initCommand) Validate() error {
-	var kinds []string
-	for i := range knownKinds.Consoles {
-		kinds = append(kinds, knownKinds.Consoles[i].Name)
-	}
 	switch {
-	case c.URL == "" && c.BindDN+c.PasswordEnv+c.CAFile+c.Kind != "" || c.URL == "" && (c.StartTLS || c.Insecure):
-		return errors.New("say with --url which server to ask")
-	case c.Kind != "" && c.Kind != config.ActiveDirectory && c.Kind != config.LDAP:
-		return fmt.Errorf("--kind %s: expected %s or %s", c.Kind, config.ActiveDirectory, config.LDAP)
-	case c.Console != "" && !slices.Contains(kinds, c.Console):
-		return fmt.Errorf("--console %s: expected %s", c.Console, strings.Join(kinds, " or "))
+	case c.URL == "" && c.BindDN+c.PasswordEnv+c.CAFile+string(c.Kind) != "" || c.URL == "" && (c.StartTLS || c.Insecure):
+		return errors.New("--url is missing: it names the server to ask")
 	case c.PasswordEnv != "" && c.BindDN == "":
 		return errors.New("--password-env goes with --bind-dn")
 	case c.Console == "" && len(c.ConsoleSet) > 0:
@@ -76,7 +69,7 @@ func (c *initCommand) given() (map[string]string, error) {
 		return nil, nil
 	}
 	known := map[string]settings.Setting{}
-	k := consoles.Kind(c.Console)
+	k := consoles.Kind(string(c.Console))
 	for _, s := range k.Settings {
 		known[s.Name] = s
 	}
@@ -93,7 +86,7 @@ func (c *initCommand) given() (map[string]string, error) {
 		case !ok:
 			return nil, fmt.Errorf("--console-set %s: write NAME=VALUE", name)
 		case !there:
-			return nil, fmt.Errorf("--console-set %s: kind %s has no such setting, but %s", name, c.Console, strings.Join(slices.Sorted(maps.Keys(known)), ", "))
+			return nil, fmt.Errorf("--console-set: %w", words.Unknown("setting of kind "+string(c.Console), name, slices.Sorted(maps.Keys(known))))
 		case s.Secret && !config.IsExpression(value):
 			return nil, fmt.Errorf(`--console-set %[1]s: a secret does not belong into the file; write '%[1]s=env("VARIABLE")'`, name)
 		}
@@ -160,7 +153,7 @@ func (c *initCommand) Run(s *session) error {
 // console makes the console block, of what was given and what the console itself
 // says.
 func (c *initCommand) console(s *session) (string, error) {
-	k := consoles.Kind(c.Console)
+	k := consoles.Kind(string(c.Console))
 	given, err := c.given()
 	if err != nil {
 		return "", err
@@ -193,7 +186,7 @@ func (c *initCommand) console(s *session) (string, error) {
 // survey asks the server. What the flags say is checked as a configuration
 // first, so that both have the same rules.
 func (c *initCommand) survey(s *session) (*config.Survey, error) {
-	survey := &config.Survey{Kind: c.Kind, URL: c.URL, StartTLS: c.StartTLS, Insecure: c.Insecure, BindDN: c.BindDN}
+	survey := &config.Survey{Kind: string(c.Kind), URL: c.URL, StartTLS: c.StartTLS, Insecure: c.Insecure, BindDN: c.BindDN}
 	if c.BindDN != "" {
 		survey.PasswordEnv = "ROLLCALL_PASSWORD"
 		if c.PasswordEnv != "" {

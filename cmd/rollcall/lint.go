@@ -1,7 +1,6 @@
 package main
 
 import (
-	"io"
 	"slices"
 
 	"github.com/rollcall-cli/rollcall/config"
@@ -12,12 +11,13 @@ import (
 )
 
 type lintCommand struct {
-	Directory []string       `placeholder:"NAME" sep:"none" help:"Look at this directory only; repeatable."`
-	Snapshot  string         `type:"path" placeholder:"DIR" help:"Read DIR/<directory>.ldif in place of each server."`
-	Output    outputs        `short:"o" placeholder:"FORMAT[=FILE]" sep:"none" set:"formats=text, json, csv, markdown, sarif" help:"Write as ${formats}; to standard output without =FILE; repeatable."`
-	All       bool           `help:"Show every finding as text."`
-	Severity  lint.Severity  `default:"info" placeholder:"LEVEL" help:"Leave out findings below error, warning or info (default info)."`
-	FailOn    *lint.Severity `placeholder:"LEVEL" help:"Exit 9 if a finding of error, warning or info, or worse, is shown."`
+	Directory []string `placeholder:"NAME" sep:"none" help:"Read only this directory; repeatable."`
+	Snapshot  string   `type:"path" placeholder:"DIR" help:"Read DIR/<directory>.ldif instead of each server."`
+	Output    outputs  `short:"o" placeholder:"FORMAT[=FILE]" sep:"none" report:"lint" help:"${formats}"`
+	separating
+	All      bool           `help:"Show every finding as text."`
+	Severity lint.Severity  `default:"info" words:"severities" placeholder:"LEVEL" help:"Leave out findings below this severity: error, warning or info (default info)."`
+	FailOn   *lint.Severity `words:"severities" placeholder:"LEVEL" help:"Exit 9 if a finding of this severity or worse is shown: error, warning or info."`
 	redacting
 }
 
@@ -42,19 +42,7 @@ func (c *lintCommand) Run(s *session) error {
 		return advised(err, cfg, reading{Directory: c.Directory, Snapshot: c.Snapshot})
 	}
 	shown := render.Lint{Version: release, Created: s.now(), Report: report.Redacted(s.mask)}
-	if err := s.writeOutputs(c.Output, func(w io.Writer, format string, t render.Terminal) error {
-		switch format {
-		case "json":
-			return render.LintJSON(w, &shown)
-		case "csv":
-			return render.LintCSV(w, &shown)
-		case "markdown":
-			return render.LintMarkdown(w, &shown)
-		case "sarif":
-			return render.LintSARIF(w, &shown)
-		}
-		return render.LintText(w, &shown, render.TextOptions{Width: t.Width, Color: t.Color, All: c.All, Advice: render.Advice{Full: "rollcall lint --all"}})
-	}); err != nil {
+	if err := lintReport.write(s, c.Output, &shown, render.TextOptions{All: c.All, Advice: render.Advice{Full: s.command("lint", "--all")}}); err != nil {
 		return err
 	}
 	if c.FailOn != nil && slices.ContainsFunc(report.Findings, func(f lint.Finding) bool { return f.Severity() >= *c.FailOn }) {

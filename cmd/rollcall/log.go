@@ -15,7 +15,7 @@ import (
 
 // logging is the global flag of how standard error is written.
 type logging struct {
-	LogFormat string `enum:"text,json" default:"text" placeholder:"FORMAT" help:"Write standard error as text or as JSON lines."`
+	LogFormat choice `words:"text,json" default:"text" placeholder:"FORMAT" help:"Write standard error as text or as JSON lines."`
 }
 
 // logsJSON reports whether a command line asks for JSON lines. It is told

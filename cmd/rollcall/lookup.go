@@ -79,7 +79,7 @@ func (c *stateRebindCommand) owner(s *session, cfg *config.Config, a *identity.A
 	}
 	if c.Unchecked {
 		if len(names) > 1 {
-			return "", usageError{fmt.Errorf("account %s is local: say with --directory which has the GUID: %s", a.Primary, strings.Join(names, ", "))}
+			return "", usageError{fmt.Errorf("account %s is local; name the directory that has the GUID with --directory; available: %s", a.Primary, strings.Join(names, ", "))}
 		}
 		return names[0], nil
 	}
@@ -98,7 +98,7 @@ func (c *stateRebindCommand) owner(s *session, cfg *config.Config, a *identity.A
 		}
 		having = append(having, name)
 		if !slices.ContainsFunc(found.Verdicts, func(v directory.Verdict) bool { return v.Taken }) {
-			s.warn("directory %q has this GUID as %s, of which no scope makes an entry: no entry will stand behind %s", name, found.DN, a.Primary)
+			s.warn("directory %q has this GUID at %s, which no scope reads as an entry: account %s will have no directory entry", name, found.DN, a.Primary)
 		}
 	}
 	switch len(having) {
@@ -110,7 +110,7 @@ func (c *stateRebindCommand) owner(s *session, cfg *config.Config, a *identity.A
 		}
 		return "", hinted{fmt.Errorf("no directory has an object with GUID %s: %s were asked", guid, strings.Join(names, ", ")), unchecked}
 	}
-	return "", usageError{fmt.Errorf("several directories have GUID %s: say with --directory which: %s", guid, strings.Join(having, ", "))}
+	return "", usageError{fmt.Errorf("several directories have GUID %s; choose one with --directory: %s", guid, strings.Join(having, ", "))}
 }
 
 // strange warns of a directory that does not know the GUIDs by which it is to own
@@ -130,7 +130,7 @@ func (s *session) strange(cfg *config.Config, repairs []state.Repair) error {
 		case errors.Is(err, context.Canceled):
 			return err
 		case err != nil:
-			s.note("not checked whether the GUIDs are there: %v", err)
+			s.note("could not check the GUIDs: %v", err)
 		}
 		asked[r.Directory]++
 		settled[r.Directory] = err != nil || found != nil
@@ -143,7 +143,7 @@ func (s *session) strange(cfg *config.Config, repairs []state.Repair) error {
 				of = fmt.Sprintf("any of the first %d of these GUIDs", n)
 			}
 			s.warn("directory %q has no object with %s: they may be those of mailboxes, as ExchangeGuid is, or of Exchange Online; "+
-				"accounts with GUIDs that no entry has are taken for leavers", name, of)
+				"accounts with GUIDs that no entry has are treated as leavers", name, of)
 		}
 	}
 	return nil

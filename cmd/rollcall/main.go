@@ -3,6 +3,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -14,8 +15,6 @@ import (
 	"strings"
 	"syscall"
 	"time"
-
-	"github.com/alecthomas/kong"
 
 	"github.com/rollcall-cli/rollcall/internal/console"
 	"github.com/rollcall-cli/rollcall/internal/directory"
@@ -52,8 +51,10 @@ type session struct {
 	user   string // who runs it, and where; "" where that is unknown
 	host   string
 
-	logJSON     bool // standard error is JSON lines
-	quiet       bool // a plan with nothing to tell is not shown
+	usage       string // where the help of the command is
+	separator   rune   // of the columns of csv-excel
+	logJSON     bool   // standard error is JSON lines
+	quiet       bool   // a plan with nothing to tell is not shown
 	lockTimeout time.Duration
 	warned      bool                        // of a state that the history has not left
 	store       *state.Store                // of the state, once a configuration says where it is
@@ -80,9 +81,6 @@ func system() *session {
 	return s
 }
 
-// exited is the panic by which kong's help ends the parsing.
-type exited struct{ code exitCode }
-
 // execute parses the command line, runs the command and returns the exit code. A
 // panic is reported and becomes an exit code too.
 func execute(ctx context.Context, args []string, s *session) (code exitCode) {
@@ -108,29 +106,20 @@ func execute(ctx context.Context, args []string, s *session) (code exitCode) {
 		s.err = render.Terminal{}
 	}
 	var cli commandLine
-	parser, err := kong.New(&cli,
-		kong.Name("rollcall"),
-		kong.Description(description),
-		kong.UsageOnError(),
-		kong.Writers(s.stdout, s.stderr),
-		kong.Exit(func(code int) { panic(exited{exitCode(code)}) }),
-		kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: max(min(s.out.Width, 100), 72)}),
-	)
-	if err != nil {
-		panic(err)
-	}
+	parser := newParser(s, &cli)
 	words := args
 	if len(words) == 0 {
 		words = []string{"--help"}
 	}
 	parsed, err := parser.Parse(joined(words))
 	if err != nil {
-		return s.fail(usageError{err})
+		return s.fail(misuse(err))
 	}
+	s.usage = helpHint(parsed.Selected())
 	s.ctx, s.args, s.dir = ctx, args, cli.Dir
 	s.quiet = cli.Plan.Quiet || cli.Apply.Quiet
 	s.lockTimeout = max(cli.Apply.LockTimeout, cli.Decline.LockTimeout, cli.State.LockTimeout)
-	if err := s.redacts(parsed); err != nil {
+	if err := errors.Join(s.redacts(parsed), s.separates(parsed)); err != nil {
 		return s.fail(err)
 	}
 	return s.fail(parsed.Run(s, parser))
@@ -233,6 +222,10 @@ func (s *session) fail(err error) exitCode {
 	if code == exitInterrupted {
 		err = errors.New("interrupted: nothing was changed")
 	}
-	s.say(levelError, s.errorText(err), directory.HintOf(err), code)
+	hint := directory.HintOf(err)
+	if code == exitUsage {
+		hint = cmp.Or(hint, s.usage)
+	}
+	s.say(levelError, s.errorText(err), hint, code)
 	return code
 }

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -184,21 +185,62 @@ type panicking struct{}
 
 func (panicking) Write([]byte) (int, error) { panic("out of ink") }
 
-// TestHelp: each command tells an example and its exit codes.
+// TestHelp: each command shows an example and its exit codes, and stands in a group.
 func TestHelp(t *testing.T) {
 	var cli commandLine
-	parser, err := kong.New(&cli, kong.Vars{"formats": ""})
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, leaf := range parser.Model.Leaves(false) {
-		args := append(strings.Fields(leaf.FullPath())[1:], "--help")
-		out, _, code := at(context.Background(), nil, false, args...)
-		if code != exitOK || !regexp.MustCompile(`Examples?:\s+rollcall `).MatchString(out) || !strings.Contains(out, "Exit codes: 0") {
-			t.Errorf("%v: exit %d\n%s", args, code, out)
+	for _, leaf := range everyCommand(newParser(&session{}, &cli).Model.Node) {
+		name := strings.Fields(commandName(leaf))[1:]
+		out, _, code := at(context.Background(), nil, false, append(name, "--help")...)
+		if code != exitOK || !regexp.MustCompile(`Examples?:\s+(rollcall|echo|man) `).MatchString(out) || !strings.Contains(out, "Exit codes: 0 ") {
+			t.Errorf("%v: exit %d\n%s", name, code, out)
+		}
+		if same, _, code := at(context.Background(), nil, false, append([]string{"help"}, name...)...); code != exitOK || same != out {
+			t.Errorf("help %v: exit %d\n%s", name, code, same)
+		}
+		if leaf.Help == "" || leaf.ClosestGroup() == nil {
+			t.Errorf("%v has no help, or is in no group", name)
 		}
 	}
 }
+
+// TestExamples: each example of the help is a command line that can be parsed.
+func TestExamples(t *testing.T) {
+	var cli commandLine
+	for _, leaf := range everyCommand(newParser(&session{}, &cli).Model.Node) {
+		_, examples, codes := helpParts(leaf.Detail)
+		if len(examples) == 0 || len(codes) == 0 {
+			t.Errorf("%s has %d examples and %d exit codes", commandName(leaf), len(examples), len(codes))
+		}
+		for _, example := range examples {
+			line, _, _ := strings.Cut(example, " | ")
+			line, _, _ = strings.Cut(line, " >")
+			args := shellWords(line)
+			if args[0] != "rollcall" {
+				continue // what a shell or man does
+			}
+			if err := parses(args[1:]); err != nil {
+				t.Errorf("%s: %v", example, err)
+			}
+		}
+		for _, code := range codes {
+			if !slices.ContainsFunc(exitCodes, func(known exitCode) bool { return strconv.Itoa(int(known)) == code[0] }) {
+				t.Errorf("%s: exit code %s is not one of those documented", commandName(leaf), code[0])
+			}
+		}
+	}
+}
+
+// everyCommand returns all commands below one.
+func everyCommand(node *kong.Node) (all []*kong.Node) {
+	for _, child := range node.Children {
+		all = append(append(all, child), everyCommand(child)...)
+	}
+	return all
+}
+
+// exitCodes are all there are.
+var exitCodes = []exitCode{exitOK, exitFailed, exitPending, exitIncomplete, exitWithheld, exitStale, exitDeclined, exitNew, exitRisky,
+	exitFindings, exitUnreachable, exitLocked, exitRefused, exitDrift, exitInternal, exitUsage, exitInterrupted}
 
 // TestDocs: the pages under docs say what the code does.
 func TestDocs(t *testing.T) {
@@ -214,8 +256,7 @@ func TestDocs(t *testing.T) {
 		codes = append(codes, m[1])
 	}
 	var want []string
-	for _, code := range []exitCode{exitOK, exitFailed, exitPending, exitIncomplete, exitWithheld, exitStale, exitDeclined, exitNew, exitRisky,
-		exitFindings, exitUnreachable, exitLocked, exitRefused, exitDrift, exitInternal, exitUsage, exitInterrupted} {
+	for _, code := range exitCodes {
 		want = append(want, fmt.Sprint(int(code)))
 	}
 	if !slices.Equal(codes, want) {

@@ -5,7 +5,7 @@ import (
 	"path/filepath"
 	"strings"
 
-	"github.com/agext/levenshtein"
+	"github.com/rollcall-cli/rollcall/internal/words"
 )
 
 // missingPlan is the error of a saved plan that is not there. It leaves no run.
@@ -18,21 +18,16 @@ func (e missingPlan) Unwrap() error { return e.error }
 
 // Hint names the JSON file beside it that was probably meant.
 func (e missingPlan) Hint() string {
-	const most = 3 // letters that may differ
-	dir, name := filepath.Dir(e.path), strings.ToLower(filepath.Base(e.path))
+	dir := filepath.Dir(e.path)
 	beside, _ := os.ReadDir(dir)
-	best, distance := "", most+1
+	var names []string
 	for _, file := range beside {
-		its := strings.ToLower(file.Name())
-		if filepath.Ext(its) != ".json" || file.IsDir() {
-			continue
-		}
-		if d := levenshtein.Distance(its, name, nil); d < distance {
-			best, distance = file.Name(), d
+		if strings.EqualFold(filepath.Ext(file.Name()), ".json") && !file.IsDir() {
+			names = append(names, file.Name())
 		}
 	}
-	if best != "" {
-		return "did you mean " + filepath.Join(dir, best) + "?"
+	if near := words.Nearest(filepath.Base(e.path), names); near != "" {
+		return "did you mean " + filepath.Join(dir, near) + "?"
 	}
 	return "rollcall plan -o json=FILE makes a plan"
 }

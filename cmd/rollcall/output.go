@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -16,8 +17,59 @@ import (
 
 	"github.com/rollcall-cli/rollcall/internal/atomicfile"
 	"github.com/rollcall-cli/rollcall/internal/render"
+	"github.com/rollcall-cli/rollcall/internal/words"
 	"github.com/rollcall-cli/rollcall/plan"
 )
+
+// separating is the flag of commands that write csv-excel.
+type separating struct {
+	Separator separator `words:"separators" placeholder:"CHARACTER" default:";" help:"What separates the columns of csv-excel: ';' (default), ',' or tab."`
+}
+
+// separator stands between the columns of a table.
+type separator rune
+
+// separators are those that Excel knows in some country, by their names.
+var separators = []struct {
+	name string
+	char separator
+}{{";", ';'}, {",", ','}, {"tab", '\t'}}
+
+// UnmarshalText reads ";", "," or "tab".
+func (c *separator) UnmarshalText(text []byte) error {
+	for _, known := range separators {
+		if known.name == string(text) {
+			*c = known.char
+			return nil
+		}
+	}
+	return fmt.Errorf(`unknown separator %q; available: ";", "," and tab`, text)
+}
+
+func separatorNames() (names []string) {
+	for _, known := range separators {
+		names = append(names, known.name)
+	}
+	return names
+}
+
+// separates takes over the separator of the parsed command line, which goes with
+// csv-excel alone.
+func (s *session) separates(parsed *kong.Context) error {
+	given, excel := false, false
+	for _, flag := range parsed.Flags() {
+		switch value := flag.Target.Interface().(type) {
+		case separator:
+			s.separator, given = rune(value), slices.ContainsFunc(parsed.Path, func(p *kong.Path) bool { return p.Flag == flag })
+		case outputs:
+			excel = slices.ContainsFunc(value, func(o output) bool { return o.format == excelFormat })
+		}
+	}
+	if given && !excel {
+		return usageError{errors.New("--separator goes with -o " + excelFormat)}
+	}
+	return nil
+}
 
 // output is one -o flag: a format, and the file that it goes to.
 type output struct{ format, file string }
@@ -25,15 +77,16 @@ type output struct{ format, file string }
 // outputs are all -o flags of a command.
 type outputs []output
 
-// Decode adds FORMAT or FORMAT=FILE; the formats are those of the field's tag.
+// Decode adds FORMAT or FORMAT=FILE; the formats are those of the report that the
+// field's tag names.
 func (all *outputs) Decode(ctx *kong.DecodeContext) error {
 	var text string
 	if err := ctx.Scan.PopValueInto("FORMAT", &text); err != nil {
 		return err
 	}
 	format, file, named := strings.Cut(text, "=")
-	if formats := ctx.Value.Tag.Vars["formats"]; !slices.Contains(strings.Split(formats, ", "), format) {
-		return fmt.Errorf("unknown format %q: expected one of %s", format, formats)
+	if known := formatsOf(ctx.Value.Tag.Get("report")); !slices.Contains(known, format) {
+		return words.Unknown("format", format, known)
 	}
 	if named && file == "" {
 		return fmt.Errorf("%s= names no file", format)
@@ -178,19 +231,7 @@ func (s *session) writePlan(p *plan.Plan, show showing, advice render.Advice) er
 			return nil
 		}
 	}
-	return s.writeOutputs(all, func(w io.Writer, format string, t render.Terminal) error {
-		switch format {
-		case "json":
-			return p.WriteJSON(w)
-		case "csv":
-			return render.CSV(w, p)
-		case "markdown":
-			return render.Markdown(w, p, advice)
-		case "html":
-			return render.HTML(w, p)
-		}
-		return render.Text(w, p, render.TextOptions{Width: t.Width, Color: t.Color, All: show.All, Advice: advice})
-	})
+	return planReport.write(s, all, p, render.TextOptions{All: show.All, Advice: advice})
 }
 
 // silence reports whether a plan has nothing to tell: no change, not even a

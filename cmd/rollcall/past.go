@@ -20,7 +20,7 @@ import (
 func (c *historyListCommand) past(s *session, cfg *config.Config, runs []run.Run) error {
 	x, err := identity.ParseAddress(c.Address)
 	if err != nil {
-		return usageError{fmt.Errorf("%q is no mail address: %w", c.Address, err)}
+		return usageError{fmt.Errorf("%q is not a mail address: %w", c.Address, err)}
 	}
 	x = plan.NewDomains(cfg.Rules.Domains).Canonical(x)
 	var all []render.Past
@@ -47,19 +47,7 @@ func (c *historyListCommand) past(s *session, cfg *config.Config, runs []run.Run
 			all[i] = past
 		}
 	}
-	return s.writeOutputs(c.Output, func(w io.Writer, format string, t render.Terminal) error {
-		switch format {
-		case "json":
-			return writePast(w, all)
-		case "csv":
-			return render.PastCSV(w, x, all)
-		case "markdown":
-			return render.PastMarkdown(w, x, all)
-		case "html":
-			return render.PastHTML(w, x, all)
-		}
-		return render.PastText(w, x, all, render.TextOptions{Width: t.Width, Color: t.Color})
-	})
+	return pastReport.write(s, c.Output, addressPast{x, all}, render.TextOptions{})
 }
 
 // changesOf returns those account changes of a run before or after which an
@@ -121,6 +109,12 @@ func pastOf(p *plan.Plan, x identity.Address) (past render.Past, changed bool) {
 	b, a := past.Before, past.After
 	same := b != nil && a != nil && b.Primary == a.Primary && b.Status == a.Status && b.Directory == a.Directory && b.GUID == a.GUID
 	return past, len(past.Rows) > 0 || !same && (b != nil || a != nil)
+}
+
+// addressPast is what became of an address, run by run.
+type addressPast struct {
+	address identity.Address
+	runs    []render.Past
 }
 
 // writePast writes what became of an address as a JSON array, one run a line.

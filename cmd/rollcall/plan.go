@@ -22,7 +22,7 @@ type planCommand struct {
 	failing
 	comparing
 	Expires          time.Duration `default:"24h" placeholder:"DURATION" help:"How long the saved plan may be applied (default 24h)."`
-	Try              bool          `help:"Ask the console what it would say to the changes, without making them."`
+	Try              bool          `help:"Ask the console whether it would accept the changes, without making them."`
 	DetailedExitcode bool          `help:"Exit 2 if changes are pending, 4 if a brake withholds some."`
 }
 
@@ -31,9 +31,9 @@ func (planCommand) Help() string {
 
 --only and --except take a category (add), a scope (staff, or scope:staff) or an address, and what they leave out is listed as left_out. A change needs one of each kind that --only names, and none of --except. An account changes whole or not at all, and so do accounts between which an address moves.
 
---compare takes the directory of another configuration, such as that of the base branch, and shows what this one does otherwise: the rows and refusals that appear, vanish or differ, and how the files differ. Both are planned on the same entries and accounts. What it writes is no saved plan.
+--compare takes the directory of another configuration, such as that of the base branch, and shows what this one does differently: the rows and rejections that appear, vanish or differ, and how the files differ. Both are planned on the same entries and accounts. Its output cannot be applied.
 
---try sends the changes to a console that can try them without making them, and tells in a warning each that it would refuse.
+--try sends the changes to a console that can try them without making them, and warns of each that it would not accept.
 
 Examples:
   rollcall plan
@@ -49,7 +49,7 @@ Exit codes: 0 done; 1 failed; 2 changes pending, or the plans compared differ, w
 
 func (c *planCommand) Validate() error {
 	if c.Try && (c.Compare != "" || c.Snapshot != "") {
-		return errors.New("--try asks the console, and goes with a plan that reads it: not with --compare or --snapshot")
+		return errors.New("--try asks the console, so it does not go with --compare or --snapshot")
 	}
 	return positive("--expires", c.Expires)
 }
@@ -136,7 +136,7 @@ func advised(err error, cfg *config.Config, flags reading) error {
 	others, _ := wantedDirectories(cfg, flags.Directory)
 	others = slices.DeleteFunc(slices.Clone(others), func(name string) bool { return name == failed })
 	if len(others) > 0 {
-		advice = append(advice, "or go on without it: --directory "+strings.Join(others, " --directory "))
+		advice = append(advice, "or continue without it: --directory "+strings.Join(others, " --directory "))
 	}
 	advice = slices.DeleteFunc(advice, func(text string) bool { return text == "" })
 	return hinted{err, strings.TrimPrefix(strings.Join(advice, "; "), "or ")}

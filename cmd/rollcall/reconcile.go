@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -10,6 +11,7 @@ import (
 	"github.com/rollcall-cli/rollcall/config"
 	"github.com/rollcall-cli/rollcall/internal/console"
 	"github.com/rollcall-cli/rollcall/internal/render"
+	"github.com/rollcall-cli/rollcall/internal/words"
 	"github.com/rollcall-cli/rollcall/plan"
 	"github.com/rollcall-cli/rollcall/state"
 )
@@ -207,7 +209,7 @@ func undeclared(cfg *config.Config, st *state.State) []string {
 	}
 	var warnings []string
 	for _, name := range slices.Sorted(maps.Keys(active)) {
-		warnings = append(warnings, fmt.Sprintf("directory %q is not declared, so no entry stands behind its %s",
+		warnings = append(warnings, fmt.Sprintf("directory %q is not declared: there is no entry for its %s",
 			name, counted(active[name], "active account")))
 	}
 	return warnings
@@ -241,7 +243,7 @@ func wantedDirectories(cfg *config.Config, flags []string) ([]string, error) {
 	}
 	for _, name := range flags {
 		if !slices.Contains(all, name) {
-			return nil, usageError{fmt.Errorf("--directory %s: the configuration declares no such directory, but %s", name, strings.Join(all, ", "))}
+			return nil, usageError{words.Undeclared("directory", name, all)}
 		}
 	}
 	return flags, nil
@@ -263,13 +265,31 @@ func selection(rules *plan.Rules, flags reading) (s plan.Selection, err error) {
 			for text := range strings.SplitSeq(list, ",") {
 				selector, err := plan.ParseSelector(strings.TrimSpace(text), scopes)
 				if err != nil {
-					return s, usageError{fmt.Errorf("%s %s: %w", flag.name, text, err)}
+					return s, usageError{fmt.Errorf("%s: %w", flag.name, unknownSelector(err, scopes))}
 				}
 				*flag.to = append(*flag.to, selector)
 			}
 		}
 	}
 	return s, nil
+}
+
+// unknownSelector says of a word that selects nothing what was probably meant.
+func unknownSelector(err error, scopes []string) error {
+	var unknown *plan.UnknownError
+	if !errors.As(err, &unknown) {
+		return err
+	}
+	name, categories := unknown.Name, plan.CategoryNames()
+	switch {
+	case name == "":
+		return errors.New("name a category, a scope or an address; what was given is empty")
+	case unknown.Kind == "category", unknown.Kind == "" && words.Nearest(name, categories) != "":
+		return words.Unknown("category", name, categories)
+	case unknown.Kind == "scope", words.Nearest(name, scopes) != "":
+		return words.Undeclared("scope", name, scopes)
+	}
+	return fmt.Errorf("%w; categories: %s; scopes: %s", err, strings.Join(categories, ", "), strings.Join(scopes, ", "))
 }
 
 // spelled returns selectors as text.
@@ -283,7 +303,7 @@ func spelled(selectors []plan.Selector) (texts []string) {
 // positive checks a duration flag.
 func positive(flag string, d time.Duration) error {
 	if d <= 0 {
-		return fmt.Errorf("%s must be longer than nothing", flag)
+		return fmt.Errorf("%s must be positive", flag)
 	}
 	return nil
 }

@@ -82,13 +82,13 @@ func (s *session) settle() error {
 		s.unsettled = open // until the console is read
 	case past == nil:
 	case past.Started.IsZero():
-		s.note("a run was ended from outside before it changed anything; what was left of its record is removed")
+		s.note("a previous run was killed before it changed anything; its unfinished record was removed")
 	default:
 		what := "before it changed anything"
 		if past.Outcome.Changed() {
 			what = fmt.Sprintf("after it had written version %d of the state", past.SerialAfter)
 		}
-		s.note("run %d, of %s at %s, was ended from outside %s; the history has it as %s", past.Number, by(s.mask.Name(past.User), s.mask.Name(past.Host)), stamp(past.Started), what, past.Outcome)
+		s.note("run %d, of %s at %s, was killed %s; the history has it as %s", past.Number, by(s.mask.Name(past.User), s.mask.Name(past.Host)), stamp(past.Started), what, past.Outcome)
 	}
 	for _, warning := range s.rewound() {
 		s.warn("%s", warning)
@@ -109,7 +109,7 @@ func (s *session) rewound() []string {
 		what = fmt.Sprintf("the state is at version %d, and run %d, of %s, left it at version %d: an older copy was put back, or the disk lost what was written",
 			serial, run.Number, stamp(run.Started), run.SerialAfter)
 	}
-	return []string{what + "; changes that were made in between are not in the state, and a plan makes again those that the directories want"}
+	return []string{what + "; changes made in between are missing from the state, and the next plan makes those again that the directories want"}
 }
 
 func by(user, host string) string { return user + " on " + host }
@@ -162,13 +162,13 @@ func (s *session) barred(id string) error {
 		}
 		how := "applied"
 		if past.Outcome == run.Rejected {
-			how = "rejected"
+			how = "declined"
 		}
 		why := ""
 		if past.Reason != "" {
 			why = ": " + past.Reason
 		}
-		return staleError{fmt.Errorf("the plan was %s already, at %s by %s, as run %d%s", how, stamp(past.Started), by(s.mask.Name(past.User), s.mask.Name(past.Host)), past.Number, why)}
+		return staleError{fmt.Errorf("the plan was already %s, at %s by %s, as run %d%s", how, stamp(past.Started), by(s.mask.Name(past.User), s.mask.Name(past.Host)), past.Number, why)}
 	}
 	return nil
 }
@@ -242,7 +242,7 @@ func (r *record) remember(m *made) {
 		return
 	}
 	if err := r.s.store.SaveRejections(context.WithoutCancel(r.s.ctx), standing); err != nil {
-		r.s.warn("which rejections are new is not remembered for the next run: %v", err)
+		r.s.warn("could not save the rejection list; the next run may report old ones as new: %v", err)
 	}
 }
 
@@ -274,9 +274,9 @@ func (r *record) end(err error) error {
 	switch {
 	case failed == nil:
 	case r.outcome.Changed():
-		r.s.warn("the outcome of run %d is not in the history, where the next run puts it: %v", r.recorder.Number(), failed)
+		r.s.warn("could not record the outcome of run %d, which the next run will: %v", r.recorder.Number(), failed)
 	default:
-		r.s.warn("this run is not in the history: %v", failed)
+		r.s.warn("could not record this run in the history: %v", failed)
 	}
 	return err
 }

@@ -22,7 +22,7 @@ func (s *session) made() error {
 		return nil
 	}
 	u := s.unsettled
-	return hinted{fmt.Errorf("run %d, of %s, was ended from outside while it changed console %q", u.Number, stamp(u.Started), u.Console),
+	return hinted{fmt.Errorf("run %d, of %s, was killed while it changed console %q", u.Number, stamp(u.Started), u.Console),
 		"rollcall apply finds out first what it has changed; then run this again"}
 }
 
@@ -56,17 +56,17 @@ func (s *session) makeOut(cfg *config.Config, st *recorded, live []identity.Live
 	}
 	st.take(ledger)
 	if s.locked == nil {
-		s.note("run %d, of %s, goes on or was ended from outside: of its changes %d are made by now", u.Number, stamp(u.Started), found.Applied)
+		s.note("run %d, of %s, is still running or was killed: %s of its changes are made so far", u.Number, stamp(u.Started), plan.Thousands(found.Applied))
 		return 0, nil
 	}
 	if err := s.concludes(u, st.State, &found); err != nil {
 		return 0, fmt.Errorf("settle run %d of the history: %w", u.Number, err)
 	}
 	s.unsettled = nil
-	s.note("run %d, of %s at %s, was ended from outside while it changed console %q: of its changes %d are made, which is in version %d of the state",
-		u.Number, by(s.mask.Name(u.User), s.mask.Name(u.Host)), stamp(u.Started), cfg.Console.Name, found.Applied, st.Serial)
+	s.note("run %d, of %s at %s, was killed while it changed console %q: %s of its changes were made; version %d of the state has them",
+		u.Number, by(s.mask.Name(u.User), s.mask.Name(u.Host)), stamp(u.Started), cfg.Console.Name, plan.Thousands(found.Applied), st.Serial)
 	for _, x := range found.Undecided {
-		s.warn("nobody can tell whether that run has created %s: an account that does not say whose it is has an address of it", x)
+		s.warn("unknown whether that run created %s: an account without an owner holds one of its addresses", x)
 	}
 	return 0, nil
 }
@@ -100,7 +100,7 @@ func (s *session) concludes(u *state.Unsettled, st *state.State, found *apply.Re
 	if err != nil {
 		return err
 	}
-	outcome, reason := run.Incomplete, "the run was ended from outside; what it had changed was found out by the next one"
+	outcome, reason := run.Incomplete, "the run was killed; the next one found out what it had changed"
 	if found.Applied == pendingIn(u.Changes) {
 		outcome, reason = run.Applied, ""
 	}

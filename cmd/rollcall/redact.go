@@ -23,7 +23,7 @@ import (
 // redacting is the flag of commands whose output others may read. The session
 // knows it, and has the masks.
 type redacting struct {
-	Redact bool `help:"Write masks in place of addresses, names, DNs and GUIDs, for reports that others can read."`
+	Redact bool `help:"Write masks instead of addresses, names, DNs and GUIDs, for reports that others can read."`
 }
 
 const (
@@ -71,7 +71,7 @@ func (s *session) keyed(lineage string, domains []plan.Domain) {
 		key = lineage
 	default:
 		key = rand.Text()
-		s.note("the masks of this report are its own, as there is no state: set %s to have the same ones in the next", redactKey)
+		s.note("the masks of this report are its own, because there is no state; set %s to get the same masks next time", redactKey)
 	}
 	s.mask = redact.New([]byte(key), domainNames(domains)...)
 }

@@ -126,6 +126,9 @@ func scenario(t *testing.T, rollcall, file string, saved bool) {
 	if err := json.Unmarshal(data, &plan); err != nil {
 		t.Fatal(err)
 	}
+	if err := conforms("plan", data); err != nil {
+		t.Error(err)
+	}
 	same(t, "changes", want.Changes, plan.Changes)
 	same(t, "rejections", want.Rejections, plan.Rejections)
 	if saved {

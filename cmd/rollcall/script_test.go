@@ -34,7 +34,7 @@ func TestScripts(t *testing.T) {
 			env.Setenv("EXAMPLES", examples)
 			return nil
 		},
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){"exits": exits, "mode": mode},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"exits": exits, "mode": mode, "conforms": conformsTo},
 	})
 }
 
@@ -53,6 +53,18 @@ func exits(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	if strconv.Itoa(code) != args[0] {
 		ts.Fatalf("%v exits %d, not %s", args[1:], code, args[0])
+	}
+}
+
+// conforms SCHEMA FILE... checks documents against a schema; stdout may be one.
+func conformsTo(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: conforms SCHEMA FILE...")
+	}
+	for _, file := range args[1:] {
+		if err := conforms(args[0], []byte(ts.ReadFile(file))); err != nil {
+			ts.Fatalf("%s: %v", file, err)
+		}
 	}
 }
 

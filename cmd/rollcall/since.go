@@ -108,7 +108,7 @@ func changedScopes(cfg *config.Config, scopes []run.Scope) (told []string) {
 			{"disabled", before.Disabled, after.Disabled},
 		} {
 			if setting.before != setting.after {
-				told = append(told, fmt.Sprintf("scope %q has %s %q, which was %q", before.Name, setting.name, setting.after, setting.before))
+				told = append(told, fmt.Sprintf("scope %q has %s %q, and had %q", before.Name, setting.name, setting.after, setting.before))
 			}
 		}
 	}
@@ -160,7 +160,7 @@ func lostScopes(cfg *config.Config, in *plan.Input, scopes []run.Scope) (told []
 			}
 		}
 		if n > 0 {
-			told = append(told, fmt.Sprintf("scope %q is not declared any more: no scope has an entry for %s below its base", before.Name, oneOrMany(n, "account", "accounts")))
+			told = append(told, fmt.Sprintf("scope %q is no longer declared: no scope has an entry for %s below its base", before.Name, oneOrMany(n, "account", "accounts")))
 		}
 	}
 	return told
@@ -184,7 +184,7 @@ func lostDomains(cfg *config.Config, in *plan.Input, domains []run.Domain) (told
 		switch {
 		case before.Kind != run.OwnDomain:
 		case d == nil:
-			gone[before.Name] = fmt.Sprintf("domain %q is not declared any more", before.Name)
+			gone[before.Name] = fmt.Sprintf("domain %q is no longer declared", before.Name)
 		case d.Name != before.Name:
 			gone[before.Name] = fmt.Sprintf("domain %q is an alias of %q", before.Name, d.Name)
 		case domainKind(d) != run.OwnDomain:
@@ -244,7 +244,7 @@ func lostDomains(cfg *config.Config, in *plan.Input, domains []run.Domain) (told
 		for _, before := range domains {
 			for _, alias := range before.Aliases {
 				if n := entries[alias]; n > 0 && unaliased[alias] != "" {
-					told = append(told, fmt.Sprintf("%q is not an alias of domain %q any more, and %s addresses in it",
+					told = append(told, fmt.Sprintf("%q is no longer an alias of domain %q, and %s addresses in it",
 						alias, before.Name, oneOrMany(n, "entry lists", "entries list")))
 				}
 			}

@@ -20,7 +20,7 @@ import (
 )
 
 type snapshotCommand struct {
-	Output    string   `short:"o" required:"" placeholder:"DIR" help:"The folder of the files; it is made if it is not there."`
+	Output    string   `short:"o" required:"" placeholder:"DIR" help:"The folder of the files; it is created if it is missing."`
 	Directory []string `placeholder:"NAME" sep:"none" help:"Save only this directory, and the console; repeatable."`
 }
 

@@ -83,7 +83,7 @@ scope "board" {
 		return out
 	}
 	saved := filepath.Join(dir, "saved")
-	want := fmt.Sprintf("corp: 2100 objects from %s written to %s\n", server.LDAPS, filepath.Join(saved, "corp.ldif"))
+	want := fmt.Sprintf("corp: 2,100 objects from %s written to %s\n", server.LDAPS, filepath.Join(saved, "corp.ldif"))
 	if out := run("snapshot", "-o", saved); out != want {
 		t.Errorf("got %s, want %s", out, want)
 	}

@@ -102,10 +102,10 @@ func TestEditsAsk(t *testing.T) {
 		args     []string
 		question string
 	}{
-		{[]string{"import", export}, "give 1 account another owner?"},
-		{[]string{"rebind", "anna.adler@example.com", "00000009-1111-4222-8333-000000000009", "--unchecked"}, `make GUID 00000009-1111-4222-8333-000000000009 of directory "corp" the owner of anna.adler@example.com?`},
-		{[]string{"release", "anna.adler@example.com"}, `make anna.adler@example.com local, so that directory "corp" does not own it any more?`},
-		{[]string{"remove", local}, "remove " + local},
+		{[]string{"import", export}, "Give 1 account another owner?"},
+		{[]string{"rebind", "anna.adler@example.com", "00000009-1111-4222-8333-000000000009", "--unchecked"}, `Make GUID 00000009-1111-4222-8333-000000000009 of directory "corp" the owner of anna.adler@example.com?`},
+		{[]string{"release", "anna.adler@example.com"}, `Make anna.adler@example.com local, so that directory "corp" no longer owns it?`},
+		{[]string{"remove", local}, "Remove " + local},
 	} {
 		if out, talk, code := edit("no\n", c.args...); code != exitDeclined || !strings.Contains(talk, c.question) || strings.Contains(out, "is now") || strings.Contains(out, "removed") {
 			t.Errorf("%v: no: exit %d, %s%s", c.args, code, out, talk)
@@ -221,7 +221,7 @@ func TestJSONTalk(t *testing.T) {
 		want string
 	}{
 		{"apply", exitDeclined, `info: Change 21 accounts? Type yes to apply:`},
-		{"plan --nonsense", exitUsage, "error: unknown flag --nonsense"},
+		{"plan --nonsense", exitUsage, `error: unknown flag "--nonsense"`},
 		{"state show nobody@example.com", exitFailed, "error: no account holds nobody@example.com"},
 		{"apply --auto-approve", exitOK, "info: applied: "},
 	} {

@@ -21,7 +21,7 @@ type stateCommand struct {
 
 	List    stateListCommand    `cmd:"" help:"List the accounts."`
 	Show    stateShowCommand    `cmd:"" help:"Show the account that holds an address."`
-	Import  stateImportCommand  `cmd:"" help:"Take accounts that exist already from JSON lines or CSV."`
+	Import  stateImportCommand  `cmd:"" help:"Import existing accounts from JSON lines or CSV."`
 	Rebind  stateRebindCommand  `cmd:"" help:"Bind an account to an object of a directory, by its GUID."`
 	Release stateReleaseCommand `cmd:"" help:"Make an account local."`
 	Forget  stateForgetCommand  `cmd:"" help:"Drop the record of an inactive account."`
@@ -44,7 +44,8 @@ Exit codes: 0 done; 1 failed, nothing was changed; 6 asked, you said no; 10 a di
 
 type stateListCommand struct {
 	Local  bool    `help:"Only local accounts, which no entry has matched."`
-	Output outputs `short:"o" placeholder:"FORMAT[=FILE]" sep:"none" set:"formats=text, json, csv, markdown" help:"Write as ${formats}; to standard output without =FILE; repeatable."`
+	Output outputs `short:"o" placeholder:"FORMAT[=FILE]" sep:"none" report:"accounts" help:"${formats}"`
+	separating
 	redacting
 }
 
@@ -69,17 +70,7 @@ func (c *stateListCommand) Run(s *session) error {
 		accounts = slices.DeleteFunc(slices.Clone(accounts), func(a identity.Account) bool { return !a.Local() })
 	}
 	accounts = s.redactedAccounts(accounts)
-	return s.writeOutputs(c.Output, func(w io.Writer, format string, t render.Terminal) error {
-		switch format {
-		case "json":
-			return writeAccounts(w, accounts)
-		case "csv":
-			return render.AccountsCSV(w, accounts)
-		case "markdown":
-			return render.AccountsMarkdown(w, accounts)
-		}
-		return render.Accounts(w, accounts, render.TextOptions{Width: t.Width, Color: t.Color})
-	})
+	return accountsReport.write(s, c.Output, accounts, render.TextOptions{})
 }
 
 // writeAccounts writes accounts as a JSON array, one a line.
@@ -104,7 +95,8 @@ func writeAccounts(w io.Writer, accounts []identity.Account) error {
 
 type stateShowCommand struct {
 	Address string  `arg:"" help:"A primary or an alias."`
-	Output  outputs `short:"o" placeholder:"FORMAT[=FILE]" sep:"none" set:"formats=text, json, csv" help:"Write as ${formats}; to standard output without =FILE; repeatable."`
+	Output  outputs `short:"o" placeholder:"FORMAT[=FILE]" sep:"none" report:"account" help:"${formats}"`
+	separating
 	redacting
 }
 
@@ -126,24 +118,20 @@ func (c *stateShowCommand) Run(s *session) error {
 	if err != nil {
 		return err
 	}
-	a = &s.redactedAccounts([]identity.Account{*a})[0]
-	return s.writeOutputs(c.Output, func(w io.Writer, format string, t render.Terminal) error {
-		switch format {
-		case "json":
-			_, err := w.Write(append(a.AppendJSON(nil), '\n'))
-			return err
-		case "csv":
-			return render.AccountsCSV(w, []identity.Account{*a})
-		}
-		return render.Account(w, a, render.TextOptions{Width: t.Width, Color: t.Color})
-	})
+	return accountReport.write(s, c.Output, &s.redactedAccounts([]identity.Account{*a})[0], render.TextOptions{})
+}
+
+// writeAccount writes an account as one line of JSON.
+func writeAccount(w io.Writer, a *identity.Account) error {
+	_, err := w.Write(append(a.AppendJSON(nil), '\n'))
+	return err
 }
 
 // find returns the account that holds the address that a user has typed.
 func find(cfg *config.Config, st *state.State, text string) (*identity.Account, error) {
 	x, err := identity.ParseAddress(text)
 	if err != nil {
-		return nil, usageError{fmt.Errorf("%q is no mail address: %w", text, err)}
+		return nil, usageError{fmt.Errorf("%q is not a mail address: %w", text, err)}
 	}
 	// It may be recorded in an alias domain.
 	for _, y := range append([]identity.Address{x}, plan.NewDomains(cfg.Rules.Domains).Spellings(x)...) {
@@ -172,7 +160,7 @@ func (s *session) lock(command string) (*state.Lock, error) {
 		err = hinted{&state.LockedError{Path: locked.Path, Holder: s.redactedHolder(locked.Holder)}, locked.Hint()}
 	}
 	if err == nil && lock.Left != nil {
-		s.note("the lock was left behind by %s; that run ended without giving it back", s.redactedHolder(lock.Left))
+		s.note("took over the lock of %s, a run that ended without releasing it", s.redactedHolder(lock.Left))
 	}
 	if err == nil {
 		s.locked = lock
@@ -192,7 +180,7 @@ func (stateVerifyCommand) Help() string {
 Example:
   rollcall state verify
 
-Exit codes: 0 the state is whole; 1 it is not, or cannot be read; 80 wrong usage; 130 interrupted.`
+Exit codes: 0 the state is intact; 1 it is not, or cannot be read; 80 wrong usage; 130 interrupted.`
 }
 
 func (stateVerifyCommand) Run(s *session) error {
@@ -207,7 +195,7 @@ func (stateVerifyCommand) Run(s *session) error {
 	if err := st.Verify(s.store.String()); err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(s.stdout, "%s is whole: version %d, %s\n", s.store, st.Serial, counted(len(st.Accounts), "account"))
+	_, err = fmt.Fprintf(s.stdout, "%s is intact: version %d, %s\n", s.store, st.Serial, counted(len(st.Accounts), "account"))
 	return err
 }
 
@@ -305,10 +293,10 @@ func (c *stateUnlockCommand) Run(s *session) error {
 	}
 	if !c.AutoApprove {
 		if !s.in.Interactive {
-			return hinted{fmt.Errorf("%w; unlock asks before it removes the lock, and standard input is no terminal", err), "give --auto-approve"}
+			return hinted{fmt.Errorf("%w; unlock asks before it removes the lock, and standard input is not a terminal", err), "give --auto-approve"}
 		}
 		s.note("%v", err)
-		if err := s.ask("has that run ended, and should its lock be removed?"); err != nil {
+		if err := s.ask("Has that run ended, and should its lock be removed?"); err != nil {
 			return err
 		}
 	}

@@ -10,6 +10,7 @@ import (
 	"github.com/rollcall-cli/rollcall/config"
 	"github.com/rollcall-cli/rollcall/internal/identity"
 	"github.com/rollcall-cli/rollcall/internal/render"
+	"github.com/rollcall-cli/rollcall/plan"
 	"github.com/rollcall-cli/rollcall/state"
 )
 
@@ -51,10 +52,10 @@ func (c *stateImportCommand) Run(s *session) error {
 		if n := len(m.Repaired); n > 0 {
 			e.done += counted(n, "GUID") + " repaired; "
 		}
-		e.done += fmt.Sprintf("%d there already", m.Same)
+		e.done += fmt.Sprintf("%s there already", plan.Thousands(m.Same))
 		if n := len(owned(m.Repaired)); n > 0 {
-			e.question = fmt.Sprintf("give %s another owner?", counted(n, "account"))
-			e.refusal = hinted{fmt.Errorf("the import would give %s another owner; it asks before that, and standard input is no terminal", counted(n, "account")),
+			e.question = fmt.Sprintf("Give %s another owner?", counted(n, "account"))
+			e.refusal = hinted{fmt.Errorf("the import would give %s another owner; it asks before that, and standard input is not a terminal", counted(n, "account")),
 				"look at them with --dry-run, then give --auto-approve"}
 		}
 		return e, nil
@@ -78,8 +79,8 @@ func (c *stateImportCommand) dry(s *session, f io.Reader) error {
 	if err := render.Accounts(s.stdout, m.Added, render.TextOptions{Width: s.out.Width, Color: s.out.Color}); err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(s.stdout, "would import %s and repair %s; %d there already; nothing was changed\n",
-		counted(len(m.Added), "account"), counted(len(m.Repaired), "GUID"), m.Same)
+	_, err = fmt.Fprintf(s.stdout, "would import %s and repair %s; %s there already; nothing was changed\n",
+		counted(len(m.Added), "account"), counted(len(m.Repaired), "GUID"), plan.Thousands(m.Same))
 	return err
 }
 
@@ -125,13 +126,13 @@ func (r interruptible) Read(p []byte) (int, error) {
 type stateRebindCommand struct {
 	Address   string `arg:"" help:"A primary or an alias of the account."`
 	GUID      string `arg:"" name:"guid" help:"The new GUID in any spelling: with hyphens, in braces, 32 hex digits, or Base64 (an immutable ID)."`
-	Directory string `placeholder:"NAME" help:"The directory that has it; that of the account, or for a local account the one that is found to have it, without."`
+	Directory string `placeholder:"NAME" help:"The directory that has the GUID. By default that of the account, or, for a local account, the one that turns out to have it."`
 	Unchecked bool   `help:"Do not ask the directory whether it has the GUID."`
 	approving
 }
 
 func (stateRebindCommand) Help() string {
-	return `Gives an account the GUID that its person has now, after an object was made anew. The next plan then finds the two together. The directory is asked whether it has the GUID. A local account gets its owner so.
+	return `Gives an account the GUID that its person has now, after the object was created anew, so that the next plan matches the two. The directory is asked whether it has the GUID. A local account gets an owner this way.
 
 Examples:
   rollcall state rebind ann@example.com MsNKjF+XF0ete7pKTpaP/w==
@@ -164,7 +165,7 @@ func (c *stateRebindCommand) Run(s *session) error {
 		if err != nil {
 			return edited{}, err
 		}
-		e := edited{question: fmt.Sprintf("make GUID %s of directory %q the owner of %s?", guid, owner, a.Primary)}
+		e := edited{question: fmt.Sprintf("Make GUID %s of directory %q the owner of %s?", guid, owner, a.Primary)}
 		switch was {
 		case owner:
 			e.done = fmt.Sprintf("%s: GUID %s is now %s", a.Primary, old, guid)
@@ -183,7 +184,7 @@ type stateReleaseCommand struct {
 }
 
 func (stateReleaseCommand) Help() string {
-	return `Makes an account local: no directory owns it any more, and no plan touches it unless an entry adopts it. A local account that records a GUID, as an import may have given it, drops that.
+	return `Makes an account local: no directory owns it any longer, and no plan touches it unless an entry adopts it. A local account that records a GUID, as an import may have given it, drops that.
 
 Example:
   rollcall state release ann@example.com
@@ -202,10 +203,10 @@ func (c *stateReleaseCommand) Run(s *session) error {
 		}
 		e := edited{
 			done:     a.Primary.String() + " is local now",
-			question: fmt.Sprintf("make %s local, so that directory %q does not own it any more?", a.Primary, a.Directory),
+			question: fmt.Sprintf("Make %s local, so that directory %q no longer owns it?", a.Primary, a.Directory),
 		}
 		if a.Local() {
-			e = edited{done: fmt.Sprintf("%s does not record GUID %s any more", a.Primary, a.GUID)}
+			e = edited{done: fmt.Sprintf("%s no longer records GUID %s", a.Primary, a.GUID)}
 		}
 		return e, st.Release(a)
 	})
@@ -273,6 +274,6 @@ func (c *stateRemoveCommand) Run(s *session) error {
 		if err = st.Remove(a); err != nil {
 			err = hinted{err, "rollcall state release " + primary + " makes it local"}
 		}
-		return edited{done: primary + " is removed", question: fmt.Sprintf("remove %s%s?", primary, with)}, err
+		return edited{done: primary + " is removed", question: fmt.Sprintf("Remove %s%s?", primary, with)}, err
 	})
 }

@@ -15,13 +15,14 @@ import (
 	"github.com/rollcall-cli/rollcall/internal/directory/ldif"
 	"github.com/rollcall-cli/rollcall/internal/identity"
 	"github.com/rollcall-cli/rollcall/internal/render"
+	"github.com/rollcall-cli/rollcall/internal/words"
 	"github.com/rollcall-cli/rollcall/plan"
 	"github.com/rollcall-cli/rollcall/state"
 )
 
 type testCommand struct {
 	Tests   string  `arg:"" optional:"" name:"dir" help:"The folder of the tests; the configuration directory if it is not given."`
-	Output  outputs `short:"o" placeholder:"FORMAT[=FILE]" sep:"none" set:"formats=text, json, junit" help:"Write as ${formats}; to standard output without =FILE; repeatable."`
+	Output  outputs `short:"o" placeholder:"FORMAT[=FILE]" sep:"none" report:"tests" help:"${formats}"`
 	Pattern string  `name:"run" placeholder:"PATTERN" help:"Run only tests whose names match this regular expression."`
 	redacting
 }
@@ -84,15 +85,7 @@ func (c *testCommand) Run(s *session) error {
 		}
 		results = append(results, result)
 	}
-	if err := s.writeOutputs(c.Output, func(w io.Writer, format string, t render.Terminal) error {
-		switch format {
-		case "json":
-			return render.TestsJSON(w, results)
-		case "junit":
-			return render.TestsJUnit(w, results)
-		}
-		return render.TestsText(w, results, render.TextOptions{Width: t.Width, Color: t.Color})
-	}); err != nil {
+	if err := testsReport.write(s, c.Output, results, render.TextOptions{}); err != nil {
 		return err
 	}
 	if code != exitOK {
@@ -130,7 +123,7 @@ func (s *session) planOf(t *config.Test) (*plan.Plan, error) {
 	for _, fixture := range t.Directories {
 		at := slices.IndexFunc(cfg.Directories, func(d config.Directory) bool { return d.Name == fixture.Name })
 		if at < 0 {
-			return nil, fmt.Errorf("the configuration declares no directory %q, but %s", fixture.Name, strings.Join(cfg.Rules.Directories, ", "))
+			return nil, words.Undeclared("directory", fixture.Name, cfg.Rules.Directories)
 		}
 		files := ldif.New(fixture.Name, fixture.Paths)
 		if paths, err := files.Files(); err == nil {

@@ -1,6 +1,6 @@
 package lint
 
-import "fmt"
+import "github.com/rollcall-cli/rollcall/internal/words"
 
 // Severity says how bad a finding is.
 type Severity uint8
@@ -9,10 +9,10 @@ type Severity uint8
 const (
 	// Info is worth knowing.
 	Info Severity = iota
-	// Warning is what a plan copes with or refuses for a reason that the
+	// Warning is what a plan copes with or rejects for a reason that the
 	// configuration may be behind, and what other programs stumble over.
 	Warning
-	// Error is what a plan refuses, or must guess at.
+	// Error is what a plan rejects, or must guess at.
 	Error
 )
 
@@ -28,7 +28,7 @@ func (s *Severity) UnmarshalText(text []byte) error {
 			return nil
 		}
 	}
-	return fmt.Errorf("unknown severity %q: expected one of error, warning, info", text)
+	return words.Unknown("severity", string(text), []string{Error.String(), Warning.String(), Info.String()})
 }
 
 // Severities are all severities, the worst first.
@@ -102,17 +102,17 @@ type rule struct {
 }
 
 var rules = [codes]rule{
-	Malformed: {"malformed", Error, "is no address of RFC 5321",
-		"No mail server delivers to it, and a plan refuses it.",
+	Malformed: {"malformed", Error, "is not an address of RFC 5321",
+		"No mail server delivers to it, and a plan rejects it.",
 		"correct the value in the directory, or remove it, as rollcall explain ADDRESS writes down"},
 	AddressTooLong: {"address_too_long", Error, "is longer than an address may be",
-		"RFC 5321 allows 64 octets before the @, 255 in the domain, 63 in each of its labels and 254 in all. A plan refuses the address.",
+		"RFC 5321 allows 64 octets before the @, 255 in the domain, 63 in each of its labels and 254 in all. A plan rejects the address.",
 		"give the entry a shorter address"},
 	TrailingDot: {"trailing_dot", Error, "ends with a dot",
-		"The dot is part of no address, and a plan refuses the value.",
+		"No address ends with a dot, and a plan rejects the value.",
 		"take the dot away"},
 	PrefixInMail: {"prefix_in_mail", Error, "has a prefix where none belongs",
-		"Only alias attributes know prefixes. In the primary attribute it makes the address malformed, and a plan refuses it.",
+		"Only alias attributes know prefixes. In the primary attribute it makes the address malformed, and a plan rejects it.",
 		"take the prefix away"},
 	SeveralPrimaries: {"several_primaries", Error, "is one of several primaries",
 		"An entry has one primary: one value with SMTP:, or, without any, one value of the primary attribute. A plan has to guess, and mail leaves under the wrong name.",
@@ -124,10 +124,10 @@ var rules = [codes]rule{
 		"Mail goes to one of them by chance. A plan grants the address to the entry that declares it as primary or has it already, and else to none. Letter case and alias domains do not count.",
 		"decide whose it is, and remove it from the others: rollcall explain ADDRESS has the changes, and what comes of them"},
 	UnknownDomain: {"unknown_domain", Warning, "is in a domain that the scope does not take",
-		"A plan refuses the address. Either it is left over, or the configuration lacks a domain.",
+		"A plan rejects the address. Either it is left over, or the configuration lacks a domain.",
 		"remove the address from the directory, as rollcall explain ADDRESS writes down, or declare the domain and add it to the scope"},
 	PublicAddress: {"public_address", Warning, "is in a public domain, and not a valid alias",
-		"An address in a public domain is never a primary, and an alias only of primaries in the domains of its alias_for. A plan refuses it.",
+		"An address in a public domain is never a primary, and an alias only of primaries in the domains of its alias_for. A plan rejects it.",
 		"give the entry a primary in a domain of yours, or remove the address, as rollcall explain ADDRESS writes down"},
 	MailNotPrimary: {"mail_not_primary", Warning, "is in mail, but another address is the primary",
 		"A plan follows the value with SMTP:. Programs that read mail see another address than the one that the entry writes from.",
@@ -136,17 +136,17 @@ var rules = [codes]rule{
 		"It counts once, as the primary where one of both is. Programs that remove one of the two leave the other.",
 		"remove the one that is not the primary"},
 	SurroundingSpace: {"surrounding_space", Warning, "has white space around it",
-		"A plan leaves it away. Other programs refuse the value, or find the address nowhere.",
+		"A plan drops it. Other programs reject the value, or find the address nowhere.",
 		"write the value without it"},
 	MissingPrefix: {"missing_prefix", Warning, "has no prefix",
-		"A plan takes the value for an alias. Exchange and Entra ignore or refuse it.",
+		"A plan takes the value for an alias. Exchange and Entra ignore or reject it.",
 		"write smtp: before it, or SMTP: if it is the primary"},
 	MixedCasePrefix: {"mixed_case_prefix", Warning, "has a prefix in mixed case",
 		"SMTP: marks the primary and smtp: an alias. A plan takes any other spelling for an alias; other programs do not agree.",
 		"write smtp: before an alias and SMTP: before the primary"},
 	AttributeTooLong: {"attribute_too_long", Warning, "is longer than the console allows",
-		"A plan keeps the old value, and refuses the new one.",
-		"shorten the value, or raise max_length of the scope if the console takes more"},
+		"A plan keeps the old value, and rejects the new one.",
+		"shorten the value, or raise max_length of the scope if the console allows more"},
 	WrongEncoding: {"wrong_encoding", Warning, "is not UTF-8",
 		"LDAP and LDIF know no other encoding (RFC 4517, RFC 2849). A plan shows U+FFFD where it cannot read the value, and the console gets that.",
 		"write the value again, or export the directory as UTF-8"},

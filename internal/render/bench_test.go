@@ -71,7 +71,7 @@ func BenchmarkHTML(b *testing.B) {
 func BenchmarkCSV(b *testing.B) {
 	p := big()
 	for b.Loop() {
-		if err := CSV(io.Discard, p); err != nil {
+		if err := CSV(io.Discard, p, Dialect{}); err != nil {
 			b.Fatal(err)
 		}
 	}

@@ -2,7 +2,6 @@ package render
 
 import (
 	"bufio"
-	"encoding/csv"
 	"fmt"
 	"io"
 	"maps"
@@ -321,7 +320,7 @@ var liveHeader = []string{"primary", "aliases", "type", "status", "owner", "mark
 // "foreign"), the mark with directory and guid, ref, rev, username, dn, odd (what
 // of it cannot be understood), and a column for each attribute that any of them
 // has, sorted by name. Cells are as safe as those of [CSV].
-func ConsoleAccountsCSV(w io.Writer, accounts []ConsoleAccount) error {
+func ConsoleAccountsCSV(w io.Writer, accounts []ConsoleAccount, d Dialect) error {
 	names := map[string]bool{}
 	for i := range accounts {
 		for _, attr := range accounts[i].Attributes {
@@ -329,7 +328,7 @@ func ConsoleAccountsCSV(w io.Writer, accounts []ConsoleAccount) error {
 		}
 	}
 	attributes := slices.Sorted(maps.Keys(names))
-	out := csv.NewWriter(w)
+	out := d.writer(w)
 	writeSafe(out, slices.Concat(liveHeader, attributes))
 	var cells []string
 	for i := range accounts {

@@ -124,7 +124,7 @@ func TestConsoleAccounts(t *testing.T) {
 		t.Errorf("no accounts are %q", text)
 	}
 
-	table := textFrom(t, func(w io.Writer) error { return ConsoleAccountsCSV(w, all) })
+	table := textFrom(t, func(w io.Writer) error { return ConsoleAccountsCSV(w, all, Dialect{}) })
 	golden(t, "console-accounts.csv", table)
 	rows := parseCSV(t, table)
 	if len(rows) != 1+len(all) {

@@ -1,6 +1,8 @@
 package render
 
 import (
+	"bufio"
+	"cmp"
 	"encoding/csv"
 	"io"
 	"maps"
@@ -22,7 +24,26 @@ var planHeader = []string{
 // added at the end of each line.
 const firstAdded = 15
 
-// CSV writes one row per change, left out change and rejection (RFC 4180, lines ending in \n),
+// Dialect is how a table of CSV is written: RFC 4180 with lines ending in \n, or, for
+// Excel, in \r\n and behind a byte order mark, by which Excel knows UTF-8. A zero
+// Separator is a comma.
+type Dialect struct {
+	Separator rune
+	Excel     bool
+}
+
+func (d Dialect) writer(w io.Writer) *csv.Writer {
+	// A csv.Writer takes over a bufio.Writer, which keeps its first error.
+	buffer := bufio.NewWriter(w)
+	if d.Excel {
+		buffer.WriteString("\ufeff")
+	}
+	out := csv.NewWriter(buffer)
+	out.Comma, out.UseCRLF = cmp.Or(d.Separator, ','), d.Excel
+	return out
+}
+
+// CSV writes one row per change, left out change and rejection,
 // below a line of headings. The primary of a change is that of its account
 // afterwards, or, where an address goes out of service, before. The category of
 // a rejection is "rejection", its detail the message, what to do, and, where an
@@ -50,8 +71,8 @@ const firstAdded = 15
 // A cell in which a spreadsheet would see a formula starts with an apostrophe, and
 // so does what stands behind a comma, semicolon, tab or bar in it, for a spreadsheet
 // may divide the line there. What would act on a terminal is written as an escape such as \x1b.
-func CSV(w io.Writer, p *plan.Plan) error {
-	out := csv.NewWriter(w)
+func CSV(w io.Writer, p *plan.Plan, d Dialect) error {
+	out := d.writer(w)
 	// A csv.Writer keeps its first error for Error.
 	out.Write(planHeader)
 	cells := make([]string, len(planHeader))
@@ -177,7 +198,7 @@ var accountHeader = []string{"primary", "aliases", "type", "status", "directory"
 // aliases (separated by ";"), type, status, directory, guid, username, dn, and
 // a column for each attribute that any of them has, sorted by name. Cells are
 // as safe as those of [CSV].
-func AccountsCSV(w io.Writer, accounts []identity.Account) error {
+func AccountsCSV(w io.Writer, accounts []identity.Account, d Dialect) error {
 	names := map[string]bool{}
 	for i := range accounts {
 		for _, attr := range accounts[i].Attributes {
@@ -185,7 +206,7 @@ func AccountsCSV(w io.Writer, accounts []identity.Account) error {
 		}
 	}
 	attributes := slices.Sorted(maps.Keys(names))
-	out := csv.NewWriter(w)
+	out := d.writer(w)
 	writeSafe(out, slices.Concat(accountHeader, attributes))
 	var cells []string
 	for i := range accounts {

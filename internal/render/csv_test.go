@@ -1,11 +1,14 @@
 package render
 
 import (
+	"bytes"
+	"cmp"
 	"encoding/csv"
 	"fmt"
 	"io"
 	"math/rand/v2"
 	"os"
+	"reflect"
 	"strings"
 	"testing"
 	"unicode"
@@ -18,7 +21,7 @@ import (
 func csvOf(t testing.TB, p *plan.Plan) string {
 	t.Helper()
 	var b strings.Builder
-	if err := CSV(&b, p); err != nil {
+	if err := CSV(&b, p, Dialect{}); err != nil {
 		t.Fatal(err)
 	}
 	return b.String()
@@ -185,7 +188,7 @@ func someAccounts() []identity.Account {
 
 func TestAccountsCSV(t *testing.T) {
 	var b strings.Builder
-	if err := AccountsCSV(&b, someAccounts()); err != nil {
+	if err := AccountsCSV(&b, someAccounts(), Dialect{}); err != nil {
 		t.Fatal(err)
 	}
 	golden(t, "accounts.csv", b.String())
@@ -226,10 +229,10 @@ func TestWriterErrors(t *testing.T) {
 	p, accounts := everything(), someAccounts()
 	for name, err := range map[string]error{
 		"Text":        Text(failing{}, p, TextOptions{}),
-		"CSV":         CSV(failing{}, p),
+		"CSV":         CSV(failing{}, p, Dialect{}),
 		"Accounts":    Accounts(failing{}, accounts, TextOptions{}),
 		"Account":     Account(failing{}, &accounts[0], TextOptions{}),
-		"AccountsCSV": AccountsCSV(failing{}, accounts),
+		"AccountsCSV": AccountsCSV(failing{}, accounts, Dialect{}),
 		"UnifiedDiff": UnifiedDiff(failing{}, "a", "b", "1\n", "2\n", false),
 	} {
 		if err == nil {
@@ -252,11 +255,40 @@ func TestSafeEverywhere(t *testing.T) {
 			value += alphabet[random.IntN(len(alphabet))]
 		}
 		var b strings.Builder
-		if err := AccountsCSV(&b, []identity.Account{{Primary: mail("a@example.com"), Username: value, Directory: value, DN: value}}); err != nil {
+		if err := AccountsCSV(&b, []identity.Account{{Primary: mail("a@example.com"), Username: value, Directory: value, DN: value}}, Dialect{}); err != nil {
 			t.Fatal(err)
 		}
 		if parseCSV(t, b.String()); t.Failed() {
 			t.Fatalf("value %q", value)
+		}
+	}
+}
+
+// TestExcel: what Excel opens has the same cells behind a byte order mark, and lines
+// that end in CR LF.
+func TestExcel(t *testing.T) {
+	t.Parallel()
+	rows := func(d Dialect) ([][]string, string) {
+		var b bytes.Buffer
+		if err := CSV(&b, everything(), d); err != nil {
+			t.Fatal(err)
+		}
+		r := csv.NewReader(strings.NewReader(strings.TrimPrefix(b.String(), "\ufeff")))
+		r.Comma = cmp.Or(d.Separator, ',')
+		all, err := r.ReadAll()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return all, b.String()
+	}
+	want, plain := rows(Dialect{})
+	if strings.ContainsAny(plain, "\r\ufeff") {
+		t.Error("plain CSV has a byte order mark or a carriage return")
+	}
+	for _, separator := range []rune{0, ',', ';', '\t'} {
+		got, text := rows(Dialect{Separator: separator, Excel: true})
+		if !reflect.DeepEqual(got, want) || !strings.HasPrefix(text, "\ufeffcategory") || strings.Count(text, "\n") != strings.Count(text, "\r\n") {
+			t.Errorf("separated by %q:\n%s", separator, text)
 		}
 	}
 }

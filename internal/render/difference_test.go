@@ -98,7 +98,7 @@ func checkLine(t *testing.T, line string) {
 func TestDifferenceCSV(t *testing.T) {
 	for name, c := range map[string]*Comparison{"difference": narrowed(), "difference-poisoned": hostileComparison()} {
 		var b strings.Builder
-		if err := DifferenceCSV(&b, c); err != nil {
+		if err := DifferenceCSV(&b, c, Dialect{}); err != nil {
 			t.Fatal(err)
 		}
 		golden(t, name+".csv", b.String())

@@ -2,7 +2,6 @@ package render
 
 import (
 	"bufio"
-	"encoding/csv"
 	"fmt"
 	"io"
 	"slices"
@@ -20,8 +19,8 @@ const comparisonVersion = "1.0"
 // vanishes, and two for one that differs, below a line of headings. The columns
 // are those of [CSV], behind effect ("appears", "vanishes", "differs") and plan
 // ("base" or "head", which has the row).
-func DifferenceCSV(w io.Writer, c *Comparison) error {
-	out := csv.NewWriter(w)
+func DifferenceCSV(w io.Writer, c *Comparison, d Dialect) error {
+	out := d.writer(w)
 	out.Write(slices.Concat([]string{"effect", "plan"}, planHeader))
 	for _, d := range c.Changes {
 		if d.Base != nil {

@@ -101,7 +101,7 @@ func TestDifferenceOfDriftingPlans(t *testing.T) {
 		"text":     textFrom(t, func(w io.Writer) error { return DifferenceText(w, c, TextOptions{}) }),
 		"markdown": textFrom(t, func(w io.Writer) error { return DifferenceMarkdown(w, c) }),
 		"json":     textFrom(t, func(w io.Writer) error { return DifferenceJSON(w, c) }),
-		"csv":      textFrom(t, func(w io.Writer) error { return DifferenceCSV(w, c) }),
+		"csv":      textFrom(t, func(w io.Writer) error { return DifferenceCSV(w, c, Dialect{}) }),
 	}
 	golden(t, "difference-drift.md", pagesOf["markdown"])
 	checkMarkdown(t, pagesOf["markdown"])

@@ -1,7 +1,6 @@
 package render
 
 import (
-	"encoding/csv"
 	"fmt"
 	"io"
 	"slices"
@@ -95,13 +94,13 @@ var runHeader = []string{
 
 // RunsCSV writes one row per run, below a line of headings: its facts, and the
 // rows of its plan by category. Cells are as safe as those of [CSV].
-func RunsCSV(w io.Writer, runs []run.Run) error {
+func RunsCSV(w io.Writer, runs []run.Run, d Dialect) error {
 	keys := make([]string, 0, plan.Categories+3)
 	for c := range plan.Category(plan.Categories) {
 		keys = append(keys, c.String())
 	}
 	keys = append(keys, "rejection", "withheld", "left_out")
-	out := csv.NewWriter(w)
+	out := d.writer(w)
 	out.Write(slices.Concat(runHeader, keys, []string{"console", "drift"}))
 	for i := range runs {
 		r := &runs[i]
@@ -260,8 +259,8 @@ func RunText(w io.Writer, r *run.Record, p *plan.Plan, opt TextOptions) error {
 
 // RunCSV writes the changes of a run's plan as [CSV] does, with the outcome and
 // the error of each.
-func RunCSV(w io.Writer, r *run.Record, p *plan.Plan) error {
-	out := csv.NewWriter(w)
+func RunCSV(w io.Writer, r *run.Record, p *plan.Plan, d Dialect) error {
+	out := d.writer(w)
 	out.Write(slices.Insert(slices.Clone(planHeader), firstAdded, "outcome", "error"))
 	cells := make([]string, 0, len(planHeader)+2)
 	became := RowOutcomes(r, p.Accounts)

@@ -67,7 +67,7 @@ func TestRunCSV(t *testing.T) {
 		r, p := pastRun()
 		r.Outcome = c.outcome
 		var b strings.Builder
-		if err := RunCSV(&b, r, p); err != nil {
+		if err := RunCSV(&b, r, p, Dialect{}); err != nil {
 			t.Fatal(err)
 		}
 		rows, err := csv.NewReader(strings.NewReader(b.String())).ReadAll()
@@ -122,10 +122,10 @@ func TestRunsAreSafe(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if err := RunsCSV(&all, []run.Run{r.Run}); err != nil {
+	if err := RunsCSV(&all, []run.Run{r.Run}, Dialect{}); err != nil {
 		t.Fatal(err)
 	}
-	if err := RunCSV(&all, r, p); err != nil {
+	if err := RunCSV(&all, r, p, Dialect{}); err != nil {
 		t.Fatal(err)
 	}
 	if got := all.String(); strings.ContainsAny(got, "\x1b\u202e") || strings.Contains(got, ",=") {

@@ -1,7 +1,6 @@
 package render
 
 import (
-	"encoding/csv"
 	"fmt"
 	"io"
 	"slices"
@@ -182,8 +181,8 @@ var lintHeader = []string{"severity", "code", "directory", "scope", "dn", "guid"
 // LintCSV writes one row per finding below a line of headings. Cells are as safe
 // as those of [CSV]; those of repairs are printable ASCII, LDIF with its line
 // ends.
-func LintCSV(w io.Writer, l *Lint) error {
-	out := csv.NewWriter(w)
+func LintCSV(w io.Writer, l *Lint, d Dialect) error {
+	out := d.writer(w)
 	out.Write(lintHeader)
 	row := make([]string, 0, len(lintHeader))
 	for i := range l.Findings {

@@ -141,7 +141,7 @@ func TestLint(t *testing.T) {
 	for _, f := range []struct {
 		name  string
 		write func(io.Writer, *Lint) error
-	}{{"json", LintJSON}, {"csv", LintCSV}, {"md", LintMarkdown}, {"sarif", LintSARIF}} {
+	}{{"json", LintJSON}, {"csv", lintCSV}, {"md", LintMarkdown}, {"sarif", LintSARIF}} {
 		golden(t, "lint."+f.name, written(t, found, f.write))
 		golden(t, "lint-none."+f.name, written(t, nothing, f.write))
 	}
@@ -181,7 +181,7 @@ func TestLintHostile(t *testing.T) {
 	for _, f := range []struct {
 		name  string
 		write func(io.Writer, *Lint) error
-	}{{"text", lintText(TextOptions{All: true})}, {"narrow text", lintText(TextOptions{All: true, Width: 60})}, {"JSON", LintJSON}, {"CSV", LintCSV}, {"Markdown", LintMarkdown}, {"SARIF", LintSARIF}} {
+	}{{"text", lintText(TextOptions{All: true})}, {"narrow text", lintText(TextOptions{All: true, Width: 60})}, {"JSON", LintJSON}, {"CSV", lintCSV}, {"Markdown", LintMarkdown}, {"SARIF", LintSARIF}} {
 		text := written(t, l, f.write)
 		if at := raw.FindStringIndex(text); at != nil {
 			t.Errorf("%s holds %q raw: %q", f.name, text[at[0]:at[1]], text[max(at[0]-40, 0):at[1]])
@@ -193,7 +193,7 @@ func TestLintHostile(t *testing.T) {
 		}
 	}
 
-	cells, err := csv.NewReader(strings.NewReader(written(t, l, LintCSV))).ReadAll()
+	cells, err := csv.NewReader(strings.NewReader(written(t, l, lintCSV))).ReadAll()
 	if err != nil || len(cells) != len(l.Findings)+1 {
 		t.Fatalf("%d rows for %d findings (%v)", len(cells), len(l.Findings), err)
 	}
@@ -387,3 +387,5 @@ func TestLintSARIF(t *testing.T) {
 		prints[print] = true
 	}
 }
+
+func lintCSV(w io.Writer, l *Lint) error { return LintCSV(w, l, Dialect{}) }

@@ -1,7 +1,6 @@
 package render
 
 import (
-	"encoding/csv"
 	"io"
 	"strconv"
 	"strings"
@@ -88,8 +87,8 @@ func PastMarkdown(w io.Writer, x identity.Address, all []Past) error {
 
 // PastCSV writes one row per run, below a line of headings. Cells are as safe as
 // those of [CSV].
-func PastCSV(w io.Writer, x identity.Address, all []Past) error {
-	out := csv.NewWriter(w)
+func PastCSV(w io.Writer, x identity.Address, all []Past, d Dialect) error {
+	out := d.writer(w)
 	out.Write([]string{"run", "started", "user", "host", "command", "outcome", "reason", "address", "before", "account_before", "after", "account_after", "changes"})
 	for i := range all {
 		p := &all[i]

@@ -18,7 +18,8 @@ var formats = map[string]func(io.Writer, *plan.Plan) error{
 	"text":     func(w io.Writer, p *plan.Plan) error { return Text(w, p, TextOptions{All: true}) },
 	"narrow":   func(w io.Writer, p *plan.Plan) error { return Text(w, p, TextOptions{Width: 60, Color: true}) },
 	"json":     func(w io.Writer, p *plan.Plan) error { return p.WriteJSON(w) },
-	"csv":      CSV,
+	"csv":      func(w io.Writer, p *plan.Plan) error { return CSV(w, p, Dialect{}) },
+	"excel":    func(w io.Writer, p *plan.Plan) error { return CSV(w, p, Dialect{Separator: ';', Excel: true}) },
 	"markdown": func(w io.Writer, p *plan.Plan) error { return Markdown(w, p, Advice{}) },
 	"html":     HTML,
 }
