@@ -25,7 +25,7 @@ func TestAnswers(t *testing.T) {
 		words string
 	}{
 		goldap.LDAPResultAssertionFailed:          {apply.Changed, "somebody else"},
-		goldap.LDAPResultNoSuchObject:             {apply.Gone, "no such entry"},
+		goldap.LDAPResultNoSuchObject:             {apply.Gone, "no longer there"},
 		goldap.LDAPResultInsufficientAccessRights: {apply.Refused, "give it the right"},
 		goldap.LDAPResultBusy:                     {apply.Temporary, "too busy"},
 		goldap.LDAPResultUnavailable:              {apply.Temporary, "not available"},
