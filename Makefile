@@ -35,7 +35,7 @@ NODE        = scimmy axe
 # of two others the tests of what they run beside each other. A test of
 # internal/architecture knows which packages need it.
 RACED       = ./apply ./cmd/... ./examples/... ./state ./internal/atomicfile ./internal/bench ./internal/console/... ./internal/directory/ldap \
-              ./internal/directory/suite/... ./internal/identity ./internal/redact ./internal/servertest
+              ./internal/directory/suite/... ./internal/identity ./internal/parallel ./internal/redact ./internal/servertest
 RACED_TESTS = Sort|Progress
 # Tests of cmd/rollcall in which what runs beside each other are processes go without it.
 PROCESSES   = ^Test(KilledAt|EditKilled|ConsoleK|Scripts|Cases|Scenario|HostileValues|Live|ExplainLive)

@@ -13,6 +13,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/rollcall-cli/rollcall/internal/parallel"
 	"github.com/rollcall-cli/rollcall/internal/identity"
 )
 
@@ -137,7 +138,7 @@ func (p *Plan) WriteJSON(w io.Writer) error {
 		{"accounts", io.MultiWriter(out, sum), len(p.Accounts), func(b []byte, i int) []byte { return AppendAccountChange(b, &p.Accounts[i]) }},
 	} {
 		fmt.Fprintf(out, ",\n  %q: [", list.name)
-		err := identity.WriteItems(list.w, list.n, func(b []byte, i int) []byte { return list.item(append(b, separator(i)...), i) })
+		err := parallel.WriteItems(list.w, list.n, func(b []byte, i int) []byte { return list.item(append(b, separator(i)...), i) })
 		if err != nil {
 			return err
 		}
@@ -184,7 +185,7 @@ func (p *Plan) ID() string {
 	}
 	sum := p.boundTo()
 	// A hash takes whatever is written.
-	identity.WriteItems(sum, len(p.Accounts), func(b []byte, i int) []byte { return AppendAccountChange(append(b, separator(i)...), &p.Accounts[i]) })
+	parallel.WriteItems(sum, len(p.Accounts), func(b []byte, i int) []byte { return AppendAccountChange(append(b, separator(i)...), &p.Accounts[i]) })
 	return digest(sum)
 }
 

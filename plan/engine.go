@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/rollcall-cli/rollcall/internal/compact"
 	"github.com/rollcall-cli/rollcall/internal/identity"
 )
 
@@ -151,7 +152,7 @@ type engine struct {
 	emptied        map[Departed]bool         // owners whose objects list no address; nil until somebody asks
 
 	notes []Rejection // rows found while the console was made
-	slab  identity.Slab[identity.Address]
+	slab  compact.Slab[identity.Address]
 }
 
 type dirInfo struct {

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/rollcall-cli/rollcall/internal/compact"
 	"github.com/rollcall-cli/rollcall/internal/identity"
 )
 
@@ -94,11 +95,11 @@ func rowsOf(changes []AccountChange, end func(*AccountChange) *identity.Account)
 		eachGain(c.Before, after, func(x identity.Address) {
 			loser, moved := lost[x]
 			if !moved {
-				rows = append(identity.Grown(rows), Change{Category: Add, Address: x, Before: c.Before, After: after})
+				rows = append(compact.Grown(rows), Change{Category: Add, Address: x, Before: c.Before, After: after})
 				return
 			}
 			delete(lost, x)
-			rows = append(identity.Grown(rows), Change{Category: move(loser.Before.Primary == x, after.Primary == x), Address: x, Before: loser.Before, After: after})
+			rows = append(compact.Grown(rows), Change{Category: move(loser.Before.Primary == x, after.Primary == x), Address: x, Before: loser.Before, After: after})
 		})
 		if after == nil && c.Before != nil {
 			rows = append(rows, Change{Category: Removal, Address: c.Before.Primary, Before: c.Before, After: gone[c.Before.Primary]})
@@ -109,7 +110,7 @@ func rowsOf(changes []AccountChange, end func(*AccountChange) *identity.Account)
 		c := &changes[n]
 		eachInService(c.Before, func(x identity.Address) {
 			if lost[x] == c {
-				rows = append(identity.Grown(rows), Change{Category: Inactive, Address: x, Before: c.Before, After: end(c)})
+				rows = append(compact.Grown(rows), Change{Category: Inactive, Address: x, Before: c.Before, After: end(c)})
 			}
 		})
 	}
@@ -156,7 +157,7 @@ func accountRows(rows []Change, before, after *identity.Account) []Change {
 		return rows
 	}
 	row := func(category Category, attribute string) {
-		rows = append(identity.Grown(rows), Change{Category: category, Address: after.Primary, Before: before, After: after, Attribute: attribute})
+		rows = append(compact.Grown(rows), Change{Category: category, Address: after.Primary, Before: before, After: after, Attribute: attribute})
 	}
 	adopted := before.Local() && !after.Local()
 	if before.Primary != after.Primary {

@@ -14,6 +14,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/rollcall-cli/rollcall/internal/parallel"
 	"github.com/rollcall-cli/rollcall/internal/identity"
 	"github.com/rollcall-cli/rollcall/internal/run"
 )
@@ -203,7 +204,7 @@ func (r *Recorder) writeSynced(v any) error {
 // with ctx, and with its error.
 func (r *Recorder) Changes(ctx context.Context, n int, change func(i int) *identity.Change) error {
 	r.changes += n
-	return identity.WriteItems(recordWriter{r, ctx}, n, func(b []byte, i int) []byte {
+	return parallel.WriteItems(recordWriter{r, ctx}, n, func(b []byte, i int) []byte {
 		return appendChange(b, change(i))
 	})
 }

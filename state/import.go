@@ -15,6 +15,7 @@ import (
 	"golang.org/x/text/encoding/unicode"
 	"golang.org/x/text/transform"
 
+	"github.com/rollcall-cli/rollcall/internal/spreadsheet"
 	"github.com/rollcall-cli/rollcall/internal/identity"
 )
 
@@ -407,13 +408,13 @@ func (im *importer) csv(in *bufio.Reader) {
 		raw := identity.Raw{Attributes: map[string]string{}}
 		for i, v := range record {
 			if set[i] != nil {
-				set[i](&raw, identity.Original(v))
+				set[i](&raw, spreadsheet.Original(v))
 			} else if i != proxy && v != "" {
 				err = fmt.Errorf("column %d has a value and no name", i+1)
 			}
 		}
 		if proxy >= 0 && err == nil {
-			err = proxies(&raw, identity.Original(record[proxy]))
+			err = proxies(&raw, spreadsheet.Original(record[proxy]))
 		}
 		var a identity.Account
 		if err == nil {

@@ -15,6 +15,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/rollcall-cli/rollcall/internal/compact"
 	"github.com/rollcall-cli/rollcall/internal/identity"
 	"github.com/rollcall-cli/rollcall/internal/run"
 )
@@ -416,9 +417,9 @@ func (s *Store) Unsettled(ctx context.Context) (*Unsettled, error) {
 func (s *Store) unsettled(ctx context.Context, name string, read *scan) (*Unsettled, error) {
 	u := &Unsettled{Run: read.past, length: read.body}
 	_, err := s.scan(ctx, name, reader{
-		change: func(c *identity.Change) { u.Changes = append(identity.Grown(u.Changes), *c) },
-		step:   func(s *run.Step) { u.Steps = append(identity.Grown(u.Steps), *s) },
-		answer: func(a *run.Answer) { u.Answers = append(identity.Grown(u.Answers), *a) },
+		change: func(c *identity.Change) { u.Changes = append(compact.Grown(u.Changes), *c) },
+		step:   func(s *run.Step) { u.Steps = append(compact.Grown(u.Steps), *s) },
+		answer: func(a *run.Answer) { u.Answers = append(compact.Grown(u.Answers), *a) },
 	})
 	return u, err
 }

@@ -26,6 +26,8 @@ import (
 	"io"
 	"time"
 
+	"github.com/rollcall-cli/rollcall/internal/parallel"
+	"github.com/rollcall-cli/rollcall/internal/compact"
 	"github.com/rollcall-cli/rollcall/internal/atomicfile"
 	"github.com/rollcall-cli/rollcall/internal/identity"
 )
@@ -112,7 +114,7 @@ func Read(r io.Reader) (*State, error) {
 		if n := len(s.Accounts); n > 0 && s.Accounts[n-1].Primary.Compare(a.Primary) >= 0 {
 			return nil, in.fail(fmt.Sprintf("%s does not come after %s", a.Primary, s.Accounts[n-1].Primary))
 		}
-		s.Accounts = append(identity.Grown(s.Accounts), a)
+		s.Accounts = append(compact.Grown(s.Accounts), a)
 		if placed != nil {
 			if s.Placed == nil {
 				s.Placed = map[identity.Address]identity.Placed{}
@@ -232,7 +234,7 @@ func (s *State) write(w io.Writer) (checksum string, err error) {
 	if _, err := out.Write(append(head, '\n')); err != nil {
 		return "", err
 	}
-	if err := identity.WriteItems(out, len(s.Accounts), s.appendAccount); err != nil {
+	if err := parallel.WriteItems(out, len(s.Accounts), s.appendAccount); err != nil {
 		return "", err
 	}
 	if err := out.Flush(); err != nil {

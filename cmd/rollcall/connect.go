@@ -12,6 +12,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/rollcall-cli/rollcall/internal/compact"
 	"github.com/rollcall-cli/rollcall/config"
 	"github.com/rollcall-cli/rollcall/internal/console"
 	consoles "github.com/rollcall-cli/rollcall/internal/console/all"
@@ -154,7 +155,7 @@ func readSavedConsole(c *config.Console, path string) (live []identity.Live, rec
 	}
 	defer f.Close()
 	saved, err := wire.ReadAccounts(bufio.NewReaderSize(f, 1<<20), func(l identity.Live) error {
-		live = append(identity.Grown(live), l)
+		live = append(compact.Grown(live), l)
 		return nil
 	})
 	if err != nil {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/rollcall-cli/rollcall/internal/compact"
 	"github.com/rollcall-cli/rollcall/config"
 	"github.com/rollcall-cli/rollcall/internal/console"
 	consoles "github.com/rollcall-cli/rollcall/internal/console/all"
@@ -217,7 +218,7 @@ func differences(before, after []identity.Account) (changes []plan.AccountChange
 			c.After, after = &after[0], after[1:]
 		}
 		if order != 0 || string(c.Before.AppendJSON(nil)) != string(c.After.AppendJSON(nil)) {
-			changes = append(identity.Grown(changes), c)
+			changes = append(compact.Grown(changes), c)
 		}
 	}
 	return changes

@@ -8,6 +8,7 @@ import (
 	"io"
 	"strconv"
 
+	"github.com/rollcall-cli/rollcall/internal/compact"
 	"github.com/rollcall-cli/rollcall/internal/identity"
 	"github.com/rollcall-cli/rollcall/internal/render"
 	"github.com/rollcall-cli/rollcall/internal/run"
@@ -119,7 +120,7 @@ type shownRun struct {
 func (s *session) pastRun(number int) (*run.Record, *plan.Plan, error) {
 	p := &plan.Plan{}
 	past, err := s.store.Run(s.ctx, number, func(c *identity.Change) {
-		p.Accounts = append(identity.Grown(p.Accounts), *c)
+		p.Accounts = append(compact.Grown(p.Accounts), *c)
 	})
 	var damage *state.Error
 	if err != nil && !errors.As(err, &damage) {

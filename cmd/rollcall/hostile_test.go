@@ -18,6 +18,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"github.com/rollcall-cli/rollcall/internal/spreadsheet"
 	"github.com/rollcall-cli/rollcall/internal/identity"
 	"github.com/rollcall-cli/rollcall/internal/render"
 )
@@ -214,7 +215,7 @@ func inert(t *testing.T, format, text string) {
 				t.Fatal(err)
 			}
 			for _, cell := range row {
-				if identity.Formula(cell) && !strings.HasPrefix(cell, "'") {
+				if spreadsheet.Formula(cell) && !strings.HasPrefix(cell, "'") {
 					t.Errorf("a formula: %q", cell)
 				}
 			}

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/rollcall-cli/rollcall/apply"
+	"github.com/rollcall-cli/rollcall/internal/compact"
 	"github.com/rollcall-cli/rollcall/internal/identity"
 	"github.com/rollcall-cli/rollcall/plan"
 )
@@ -25,7 +26,7 @@ func Read(ctx context.Context, t Target, name, kind string, now func() time.Time
 	begun := now()
 	var live []identity.Live
 	read, err := t.Accounts(ctx, func(l identity.Live) error {
-		live = append(identity.Grown(live), l)
+		live = append(compact.Grown(live), l)
 		if n := len(live); n%1000 == 0 {
 			progress(n)
 		}

@@ -5,6 +5,7 @@ import (
 	"maps"
 	"slices"
 
+	"github.com/rollcall-cli/rollcall/internal/compact"
 	"github.com/rollcall-cli/rollcall/internal/identity"
 )
 
@@ -54,7 +55,7 @@ func (c *Collector) Reset() error {
 
 // Put implements [Sink].
 func (c *Collector) Put(scope int, o Object) error {
-	c.at = append(identity.Grown(c.at), none)
+	c.at = append(compact.Grown(c.at), none)
 	c.take(len(c.at)-1, scope, o)
 	return nil
 }
@@ -78,7 +79,7 @@ func (c *Collector) take(n, scope int, o Object) {
 	switch why {
 	case "":
 		c.at[n] = int32(len(c.entries))
-		c.entries = append(identity.Grown(c.entries), e)
+		c.entries = append(compact.Grown(c.entries), e)
 		if m.Broken > 0 {
 			c.broken[n] = m.Broken
 		}

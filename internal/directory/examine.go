@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/rollcall-cli/rollcall/internal/compact"
 	"github.com/rollcall-cli/rollcall/internal/doctor"
 	"github.com/rollcall-cli/rollcall/internal/filter"
 	"github.com/rollcall-cli/rollcall/internal/identity"
@@ -129,7 +130,7 @@ func (c *census) Reset() error {
 
 // Put implements [Sink].
 func (c *census) Put(scope int, o Object) error {
-	c.objects = append(identity.Grown(c.objects), c.number(scope, o))
+	c.objects = append(compact.Grown(c.objects), c.number(scope, o))
 	return nil
 }
 

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"github.com/rollcall-cli/rollcall/internal/compact"
 	"github.com/rollcall-cli/rollcall/internal/filter"
 	"github.com/rollcall-cli/rollcall/internal/identity"
 )
@@ -39,9 +40,9 @@ type Mapper struct {
 	// only a part can be read.
 	Broken int
 
-	arena     identity.Arena
-	texts     identity.Slab[string]
-	attrs     identity.Slab[identity.Attribute]
+	arena     compact.Arena
+	texts     compact.Slab[string]
+	attrs     compact.Slab[identity.Attribute]
 	primaries []string
 	mail      []string
 	others    []string

@@ -11,6 +11,8 @@ import (
 	"strings"
 	"unicode/utf16"
 	"unicode/utf8"
+
+	"github.com/rollcall-cli/rollcall/internal/compact"
 )
 
 // AppendJSON appends the account as one JSON object on one line, without a
@@ -137,9 +139,9 @@ func MarshalLine(v any) ([]byte, error) {
 // Decoder for many accounts. The zero Decoder is ready to use, by one
 // goroutine at a time.
 type Decoder struct {
-	arena     Arena
-	addresses Slab[Address]
-	attrs     Slab[Attribute]
+	arena     compact.Arena
+	addresses compact.Slab[Address]
+	attrs     compact.Slab[Attribute]
 	names     map[string]string
 
 	aliasBuf []Address

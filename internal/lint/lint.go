@@ -21,6 +21,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"github.com/rollcall-cli/rollcall/internal/compact"
 	"github.com/rollcall-cli/rollcall/internal/directory"
 	"github.com/rollcall-cli/rollcall/internal/filter"
 	"github.com/rollcall-cli/rollcall/internal/identity"
@@ -38,7 +39,7 @@ type Linter struct {
 	least   Severity
 	domains *plan.Domains
 	seed    maphash.Seed
-	texts   identity.Arena
+	texts   compact.Arena
 
 	directories []string
 	receipts    []identity.Receipt
@@ -171,7 +172,7 @@ func (l *Linter) Reset() error {
 
 // Put implements [directory.Sink].
 func (l *Linter) Put(scope int, o directory.Object) error {
-	l.at = append(identity.Grown(l.at), l.take(l.first+scope, o))
+	l.at = append(compact.Grown(l.at), l.take(l.first+scope, o))
 	l.keep()
 	return nil
 }
@@ -201,7 +202,7 @@ func (l *Linter) take(number int, o directory.Object) int32 {
 		return none
 	}
 	n := int32(len(l.objects))
-	l.objects = append(identity.Grown(l.objects), object{
+	l.objects = append(compact.Grown(l.objects), object{
 		dn: o.DN(), guid: s.mapper.GUID(o), scope: int32(number),
 		named: s.mapper.ByObjectGUID(o), ldap: !directory.InActiveDirectory(s.kind, o),
 	})
@@ -260,7 +261,7 @@ func (l *Linter) keep() {
 			l.drop(f)
 			continue
 		}
-		found := append(identity.Grown(l.findings[f.Code]), *f)
+		found := append(compact.Grown(l.findings[f.Code]), *f)
 		if l.findings[f.Code] = found; len(found) == 2*mostFindings {
 			l.cut(f.Code)
 		}
@@ -270,7 +271,7 @@ func (l *Linter) keep() {
 
 // drop counts a finding and keeps it not.
 func (l *Linter) drop(f *Finding) {
-	l.dropped = append(identity.Grown(l.dropped), dropped{f.object, f.Code})
+	l.dropped = append(compact.Grown(l.dropped), dropped{f.object, f.Code})
 }
 
 // cut orders the findings of a code and keeps the first, in whatever order they

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/rollcall-cli/rollcall/internal/compact"
 	"github.com/rollcall-cli/rollcall/internal/directory"
 	"github.com/rollcall-cli/rollcall/internal/identity"
 	"github.com/rollcall-cli/rollcall/internal/repair"
@@ -42,7 +43,7 @@ const (
 
 // read appends the values of an object, as [directory.Mapper] reads them, and,
 // of the primary attribute, those that are not read beside SMTP:.
-func (s *scope) read(values []value, texts *identity.Arena, o directory.Object) []value {
+func (s *scope) read(values []value, texts *compact.Arena, o directory.Object) []value {
 	for i, a := range s.attributes {
 		for k, octets := range o.Values(a.asked) {
 			trimmed := bytes.TrimSpace(octets)
@@ -482,5 +483,5 @@ func (l *listed) report(v *value, f Finding) {
 // list keeps an address for the comparison of all entries.
 func (l *listed) list(v *value) {
 	text := l.domains.Canonical(v.address).String()
-	l.listings = append(identity.Grown(l.listings), listing{maphash.String(l.seed, text), v.raw, l.object, int32(v.attribute)})
+	l.listings = append(compact.Grown(l.listings), listing{maphash.String(l.seed, text), v.raw, l.object, int32(v.attribute)})
 }

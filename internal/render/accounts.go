@@ -98,3 +98,11 @@ func Account(w io.Writer, a *identity.Account, opt TextOptions) error {
 	}
 	return o.flush()
 }
+
+// AccountsMarkdown writes a table of accounts.
+func AccountsMarkdown(w io.Writer, accounts []identity.Account) error {
+	r := comment{full: "rollcall state list"}
+	r.put("## rollcall state: %s\n\n", count(len(accounts), "account", "accounts"))
+	addSection(&r, "", "", "", accountColumns, len(accounts), func(i int) *identity.Account { return &accounts[i] })
+	return r.write(w)
+}

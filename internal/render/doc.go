@@ -10,7 +10,7 @@
 //	+  an address that comes into service, or an account that does
 //	-  an address that goes out of service
 //	.  a change that is left out
-//	!  a refusal
+//	!  a rejection
 //	*  what somebody changed in the console by hand
 //
 // so that it reads the same without colour. The address that a row is about is

@@ -271,3 +271,45 @@ func RunCSV(w io.Writer, r *run.Record, p *plan.Plan, d Dialect) error {
 	out.Flush()
 	return out.Error()
 }
+
+// RunMarkdown writes a run with each change of its plan and what became of it,
+// as [Markdown] does.
+func RunMarkdown(w io.Writer, past *run.Record, p *plan.Plan, full string) error {
+	r := comment{full: full}
+	r.put("## Run %d: %s\n\n| | |\n|---|---|\n", past.Number, markdown(string(past.Outcome)))
+	fact := func(name, value string) {
+		if value != "" {
+			r.put("%s", tableRow(name, remark(value)))
+		}
+	}
+	fact("reason", past.Reason)
+	fact("started", second(past.Started))
+	fact("by", past.User+" on "+past.Host+", "+mode(&past.Run))
+	fact("command", past.Command)
+	fact("console", past.Console)
+	fact("rows", counts(&past.Run))
+	if past.Outcome.Changed() {
+		fact("state", fmt.Sprintf("version %d became %d", past.Serial, past.SerialAfter))
+	}
+	r.put("\n")
+	r.categories(p, past)
+	if n := len(past.Failures); n > 0 {
+		failures := failuresOf(&past.Run)
+		addSection(&r, "failed", count(n, "account could not be changed", "accounts could not be changed"), "", failureColumns, n, func(i int) *run.Failure { return &failures[i] })
+	}
+	return r.write(w)
+}
+
+var failureColumns = []column[*run.Failure]{
+	{head: "account", cell: func(f *run.Failure, _ bool) cell { return subject(f.Account) }},
+	{head: "because", wraps: true, cell: func(f *run.Failure, _ bool) cell { return text(f.Error) }},
+}
+
+// RunsMarkdown writes a table of runs, the newest first, for what is too much
+// is cut at the end.
+func RunsMarkdown(w io.Writer, runs []run.Run) error {
+	r := comment{full: "rollcall history"}
+	r.put("## rollcall history: %s\n\n", count(len(runs), "run", "runs"))
+	addSection(&r, "", "", "", runColumns, len(runs), func(i int) *run.Run { return &runs[len(runs)-1-i] })
+	return r.write(w)
+}

@@ -15,6 +15,7 @@ import (
 	source "github.com/rollcall-cli/rollcall/internal/directory"
 	"github.com/rollcall-cli/rollcall/internal/identity"
 	"github.com/rollcall-cli/rollcall/internal/lint"
+	"github.com/rollcall-cli/rollcall/internal/spreadsheet"
 	"github.com/rollcall-cli/rollcall/plan"
 )
 
@@ -199,7 +200,7 @@ func TestLintHostile(t *testing.T) {
 	}
 	for _, row := range cells {
 		for _, cell := range row {
-			if identity.Formula(cell) && !strings.HasPrefix(cell, "'") {
+			if spreadsheet.Formula(cell) && !strings.HasPrefix(cell, "'") {
 				t.Errorf("a cell starts a formula: %.80q", cell)
 			}
 		}

@@ -120,7 +120,7 @@ func fault(text string) string {
 // that they share once.
 const batch = 1024
 
-// rejections writes the refusals, reason by reason. Where not all are shown,
+// rejections writes the rejections, reason by reason. Where not all are shown,
 // those that are marked as new come first.
 func (p *page) rejections(all []plan.Rejection, opt TextOptions) {
 	for len(all) > 0 {
@@ -135,14 +135,14 @@ func (p *page) rejections(all []plan.Rejection, opt TextOptions) {
 		}
 		shown := group[:opt.cut(n)]
 		for rows := range slices.Chunk(shown, batch) {
-			p.refusals(rows)
+			p.rows(rows)
 		}
 		p.cut(n-len(shown), opt)
 	}
 }
 
-// refusals writes rows of one reason, those with the same remedy together.
-func (p *page) refusals(rows []plan.Rejection) {
+// rows writes rows of one reason, those with the same remedy together.
+func (p *page) rows(rows []plan.Rejection) {
 	var remedies []string
 	byRemedy := map[string][]*plan.Rejection{}
 	var sorted []*plan.Rejection

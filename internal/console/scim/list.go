@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/rollcall-cli/rollcall/internal/compact"
 	"github.com/rollcall-cli/rollcall/internal/identity"
 )
 
@@ -154,7 +155,7 @@ func (c *Console) pass(ctx context.Context, apart bool) ([]identity.Live, *index
 		}
 		full = len(users)+overlap >= size
 		for _, u := range users {
-			all = append(identity.Grown(all), *u.live)
+			all = append(compact.Grown(all), *u.live)
 			x.put(u.live)
 			x.sampled(u.resource, u.live)
 		}

@@ -7,15 +7,16 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/rollcall-cli/rollcall/internal/compact"
 	"github.com/rollcall-cli/rollcall/internal/identity"
 )
 
 // Decoder reads lines, and stores the texts of accounts compactly. Use one Decoder
 // for many lines. The zero Decoder is ready to use, by one goroutine at a time.
 type Decoder struct {
-	arena     identity.Arena
-	addresses identity.Slab[identity.Address]
-	attrs     identity.Slab[identity.Attribute]
+	arena     compact.Arena
+	addresses compact.Slab[identity.Address]
+	attrs     compact.Slab[identity.Attribute]
 	names     map[string]string
 
 	aliasBuf []identity.Address

@@ -15,7 +15,7 @@ import (
 	ber "github.com/go-asn1-ber/asn1-ber"
 	goldap "github.com/go-ldap/ldap/v3"
 
-	"github.com/rollcall-cli/rollcall/internal/identity"
+	"github.com/rollcall-cli/rollcall/internal/compact"
 )
 
 // tlv encodes an element of BER.
@@ -259,7 +259,7 @@ func TestAttributeRange(t *testing.T) {
 }
 
 func TestObject(t *testing.T) {
-	var texts identity.Arena
+	var texts compact.Arena
 	o := newObject([]string{"entryuuid", "mail", "objectguid", "proxyaddresses"}, []string{"objectguid", "entryuuid"}, &texts)
 	set := func(frame []byte) {
 		t.Helper()

@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/rollcall-cli/rollcall/internal/compact"
 	"github.com/rollcall-cli/rollcall/internal/directory"
 	"github.com/rollcall-cli/rollcall/internal/identity"
 )
@@ -21,7 +22,7 @@ type object struct {
 	ids    []string // see guidAttributes
 	raw    []byte   // the DN
 	dn     string
-	texts  *identity.Arena
+	texts  *compact.Arena
 	// parts are the attributes of which only a range has come.
 	parts []latePart
 	// tags are the runs of values that have options.
@@ -36,7 +37,7 @@ type tag struct {
 
 var _ directory.Object = (*object)(nil)
 
-func newObject(wanted, ids []string, texts *identity.Arena) *object {
+func newObject(wanted, ids []string, texts *compact.Arena) *object {
 	return &object{wanted: wanted, names: make([]string, len(wanted)), values: make([][][]byte, len(wanted)), ids: ids, texts: texts}
 }
 

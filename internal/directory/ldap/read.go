@@ -12,6 +12,7 @@ import (
 
 	goldap "github.com/go-ldap/ldap/v3"
 
+	"github.com/rollcall-cli/rollcall/internal/compact"
 	"github.com/rollcall-cli/rollcall/internal/directory"
 	"github.com/rollcall-cli/rollcall/internal/identity"
 )
@@ -145,7 +146,7 @@ type reading struct {
 	twins   map[identity.GUID][]int32 // those after the first with the GUID
 	byDN    map[string]int32
 	round   int32 // counts the searches
-	texts   identity.Arena
+	texts   compact.Arena
 	receipt identity.Receipt
 	seen    int // entries that came
 	refs    map[string]bool
@@ -482,7 +483,7 @@ func (r *reading) put(scope int32, o *object) error {
 	} else {
 		r.twins[g] = append(r.twins[g], n)
 	}
-	r.places = append(identity.Grown(r.places), at)
+	r.places = append(compact.Grown(r.places), at)
 	if err := r.sink.Put(int(scope), o); err != nil {
 		return &sinkError{err}
 	}

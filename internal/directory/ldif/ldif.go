@@ -36,6 +36,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/rollcall-cli/rollcall/internal/compact"
 	"github.com/rollcall-cli/rollcall/internal/directory"
 	"github.com/rollcall-cli/rollcall/internal/filter"
 	"github.com/rollcall-cli/rollcall/internal/identity"
@@ -194,7 +195,7 @@ type selection struct {
 	digest string
 	// unsupported, unless nil, says which filter only a server can judge.
 	unsupported error
-	texts       identity.Arena
+	texts       compact.Arena
 }
 
 type scope struct {

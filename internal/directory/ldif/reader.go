@@ -10,8 +10,8 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/rollcall-cli/rollcall/internal/compact"
 	"github.com/rollcall-cli/rollcall/internal/directory"
-	"github.com/rollcall-cli/rollcall/internal/identity"
 )
 
 // reader makes records of lines.
@@ -95,7 +95,7 @@ type fault struct {
 func (f *fault) Error() string { return fmt.Sprintf("line %d: %v", f.line, f.err) }
 func (f *fault) Unwrap() error { return f.err }
 
-func newReader(r io.Reader, attributes []string, texts *identity.Arena, below func(*name) bool) *reader {
+func newReader(r io.Reader, attributes []string, texts *compact.Arena, below func(*name) bool) *reader {
 	return &reader{
 		lines: newLines(r),
 		below: below,

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"testing/iotest"
 
+	"github.com/rollcall-cli/rollcall/internal/compact"
 	"github.com/rollcall-cli/rollcall/internal/identity"
 )
 
@@ -19,7 +20,7 @@ var known = []string{"cn", "description", "mail", "member", "objectguid", "proxy
 // and the values, quoted where they are not plain.
 func dump(r io.Reader) (string, error) {
 	var b strings.Builder
-	in := newReader(r, known, new(identity.Arena), func(*name) bool { return true })
+	in := newReader(r, known, new(compact.Arena), func(*name) bool { return true })
 	for {
 		rec, err := in.record()
 		if err == io.EOF {
@@ -233,7 +234,7 @@ func FuzzBase(f *testing.F) {
 func canonical(text string) (string, error) {
 	var b strings.Builder
 	b.WriteString("version: 1\n\n")
-	in := newReader(strings.NewReader(text), known, new(identity.Arena), func(*name) bool { return true })
+	in := newReader(strings.NewReader(text), known, new(compact.Arena), func(*name) bool { return true })
 	write := func(name string, value []byte) {
 		fmt.Fprintf(&b, "%s:: %s\n", name, base64.StdEncoding.EncodeToString(value))
 	}

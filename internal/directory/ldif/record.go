@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/rollcall-cli/rollcall/internal/compact"
 	"github.com/rollcall-cli/rollcall/internal/directory"
 	"github.com/rollcall-cli/rollcall/internal/identity"
 )
@@ -27,7 +28,7 @@ type record struct {
 	options    []optional
 	buf        []byte // what values and the name point into
 	dn         string
-	texts      *identity.Arena
+	texts      *compact.Arena
 }
 
 // optional is a value with options, such as ";lang-en": the number of its

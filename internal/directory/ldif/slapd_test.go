@@ -17,6 +17,7 @@ import (
 	"github.com/go-ldap/ldap/v3"
 	"golang.org/x/text/unicode/norm"
 
+	"github.com/rollcall-cli/rollcall/internal/compact"
 	"github.com/rollcall-cli/rollcall/internal/filter"
 	"github.com/rollcall-cli/rollcall/internal/identity"
 	"github.com/rollcall-cli/rollcall/internal/servertest"
@@ -100,7 +101,7 @@ func TestAsSlapd(t *testing.T) {
 		attributes = append(attributes, q.parsed.Attributes()...)
 	}
 	slices.Sort(attributes)
-	texts := &identity.Arena{}
+	texts := &compact.Arena{}
 	r := newReader(strings.NewReader(export), slices.Compact(attributes), texts, func(*name) bool { return true })
 	for {
 		rec, err := r.record()

@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/rollcall-cli/rollcall/internal/compact"
 	"github.com/rollcall-cli/rollcall/internal/directory"
 	"github.com/rollcall-cli/rollcall/internal/identity"
 )
@@ -87,7 +88,7 @@ func (s *Snapshot) Reset() error {
 
 // Put implements [directory.Sink].
 func (s *Snapshot) Put(scope int, o directory.Object) error {
-	s.spans = append(identity.Grown(s.spans), span{})
+	s.spans = append(compact.Grown(s.spans), span{})
 	return s.take(len(s.spans)-1, scope, o)
 }
 

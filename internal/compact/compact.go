@@ -1,4 +1,6 @@
-package identity
+// Package compact keeps many small values in few large blocks, which are cheap for
+// the garbage collector.
+package compact
 
 import (
 	"slices"

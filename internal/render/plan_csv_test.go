@@ -15,6 +15,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/rollcall-cli/rollcall/internal/identity"
+	"github.com/rollcall-cli/rollcall/internal/spreadsheet"
 	"github.com/rollcall-cli/rollcall/plan"
 )
 
@@ -160,8 +161,8 @@ func FuzzSafe(f *testing.F) {
 	f.Fuzz(func(t *testing.T, value string) {
 		got := safe(value)
 		checkCell(t, got)
-		if escaped := escape(value, func(r, _ rune) bool { return identity.Unprintable(r) }); identity.Original(got) != escaped {
-			t.Errorf("%q becomes %q, and that %q", escaped, got, identity.Original(got))
+		if escaped := escape(value, func(r, _ rune) bool { return identity.Unprintable(r) }); spreadsheet.Original(got) != escaped {
+			t.Errorf("%q becomes %q, and that %q", escaped, got, spreadsheet.Original(got))
 		}
 		var b strings.Builder
 		out := csv.NewWriter(&b)

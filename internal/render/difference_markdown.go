@@ -70,7 +70,7 @@ func DifferenceMarkdown(w io.Writer, c *Comparison) error {
 // addEffects adds a section for each effect on the rows of a category or reason.
 func addEffects[T, R any](r *comment, title, one, many string, rows []plan.Differing[T], fields func(plan.Differing[T]) []plan.FieldDifference,
 	name named[T], columns []column[R], row func(*T) R) {
-	// What helps only, and since when a refusal stands, has no room.
+	// What helps only, and since when a rejection stands, has no room.
 	var kept []column[R]
 	for _, c := range columns {
 		if !c.helps && c.head != "since" {

@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/rollcall-cli/rollcall/internal/identity"
+	"github.com/rollcall-cli/rollcall/internal/spreadsheet"
 	"github.com/rollcall-cli/rollcall/plan"
 )
 
@@ -242,7 +243,7 @@ func safe(value string) string {
 	if common(value) {
 		return value
 	}
-	return identity.Inert(escape(value, func(r, _ rune) bool { return identity.Unprintable(r) }))
+	return spreadsheet.Inert(escape(value, func(r, _ rune) bool { return identity.Unprintable(r) }))
 }
 
 // common reports whether a value has nothing but letters, digits and the marks

@@ -1,4 +1,6 @@
-package identity
+// Package spreadsheet says in which cells of a CSV file a spreadsheet would see a
+// formula, and makes text of them.
+package spreadsheet
 
 import (
 	"strings"

@@ -1,4 +1,5 @@
-package identity
+// Package parallel uses all processors for what has an order.
+package parallel
 
 import (
 	"io"
