@@ -107,7 +107,7 @@ func (d *decoder) owner(b *block, kind string) string {
 		}
 		return ""
 	}
-	if !b.require("owner", `write owner = "hq", or another name for this configuration, by which the console's accounts are told from those of others`) {
+	if !b.require("owner", `write owner = "hq", or another name for this configuration, by which the console's accounts are distinguished from those of others`) {
 		return ""
 	}
 	it, ok := b.text("owner")

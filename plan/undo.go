@@ -244,7 +244,7 @@ func (u *undo) keep(changes []AccountChange) bool {
 		}
 		stop := func(h *identity.Account, what string) {
 			if h != nil && h != r.before && r.why == "" {
-				r.why, stopped = fmt.Sprintf("a limit keeps %s in service, with %s", h.Primary, what), true
+				r.why, stopped = fmt.Sprintf("a limit keeps %s active, with %s", h.Primary, what), true
 			}
 		}
 		r.after.EachAddress(func(x identity.Address) { stop(held[x], x.String()) })

@@ -35,7 +35,7 @@ func sick() *Diagnosis {
 		base := corp.Check(doctor.Base, scope, nil, login)
 		corp.Check(doctor.Right, scope, nil, base)
 	}
-	corp.Check(doctor.Clock, dc1, func(c *doctor.Check) { c.Skip("not tested, because the server does not tell its time") })
+	corp.Check(doctor.Clock, dc1, func(c *doctor.Check) { c.Skip("not tested, because the server does not say what time it has") })
 	corp.Check(doctor.Paging, dc1, func(c *doctor.Check) { c.Pass("paged results are offered") })
 
 	lab := &doctor.Report{Name: "lab", Kind: "ldif"}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -746,12 +747,12 @@ func TestReadOnly(t *testing.T) {
 // be it that the server was busy or that the line broke.
 func testHalfway(t *testing.T, m *servertest.MailTree) {
 	for _, result := range []int{goldap.LDAPResultBusy, servertest.Broken} {
-		turned := 0 // away
+		var turned atomic.Int32 // away
 		gate := servertest.NewGate(t, m.URL, func(request int) int {
-			if request != servertest.ModifyRequest || turned > 0 {
+			if request != servertest.ModifyRequest || turned.Load() > 0 {
 				return 0
 			}
-			turned++
+			turned.Add(1)
 			return result
 		})
 		c, err := open(t, strings.ReplaceAll(inside(t, m, m.Tree(t), "insecure = true"), m.LDAPS, gate), "hq")
@@ -768,7 +769,7 @@ func testHalfway(t *testing.T, m *servertest.MailTree) {
 			}
 		})
 		if result == servertest.Broken {
-			if err == nil || turned != 1 {
+			if err == nil || turned.Load() != 1 {
 				t.Fatalf("the line is broken: %v", err)
 			}
 			s.Live = b.get(live.Ref) // as whoever has no answer looks

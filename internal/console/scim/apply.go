@@ -78,7 +78,7 @@ type unknownError struct {
 }
 
 func (e *unknownError) Error() string {
-	return fmt.Sprintf("console %q: nobody knows whether a change was made: %v", e.console, e.failure)
+	return fmt.Sprintf("console %q: it is unknown whether a change was made: %v", e.console, e.failure)
 }
 
 func (e *unknownError) Unwrap() error { return e.failure }
@@ -412,7 +412,7 @@ func (r *run) made(ctx context.Context, want *identity.Live, body []byte, locati
 	}
 	if l.Mark.IsZero() && !want.Mark.IsZero() && r.facts.Settles == 0 {
 		return answer(l), &misusedError{r.label, &apply.Error{Code: apply.Misused, Message: fmt.Sprintf("the service did not keep externalId of user %s, which says whose an account is", l.Ref)},
-			"let the service store externalId for these credentials: without it, nobody knows which accounts are rollcall's"}
+			"let the service store externalId for these credentials: without it, it is unknown which accounts are rollcall's"}
 	}
 	if l.Mark == want.Mark {
 		r.mu.Lock()

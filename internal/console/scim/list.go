@@ -223,7 +223,7 @@ func (c *Console) list(ctx context.Context, query url.Values) ([]listed, int, er
 	}
 	if p.TotalResults == nil || *p.TotalResults < 0 {
 		return nil, 0, &contentError{text: "it sent a list without totalResults: ", quoted: c.quote(string(body)),
-			advice: "url has to be the base of a SCIM 2.0 service; without a total nobody knows whether users are missing"}
+			advice: "url has to be the base of a SCIM 2.0 service; without a total, missing users go unnoticed"}
 	}
 	users := make([]listed, len(p.Resources))
 	for i, text := range p.Resources {

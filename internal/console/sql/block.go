@@ -101,7 +101,7 @@ func parameter(statement, name string) string {
 	case slices.Contains(plainParameters, plain), len(plain) > len(attributePrefix) && strings.HasPrefix(plain, attributePrefix):
 		return ""
 	}
-	return "which nobody knows"
+	return "which is unknown"
 }
 
 func parameters(statement string) string {

@@ -90,7 +90,7 @@ func (c *custom) fits() error {
 		case slices.Contains(required, name), name == columnType, name == identity.DisplayName:
 		case strings.HasPrefix(name, attributePrefix) && len(name) > len(attributePrefix):
 		default:
-			return profileError{fmt.Errorf("the statement read gives a column %q, which nobody knows: write attribute_%s, or leave it out", name, name)}
+			return profileError{fmt.Errorf("the statement read gives an unknown column %q: write attribute_%s, or leave it out", name, name)}
 		}
 	}
 	for name, all := range map[string][]*statement{"insert": c.insert, "update": c.update} {

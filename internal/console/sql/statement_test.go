@@ -125,7 +125,7 @@ func TestCheck(t *testing.T) {
 		{"half a certificate", map[string]any{"url": url, "profile": "postfixadmin", "client_cert": "a.pem"}, ": client_cert and client_key go together"},
 		{"TLS in a socket", map[string]any{"url": settings.NewSecret("postgres://u@/m?host=/run"), "profile": "postfixadmin", "ca_file": "a.pem"}, "ca_file: the database is reached by a socket"},
 		{"an unknown parameter", map[string]any{"url": url, "profile": "custom", "statements": statements(with(good(), "delete", []string{"DELETE FROM people WHERE email = :adress"}))},
-			"statements.delete: the statement delete has a parameter :adress, which nobody knows\nstatements.delete: the statement delete lacks the parameter :address"},
+			"statements.delete: the statement delete has a parameter :adress, which is unknown\nstatements.delete: the statement delete lacks the parameter :address"},
 		{"was_ in an insert", map[string]any{"url": url, "profile": "custom", "statements": statements(with(good(), "insert", []string{"INSERT INTO people VALUES (:address, :aliases, :status, :was_address)"}))},
 			"statements.insert: the statement insert has a parameter :was_address, which update alone has"},
 		{"a parameter that is missing", map[string]any{"url": url, "profile": "custom", "statements": statements(with(good(), "update", []string{"UPDATE people SET email = :address"}))},

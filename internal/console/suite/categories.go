@@ -18,7 +18,7 @@ var checks = []check{
 	// The categories of changes.
 	{"add", "A new account has every field as it was asked for.",
 		nil, (*run).add},
-	{"inactive", "An account that goes out of service is kept with its primary alone, or is gone where inactive accounts are removed.",
+	{"inactive", "An account that becomes inactive is kept with its primary alone, or is gone where inactive accounts are removed.",
 		nil, (*run).inactive},
 	{"primary_change", "An account gets another primary and stays the same account: its ref stays, if refs are stable, and the old address is nobody's.",
 		needs(renames), (*run).primaryChange},
@@ -74,7 +74,7 @@ var checks = []check{
 		needs(outside), (*run).repeatedKey},
 	{"answers", "The answer to a change has the ref and the rev of the account, as the next read has them; a further change may carry them.",
 		nil, (*run).answers},
-	{"stale_rev", "A change that carries a rev which the account has no more is answered changed, and not made.",
+	{"stale_rev", "A change that carries a rev which the account no longer has is answered changed, and not made.",
 		nil, (*run).staleRev},
 	{"stale_before", "A change without a rev is answered changed, and not made, if any field of before is not what the account has.",
 		nil, (*run).staleBefore},

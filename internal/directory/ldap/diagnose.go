@@ -363,7 +363,7 @@ func (d *diagnosis) password(k *doctor.Check) {
 	warning := policyWarning(p)
 	switch {
 	case warning == "":
-		k.Pass("the server does not limit the password's age, or does not tell")
+		k.Pass("the server does not limit the password's age, or does not say")
 	case policyErrors[p.Error].words != "":
 		k.Fail(warning, policyErrors[p.Error].hint)
 	case p.Grace >= 0 || time.Duration(p.Expire)*time.Second < doctor.Expiry:
@@ -405,7 +405,7 @@ func (d *diagnosis) clock(k *doctor.Check) {
 	text := d.conn.root.time
 	theirs, err := time.Parse("20060102150405Z", strings.Replace(text, ".0Z", "Z", 1))
 	if err != nil {
-		k.Skip("not tested, because the server does not tell its time")
+		k.Skip("not tested, because the server does not say what time it has")
 		return
 	}
 	ours := d.now().UTC()
@@ -547,7 +547,7 @@ func (d *diagnosis) paging(ctx context.Context, s *directory.Scope, k *doctor.Ch
 	}
 	switch {
 	case len(controls) == 0:
-		k.Warn("the server does not tell which controls it has", "let the account read supportedControl in the root entry")
+		k.Warn("the server does not list its controls", "let the account read supportedControl in the root entry")
 	case pages == 0:
 		k.Pass("paged results are offered")
 	default:

@@ -195,7 +195,7 @@ func TestDiagnoseSlapd(t *testing.T) {
 		{"reset, right", "reset", servertest.Password, "base failed: the account must change its password before it may do anything else", "without the demand"},
 		{"expired", "expired", servertest.Password, "login failed: the account's password has expired, and no login is left (result code 49)", "set a new password"},
 		{"locked", "locked", servertest.Password, "login failed: the account is locked (result code 49)", "unlock"},
-		{"wrong", "fine", "wrong", "login failed: the name or the password is wrong, or the account is locked: the server does not tell which (result code 49)", "bind_dn"},
+		{"wrong", "fine", "wrong", "login failed: the name or the password is wrong, or the account is locked: the server does not say which (result code 49)", "bind_dn"},
 		{"no password", "fine", "", "login failed: the password is empty", "bind_password"},
 		{"syncrepl", "fine", servertest.Password, "changes ok: content synchronization (syncrepl, RFC 4533) is offered", ""},
 	} {

@@ -258,7 +258,7 @@ func (r *reading) fit() error {
 	}
 	switch {
 	case root.usn == 0:
-		return hinted{errors.New("the server does not tell its update sequence number (highestCommittedUSN), by which changes during the read are seen"),
+		return hinted{errors.New("the server does not report its update sequence number (highestCommittedUSN), by which changes during the read are seen"),
 			`set kind = "ldap" if it is no domain controller`}
 	case strings.EqualFold(root.synchronized, "FALSE"):
 		return errors.New("the domain controller has not yet got all data from another (isSynchronized is FALSE)")

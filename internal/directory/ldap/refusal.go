@@ -240,7 +240,7 @@ func resultCode(e *goldap.Error, said string, ad bool) reason {
 		if ad {
 			return reason{"the server refuses the login", nameHint + lockoutHint}
 		}
-		return reason{"the name or the password is wrong, or the account is locked: the server does not tell which",
+		return reason{"the name or the password is wrong, or the account is locked: the server does not say which",
 			"check bind_dn, a distinguished name such as cn=reader,dc=example,dc=com, and bind_password"}
 	case goldap.LDAPResultInsufficientAccessRights:
 		if has("modify password") {

@@ -64,7 +64,7 @@ func TestExplain(t *testing.T) {
 		{"context expired", windows("80090317"), true, "the login's security context has expired", "ticket", true},
 		{"unknown sub-code", windows("abc"), true, "the server refuses the login", "each attempt counts towards a lockout", true},
 
-		{"OpenLDAP login", answered(49, ""), false, "the name or the password is wrong, or the account is locked: the server does not tell which (result code 49)", "check bind_dn", true},
+		{"OpenLDAP login", answered(49, ""), false, "the name or the password is wrong, or the account is locked: the server does not say which (result code 49)", "check bind_dn", true},
 		{"OpenLDAP locked", policy(answered(49, ""), 1), false, "the account is locked (result code 49)", "each attempt may lock it anew", true},
 		{"OpenLDAP expired", policy(answered(49, ""), 0), false, "the account's password has expired, and no login is left", "set a new password", true},
 		{"policy says nothing", policy(answered(49, ""), -1), false, "the name or the password is wrong", "check bind_dn", true},
