@@ -13,8 +13,8 @@ import (
 	"strings"
 	"time"
 
-	"github.com/rollcall-cli/rollcall/internal/parallel"
 	"github.com/rollcall-cli/rollcall/internal/identity"
+	"github.com/rollcall-cli/rollcall/internal/parallel"
 )
 
 // FormatVersion is the version of the plan document. Its major number changes

@@ -14,8 +14,8 @@ import (
 	"sync"
 	"time"
 
-	"github.com/rollcall-cli/rollcall/internal/parallel"
 	"github.com/rollcall-cli/rollcall/internal/identity"
+	"github.com/rollcall-cli/rollcall/internal/parallel"
 	"github.com/rollcall-cli/rollcall/internal/run"
 )
 

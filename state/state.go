@@ -26,10 +26,10 @@ import (
 	"io"
 	"time"
 
-	"github.com/rollcall-cli/rollcall/internal/parallel"
-	"github.com/rollcall-cli/rollcall/internal/compact"
 	"github.com/rollcall-cli/rollcall/internal/atomicfile"
+	"github.com/rollcall-cli/rollcall/internal/compact"
 	"github.com/rollcall-cli/rollcall/internal/identity"
+	"github.com/rollcall-cli/rollcall/internal/parallel"
 )
 
 const (
