@@ -62,7 +62,7 @@ func (r *comment) counts(p *plan.Plan, s *plan.Summary) {
 	}
 	line("", "withheld", s.Withheld, "of these changes is withheld by a brake", "of these changes are withheld by a brake")
 	line(skipped.text, "left_out", s.LeftOut, "more change is left out: not selected", "more changes are left out: not selected")
-	line(rejected.text, "rejected", s.Rejections, "rejected; see below for what to do", "rejected; see below for what to do")
+	line(rejected.text, "rejected", s.Rejections, "rejection; see below for what to do", "rejections; see below for what to do")
 	line("", "drift", len(p.Drift), driftOne, driftMany)
 	line("", "ignored", s.Ignored, ignoredOne, ignoredMany)
 	r.put("| | unchanged | %s | %s |\n\n", number(s.Unchanged), oneOf(s.Unchanged, "account unchanged", "accounts unchanged"))

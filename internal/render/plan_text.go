@@ -410,14 +410,15 @@ func (o *page) summary(p *plan.Plan, s *plan.Summary, grouped bool, opt TextOpti
 		lines = append(lines, line{skipped, "left_out", s.LeftOut, oneOf(s.LeftOut, "more change is left out: not selected", "more changes are left out: not selected")})
 	}
 	if s.Rejections > 0 {
-		meaning := "see above for what to do"
+		meaning := oneOf(s.Rejections, "rejection", "rejections")
 		switch n := newOnes(p.Rejections); n {
 		case 0:
 		case s.Rejections:
-			meaning = "all new; " + meaning
+			meaning += oneOf(n, ", new", ", all new")
 		default:
-			meaning = number(n) + " of them new; " + meaning
+			meaning += ", " + number(n) + " of them new"
 		}
+		meaning += "; see above for what to do"
 		lines = append(lines, line{rejected, "rejected", s.Rejections, meaning})
 	}
 	if n := len(p.Drift); n > 0 {

@@ -140,7 +140,7 @@ func TestNewRejections(t *testing.T) {
 	}
 	p.MarkNew(known)
 	got := textOf(t, p, TextOptions{Rows: 4})
-	for _, want := range []string{"! x17@example.com  new\n", "! x19@example.com  new\n", "! x00@example.com  2026-10-21\n", "20 3 of them new; see above for what to do"} {
+	for _, want := range []string{"! x17@example.com  new\n", "! x19@example.com  new\n", "! x00@example.com  2026-10-21\n", "20 rejections, 3 of them new; see above for what to do"} {
 		if !strings.Contains(got, want) {
 			t.Errorf("no %q in\n%s", want, got)
 		}
