@@ -37,8 +37,8 @@ NODE        = scimmy axe
 RACED       = ./apply ./cmd/... ./examples/... ./state ./internal/atomicfile ./internal/bench ./internal/console/... ./internal/directory/ldap \
               ./internal/directory/suite/... ./internal/identity ./internal/parallel ./internal/redact ./internal/servertest
 RACED_TESTS = Sort|Progress
-# Tests of cmd/rollcall in which what runs beside each other are processes go without it.
-PROCESSES   = ^Test(KilledAt|EditKilled|ConsoleK|Scripts|Cases|Scenario|HostileValues|Live|ExplainLive)
+# Tests of cmd/rollcall go without it in which what runs beside each other are processes, or nothing is.
+PROCESSES   = ^Test(KilledAt|EditKilled|ConsoleK|Scripts|Cases|Scenario|HostileValues|Live|ExplainLive|MassChanges|DocsOutputs|Schemas)
 PLATFORMS   = linux/arm64 darwin/arm64 windows/amd64
 
 .PHONY: build test prepare format vet staticcheck site unit platforms attack vulnerabilities bench fuzz
