@@ -116,7 +116,7 @@ type Result struct {
 	// asked for. Differences are those of the others.
 	Verified, Differ int
 	Differences      []Difference
-	// Canary tells that the run ended with its canary, which was not right.
+	// Canary says that the run ended with its canary, which was not right.
 	Canary bool
 }
 
@@ -124,20 +124,20 @@ type Result struct {
 // [Verifying].
 type Event interface{ event() }
 
-// Progress tells how far an apply is, in account changes.
+// Progress says how far an apply is, in account changes.
 type Progress struct{ Done, Total int }
 
-// Waiting tells that the console cannot make a change now. Err is nil for one that it
+// Waiting says that the console cannot make a change now. Err is nil for one that it
 // has not made and not answered.
 type Waiting struct {
 	Err *Error
 	For time.Duration
 }
 
-// LookingUp tells that so many steps had no answer and are looked up.
+// LookingUp says that so many steps had no answer and are looked up.
 type LookingUp struct{ Steps int }
 
-// Verifying tells how many accounts of how many were read again.
+// Verifying says how many accounts of how many were read again.
 type Verifying struct{ Done, Total int }
 
 func (Progress) event()  {}
@@ -154,7 +154,7 @@ const (
 
 // Run applies account changes. An account that the console refuses is listed in
 // the result and stays as it is, with those that would get its addresses or swap
-// with it; the rest goes on. The result tells what was made also where there is an
+// with it; the rest goes on. The result says what was made also where there is an
 // error: that of ctx, which ends the run between two groups, or of a console that
 // cannot be used any more. A console that publishes has then published nothing, or what
 // the result tells.
@@ -502,7 +502,7 @@ func (r *runner) fail(group []int32, because int32, err error) {
 	r.count(len(group))
 }
 
-// count tells how many changes more are through. The caller holds the lock.
+// count says how many changes more are through. The caller holds the lock.
 func (r *runner) count(n int) {
 	if r.done/every != (r.done+n)/every {
 		r.job.Listen(Progress{Done: r.done + n, Total: len(r.changes)})
@@ -531,7 +531,7 @@ func (r *runner) knownOf(i int32) Known {
 	}
 }
 
-// made tells that a change was made by a task: now, or once it is published. Where the
+// made says that a change was made by a task: now, or once it is published. Where the
 // ledger is the console, there is nothing to wait for.
 func (r *runner) made(i int32, t *task) {
 	if t.answer.Ref == "" && t.known.Live != nil && !r.goes(i) {

@@ -525,7 +525,7 @@ func (a *altering) Apply(ctx context.Context, steps []Step, answer func(int, Ans
 	return err
 }
 
-// TestVerify: what was changed is read again; each difference is told, and what a
+// TestVerify: what was changed is read again; each difference is reported, and what a
 // product makes of a text is none and stands in the ledger.
 func TestVerify(t *testing.T) {
 	account := func(n int) *identity.Account {

@@ -57,7 +57,7 @@ func Fits(p *plan.Plan, b Basis) error {
 // Moved says which account that a plan touches is not what it was when the plan
 // was made, or which address that it gives somebody has somebody else now. Others
 // may have changed. The accounts are those that a plan would be made of now, in
-// byte order of their primaries; barred tells which of them a plan leaves as they are,
+// byte order of their primaries; barred says which of them a plan leaves as they are,
 // because of what they are in the console.
 func Moved(p *plan.Plan, accounts []identity.Account, barred func(i int) bool) error {
 	wanted, gone := map[identity.Address]*identity.Account{}, map[identity.Address]bool{}

@@ -88,7 +88,7 @@ func (l *Ledger) restore(was identity.Address, put *identity.Account) {
 	l.changed[i] = nil
 }
 
-// Moved tells that the account which had the primary was at first has another one in
+// Moved says that the account which had the primary was at first has another one in
 // the console. Its record is not touched; but should somebody else get the address, it
 // is kept under the one that the account has now.
 func (l *Ledger) Moved(was, now identity.Address) {

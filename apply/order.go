@@ -89,7 +89,7 @@ func (r *runner) others(list map[identity.Address]int32, x, y *identity.Account,
 type search struct {
 	*runner
 	yield func([]int32)
-	// found tells when each change was found, counted from 1: 0 not yet, closed
+	// found says when each change was found, counted from 1: 0 not yet, closed
 	// once it is yielded.
 	found []int32
 	open  []int32 // what was found and not yielded

@@ -92,7 +92,7 @@ func (r *runner) doubt(t *task, all []Difference) {
 	}
 }
 
-// compare tells what differs of an account.
+// compare says what differs of an account.
 func (r *runner) compare(t *task, seen *index) (all []Difference) {
 	name := r.name(int32(t.Change))
 	if t.After == nil {

@@ -279,7 +279,7 @@ console "exec" {
 	}
 }
 
-// TestInitial: what a kind has against an attribute of new accounts is told where it
+// TestInitial: what a kind has against an attribute of new accounts is reported where it
 // stands.
 func TestInitial(t *testing.T) {
 	t.Setenv("DATABASE_URL", "postgres://rollcall@localhost/mail")

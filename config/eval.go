@@ -89,8 +89,8 @@ func (e *evaluator) local(name string, path []string) *localValue {
 }
 
 // eval returns the value of an expression, with its marks. It reports why
-// there is none, unless that was told already. Of a sealed expression no name
-// is told, because it may be a secret without its quotes.
+// there is none, unless that was reported already. Of a sealed expression no name
+// is reported, because it may be a secret without its quotes.
 func (e *evaluator) eval(expr hclsyntax.Expression, sealed bool) (cty.Value, bool) {
 	return e.expression(expr, sealed, nil)
 }

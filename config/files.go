@@ -237,7 +237,7 @@ func tooDeep(tokens hclsyntax.Tokens) (hcl.Range, string) {
 }
 
 // hcl takes over a diagnostic of the HCL library in the words of this program.
-// Of a sealed one only its kind is told, for its text may hold a secret.
+// Of a sealed one only its kind is reported, for its text may hold a secret.
 func (r *reporter) hcl(d *hcl.Diagnostic, sealed bool) {
 	rng := whole("")
 	if d.Subject != nil {

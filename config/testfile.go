@@ -293,7 +293,7 @@ func (d *testDecoder) expectation(b *block) Expectation {
 			e.Rejections = append(e.Rejections, d.row(inner, "reason", plan.ReasonNames()))
 		}
 	}
-	// What is written and not known was told already.
+	// What is written and not known was reported already.
 	written := len(b.Body.Attributes) + len(b.Body.Blocks)
 	if _, set := b.Body.Attributes["exact"]; set {
 		written--

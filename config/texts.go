@@ -20,7 +20,7 @@ type Text struct {
 	Name string
 	// Content has secrets replaced.
 	Content string
-	// Sum tells whether two files are the same, down to their secrets.
+	// Sum says whether two files are the same, down to their secrets.
 	Sum [sha256.Size]byte
 	// Concealed marks a file that may be a secret as a whole. It has no Content.
 	Concealed bool

@@ -233,7 +233,7 @@ func (e *engine) protectedOrphan(a int32) *identity.Account {
 }
 
 // setAttributes gives an account its entry's username and attributes. A value
-// over its limit is told, and the old one stays.
+// over its limit is reported, and the old one stays.
 func (e *engine) setAttributes(i int32, after, before *identity.Account) {
 	in := &e.in.Entries[i]
 	s := &e.scopes[in.Scope]
@@ -308,7 +308,7 @@ func (e *engine) boundTo(i int) string {
 	return e.countsFor(i)
 }
 
-// noteProtectedPrimary tells that a protected primary stays the primary though
+// noteProtectedPrimary says that a protected primary stays the primary though
 // the entry would have another.
 func (e *engine) noteProtectedPrimary(a, wanted int32) {
 	t := &e.accounts[a]
@@ -322,7 +322,7 @@ func (e *engine) noteProtectedPrimary(a, wanted int32) {
 	e.note(row)
 }
 
-// noteTooLong tells that an attribute's old value stays. The row stands at the
+// noteTooLong says that an attribute's old value stays. The row stands at the
 // account's primary after this run.
 func (e *engine) noteTooLong(i int32, after *identity.Account, name, value string) {
 	row := e.entryRow(i, AttributeTooLong, after.Primary.String())
@@ -335,7 +335,7 @@ func (e *engine) noteTooLong(i int32, after *identity.Account, name, value strin
 	e.note(row)
 }
 
-// noteHeld tells what a legal hold keeps from happening to account a.
+// noteHeld says what a legal hold keeps from happening to account a.
 func (e *engine) noteHeld(a int32) {
 	t, before := &e.accounts[a], &e.in.Accounts[a]
 	if t.is(quiet) || e.local(a) || e.unread(a) || e.orphan(a) && !before.Active() {

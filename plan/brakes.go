@@ -101,7 +101,7 @@ type Allowance struct {
 // Loss is what a directory loses of one kind, and the most that it may lose.
 type Loss struct {
 	Count, Bound int
-	// Lifted tells that more may be lost in this run.
+	// Lifted says that more may be lost in this run.
 	Lifted bool
 }
 

@@ -79,7 +79,7 @@ func TestCausesOfLeaving(t *testing.T) {
 	}
 }
 
-// TestDeepContainers: containers of many parts are told in a time that grows with
+// TestDeepContainers: containers of many parts are reported in a time that grows with
 // the length of their names.
 func TestDeepContainers(t *testing.T) {
 	took := func(parts int) (least time.Duration) {

@@ -29,7 +29,7 @@ type console struct {
 	// shouting products write usernames in capitals.
 	shouting bool
 	blocked  map[identity.Address]time.Time
-	// conflict tells that the ledger lost a record to another of the same primary:
+	// conflict says that the ledger lost a record to another of the same primary:
 	// one of an account that was renamed by hand and stays so.
 	conflict bool
 	// created counts the accounts that were made for an object.

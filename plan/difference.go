@@ -18,7 +18,7 @@ type Difference struct {
 	// object. Two are the same one when their reason and [Rejection.Key] are.
 	// Since when they stand does not count.
 	Rejections []Differing[Rejection]
-	// Risks are those that differ, in the order in which they are told. Two are
+	// Risks are those that differ, in the order in which they are reported. Two are
 	// the same one when code and directory are.
 	Risks []Differing[Risk]
 }

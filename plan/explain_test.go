@@ -248,7 +248,7 @@ func TestExplainShuffled(t *testing.T) {
 }
 
 // TestExplainFixes makes every removal and commit that is proposed for random
-// inputs: what is lost and what has another place is told, and nothing else.
+// inputs: what is lost and what has another place is reported, and nothing else.
 func TestExplainFixes(t *testing.T) {
 	t.Parallel()
 	removals, others, commits := 0, 0, 0

@@ -16,13 +16,13 @@ import (
 type Facts struct {
 	// Types are those of accounts that it has; none means all.
 	Types []identity.Type
-	// Removes tells that an inactive account is one that is not there any more.
+	// Removes says that an inactive account is one that is not there any more.
 	Removes bool
-	// FixedPrimary tells that the primary of an account never changes.
+	// FixedPrimary says that the primary of an account never changes.
 	FixedPrimary bool
-	// Marks tells that it stores whose an account is.
+	// Marks says that it stores whose an account is.
 	Marks bool
-	// Unstable tells that the key of an account may change or be used again.
+	// Unstable says that the key of an account may change or be used again.
 	Unstable bool
 	// Stores are the names of fields and attributes that it keeps; nil means all.
 	Stores []string
@@ -34,21 +34,21 @@ type Facts struct {
 	Domains []string
 	// Batch is the most changes of one request; 0 is [DefaultBatch].
 	Batch int
-	// Groups tells that changes of one group are made all or none.
+	// Groups says that changes of one group are made all or none.
 	Groups bool
-	// DryRun tells that it can try changes without making them.
+	// DryRun says that it can try changes without making them.
 	DryRun bool
 	// DeletedBlocks is how long a removed account holds its addresses.
 	DeletedBlocks time.Duration
 	// Settles is how long a change may take until it is seen.
 	Settles time.Duration
 
-	// Publishes tells that all changes are made at once, in the end. It is a fact
+	// Publishes says that all changes are made at once, in the end. It is a fact
 	// of a kind, which no console says of itself, as are the next two.
 	Publishes bool
-	// Exclusive tells that nobody else has accounts there.
+	// Exclusive says that nobody else has accounts there.
 	Exclusive bool
-	// Embedded tells that the ledger is the console: there is nothing else to read.
+	// Embedded says that the ledger is the console: there is nothing else to read.
 	Embedded bool
 }
 

@@ -30,7 +30,7 @@ type Merging struct {
 	// Attributes are the names of those that some scope reads. What else a live
 	// account has is nobody's business.
 	Attributes []string
-	// Now tells what has had time to settle.
+	// Now says what has had time to settle.
 	Now time.Time
 }
 
@@ -197,7 +197,7 @@ type merger struct {
 	notes   map[Cause][]string
 }
 
-// keeping tells which fields the console stores.
+// keeping says which fields the console stores.
 type keeping struct{ aliases, kind, status, username, dn bool }
 
 // sort puts the live accounts in order. What is said of them until they are

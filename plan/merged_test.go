@@ -217,7 +217,7 @@ func TestConsoleRules(t *testing.T) {
 }
 
 // TestAgreed: what somebody has changed in the console to what the directory wants
-// is told once: the plan names the account for the ledger.
+// is reported once: the plan names the account for the ledger.
 func TestAgreed(t *testing.T) {
 	s := scene{world: world{"ann corp/1 ref=r1 username=ann dn=cn:ann\nbob corp/2 ref=r2 dn=cn:bob", "ann ref=r1 username=carl dn=cn:ann\nbob ref=r2 dn=cn:bob", plan.Facts{}}, entries: "ann corp/1 username=carl\nbob corp/2"}
 	p := compute(s.input(t))

@@ -57,7 +57,7 @@ type Plan struct {
 	id string // of a plan that was read from its document
 }
 
-// Header tells where a plan comes from and what it is bound to.
+// Header says where a plan comes from and what it is bound to.
 type Header struct {
 	// ToolVersion is the version of rollcall that made the plan.
 	ToolVersion string

@@ -1443,7 +1443,7 @@ func (m *refModel) rows(end func(*refAccount) *identity.Account) []refChange {
 			}
 			r := row(plan.Removal, a.Primary, &a)
 			r.GUID, r.OriginalDirectory = a.GUID.String(), a.Directory
-			// Who has the address now is told if its account is among the changes.
+			// Who has the address now is reported if its account is among the changes.
 			for _, b := range accounts {
 				if now := end(b); now != nil && slices.Contains(held(now), a.Primary) && (b.after == nil || !sameAccount(*b.after, b.Account)) {
 					r.NewPrimary = now.Primary.String()

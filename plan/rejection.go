@@ -62,7 +62,7 @@ type Rejection struct {
 	Reason Reason
 	// NoAccount says that the entry has no account, and gets none.
 	NoAccount bool
-	// New tells that the run before did not have the rejection, and Since, in
+	// New says that the run before did not have the rejection, and Since, in
 	// UTC, since when it stands; zero where that is not known. MarkNew sets both.
 	New   bool
 	Since time.Time

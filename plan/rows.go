@@ -9,7 +9,7 @@ import (
 	"github.com/rollcall-cli/rollcall/internal/identity"
 )
 
-// AttributeDN is the attribute name under which a changed DN is told.
+// AttributeDN is the attribute name under which a changed DN is reported.
 const AttributeDN = "dn"
 
 // Rows spells out account changes as the rows of a change set: first what

@@ -280,7 +280,7 @@ func judgeSelection(in plan.Input, selection plan.Selection, every []plan.Select
 		return "something is made although each category is left out"
 	}
 
-	// The console afterwards is whole; what is left out is told.
+	// The console afterwards is whole; what is left out is reported.
 	counted := *p
 	counted.Unchanged += existing(wholePlan) - existing(p)
 	var out outcome

@@ -206,7 +206,7 @@ func TestUndoGuarded(t *testing.T) {
 	}
 }
 
-// disregarded tells what a block in force says of the accounts of an input that
+// disregarded says what a block in force says of the accounts of an input that
 // does not hold for those at the end; "" for nothing.
 func disregarded(in plan.Input, end []identity.Account) string {
 	holder := map[identity.Address]*identity.Account{}

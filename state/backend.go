@@ -16,7 +16,7 @@ type Backend interface {
 	// Name is what people call a version of the state: with older 0 the newest,
 	// with 1 the one before.
 	Name(older int) string
-	// Newest tells which version is the newest; the zero Version where there is
+	// Newest says which version is the newest; the zero Version where there is
 	// none. What of it cannot be read is left out, which reading it tells.
 	Newest(ctx context.Context) (Version, error)
 	// Open opens a version, older as for Name.

@@ -284,7 +284,7 @@ func TestPowerLoss(t *testing.T) {
 	}
 }
 
-// TestDamaged: what is no crash's doing is told and left alone.
+// TestDamaged: what is no crash's doing is reported and left alone.
 func TestDamaged(t *testing.T) {
 	j := newJourney(t)
 	j.apply(t)

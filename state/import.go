@@ -483,7 +483,7 @@ func announced(in *bufio.Reader) rune {
 	return 0
 }
 
-// separator tells what separates the columns of a header: where there is no
+// separator says what separates the columns of a header: where there is no
 // comma a semicolon, as spreadsheets write in countries with a decimal comma, or
 // a tab, as they copy.
 func separator(in *bufio.Reader) rune {

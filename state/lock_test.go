@@ -85,7 +85,7 @@ func TestLockLeftBehind(t *testing.T) {
 }
 
 // TestLockPassing: what a process that was killed had just started keeps its lock for
-// a moment, which is waited for; a lock that stays is told.
+// a moment, which is waited for; a lock that stays is reported.
 func TestLockPassing(t *testing.T) {
 	t.Parallel()
 	ended := exec.Command(os.Args[0], "-test.run", "^$")
@@ -108,7 +108,7 @@ func TestLockPassing(t *testing.T) {
 	}
 }
 
-// TestLockForbidden: who may not write the lock file is told what to do.
+// TestLockForbidden: who may not write the lock file is reported what to do.
 func TestLockForbidden(t *testing.T) {
 	err := lockFailed("s.lock", &fs.PathError{Op: "open", Path: "s.lock", Err: fs.ErrPermission})
 	var failure *Error

@@ -200,7 +200,7 @@ func (r *recorded) take(l *apply.Ledger) {
 	r.Placed = placed
 }
 
-// follow tells what happens while a plan is applied.
+// follow says what happens while a plan is applied.
 func (s *session) follow(progress *render.Progress, c *config.Console, e apply.Event) {
 	switch e := e.(type) {
 	case apply.Progress:
@@ -294,7 +294,7 @@ func (s *session) tellFailures(r *apply.Result) {
 	}
 }
 
-// report tells what was done, and what ended it before its end.
+// report says what was done, and what ended it before its end.
 func (s *session) report(cfg *config.Config, m *made, r *apply.Result, ended error) error {
 	s.tellFailures(r)
 	for _, d := range r.Differences {

@@ -184,7 +184,7 @@ func (s *session) copySources(cfg, base *config.Config, flags reading, folder st
 
 // bothScopes returns the scopes of a read that serves two lists of them. Where
 // both select the same objects it is one of them, with the attributes of the
-// other: the copy then tells which scope took an object, and no filter is judged
+// other: the copy then says which scope took an object, and no filter is judged
 // again. Otherwise it is not ok if only a server can judge one of the filters.
 func bothScopes(scopes, others []directory.Scope) (both []directory.Scope, ok bool) {
 	same, judged := len(scopes) == len(others), true

@@ -13,7 +13,7 @@ import (
 )
 
 // TestCompareServer: a server is read once for both configurations, whatever
-// their scopes select; twice, as is told, only where it alone can judge filters
+// their scopes select; twice, as is reported, only where it alone can judge filters
 // that are not the same.
 func TestCompareServer(t *testing.T) {
 	const members = "(memberOf:1.2.840.113556.1.4.1941:=CN=Board,OU=Groups," + servertest.Base + ")"

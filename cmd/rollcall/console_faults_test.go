@@ -498,7 +498,7 @@ func TestConsoleKilled(t *testing.T) {
 	t.Parallel()
 	first, runs := *faultsFrom, *faultsRuns
 	if runs == 0 {
-		runs = cases(100)
+		runs = cases(40)
 	}
 	const together = 4 // runs of a world
 	var all errgroup.Group

@@ -314,7 +314,7 @@ func (c *faulty) point() {
 	}
 }
 
-// kill sends rollcall its signal, if it is there still: its process is told in a file.
+// kill sends rollcall its signal, if it is there still: its process is reported in a file.
 func (c *faulty) kill() {
 	for deadline := time.Now().Add(10 * time.Second); time.Now().Before(deadline); time.Sleep(time.Millisecond) {
 		text, err := os.ReadFile(filepath.Join(c.dir, "pid"))
@@ -406,7 +406,7 @@ func (c *faulty) accounts(r *faultyRequest) {
 	c.line(end)
 }
 
-// shown is an account as it is told, without what is not stored.
+// shown is an account as it is reported, without what is not stored.
 func (a *holding) shown(f *vaultFacts) map[string]any {
 	text, err := json.Marshal(a)
 	if err != nil {

@@ -60,7 +60,7 @@ type kindSite struct {
 	t    *testing.T
 	kind string
 	dir  string
-	// removes tells that an inactive account is not in the product.
+	// removes says that an inactive account is not in the product.
 	removes bool
 	// types are those of accounts that it has, stores what it keeps of them.
 	types, stores []string
@@ -447,7 +447,7 @@ func lifeOverKind(t *testing.T, k *kindSite) {
 	}
 }
 
-// editedByHand: what a person changes in the product is told as drift, and corrected.
+// editedByHand: what a person changes in the product is reported as drift, and corrected.
 func editedByHand(t *testing.T, k *kindSite) {
 	people := []somebody{{1, "ann a.smith", ""}, {2, "bob", ""}, {3, "carl c1", ""}}
 	k.directory(people...)

@@ -140,7 +140,7 @@ func (a *accident) accounts(t *testing.T) []byte {
 }
 
 // recovers checks what a run left that ended somehow: all of its plan or
-// nothing, and a further run tells what happened and ends where an undisturbed
+// nothing, and a further run says what happened and ends where an undisturbed
 // one does. It returns whether the first run had written the state.
 func (a *accident) recovers(t *testing.T, what string) (changed bool) {
 	t.Helper()

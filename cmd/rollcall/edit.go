@@ -35,7 +35,7 @@ type edited struct {
 	// if it is set, ends the edit.
 	question string
 	refusal  error
-	// decides tells that the account at the address is decided by the edit, be it
+	// decides says that the account at the address is decided by the edit, be it
 	// that nothing of it changes.
 	decides identity.Address
 }
@@ -99,7 +99,7 @@ func (s *session) asks(how editing, e *edited) error {
 	return nil
 }
 
-// tell says what was done, which stays done, whoever could not be told.
+// tell says what was done, which stays done, whoever could not be reported.
 func (s *session) tell(done string) {
 	if _, err := fmt.Fprintln(s.stdout, done); err != nil {
 		s.note("%s (and standard output: %v)", done, err)

@@ -9,7 +9,7 @@ import (
 	"github.com/rollcall-cli/rollcall/plan"
 )
 
-// gaps tells what complete reads have left out, which is an error where they are
+// gaps says what complete reads have left out, which is an error where they are
 // taken for incomplete ones, unless that is allowed.
 func gaps(cfg *config.Config, read []identity.Receipt, in *plan.Input, allowed bool) (warnings []string, err error) {
 	domains := plan.NewDomains(in.Rules.Domains)

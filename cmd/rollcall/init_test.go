@@ -84,7 +84,7 @@ func TestInit(t *testing.T) {
 	}
 }
 
-// TestInitWords: what goes wrong is told in flags, for there is no file yet.
+// TestInitWords: what goes wrong is reported in flags, for there is no file yet.
 func TestInitWords(t *testing.T) {
 	well, password := servertest.StubOptions{}, []string{"--bind-dn", "svc@corp.example.com"}
 	inClear := servertest.StubOptions{Bind: func(servertest.Bind) servertest.Result { return servertest.SigningRequired }}

@@ -18,7 +18,7 @@ type logging struct {
 	LogFormat choice `words:"text,json" default:"text" placeholder:"FORMAT" help:"Write standard error as text or as JSON lines."`
 }
 
-// logsJSON reports whether a command line asks for JSON lines. It is told
+// logsJSON reports whether a command line asks for JSON lines. It is reported
 // before the command line is parsed, for what is wrong with that is told too.
 func logsJSON(args []string) bool {
 	for i, arg := range args {
@@ -32,7 +32,7 @@ func logsJSON(args []string) bool {
 	return false
 }
 
-// level tells how much a line of talk matters.
+// level says how much a line of talk matters.
 type level string
 
 const (
@@ -42,7 +42,7 @@ const (
 )
 
 // say writes a line of talk to standard error, and a hint where there is one.
-// The code, 0 but for the error that ends the program, is told in JSON alone.
+// The code, 0 but for the error that ends the program, is reported in JSON alone.
 func (s *session) say(l level, message, hint string, code exitCode) {
 	message, hint = s.mask.Text(message), s.mask.Text(hint)
 	if s.logJSON {
@@ -78,12 +78,12 @@ func (s *session) say(l level, message, hint string, code exitCode) {
 	}
 }
 
-// note tells what was done.
+// note says what was done.
 func (s *session) note(format string, args ...any) {
 	s.say(levelInfo, fmt.Sprintf(format, args...), "", 0)
 }
 
-// warn tells what somebody should look at.
+// warn says what somebody should look at.
 func (s *session) warn(format string, args ...any) {
 	s.say(levelWarning, fmt.Sprintf(format, args...), "", 0)
 }

@@ -115,7 +115,7 @@ func (c *stateRebindCommand) owner(s *session, cfg *config.Config, a *identity.A
 
 // strange warns of a directory that does not know the GUIDs by which it is to own
 // accounts, as far as a few of them show: then they are likely others than those
-// of its objects. What cannot be asked is told, and is in nobody's way.
+// of its objects. What cannot be asked is reported, and is in nobody's way.
 func (s *session) strange(cfg *config.Config, repairs []state.Repair) error {
 	const most = 3
 	asked := map[string]int{}

@@ -142,7 +142,7 @@ func advised(err error, cfg *config.Config, flags reading) error {
 	return hinted{err, strings.TrimPrefix(strings.Join(advice, "; "), "or ")}
 }
 
-// ended ends a plan with the exit code that tells what it holds, as far as that
+// ended ends a plan with the exit code that says what it holds, as far as that
 // was asked for.
 func (c *planCommand) ended(s *session, p *plan.Plan) error {
 	sum := p.Summary()

@@ -44,7 +44,7 @@ scope "staff" {
 }
 
 // TestReceiptOfServer: what a server said about the read stands in the saved
-// plan and in its text, and what it left out is told.
+// plan and in its text, and what it left out is reported.
 func TestReceiptOfServer(t *testing.T) {
 	stub := servertest.NewStub(t, servertest.StubOptions{PageSize: 2, References: []string{"ldaps://child.corp.example.com/DC=child," + servertest.Base}})
 	for n := range 3 {

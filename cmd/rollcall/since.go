@@ -78,7 +78,7 @@ func (s *session) sinceApplied(changed func(last *run.Run) []string) []string {
 	return told
 }
 
-// undeclaredSince tells which scopes and domains the configuration does not have
+// undeclaredSince says which scopes and domains the configuration does not have
 // any more, as far as accounts or entries depend on them.
 func (s *session) undeclaredSince(cfg *config.Config, in *plan.Input) []string {
 	return s.sinceApplied(func(last *run.Run) []string {
@@ -86,7 +86,7 @@ func (s *session) undeclaredSince(cfg *config.Config, in *plan.Input) []string {
 	})
 }
 
-// rescoped tells which scopes read something else than before.
+// rescoped says which scopes read something else than before.
 func (s *session) rescoped(cfg *config.Config) []string {
 	return s.sinceApplied(func(last *run.Run) []string { return changedScopes(cfg, last.Scopes) })
 }
@@ -115,7 +115,7 @@ func changedScopes(cfg *config.Config, scopes []run.Scope) (told []string) {
 	return told
 }
 
-// lostScopes tells which scopes are not declared any more that left accounts
+// lostScopes says which scopes are not declared any more that left accounts
 // behind: active ones of a directory that was read, below the base, without an
 // entry. An account does not record its scope; one below the base of a scope that
 // has entries of its type, user or list, counts for that.
@@ -166,7 +166,7 @@ func lostScopes(cfg *config.Config, in *plan.Input, scopes []run.Scope) (told []
 	return told
 }
 
-// lostDomains tells which domains are not synchronized any more that accounts of
+// lostDomains says which domains are not synchronized any more that accounts of
 // directories have addresses in, and which domains are no aliases any more that
 // entries list addresses in.
 func lostDomains(cfg *config.Config, in *plan.Input, domains []run.Domain) (told []string) {

@@ -61,7 +61,7 @@ func Examine(ctx context.Context, e Examining, open func() (Target, error), now 
 	return r, ctx.Err()
 }
 
-// facts tells whether what a console can do fits the configuration.
+// facts says whether what a console can do fits the configuration.
 func (e *Examining) facts(k *doctor.Check, t Target) {
 	facts := t.Facts()
 	stated := "states " + string(facts.AppendJSON(nil))
@@ -86,7 +86,7 @@ func (e *Examining) facts(k *doctor.Check, t Target) {
 // mostOdd is how many accounts that cannot be understood a check names.
 const mostOdd = 5
 
-// accounts tells what was read, and whose it is where accounts are marked.
+// accounts says what was read, and whose it is where accounts are marked.
 func (e *Examining) accounts(k *doctor.Check, live []identity.Live, marks bool, evidence []string) {
 	var marked, others int
 	var odd []string

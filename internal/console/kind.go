@@ -12,7 +12,7 @@ import (
 // list of package all.
 type Kind struct {
 	settings.Kind
-	// Embedded tells that the accounts are those of the state.
+	// Embedded says that the accounts are those of the state.
 	Embedded bool
 	// Open begins to use a console. What it returns was reached, if it can be, and
 	// has facts.

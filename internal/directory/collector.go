@@ -22,7 +22,7 @@ type Collector struct {
 	broken map[int]int
 }
 
-// Why an object is no entry. Of the first kind nothing is told.
+// Why an object is no entry. Of the first kind nothing is reported.
 const (
 	none = -1 - iota
 	deleted

@@ -88,7 +88,7 @@ type Sink interface {
 	Reset() error
 }
 
-// Progress tells how far a read is.
+// Progress says how far a read is.
 type Progress struct {
 	// Directory is the directory's label, From the server or file being read.
 	Directory, From string

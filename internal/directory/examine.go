@@ -53,7 +53,7 @@ func cause(err error, from string) string {
 	return strings.TrimPrefix(failed.Error(), fmt.Sprintf("directory %q: ", failed.Directory))
 }
 
-// evidence tells what a receipt says of a read of a server.
+// evidence says what a receipt says of a read of a server.
 func evidence(r *identity.Receipt) []string {
 	var facts []string
 	add := func(n int, one, many string) {

@@ -12,7 +12,7 @@ import (
 	"github.com/rollcall-cli/rollcall/internal/identity"
 )
 
-// scripted is a source that does with a sink what it is told.
+// scripted is a source that does with a sink what it is reported.
 type scripted func(Sink) (identity.Receipt, error)
 
 func (s scripted) Read(_ context.Context, _ []Scope, sink Sink, _ func(Progress)) (identity.Receipt, error) {

@@ -72,12 +72,12 @@ func TestFindFilter(t *testing.T) {
 	}
 }
 
-// found is an object whose attributes are told.
+// found is an object whose attributes are reported.
 type found struct{ object }
 
 func (f found) Attributes() iter.Seq2[string, [][]byte] { return maps.All(f.object) }
 
-// TestFindKinds: what is no entry says why, and a value in a language is told
+// TestFindKinds: what is no entry says why, and a value in a language is reported
 // with its language.
 func TestFindKinds(t *testing.T) {
 	s := staff()

@@ -47,7 +47,7 @@ type Gaps struct {
 	server    string
 	notes     []string
 
-	// Each is told in a sentence of its own.
+	// Each is reported in a sentence of its own.
 	Emptied, Bared, Unselective, Uncovered []string
 }
 
@@ -98,7 +98,7 @@ func (g *Gaps) Err() error {
 	return &ReadError{Directory: g.directory.Name, From: g.server, Err: missing}
 }
 
-// missingError tells what is missing, and what to do.
+// missingError says what is missing, and what to do.
 type missingError struct {
 	error
 	hint string
@@ -107,7 +107,7 @@ type missingError struct {
 // Hint says what to do next.
 func (e missingError) Hint() string { return e.hint }
 
-// Warnings tells what is missing to somebody who goes on nevertheless, and what
+// Warnings says what is missing to somebody who goes on nevertheless, and what
 // else there is to be known of the read.
 func (g *Gaps) Warnings() (warnings []string) {
 	for _, text := range slices.Concat(g.notes, g.Emptied, g.Bared) {
@@ -256,7 +256,7 @@ func things(s *Scope, canonical func(identity.Address) identity.Address) []thing
 	return all
 }
 
-// bared tells what no entry of a scope has any more that many active accounts
+// bared says what no entry of a scope has any more that many active accounts
 // have which its entries own by GUID.
 func (r *Reading) bared(scopes []declared, name string) (told []string) {
 	missing := make([][]thing, len(scopes)) // of each scope, what no entry was seen to have yet

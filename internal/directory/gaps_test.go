@@ -180,7 +180,7 @@ func TestUncovered(t *testing.T) {
 }
 
 // TestGaps: what is missing on a server fails the read, and of files only what all
-// entries have lost. Who goes on nevertheless is told all of it.
+// entries have lost. Who goes on nevertheless is reported all of it.
 func TestGaps(t *testing.T) {
 	const (
 		noEntry    = `scope "staff" found no entry with base_dn "OU=Staff" and the default filter, and had 1 active account`

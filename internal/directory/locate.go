@@ -17,7 +17,7 @@ import (
 //	one is live                         that, and why it is none
 //	all are deleted                     the first
 //
-// An object in the base of a scope that the filter keeps out is told as disabled,
+// An object in the base of a scope that the filter keeps out is reported as disabled,
 // or without an address, where nothing but that keeps it out: many filters test
 // both. What only a server can judge of a filter does not count.
 type Lookup struct {

@@ -130,7 +130,7 @@ func TestActions(t *testing.T) {
 	}
 }
 
-// What keeps an object out of the plan is told; what an entry stands for is not
+// What keeps an object out of the plan is reported; what an entry stands for is not
 // told again.
 func TestOutside(t *testing.T) {
 	d := document(t, "desk@example.com", (*redact.Mask)(nil))
@@ -165,7 +165,7 @@ func TestDocument(t *testing.T) {
 	}
 }
 
-// What a search cannot look for all of is told.
+// What a search cannot look for all of is reported.
 func TestQueryCut(t *testing.T) {
 	rules := company().Rules
 	var x plan.Explanation

@@ -403,7 +403,7 @@ func TestMatchBySyntax(t *testing.T) {
 	}
 }
 
-// TestImpossible: what can never be true is told with its place and with what to
+// TestImpossible: what can never be true is reported with its place and with what to
 // write.
 func TestImpossible(t *testing.T) {
 	for _, c := range []struct{ text, at, reason, remedy string }{

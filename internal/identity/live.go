@@ -49,7 +49,7 @@ type Placed struct {
 	// Found is the account as it was read back, without an owner; nil if it is as
 	// it was asked for, or was not read.
 	Found *Account
-	// Undecided tells that nobody knows whether the console has made the account: a
+	// Undecided says that nobody knows whether the console has made the account: a
 	// run ended before its answer came, and an account that does not say whose it
 	// is holds an address of it.
 	Undecided bool

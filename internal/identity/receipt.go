@@ -10,7 +10,7 @@ type Receipt struct {
 	// Scanned counts the objects that were looked at, Entries those that a
 	// scope took and that list a mail address.
 	Scanned, Entries int
-	// Identity tells which copy of the data the server holds: the invocation
+	// Identity says which copy of the data the server holds: the invocation
 	// id of a domain controller (MS-ADTS section 3.1.1.1.9), or the contextCSN
 	// of OpenLDAP, one value for each writer, separated by blanks; "" for none.
 	Identity string

@@ -7,7 +7,7 @@
 //
 // What a plan has no entry for, it does not look at: objects without an
 // address, deleted ones, the server's own mailboxes, and disabled ones in a scope
-// that skips these. Of a conflict object it tells that it is one.
+// that skips these. Of a conflict object it says that it is one.
 //
 // A value has one repair at most, which puts all right that is wrong with it:
 // several findings of one value propose the same. So do all of an attribute

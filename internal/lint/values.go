@@ -312,7 +312,7 @@ func (l *listed) declaring() string {
 }
 
 // several looks at an entry with several primaries. A plan prefers the one that
-// the account has, and none of a wrong domain, so that no entry tells which one
+// the account has, and none of a wrong domain, so that no entry says which one
 // may become an alias.
 func (l *listed) several(candidates []*value, among string) {
 	for _, v := range candidates {

@@ -183,7 +183,7 @@ func (m *Mask) Name(s string) string {
 	return m.once(kindName, s, func() string { return m.code(kindName, s) })
 }
 
-// isAddress reports whether s is an address as addresses are told: in lower case.
+// isAddress reports whether s is an address as addresses are reported: in lower case.
 func isAddress(s string) bool {
 	address, err := identity.ParseAddress(s)
 	return err == nil && address.String() == s

@@ -11,7 +11,7 @@ import (
 	"github.com/rollcall-cli/rollcall/plan"
 )
 
-// big is a plan of a million changes and as many refusals as a tenth of that.
+// big is a plan of a million changes and as many rejections as a tenth of that.
 var big = sync.OnceValue(func() *plan.Plan {
 	const n = 250_000
 	p := &plan.Plan{Header: header(), Accounts: make([]plan.AccountChange, n)}

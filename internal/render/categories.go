@@ -158,7 +158,7 @@ var categories = [plan.Categories]category{
 	}},
 }
 
-// changeOf tells how a value became another, of a DN the components that are
+// changeOf says how a value became another, of a DN the components that are
 // others.
 func changeOf(r *change, _ bool) cell {
 	if r.Row.Attribute != plan.AttributeDN {

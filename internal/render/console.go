@@ -18,7 +18,7 @@ import (
 const localKind = "local"
 
 // otherConsole is the console of a plan, nil where it is the state file: of that,
-// nobody has to be told that it was read.
+// nobody has to be reported that it was read.
 func otherConsole(h *plan.Header) *plan.ConsoleReceipt {
 	if h.Console == nil || h.Console.Kind == localKind {
 		return nil
@@ -49,7 +49,7 @@ func heldBy(c *plan.ConsoleReceipt) string {
 	return count(c.Accounts, "account", "accounts") + ": " + strings.Join(shares(c), ", ")
 }
 
-// consoleFacts tells what is known of the read of a console beside the number of
+// consoleFacts says what is known of the read of a console beside the number of
 // its accounts.
 func consoleFacts(c *plan.ConsoleReceipt) []string {
 	return slices.Concat(shares(c), productOf(c), readIn(c))
@@ -197,7 +197,7 @@ func wordsOf(f *plan.Facts) []fact {
 	wait("deleted_blocks_for", f.DeletedBlocks, "the addresses of a removed account are free at once", "the addresses of a removed account are taken for another ")
 	wait("settles_within", f.Settles, "a change is seen at once", "a change is seen within ")
 
-	// These follow from the kind, and are told only where they hold.
+	// These follow from the kind, and are reported only where they hold.
 	for _, k := range []struct {
 		name  string
 		holds bool

@@ -192,7 +192,7 @@ func TestConsoleTest(t *testing.T) {
 	}
 }
 
-// What an apply read again and did not find is told field by field.
+// What an apply read again and did not find is reported field by field.
 func TestUnverified(t *testing.T) {
 	all := slices.DeleteFunc(drifting().Drift, func(d plan.Drift) bool { return d.Kind != plan.DriftChanged })
 	all = append(all, poisonedDrift().Drift[plan.DriftChanged])

@@ -30,7 +30,7 @@ var driftColumns = []driftColumn{
 	{head: "ref", least: 8, helps: true, cell: func(d *plan.Drift, _ bool) cell { return styled(dim, d.Ref) }},
 }
 
-// drift tells how what was recorded became what was found.
+// drift says how what was recorded became what was found.
 func drift(d *plan.Drift, short bool) cell {
 	switch {
 	case d.Recorded == d.Found:
@@ -44,7 +44,7 @@ func drift(d *plan.Drift, short bool) cell {
 // mostAliases is how many aliases are shown that came or went.
 const mostAliases = 3
 
-// changedAliases tells which aliases an account has lost and got, the first of
+// changedAliases says which aliases an account has lost and got, the first of
 // them.
 func changedAliases(d *plan.Drift, short bool) cell {
 	members := func(s string) []string {

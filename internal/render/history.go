@@ -13,7 +13,7 @@ import (
 	"github.com/rollcall-cli/rollcall/plan"
 )
 
-// mode tells whether somebody sat at the run.
+// mode says whether somebody sat at the run.
 func mode(r *run.Run) string {
 	if r.Automatic {
 		return "automatic"
@@ -122,7 +122,7 @@ func RunsCSV(w io.Writer, runs []run.Run, d Dialect) error {
 	return out.Error()
 }
 
-// RowOutcomes returns a function that tells what became of a row of the account
+// RowOutcomes returns a function that says what became of a row of the account
 // changes of a run: "applied", "withheld", "failed" with the error, or
 // "not_applied" where the run did not come so far, or changed nothing.
 func RowOutcomes(r *run.Record, changes []plan.AccountChange) func(*plan.Change) (outcome, failure string) {

@@ -57,7 +57,7 @@ func (l *Lint) columns(of *lint.Finding) []column[*lint.Finding] {
 	)
 }
 
-// lintBecause tells what belongs to a finding beside the value.
+// lintBecause says what belongs to a finding beside the value.
 func lintBecause(f *lint.Finding) string {
 	var parts []string
 	if f.Other != "" {

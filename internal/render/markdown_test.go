@@ -210,7 +210,7 @@ func asGitHub(t *testing.T, page string) {
 }
 
 // TestMarkdownIsCut: whatever there is, a report is short enough, each section
-// keeps some rows, and it is told how many are missing.
+// keeps some rows, and it is reported how many are missing.
 func TestMarkdownIsCut(t *testing.T) {
 	p := everything()
 	for n := range 3000 {

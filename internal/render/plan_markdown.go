@@ -111,7 +111,7 @@ func warnings(p *plan.Plan) (all []string) {
 	return all
 }
 
-// reading tells what was read and what was selected.
+// reading says what was read and what was selected.
 func (r *comment) reading(p *plan.Plan) {
 	var read []string
 	for i := range p.Directories {
@@ -204,7 +204,7 @@ func (r *comment) leftOut(all []plan.LeftOut) {
 var remedyColumn = rejectionColumn{head: "what to do", cell: func(r *plan.Rejection, _ bool) cell { return text(r.Remedy(plan.Names{})) }}
 
 // rejections adds the sections of rejections, those that are new first. A remedy
-// that all of a reason share is told once.
+// that all of a reason share is reported once.
 func (r *comment) rejections(all []plan.Rejection) {
 	for len(all) > 0 {
 		reason := all[0].Reason

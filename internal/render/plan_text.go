@@ -39,7 +39,7 @@ type Advice struct {
 	// Next is a sentence that says how the changes are committed; that Apply does it
 	// if empty.
 	Next string
-	// Nothing tells what it means that there are no changes; that the accounts
+	// Nothing says what it means that there are no changes; that the accounts
 	// agree with the directories if empty.
 	Nothing string
 	// Local counts the local accounts that no entry matched, and ListLocal is
@@ -144,7 +144,7 @@ func severalDirectories(p *plan.Plan) bool {
 	})
 }
 
-// header tells what was read, and what the reader should know before the rows.
+// header says what was read, and what the reader should know before the rows.
 func (o *page) header(p *plan.Plan) {
 	o.end()
 	if !p.Created.IsZero() {
@@ -210,7 +210,7 @@ func (o *page) header(p *plan.Plan) {
 	}
 }
 
-// passedOver tells how many objects are no entries, by what they are; "" where
+// passedOver says how many objects are no entries, by what they are; "" where
 // there are none.
 func passedOver(n *identity.PassedOver) string {
 	var all []string
@@ -228,7 +228,7 @@ func passedOver(n *identity.PassedOver) string {
 	return strings.Join(all, ", ") + " passed over"
 }
 
-// facts tells what is known of a read beside its entries.
+// facts says what is known of a read beside its entries.
 func facts(r *identity.Receipt) []string {
 	var all []string
 	if r.Pages > 0 {
@@ -379,7 +379,7 @@ func groupsOf(all []plan.Group, c plan.Category) []plan.Group {
 	return all[first:end]
 }
 
-// cut tells how many rows are not shown, and how to see them.
+// cut says how many rows are not shown, and how to see them.
 func (o *page) cut(n int, opt TextOptions) {
 	if n > 0 {
 		o.prose(margin, ellipsis+" ", dim, number(n)+" more: "+opt.full()+", or -o csv=FILE")

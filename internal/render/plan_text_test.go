@@ -179,7 +179,7 @@ func TestClosingLine(t *testing.T) {
 	}
 }
 
-// A remedy that rows of one reason share is told once, also when the rows do
+// A remedy that rows of one reason share is reported once, also when the rows do
 // not follow each other.
 func TestSharedRemedies(t *testing.T) {
 	got := textOf(t, everything(), TextOptions{})

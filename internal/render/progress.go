@@ -9,7 +9,7 @@ import (
 
 const (
 	// progressAfter is how long a task lasts before its progress is worth
-	// telling, progressEvery how often it is told.
+	// telling, progressEvery how often it is reported.
 	progressAfter = time.Second
 	progressEvery = 100 * time.Millisecond
 	eraseLine     = "\r\x1b[K"
@@ -34,7 +34,7 @@ type Progress struct {
 	tasks   map[string]time.Time // when each was first heard of
 }
 
-// NewProgress makes a Progress for the stream of which t was told.
+// NewProgress makes a Progress for the stream of which t was reported.
 func NewProgress(out io.Writer, t Terminal, now func() time.Time) *Progress {
 	p := &Progress{out: out, now: now, begun: now(), tasks: map[string]time.Time{}}
 	if t.Color {
@@ -43,7 +43,7 @@ func NewProgress(out io.Writer, t Terminal, now func() time.Time) *Progress {
 	return p
 }
 
-// Update tells that a task, such as "reading corp", has got through n units,
+// Update says that a task, such as "reading corp", has got through n units,
 // such as "entries".
 func (p *Progress) Update(task, unit string, n int) {
 	if p.width == 0 {

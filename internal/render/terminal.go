@@ -7,7 +7,7 @@ import (
 	"golang.org/x/term"
 )
 
-// Terminal tells what a stream can show.
+// Terminal says what a stream can show.
 type Terminal struct {
 	// Interactive is true where a person reads the stream on a terminal.
 	Interactive bool

@@ -79,7 +79,7 @@ func (t *clusterRunes) decode(diffs []diffmatchpatch.Diff) []diffmatchpatch.Diff
 	return diffs
 }
 
-// changed is a cell that tells how one value became another.
+// changed is a cell that says how one value became another.
 func changed(before, after string) cell {
 	before, after = clean(before), clean(after)
 	switch {

@@ -38,7 +38,7 @@ type Head struct {
 	Started time.Time `json:"started"`
 	User    string    `json:"user"`
 	Host    string    `json:"host"`
-	// Automatic tells that nobody sat at a terminal.
+	// Automatic says that nobody sat at a terminal.
 	Automatic bool   `json:"automatic"`
 	Command   string `json:"command"`
 	Tool      string `json:"tool"`
@@ -128,7 +128,7 @@ type Run struct {
 	Ended  *time.Time `json:"ended"`
 	// Seconds is how long the run took.
 	Seconds float64 `json:"seconds"`
-	// Settled tells that the run was killed and a later one has found out its
+	// Settled says that the run was killed and a later one has found out its
 	// outcome; Ended is then the time of that, and Seconds is 0.
 	Settled bool `json:"settled"`
 	Result

@@ -30,7 +30,7 @@ func TestMade(t *testing.T) {
 	}
 }
 
-// TestJSON: keys stand in their order and lists are never null; the console is told
+// TestJSON: keys stand in their order and lists are never null; the console is reported
 // where there is one.
 func TestJSON(t *testing.T) {
 	const head, tail = `{"number":7,"started":"0001-01-01T00:00:00Z","user":"ann","host":"","automatic":false,"command":"","tool":"",`,

@@ -336,7 +336,7 @@ func running(pid int) bool {
 	return !strings.HasPrefix(after, "Z") && !strings.HasPrefix(after, "X")
 }
 
-// TestStray: what is written when nothing is asked is told in the end.
+// TestStray: what is written when nothing is asked is reported in the end.
 func TestStray(t *testing.T) {
 	c := start(t, "has a last word", Options{})
 	if err := c.Open(t.Context()); err != nil {

@@ -122,7 +122,7 @@ type tree struct {
 	// lists alone have listed, users alone used.
 	listed, used []string
 	attributes   []mapped // by name
-	// singleOwner tells that the attribute of the mark has one value at most.
+	// singleOwner says that the attribute of the mark has one value at most.
 	singleOwner bool
 	schema      *schema // of the server
 }

@@ -57,7 +57,7 @@ func TestSettings(t *testing.T) {
 	}
 }
 
-// TestProblems: what does not go together is told with what to do.
+// TestProblems: what does not go together is reported with what to do.
 func TestProblems(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {

@@ -61,7 +61,7 @@ type Console struct {
 	facts  plan.Facts
 	// product and version are what the server calls itself.
 	product, version string
-	// asserts tells that the server knows assertions.
+	// asserts says that the server knows assertions.
 	asserts bool
 
 	mu     sync.Mutex

@@ -728,7 +728,7 @@ func TestPartRights(t *testing.T) {
 	}
 }
 
-// TestReadOnly: who may not write is told so by each change, and by no error.
+// TestReadOnly: who may not write is reported so by each change, and by no error.
 func TestReadOnly(t *testing.T) {
 	t.Parallel()
 	w := worlds.OpenLDAP.Serve(t)(t)

@@ -117,7 +117,7 @@ func TestNoRoom(t *testing.T) {
 	}
 }
 
-// TestReloadFails: tables that are written and not read again are told, found as they
+// TestReloadFails: tables that are written and not read again are reported, found as they
 // are, and read again by the next run.
 func TestReloadFails(t *testing.T) {
 	g := files(t, texthash)
@@ -308,7 +308,7 @@ func (g *gateway) inStep() {
 
 // TestIndexLost: an index that is missing or older than what rollcall has written is
 // built by the next run that may change the tables; that of a file which somebody has
-// edited is told, and left to them and the plan.
+// edited is reported, and left to them and the plan.
 func TestIndexLost(t *testing.T) {
 	g := files(t, "hash")
 	publish(t, g.open(), step(nil, account("ann", "help")))

@@ -102,7 +102,7 @@ func TestOwners(t *testing.T) {
 	expect(t, g.open(), "ann", "bob", "carl bobby")
 }
 
-// TestByHand: what somebody has changed is there as it is, and is told.
+// TestByHand: what somebody has changed is there as it is, and is reported.
 func TestByHand(t *testing.T) {
 	g := files(t, texthash)
 	publish(t, g.open(), step(nil, account("ann", "help")), step(nil, account("bob")))

@@ -29,10 +29,10 @@ type record struct {
 	Writes []replacement `json:"writes"`
 	// Sums are the SHA-256 of what each source may be until then.
 	Sums [tables][]string `json:"sums"`
-	// Pause tells that an address passes from one table to the other, so that nobody may
+	// Pause says that an address passes from one table to the other, so that nobody may
 	// read an old one and a new one: a process that is starting opens one after the other.
 	Pause bool `json:"pause,omitempty"`
-	// Reload tells that Postfix is to read its tables again in the end.
+	// Reload says that Postfix is to read its tables again in the end.
 	Reload bool `json:"reload,omitempty"`
 }
 

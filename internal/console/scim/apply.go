@@ -44,7 +44,7 @@ type run struct {
 	next   int          // all before are answered, or unheard
 	failed map[int]bool // groups of which a step has failed
 	answer func(i int, a apply.Answer)
-	// blind tells that nobody can be looked up without a read of all accounts.
+	// blind says that nobody can be looked up without a read of all accounts.
 	blind bool
 	// unheard are creations that are looked for when all others were begun.
 	unheard []unheard

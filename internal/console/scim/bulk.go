@@ -147,7 +147,7 @@ func (r *run) alone(ctx context.Context) error {
 	return r.ended(i, a, err)
 }
 
-// outcomes reads the answer to a bulk request. An unknown error tells that some have
+// outcomes reads the answer to a bulk request. An unknown error says that some have
 // no outcome; another one ends the run.
 func (r *run) outcomes(ctx context.Context, wants []*identity.Live, body []byte, answers []*apply.Answer) (unknown, stop error) {
 	var said bulkAnswer

@@ -42,7 +42,7 @@ func (c *Console) Check(ctx context.Context) ([]console.Finding, error) {
 	return all, nil
 }
 
-// certificate tells how long that of the service is good for.
+// certificate says how long that of the service is good for.
 func (c *Console) certificate(now time.Time) (f console.Finding, there bool) {
 	state := c.secured.Load()
 	if state == nil || len(state.VerifiedChains) == 0 {
@@ -56,7 +56,7 @@ func (c *Console) certificate(now time.Time) (f console.Finding, there bool) {
 	return console.Finding{Check: "certificate", Status: "ok", Evidence: "it is good until " + until}, true
 }
 
-// announced tells what the service says of itself.
+// announced says what the service says of itself.
 func (c *Console) announced() console.Finding {
 	p := &c.provider
 	if !p.announced {
@@ -76,7 +76,7 @@ func (c *Console) announced() console.Finding {
 	return console.Finding{Check: "service", Status: "ok", Evidence: strings.Join(can, ", ")}
 }
 
-// schema tells which attributes are stored.
+// schema says which attributes are stored.
 func (c *Console) schema() console.Finding {
 	var lacks []string
 	for _, a := range attributes {
@@ -104,7 +104,7 @@ func (c *Console) schema() console.Finding {
 	return f
 }
 
-// filtering tells whether accounts can be looked up.
+// filtering says whether accounts can be looked up.
 func (c *Console) filtering(ctx context.Context) (console.Finding, error) {
 	f := console.Finding{Check: "filters", Status: "ok"}
 	var poor []string

@@ -298,7 +298,7 @@ func (l *listening) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// answer tells whether all is well. Some services say with status 200 that it is not.
+// answer says whether all is well. Some services say with status 200 that it is not.
 func (c *client) answer(resp *http.Response, body []byte) (*reply, error) {
 	said := saidError(body)
 	if resp.StatusCode < 300 && said == nil {
@@ -444,7 +444,7 @@ func (c *client) notJSON(body []byte) error {
 	return &contentError{text: "it answered what is no JSON of SCIM: ", quoted: said, advice: "url has to be the base of a SCIM 2.0 service; a page for people, as of a login, is none"}
 }
 
-// quote shows a text of the service in a message, without what it was told in
+// quote shows a text of the service in a message, without what it was reported in
 // confidence.
 func (c *client) quote(text string) string { return quoted(text, c.login.secrets()...) }
 

@@ -34,7 +34,7 @@ const (
 
 // trust says how far filters on an attribute can be relied on.
 type trust struct {
-	// tested tells that the rest is known, but for each.
+	// tested says that the rest is known, but for each.
 	tested bool
 	// exact: who has the value, written as it is, is found, and nobody else.
 	exact bool
@@ -194,7 +194,7 @@ func later(a, b time.Time) time.Time {
 	return b
 }
 
-// wanting tells which accounts are asked for.
+// wanting says which accounts are asked for.
 func wanting(refs []string, addresses []identity.Address) func(*identity.Live) bool {
 	byRef, byAddress := map[string]bool{}, map[identity.Address]bool{}
 	for _, ref := range refs {

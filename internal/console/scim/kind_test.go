@@ -21,7 +21,7 @@ import (
 	"github.com/rollcall-cli/rollcall/internal/settings"
 )
 
-// TestSettings: what is wrong with a block is told with its line.
+// TestSettings: what is wrong with a block is reported with its line.
 func TestSettings(t *testing.T) {
 	for _, c := range []struct{ block, want string }{
 		{"url = \"https://idp.example.com/scim/v2\"\ntoken = \"x\"", ""},

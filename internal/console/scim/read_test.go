@@ -487,7 +487,7 @@ const readOnlySchemas = `{"Resources":[{"id":"urn:ietf:params:scim:schemas:core:
 	{"id":"urn:ietf:params:scim:schemas:extension:enterprise:2.0:User","attributes":[{"name":"department","mutability":"writeOnly"}]}]}`
 
 // TestMutability: what is read only is never sent, and what is not mutable at creation
-// alone; both are told.
+// alone; both are reported.
 func TestMutability(t *testing.T) {
 	t.Parallel()
 	s := (&service{schemas: readOnlySchemas}).start(t, person("ann", ours, `"title":"Boss"`))

@@ -109,7 +109,7 @@ type Console struct {
 	doubts     map[string]time.Time    // see [Console.doubt]
 	noPatch    bool                    // PATCH is not understood
 	noBulk     bool
-	// keepsMarks tells that an account was seen to have the mark that it was given.
+	// keepsMarks says that an account was seen to have the mark that it was given.
 	keepsMarks bool
 }
 
@@ -244,7 +244,7 @@ func (c *Console) unread(err error) error {
 	}
 }
 
-// counted tells how many things there are.
+// counted says how many things there are.
 func counted(n int, what string) string {
 	if n == 1 {
 		return "1 " + what

@@ -429,7 +429,7 @@ func aliasing(l identity.Live, aliases ...string) apply.Step {
 	return apply.Step{Key: "a-" + l.Ref + strings.Join(aliases, ","), Group: 1, Live: &l, After: &after, By: "hq", Fields: []string{plan.FieldAliases}}
 }
 
-// applied makes steps, and tells what each was answered: "ok", a code, or "none".
+// applied makes steps, and says what each was answered: "ok", a code, or "none".
 func applied(t *testing.T, c *Console, steps ...apply.Step) ([]string, error) {
 	t.Helper()
 	said := make([]string, len(steps))

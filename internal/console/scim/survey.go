@@ -9,7 +9,7 @@ import (
 	"github.com/rollcall-cli/rollcall/internal/console"
 )
 
-// survey tells who reads a block that was begun what the service says of itself, who
+// survey says who reads a block that was begun what the service says of itself, who
 // is there, and which attributes it stores.
 func survey(ctx context.Context, o console.Opening, _ func(string) bool) (found console.Survey, err error) {
 	c, err := New(options(o))

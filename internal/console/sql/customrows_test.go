@@ -156,7 +156,7 @@ func testCustomCheck(t *testing.T, server *servertest.SQL) {
 	}
 }
 
-// testCustomRead: a statement read may end in a comment; what is wrong in it is told with
+// testCustomRead: a statement read may end in a comment; what is wrong in it is reported with
 // where it stands.
 func testCustomRead(t *testing.T, server *servertest.SQL) {
 	d, statements := people(t, server)

@@ -36,12 +36,12 @@ type postfixAdmin struct {
 	maildirs map[string]bool
 	// freed are the maildirs of mailboxes that were removed, by whose they were.
 	freed map[string]string
-	// small tells that the last read found all targets in small letters, as PostfixAdmin
+	// small says that the last read found all targets in small letters, as PostfixAdmin
 	// writes them.
 	small bool
 	// domains are those of the table, as it has them, by their names in small letters.
 	domains map[string]string
-	// folds tells that the keys of the tables do not know capitals.
+	// folds says that the keys of the tables do not know capitals.
 	folds bool
 }
 

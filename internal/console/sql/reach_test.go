@@ -21,7 +21,7 @@ import (
 	"github.com/rollcall-cli/rollcall/plan"
 )
 
-// testReach: who cannot be reached, or does not let in, is told with what to do next, and
+// testReach: who cannot be reached, or does not let in, is reported with what to do next, and
 // without a secret.
 func testReach(t *testing.T, server *servertest.SQL) {
 	d := newDatabase(t, server)
@@ -135,7 +135,7 @@ func testTLS(t *testing.T, server *servertest.SQL) {
 	}
 }
 
-// testReadOnly: who may read and not write is told which right is missing, by doctor and
+// testReadOnly: who may read and not write is reported which right is missing, by doctor and
 // by an apply, which changes nothing.
 func testReadOnly(t *testing.T, server *servertest.SQL) {
 	d := newDatabase(t, server)
@@ -207,7 +207,7 @@ func testLock(t *testing.T, server *servertest.SQL) {
 	second.make(second.step(nil, account("bob@example.com")))
 }
 
-// testDeadlock: two that wait for each other are told so, and one of them tries again.
+// testDeadlock: two that wait for each other are reported so, and one of them tries again.
 func testDeadlock(t *testing.T, server *servertest.SQL) {
 	d := newDatabase(t, server)
 	setUp(t, postfixadmin(d.url))

@@ -101,7 +101,7 @@ func FuzzURL(f *testing.F) {
 	})
 }
 
-// TestCheck: what does not go together is told with the setting and what to do.
+// TestCheck: what does not go together is reported with the setting and what to do.
 func TestCheck(t *testing.T) {
 	url := settings.NewSecret("postgres://u:p@localhost/mail")
 	statements := func(set map[string]any) settings.Values { return statementsBlock.Values(".", set) }

@@ -9,7 +9,7 @@ import (
 	"github.com/rollcall-cli/rollcall/internal/servertest"
 )
 
-// testSurvey: who begins a block is told what the database has.
+// testSurvey: who begins a block is reported what the database has.
 func testSurvey(t *testing.T, server *servertest.SQL) {
 	d := newDatabase(t, server)
 	ask := func() (profile, notes string) {

@@ -43,7 +43,7 @@ type tables struct {
 	boxes     map[string]string      // the keys of mailboxes, by them in lower case
 	targets   map[string]*aliasRow   // aliases by their keys in lower case
 	catchAlls int
-	// folds tells that keys do not know capitals: rows of both tables whose keys differ in
+	// folds says that keys do not know capitals: rows of both tables whose keys differ in
 	// that alone are of one account, with the key of the mailbox.
 	folds bool
 }

@@ -124,7 +124,7 @@ func (r *run) remove(live *identity.Live) apply.Step {
 	return apply.Step{Key: r.key(), Group: r.keys, Live: live, By: r.Owner}
 }
 
-// together puts steps into one group, and tells which addresses move among them.
+// together puts steps into one group, and says which addresses move among them.
 func together(steps ...apply.Step) []apply.Step {
 	from := map[identity.Address]string{}
 	for i := range steps {

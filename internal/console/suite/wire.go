@@ -75,7 +75,7 @@ func (w *wire) send(request object, more ...object) int {
 		}
 		text += string(line) + "\n"
 	}
-	// Who has ended reads no more; that there is no answer is told then.
+	// Who has ended reads no more; that there is no answer is reported then.
 	_, _ = w.p.In.Write([]byte(text))
 	return w.id
 }

@@ -112,7 +112,7 @@ func AppendChange(b []byte, s *apply.Step, f *plan.Facts) []byte {
 
 func appendAfter(b []byte, s *apply.Step, f *plan.Facts) []byte {
 	a := s.After
-	// wanted tells whether a key is to be written.
+	// wanted says whether a key is to be written.
 	wanted := func(name string) bool {
 		return (name == plan.FieldPrimary || f.Keeps(name)) && (s.Creates() || has(s.Fields, name))
 	}

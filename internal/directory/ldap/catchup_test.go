@@ -159,7 +159,7 @@ func TestHiddenHead(t *testing.T) {
 	}
 }
 
-// Outside Active Directory contextCSN tells that something changed, and
+// Outside Active Directory contextCSN says that something changed, and
 // entryCSN what.
 func TestContextCSN(t *testing.T) {
 	const old, before, after = "20251231000000.000000Z#000000#000#000000", "20260101000000.000000Z#000000#000#000000", "20260102000000.000000Z#000000#000#000000"

@@ -80,7 +80,7 @@ func TestRefusedPages(t *testing.T) {
 	}
 }
 
-// A server that ends a connection says why, and that is told.
+// A server that ends a connection says why, and that is reported.
 func TestNoticeOfDisconnection(t *testing.T) {
 	for _, c := range []struct {
 		result      servertest.Result

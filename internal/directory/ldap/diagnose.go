@@ -353,7 +353,7 @@ func (d *diagnosis) vendor() string {
 	return ""
 }
 
-// password tells when the password of a login by name ends: what the password
+// password says when the password of a login by name ends: what the password
 // policy replied, or what Active Directory computes for the account.
 func (d *diagnosis) password(k *doctor.Check) {
 	p := d.conn.policy
@@ -595,7 +595,7 @@ func (d *diagnosis) pages(s *directory.Scope) (n int, err error) {
 			return n, nil
 		}
 	}
-	// A server keeps its place in a search until it is told not to (RFC 2696
+	// A server keeps its place in a search until it is reported not to (RFC 2696
 	// section 3). Whether it heeds that does not matter.
 	end := goldap.NewControlPaging(0)
 	end.SetCookie(cookie)

@@ -117,7 +117,7 @@ func TestDiagnose(t *testing.T) {
 	}
 }
 
-// Every sub-code is told, the account is not tried again, and nothing else is
+// Every sub-code is reported, the account is not tried again, and nothing else is
 // tested.
 func TestDiagnoseRefusedLogin(t *testing.T) {
 	for code, reason := range subCodes {

@@ -270,7 +270,7 @@ func TestFindTold(t *testing.T) {
 	}
 }
 
-// TestFindOptions: a value is told with the options of its attribute, which a
+// TestFindOptions: a value is reported with the options of its attribute, which a
 // change of it must name.
 func TestFindOptions(t *testing.T) {
 	s := servertest.NewStub(t, servertest.StubOptions{Answer: func(a *servertest.Answer) {

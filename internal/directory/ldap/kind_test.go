@@ -11,7 +11,7 @@ import (
 	"github.com/rollcall-cli/rollcall/internal/settings"
 )
 
-// TestOptions: what a block says is what is connected to. Its mistakes are told in
+// TestOptions: what a block says is what is connected to. Its mistakes are reported in
 // the tests of the package config.
 func TestOptions(t *testing.T) {
 	t.Setenv("ROLLCALL_TEST_PASSWORD", "correct horse battery staple")

@@ -155,7 +155,7 @@ type reading struct {
 	containers map[identity.GUID]string
 }
 
-// maxReferences is how many continuation references are told.
+// maxReferences is how many continuation references are reported.
 const maxReferences = 1000
 
 // place is where an object was put: the scope that took it, the name that it

@@ -78,7 +78,7 @@ type reason struct {
 }
 
 // subCodes are the Windows error codes, in hexadecimal, by which Active
-// Directory tells why it answers a login with result code 49.
+// Directory says why it answers a login with result code 49.
 var subCodes = map[string]reason{
 	"525": {"the directory has no account of this name", nameHint},
 	"52e": {"the name or the password is wrong", nameHint + lockoutHint},
@@ -283,7 +283,7 @@ var policyErrors = map[int8]reason{
 	2: {"the account's password was reset and must be changed before it can be used", "change the password as the account itself, or have it set without the demand to change it"},
 }
 
-// policyWarning tells what the password policy says of a login that was
+// policyWarning says what the password policy says of a login that was
 // accepted, or "" for nothing.
 func policyWarning(p *goldap.ControlBeheraPasswordPolicy) string {
 	switch {
@@ -493,7 +493,7 @@ func unknownAuthority(e x509.UnknownAuthorityError, chain []*x509.Certificate) (
 		return fmt.Sprintf("the server's certificate %q is self-signed and not trusted here", nameOf(last)),
 			"set ca_file to this certificate, in PEM, or better give the server one of an authority"
 	}
-	// crypto/x509 tells what it tried in the text alone.
+	// crypto/x509 says what it tried in the text alone.
 	switch said := e.Error(); {
 	case strings.Contains(said, "insecure algorithm"):
 		if i := slices.IndexFunc(chain, func(c *x509.Certificate) bool { return !selfSigned(c) && outdated[c.SignatureAlgorithm] }); i >= 0 {

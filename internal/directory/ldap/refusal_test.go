@@ -239,7 +239,7 @@ func expired(detail string) error {
 	return unverified(x509.CertificateInvalidError{Cert: cert("dc1", "Corp CA"), Reason: x509.Expired, Detail: detail}, cert("dc1", "Corp CA"))
 }
 
-// TestFileErrors: a file that cannot be used is told with the attribute that
+// TestFileErrors: a file that cannot be used is reported with the attribute that
 // names it, and what to do.
 func TestFileErrors(t *testing.T) {
 	ca := servertest.NewCA(t)

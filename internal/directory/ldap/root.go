@@ -117,7 +117,7 @@ func (r *rootDSE) contextOf(text string) string {
 	return best
 }
 
-// identity tells which copy of the data the server holds; see
+// identity says which copy of the data the server holds; see
 // [identity.Receipt]. What the server does not tell is "".
 func (c *conn) identity(contexts []string) (string, error) {
 	var values []string

@@ -120,7 +120,7 @@ func TestSurvey(t *testing.T) {
 	}
 }
 
-// TestSurveyRefused: a refused login is told as such, and tried once.
+// TestSurveyRefused: a refused login is reported as such, and tried once.
 func TestSurveyRefused(t *testing.T) {
 	logins := 0
 	s := servertest.NewStub(t, servertest.StubOptions{Bind: func(servertest.Bind) servertest.Result {

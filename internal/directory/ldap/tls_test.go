@@ -37,7 +37,7 @@ func tlsFailure(t *testing.T, o Options) (words, hint string) {
 	return words, hint
 }
 
-// Over TCP, what ends a handshake is told in words that say what to do.
+// Over TCP, what ends a handshake is reported in words that say what to do.
 func TestHandshakeFailures(t *testing.T) {
 	const rsaOnly = "have no cipher suite in common (tls: handshake failure)"
 	demand := func(c *tls.Config, by *servertest.CA) {

@@ -236,7 +236,7 @@ func TestFindEntries(t *testing.T) {
 	}
 }
 
-// TestFindOptions: a value is told with the options of its attribute, which a
+// TestFindOptions: a value is reported with the options of its attribute, which a
 // change of it must name.
 func TestFindOptions(t *testing.T) {
 	dir := write(t, map[string]string{"corp.ldif": "version: 1\n\ndn: uid=ann,dc=example\nmail;lang-de: anna@example.com\nmail: ann@example.com\nproxyAddresses: smtp:\n"})
@@ -252,7 +252,7 @@ func TestFindOptions(t *testing.T) {
 	}
 }
 
-// TestFindCut: no more than MaxFound objects are told, and that there are more.
+// TestFindCut: no more than MaxFound objects are reported, and that there are more.
 func TestFindCut(t *testing.T) {
 	for _, n := range []int{directory.MaxFound, directory.MaxFound + 1, 3 * directory.MaxFound} {
 		var b strings.Builder

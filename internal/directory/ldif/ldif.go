@@ -96,7 +96,7 @@ func (e *LackingError) Error() string {
 	return fmt.Sprintf("the snapshot was made without the attribute %s, which is read now; make it again", e.Attribute)
 }
 
-// cause strips the path from an error that is told with the path.
+// cause strips the path from an error that is reported with the path.
 func cause(err error) error {
 	if path := (*os.PathError)(nil); errors.As(err, &path) {
 		return path.Err

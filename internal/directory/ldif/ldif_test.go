@@ -209,7 +209,7 @@ func TestAdvice(t *testing.T) {
 	}
 }
 
-// TestReferences: references are told, sorted, each once.
+// TestReferences: references are reported, sorted, each once.
 func TestReferences(t *testing.T) {
 	_, receipt, err := read(file(t, "dn: cn=a\n\nref: ldap://b.example/dc=b,dc=e\n xample\n\nref:: bGRhcDovL2EuZXhhbXBsZS9kYz1h\n\nref: ldap://b.example/dc=b,dc=example\n"), everyone())
 	if want := []string{"ldap://a.example/dc=a", "ldap://b.example/dc=b,dc=example"}; err != nil || !slices.Equal(receipt.References, want) {

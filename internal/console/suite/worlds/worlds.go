@@ -23,7 +23,7 @@ type World struct {
 	// which the certificate lacks, ReadOnly one with credentials that may read and not
 	// write; "" where the product has no such thing.
 	Refused, Untrusted, Misnamed, ReadOnly string
-	// Setup tells that "rollcall console setup" has to run first.
+	// Setup says that "rollcall console setup" has to run first.
 	Setup bool
 
 	// Add makes an account by hand, without a mark, which has a primary and aliases.
