@@ -62,6 +62,7 @@ type directoryLosses struct {
 	braked          bool
 	leavers         []*identity.Account
 	reasons         map[LossReason]int         // of leavers, in accounts
+	unasked         int                        // leavers whose objects nobody looked up
 	shrunk, renamed map[*identity.Account]bool // accounts that stay
 	lost            int                        // addresses of those shrunk
 	rebound         int
@@ -102,7 +103,11 @@ func (d *diagnosis) collect() {
 		switch c := &d.plan.Changes[i]; c.Category {
 		case Inactive:
 			if l := leaving[c.Before]; l != nil {
-				l.reasons[c.Reason]++
+				if c.Reason == EntryGone && d.plan.unasked[Departed{c.Before.Directory, c.Before.GUID}] {
+					l.unasked++
+				} else {
+					l.reasons[c.Reason]++
+				}
 				delete(leaving, c.Before)
 				continue
 			}
@@ -159,9 +164,12 @@ func (l *directoryLosses) whereabouts() string {
 	if len(known) == 0 {
 		return "It is unknown why."
 	}
-	if first := known[0]; l.reasons[first]*5 >= len(l.leavers)*4 {
+	if first, asked := known[0], len(l.leavers)-l.unasked; l.reasons[first]*5 >= asked*4 {
 		all := "Their objects"
-		if l.reasons[first] < len(l.leavers) {
+		switch {
+		case l.unasked > 0:
+			all = Thousands(l.reasons[first]) + " of the " + Thousands(asked) + " objects that were looked up"
+		case l.reasons[first] < asked:
 			all = Thousands(l.reasons[first]) + " of their objects"
 		}
 		switch first {
@@ -185,7 +193,11 @@ func (l *directoryLosses) whereabouts() string {
 	for _, reason := range known {
 		parts = append(parts, Thousands(l.reasons[reason])+" "+reason.Text())
 	}
-	return "Why: " + strings.Join(parts, ", ") + "."
+	why := "Why: "
+	if l.unasked > 0 {
+		why = "Of the " + Thousands(len(l.leavers)-l.unasked) + " objects that were looked up: "
+	}
+	return why + strings.Join(parts, ", ") + "."
 }
 
 // shrinking says how many lose addresses and keep others.

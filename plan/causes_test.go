@@ -141,3 +141,35 @@ func TestManyGUIDs(t *testing.T) {
 		}
 	}
 }
+
+// TestCausesOfWhoWasLookedUp: what nobody was asked about is not taken for gone.
+func TestCausesOfWhoWasLookedUp(t *testing.T) {
+	p := &plan.Plan{}
+	var all []plan.Departed
+	for n := range 40 {
+		before := &identity.Account{
+			Primary: identity.MustAddress(fmt.Sprintf("user%02d@example.com", n)), Directory: "corp", GUID: identity.GUID{15: byte(n + 1)},
+		}
+		after := *before
+		after.Status = identity.Inactive
+		p.Accounts = append(p.Accounts, plan.AccountChange{Before: before, After: &after})
+	}
+	p.Changes = plan.Rows(p.Accounts)
+	for i := range p.Changes {
+		p.Changes[i].Reason = plan.EntryGone
+	}
+	all = p.Departed()
+	known := map[plan.Departed]plan.LossReason{}
+	for _, d := range all[:12] {
+		known[d] = plan.EntryWithoutAddress
+	}
+	p.TellDepartures(known, all[12:])
+	want := "40 people lose all mail (directory corp). 12 of the 12 objects that were looked up are still in the directory and no longer list an address: was there an import?"
+	if got := strings.Join(p.Diagnose(nil, []plan.Scope{{Directory: "corp"}}), "; "); got != want {
+		t.Errorf("got %s", got)
+	}
+	p.TellDepartures(nil, nil)
+	if got := strings.Join(p.Diagnose(nil, []plan.Scope{{Directory: "corp"}}), "; "); !strings.Contains(got, "28 object gone, 12 object lists no address") {
+		t.Errorf("got %s", got)
+	}
+}

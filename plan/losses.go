@@ -163,8 +163,12 @@ func (p *Plan) Departed() []Departed {
 }
 
 // TellDepartures says of inactive rows what became of the objects, where that is
-// known. It decides nothing.
-func (p *Plan) TellDepartures(known map[Departed]LossReason) {
+// known, and of which nobody was asked. It decides nothing.
+func (p *Plan) TellDepartures(known map[Departed]LossReason, unasked []Departed) {
+	p.unasked = make(map[Departed]bool, len(unasked))
+	for _, d := range unasked {
+		p.unasked[d] = true
+	}
 	p.eachLoss(func(r *Change) {
 		if why := known[Departed{r.Before.Directory, r.Before.GUID}]; r.Reason == EntryGone && why != "" {
 			r.Reason = why

@@ -19,9 +19,10 @@ const mostDeparted = 1000
 // error is a warning, and beyond a number nobody is asked.
 func (s *session) lookUpDeparted(cfg *config.Config, p *plan.Plan, snapshot string, progress *render.Progress) (warnings []string, err error) {
 	departed := p.Departed()
+	var unasked []plan.Departed
 	if n := len(departed); n > mostDeparted {
-		warnings = append(warnings, fmt.Sprintf("%s objects are gone; only the first %s were looked up", plan.Thousands(n), plan.Thousands(mostDeparted)))
-		departed = departed[:mostDeparted]
+		warnings = append(warnings, fmt.Sprintf("%s objects are no longer read; only the first %s were looked up", plan.Thousands(n), plan.Thousands(mostDeparted)))
+		departed, unasked = departed[:mostDeparted], departed[mostDeparted:]
 	}
 	labels, _ := wantedDirectories(cfg, nil)
 	reader, err := s.reader(cfg, labels, snapshot, progress)
@@ -54,7 +55,7 @@ func (s *session) lookUpDeparted(cfg *config.Config, p *plan.Plan, snapshot stri
 			known[plan.Departed{Directory: d.Name, GUID: g}] = lossOf(at)
 		}
 	}
-	p.TellDepartures(known)
+	p.TellDepartures(known, unasked)
 	return warnings, nil
 }
 
