@@ -87,7 +87,8 @@ func Text(w io.Writer, p *plan.Plan, opt TextOptions) error {
 	if len(p.Changes)+len(p.Rejections) > manyRows {
 		opt.Rows = cmp.Or(opt.Rows, fewRows)
 	}
-	o.verdict(p)
+	verdict := p.Verdict()
+	o.verdict(p, verdict)
 	for _, cause := range p.Causes {
 		o.prose(0, "! ", yellow, clean(cause))
 	}
@@ -99,18 +100,18 @@ func Text(w io.Writer, p *plan.Plan, opt TextOptions) error {
 	}
 	o.leftOut(p.LeftOut, opt)
 	o.rejections(p.Rejections, opt)
-	o.summary(p, &s, len(groups.Groups) > 0, opt)
+	o.summary(p, &s, verdict, len(groups.Groups) > 0, opt)
 	return o.flush()
 }
 
 // verdict is the line that a reader sees first and last.
-func (o *page) verdict(p *plan.Plan) {
+func (o *page) verdict(p *plan.Plan, verdict string) {
 	label := "Plan: "
 	if p.Undoes > 0 {
 		label = "Plan to undo run " + number(p.Undoes) + ": "
 	}
 	o.put(bold, label)
-	for i, part := range strings.Split(p.Verdict(), plan.VerdictSeparator) {
+	for i, part := range strings.Split(verdict, plan.VerdictSeparator) {
 		if i > 0 {
 			if part = plan.VerdictSeparator + part; o.col+cells(part) > o.width {
 				o.end()
@@ -389,7 +390,7 @@ func (o *page) cut(n int, opt TextOptions) {
 const ignoredOne, ignoredMany = "address in an ignored domain", "addresses in ignored domains"
 
 // summary counts everything once more and says what to do.
-func (o *page) summary(p *plan.Plan, s *plan.Summary, grouped bool, opt TextOptions) {
+func (o *page) summary(p *plan.Plan, s *plan.Summary, verdict string, grouped bool, opt TextOptions) {
 	type line struct {
 		sign    span
 		name    string
@@ -461,7 +462,7 @@ func (o *page) summary(p *plan.Plan, s *plan.Summary, grouped bool, opt TextOpti
 	o.end()
 	o.risk(p)
 	o.end()
-	o.closing(p, s, opt)
+	o.closing(p, s, verdict, opt)
 }
 
 // Withholding says which brakes have tripped, and what they keep.
@@ -486,8 +487,8 @@ func Withholding(p *plan.Plan) string {
 }
 
 // closing is the verdict once more, and what to do.
-func (o *page) closing(p *plan.Plan, s *plan.Summary, opt TextOptions) {
-	o.verdict(p)
+func (o *page) closing(p *plan.Plan, s *plan.Summary, verdict string, opt TextOptions) {
+	o.verdict(p, verdict)
 	switch {
 	case s.Pending() > 0 || len(p.Accounts) > s.WithheldAccounts: // inactive records make no row
 		o.prose(0, "", plain, opt.next())
