@@ -140,20 +140,28 @@ func (d *diagnosis) collect() {
 // containers they were.
 func (d *diagnosis) leaving(l *directoryLosses) string {
 	n := len(l.leavers)
-	verb := "lose"
-	if l.braked {
-		verb = "would lose"
-	}
-	text := fmt.Sprintf("%s %s all mail (%s).", who(l.leavers), verb, l.part(n))
-	if l.braked {
-		text += " A brake withholds that."
-	}
-	text += " " + l.whereabouts()
+	text := fmt.Sprintf("%s %s all mail (%s).%s %s", who(l.leavers), l.would("lose"), l.part(n), l.brake(), l.whereabouts())
 	here := func(e *identity.Entry) bool { return d.scopes[e.Scope].Directory == l.name }
 	if where := common(l.leavers, d.entries, here); where != "" {
 		text += " " + where + "."
 	}
 	return text
+}
+
+// would is a verb of what happens, or would but for a brake.
+func (l *directoryLosses) would(verb string) string {
+	if l.braked {
+		return "would " + verb
+	}
+	return verb
+}
+
+// brake says that a brake withholds the change before it, "" where none does.
+func (l *directoryLosses) brake() string {
+	if l.braked {
+		return " A brake withholds that."
+	}
+	return ""
 }
 
 // whereabouts says what became of the objects of the leavers.
@@ -203,23 +211,15 @@ func (l *directoryLosses) whereabouts() string {
 // shrinking says how many lose addresses and keep others.
 func (d *diagnosis) shrinking(l *directoryLosses) string {
 	n := len(l.shrunk)
-	verb, brake := "lose", ""
-	if l.braked {
-		verb, brake = "would lose", " A brake withholds that."
-	}
 	return fmt.Sprintf("%s that stay %s %s (%s).%s Their entries no longer list them, or a rejection says why not.",
-		several(n, "account", "accounts"), verb, several(l.lost, "address", "addresses"), l.part(n), brake)
+		several(n, "account", "accounts"), l.would("lose"), several(l.lost, "address", "addresses"), l.part(n), l.brake())
 }
 
 // renaming says how many get another primary, and in which domain.
 func (d *diagnosis) renaming(l *directoryLosses) string {
 	n := len(l.renamed)
-	verb, brake := "get", ""
-	if l.braked {
-		verb, brake = "would get", " A brake withholds that."
-	}
 	accounts := slices.Collect(maps.Keys(l.renamed))
-	text := fmt.Sprintf("%s %s another primary (%s).%s", who(accounts), verb, l.part(n), brake)
+	text := fmt.Sprintf("%s %s another primary (%s).%s", who(accounts), l.would("get"), l.part(n), l.brake())
 	if d.groups == nil {
 		d.groups = d.plan.Grouping().Groups
 	}
