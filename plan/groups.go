@@ -74,17 +74,22 @@ func (g *Grouping) In(i int) (int, bool) { return int(g.of[i]), g.of[i] != none 
 func (p *Plan) Grouping() *Grouping {
 	g := &Grouping{of: make([]int32, len(p.Changes))}
 	keys, moves := map[GroupKey]int32{}, dnMoves{}
+	var latest [Categories]int32 // of rows that are equal, most follow each other
 	for i := range p.Changes {
 		g.of[i] = none
 		key, grouped := p.Changes[i].groupKey(moves)
 		if !grouped {
 			continue
 		}
-		n, known := keys[key]
-		if !known {
-			n = int32(len(g.Groups))
-			keys[key] = n
-			g.Groups = append(g.Groups, Group{GroupKey: key})
+		n := latest[key.Category]
+		if int(n) >= len(g.Groups) || g.Groups[n].GroupKey != key {
+			known := false
+			if n, known = keys[key]; !known {
+				n = int32(len(g.Groups))
+				keys[key] = n
+				g.Groups = append(g.Groups, Group{GroupKey: key})
+			}
+			latest[key.Category] = n
 		}
 		g.of[i] = n
 		g.Groups[n].Rows++
@@ -246,11 +251,12 @@ func (k *GroupKey) replaced(old, new string) bool {
 	if !ok || !also || user != again {
 		return false
 	}
-	k.Kind, k.From, k.To = DomainReplaced, "@"+from, "@"+to
+	k.Kind, k.From, k.To = DomainReplaced, old[len(old)-len(from)-1:], new[len(new)-len(to)-1:]
 	return true
 }
 
-func at(x identity.Address) string { return "@" + x.Domain() }
+// at returns the domain of an address with its @.
+func at(x identity.Address) string { return x.String()[len(x.Local()):] }
 
 func hasDomain(a *identity.Account, domain string) bool {
 	found := false
