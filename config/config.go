@@ -24,7 +24,10 @@ type Config struct {
 	// Scopes say how to read. Each has its rules at the same index of
 	// Rules.Scopes.
 	Scopes []Scope
-	Rules  plan.Rules
+	// Prerequisites say how to read what other systems list. Each has its rule at
+	// the same index of Rules.Prerequisites.
+	Prerequisites []Prerequisite
+	Rules         plan.Rules
 	// Console is where the accounts live; it is never nil.
 	Console *Console
 	// StatePath is where the state file is.
@@ -114,7 +117,7 @@ func (r *reporter) load(dir string, sources []*source, now time.Time, kinds Kind
 	read := &fileLines{}
 	d.evaluator = &evaluator{
 		reporter: r, functions: functionsIn(dir, used, read, r.environment), read: read,
-		types: kinds.blockTypes(),
+		labels: map[string][]string{}, types: kinds.blockTypes(),
 	}
 	for _, src := range sources {
 		d.config.Files = append(d.config.Files, src.path)
@@ -151,8 +154,8 @@ func (d *decoder) decode(sources []*source) {
 	}
 	raw := blocks(sources)
 	for _, b := range raw {
-		if b.Type == "directory" && len(b.Labels) > 0 {
-			d.directories = append(d.directories, b.Labels[0])
+		if len(b.Labels) > 0 {
+			d.labels[b.Type] = append(d.labels[b.Type], b.Labels[0])
 		}
 	}
 	d.readLocals(raw)
@@ -164,14 +167,15 @@ func (d *decoder) decode(sources []*source) {
 	}
 	d.readDirectories(d.unique(byType["directory"]))
 	d.readDomains(byType["domain"])
-	d.readScopes(d.unique(byType["scope"]))
+	d.readScopes(d.unique(byType[scopeBlock]))
+	d.readPrerequisites(d.unique(byType[prerequisiteBlock]))
 	d.config.Rules.Protected = d.readGuards(d.unique(byType["protected"]))
 	d.config.Rules.Holds = d.readGuards(d.unique(byType["legal_hold"]))
 	d.readLimits(d.single(byType["limits"]))
 	d.readRisk(d.single(byType["risk"]))
 	d.readState(d.single(byType["state"]))
 	d.readConsole(byType[consoleBlock])
-	d.unused(byType["directory"], byType["scope"])
+	d.unused(byType["directory"], slices.Concat(byType[scopeBlock], byType[prerequisiteBlock]))
 }
 
 // unique reports labels that occur twice, and returns all blocks.
@@ -206,9 +210,9 @@ func (e *evaluator) single(blocks []*block) *block {
 }
 
 // unused warns of directories that are read for nothing.
-func (d *decoder) unused(directories, scopes []*block) {
+func (d *decoder) unused(directories, readers []*block) {
 	used := map[string]bool{}
-	for _, b := range scopes {
+	for _, b := range readers {
 		if a := b.Body.Attributes["directory"]; a != nil {
 			for _, t := range a.Expr.Variables() {
 				if len(t) > 1 {
@@ -220,15 +224,15 @@ func (d *decoder) unused(directories, scopes []*block) {
 	}
 	for _, b := range directories {
 		if !used[b.label] {
-			d.warnf(b.header(), "add a scope with directory = "+referenceTo(b.label)+", or remove the directory", "no scope reads the directory %q", b.label)
+			d.warnf(b.header(), "add a scope with directory = "+referenceTo(directoryBlock, b.label)+", or remove the directory", "no scope reads the directory %q", b.label)
 		}
 	}
 }
 
-// referenceTo spells a reference to a directory.
-func referenceTo(label string) string {
+// referenceTo spells a reference to a block.
+func referenceTo(blockName, label string) string {
 	if hclsyntax.ValidIdentifier(label) {
-		return "directory." + label
+		return blockName + "." + label
 	}
-	return `directory["` + label + `"]`
+	return blockName + `["` + label + `"]`
 }

@@ -73,7 +73,7 @@ func (e *evaluator) openAs(t blockType, raw *hclsyntax.Block) *block {
 			e.errorf(a.NameRange, hint, "%s block has no attribute %q", t.named(), a.Name)
 			continue
 		}
-		if t.name == "scope" && a.Name == directoryBlock {
+		if slices.Contains(t.references, a.Name) {
 			continue
 		}
 		value, ok := e.eval(a.Expr, slices.Contains(t.secrets, a.Name))

@@ -34,6 +34,11 @@ func (c *Config) Digest(more ...string) string {
 		Adopt, Rebind           bool
 		MaxLength               map[string]int // written in order of its keys
 	}
+	type prerequisite struct {
+		Name, Directory, Filter, Attribute, Match string
+		Base                                      identity.DN
+		Scopes                                    []string
+	}
 	type guard struct {
 		Label, Until string
 		Addresses    []string
@@ -57,15 +62,16 @@ func (c *Config) Digest(more ...string) string {
 		return list
 	}
 	var all struct {
-		Version     int // of this serialization
-		Directories []directory
-		Domains     []plan.Domain
-		Scopes      []scope
-		Protected   []guard
-		Holds       []guard
-		Limits      plan.Limits
-		Console     *console `json:",omitempty"` // nil for the local one
-		More        []string `json:",omitempty"`
+		Version       int // of this serialization
+		Directories   []directory
+		Domains       []plan.Domain
+		Scopes        []scope
+		Prerequisites []prerequisite `json:",omitempty"`
+		Protected     []guard
+		Holds         []guard
+		Limits        plan.Limits
+		Console       *console `json:",omitempty"` // nil for the local one
+		More          []string `json:",omitempty"`
 	}
 	all.Version = 3
 	for _, d := range c.Directories {
@@ -92,6 +98,14 @@ func (c *Config) Digest(more ...string) string {
 		}
 		all.Scopes = append(all.Scopes, item)
 	}
+	for i, p := range c.Prerequisites {
+		rule := &c.Rules.Prerequisites[i]
+		item := prerequisite{Name: p.Name, Directory: p.Directory, Filter: p.Filter, Attribute: strings.ToLower(p.Attribute), Match: rule.Match.String()}
+		item.Base, _ = identity.ParseDN(p.BaseDN) // was checked when it was read
+		item.Scopes = slices.Sorted(slices.Values(rule.Scopes))
+		all.Prerequisites = append(all.Prerequisites, item)
+	}
+	slices.SortFunc(all.Prerequisites, func(a, b prerequisite) int { return strings.Compare(a.Name, b.Name) })
 	all.Protected, all.Holds = guards(c.Rules.Protected), guards(c.Rules.Holds)
 	all.Limits = c.Rules.Limits
 	if c.Console.Kind != Local {

@@ -21,8 +21,8 @@ type evaluator struct {
 	locals    map[string]*localValue
 	// names are the locals' names, in order.
 	names []string
-	// directories are the labels that a reference may name.
-	directories []string
+	// labels are those that a reference may name, by the type of the block.
+	labels map[string][]string
 	// types are the blocks that there are.
 	types []blockType
 }
@@ -144,6 +144,12 @@ func (e *evaluator) expression(expr hclsyntax.Expression, sealed bool, path []st
 	return value, true
 }
 
+// referrers say where blocks may be referred to.
+var referrers = map[string]string{
+	directoryBlock: `only the attribute "directory" of a scope or a prerequisite refers to a directory`,
+	scopeBlock:     `only the attribute "scopes" of a prerequisite refers to scopes`,
+}
+
 // reference returns the name of the local that a traversal leads to.
 func (e *evaluator) reference(t hcl.Traversal, sealed bool) (string, bool) {
 	root := t.RootName()
@@ -162,8 +168,8 @@ func (e *evaluator) reference(t hcl.Traversal, sealed bool) (string, bool) {
 		default:
 			return name, true
 		}
-	case root == "directory":
-		e.errorf(rng, `only the attribute "directory" of a scope refers to a directory`, "a directory is not a value")
+	case root == directoryBlock || root == scopeBlock:
+		e.errorf(rng, referrers[root], "a %s is not a value", root)
 	case sealed:
 		e.errorf(rng, "use env() or file(), and write texts in quotes", "the expression refers to something that does not exist")
 	case e.locals[root] != nil:
@@ -200,32 +206,33 @@ func step(t hcl.Traverser) (string, hcl.Range) {
 	return "", t.SourceRange()
 }
 
-// directory resolves a reference such as directory.corp to the label.
-func (e *evaluator) directory(expr hclsyntax.Expression) (string, bool) {
+// labelled resolves a reference such as directory.corp to the label.
+func (e *evaluator) labelled(blockName string, expr hclsyntax.Expression) (string, bool) {
+	known := e.labels[blockName]
 	t, diags := hcl.AbsTraversalForExpr(expr)
 	if diags.HasErrors() {
-		hint := "write directory.NAME"
+		hint := "write " + blockName + ".NAME"
 		if v, valueDiags := expr.Value(nil); !valueDiags.HasErrors() && v.Type() == cty.String && v.IsKnown() && !v.IsNull() {
-			hint = "write " + referenceTo(v.AsString())
+			hint = "write " + referenceTo(blockName, v.AsString())
 		}
-		e.errorf(expr.Range(), hint, "expected a reference to a directory")
+		e.errorf(expr.Range(), hint, "expected a reference to a %s", blockName)
 		return "", false
 	}
-	if t.RootName() != "directory" || len(t) != 2 {
-		hint := "write directory.NAME"
-		if slices.Contains(e.directories, t.RootName()) {
-			hint = "write directory." + t.RootName()
-		} else if len(t) == 2 && t.RootName() != "directory" {
-			if name, _ := step(t[1]); slices.Contains(e.directories, name) {
-				hint = "did you mean directory." + name + "?"
+	if t.RootName() != blockName || len(t) != 2 {
+		hint := "write " + blockName + ".NAME"
+		if slices.Contains(known, t.RootName()) {
+			hint = "write " + blockName + "." + t.RootName()
+		} else if len(t) == 2 && t.RootName() != blockName {
+			if name, _ := step(t[1]); slices.Contains(known, name) {
+				hint = "did you mean " + blockName + "." + name + "?"
 			}
 		}
-		e.errorf(expr.Range(), hint, "expected a reference to a directory")
+		e.errorf(expr.Range(), hint, "expected a reference to a %s", blockName)
 		return "", false
 	}
 	name, at := step(t[1])
-	if !slices.Contains(e.directories, name) {
-		e.errorf(at, didYouMean(name, e.directories, "directory.%s"), "there is no directory %q", name)
+	if !slices.Contains(known, name) {
+		e.errorf(at, didYouMean(name, known, blockName+".%s"), "there is no %s %q", blockName, name)
 		return "", false
 	}
 	return name, true

@@ -17,8 +17,10 @@ type blockType struct {
 	attributes []string
 	// secrets are those of the attributes whose values are secrets.
 	secrets []string
-	blocks  []blockType
-	example string // of its header
+	// references are those of the attributes that name other blocks.
+	references []string
+	blocks     []blockType
+	example    string // of its header
 }
 
 // blockTypes are what a configuration consists of, without what belongs to the
@@ -30,7 +32,9 @@ var blockTypes = []blockType{
 	{name: "scope", labelled: true, attributes: []string{
 		"directory", "base_dn", "filter", "domains", "primary_attribute", "alias_attributes", "username_attribute", "guid_attribute",
 		"type", "disabled", "adopt", "on_guid_change", "attributes", "max_length",
-	}, example: `scope "staff" {`},
+	}, references: []string{directoryBlock}, example: `scope "staff" {`},
+	{name: prerequisiteBlock, labelled: true, attributes: []string{"directory", "base_dn", "filter", "attribute", "match", "scopes", "overdue"},
+		references: []string{directoryBlock, "scopes"}, example: `prerequisite "in-the-cloud" {`},
 	{name: "protected", labelled: true, attributes: []string{"addresses", "reason"}, example: `protected "executives" {`},
 	{name: "legal_hold", labelled: true, attributes: []string{"addresses", "reason", "until"}, example: `legal_hold "case-1" {`},
 	{name: "limits", attributes: []string{
@@ -50,10 +54,12 @@ func (t blockType) named() string {
 }
 
 const (
-	directoryBlock = "directory"
-	consoleBlock   = "console"
-	localsBlock    = "locals"
-	localRoot      = "local"
+	directoryBlock    = "directory"
+	scopeBlock        = "scope"
+	prerequisiteBlock = "prerequisite"
+	consoleBlock      = "console"
+	localsBlock       = "locals"
+	localRoot         = "local"
 )
 
 func blockTypeOf(types []blockType, name string) (blockType, bool) {

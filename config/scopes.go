@@ -29,7 +29,7 @@ func (d *decoder) readScopes(blocks []*block) {
 		var kind settings.Kind
 		if a := b.Body.Attributes["directory"]; a == nil {
 			d.errorf(b.header(), "write directory = directory.NAME", "scope %q lacks the attribute %q", b.label, "directory")
-		} else if name, ok := d.directory(a.Expr); ok {
+		} else if name, ok := d.labelled(directoryBlock, a.Expr); ok {
 			scope.Directory = name
 			kind = d.kindOf(name)
 		}

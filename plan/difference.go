@@ -90,10 +90,11 @@ func Compare(base, head *Plan) *Difference {
 }
 
 // keyAttribute is the attribute that tells the rejection from others. A legal hold
-// has one row for all that it keeps of an object, and a missing GUID is missing by
-// whatever name.
+// has one row for all that it keeps of an object, a missing GUID is missing by
+// whatever name, and an entry waits wherever another system must list it.
 func (r *Rejection) keyAttribute() string {
-	if r.Reason == LegalHold || r.Reason == MissingGUID {
+	switch r.Reason {
+	case LegalHold, MissingGUID, PrerequisiteMissing:
 		return ""
 	}
 	return r.Attribute

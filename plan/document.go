@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"hash"
 	"io"
+	"slices"
 	"strings"
 	"time"
 
@@ -97,6 +98,7 @@ func (p *Plan) WriteJSON(w io.Writer) error {
 	b = appendList(b, "directories", len(p.Directories), func(b []byte, i int) []byte {
 		return appendReceipt(b, &p.Directories[i])
 	})
+	b = appendList(b, "prerequisites", len(p.Prerequisites), func(b []byte, i int) []byte { return p.Prerequisites[i].appendJSON(b) })
 	b = append(b, ",\n  \"console\": "...)
 	b = p.Console.appendJSON(b)
 	b = appendList(b, "unread", len(p.Unread), func(b []byte, i int) []byte { return identity.AppendJSONString(b, p.Unread[i]) })
@@ -301,16 +303,24 @@ func (r *Rejection) appendJSON(b []byte) []byte {
 	b = appendMember(b, ", ", "wanted", r.Wanted)
 	b = appendMember(b, ", ", "cause", string(r.Cause))
 	b = appendMember(b, ", ", "detail", r.Detail)
+	match := ""
+	if r.Reason == PrerequisiteMissing {
+		match = r.Match.String()
+	}
+	b = appendMember(b, ", ", "match", match)
 	since := ""
 	if !r.Since.IsZero() {
 		since = r.Since.UTC().Format(utc)
 	}
 	b = appendMember(b, ", ", "since", since)
-	return fmt.Appendf(b, `, "new": %t, "no_account": %t}`, r.New, r.NoAccount)
+	return fmt.Appendf(b, `, "new": %t, "overdue": %t, "no_account": %t}`, r.New, r.Overdue, r.NoAccount)
 }
 
-// String returns "entry", "account" or "".
-func (k PartyKind) String() string { return [...]string{"", "entry", "account"}[k] }
+// partyNames are those of [PartyKind].
+var partyNames = []string{"", "entry", "account", "directory"}
+
+// String returns "entry", "account", "directory" or "".
+func (k PartyKind) String() string { return partyNames[k] }
 
 // AppendAccountChange appends an account change as the plan document has it.
 func AppendAccountChange(b []byte, c *AccountChange) []byte {
@@ -336,19 +346,20 @@ type document struct {
 		Serial  int64
 		SHA256  string
 	}
-	Redacted    bool
-	Undoes      int
-	Directories []identity.Receipt
-	Console     *consoleDocument
-	Unread      []string
-	Only        []string
-	Except      []string
-	Causes      []string
-	Warnings    []string
-	Summary     map[string]int
-	Totals      map[string]int // all but one follow from the accounts
-	RiskLevel   string         `json:"risk_level"` // follows from the risks
-	Risk        []struct {
+	Redacted      bool
+	Undoes        int
+	Directories   []identity.Receipt
+	Prerequisites []PrerequisiteReceipt
+	Console       *consoleDocument
+	Unread        []string
+	Only          []string
+	Except        []string
+	Causes        []string
+	Warnings      []string
+	Summary       map[string]int
+	Totals        map[string]int // all but one follow from the accounts
+	RiskLevel     string         `json:"risk_level"` // follows from the risks
+	Risk          []struct {
 		Code  RiskCode
 		Level string
 		Count int
@@ -378,12 +389,12 @@ type rejectionDocument struct {
 		Kind, Name, Directory, Owner string
 		More                         int
 	}
-	Guard, Attribute, Wanted, Since string
-	Cause                           Cause
-	Detail                          string
-	Limit, Length                   int
-	New                             bool
-	NoAccount                       bool `json:"no_account"`
+	Guard, Attribute, Wanted, Match, Since string
+	Cause                                  Cause
+	Detail                                 string
+	Limit, Length                          int
+	New, Overdue                           bool
+	NoAccount                              bool `json:"no_account"`
 }
 
 // ReadJSON reads a saved plan, which must be, to the octet, as it was written.
@@ -428,7 +439,7 @@ func parse(r io.Reader) (*Plan, string, error) {
 	p := &Plan{Header: Header{
 		ToolVersion: doc.RollcallVersion, Created: doc.Created.UTC(), Expires: doc.Expires.UTC(), ConfigDigest: doc.ConfigDigest,
 		Lineage: doc.State.Lineage, Serial: doc.State.Serial, StateSum: doc.State.SHA256, Redacted: doc.Redacted,
-		Undoes: doc.Undoes, Directories: doc.Directories, Unread: doc.Unread, Only: doc.Only, Except: doc.Except, Causes: doc.Causes, Warnings: doc.Warnings,
+		Undoes: doc.Undoes, Directories: doc.Directories, Prerequisites: doc.Prerequisites, Unread: doc.Unread, Only: doc.Only, Except: doc.Except, Causes: doc.Causes, Warnings: doc.Warnings,
 		FirstFormat: doc.FormatVersion == firstVersion,
 	}, Unchanged: doc.Summary["unchanged_accounts"], LeftOutAccounts: doc.Summary["left_out_accounts"], Ignored: doc.Summary["ignored"],
 		Active: doc.Active, WithoutAccount: doc.Totals["entries_without_account"]}
@@ -563,7 +574,7 @@ func readLeftOut(raw json.RawMessage, first bool) (l LeftOut, err error) {
 func (d *rejectionDocument) rejection() (Rejection, error) {
 	r := Rejection{
 		Address: d.Address, Primary: d.Primary, DN: d.DN, Directory: d.Directory, Scope: d.Scope, Guard: d.Guard,
-		Attribute: d.Attribute, Limit: d.Limit, Length: d.Length, Wanted: d.Wanted, New: d.New, NoAccount: d.NoAccount,
+		Attribute: d.Attribute, Limit: d.Limit, Length: d.Length, Wanted: d.Wanted, New: d.New, Overdue: d.Overdue, NoAccount: d.NoAccount,
 		Other: Party{Name: d.Other.Name, Directory: d.Other.Directory, Owner: d.Other.Owner, More: d.Other.More},
 		Cause: d.Cause, Detail: d.Detail,
 	}
@@ -571,14 +582,15 @@ func (d *rejectionDocument) rejection() (Rejection, error) {
 	if r.Reason, err = parseReason(d.Reason); err != nil {
 		return r, err
 	}
-	switch d.Other.Kind {
-	case "":
-	case "entry":
-		r.Other.Kind = EntryParty
-	case "account":
-		r.Other.Kind = AccountParty
-	default:
+	kind := slices.Index(partyNames, d.Other.Kind)
+	if kind < 0 {
 		return r, fmt.Errorf("unknown kind of party %q", d.Other.Kind)
+	}
+	r.Other.Kind = PartyKind(kind)
+	if d.Match != "" {
+		if r.Match, err = ParseMatch(d.Match); err != nil {
+			return r, err
+		}
 	}
 	if r.Type, err = identity.ParseType(d.Type); err != nil {
 		return r, err

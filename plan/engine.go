@@ -26,18 +26,19 @@ func Compute(in Input) (*Plan, error) {
 
 // phases are what happens before the accounts are made, in this order.
 var phases = [...]func(*engine){
-	RuleObject:    (*engine).mergeObjects,
-	RuleGUID:      (*engine).bindByGUID,
-	RuleValue:     (*engine).listClaims,
-	RuleGuard:     (*engine).resolveAddresses,
-	RuleDeclared:  (*engine).bindByPrimary,
-	RuleIncumbent: (*engine).markOwnClaims,
-	RulePrimary:   (*engine).choosePrimaries,
-	RulePublic:    (*engine).judgePublic,
-	RuleHolder:    (*engine).askHolders,
-	RuleContest:   (*engine).judgeContests,
-	RuleFrozen:    (*engine).settleFrozen,
-	RuleConsole:   (*engine).settleConsole,
+	RuleObject:       (*engine).mergeObjects,
+	RuleGUID:         (*engine).bindByGUID,
+	RuleValue:        (*engine).listClaims,
+	RuleGuard:        (*engine).resolveAddresses,
+	RuleDeclared:     (*engine).bindByPrimary,
+	RulePrerequisite: (*engine).awaitOthers,
+	RuleIncumbent:    (*engine).markOwnClaims,
+	RulePrimary:      (*engine).choosePrimaries,
+	RulePublic:       (*engine).judgePublic,
+	RuleHolder:       (*engine).askHolders,
+	RuleContest:      (*engine).judgeContests,
+	RuleFrozen:       (*engine).settleFrozen,
+	RuleConsole:      (*engine).settleConsole,
 }
 
 // compute makes the plan.
@@ -192,7 +193,7 @@ type entry struct {
 	declared    int32 // number of the declared primary
 	primary     int32 // claim that is the primary by rule 5
 	first, end  int32 // its claims
-	other       int32 // account or entry that is the reason of a whole rejection
+	other       int32 // account, entry or prerequisite that is the reason of a whole rejection
 	whole       Reason
 	flags       entryFlag
 	otherIsAcct bool
@@ -239,6 +240,9 @@ type rejectedValue struct {
 func newEngine(in Input) (*engine, error) {
 	if len(in.Entries) > math.MaxInt32 || len(in.Accounts) > math.MaxInt32 {
 		return nil, fmt.Errorf("more than %d entries or accounts", math.MaxInt32)
+	}
+	if len(in.Others) != len(in.Rules.Prerequisites) {
+		return nil, errors.New("what other systems list is not that of the prerequisites")
 	}
 	e := &engine{in: in, dirs: map[string]int32{}, domains: NewDomains(in.Rules.Domains), blockers: map[int32]blockers{}}
 	for _, name := range in.Rules.Directories {
@@ -364,7 +368,8 @@ func (e *engine) orphan(a int32) bool {
 	return !e.local(a) && !e.bound(a) && !e.dirInfo[e.accounts[a].dir].unread()
 }
 
-// rejectWhole rejects every claim of entry i, naming what stands in the way.
+// rejectWhole rejects every claim of entry i, naming what stands in the way: an
+// account, or an entry or, for PrerequisiteMissing, a prerequisite.
 func (e *engine) rejectWhole(i int32, r Reason, other int32, isAccount bool) {
 	t := &e.entries[i]
 	t.whole, t.other, t.otherIsAcct = r, other, isAccount

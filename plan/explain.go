@@ -13,25 +13,26 @@ type Rule uint8
 
 // The rules, each with the section of docs/reference/explain.md that bears its name.
 const (
-	RuleObject    Rule = iota // which results are one object, and whose GUID is its own
-	RuleGUID                  // entries and accounts find each other by GUID
-	RuleValue                 // values become claims
-	RuleGuard                 // protected addresses and legal holds
-	RuleDeclared              // entries find accounts by their declared primary
-	RuleIncumbent             // an account's own entry comes first
-	RulePrimary               // each entry gets its primary
-	RulePublic                // public addresses go with certain primaries
-	RuleHolder                // who has an address may keep it
-	RuleContest               // several entries claim an address that nobody keeps
-	RuleFrozen                // what cannot be decided stays as it is
-	RuleConsole               // and so does what the console cannot hold
-	RuleAccount               // what becomes of the account
-	RuleLimit                 // how many accounts, addresses and primaries may go at once
-	RuleKinds     int  = iota // how many there are
+	RuleObject       Rule = iota // which results are one object, and whose GUID is its own
+	RuleGUID                     // entries and accounts find each other by GUID
+	RuleValue                    // values become claims
+	RuleGuard                    // protected addresses and legal holds
+	RuleDeclared                 // entries find accounts by their declared primary
+	RulePrerequisite             // other systems list an entry first
+	RuleIncumbent                // an account's own entry comes first
+	RulePrimary                  // each entry gets its primary
+	RulePublic                   // public addresses go with certain primaries
+	RuleHolder                   // who has an address may keep it
+	RuleContest                  // several entries claim an address that nobody keeps
+	RuleFrozen                   // what cannot be decided stays as it is
+	RuleConsole                  // and so does what the console cannot hold
+	RuleAccount                  // what becomes of the account
+	RuleLimit                    // how many accounts, addresses and primaries may go at once
+	RuleKinds        int  = iota // how many there are
 )
 
 var ruleNames = [...]string{
-	"object", "guid", "value", "guard", "declared", "incumbent", "primary", "public", "holder", "contest", "frozen", "console", "account", "limit",
+	"object", "guid", "value", "guard", "declared", "prerequisite", "incumbent", "primary", "public", "holder", "contest", "frozen", "console", "account", "limit",
 }
 
 // String returns the name by which explanations speak of the rule.

@@ -286,14 +286,11 @@ func (x *explainer) entryFacts(i int32) EntryFacts {
 	if t.primary != none {
 		f.Primary = x.claimText(t.primary)
 	}
-	switch {
-	case t.other != none && t.otherIsAcct:
-		f.other = x.accountParty(t.other)
-		if h := x.engine.accounts[t.other].hold; t.whole == LegalHold && h != none {
+	f.other, f.guard = x.wholeParty(i)
+	if t.whole == LegalHold && t.other != none {
+		if h := x.engine.accounts[t.other].hold; h != none {
 			f.guard = x.in.Rules.Holds[h].Label
 		}
-	case t.other != none:
-		f.other = x.entryParty(t.other)
 	}
 	return f
 }

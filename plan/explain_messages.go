@@ -15,6 +15,7 @@ func (r Rule) Meaning() string {
 		"a value becomes a claim on an address, if it is in one of the scope's domains",
 		"protected addresses stay where they are, and accounts on legal hold as they are",
 		"an entry without an account may take over the one whose primary it declares",
+		"an entry without an account waits until the directories of its prerequisites list it",
 		"the account that has an address, and whose entry lists it, comes first",
 		"an entry's primary is the one that it declares, or that it has, or else its first address",
 		"a public address only goes with primaries in certain domains",
@@ -129,6 +130,8 @@ func wholeText(r Reason, other, guard string) string {
 		return "its GUID or primary belongs to " + other
 	case GUIDChanged:
 		return "it declares the primary of " + other + ", which has another GUID"
+	case PrerequisiteMissing:
+		return other + " does not list it yet, as prerequisite " + quote(guard) + " requires"
 	case LegalHold:
 		return "legal hold " + quote(guard) + " keeps its account as it is"
 	}

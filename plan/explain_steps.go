@@ -155,6 +155,9 @@ func (x *explainer) entrySteps(i int32, f *EntryFacts, contests map[int32]contes
 			wholeRule = RuleGUID
 		}
 	default:
+		if t.whole == PrerequisiteMissing {
+			wholeRule = RulePrerequisite
+		}
 		if t.account == none {
 			x.say(s.of(RuleDeclared, NewEntry))
 		}

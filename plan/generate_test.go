@@ -59,7 +59,40 @@ func generate(seed, n uint64) plan.Input {
 	if g.chance(0.12) {
 		g.in.Facts = g.facts()
 	}
+	g.Rand = rand.New(rand.NewPCG(seed^0x0a17, n))
+	for g.chance(0.15) {
+		g.prerequisite()
+	}
 	return g.in
+}
+
+// prerequisite makes another system list some of what entries have.
+func (g *generator) prerequisite() {
+	p := plan.Prerequisite{Label: "elsewhere", Directory: pick(g, g.in.Rules.Directories), Attribute: "mail", Match: pick(g, []plan.Match{
+		plan.MatchPrimary, plan.MatchPrimary, plan.MatchAddress, plan.MatchAddress, plan.MatchGUID, plan.MatchUsername,
+	})}
+	for i := range g.in.Rules.Scopes {
+		if g.chance(0.7) {
+			p.Scopes = append(p.Scopes, g.in.Rules.Scopes[i].Name)
+		}
+	}
+	var values []string
+	for i := range g.in.Entries {
+		e := &g.in.Entries[i]
+		for _, value := range slices.Concat(e.Primaries, e.Aliases) {
+			switch {
+			case g.chance(0.4):
+				values = append(values, value)
+			case g.chance(0.1):
+				values = append(values, strings.Replace(value, "example.com", "example.net", 1))
+			}
+		}
+		if g.chance(0.4) {
+			values = append(values, e.GUID.String(), strings.ToUpper(e.Username))
+		}
+	}
+	g.in.Rules.Prerequisites = append(g.in.Rules.Prerequisites, p)
+	g.in.Others = append(g.in.Others, p.Match.Values(values, plan.NewDomains(g.in.Rules.Domains)))
 }
 
 // facts are what a console cannot do.

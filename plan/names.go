@@ -34,6 +34,9 @@ func (p Party) name(n Names) string {
 	if p.Kind == EntryParty {
 		return n.dn(p.Name)
 	}
+	if p.Kind == DirectoryParty {
+		return p.Name
+	}
 	return n.address(p.Name)
 }
 
@@ -60,6 +63,8 @@ func (p Party) text(n Names) string {
 			s += " of directory " + quote(p.Directory)
 		}
 		return s
+	case DirectoryParty:
+		return "directory " + quote(p.Name)
 	case AccountParty:
 		name := cmp.Or(p.name(n), "without a primary")
 		if p.Directory == "" && p.Owner == "" {

@@ -75,6 +75,8 @@ type Header struct {
 	Directories []identity.Receipt
 	// Unread are the declared directories that were not read in this run.
 	Unread []string
+	// Prerequisites are the receipts of what other systems list, in declared order.
+	Prerequisites []PrerequisiteReceipt
 	// Console is the receipt of the console; nil in plans of older versions.
 	Console *ConsoleReceipt
 	// Undoes is the number of the run that the plan takes back, 0 for a plan of

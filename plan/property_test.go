@@ -185,6 +185,9 @@ func judge(in plan.Input) (broken string) {
 	if broken := brakes(in, got, p); broken != "" {
 		return broken
 	}
+	if broken := spares(in, p); broken != "" {
+		return broken
+	}
 
 	// Two more plans, each on what the one before left. It is another thing if an
 	// address on hold joins an account from which a brake withholds a loss: with
@@ -269,6 +272,42 @@ func brakes(in plan.Input, got outcome, p *plan.Plan) string {
 	for _, a := range without(end.console, want.console, sameAccount) {
 		if a.Active() {
 			return "once the brake is lifted, an account is there too: " + brief(a)
+		}
+	}
+	return ""
+}
+
+// spares checks that a prerequisite takes nothing from an account that is there: no
+// account loses an address that it would keep without it. Where a brake trips, what is
+// withheld may be another.
+func spares(in plan.Input, p *plan.Plan) string {
+	if len(in.Rules.Prerequisites) == 0 {
+		return ""
+	}
+	in.Rules.Prerequisites, in.Others = nil, nil
+	free := compute(in)
+	if p.Summary().WithheldAccounts+free.Summary().WithheldAccounts > 0 {
+		return ""
+	}
+	lost := func(p *plan.Plan) map[identity.Address]bool {
+		all := map[identity.Address]bool{}
+		for i := range p.Accounts {
+			c := &p.Accounts[i]
+			if c.Before == nil {
+				continue
+			}
+			for _, x := range held(c.Before) {
+				if c.After == nil || !slices.Contains(held(c.After), x) {
+					all[x] = true
+				}
+			}
+		}
+		return all
+	}
+	without := lost(free)
+	for x := range lost(p) {
+		if !without[x] {
+			return fmt.Sprintf("a prerequisite takes %s from its account", x)
 		}
 	}
 	return ""
@@ -578,6 +617,7 @@ func (c *coverage) sum(t *refTrace) {
 	c.doubted += t.doubted
 	c.chosen += t.chosen
 	c.ignored += t.ignored
+	c.met += t.met
 }
 
 func (c *coverage) add(o *coverage) {
@@ -623,6 +663,7 @@ func (c *coverage) check(t *testing.T) {
 	need("adoptions that a recorded GUID keeps", c.doubted)
 	need("candidates that the primary attribute decides", c.chosen)
 	need("ignored addresses", c.ignored)
+	need("prerequisites that are met", c.met)
 }
 
 // report shows the smallest input that still breaks the same way, and both
@@ -645,6 +686,9 @@ func report(in plan.Input) string {
 	}
 	for _, g := range r.Holds {
 		fmt.Fprintf(&s, "hold %s over=%t\n", texts(g.Addresses), g.Over(in.Now))
+	}
+	for i, w := range r.Prerequisites {
+		fmt.Fprintf(&s, "prerequisite %s of %v: %v\n", w.Match, w.Scopes, in.Others[i])
 	}
 	for i := range in.Entries {
 		e := &in.Entries[i]
@@ -755,6 +799,11 @@ func smallerInputs(in plan.Input) (all []plan.Input) {
 	for i := range in.Rules.Protected {
 		next := in
 		next.Rules.Protected = cut(in.Rules.Protected, i)
+		all = append(all, next)
+	}
+	for i := range in.Rules.Prerequisites {
+		next := in
+		next.Rules.Prerequisites, next.Others = cut(in.Rules.Prerequisites, i), cut(in.Others, i)
 		all = append(all, next)
 	}
 	for i := range in.Rules.Holds {

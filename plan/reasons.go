@@ -31,6 +31,7 @@ const (
 	AttributeTooLong
 	GUIDChanged
 	MissingGUID
+	PrerequisiteMissing
 	ConsoleUnsupported
 	Reasons int = iota // one more than there are
 )
@@ -216,6 +217,22 @@ var reasons = [Reasons]struct {
 			return fmt.Sprintf("let the account that reads the directory see objectGUID or entryUUID, or name another attribute in guid_attribute of scope %s: 389 Directory Server has nsUniqueId", quote(r.Scope))
 		},
 	},
+	PrerequisiteMissing: {
+		name: "prerequisite_missing", meaning: "entry that another system does not have yet", rule: RulePrerequisite,
+		message: func(r *Rejection, n Names) string {
+			text := fmt.Sprintf("%s does not list the entry yet, as prerequisite %s requires", r.Other.text(n), quote(r.Guard))
+			if !r.Since.IsZero() && !r.New {
+				text += "; it has waited since " + r.Since.UTC().Format(utc)
+			}
+			if r.Overdue {
+				text += ", which is overdue"
+			}
+			return text
+		},
+		remedy: func(r *Rejection, n Names) string {
+			return fmt.Sprintf("create it in %s, with %s in %s; the next run looks again", r.Other.text(n), r.awaited(n), r.Attribute)
+		},
+	},
 	ConsoleUnsupported: {
 		name: "console_unsupported", meaning: "account that the console cannot hold", rule: RuleConsole,
 		message: func(r *Rejection, n Names) string { return r.causeMessage(n) },
@@ -266,6 +283,22 @@ func restore(r *Rejection, _ Names) string {
 
 func leaveToOwner(r *Rejection) string {
 	return fmt.Sprintf("give the entry another address; or let configuration %s remove this one from the account", quote(r.Other.Owner))
+}
+
+// awaited is what the other system must list, as the prerequisite matches it.
+func (r *Rejection) awaited(n Names) string {
+	switch r.Match {
+	case MatchAddress:
+		return "one of the entry's addresses"
+	case MatchGUID:
+		return "the GUID " + n.guid(r.GUID)
+	case MatchUsername:
+		return "the entry's username"
+	}
+	if r.Primary == "" {
+		return "the entry's primary, which it lacks"
+	}
+	return n.address(r.Primary)
 }
 
 // fault says why the rejected text is no mail address.

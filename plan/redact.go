@@ -79,6 +79,10 @@ func (p *Plan) Redact(m Masker) *Plan {
 		r := &masked.Directories[i]
 		r.Server, r.Identity, r.References, r.Notes = m.Text(r.Server), m.Text(r.Identity), each(r.References, m.Text), each(r.Notes, m.Text)
 	}
+	masked.Prerequisites = slices.Clone(p.Prerequisites)
+	for i := range masked.Prerequisites {
+		masked.Prerequisites[i].Server = m.Text(masked.Prerequisites[i].Server)
+	}
 	if p.Console != nil {
 		c := *p.Console
 		c.Product, c.Version = "", "" // they are what it says of itself, which may be anything
@@ -151,6 +155,7 @@ func (r *Rejection) redacted(m Masker) Rejection {
 		masked.Other.Name = m.DN(r.Other.Name)
 	case AccountParty:
 		masked.Other.Name = m.Address(r.Other.Name)
+	case DirectoryParty:
 	default:
 		masked.Other.Name = m.Name(r.Other.Name)
 	}

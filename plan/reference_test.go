@@ -42,6 +42,7 @@ type refTrace struct {
 	doubted    int              // adoptions by primary that a recorded GUID kept
 	chosen     int              // candidates that the primary attribute decided
 	ignored    int              // ignored addresses
+	met        int              // new entries that all prerequisites list
 	causes     map[plan.Cause]int
 }
 
@@ -127,6 +128,7 @@ func newReference(in plan.Input) *refModel {
 		m.readClaims(e)
 	}
 	m.bindByPrimary()
+	m.awaitOthers()
 	m.hold()
 	m.choosePrimaries()
 	m.refuseClaims()
@@ -643,6 +645,45 @@ func (m *refModel) bindByPrimary() {
 			a.frozen = true
 		}
 	}
+}
+
+// Rule 3.3.
+func (m *refModel) awaitOthers() {
+	for _, e := range m.entries {
+		if e.account != nil || e.whole != 0 {
+			continue
+		}
+		for n, p := range m.in.Rules.Prerequisites {
+			if slices.Contains(p.Scopes, e.scope.Name) && !slices.ContainsFunc(m.matching(e, p.Match), m.in.Others[n].Has) {
+				e.whole = plan.PrerequisiteMissing
+			}
+		}
+		if e.whole == 0 && slices.ContainsFunc(m.in.Rules.Prerequisites, func(p plan.Prerequisite) bool { return slices.Contains(p.Scopes, e.scope.Name) }) {
+			m.trace.met++
+		}
+	}
+}
+
+// matching are what another system may list of an entry. Reading: an address in an
+// ignored domain counts, since two systems may have nothing else in common.
+func (m *refModel) matching(e *refEntry, match plan.Match) (all []string) {
+	switch match {
+	case plan.MatchPrimary:
+		if !e.declared.IsZero() {
+			all = []string{e.declared.String()}
+		}
+	case plan.MatchAddress:
+		for _, s := range slices.Concat(e.Primaries, e.Aliases) {
+			if v := m.value(e.scope, s); v.kind != kindMalformed {
+				all = append(all, v.norm)
+			}
+		}
+	case plan.MatchGUID:
+		all = []string{e.GUID.String()}
+	case plan.MatchUsername:
+		all = []string{strings.ToLower(e.Username)}
+	}
+	return all
 }
 
 // recordsAnother: the account records another GUID than the entry's, one that

@@ -13,13 +13,14 @@ const (
 	NoParty PartyKind = iota
 	EntryParty
 	AccountParty
+	DirectoryParty
 )
 
-// Party is the other side of a rejection: an entry by its DN, or an account by
-// its primary.
+// Party is the other side of a rejection: an entry by its DN, an account by its
+// primary, or a directory by its label.
 type Party struct {
 	Kind PartyKind
-	// Name is the entry's DN or the account's primary.
+	// Name is the entry's DN, the account's primary, or the directory's label.
 	Name string
 	// Directory is the label of its directory, "" for a local account. Owner is the
 	// configuration that an account belongs to which is not of this one.
@@ -42,11 +43,13 @@ type Rejection struct {
 	Scope     string
 	// Other is who stands in the way.
 	Other Party
-	// Guard is the label of the protected or legal_hold block that speaks.
+	// Guard is the label of the protected, legal_hold or prerequisite block that
+	// speaks.
 	Guard string
 	// Attribute, Limit and Length belong to attribute_too_long; Limit and
 	// Length are in characters. Attribute names the values that a legal hold
-	// keeps, too, and the attribute in which missing_guid found no GUID.
+	// keeps, too, the attribute in which missing_guid found no GUID, and that in
+	// which the directory of a prerequisite has what Match says.
 	Attribute     string
 	Limit, Length int
 	// Wanted is the primary that the entry would have in place of a protected
@@ -60,10 +63,14 @@ type Rejection struct {
 	GUID   identity.GUID
 	Type   identity.Type
 	Reason Reason
+	Match  Match
 	// NoAccount says that the entry has no account, and gets none.
 	NoAccount bool
 	// New says that the run before did not have the rejection, and Since, in
 	// UTC, since when it stands; zero where that is not known. MarkNew sets both.
 	New   bool
 	Since time.Time
+	// Overdue says that the entry has waited for another system longer than its
+	// prerequisite says. MarkOverdue sets it.
+	Overdue bool
 }

@@ -48,8 +48,12 @@ func (e *engine) entryRow(i int32, reason Reason, address string) Rejection {
 		Directory: e.dirInfo[e.entryDir(i)].name, Scope: e.scopes[in.Scope].Name,
 	}
 	r.NoAccount = e.withoutAccount(i)
-	if reason == MissingGUID {
+	switch {
+	case reason == MissingGUID:
 		r.Attribute = e.scopes[in.Scope].GUIDAttribute
+	case reason == PrerequisiteMissing:
+		p := &e.in.Rules.Prerequisites[t.other]
+		r.Attribute, r.Match = p.Attribute, p.Match
 	}
 	switch {
 	case t.primary != none:
@@ -104,6 +108,22 @@ func (e *engine) guard(a, id int32) string {
 
 func (e *engine) entryParty(i int32) Party {
 	return Party{Kind: EntryParty, Name: e.in.Entries[i].DN, Directory: e.dirInfo[e.entryDir(i)].name}
+}
+
+// wholeParty is who is the reason that an entry is rejected whole, and the label of
+// the block that says so.
+func (e *engine) wholeParty(i int32) (Party, string) {
+	switch t := &e.entries[i]; {
+	case t.other == none:
+		return Party{}, ""
+	case t.whole == PrerequisiteMissing:
+		p := &e.in.Rules.Prerequisites[t.other]
+		return Party{Kind: DirectoryParty, Name: p.Directory, Directory: p.Directory}, p.Label
+	case t.otherIsAcct:
+		return e.accountParty(t.other), ""
+	default:
+		return e.entryParty(t.other), ""
+	}
 }
 
 func (e *engine) accountParty(a int32) Party {
@@ -226,10 +246,7 @@ func (e *engine) inTheWay(c int32, contests map[int32]contest) (Party, string) {
 	cl := &e.claims[c]
 	t := &e.entries[cl.entry]
 	if t.whole == cl.reason && t.other != none {
-		if t.otherIsAcct {
-			return e.accountParty(t.other), ""
-		}
-		return e.entryParty(t.other), ""
+		return e.wholeParty(cl.entry)
 	}
 	switch cl.reason {
 	case AliasRejected, PrimaryRejected:

@@ -18,8 +18,10 @@ type Rules struct {
 	Scopes    []Scope
 	Protected []Guard
 	Holds     []Guard
-	Limits    Limits
-	Risk      RiskRules
+	// Prerequisites come in the order in which the first that is not met speaks.
+	Prerequisites []Prerequisite
+	Limits        Limits
+	Risk          RiskRules
 }
 
 // Domain is a mail domain, in lower case.
@@ -108,6 +110,9 @@ type Input struct {
 	// Blocked are addresses of accounts that were removed from the console lately,
 	// and until when it gives them to nobody.
 	Blocked map[identity.Address]time.Time
+	// Others are what the directories of the prerequisites list, each at the index
+	// of its prerequisite.
+	Others []PrerequisiteValues
 	// Read are the labels of the directories that were read completely in
 	// this run.
 	Read []string

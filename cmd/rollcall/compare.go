@@ -167,6 +167,20 @@ func (s *session) copySources(cfg, base *config.Config, flags reading, folder st
 			once = append(once, d)
 		}
 	}
+	for i := range cfg.Prerequisites {
+		p := &cfg.Prerequisites[i]
+		mine, other := declared(cfg, p.Directory), declared(base, p.Directory)
+		if !slices.Contains(base.Prerequisites, *p) || other == nil || !mine.SameSource(other) {
+			continue
+		}
+		d, err := s.openPrerequisite(cfg, p, "")
+		if err != nil {
+			return nil, err
+		}
+		if !d.Kind.Files {
+			once = append(once, d)
+		}
+	}
 	reader.Directories = once
 	all, err := s.save(reader, folder)
 	defer closeAll(all)
@@ -177,7 +191,7 @@ func (s *session) copySources(cfg, base *config.Config, flags reading, folder st
 		if err := writeFile(f.path, func(w io.Writer) error { return f.Write(interruptibleWriter{s.ctx, w}) }); err != nil {
 			return nil, fmt.Errorf("write %s: %w", f.path, err)
 		}
-		copies[f.receipt.Name] = copied{ldif.New(f.receipt.Name, []string{f.path}), f.receipt}
+		copies[f.name] = copied{ldif.New(f.receipt.Name, []string{f.path}), f.receipt}
 	}
 	return copies, nil
 }

@@ -18,9 +18,7 @@ var knownKinds = config.Kinds{Consoles: consoles.Settings(), Directories: all.Se
 // reader returns what reads the directories of these labels, or a snapshot of
 // them unless that is "".
 func (s *session) reader(cfg *config.Config, labels []string, snapshot string, progress *render.Progress) (*directory.Reader, error) {
-	r := &directory.Reader{Progress: func(p directory.Progress) {
-		progress.Update("reading "+p.Directory+" from "+p.From, "objects", p.Objects)
-	}}
+	r := &directory.Reader{Progress: s.reads(progress)}
 	for i := range cfg.Directories {
 		if d := &cfg.Directories[i]; slices.Contains(labels, d.Name) {
 			opened, err := s.open(cfg, d, snapshot)
@@ -33,27 +31,40 @@ func (s *session) reader(cfg *config.Config, labels []string, snapshot string, p
 	return r, nil
 }
 
-// open returns a directory that can be read, or its snapshot. Its files are kept
-// from outputs.
-func (s *session) open(cfg *config.Config, d *config.Directory, snapshot string) (opened directory.Directory, err error) {
-	opened = directoryOf(cfg, d)
-	switch copied := s.copies[d.Name]; {
+// reads shows how far a read is.
+func (*session) reads(progress *render.Progress) func(directory.Progress) {
+	return func(p directory.Progress) {
+		progress.Update("reading "+p.Directory+" from "+p.From, "objects", p.Objects)
+	}
+}
+
+// open returns a directory that can be read, or its snapshot.
+func (s *session) open(cfg *config.Config, d *config.Directory, snapshot string) (directory.Directory, error) {
+	of := directoryOf(cfg, d)
+	err := s.openFrom(&of, d, snapshot)
+	return of, err
+}
+
+// openFrom gives a directory its source: what is declared, a copy of it, or a
+// snapshot. The files are kept from outputs.
+func (s *session) openFrom(of *directory.Directory, d *config.Directory, snapshot string) (err error) {
+	switch copied := s.copies[of.SavedAs]; {
 	case snapshot != "":
-		path := snapshotPath(snapshot, d.Name)
-		opened.Source, opened.Snapshot = ldif.New(d.Name, []string{path}), filepath.Join(filepath.Base(snapshot), filepath.Base(path))
+		path := snapshotPath(snapshot, of.SavedAs)
+		of.Source, of.Snapshot = ldif.New(d.Name, []string{path}), filepath.Join(filepath.Base(snapshot), filepath.Base(path))
 	case copied != nil:
-		opened.Source = copied
+		of.Source = copied
 	default:
-		if opened.Source, err = opened.Kind.Open(d.Settings); err != nil {
-			return opened, err
+		if of.Source, err = of.Kind.Open(d.Settings); err != nil {
+			return err
 		}
 	}
-	if filed, ok := opened.Source.(directory.Filed); ok {
+	if filed, ok := of.Source.(directory.Filed); ok {
 		if paths, err := filed.Files(); err == nil {
 			s.inputs = append(s.inputs, paths...)
 		}
 	}
-	return opened, nil
+	return nil
 }
 
 // directories returns all directories that are declared, unopened.
@@ -65,7 +76,7 @@ func directories(cfg *config.Config) (declared []directory.Directory) {
 }
 
 func directoryOf(cfg *config.Config, d *config.Directory) directory.Directory {
-	return directory.Directory{Name: d.Name, Kind: all.Kind(d.Kind), Scopes: directoryScopes(cfg, d)}
+	return directory.Directory{Name: d.Name, SavedAs: d.Name, Kind: all.Kind(d.Kind), Scopes: directoryScopes(cfg, d)}
 }
 
 // directoryScopes returns the scopes of a directory in declared order.

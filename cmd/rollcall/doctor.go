@@ -34,9 +34,15 @@ func (c *doctorCommand) Run(s *session) error {
 		return err
 	}
 	found := render.Diagnosis{Version: release, Created: s.now()}
+	reader.Directories = withoutScopes(cfg, reader.Directories)
 	if found.Directories, err = reader.Diagnose(s.ctx, s.now); err != nil {
 		return err
 	}
+	others, err := s.diagnosePrerequisites(cfg, wanted, found.Directories, progress)
+	if err != nil {
+		return err
+	}
+	found.Directories = append(found.Directories, others...)
 	if k := cfg.Console; len(c.Directory) == 0 && !consoles.Kind(k.Kind).Embedded {
 		task := "reading console " + k.Name
 		progress.Update(task, "accounts", 0)

@@ -59,6 +59,7 @@ func (c *explainCommand) Run(s *session) error {
 	}
 	x.Plan.Header = g.header
 	x.Plan.MarkNew(s.standing())
+	x.Plan.MarkOverdue(cfg.Rules.Prerequisites)
 	found, err := s.search(cfg, x, c.Snapshot, g.in.Read, progress)
 	if err != nil {
 		return err

@@ -91,6 +91,10 @@ func (s *session) plan(cfg *config.Config, flags reading, allowed [plan.Brakes]i
 	result.Header = g.header
 	known := s.standing()
 	result.MarkNew(known)
+	result.MarkOverdue(cfg.Rules.Prerequisites)
+	if text := result.Overdue(); text != "" {
+		result.Warnings = append(result.Warnings, text)
+	}
 	result.Assess(cfg.Rules.Risk)
 	return &made{plan: result, state: g.state, view: g.view, known: known, again: s.command(append([]string{"apply"}, flags.args()...)...)}, nil
 }
@@ -137,7 +141,11 @@ func (s *session) gather(cfg *config.Config, flags reading, allowed [plan.Brakes
 	if err != nil {
 		return nil, err
 	}
+	reader.Directories = withoutScopes(cfg, reader.Directories)
 	if in.Entries, p.Directories, err = reader.Entries(s.ctx); err != nil {
+		return nil, err
+	}
+	if in.Others, p.Prerequisites, err = s.prerequisites(cfg, flags.Snapshot, progress); err != nil {
 		return nil, err
 	}
 	for i := range cfg.Directories {
@@ -163,7 +171,7 @@ func (s *session) gather(cfg *config.Config, flags reading, allowed [plan.Brakes
 	if err != nil {
 		return nil, err
 	}
-	p.Warnings = slices.Concat(p.Warnings, missing, undeclared(cfg, st.State), s.undeclaredSince(cfg, &in), told)
+	p.Warnings = slices.Concat(p.Warnings, missing, undeclared(cfg, st.State), s.undeclaredSince(cfg, &in), unlisted(p.Prerequisites), told)
 	return &gathered{in, p, st, view}, nil
 }
 

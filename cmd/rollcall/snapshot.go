@@ -46,9 +46,15 @@ func (c *snapshotCommand) Run(s *session) (err error) {
 	if err != nil {
 		return err
 	}
+	others, err := s.prerequisiteReader(cfg, "", progress)
+	if err != nil {
+		return err
+	}
+	reader.Directories = append(withoutScopes(cfg, reader.Directories), others.Directories...)
+	chosen := slices.DeleteFunc(slices.Clone(reader.Directories), func(d directory.Directory) bool { return !slices.Contains(wanted, d.Name) })
 	var paths []string
-	for _, name := range wanted {
-		paths = append(paths, snapshotPath(c.Output, name))
+	for i := range chosen {
+		paths = append(paths, snapshotPath(c.Output, chosen[i].SavedAs))
 	}
 	elsewhere := !consoles.Kind(cfg.Console.Kind).Embedded
 	if elsewhere {
@@ -59,7 +65,7 @@ func (c *snapshotCommand) Run(s *session) (err error) {
 			return err
 		}
 	}
-	reader.Directories = slices.DeleteFunc(reader.Directories, func(d directory.Directory) bool { return !slices.Contains(wanted, d.Name) })
+	reader.Directories = chosen
 	made := missingDirs(c.Output)
 	defer func() {
 		if err != nil {
@@ -79,7 +85,7 @@ func (c *snapshotCommand) Run(s *session) (err error) {
 	}
 	var files []snapshotFile
 	for _, f := range all {
-		files = append(files, snapshotFile{f.path, f.Write, fmt.Sprintf("%s: %s from %s", f.receipt.Name, counted(f.Objects(), "object"), f.receipt.Server)})
+		files = append(files, snapshotFile{f.path, f.Write, fmt.Sprintf("%s: %s from %s", f.name, counted(f.Objects(), "object"), f.receipt.Server)})
 	}
 	if elsewhere {
 		f, err := s.saveConsole(cfg, c.Output, progress)
@@ -126,8 +132,8 @@ func (s *session) saveConsole(cfg *config.Config, folder string, progress *rende
 // saved is the snapshot of a directory, which is to be put at path.
 type saved struct {
 	*ldif.Snapshot
-	path    string
-	receipt identity.Receipt
+	name, path string
+	receipt    identity.Receipt
 }
 
 // save reads directories into snapshots in a folder, each with all that other
@@ -139,7 +145,7 @@ func (s *session) save(reader *directory.Reader, folder string) (all []saved, er
 		}
 		snapshot, err := ldif.NewSnapshot(folder, d.Scopes)
 		if err == nil {
-			all = append(all, saved{Snapshot: snapshot, path: snapshotPath(folder, d.Name)})
+			all = append(all, saved{Snapshot: snapshot, name: d.SavedAs, path: snapshotPath(folder, d.SavedAs)})
 		}
 		return snapshot, err
 	}, func(_ *directory.Directory, receipt identity.Receipt) error {

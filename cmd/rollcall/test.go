@@ -134,7 +134,19 @@ func (s *session) planOf(t *config.Test) (*plan.Plan, error) {
 			Name: fixture.Name, Kind: ldif.Kind, Source: files, Scopes: directoryScopes(cfg, &cfg.Directories[at]),
 		})
 	}
+	prerequisites := directory.Reader{}
+	for i := range cfg.Prerequisites {
+		d, err := prerequisiteOf(&cfg.Rules.Prerequisites[i], reader.Directories)
+		if err != nil {
+			return nil, err
+		}
+		d.Scopes = []directory.Scope{prerequisiteScope(&cfg.Prerequisites[i])}
+		prerequisites.Directories = append(prerequisites.Directories, d)
+	}
 	var err error
+	if in.Others, header.Prerequisites, err = s.listings(cfg, &prerequisites); err != nil {
+		return nil, err
+	}
 	if in.Entries, header.Directories, err = reader.Entries(s.ctx); err != nil {
 		return nil, err
 	}
@@ -153,7 +165,7 @@ func (s *session) planOf(t *config.Test) (*plan.Plan, error) {
 	if err != nil {
 		return nil, err
 	}
-	header.Warnings = slices.Concat(header.Warnings, missing, undeclared(cfg, st))
+	header.Warnings = slices.Concat(header.Warnings, missing, undeclared(cfg, st), unlisted(header.Prerequisites))
 	p, err := await(s, func() (*plan.Plan, error) { return plan.Compute(in) })
 	if err != nil {
 		return nil, err

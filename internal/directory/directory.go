@@ -166,6 +166,9 @@ type Scope struct {
 	SkipDisabled bool
 	// Attributes are read beside the above, sorted by Name.
 	Attributes []Attribute
+	// Listing marks the read of a prerequisite, which takes the values of
+	// PrimaryAttribute and makes no entries.
+	Listing bool
 	// Whole asks for all that any such scope reads, and what their filters test,
 	// so that other filters can be judged, and other scopes read, without the
 	// server.

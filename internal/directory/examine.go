@@ -37,7 +37,7 @@ func Examine(ctx context.Context, source Source, from string, scopes []Scope, r 
 		k.Pass("complete: "+counted(total, "object", "objects")+" of the scopes", evidence(&receipt)...)
 	}, needs...)
 	for i := range scopes {
-		r.Check(doctor.Entries, `scope "`+scopes[i].Name+`"`, func(k *doctor.Check) { counts[i].tell(&scopes[i], k) }, read)
+		r.Check(doctor.Entries, scopes[i].subject(), func(k *doctor.Check) { counts[i].tell(&scopes[i], k) }, read)
 	}
 }
 
@@ -212,7 +212,24 @@ func (c *census) counts() []tally {
 	return list
 }
 
+// subject is how reports name the scope.
+func (s *Scope) subject() string {
+	if s.Listing {
+		return `prerequisite "` + s.Name + `"`
+	}
+	return `scope "` + s.Name + `"`
+}
+
 func (n *tally) tell(s *Scope, k *doctor.Check) {
+	if s.Listing {
+		finding := fmt.Sprintf("%s with %s", counted(n.entries, "object", "objects"), s.PrimaryAttribute)
+		if n.entries == 0 {
+			k.Warn(finding, "see whether base_dn, filter and attribute fit, and whether the account may read them")
+		} else {
+			k.Pass(finding)
+		}
+		return
+	}
 	finding := "of " + counted(n.entries, "entry", "entries")
 	var nowhere []string
 	for i, name := range s.configured() {

@@ -13,7 +13,9 @@ import (
 // read of it.
 type Directory struct {
 	Name string
-	Kind Kind
+	// SavedAs is what a snapshot calls the file of the scopes, without extension.
+	SavedAs string
+	Kind    Kind
 	// Source is nil in a directory that nobody is going to read.
 	Source Source
 	// Scopes are those of this directory, in declared order.
@@ -72,6 +74,14 @@ func (r *Reader) Objects(ctx context.Context, begin func(*Directory) (Sink, erro
 	return nil
 }
 
+// Receipt is the receipt of a read as plans show it: that of a snapshot names it.
+func (d *Directory) Receipt(r identity.Receipt) identity.Receipt {
+	if d.Snapshot != "" {
+		r.Server = "snapshot " + d.Snapshot
+	}
+	return r
+}
+
 // ended is an error without what was under way when somebody interrupted it.
 func ended(err error) error {
 	if errors.Is(err, context.Canceled) {
@@ -88,9 +98,7 @@ func (r *Reader) Entries(ctx context.Context) (entries []identity.Entry, receipt
 		collector = NewCollector(d.Scopes)
 		return collector, nil
 	}, func(d *Directory, receipt identity.Receipt) error {
-		if d.Snapshot != "" {
-			receipt.Server = "snapshot " + d.Snapshot
-		}
+		receipt = d.Receipt(receipt)
 		collector.Tell(&receipt)
 		receipts = append(receipts, receipt)
 		if its := collector.Entries(); entries == nil {

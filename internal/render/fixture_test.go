@@ -199,6 +199,10 @@ func rejections() []plan.Rejection {
 		with(entry(plan.AttributeTooLong, "tom@example.com", "Tom"), func(r *plan.Rejection) { r.Attribute, r.Length, r.Limit = "department", 1300, 255 }),
 		with(entry(plan.GUIDChanged, "uma@example.com", "Uma"), func(r *plan.Rejection) { r.Other = account("uma@example.com", "corp") }),
 		with(entry(plan.MissingGUID, "vic@example.com", "Vic"), func(r *plan.Rejection) { r.GUID = identity.GUID{} }),
+		with(entry(plan.PrerequisiteMissing, "wendy@example.com", "Wendy"), func(r *plan.Rejection) {
+			r.Other = plan.Party{Kind: plan.DirectoryParty, Name: "cloud", Directory: "cloud"}
+			r.Guard, r.Attribute = "in-the-cloud", "mail"
+		}),
 		with(entry(plan.ConsoleUnsupported, "sales@example.com", "Sales"), func(r *plan.Rejection) { r.Cause, r.Length, r.Limit = plan.FactMaxAliases, 12, 10 }),
 		with(entry(plan.ConsoleUnsupported, "uma@example.com", "Uma"), func(r *plan.Rejection) {
 			r.Cause, r.Detail, r.Other = plan.SharedAddress, "uma@example.com", account("uma@example.com", "corp")

@@ -177,6 +177,13 @@ func newReport(p *plan.Plan, groups *plan.Grouping) reportPage {
 		}
 		r.Reads = append(r.Reads, read)
 	}
+	for i := range p.Prerequisites {
+		x := &p.Prerequisites[i]
+		r.Reads = append(r.Reads, reportRead{
+			Name: clean(x.Name), Kind: prerequisiteKind, Server: clean(x.Server), Entries: number(x.Listed), Objects: number(x.Scanned), Complete: true,
+			Facts: []string{clean(listed(x))},
+		})
+	}
 	return r
 }
 

@@ -125,6 +125,10 @@ func (r *comment) reading(p *plan.Plan) {
 		}
 		read = append(read, told+")")
 	}
+	for i := range p.Prerequisites {
+		x := &p.Prerequisites[i]
+		read = append(read, x.Name+" (prerequisite, "+listed(x)+")")
+	}
 	r.names("Read", read)
 	if c := otherConsole(&p.Header); c != nil {
 		r.names("Console", []string{c.Name + " (" + strings.Join(slices.Concat([]string{c.Kind}, productOf(c), []string{heldBy(c)}), ", ") + ")"})

@@ -145,6 +145,15 @@ func severalDirectories(p *plan.Plan) bool {
 	})
 }
 
+// prerequisiteKind is what stands in place of a kind beside what was read for a
+// prerequisite.
+const prerequisiteKind = "prerequisite"
+
+// listed says what was read for a prerequisite.
+func listed(r *plan.PrerequisiteReceipt) string {
+	return r.Directory + " lists " + count(r.Listed, "value", "values") + " of " + r.Attribute
+}
+
 // header says what was read, and what the reader should know before the rows.
 func (o *page) header(p *plan.Plan) {
 	o.end()
@@ -160,6 +169,9 @@ func (o *page) header(p *plan.Plan) {
 	for i := range p.Directories {
 		d := &p.Directories[i]
 		names, kinds = max(names, cells(clean(d.Name))), max(kinds, cells(clean(d.Kind)))
+	}
+	for i := range p.Prerequisites {
+		names, kinds = max(names, cells(clean(p.Prerequisites[i].Name))), max(kinds, cells(prerequisiteKind))
 	}
 	console := otherConsole(&p.Header)
 	if console != nil {
@@ -183,6 +195,19 @@ func (o *page) header(p *plan.Plan) {
 		}
 		for _, fact := range facts(d) {
 			o.next(0, beside, styled(dim, fact))
+		}
+		o.end()
+	}
+	for i := range p.Prerequisites {
+		x := &p.Prerequisites[i]
+		o.at(margin)
+		o.cell(text(x.Name).fit(names))
+		o.at(margin + names + gap)
+		o.cell(text(prerequisiteKind).fit(kinds))
+		beside := margin + names + gap
+		o.next(beside+kinds+gap, beside, styled(plain, listed(x)))
+		if x.Server != "" {
+			o.next(0, beside, styled(dim, "from "+x.Server))
 		}
 		o.end()
 	}

@@ -170,7 +170,7 @@ func TestClosingLine(t *testing.T) {
 		{"saved plan", plan.Plan{Changes: []plan.Change{goes}}, "Do something else.", "Do something else."},
 		{"all withheld", plan.Plan{Changes: []plan.Change{withheld}}, "", "Nothing to apply: all changes are withheld."},
 		{"all left out", plan.Plan{LeftOut: part(t).LeftOut}, "", "Nothing to apply: all changes are left out."},
-		{"rejections alone", plan.Plan{Rejections: rejections()}, "", "Nothing to do. 23 rejections remain."},
+		{"rejections alone", plan.Plan{Rejections: rejections()}, "", "Nothing to do. 24 rejections remain."},
 	} {
 		lines := strings.Split(strings.TrimSuffix(textOf(t, &c.plan, TextOptions{Advice: Advice{Next: c.next}}), "\n"), "\n")
 		if got := lines[len(lines)-1]; got != c.want {

@@ -75,6 +75,11 @@ func becauseOf(r *plan.Rejection, short bool) cell {
 		if r.Attribute != "" {
 			add("keeps its %s", r.Attribute)
 		}
+	case plan.PrerequisiteMissing:
+		add("prerequisite %q", r.Guard)
+		if r.Overdue {
+			add("overdue")
+		}
 	default:
 		if r.Guard != "" {
 			add("protected %q", r.Guard)
@@ -89,7 +94,7 @@ func becauseOf(r *plan.Rejection, short bool) cell {
 		if o.Kind == plan.AccountParty {
 			name = "account " + shortAddress(name, r.Address, short)
 		}
-		if o.Directory != "" && o.Directory != r.Directory {
+		if o.Directory != "" && o.Directory != r.Directory && o.Kind != plan.DirectoryParty {
 			name += " (" + o.Directory + ")"
 		}
 		if o.More > 0 {
