@@ -106,8 +106,8 @@ func TestCut(t *testing.T) {
 	}{
 		{TextOptions{Rows: 5}, map[string]int{"-": 8}, []string{"… 2 more: rollcall plan --all, or -o csv=FILE", "… 42 more: "}},
 		{TextOptions{Rows: 5, Advice: Advice{Full: "rollcall show p.json --all"}}, map[string]int{"-": 8}, []string{"… 42 more: rollcall show p.json --all, or -o csv=FILE"}},
-		{TextOptions{Rows: 2}, map[string]int{"-": 5, "!": 23}, []string{"… 45 more: ", "… 1 more: "}},
-		{TextOptions{All: true}, map[string]int{"-": 50, "!": 24}, nil},
+		{TextOptions{Rows: 2}, map[string]int{"-": 5, "!": 24}, []string{"… 45 more: ", "… 1 more: "}},
+		{TextOptions{All: true}, map[string]int{"-": 50, "!": 25}, nil},
 	} {
 		got := textOf(t, p, c.opt)
 		for sign, want := range c.signs {
