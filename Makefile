@@ -37,8 +37,9 @@ NODE        = scimmy axe
 RACED       = ./apply ./cmd/... ./examples/... ./state ./internal/atomicfile ./internal/bench ./internal/console/... ./internal/directory/ldap \
               ./internal/directory/suite/... ./internal/identity ./internal/parallel ./internal/redact ./internal/servertest
 RACED_TESTS = Sort|Progress
-# Tests of cmd/rollcall go without it in which what runs beside each other are processes, or nothing is.
-PROCESSES   = ^Test(KilledAt|EditKilled|ConsoleK|Scripts|Cases|Scenario|HostileValues|Live|ExplainLive|MassChanges|DocsOutputs|Schemas)
+# Tests of cmd/rollcall and state go without it in which what runs beside each other are processes, or nothing is.
+PROCESSES   = ^Test(KilledAt|EditKilled|ConsoleK|Scripts|Cases|Scenario|HostileValues|Live|ExplainLive|MassChanges|Docs|Schemas|PowerLoss)
+UNRACED     = ./plan ./state ./cmd/rollcall
 PLATFORMS   = linux/arm64 darwin/arm64 windows/amd64
 
 .PHONY: build test prepare format vet staticcheck site unit platforms attack vulnerabilities bench fuzz
@@ -103,7 +104,7 @@ unit:
 	ROLLCALL_SERVERS=required CGO_ENABLED=1 $(GO) test -count=1 -race -timeout 30m -p 4 -parallel 8 -skip '$(PROCESSES)' $(RACED)
 	CGO_ENABLED=1 $(GO) test -count=1 -race -run '$(RACED_TESTS)' ./plan ./internal/render
 	ROLLCALL_SERVERS=required $(GO) test -count=1 -short -timeout 30m -p 4 -skip '^TestProperties$$' $$($(GO) list ./... | grep -vxF "$$($(GO) list $(RACED))")
-	ROLLCALL_SERVERS=required $(GO) test -count=1 -timeout 30m -p 2 -parallel 8 -run 'TestProperties|$(PROCESSES)' ./plan ./cmd/rollcall
+	ROLLCALL_SERVERS=required $(GO) test -count=1 -timeout 30m -p 2 -parallel 8 -run 'TestProperties|$(PROCESSES)' $(UNRACED)
 
 platforms:
 	@for p in $(PLATFORMS); do \

@@ -30,6 +30,8 @@ type Config struct {
 	Rules         plan.Rules
 	// Console is where the accounts live; it is never nil.
 	Console *Console
+	// Heartbeat is what monitoring is shown.
+	Heartbeat Heartbeat
 	// StatePath is where the state file is.
 	StatePath string
 	// HistoryDays and HistoryRuns are how long, and at most how many, records of
@@ -173,6 +175,7 @@ func (d *decoder) decode(sources []*source) {
 	d.config.Rules.Holds = d.readGuards(d.unique(byType["legal_hold"]))
 	d.readLimits(d.single(byType["limits"]))
 	d.readRisk(d.single(byType["risk"]))
+	d.readHeartbeat(d.single(byType[heartbeatBlock]))
 	d.readState(d.single(byType["state"]))
 	d.readConsole(byType[consoleBlock])
 	d.unused(byType["directory"], slices.Concat(byType[scopeBlock], byType[prerequisiteBlock]))

@@ -33,6 +33,7 @@ func TestPage(t *testing.T) {
 	t.Setenv("ROLLCALL_CORP_PASSWORD", password)
 	t.Setenv("ROLLCALL_BRANCH_PASSWORD", password)
 	t.Setenv("ROLLCALL_GATEWAY_TOKEN", password)
+	t.Setenv("PING_URL", "https://example.com/check")
 	if c := load(t, files); len(c.Warnings()) > 0 {
 		t.Errorf("warnings %q", c.Warnings())
 	}

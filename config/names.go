@@ -41,6 +41,7 @@ var blockTypes = []blockType{
 		"deactivations", "deactivations_percent", "removals", "removals_percent", "primary_changes", "primary_changes_percent",
 	}, example: `limits {`},
 	{name: "risk", attributes: []string{"medium_percent", "high_percent", "roles"}, example: `risk {`},
+	{name: heartbeatBlock, attributes: []string{"ping", "textfile", "stale_after"}, secrets: []string{"ping"}, example: `heartbeat {`},
 	{name: "state", attributes: []string{"path", "history_days", "history_runs"}, example: `state {`},
 	{name: localsBlock, example: `locals {`},
 }
@@ -58,6 +59,7 @@ const (
 	scopeBlock        = "scope"
 	prerequisiteBlock = "prerequisite"
 	consoleBlock      = "console"
+	heartbeatBlock    = "heartbeat"
 	localsBlock       = "locals"
 	localRoot         = "local"
 )

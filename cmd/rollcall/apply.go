@@ -105,7 +105,7 @@ func (c *applyCommand) Validate() error {
 	return nil
 }
 
-func (c *applyCommand) Run(s *session) error {
+func (c *applyCommand) Run(s *session) (err error) {
 	if c.Plan == "" && !c.AutoApprove && !s.in.Interactive {
 		return hinted{errors.New("apply asks before it changes anything, and standard input is not a terminal"),
 			"give --auto-approve, or make a plan with -o json=plan.json and apply that"}
@@ -114,12 +114,15 @@ func (c *applyCommand) Run(s *session) error {
 	if err != nil {
 		return err
 	}
+	beat := s.beat(cfg)
 	lock, err := s.lock("rollcall apply")
 	if err != nil {
+		beat.end(nil, err)
 		return err
 	}
 	defer lock.Release()
 	run := s.record(cfg)
+	defer func() { beat.end(run, err) }()
 	run.head.Allowed, run.head.AllowedRemovals, run.head.AllowedPrimaryChanges = c.AllowDeactivations, c.AllowRemovals, c.AllowPrimaryChanges
 	if c.Plan != "" {
 		err = c.applySaved(s, cfg, run)

@@ -30,6 +30,9 @@ func (s *session) configuration() (*config.Config, error) {
 			"rename one of them, and write its new name as path into the state block of its configuration"}
 	}
 	s.keep(cfg)
+	if err := s.textfile(cfg); err != nil {
+		return nil, err
+	}
 	if s.mask != nil {
 		s.keyedAs(cfg)
 	}
@@ -136,6 +139,9 @@ func (s *session) gather(cfg *config.Config, flags reading, allowed [plan.Brakes
 		in.Rules.Limits[b].Allowed = n
 	}
 	p := plan.Header{ToolVersion: release, Created: s.moment(), Warnings: append(s.rewound(), cfg.Warnings()...)}
+	if text := s.overdueRead(cfg); text != "" {
+		p.Warnings = append(p.Warnings, text)
+	}
 	p.Only, p.Except = spelled(selection.Only), spelled(selection.Except)
 	reader, err := s.reader(cfg, wanted, flags.Snapshot, progress)
 	if err != nil {

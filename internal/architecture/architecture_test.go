@@ -10,6 +10,7 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -39,6 +40,7 @@ var may = map[string][]string{
 	"internal/directory/*":     {"internal/identity", "internal/filter", "internal/directory", "internal/doctor", "internal/settings"},
 	"internal/directory/all":   {"internal/directory", "internal/directory/*", "internal/settings"},
 	"internal/doctor":          {},
+	"internal/heartbeat":       {"internal/run"},
 	"internal/explain":         {"plan", "internal/identity", "internal/directory", "internal/repair"},
 	"internal/redact":          {"internal/identity"},
 	"internal/repair":          {},
@@ -193,22 +195,55 @@ func TestTopLevel(t *testing.T) {
 	}
 }
 
-// TestRaced: the race detector is run on every package of which several goroutines
-// run the code.
-func TestRaced(t *testing.T) {
+// variable is what the Makefile sets a variable to.
+func variable(t *testing.T, name string) string {
+	t.Helper()
 	makefile, err := os.ReadFile("../../Makefile")
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, list, _ := strings.Cut(strings.ReplaceAll(string(makefile), "\\\n", " "), "\nRACED       = ")
-	list, _, _ = strings.Cut(list, "\n")
-	raced := strings.Fields(list)
+	found := regexp.MustCompile(`(?m)^` + name + ` *= (.*)$`).FindStringSubmatch(strings.ReplaceAll(string(makefile), "\\\n", " "))
+	if found == nil {
+		t.Fatalf("the Makefile has no variable %s", name)
+	}
+	return found[1]
+}
+
+// TestSkippedOnce: what the raced run skips by name, the run without the race detector
+// has: it is a test of one of the packages that this names.
+func TestSkippedOnce(t *testing.T) {
+	skipped := regexp.MustCompile(variable(t, "PROCESSES"))
+	raced, again := strings.Fields(variable(t, "RACED")), strings.Fields(variable(t, "UNRACED"))
+	root := os.DirFS("../..")
+	err := fs.WalkDir(root, ".", func(file string, d fs.DirEntry, err error) error {
+		pkg := path.Dir(file)
+		if err != nil || d.IsDir() || !strings.HasSuffix(file, "_test.go") || strings.HasPrefix(file, ".") || slices.Contains(again, "./"+pkg) ||
+			!slices.ContainsFunc(raced, func(pattern string) bool { return covers(strings.TrimPrefix(pattern, "./"), pkg) }) {
+			return err
+		}
+		text, err := fs.ReadFile(root, file)
+		for _, test := range regexp.MustCompile(`(?m)^func (Test\w+)`).FindAllSubmatch(text, -1) {
+			if skipped.Match(test[1]) {
+				t.Errorf("%s: %s is skipped by PROCESSES in the Makefile, and runs nowhere else: give it another name", file, test[1])
+			}
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestRaced: the race detector is run on every package of which several goroutines
+// run the code.
+func TestRaced(t *testing.T) {
+	raced := strings.Fields(variable(t, "RACED"))
 	if len(raced) == 0 {
 		t.Fatal("the Makefile has no list RACED")
 	}
 	byName := []string{"plan", "internal/render"} // whose tests RACED_TESTS names
 	root := os.DirFS("../..")
-	err = fs.WalkDir(root, ".", func(file string, d fs.DirEntry, err error) error {
+	err := fs.WalkDir(root, ".", func(file string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() || !strings.HasSuffix(file, ".go") || strings.HasSuffix(file, "_test.go") || strings.HasPrefix(file, ".") {
 			return err
 		}

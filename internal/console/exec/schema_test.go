@@ -129,7 +129,7 @@ printf '%s\n' '{"id":2}' >&4
 }
 
 // TestSchemasRefuse: a schema that takes everything would show nothing.
-func TestSchemasRefuse(t *testing.T) {
+func TestRefusedBySchemas(t *testing.T) {
 	by := schemas(t)
 	for _, line := range []string{
 		`> {"id":1}`,

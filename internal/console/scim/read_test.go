@@ -416,7 +416,7 @@ func TestAccounts(t *testing.T) {
 }
 
 // TestSchemas: what the schemas do not have is not stored.
-func TestSchemas(t *testing.T) {
+func TestAnnouncedSchemas(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct{ schemas, with, without string }{
 		{"", "display_name title given_name", "department employee_number"},
