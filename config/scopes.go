@@ -40,20 +40,20 @@ func (d *decoder) readScopes(blocks []*block) {
 		if it, ok := b.text("filter"); ok {
 			scope.Filter = d.filter(it, kind)
 		}
-		scope.PrimaryAttribute = d.schemaName(b, "primary_attribute", "mail")
+		scope.PrimaryAttribute = d.schemaName(b, kind, "primary_attribute", "mail")
 		scope.AliasAttributes = []string{"proxyAddresses"}
 		if names, ok := b.texts("alias_attributes"); ok {
 			scope.AliasAttributes = nil
 			for _, it := range names {
-				d.checkSchemaName(it, it.rng)
-				scope.AliasAttributes = append(scope.AliasAttributes, it.text)
+				name, _ := d.checkSchemaName(kind, it, it.rng)
+				scope.AliasAttributes = append(scope.AliasAttributes, name)
 			}
 		}
-		scope.UsernameAttribute = d.schemaName(b, "username_attribute", cmp.Or(kind.Username, "sAMAccountName"))
-		scope.GUIDAttribute = d.schemaName(b, "guid_attribute", "")
+		scope.UsernameAttribute = d.schemaName(b, kind, "username_attribute", cmp.Or(kind.Username, "sAMAccountName"))
+		scope.GUIDAttribute = d.schemaName(b, kind, "guid_attribute", "")
 		scope.Type = b.oneOf("type", "auto", "user", "list")
 		scope.Disabled = b.oneOf("disabled", DisabledKeep, DisabledInactive)
-		scope.Attributes = d.attributes(b)
+		scope.Attributes = d.attributes(b, kind)
 		d.config.Scopes = append(d.config.Scopes, scope)
 
 		rule := plan.Scope{Name: b.label, Directory: scope.Directory, GUIDAttribute: scope.GUIDAttribute, Domains: d.ownDomains(), Adopt: b.flag("adopt", true)}
@@ -141,31 +141,37 @@ func (d *decoder) filter(it item, kind settings.Kind) string {
 }
 
 // schemaName reads the name of an LDAP attribute.
-func (d *decoder) schemaName(b *block, name, byDefault string) string {
-	it, ok := b.text(name)
-	if !ok || !d.checkSchemaName(it, it.rng) {
-		return byDefault
+func (d *decoder) schemaName(b *block, kind settings.Kind, name, byDefault string) string {
+	if it, ok := b.text(name); ok {
+		if text, ok := d.checkSchemaName(kind, it, it.rng); ok {
+			return text
+		}
 	}
-	return it.text
+	return byDefault
 }
 
 // checkSchemaName accepts attribute descriptions of RFC 4512 section 2.5: a
-// name or an OID, and options. Some servers allow underscores.
-func (d *decoder) checkSchemaName(it item, rng hcl.Range) bool {
+// name or an OID, and options. Some servers allow underscores. It returns what the
+// kind of directory makes of it.
+func (d *decoder) checkSchemaName(kind settings.Kind, it item, rng hcl.Range) (name string, ok bool) {
 	odd := func(r rune) bool {
 		return r != '-' && r != '_' && r != '.' && r != ';' && (r < '0' || r > '9') && (r|0x20 < 'a' || r|0x20 > 'z')
 	}
-	if it.text == "" || strings.ContainsFunc(it.text, odd) || strings.HasPrefix(it.text, ";") {
+	name = it.text
+	if kind.Attribute != nil {
+		name = kind.Attribute(name)
+	}
+	if name == "" || strings.ContainsFunc(name, odd) || strings.HasPrefix(name, ";") {
 		if it.shown != "" {
 			d.errorf(rng, `expected a name as in "displayName"`, "%s is not the name of an LDAP attribute", it.shown)
 		}
-		return false
+		return name, false
 	}
-	return true
+	return name, true
 }
 
 // attributes reads what is kept of an entry, display_name included.
-func (d *decoder) attributes(b *block) []Attribute {
+func (d *decoder) attributes(b *block, kind settings.Kind) []Attribute {
 	const example = `department = "department"`
 	entries, _ := b.table("attributes", example)
 	var list []Attribute
@@ -180,9 +186,9 @@ func (d *decoder) attributes(b *block) []Attribute {
 			continue
 		}
 		it := b.item(e.value, e.rng, e.expr, -1)
-		if d.checkSchemaName(it, e.rng) {
+		if name, ok := d.checkSchemaName(kind, it, e.rng); ok {
 			display = display || e.name == identity.DisplayName
-			list = append(list, Attribute{e.name, it.text})
+			list = append(list, Attribute{e.name, name})
 		}
 	}
 	if !display {

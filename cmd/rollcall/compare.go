@@ -12,6 +12,7 @@ import (
 
 	"github.com/rollcall-cli/rollcall/config"
 	"github.com/rollcall-cli/rollcall/internal/directory"
+	"github.com/rollcall-cli/rollcall/internal/directory/files"
 	"github.com/rollcall-cli/rollcall/internal/directory/ldif"
 	"github.com/rollcall-cli/rollcall/internal/identity"
 	"github.com/rollcall-cli/rollcall/internal/render"
@@ -120,7 +121,7 @@ func (c *planCommand) baseReading(base *config.Config) (reading, error) {
 
 // copied is a server that was read once, for the scopes of two configurations.
 type copied struct {
-	*ldif.Source
+	*files.Source
 	receipt identity.Receipt
 }
 

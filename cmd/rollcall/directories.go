@@ -84,7 +84,11 @@ func directoryScopes(cfg *config.Config, d *config.Directory) []directory.Scope 
 	var scopes []directory.Scope
 	for i := range cfg.Scopes {
 		if c := &cfg.Scopes[i]; c.Directory == d.Name {
-			scopes = append(scopes, directoryScope(c, int32(i)))
+			scope := directoryScope(c, int32(i))
+			if all.Kind(d.Kind).Keys {
+				scope.Keyspace = d.Name
+			}
+			scopes = append(scopes, scope)
 		}
 	}
 	return scopes

@@ -38,6 +38,8 @@ var may = map[string][]string{
 	"state":                    {"internal/identity", "internal/run", "internal/atomicfile"},
 	"internal/directory":       {"internal/identity", "internal/filter", "internal/doctor", "internal/settings"},
 	"internal/directory/*":     {"internal/identity", "internal/filter", "internal/directory", "internal/doctor", "internal/settings"},
+	"internal/directory/csv":   {"internal/identity", "internal/directory", "internal/directory/files", "internal/settings"},
+	"internal/directory/ldif":  {"internal/identity", "internal/directory", "internal/directory/files", "internal/settings"},
 	"internal/directory/all":   {"internal/directory", "internal/directory/*", "internal/settings"},
 	"internal/doctor":          {},
 	"internal/heartbeat":       {"internal/run"},
@@ -62,7 +64,7 @@ var may = map[string][]string{
 
 	"internal/console/suite/worlds":   {"internal/servertest"},
 	"internal/directory/suite":        {"internal/directory", "internal/directory/ldif", "internal/doctor", "internal/identity", "plan"},
-	"internal/directory/suite/worlds": {"internal/settings", "internal/directory", "internal/directory/ldif", "internal/directory/ldap", "internal/directory/suite", "internal/servertest"},
+	"internal/directory/suite/worlds": {"internal/settings", "internal/directory", "internal/directory/csv", "internal/directory/ldif", "internal/directory/ldap", "internal/directory/suite", "internal/servertest"},
 }
 
 // tools are packages that know nothing of ours, and that all may import.

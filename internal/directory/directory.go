@@ -160,6 +160,11 @@ type Scope struct {
 	// GUIDAttribute is "" for objectGUID, or else entryUUID, whichever the
 	// object has.
 	GUIDAttribute string
+	// Keyspace, unless "", lets the GUID attribute hold any text by which an object
+	// is known. One that is no GUID stands for the name-based UUID (RFC 9562 section
+	// 5.5) of KEYSPACE:TEXT; the space is the label of the directory, so that the
+	// same number of two directories is not the same object.
+	Keyspace string
 	// Type is what the entries are.
 	Type EntryType
 	// SkipDisabled treats disabled objects as if they were not there.

@@ -33,6 +33,7 @@ type Mapper struct {
 	aliases    []string
 	username   string
 	guid       string
+	keyspace   string
 	attributes []Attribute // Source as asked of objects
 	disabled   bool
 
@@ -57,6 +58,7 @@ func NewMapper(s *Scope) *Mapper {
 		primary:  filter.AttributeName(s.PrimaryAttribute),
 		username: filter.AttributeName(s.UsernameAttribute),
 		guid:     filter.AttributeName(s.GUIDAttribute),
+		keyspace: s.Keyspace,
 		disabled: s.SkipDisabled,
 	}
 	for _, name := range s.AliasAttributes {
@@ -201,12 +203,32 @@ func scheme(v []byte) int {
 // can be read.
 func (m *Mapper) GUID(o Object) identity.GUID {
 	if m.guid != "" {
-		return guidOf(m.guid, plainest(o, m.guid))
+		value := plainest(o, m.guid)
+		if m.keyspace != "" && (len(value) != 16 || printable(value)) {
+			return m.keyed(value)
+		}
+		return guidOf(m.guid, value)
 	}
 	if value := plainest(o, objectGUID); value != nil {
 		return guidOf(objectGUID, value)
 	}
 	return guidOf(entryUUID, plainest(o, entryUUID))
+}
+
+// keyed reads a GUID of a text, which may be any; the zero GUID of none.
+func (m *Mapper) keyed(text []byte) identity.GUID {
+	if text = bytes.TrimSpace(text); len(text) == 0 {
+		return identity.GUID{}
+	}
+	if g, err := identity.ParseGUID(string(text)); err == nil {
+		return g
+	}
+	return identity.NamedGUID(m.keyspace + ":" + string(text))
+}
+
+// printable reports whether octets are a text of ASCII.
+func printable(value []byte) bool {
+	return !slices.ContainsFunc(value, func(c byte) bool { return c < ' ' || c > '~' })
 }
 
 // guidOf reads a GUID of an attribute, the zero GUID where there is none.

@@ -28,7 +28,7 @@ func (m *Mapper) ByObjectGUID(o Object) bool {
 // InActiveDirectory reports whether an object of a directory of the given kind is
 // one of Active Directory. A file may be an export of any, which the object tells.
 func InActiveDirectory(kind string, o Object) bool {
-	return kind == "active_directory" || kind == "ldif" && (plainest(o, objectGUID) != nil || plainest(o, "samaccountname") != nil)
+	return kind == "active_directory" || (kind == "ldif" || kind == "csv") && (plainest(o, objectGUID) != nil || plainest(o, "samaccountname") != nil)
 }
 
 // Prefix returns the length of the scheme before the colon of an alias

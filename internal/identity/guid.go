@@ -2,6 +2,7 @@ package identity
 
 import (
 	"bytes"
+	"crypto/sha1" // which version 5 of UUIDs is made with
 	"encoding/base64"
 	"encoding/hex"
 	"errors"
@@ -103,6 +104,21 @@ func WireGUID(wire []byte) (GUID, error) {
 		return GUID{}, ErrGUID
 	}
 	return g, nil
+}
+
+// names is the namespace of [NamedGUID].
+var names = GUID{0x5c, 0x1d, 0x0f, 0x8e, 0x3b, 0x57, 0x4a, 0x5e, 0x9a, 0x2e, 0x6f, 0x0c, 0x94, 0xd3, 0x71, 0xb6}
+
+// NamedGUID returns the name-based UUID of a text (RFC 9562 section 5.5, version
+// 5) in the namespace 5c1d0f8e-3b57-4a5e-9a2e-6f0c94d371b6:
+//
+//	uuidgen --sha1 --namespace 5c1d0f8e-3b57-4a5e-9a2e-6f0c94d371b6 --name TEXT
+func NamedGUID(text string) (g GUID) {
+	digest := sha1.Sum(append(names[:], text...))
+	copy(g[:], digest[:])
+	g[6] = g[6]&0x0f | 0x50
+	g[8] = g[8]&0x3f | 0x80
+	return g
 }
 
 func unhex(dst []byte, src string) bool {

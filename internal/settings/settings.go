@@ -25,6 +25,9 @@ type Kind struct {
 	Files bool
 	// Username is the attribute of the username in a directory; "" is the usual one.
 	Username string
+	// Attribute returns the name of the attribute that a scope means by a text; nil
+	// takes texts as they are.
+	Attribute func(text string) string
 	// Settings are the attributes of a block of the kind, beside those that all
 	// kinds have. Blocks are those inside it.
 	Settings []Setting

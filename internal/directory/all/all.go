@@ -4,6 +4,7 @@ package all
 
 import (
 	"github.com/rollcall-cli/rollcall/internal/directory"
+	"github.com/rollcall-cli/rollcall/internal/directory/csv"
 	"github.com/rollcall-cli/rollcall/internal/directory/ldap"
 	"github.com/rollcall-cli/rollcall/internal/directory/ldif"
 	"github.com/rollcall-cli/rollcall/internal/settings"
@@ -14,6 +15,7 @@ var Kinds = []directory.Kind{
 	ldap.ActiveDirectory,
 	ldap.LDAP,
 	ldif.Kind,
+	csv.Kind,
 }
 
 // Settings are what can be configured of each.

@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	"github.com/rollcall-cli/rollcall/internal/directory"
+	"github.com/rollcall-cli/rollcall/internal/directory/files"
 	"github.com/rollcall-cli/rollcall/internal/identity"
 )
 
@@ -286,7 +287,7 @@ func TestFindInSnapshot(t *testing.T) {
 		t.Fatal(err)
 	}
 	path := filepath.Join(dir, "taken.ldif")
-	write := func(text string) *Source {
+	write := func(text string) *files.Source {
 		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
@@ -310,12 +311,12 @@ func TestFindInSnapshot(t *testing.T) {
 		!strings.Contains(got, note+", and not their attribute memberof") {
 		t.Errorf("other scopes: %v\n%s", err, got)
 	}
-	sel, err := newSelection(scopes)
+	sel, err := files.NewSelection(scopes)
 	if err != nil {
 		t.Fatal(err)
 	}
 	head, _, _ := strings.Cut(taken.String(), "\n")
-	found, err = write(strings.Replace(taken.String(), head, markPrefix+scopesMark+sel.digest, 1)).Find(context.Background(), query, scopes)
+	found, err = write(strings.Replace(taken.String(), head, markPrefix+scopesMark+sel.Digest, 1)).Find(context.Background(), query, scopes)
 	if got := told(found); err != nil || !strings.Contains(got, "  staff: true\n") {
 		t.Errorf("recorded: %v\n%s", err, got)
 	}

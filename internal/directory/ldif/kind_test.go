@@ -1,6 +1,7 @@
 package ldif
 
 import (
+	"github.com/rollcall-cli/rollcall/internal/directory/files"
 	"path/filepath"
 	"slices"
 	"testing"
@@ -17,7 +18,7 @@ func TestKind(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := []string{filepath.Join(folder, "b.ldif"), filepath.Join(folder, "more", "*.ldif"), absolute, filepath.Join(folder, "b.ldif")}
-	if got := source.(*Source).Patterns(); !slices.Equal(got, want) {
+	if got := source.(*files.Source).Patterns(); !slices.Equal(got, want) {
 		t.Errorf("patterns %q, want %q", got, want)
 	}
 	where := []string{filepath.ToSlash(absolute), "b.ldif", "more/*.ldif"}

@@ -15,6 +15,7 @@ import (
 	"testing"
 
 	"github.com/rollcall-cli/rollcall/internal/directory"
+	"github.com/rollcall-cli/rollcall/internal/directory/files"
 	"github.com/rollcall-cli/rollcall/internal/identity"
 )
 
@@ -38,7 +39,7 @@ func everyone() directory.Scope {
 }
 
 // read returns the entries in the form "scope type primaries aliases".
-func read(s *Source, scopes ...directory.Scope) ([]string, identity.Receipt, error) {
+func read(s *files.Source, scopes ...directory.Scope) ([]string, identity.Receipt, error) {
 	var got []string
 	collector := directory.NewCollector(scopes)
 	receipt, err := s.Read(context.Background(), scopes, collector, nil)
@@ -326,12 +327,12 @@ func BenchmarkRead(b *testing.B) {
 	b.SetBytes(int64(len(text)))
 	b.ReportAllocs()
 	for b.Loop() {
-		sel, err := newSelection([]directory.Scope{s})
+		sel, err := files.NewSelection([]directory.Scope{s})
 		if err != nil {
 			b.Fatal(err)
 		}
 		mapper := directory.NewMapper(&s)
-		r := newReader(strings.NewReader(text), sel.attributes, &sel.texts, sel.below)
+		r := newReader(strings.NewReader(text), sel.Attributes, &sel.Texts, (&files.Wanted{Selection: sel}).Below)
 		for {
 			rec, err := r.record()
 			if err == io.EOF {
@@ -340,7 +341,7 @@ func BenchmarkRead(b *testing.B) {
 			if err != nil {
 				b.Fatal(err)
 			}
-			if sel.scope(rec) != 0 {
+			if sel.Scope(rec) != 0 {
 				b.Fatal("no object of the scope")
 			}
 			if _, why := mapper.Entry(rec); why != "" {

@@ -87,7 +87,7 @@ func TestLocate(t *testing.T) {
 	if located, err := missing.Locate(context.Background(), guids, []directory.Scope{scope("", true)}); !errors.As(err, new(*directory.ReadError)) || located != nil {
 		t.Errorf("got %v, %v", located, err)
 	}
-	many := strings.Repeat("dn: cn=x\nmail: x@example.com\n\n", 2*progressEvery)
+	many := strings.Repeat("dn: cn=x\nmail: x@example.com\n\n", 20_000)
 	source = New("corp", []string{filepath.Join(write(t, map[string]string{"many.ldif": many}), "many.ldif")})
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()

@@ -12,6 +12,7 @@ import (
 
 	"github.com/rollcall-cli/rollcall/internal/compact"
 	"github.com/rollcall-cli/rollcall/internal/directory"
+	"github.com/rollcall-cli/rollcall/internal/directory/files"
 )
 
 // reader makes records of lines.
@@ -19,7 +20,7 @@ type reader struct {
 	*lines
 	rec record
 	// below says whether the objects of a name are read.
-	below func(*name) bool
+	below func(*files.Name) bool
 
 	inRecord bool
 	// found is set by the first line that is no comment.
@@ -61,20 +62,12 @@ func (t *trailer) comment(line []byte, more bool) error {
 	case found:
 		n, err := strconv.Atoi(said)
 		if err == nil && n > t.entries {
-			return &advised{fmt.Sprintf("the search returned %d entries, but the file holds %d", n, t.entries), "export it again; if entries were taken out on purpose, remove this comment too"}
+			return files.Advise(fmt.Sprintf("the search returned %d entries, but the file holds %d", n, t.entries), "export it again; if entries were taken out on purpose, remove this comment too")
 		}
 		t.entries = 0
 	}
 	return nil
 }
-
-// advised is an error with what to do next.
-type advised struct{ text, hint string }
-
-func (e *advised) Error() string { return e.text }
-
-// Hint says what to do next.
-func (e *advised) Hint() string { return e.hint }
 
 // result is what ldapsearch says about a search, between records: lines such
 // as "search: 2" and "result: 0 Success".
@@ -86,16 +79,7 @@ type result struct {
 	more bool
 }
 
-// fault is an error at a line, counted from 1.
-type fault struct {
-	line int
-	err  error
-}
-
-func (f *fault) Error() string { return fmt.Sprintf("line %d: %v", f.line, f.err) }
-func (f *fault) Unwrap() error { return f.err }
-
-func newReader(r io.Reader, attributes []string, texts *compact.Arena, below func(*name) bool) *reader {
+func newReader(r io.Reader, attributes []string, texts *compact.Arena, below func(*files.Name) bool) *reader {
 	return &reader{
 		lines: newLines(r),
 		below: below,
@@ -136,8 +120,8 @@ func (r *reader) record() (*record, error) {
 			err = r.line(at, line)
 		}
 		if err != nil {
-			if f := (*fault)(nil); !errors.As(err, &f) {
-				err = &fault{at, err}
+			if f := (*files.Fault)(nil); !errors.As(err, &f) {
+				err = files.At(at, err)
 			}
 			return nil, err
 		}
@@ -148,7 +132,7 @@ func (r *reader) record() (*record, error) {
 func (r *reader) mark() error {
 	for r.end < 3 && !r.eof {
 		if err := r.fill(); err != nil {
-			return &fault{1, err}
+			return files.At(1, err)
 		}
 	}
 	start := r.buf[:r.end]
@@ -156,7 +140,7 @@ func (r *reader) mark() error {
 	case bytes.HasPrefix(start, []byte("\xef\xbb\xbf")):
 		r.pos, r.searched = 3, 3
 	case bytes.HasPrefix(start, []byte("\xff\xfe")), bytes.HasPrefix(start, []byte("\xfe\xff")), len(start) > 1 && (start[0] == 0) != (start[1] == 0):
-		return &fault{1, errUTF16}
+		return files.At(1, errUTF16)
 	}
 	return nil
 }
@@ -167,18 +151,18 @@ func (r *reader) last() (*record, error) {
 	case r.inRecord:
 		r.inRecord = false
 		if r.rec.lines == 0 {
-			return nil, &fault{r.number, errors.New("the file breaks off in a record; export it again")}
+			return nil, files.At(r.number, errors.New("the file breaks off in a record; export it again"))
 		}
 		return &r.rec, nil
 	case !r.found:
-		return nil, &fault{max(r.number, 1), errors.New(`the file is empty; an export without objects has a line "version: 1"`)}
+		return nil, files.At(max(r.number, 1), errors.New(`the file is empty; an export without objects has a line "version: 1"`))
 	case r.result.begun > 0:
-		return nil, &fault{r.result.begun, errors.New(`the file breaks off before the result of the search; export it again`)}
+		return nil, files.At(r.result.begun, errors.New(`the file breaks off before the result of the search; export it again`))
 	case r.result.more:
-		return nil, &fault{r.number, errors.New("the export is incomplete: it ends with a page that is not the last one; export all pages, as with ldapsearch -E pr=1000/noprompt")}
+		return nil, files.At(r.number, errors.New("the export is incomplete: it ends with a page that is not the last one; export all pages, as with ldapsearch -E pr=1000/noprompt"))
 	}
 	if err := r.marks.whole(); err != nil {
-		return nil, &fault{r.number, err}
+		return nil, files.At(r.number, err)
 	}
 	return nil, io.EOF
 }
@@ -223,12 +207,12 @@ func (r *reader) line(at int, line []byte) (err error) {
 		r.rec.reset(at)
 		dn, err := r.value(line[colon+1:])
 		if err == nil {
-			if err = r.rec.name.set(dn); err != nil && bytes.HasPrefix(dn, []byte("<GUID=")) {
+			if err = r.rec.name.Set(dn); err != nil && bytes.HasPrefix(dn, []byte("<GUID=")) {
 				err = errExtended
 			}
 		}
 		if err != nil {
-			return &fault{at, err}
+			return files.At(at, err)
 		}
 		r.marks.count++
 		r.entries++
@@ -246,13 +230,13 @@ func (r *reader) line(at int, line []byte) (err error) {
 
 // What other tools write, and which command to run instead.
 var (
-	errChange = &advised{"a change record, as ldifde and Novell ice write them; an export of objects is needed",
-		`read Active Directory itself, with kind = "active_directory", or export with rollcall snapshot -o DIR; or with ldapsearch -o ldif-wrap=no -E pr=1000/noprompt -H ldap://SERVER -D USER -W -b BASE "(mail=*)" > FILE`}
-	errUTF16 = &advised{"the file is UTF-16, as ldifde -u and the > of PowerShell write it; LDIF is UTF-8",
-		"export without -u; or, in PowerShell: Get-Content FILE -Encoding unicode | Set-Content NEW -Encoding utf8"}
-	errCSV      = &advised{"this is CSV, as csvde writes it, not LDIF", `read it as a directory with kind = "csv"`}
-	errExtended = &advised{"the name is an extended DN, with the GUID in front of it",
-		"export without extended names: ldbsearch without --extended-dn, ldapsearch without the control 1.2.840.113556.1.4.529"}
+	errChange = files.Advise("a change record, as ldifde and Novell ice write them; an export of objects is needed",
+		`read Active Directory itself, with kind = "active_directory", or export with rollcall snapshot -o DIR; or with ldapsearch -o ldif-wrap=no -E pr=1000/noprompt -H ldap://SERVER -D USER -W -b BASE "(mail=*)" > FILE`)
+	errUTF16 = files.Advise("the file is UTF-16, as ldifde -u and the > of PowerShell write it; LDIF is UTF-8",
+		"export without -u; or, in PowerShell: Get-Content FILE -Encoding unicode | Set-Content NEW -Encoding utf8")
+	errCSV      = files.Advise("this is CSV, as csvde writes it, not LDIF", `read it as a directory with kind = "csv"`)
+	errExtended = files.Advise("the name is an extended DN, with the GUID in front of it",
+		"export without extended names: ldbsearch without --extended-dn, ldapsearch without the control 1.2.840.113556.1.4.529")
 )
 
 // attribute takes a line of a record: a type of typ octets, options, a colon,
@@ -261,9 +245,9 @@ func (r *reader) attribute(at int, line []byte, colon, typ int) (err error) {
 	number := r.rec.attributes.find(line[:typ])
 	switch {
 	case number == dnLine:
-		return &fault{at, errors.New(`a second "dn:" in one record; records are separated by a blank line`)}
+		return files.At(at, errors.New(`a second "dn:" in one record; records are separated by a blank line`))
 	case number == changeLine:
-		return &fault{at, errChange}
+		return files.At(at, errChange)
 	}
 	r.rec.lines++
 	if number < 0 || !r.rec.read {
@@ -277,7 +261,7 @@ func (r *reader) attribute(at int, line []byte, colon, typ int) (err error) {
 	options, deleted := "", false
 	if typ < colon {
 		if part := partial(string(line[typ:colon])); part != "" {
-			return &fault{at, fmt.Errorf("%s: the export holds a part of the values only (%s); export them all, or on the server raise MaxValRange", line[:typ], part)}
+			return files.At(at, fmt.Errorf("%s: the export holds a part of the values only (%s); export them all, or on the server raise MaxValRange", line[:typ], part))
 		}
 		if options, deleted = directory.Options(string(line[typ:colon])); deleted {
 			return nil
@@ -285,7 +269,7 @@ func (r *reader) attribute(at int, line []byte, colon, typ int) (err error) {
 	}
 	value, err := r.value(line[colon+1:])
 	if err != nil {
-		return &fault{at, fmt.Errorf("%s: %w", line[:typ], err)}
+		return files.At(at, fmt.Errorf("%s: %w", line[:typ], err))
 	}
 	if options != "" {
 		r.rec.options = append(r.rec.options, optional{number, len(r.rec.values[number]), options})
@@ -314,7 +298,7 @@ func (r *reader) pass(at int, rest []byte) error {
 	case err != nil:
 		return err
 	case kind == ':' && (n+folded)%4 != 0:
-		return &fault{at, errBase64}
+		return files.At(at, errBase64)
 	}
 	return nil
 }
@@ -351,7 +335,7 @@ func (r *reader) aboutSearch(at int, key string, rest []byte) error {
 	case "ref":
 		url, err := r.value(rest)
 		if err != nil {
-			return &fault{at, err}
+			return files.At(at, err)
 		}
 		r.references = append(r.references, string(url))
 	case "search":
@@ -359,7 +343,7 @@ func (r *reader) aboutSearch(at int, key string, rest []byte) error {
 	case "result":
 		r.result.begun = 0
 		if code, _, _ := strings.Cut(text, " "); code != "0" {
-			return &fault{at, fmt.Errorf("the export is incomplete: the server ended the search with result %q; export it again, with paging if the server limits the size", text)}
+			return files.At(at, fmt.Errorf("the export is incomplete: the server ended the search with result %q; export it again, with paging if the server limits the size", text))
 		}
 	case "pagedresults":
 		_, cookie, _ := strings.Cut(text, "cookie=")

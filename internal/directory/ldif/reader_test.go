@@ -10,7 +10,7 @@ import (
 	"testing/iotest"
 
 	"github.com/rollcall-cli/rollcall/internal/compact"
-	"github.com/rollcall-cli/rollcall/internal/identity"
+	"github.com/rollcall-cli/rollcall/internal/directory/files"
 )
 
 // known are the attributes that the readers of these tests read.
@@ -20,7 +20,7 @@ var known = []string{"cn", "description", "mail", "member", "objectguid", "proxy
 // and the values, quoted where they are not plain.
 func dump(r io.Reader) (string, error) {
 	var b strings.Builder
-	in := newReader(r, known, new(compact.Arena), func(*name) bool { return true })
+	in := newReader(r, known, new(compact.Arena), func(*files.Name) bool { return true })
 	for {
 		rec, err := in.record()
 		if err == io.EOF {
@@ -138,10 +138,10 @@ func TestFaults(t *testing.T) {
 	} {
 		for _, r := range []io.Reader{strings.NewReader(c.text), iotest.OneByteReader(strings.NewReader(c.text))} {
 			_, err := dump(r)
-			f := (*fault)(nil)
+			f := (*files.Fault)(nil)
 			if !errors.As(err, &f) {
 				t.Errorf("%s: got %v", c.story, err)
-			} else if f.line != c.line || !strings.Contains(f.err.Error(), c.what) {
+			} else if f.Line != c.line || !strings.Contains(f.Err.Error(), c.what) {
 				t.Errorf("%s: got %v", c.story, err)
 			}
 		}
@@ -157,84 +157,18 @@ func TestLongLines(t *testing.T) {
 		"dn: cn=a\ncn: " + long + long + long,
 		"dn: cn=a\ncn: " + long + "\n " + long + "\n " + long + "\n",
 	} {
-		f := (*fault)(nil)
-		if _, err := dump(strings.NewReader(text)); !errors.As(err, &f) || !errors.Is(err, errLong) || f.line != 2 {
+		f := (*files.Fault)(nil)
+		if _, err := dump(strings.NewReader(text)); !errors.As(err, &f) || !errors.Is(err, errLong) || f.Line != 2 {
 			t.Errorf("got %v", err)
 		}
 	}
-}
-
-func TestBase(t *testing.T) {
-	for _, c := range []struct {
-		base, dn string
-		want     bool
-	}{
-		{"dc=corp,dc=example", "cn=a,DC=Corp,DC=Example", true},
-		{"dc=corp,dc=example", "dc=corp,dc=example", true},
-		{"dc=corp,dc=example", "dc=example", false},
-		{"dc=corp,dc=example", "dc=xcorp,dc=example", false},
-		{"dc=corp,dc=example", "cn=a,dc=xcorp,dc=example", false},
-		{"dc=corp,dc=example", "cn=a,dc=corp,dc=example,dc=org", false},
-		{"dc=corp, dc=example", "cn=a,dc=corp,dc=example", true},
-		{"dc=corp,dc=example", "cn=a,  dc=corp , dc=example", true},
-		{"dc=corp,dc=example", `cn=Smith\, Ann,dc=corp,dc=example`, true},
-		{"dc=corp,dc=example", `cn=a\,dc=corp,dc=example`, false},
-		{"dc=corp,dc=example", `cn=a\\,dc=corp,dc=example`, true},
-		{"dc=corp,dc=example", `cn=a\2cdc=corp,dc=example`, false},
-		{"dc=corp,dc=example", "cn=Jürgen,dc=corp,dc=example", true},
-		{"ou=Büro,dc=x", "cn=a,OU=BÜRO,DC=x", true},
-		{"ou=Büro,dc=x", `cn=a,ou=B\c3\bcro,DC=x`, true},
-		{`ou=a\,b,dc=x`, `cn=c,ou=a\2cb,dc=x`, true},
-		{"ou=a  b,dc=x", "cn=c,ou=a b,dc=x", true},
-		{"ou=a+l=b,dc=x", "cn=c,l=b+ou=a,dc=x", true},
-		{"ou=b,dc=x", "cn=c,l=a+ou=b,dc=x", false},
-		{"ou=#0401,dc=x", "cn=c,ou=#0401,dc=x", true},
-		{"", "cn=a", true},
-		{"", "", true},
-		{"dc=x", "", false},
-	} {
-		b, err := newBase(c.base)
-		if err != nil {
-			t.Fatal(err)
-		}
-		var n name
-		if err := n.set([]byte(c.dn)); err != nil {
-			t.Fatal(err)
-		}
-		if got := b.contains(&n); got != c.want {
-			t.Errorf("%s below %s: got %v", c.dn, c.base, got)
-		}
-	}
-}
-
-// FuzzBase checks the fast comparison of names against the general one.
-func FuzzBase(f *testing.F) {
-	f.Add("dc=b", "cn=a,dc=b")
-	f.Add("ou=x y,dc=b", `cn=a\, c,ou=x  y,dc=B`)
-	f.Add("ou=ü+l=k", "cn=\u212a,l=K + OU=Ü")
-	f.Fuzz(func(t *testing.T, text, dn string) {
-		var n name
-		want, wantErr := identity.ParseDN(dn)
-		if err := n.set([]byte(dn)); (err == nil) != (wantErr == nil) {
-			t.Fatalf("%q: got %v, want %v", dn, err, wantErr)
-		} else if err != nil {
-			return
-		}
-		b, err := newBase(text)
-		if err != nil {
-			return
-		}
-		if got := b.contains(&n); got != want.Within(b.dn) {
-			t.Fatalf("%q below %q: got %v", dn, text, got)
-		}
-	})
 }
 
 // canonical writes records as plain LDIF, every value in Base64.
 func canonical(text string) (string, error) {
 	var b strings.Builder
 	b.WriteString("version: 1\n\n")
-	in := newReader(strings.NewReader(text), known, new(compact.Arena), func(*name) bool { return true })
+	in := newReader(strings.NewReader(text), known, new(compact.Arena), func(*files.Name) bool { return true })
 	write := func(name string, value []byte) {
 		fmt.Fprintf(&b, "%s:: %s\n", name, base64.StdEncoding.EncodeToString(value))
 	}
@@ -275,8 +209,8 @@ func FuzzRecords(f *testing.F) {
 			t.Fatalf("octet by octet: got %s, %v, want %s, %v", slow, slowErr, want, err)
 		}
 		if err != nil {
-			f := (*fault)(nil)
-			if !errors.As(err, &f) || f.line < 1 || f.line > strings.Count(text, "\n")+1 {
+			f := (*files.Fault)(nil)
+			if !errors.As(err, &f) || f.Line < 1 || f.Line > strings.Count(text, "\n")+1 {
 				t.Fatalf("got %v", err)
 			}
 			return

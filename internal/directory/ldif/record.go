@@ -6,14 +6,14 @@ import (
 	"strings"
 
 	"github.com/rollcall-cli/rollcall/internal/compact"
-	"github.com/rollcall-cli/rollcall/internal/directory"
+	"github.com/rollcall-cli/rollcall/internal/directory/files"
 	"github.com/rollcall-cli/rollcall/internal/identity"
 )
 
 // record is one object of a file. It keeps the attributes that something
 // reads, and is overwritten by the next record.
 type record struct {
-	name name
+	name files.Name
 	// line is that of the record's "dn:".
 	line int
 	// read is false for a record below no base, whose values are passed over.
@@ -38,7 +38,16 @@ type optional struct {
 	options          string
 }
 
-var _ directory.Object = (*record)(nil)
+var _ files.Record = (*record)(nil)
+
+// Name implements [files.Record].
+func (r *record) Name() *files.Name { return &r.name }
+
+// Line implements [files.Record].
+func (r *record) Line() int { return r.line }
+
+// Taker implements [files.Record].
+func (r *record) Taker() int { return r.scope - 1 }
 
 func (r *record) reset(line int) {
 	r.line, r.read, r.lines, r.dn = line, false, 0, ""
@@ -52,7 +61,7 @@ func (r *record) reset(line int) {
 // DN implements [directory.Object]; the text stays valid.
 func (r *record) DN() string {
 	if r.dn == "" {
-		r.dn = r.texts.String(r.name.text)
+		r.dn = r.texts.String(r.name.Text)
 	}
 	return r.dn
 }
@@ -196,7 +205,7 @@ func equalFold(name []byte, lower string) bool {
 // whether it is one at all (RFC 4512 section 2.5). Options may hold what servers
 // write there, such as "range=0-1499".
 func describe(description []byte) (typ int, ok bool) {
-	for typ < len(description) && (typeOctets[description[typ]] || description[typ] == '_') {
+	for typ < len(description) && (files.TypeOctet(description[typ]) || description[typ] == '_') {
 		typ++
 	}
 	for _, c := range description[typ:] {

@@ -18,6 +18,7 @@ import (
 	"golang.org/x/text/unicode/norm"
 
 	"github.com/rollcall-cli/rollcall/internal/compact"
+	"github.com/rollcall-cli/rollcall/internal/directory/files"
 	"github.com/rollcall-cli/rollcall/internal/filter"
 	"github.com/rollcall-cli/rollcall/internal/identity"
 	"github.com/rollcall-cli/rollcall/internal/servertest"
@@ -59,7 +60,7 @@ func TestAsSlapd(t *testing.T) {
 
 	type question struct {
 		base, filter string
-		within       base
+		within       files.Base
 		parsed       *filter.Filter
 		asked, read  []string
 	}
@@ -87,7 +88,7 @@ func TestAsSlapd(t *testing.T) {
 		for _, e := range entries {
 			q.asked = append(q.asked, e.DN)
 		}
-		if q.within, err = newBase(q.base); err != nil {
+		if q.within, err = files.NewBase(q.base); err != nil {
 			if refused == nil {
 				t.Errorf("base %q: %v", q.base, err)
 			}
@@ -102,7 +103,7 @@ func TestAsSlapd(t *testing.T) {
 	}
 	slices.Sort(attributes)
 	texts := &compact.Arena{}
-	r := newReader(strings.NewReader(export), slices.Compact(attributes), texts, func(*name) bool { return true })
+	r := newReader(strings.NewReader(export), slices.Compact(attributes), texts, func(*files.Name) bool { return true })
 	for {
 		rec, err := r.record()
 		if err == io.EOF {
@@ -112,7 +113,7 @@ func TestAsSlapd(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, q := range asked {
-			if q.within.contains(&rec.name) && q.parsed.Match(rec) {
+			if q.within.Contains(&rec.name) && q.parsed.Match(rec) {
 				q.read = append(q.read, rec.DN())
 			}
 		}

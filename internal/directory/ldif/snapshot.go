@@ -13,6 +13,7 @@ import (
 
 	"github.com/rollcall-cli/rollcall/internal/compact"
 	"github.com/rollcall-cli/rollcall/internal/directory"
+	"github.com/rollcall-cli/rollcall/internal/directory/files"
 	"github.com/rollcall-cli/rollcall/internal/identity"
 )
 
@@ -47,7 +48,7 @@ var _ directory.Sink = (*Snapshot)(nil)
 // NewSnapshot returns the snapshot of a read of these scopes. It keeps a
 // temporary file in dir until it is closed.
 func NewSnapshot(dir string, scopes []directory.Scope) (*Snapshot, error) {
-	sel, err := newSelection(scopes)
+	sel, err := files.NewSelection(scopes)
 	if err != nil {
 		return nil, err
 	}
@@ -57,7 +58,7 @@ func NewSnapshot(dir string, scopes []directory.Scope) (*Snapshot, error) {
 	}
 	s := &Snapshot{
 		// The marks come first, so that no part of a file is one of no objects.
-		head: markPrefix + scopesMark + sel.digest + "\n" + markPrefix + attributesMark + strings.Join(sel.attributes, " ") + "\nversion: 1\n\n",
+		head: markPrefix + scopesMark + sel.Digest + "\n" + markPrefix + attributesMark + strings.Join(sel.Attributes, " ") + "\nversion: 1\n\n",
 		file: file, out: bufio.NewWriterSize(file, blockSize),
 	}
 	for i := range scopes {

@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"github.com/rollcall-cli/rollcall/internal/directory"
+	"github.com/rollcall-cli/rollcall/internal/directory/files"
 )
 
 // snapshot makes the text of a snapshot into which fill puts objects.
@@ -39,7 +40,7 @@ func snapshot(t testing.TB, scopes []directory.Scope, fill func(*Snapshot) error
 }
 
 // file returns the source of a file with this text.
-func file(t testing.TB, text string) *Source {
+func file(t testing.TB, text string) *files.Source {
 	t.Helper()
 	return New("corp", []string{filepath.Join(write(t, map[string]string{"corp.ldif": text}), "corp.ldif")})
 }

@@ -8,13 +8,14 @@ import (
 	"strings"
 
 	"github.com/rollcall-cli/rollcall/internal/directory"
+	"github.com/rollcall-cli/rollcall/internal/directory/files"
 )
 
 // writer makes records of objects, one value a line: lines are not folded, so
 // that tools which compare lines show whole values. Servers keep no order of
 // values, so they are sorted.
 type writer struct {
-	name   name
+	name   files.Name
 	dn     []byte
 	values [][]byte
 }
@@ -23,7 +24,7 @@ type writer struct {
 // of LDIF would not take, or would take for something else, is an error.
 func (w *writer) appendRecord(b []byte, o directory.Object) ([]byte, error) {
 	w.dn = append(w.dn[:0], o.DN()...)
-	if err := w.name.set(w.dn); err != nil {
+	if err := w.name.Set(w.dn); err != nil {
 		return b, err
 	}
 	b, err := appendLine(b, "dn", w.dn)

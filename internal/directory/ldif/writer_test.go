@@ -10,6 +10,7 @@ import (
 
 	"github.com/rollcall-cli/rollcall/internal/compact"
 	"github.com/rollcall-cli/rollcall/internal/directory"
+	"github.com/rollcall-cli/rollcall/internal/directory/files"
 	"github.com/rollcall-cli/rollcall/internal/identity"
 )
 
@@ -97,7 +98,7 @@ func TestLongestLine(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	rec, err := newReader(bytes.NewReader(text), known, new(compact.Arena), func(*name) bool { return true }).record()
+	rec, err := newReader(bytes.NewReader(text), known, new(compact.Arena), func(*files.Name) bool { return true }).record()
 	if err != nil || !bytes.Equal(rec.Values("cn")[0], value) {
 		t.Errorf("got %v", err)
 	}
@@ -122,7 +123,7 @@ func FuzzWriter(f *testing.F) {
 		if err != nil {
 			return
 		}
-		r := newReader(bytes.NewReader(text), []string{strings.ToLower(attribute)}, new(compact.Arena), func(*name) bool { return true })
+		r := newReader(bytes.NewReader(text), []string{strings.ToLower(attribute)}, new(compact.Arena), func(*files.Name) bool { return true })
 		rec, err := r.record()
 		if err != nil || rec.DN() != dn {
 			t.Fatalf("got %v from %q", err, text)

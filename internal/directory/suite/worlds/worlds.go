@@ -1,4 +1,4 @@
-// Package worlds are directories of every kind that tests change: LDIF files, a
+// Package worlds are directories of every kind that tests change: LDIF and CSV files, a
 // scripted domain controller, and real servers of Samba, OpenLDAP and 389 Directory
 // Server. Where a server's program is missing, the test is skipped, as package
 // servertest says.
@@ -7,6 +7,7 @@ package worlds
 import (
 	"crypto/rand"
 	"encoding/base64"
+	encoding "encoding/csv"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -19,6 +20,7 @@ import (
 	goldap "github.com/go-ldap/ldap/v3"
 
 	"github.com/rollcall-cli/rollcall/internal/directory"
+	"github.com/rollcall-cli/rollcall/internal/directory/csv"
 	"github.com/rollcall-cli/rollcall/internal/directory/ldap"
 	"github.com/rollcall-cli/rollcall/internal/directory/ldif"
 	"github.com/rollcall-cli/rollcall/internal/directory/suite"
@@ -29,6 +31,7 @@ import (
 // What the suite runs on.
 var (
 	LDIF     = suite.Subject{Name: "LDIF", Kind: ldif.Kind, Begin: newFileWorld, Base: servertest.Base, Scope: exchange, Exchange: true}
+	CSV      = suite.Subject{Name: "CSV", Kind: csv.Kind, Begin: newExportWorld, Base: servertest.Base, Scope: exchange, Exchange: true}
 	Stub     = suite.Subject{Name: "Stub", Kind: ldap.ActiveDirectory, Begin: newStubWorld, Base: servertest.Base, Scope: exchange, Exchange: true, Paged: true, Ranged: true}
 	Samba    = suite.Subject{Name: "Samba", Kind: ldap.ActiveDirectory, Begin: newSambaWorld, Base: servertest.Base, Scope: exchange, Exchange: true, Lacks: []suite.Class{suite.DynamicList}, Paged: true}
 	OpenLDAP = suite.Subject{Name: "OpenLDAP", Kind: ldap.LDAP, Begin: newSlapdWorld, Base: servertest.Base, Paged: true,
@@ -38,7 +41,7 @@ var (
 )
 
 // All are those, and so every kind of source that rollcall reads.
-var All = []*suite.Subject{&LDIF, &Stub, &Samba, &OpenLDAP, &DS389}
+var All = []*suite.Subject{&LDIF, &CSV, &Stub, &Samba, &OpenLDAP, &DS389}
 
 // exchange reads what Exchange writes in Active Directory.
 var exchange = directory.Scope{PrimaryAttribute: "mail", AliasAttributes: []string{"proxyAddresses"}, UsernameAttribute: "sAMAccountName"}
@@ -153,16 +156,25 @@ func newGUID() string {
 	return string(b)
 }
 
-// fileWorld is an LDIF file, as somebody exports it.
+// fileWorld is a file, as somebody exports it.
 type fileWorld struct {
 	t       *testing.T
 	path    string
+	text    func([]servertest.Entry) string
 	objects []*suite.Object
 	guids   map[*suite.Object]string
 }
 
 func newFileWorld(t *testing.T, _ []string, objects []*suite.Object) suite.World {
-	w := &fileWorld{t: t, path: filepath.Join(t.TempDir(), "export.ldif"), guids: map[*suite.Object]string{}}
+	return newFile(t, "export.ldif", records, objects)
+}
+
+func newExportWorld(t *testing.T, _ []string, objects []*suite.Object) suite.World {
+	return newFile(t, "export.csv", rows, objects)
+}
+
+func newFile(t *testing.T, name string, text func([]servertest.Entry) string, objects []*suite.Object) *fileWorld {
+	w := &fileWorld{t: t, path: filepath.Join(t.TempDir(), name), text: text, guids: map[*suite.Object]string{}}
 	w.Create(objects...)
 	return w
 }
@@ -199,13 +211,55 @@ func (w *fileWorld) Delete(o *suite.Object) {
 
 func (w *fileWorld) write() {
 	w.t.Helper()
-	var b strings.Builder
+	var entries []servertest.Entry
 	for _, o := range w.objects {
-		b.WriteString(Record(withGUID(inActiveDirectory(o), w.guids[o])))
+		entries = append(entries, withGUID(inActiveDirectory(o), w.guids[o]))
 	}
-	if err := os.WriteFile(w.path, []byte(b.String()), 0o600); err != nil {
+	if err := os.WriteFile(w.path, []byte(w.text(entries)), 0o600); err != nil {
 		w.t.Fatal(err)
 	}
+}
+
+// records writes objects as LDIF.
+func records(entries []servertest.Entry) string {
+	var b strings.Builder
+	for _, e := range entries {
+		b.WriteString(Record(e))
+	}
+	return b.String()
+}
+
+// rows writes objects as csvde does.
+func rows(entries []servertest.Entry) string {
+	header := []string{"DN"}
+	for _, e := range entries {
+		for _, a := range e.Attributes {
+			if !slices.Contains(header, a.Name) {
+				header = append(header, a.Name)
+			}
+		}
+	}
+	if len(entries) == 0 {
+		header = append(header, "mail", "objectGUID")
+	}
+	var b strings.Builder
+	out := encoding.NewWriter(&b)
+	out.Write(header)
+	for _, e := range entries {
+		row := []string{e.DN}
+		for _, name := range header[1:] {
+			values := slices.Clone(e.Get(name))
+			for i, v := range values {
+				if name == "objectGUID" {
+					values[i] = fmt.Sprintf("X'%x'", v)
+				}
+			}
+			row = append(row, strings.Join(values, ";"))
+		}
+		out.Write(row)
+	}
+	out.Flush()
+	return b.String()
 }
 
 // Record writes an object as a record of LDIF (RFC 2849).

@@ -1,4 +1,4 @@
-package ldif
+package files
 
 import (
 	"bytes"
@@ -7,11 +7,11 @@ import (
 	"github.com/rollcall-cli/rollcall/internal/identity"
 )
 
-// name is the distinguished name of a record, split at its commas as far as
+// Name is the distinguished name of a record, split at its commas as far as
 // that can be seen without unescaping it. Most names of a directory end alike
 // and plainly, and so need no more to be compared with a base.
-type name struct {
-	text  []byte
+type Name struct {
+	Text  []byte // as it is written
 	parts []part
 	// parsed is made when the plain comparison does not decide.
 	parsed identity.DN
@@ -24,9 +24,9 @@ type part struct {
 	plain bool
 }
 
-// set takes a name, or fails if it is none.
-func (n *name) set(text []byte) error {
-	n.text, n.parsed = text, nil
+// Set takes a name, which stays in use, or fails if it is none.
+func (n *Name) Set(text []byte) error {
+	n.Text, n.parsed = text, nil
 	if !n.split() {
 		dn, err := identity.ParseDN(string(text))
 		if err != nil {
@@ -38,9 +38,9 @@ func (n *name) set(text []byte) error {
 }
 
 // split finds the parts, and is false if the name is not certainly one.
-func (n *name) split() bool {
+func (n *Name) split() bool {
 	n.parts = n.parts[:0]
-	text := n.text
+	text := n.Text
 	for i := 0; i < len(text); {
 		p := part{start: i, plain: true}
 		for {
@@ -114,20 +114,25 @@ var typeOctets, valueOctets = func() (types, values [256]bool) {
 	return types, values
 }()
 
-// base is the name at or below which a scope's objects are.
-type base struct {
-	name
+// TypeOctet reports whether an octet may stand in an attribute type (RFC 4512 section
+// 2.5).
+func TypeOctet(c byte) bool { return typeOctets[c] }
+
+// Base is the name at or below which a scope's objects are.
+type Base struct {
+	Name
 	dn    identity.DN
 	plain bool
 }
 
-func newBase(text string) (base, error) {
+// NewBase returns the base of this DN.
+func NewBase(text string) (Base, error) {
 	dn, err := identity.ParseDN(text)
 	if err != nil {
-		return base{}, err
+		return Base{}, err
 	}
-	b := base{dn: dn}
-	b.text = []byte(text)
+	b := Base{dn: dn}
+	b.Text = []byte(text)
 	b.plain = b.split()
 	for _, p := range b.parts {
 		b.plain = b.plain && p.plain
@@ -135,8 +140,8 @@ func newBase(text string) (base, error) {
 	return b, nil
 }
 
-// contains reports whether the name is the base or lies below it.
-func (b *base) contains(n *name) bool {
+// Contains reports whether the name is the base or lies below it.
+func (b *Base) Contains(n *Name) bool {
 	if len(b.dn) == 0 {
 		return true
 	}
@@ -150,10 +155,10 @@ func (b *base) contains(n *name) bool {
 			plain = plain && p.plain
 		}
 		if plain {
-			return bytes.EqualFold(n.text[n.parts[first].start:], b.text)
+			return bytes.EqualFold(n.Text[n.parts[first].start:], b.Text)
 		}
 		// A name that was split is one.
-		n.parsed, _ = identity.ParseDN(string(n.text))
+		n.parsed, _ = identity.ParseDN(string(n.Text))
 	}
 	return n.parsed.Within(b.dn)
 }

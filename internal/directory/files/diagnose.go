@@ -1,4 +1,4 @@
-package ldif
+package files
 
 import (
 	"context"

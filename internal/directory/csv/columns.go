@@ -1,0 +1,209 @@
+package csv
+
+import (
+	"bytes"
+	"fmt"
+	"slices"
+	"strings"
+
+	"golang.org/x/text/unicode/norm"
+
+	"github.com/rollcall-cli/rollcall/internal/directory"
+	"github.com/rollcall-cli/rollcall/internal/directory/files"
+	"github.com/rollcall-cli/rollcall/internal/identity"
+)
+
+// AttributeName returns the name of the attribute that a column holds, by its
+// header: the letters and digits of ASCII in it, hyphens, underscores and dots,
+// with accents and everything else left out. "Email Address [Required]" is
+// EmailAddressRequired, and "Kürzel" is Kurzel.
+func AttributeName(header string) string {
+	return strings.Map(func(r rune) rune {
+		if r == '-' || r == '_' || r == '.' || r >= '0' && r <= '9' || r|0x20 >= 'a' && r|0x20 <= 'z' {
+			return r
+		}
+		return -1
+	}, norm.NFKD.String(ligatures.Replace(header)))
+}
+
+// ligatures are letters that do not decompose.
+var ligatures = strings.NewReplacer("ß", "ss", "ẞ", "SS", "æ", "ae", "Æ", "AE", "œ", "oe", "Œ", "OE", "ø", "o", "Ø", "O", "ł", "l", "Ł", "L", "đ", "d", "Đ", "D", "þ", "th", "Þ", "Th", "ı", "i")
+
+// column is a column of a file.
+type column struct {
+	header string
+	// attribute is its name as written, key that by which objects are asked for it;
+	// "" for a column without a name.
+	attribute, key string
+	// partial is the option of a column that holds a part of the values, or "".
+	partial string
+}
+
+// columnsOf reads a header.
+func columnsOf(cells [][]byte) (columns []column) {
+	for _, cell := range cells {
+		c := column{header: string(bytes.TrimSpace(cell))}
+		name, options, _ := strings.Cut(c.header, ";")
+		if !strings.HasPrefix(strings.ToLower(options), "range=") {
+			name, options = c.header, ""
+		}
+		c.attribute, c.partial = AttributeName(name), options
+		c.key = identity.AttributeName(c.attribute)
+		columns = append(columns, c)
+	}
+	return columns
+}
+
+// separators are those that a file may have.
+var separators = []struct {
+	octet byte
+	name  string
+}{{',', "commas"}, {';', "semicolons"}, {'\t', "tabs"}}
+
+// announced returns the separator that a first line "sep=;" names, as spreadsheets
+// write it; 0 where it is none.
+func announced(row []byte) byte {
+	row = bytes.Trim(row, `"`)
+	if len(row) == 5 && bytes.EqualFold(row[:4], []byte("sep=")) {
+		return row[4]
+	}
+	return 0
+}
+
+// separatorOf returns the separator of a header: the one that stands there most
+// often outside of quotes.
+func separatorOf(header []byte) (byte, error) {
+	var counts [256]int
+	quoted := false
+	for _, c := range header {
+		if c == '"' {
+			quoted = !quoted
+		} else if !quoted {
+			counts[c]++
+		}
+	}
+	most, rival := separators[0], false
+	for _, s := range separators[1:] {
+		if counts[s.octet] > counts[most.octet] {
+			most, rival = s, false
+		} else if counts[s.octet] > 0 && counts[s.octet] == counts[most.octet] {
+			rival = true
+		}
+	}
+	if rival {
+		return 0, files.Advise("the header does not show what separates its columns: two of comma, semicolon and tab stand in it equally often",
+			`put the names of columns in quotes, or write a line "sep=;" before the header`)
+	}
+	return most.octet, nil
+}
+
+// layout says what the cells of a row are.
+type layout struct {
+	columns []column
+	// number is, for each column, that of the attribute that is read, or -1.
+	number []int
+	// id are the columns that make the DN, and types the attribute types in it (RFC
+	// 4512 section 1.4); isDN says that the one column holds it.
+	id    []int
+	types []string
+	isDN  bool
+}
+
+// layoutOf reads a header for what is wanted. id are the columns that a directory
+// block names.
+func layoutOf(columns []column, id []string, want *files.Wanted) (*layout, error) {
+	l := &layout{columns: columns}
+	for i, c := range columns {
+		n := slices.Index(want.Attributes, c.key)
+		if n >= 0 && c.partial != "" {
+			return nil, files.Advise(fmt.Sprintf("the column %q holds a part of the values only", c.header), "export them all; on the server, MaxValRange limits them")
+		}
+		if other := slices.Index(l.number, n); n >= 0 && other >= 0 {
+			return nil, files.Advise(fmt.Sprintf("columns %d, %q, and %d, %q, are both the attribute %s", other+1, columns[other].header, i+1, c.header, c.attribute), "rename one of them, or take it out")
+		}
+		l.number = append(l.number, n)
+	}
+	if len(id) == 0 {
+		l.id = []int{0}
+	}
+	for _, name := range id {
+		i, err := l.find(name)
+		if err != nil {
+			return nil, err
+		}
+		l.id = append(l.id, i)
+	}
+	for _, i := range l.id {
+		c := columns[i]
+		if c.attribute == "" || c.attribute[0]|0x20 < 'a' || c.attribute[0] == '_' {
+			return nil, files.Advise(fmt.Sprintf("column %d, %q, makes the DN, and its name does not begin with a letter", i+1, c.header), `rename it, or name others, as in id = ["EmployeeID"]`)
+		}
+		l.types = append(l.types, strings.NewReplacer("_", "-", ".", "-").Replace(c.attribute))
+	}
+	key := columns[l.id[0]].key
+	l.isDN = len(l.id) == 1 && (key == "dn" || key == "distinguishedname")
+	return l, l.complete(want.Scopes)
+}
+
+// find returns the column of an attribute.
+func (l *layout) find(attribute string) (int, error) {
+	key := identity.AttributeName(AttributeName(attribute))
+	if i := slices.IndexFunc(l.columns, func(c column) bool { return c.key == key && key != "" }); i >= 0 {
+		return i, nil
+	}
+	return -1, files.Advise(fmt.Sprintf("there is no column %s", attribute), l.choices())
+}
+
+// choices names the columns that there are.
+func (l *layout) choices() string {
+	var names []string
+	for _, c := range l.columns {
+		if c.attribute != "" {
+			names = append(names, c.attribute)
+		}
+	}
+	more := ""
+	if most := 30; len(names) > most {
+		names, more = names[:most], ", …"
+	}
+	return "the header names the attributes " + strings.Join(names, ", ") + more
+}
+
+// complete reports what scopes cannot do without: an address, what identifies an
+// object, and what their filters test. A column that is gone would look like
+// everybody's having lost it.
+func (l *layout) complete(scopes []directory.Scope) error {
+	for i := range scopes {
+		s := &scopes[i]
+		has := func(name string) bool {
+			_, err := l.find(name)
+			return name != "" && err == nil
+		}
+		lacks := func(format string, a ...any) error {
+			return files.Advise(fmt.Sprintf("scope %q: ", s.Name)+fmt.Sprintf(format, a...), l.choices())
+		}
+		addresses := slices.DeleteFunc(append([]string{s.PrimaryAttribute}, s.AliasAttributes...), func(name string) bool { return name == "" })
+		if !slices.ContainsFunc(addresses, has) {
+			return lacks("there is no column %s, so nobody has an address", strings.Join(addresses, " or "))
+		}
+		switch {
+		case s.GUIDAttribute != "" && !has(s.GUIDAttribute):
+			return lacks("there is no column %s, the guid_attribute", s.GUIDAttribute)
+		case s.GUIDAttribute == "" && !has("objectGUID") && !has("entryUUID"):
+			return lacks(`there is no column objectGUID or entryUUID: name in guid_attribute the column by which a row is recognized, such as that of a number that never changes`)
+		}
+		if s.Filter == "" {
+			continue
+		}
+		f, err := s.ParseFilter()
+		if err != nil {
+			return err
+		}
+		for _, name := range f.Attributes() {
+			if !has(name) {
+				return lacks("the filter tests %s, and there is no such column", name)
+			}
+		}
+	}
+	return nil
+}
