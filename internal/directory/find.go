@@ -72,6 +72,8 @@ type Found struct {
 	// commands of that find it, is zero then, or where nobody may read it.
 	LDAP       bool
 	ObjectGUID identity.GUID
+	// Row is set if no command changes the object, as [IsRow] says.
+	Row bool
 	// Values name what was looked for, as the directory has them.
 	Values []FoundValue
 	// Held are all values of the attributes from which a scope reads addresses,
@@ -370,7 +372,7 @@ func valueText(attribute string, v []byte) string {
 // is the index of the scope that is known to select it, or -1. ask, which may be
 // nil, knows what of a filter only a server does; see [filter.Filter.Explain].
 func (j *Judge) Found(o Object, values []FoundValue, taker int, ask func(part string) (holds, known bool)) Found {
-	f := Found{DN: strings.ToValidUTF8(o.DN(), "\uFFFD"), Values: values, LDAP: !InActiveDirectory(j.query.Kind, o), Deleted: isDeleted(o)}
+	f := Found{DN: strings.ToValidUTF8(o.DN(), "\uFFFD"), Values: values, LDAP: !InActiveDirectory(j.query.Kind, o), Row: IsRow(j.query.Kind, o), Deleted: isDeleted(o)}
 	if !f.LDAP {
 		f.ObjectGUID = guidOf(objectGUID, plainest(o, objectGUID))
 	}

@@ -31,6 +31,11 @@ func InActiveDirectory(kind string, o Object) bool {
 	return kind == "active_directory" || (kind == "ldif" || kind == "csv") && (plainest(o, objectGUID) != nil || plainest(o, "samaccountname") != nil)
 }
 
+// IsRow reports whether an object of a directory of the given kind is a row of
+// something other than a directory server, such as a system for human resources,
+// so that no command of such servers changes it.
+func IsRow(kind string, o Object) bool { return kind == "csv" && !InActiveDirectory(kind, o) }
+
 // Prefix returns the length of the scheme before the colon of an alias
 // attribute's value, 0 where there is none.
 func Prefix(value []byte) int { return scheme(value) }

@@ -141,8 +141,11 @@ func (e edits) add(attribute, from, to string) {
 	}
 }
 
-// scripts writes the change of an object into an action.
+// scripts writes the change of an object into an action, where a command makes it.
 func (b *builder) scripts(a *Action, o *object, changed edits) {
+	if o.Row {
+		return
+	}
 	change := repair.Change{DN: b.m.DN(o.DN), GUID: b.identity(o), LDAP: o.LDAP}
 	order := append([]string{o.scope.PrimaryAttribute}, o.scope.AliasAttributes...)
 	rank := func(description string) int {
@@ -367,7 +370,7 @@ func (b *builder) account(d *Directory, o *directory.Found) *identity.Account {
 // moveBack moves an object to where a scope takes it, if its place is all that
 // is wrong: to where its account had it, or else to the base of the only scope.
 func (b *builder) moveBack(o *object, v *directory.Verdict) {
-	if len(v.Obstacles) != 1 || v.Obstacles[0].Kind != directory.OutsideBase {
+	if o.Row || len(v.Obstacles) != 1 || v.Obstacles[0].Kind != directory.OutsideBase {
 		return
 	}
 	target := ""

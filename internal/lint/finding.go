@@ -94,7 +94,7 @@ type Other struct {
 type fix uint8
 
 const (
-	undecided fix = iota // there is none: somebody must decide
+	undecided fix = iota // there is none: somebody must decide, or no command can
 	drop                 // remove it
 	swap                 // put another in its place
 	set                  // put others in place of all values of the attribute

@@ -99,6 +99,7 @@ type object struct {
 	gone  bool
 	named bool // by guid in Active Directory
 	ldap  bool // it is none of Active Directory
+	row   bool // no command changes it
 }
 
 // listing is an address that an entry lists.
@@ -204,7 +205,7 @@ func (l *Linter) take(number int, o directory.Object) int32 {
 	n := int32(len(l.objects))
 	l.objects = append(compact.Grown(l.objects), object{
 		dn: o.DN(), guid: s.mapper.GUID(o), scope: int32(number),
-		named: s.mapper.ByObjectGUID(o), ldap: !directory.InActiveDirectory(s.kind, o),
+		named: s.mapper.ByObjectGUID(o), ldap: !directory.InActiveDirectory(s.kind, o), row: directory.IsRow(s.kind, o),
 	})
 	e := entry{l, s, n}
 	if absent == directory.Conflict {
@@ -250,6 +251,9 @@ func (e entry) find(f Finding) {
 	}
 	o := &e.objects[e.object]
 	f.Entry, f.number, f.object, f.named, f.ldap = e.named(e.object), e.of.directory, e.object, o.named, o.ldap
+	if o.row {
+		f.fix = undecided
+	}
 	e.fresh = append(e.fresh, f)
 }
 
