@@ -12,6 +12,7 @@ import (
 
 	"github.com/rollcall-cli/rollcall/config"
 	"github.com/rollcall-cli/rollcall/internal/directory"
+	"github.com/rollcall-cli/rollcall/internal/directory/csv"
 	"github.com/rollcall-cli/rollcall/internal/directory/ldif"
 	"github.com/rollcall-cli/rollcall/internal/identity"
 	"github.com/rollcall-cli/rollcall/internal/render"
@@ -125,13 +126,17 @@ func (s *session) planOf(t *config.Test) (*plan.Plan, error) {
 		if at < 0 {
 			return nil, words.Undeclared("directory", fixture.Name, cfg.Rules.Directories)
 		}
-		files := ldif.New(fixture.Name, fixture.Paths)
+		declared := &cfg.Directories[at]
+		kind, files := ldif.Kind, ldif.New(fixture.Name, fixture.Paths)
+		if declared.Kind == csv.Kind.Name && !slices.ContainsFunc(fixture.Paths, func(path string) bool { return strings.HasSuffix(path, ".ldif") }) {
+			kind, files = csv.Kind, csv.New(fixture.Name, fixture.Paths, csv.OptionsOf(declared.Settings))
+		}
 		if paths, err := files.Files(); err == nil {
 			s.inputs = append(s.inputs, paths...)
 		}
 		in.Read = append(in.Read, fixture.Name)
 		reader.Directories = append(reader.Directories, directory.Directory{
-			Name: fixture.Name, Kind: ldif.Kind, Source: files, Scopes: directoryScopes(cfg, &cfg.Directories[at]),
+			Name: fixture.Name, Kind: kind, Source: files, Scopes: directoryScopes(cfg, declared),
 		})
 	}
 	prerequisites := directory.Reader{}

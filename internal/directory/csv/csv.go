@@ -40,12 +40,16 @@ type Options struct {
 // New returns the directory of this label. The patterns are paths, or globs as
 // in [filepath.Match]; no file is touched before they are read.
 func New(label string, patterns []string, o Options) *files.Source {
-	return files.New(label, patterns, func(file io.Reader, want *files.Wanted) files.Records {
+	return files.New(label, patterns, open(&o))
+}
+
+func open(o *Options) files.Format {
+	return func(file io.Reader, want *files.Wanted) files.Records {
 		return &records{
-			file: file, options: &o, want: want, seen: map[uint64]int{}, seed: maphash.MakeSeed(),
+			file: file, options: o, want: want, seen: map[uint64]int{}, seed: maphash.MakeSeed(),
 			record: record{attributes: want.Attributes, values: make([][][]byte, len(want.Attributes)), texts: &want.Texts},
 		}
-	})
+	}
 }
 
 // records are those of a file.

@@ -19,17 +19,18 @@ var Kind = directory.Kind{
 			{Name: "encoding", Words: codePageNames(), Example: `"windows-1252"`, Help: "the code page of files that are neither UTF-8 nor UTF-16"},
 		},
 		Where: func(v settings.Values) []string {
-			o := optionsOf(v)
+			o := OptionsOf(v)
 			return append(files.Where(v), fmt.Sprintf("id=%q separator=%q encoding=%q", o.ID, o.Separator, o.Encoding))
 		},
 	},
 	Keys: true,
 	Open: func(v settings.Values) (directory.Source, error) {
-		return New(v.Label(), files.Patterns(v), optionsOf(v)), nil
+		return New(v.Label(), files.Patterns(v), OptionsOf(v)), nil
 	},
 }
 
-func optionsOf(v settings.Values) Options {
+// OptionsOf returns what the settings of the kind say.
+func OptionsOf(v settings.Values) Options {
 	return Options{ID: v.Texts("id"), Separator: v.Text("separator"), Encoding: v.Text("encoding")}
 }
 

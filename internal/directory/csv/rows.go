@@ -87,18 +87,27 @@ func (r *rows) row() ([]byte, error) {
 			}
 			continue
 		}
+		if bytes.Count(rest, quote)%2 == 1 {
+			open = !open
+		}
 		rest = r.buf[r.pos:r.end]
-		if len(bytes.TrimSpace(rest)) == 0 {
+		if len(rest) == 0 {
 			return nil, io.EOF
 		}
 		rest, err := r.take(len(rest), rest)
-		if err == nil {
-			err = r.split(rest)
+		switch {
+		case err != nil:
+			return nil, err
+		case r.separator == 0 && open: // in the header
+			return nil, files.At(r.line, errOpen)
+		case r.separator == 0 && bytes.IndexByte(rest, '\r') >= 0:
+			return nil, files.At(r.line, errCR)
+		case r.separator != 0:
+			if err := r.split(rest); err != nil {
+				return nil, err
+			}
 		}
-		if err == nil {
-			err = files.At(r.following, errCut)
-		}
-		return nil, err
+		return nil, files.At(r.following, errCut)
 	}
 }
 
@@ -194,7 +203,7 @@ func (r *rows) fill() error {
 	r.end = copy(r.buf, r.buf[r.pos:r.end])
 	r.pos = 0
 	if r.end == len(r.buf) {
-		if r.end > maxRow {
+		if r.end >= maxRow {
 			return files.At(r.following, errLong)
 		}
 		r.buf = slices.Grow(r.buf, len(r.buf))[:2*len(r.buf)]
