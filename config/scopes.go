@@ -135,7 +135,7 @@ func (d *decoder) filter(it item, kind settings.Kind) string {
 		if !it.quoted() {
 			why = "part of it asks what only a server knows"
 		}
-		d.errorf(it.rng, hint, "the filter cannot be judged on an LDIF file: %s", why)
+		d.errorf(it.rng, hint, "the filter cannot be judged on a file: %s", why)
 	}
 	return f.String()
 }

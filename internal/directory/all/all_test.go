@@ -29,3 +29,38 @@ func TestKinds(t *testing.T) {
 	}
 	t.Errorf("the configuration does not say %q: %v", want, diags)
 }
+
+// TestColumns: attributes of a directory of rows may be written as its header names
+// them.
+func TestColumns(t *testing.T) {
+	check := func(kind, scope string) (*config.Config, config.Diagnostics) {
+		text := "directory \"hr\" {\n  kind = \"" + kind + "\"\n  path = \"hr.csv\"\n}\ndomain \"example.com\" {}\nscope \"staff\" {\n  directory = directory.hr\n" + scope + "}\n"
+		return config.Check(t.TempDir(), "rollcall.hcl", []byte(text), time.Now(), config.Kinds{Directories: Settings()})
+	}
+	const names = `  primary_attribute  = "E-Mail (geschäftlich)"
+  alias_attributes   = ["Weitere E-Mails", "mail"]
+  username_attribute = "Kürzel"
+  guid_attribute     = "Personal Nr."
+  attributes         = { department = "Org Unit Path [Required]" }
+`
+	cfg, diags := check("csv", names)
+	if diags.HasErrors() {
+		t.Fatal(diags)
+	}
+	s := cfg.Scopes[0]
+	if got := fmt.Sprint(s.PrimaryAttribute, s.AliasAttributes, s.UsernameAttribute, s.GUIDAttribute, s.Attributes); got != "E-Mailgeschaftlich[WeitereE-Mails mail]KurzelPersonalNr.[{department OrgUnitPathRequired} {display_name displayName}]" {
+		t.Errorf("the scope reads %s", got)
+	}
+	if _, diags := check("ldif", names); len(diags) != 5 {
+		t.Errorf("of LDIF: %v", diags)
+	}
+	for _, c := range []struct{ scope, want string }{
+		{"  primary_attribute = \"社員\"\n", `"社員" is not the name of an LDAP attribute`},
+		{"  filter = \"(Work E-Mail=*)\"\n", "is not a search filter"},
+		{"  filter = \"(memberOf:1.2.840.113556.1.4.1941:=CN=x)\"\n", "the filter cannot be judged on a file"},
+	} {
+		if _, diags := check("csv", c.scope); len(diags) != 1 || !strings.Contains(diags[0].Summary, c.want) {
+			t.Errorf("%s: %v", c.scope, diags)
+		}
+	}
+}
