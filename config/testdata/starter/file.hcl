@@ -6,8 +6,9 @@
 #   rollcall doctor     tests the connections
 #   rollcall plan       shows what would change, and changes nothing
 
-# An export, as ldapsearch writes it. The accounts in the state bear the name of
-# their directory: choose it before the first apply.
+# An export, as ldapsearch writes it; kind = "csv" reads those of HR systems, Entra
+# ID and Google Workspace (docs/howto/hr-export.md). The accounts in the state bear
+# the name of their directory: choose it before the first apply.
 directory "corp" {
   kind = "ldif"
   path = "corp.ldif" # relative to this file

@@ -175,7 +175,7 @@ func (r *records) unique() error {
 	}
 	hash := maphash.Bytes(r.seed, r.folded)
 	if line, twice := r.seen[hash]; twice {
-		return files.Advise(fmt.Sprintf("%s is the DN of the row in line %d, too", r.record.name.Text, line), `export each object once, or name columns that tell all rows apart, as in id = ["EmployeeID"]`)
+		return files.Advise(fmt.Sprintf("the row in line %d has the same DN, %q", line, r.record.name.Text), `export each object once, or name columns that tell all rows apart, as in id = ["EmployeeID"]`)
 	}
 	r.seen[hash] = r.record.line
 	return nil
