@@ -59,6 +59,7 @@ type records struct {
 	want    *files.Wanted
 	about   files.About
 
+	text   *text
 	rows   *rows
 	layout *layout
 	record record
@@ -82,7 +83,10 @@ func (r *records) Next() (files.Record, error) {
 	}
 	for {
 		cells, err := r.rows.next()
-		if err != nil {
+		switch {
+		case err == io.EOF && r.text.raw != nil && r.text.raw.isUTF8():
+			return nil, files.At(1, files.Advise("the whole file is UTF-8, and encoding says "+r.text.encoding, "take the attribute encoding out of the directory block"))
+		case err != nil:
 			return nil, err
 		}
 		line := r.rows.line
@@ -104,15 +108,11 @@ func (r *records) Next() (files.Record, error) {
 
 // begin reads what stands before the first row of objects.
 func (r *records) begin() error {
-	text, encoding, decoded, err := decode(r.file, r.options.Encoding)
+	text, err := decode(r.file, r.options.Encoding)
 	if err != nil {
 		return err
 	}
-	if !decoded {
-		r.rows = newRows(text, "")
-	} else {
-		r.rows = newRows(text, encoding)
-	}
+	r.text, r.rows = text, newRows(text, text.encoding)
 	header, err := r.rows.row()
 	if err == nil && bytes.HasPrefix(header, []byte("#TYPE ")) {
 		// The Export-Csv of PowerShell names the type of its objects first.
@@ -149,7 +149,7 @@ func (r *records) begin() error {
 			name = s.name
 		}
 	}
-	r.about.Format = name + ", " + encoding
+	r.about.Format = name + ", " + text.encoding
 	return nil
 }
 

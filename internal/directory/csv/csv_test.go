@@ -213,6 +213,7 @@ func TestFaults(t *testing.T) {
 		"a NUL octet":                 {head + "2,b\x00@x.example\n", Options{}, 3, "NUL", "CSV UTF-8"},
 		"Latin-1":                     {head + "2,m\xfcller@x.example\n", Options{}, 3, "not UTF-8", `encoding = "windows-1252"`},
 		"another code page":           {head + "2,\x81@x.example\n", Options{Encoding: "windows-1252"}, 3, "the text is not windows-1252", ""},
+		"UTF-8 called a code page":    {head + "2,müller@x.example\n", Options{Encoding: "windows-1252"}, 1, "the whole file is UTF-8, and encoding says windows-1252", "take the attribute encoding out"},
 		"half a character of UTF-16":  {"\xff\xfei\x00d\x00\n\x00\x00\xd8\n\x00", Options{}, 1, "there is no column mail", "names the attributes id"},
 		"old Mac":                     {"id,mail\r1,a@x.example\r", Options{}, 1, "a carriage return stands alone", "LF or CRLF"},
 		"a carriage return in a cell": {head + "2,b\r@x.example\n", Options{}, 3, "a carriage return stands alone", "in quotes"},

@@ -4,8 +4,8 @@ import (
 	"bufio"
 	"io"
 	"slices"
+	"unicode/utf8"
 
-	"golang.org/x/text/encoding"
 	"golang.org/x/text/encoding/charmap"
 	"golang.org/x/text/encoding/unicode"
 )
@@ -36,32 +36,71 @@ func codePageNames() (names []string) {
 	return names
 }
 
-// decode returns a text in UTF-8, without byte order mark, and the encoding that
-// it came in: that of its byte order mark, UTF-16 where every second of the first
-// octets is 0, as in ASCII, or else the code page of this name, or UTF-8. decoded
-// is false where the text is as it was.
-func decode(file io.Reader, page string) (text io.Reader, name string, decoded bool, err error) {
+// text is the text of a file, in UTF-8 and without byte order mark.
+type text struct {
+	io.Reader
+	// encoding is the one that it came in. The text was decoded, unless that is
+	// UTF-8.
+	encoding string
+	// raw, unless nil, sees what is decoded from a code page.
+	raw *witness
+}
+
+const utf8Name = "UTF-8"
+
+// decode finds the encoding of a file: that of its byte order mark, UTF-16 where
+// every second of the first octets is 0, as in ASCII, or else the code page of this
+// name, or UTF-8.
+func decode(file io.Reader, page string) (*text, error) {
 	in := bufio.NewReaderSize(file, 4096)
 	first, err := in.Peek(4)
 	if err != nil && err != io.EOF {
-		return nil, "", false, err
+		return nil, err
 	}
 	start := [4]byte{1, 1, 1, 1}
 	copy(start[:], first)
-	var wide encoding.Encoding
+	wide := func(name string, order unicode.Endianness) *text {
+		return &text{Reader: unicode.UTF16(order, unicode.UseBOM).NewDecoder().Reader(in), encoding: name}
+	}
 	switch {
 	case start[0] == 0xef && start[1] == 0xbb && start[2] == 0xbf:
 		_, err = in.Discard(3)
-		return in, "UTF-8", false, err
+		return &text{Reader: in, encoding: utf8Name}, err
 	case start[0] == 0xff && start[1] == 0xfe, start[0] != 0 && start[1] == 0 && start[2] != 0 && start[3] == 0:
-		name, wide = "UTF-16LE", unicode.UTF16(unicode.LittleEndian, unicode.UseBOM)
+		return wide("UTF-16LE", unicode.LittleEndian), nil
 	case start[0] == 0xfe && start[1] == 0xff, start[0] == 0 && start[1] != 0 && start[2] == 0 && start[3] != 0:
-		name, wide = "UTF-16BE", unicode.UTF16(unicode.BigEndian, unicode.UseBOM)
+		return wide("UTF-16BE", unicode.BigEndian), nil
 	case page == "":
-		return in, "UTF-8", false, nil
-	default:
-		i := slices.IndexFunc(codePages, func(p codePage) bool { return p.name == page })
-		name, wide = page, codePages[i].charmap
+		return &text{Reader: in, encoding: utf8Name}, nil
 	}
-	return wide.NewDecoder().Reader(in), name, true, nil
+	i := slices.IndexFunc(codePages, func(p codePage) bool { return p.name == page })
+	raw := &witness{in: in}
+	return &text{codePages[i].charmap.NewDecoder().Reader(raw), page, raw}, nil
 }
+
+// witness looks at octets that are read: a text that has letters beyond ASCII, and
+// is UTF-8 to its end, hardly came in a code page.
+type witness struct {
+	in             io.Reader
+	begun          []byte // a character whose end has not come
+	beyond, broken bool
+}
+
+// Read implements [io.Reader].
+func (w *witness) Read(p []byte) (n int, err error) {
+	n, err = w.in.Read(p)
+	for _, c := range p[:n] {
+		if c < utf8.RuneSelf && len(w.begun) == 0 || w.broken {
+			continue
+		}
+		if w.begun = append(w.begun, c); utf8.FullRune(w.begun) {
+			_, size := utf8.DecodeRune(w.begun)
+			w.beyond, w.broken = true, size == 1 || size < len(w.begun)
+			w.begun = w.begun[:0]
+		}
+	}
+	return n, err
+}
+
+// isUTF8 reports whether what was read is UTF-8, and more than ASCII.
+func (w *witness) isUTF8() bool { return w.beyond && !w.broken && len(w.begun) == 0 }

@@ -18,7 +18,7 @@ import (
 
 // cells returns the rows of a text until its end or its first fault.
 func cells(in io.Reader, separator byte) (all [][]string, err error) {
-	r := newRows(in, "")
+	r := newRows(in, utf8Name)
 	r.buf, r.separator = make([]byte, 8), separator
 	for {
 		row, err := r.next()

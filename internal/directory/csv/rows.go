@@ -31,8 +31,8 @@ type rows struct {
 	// from 1.
 	line, following int
 	cells           [][]byte
-	// encoding is that of a text that was decoded, or "". What could not be is
-	// U+FFFD in it.
+	// encoding is the one that the text came in. What could not be decoded is U+FFFD
+	// in it.
 	encoding string
 }
 
@@ -123,7 +123,7 @@ func (r *rows) take(octets int, row []byte) ([]byte, error) {
 		return nil, files.At(r.line, errNUL)
 	case !utf8.Valid(row):
 		return nil, files.At(r.line, errUTF8)
-	case r.encoding != "" && bytes.ContainsRune(row, utf8.RuneError):
+	case r.encoding != utf8Name && bytes.ContainsRune(row, utf8.RuneError):
 		return nil, files.At(r.line, fmt.Errorf("the text is not %s: some of it stands for no character", r.encoding))
 	}
 	return row, nil
