@@ -35,7 +35,7 @@ func (d *decoder) readPrerequisites(blocks []*block) {
 			p.Filter = d.filter(it, d.kindOf(p.Directory))
 		}
 		if b.require("attribute", `write attribute = "mail", or whichever of the directory's attributes is compared`) {
-			p.Attribute = d.schemaName(b, "attribute", "")
+			p.Attribute = d.schemaName(b, d.kindOf(p.Directory), "attribute", "")
 		}
 		rule.Directory, rule.Attribute = p.Directory, p.Attribute
 		rule.Match, _ = plan.ParseMatch(b.oneOf("match", plan.MatchNames()...))

@@ -37,7 +37,7 @@ func Examine(ctx context.Context, source Source, from string, scopes []Scope, r 
 		k.Pass("complete: "+counted(total, "object", "objects")+" of the scopes", evidence(&receipt)...)
 	}, needs...)
 	for i := range scopes {
-		r.Check(doctor.Entries, scopes[i].subject(), func(k *doctor.Check) { counts[i].tell(&scopes[i], k) }, read)
+		r.Check(doctor.Entries, scopes[i].Subject(), func(k *doctor.Check) { counts[i].tell(&scopes[i], k) }, read)
 	}
 }
 
@@ -212,8 +212,8 @@ func (c *census) counts() []tally {
 	return list
 }
 
-// subject is how reports name the scope.
-func (s *Scope) subject() string {
+// Subject is how reports name the scope.
+func (s *Scope) Subject() string {
 	if s.Listing {
 		return `prerequisite "` + s.Name + `"`
 	}

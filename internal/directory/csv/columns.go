@@ -180,13 +180,14 @@ func (l *layout) complete(scopes []directory.Scope) error {
 			return name != "" && err == nil
 		}
 		lacks := func(format string, a ...any) error {
-			return files.Advise(fmt.Sprintf("scope %q: ", s.Name)+fmt.Sprintf(format, a...), l.choices())
+			return files.Advise(s.Subject()+": "+fmt.Sprintf(format, a...), l.choices())
 		}
 		addresses := slices.DeleteFunc(append([]string{s.PrimaryAttribute}, s.AliasAttributes...), func(name string) bool { return name == "" })
 		if !slices.ContainsFunc(addresses, has) {
-			return lacks("there is no column %s, so nobody has an address", strings.Join(addresses, " or "))
+			return lacks("there is no column %s", strings.Join(addresses, " or "))
 		}
 		switch {
+		case s.Listing:
 		case s.GUIDAttribute != "" && !has(s.GUIDAttribute):
 			return lacks("there is no column %s, the guid_attribute", s.GUIDAttribute)
 		case s.GUIDAttribute == "" && !has("objectGUID") && !has("entryUUID"):

@@ -253,6 +253,19 @@ func TestLongRows(t *testing.T) {
 	}
 }
 
+// TestListing: a prerequisite needs the column of its attribute, and no GUID.
+func TestListing(t *testing.T) {
+	t.Parallel()
+	source, _ := write(t, "objectId,mail\n1,a@x.example\n2,\n", Options{})
+	for attribute, want := range map[string]string{"mail": "", "proxyAddresses": `prerequisite "cloud": there is no column proxyAddresses`} {
+		scopes := []directory.Scope{{Name: "cloud", PrimaryAttribute: attribute, Listing: true}}
+		receipt, err := source.Read(t.Context(), scopes, onPut(func() {}), nil)
+		if got := fmt.Sprint(err); want == "" && (err != nil || receipt.Scanned != 2) || !strings.Contains(got, want) {
+			t.Errorf("%s: %v, %+v", attribute, err, receipt)
+		}
+	}
+}
+
 // TestUnread: what no scope reads cannot fail a file.
 func TestUnread(t *testing.T) {
 	t.Parallel()
