@@ -156,7 +156,11 @@ func (r *records) begin() error {
 // uneven says what is wrong with a row of so many cells.
 func (r *records) uneven(cells int) error {
 	columns := len(r.layout.columns)
-	fault := fmt.Sprintf("the row has %d cells, and the header %d", cells, columns)
+	many := "cells"
+	if cells == 1 {
+		many = "cell"
+	}
+	fault := fmt.Sprintf("the row has %d %s, and the header %d", cells, many, columns)
 	if cells < columns {
 		return files.Advise(fault, "export it again if the row was cut; Excel leaves out empty cells at the end of rows, unless the last column has a value in each")
 	}

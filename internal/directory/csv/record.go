@@ -111,8 +111,8 @@ func appendEscaped(b, value []byte) []byte {
 }
 
 // appendValues splits a cell at the separator. One behind a backslash separates
-// nothing, nor does one within an X.400 address, which ends with the next value
-// that has a prefix: "X400:c=US;a= ;p=Corp;smtp:ann@example.com" are two values.
+// nothing, nor does one within an X.400 address, whose parts have an equals sign:
+// "X400:c=US;a= ;p=Corp;;ann@example.com" are two values.
 func appendValues(values [][]byte, cell []byte, separator string) [][]byte {
 	x400 := -1 // the beginning of such an address
 	for start, from := 0, 0; start < len(cell); {
@@ -126,7 +126,7 @@ func appendValues(values [][]byte, cell []byte, separator string) [][]byte {
 		}
 		value := bytes.TrimSpace(cell[start:end])
 		switch {
-		case x400 >= 0 && !prefixed(value):
+		case x400 >= 0 && ofX400(value):
 			values[len(values)-1] = cell[x400:end]
 		case len(value) > 0:
 			if x400 = -1; len(value) > 5 && bytes.EqualFold(value[:5], []byte("X400:")) {
@@ -145,11 +145,11 @@ func escaped(text []byte) bool {
 	return (len(text)-len(bytes.TrimRight(text, `\`)))%2 == 1
 }
 
-// prefixed reports whether a value begins with the type of an address, as in
-// "smtp:ann@example.com".
-func prefixed(value []byte) bool {
-	n := bytes.IndexByte(value, ':')
-	return n > 0 && bytes.IndexByte(value[:n], '=') < 0
+// ofX400 reports whether a text can be a part of an X.400 address, as in "c=US", or
+// what is behind its last one.
+func ofX400(text []byte) bool {
+	key, _, part := bytes.Cut(text, []byte{'='})
+	return len(text) == 0 || part && len(key) > 0 && !bytes.ContainsAny(key, ":@")
 }
 
 // octets decodes the form in which csvde writes octets, X'8c4ac332', and returns

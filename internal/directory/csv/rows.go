@@ -124,7 +124,7 @@ func (r *rows) take(octets int, row []byte) ([]byte, error) {
 	case !utf8.Valid(row):
 		return nil, files.At(r.line, errUTF8)
 	case r.encoding != utf8Name && bytes.ContainsRune(row, utf8.RuneError):
-		return nil, files.At(r.line, fmt.Errorf("the text is not %s: some of it stands for no character", r.encoding))
+		return nil, files.At(r.line, files.Advise("the text is not "+r.encoding+": some of it stands for no character", `export the file as "CSV UTF-8", or name the code page that it has in encoding`))
 	}
 	return row, nil
 }
