@@ -116,6 +116,9 @@ func (d *decoder) filter(it item, kind settings.Kind) string {
 		if e, ok := errors.AsType[*filter.SyntaxError](err); ok {
 			hint = remedy(e.Reason, it)
 			rng = it.part(e.Offset, 1)
+			if kind.Attribute != nil {
+				hint += "; a column is named without spaces and brackets"
+			}
 		}
 		d.errorf(rng, hint, "%s is not a search filter", it.shown)
 		return ""

@@ -56,10 +56,10 @@ func TestColumns(t *testing.T) {
 	}
 	for _, c := range []struct{ scope, want string }{
 		{"  primary_attribute = \"社員\"\n", `"社員" is not the name of an LDAP attribute`},
-		{"  filter = \"(Work E-Mail=*)\"\n", "is not a search filter"},
+		{"  filter = \"(Work E-Mail=*)\"\n", "a column is named without spaces and brackets"},
 		{"  filter = \"(memberOf:1.2.840.113556.1.4.1941:=CN=x)\"\n", "the filter cannot be judged on a file"},
 	} {
-		if _, diags := check("csv", c.scope); len(diags) != 1 || !strings.Contains(diags[0].Summary, c.want) {
+		if _, diags := check("csv", c.scope); len(diags) != 1 || !strings.Contains(diags[0].Summary+diags[0].Hint, c.want) {
 			t.Errorf("%s: %v", c.scope, diags)
 		}
 	}

@@ -442,6 +442,16 @@ func TestKind(t *testing.T) {
 			t.Errorf("%v makes no difference", more)
 		}
 	}
+	for name, wrong := range map[string]string{"UTF-8": "remove the attribute: UTF-8 and UTF-16 are recognized", "windows-1252": ""} {
+		if p := checkEncoding(name); p.Hint != wrong {
+			t.Errorf("encoding %s: %+v", name, p)
+		}
+	}
+	for name, wrong := range map[string]bool{"社員": true, "Employee ID": false} {
+		if p := checkColumn(name); (p.Summary != "") != wrong {
+			t.Errorf("id %s: %+v", name, p)
+		}
+	}
 	source, err := Kind.Open(values(nil))
 	if err != nil || !slices.Equal(source.(*files.Source).Patterns(), []string{filepath.Join("conf", "hr.csv")}) {
 		t.Errorf("%v, %v", source, err)

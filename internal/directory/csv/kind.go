@@ -2,6 +2,7 @@ package csv
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/rollcall-cli/rollcall/internal/directory"
 	"github.com/rollcall-cli/rollcall/internal/directory/files"
@@ -16,7 +17,7 @@ var Kind = directory.Kind{
 			files.Path(`"export.csv"`),
 			{Name: "id", Type: settings.Texts, Check: checkColumn, Example: `["EmployeeID"]`, Help: "the columns that the DN is made from"},
 			{Name: "separator", Default: ";", Example: `";"`, Help: "what separates the values of a cell"},
-			{Name: "encoding", Words: codePageNames(), Example: `"windows-1252"`, Help: "the code page of files that are neither UTF-8 nor UTF-16"},
+			{Name: "encoding", Words: codePageNames(), Check: checkEncoding, Example: `"windows-1252"`, Help: "the code page of files that are neither UTF-8 nor UTF-16"},
 		},
 		Where: func(v settings.Values) []string {
 			o := OptionsOf(v)
@@ -32,6 +33,13 @@ var Kind = directory.Kind{
 // OptionsOf returns what the settings of the kind say.
 func OptionsOf(v settings.Values) Options {
 	return Options{ID: v.Texts("id"), Separator: v.Text("separator"), Encoding: v.Text("encoding")}
+}
+
+func checkEncoding(name string) (p settings.Problem) {
+	if strings.HasPrefix(strings.ToLower(name), "utf") {
+		return settings.Problem{Summary: "%s is no code page", Hint: "remove the attribute: UTF-8 and UTF-16 are recognized"}
+	}
+	return p
 }
 
 func checkColumn(name string) (p settings.Problem) {
