@@ -28,8 +28,8 @@ func (p *Plan) Diagnose(entries []identity.Entry, scopes []Scope) []string {
 	for _, name := range slices.Sorted(maps.Keys(d.by)) {
 		l := d.by[name]
 		found := []massChange{
-			{len(l.leavers), d.leaving}, {len(l.shrunk), d.shrinking}, {len(l.renamed), d.renaming},
-			{len(l.changedGUID), d.mismatched}, {l.rebound, d.rebound}, {len(l.newcomers), d.newcomers},
+			{len(l.leavers), d.leaving}, {len(l.removed), d.removing}, {len(l.shrunk), d.shrinking}, {len(l.renamed), d.renaming},
+			{len(l.changedGUID), d.mismatched}, {l.rebound, d.rebound}, {len(l.newcomers), d.newcomers}, {len(l.askers), d.asking},
 		}
 		slices.SortStableFunc(found, func(x, y massChange) int { return cmp.Compare(y.accounts, x.accounts) })
 		for _, f := range found {
@@ -61,13 +61,18 @@ type directoryLosses struct {
 	active          int
 	braked          bool
 	leavers         []*identity.Account
-	reasons         map[LossReason]int         // of leavers, in accounts
-	unasked         int                        // leavers whose objects nobody looked up
+	reasons         map[LossReason]int // of leavers, in accounts
+	unasked         int                // leavers whose objects were not looked up
+	removed         []*identity.Account
+	takers          map[string]int             // primaries of accounts that get those of the removed
 	shrunk, renamed map[*identity.Account]bool // accounts that stay
-	lost            int                        // addresses of those shrunk
+	lost            map[LossReason]int         // addresses of those shrunk
+	oldLost         int                        // primaries of those renamed
 	rebound         int
-	changedGUID     map[string]bool // primaries of accounts
-	newcomers       map[string]map[Reason]bool
+	changedGUID     map[string]bool            // primaries of accounts
+	newcomers       map[string]map[Reason]bool // objects that get no account, and why
+	askers          map[string]bool            // new objects that list addresses of accounts, and whether they get an account
+	asked           map[string]map[string]bool // those, by the directory of the accounts
 }
 
 func (d *diagnosis) of(name string) *directoryLosses {
@@ -76,6 +81,7 @@ func (d *diagnosis) of(name string) *directoryLosses {
 		l = &directoryLosses{
 			name: name, active: d.plan.activeOf(name), reasons: map[LossReason]int{}, shrunk: map[*identity.Account]bool{},
 			renamed: map[*identity.Account]bool{}, changedGUID: map[string]bool{}, newcomers: map[string]map[Reason]bool{},
+			takers: map[string]int{}, lost: map[LossReason]int{}, askers: map[string]bool{}, asked: map[string]map[string]bool{},
 		}
 		for i := range d.plan.Allowances {
 			if a := &d.plan.Allowances[i]; a.Directory == name {
@@ -91,8 +97,12 @@ func (d *diagnosis) of(name string) *directoryLosses {
 // withholds among them.
 func (d *diagnosis) collect() {
 	leaving := map[*identity.Account]*directoryLosses{}
+	added := map[Departed]bool{}
 	for i := range d.plan.Accounts {
 		c := &d.plan.Accounts[i]
+		if c.Before == nil {
+			added[Departed{c.After.Directory, c.After.GUID}] = true
+		}
 		if deactivates(c) {
 			l := d.of(c.Before.Directory)
 			l.leavers = append(l.leavers, c.Before)
@@ -103,7 +113,7 @@ func (d *diagnosis) collect() {
 		switch c := &d.plan.Changes[i]; c.Category {
 		case Inactive:
 			if l := leaving[c.Before]; l != nil {
-				if c.Reason == EntryGone && d.plan.unasked[Departed{c.Before.Directory, c.Before.GUID}] {
+				if c.Reason == NotLookedUp {
 					l.unasked++
 				} else {
 					l.reasons[c.Reason]++
@@ -113,8 +123,18 @@ func (d *diagnosis) collect() {
 			}
 			if c.After != nil && c.After.Active() {
 				l := d.of(c.After.Directory)
+				if c.Address == c.Before.Primary {
+					l.oldLost++
+					continue
+				}
 				l.shrunk[c.Before] = true
-				l.lost++
+				l.lost[c.Reason]++
+			}
+		case Removal:
+			if c.After != nil && c.Before.Active() {
+				l := d.of(c.Before.Directory)
+				l.removed = append(l.removed, c.Before)
+				l.takers[c.After.Primary.String()]++
 			}
 		case PrimaryChange:
 			d.of(c.After.Directory).renamed[c.Before] = true
@@ -124,15 +144,25 @@ func (d *diagnosis) collect() {
 	}
 	for i := range d.plan.Rejections {
 		r := &d.plan.Rejections[i]
-		l := d.of(r.Directory)
-		if r.Reason == GUIDChanged {
+		l, object := d.of(r.Directory), r.object()
+		switch {
+		case r.Reason == GUIDChanged:
 			l.changedGUID[r.Other.Name] = true
-		} else if r.NoAccount {
-			if l.newcomers[r.object()] == nil {
-				l.newcomers[r.object()] = map[Reason]bool{}
+		case r.Other.Kind == AccountParty && (r.NoAccount || added[Departed{r.Directory, r.GUID}]):
+			l.askers[object] = !r.NoAccount
+			if l.asked[r.Other.Directory] == nil {
+				l.asked[r.Other.Directory] = map[string]bool{}
 			}
-			l.newcomers[r.object()][r.Reason] = true
+			l.asked[r.Other.Directory][object] = true
+		case r.NoAccount:
+			if l.newcomers[object] == nil {
+				l.newcomers[object] = map[Reason]bool{}
+			}
+			l.newcomers[object][r.Reason] = true
 		}
+	}
+	for _, l := range d.by {
+		maps.DeleteFunc(l.newcomers, func(object string, _ map[Reason]bool) bool { _, asks := l.askers[object]; return asks })
 	}
 }
 
@@ -140,12 +170,26 @@ func (d *diagnosis) collect() {
 // containers they were.
 func (d *diagnosis) leaving(l *directoryLosses) string {
 	n := len(l.leavers)
-	text := fmt.Sprintf("%s %s all mail (%s).%s %s", who(l.leavers), l.would("lose"), l.part(n), l.brake(), l.whereabouts())
+	text := fmt.Sprintf("%s %s all mail (%s). %s", who(l.leavers), l.would("lose"), l.part(n), l.whereabouts())
 	here := func(e *identity.Entry) bool { return d.scopes[e.Scope].Directory == l.name }
 	if where := common(l.leavers, d.entries, here); where != "" {
 		text += " " + where + "."
 	}
-	return text
+	return text + l.brake("")
+}
+
+// removing says how many go because other accounts get their primaries.
+func (d *diagnosis) removing(l *directoryLosses) string {
+	n := len(l.removed)
+	most := slices.MaxFunc(slices.Sorted(maps.Keys(l.takers)), func(x, y string) int { return cmp.Compare(l.takers[x], l.takers[y]) })
+	takers := "other accounts get their primaries"
+	switch many := l.takers[most]; {
+	case many == n:
+		takers = most + " gets their primaries"
+	case many > 1:
+		takers += ", " + most + " " + Thousands(many) + " of them"
+	}
+	return fmt.Sprintf("%s %s removed (%s), because %s.%s", who(l.removed), oneOf(l.braked, "would be", "are"), l.part(n), takers, l.brake(""))
 }
 
 // would is a verb of what happens, or would but for a brake.
@@ -156,10 +200,11 @@ func (l *directoryLosses) would(verb string) string {
 	return verb
 }
 
-// brake says that a brake withholds the change before it, "" where none does.
-func (l *directoryLosses) brake() string {
+// brake says that a brake withholds what stands before it, and what comes of that;
+// "" where none does.
+func (l *directoryLosses) brake(instead string) string {
 	if l.braked {
-		return " A brake withholds that."
+		return " A brake withholds that" + instead + "."
 	}
 	return ""
 }
@@ -175,10 +220,12 @@ func (l *directoryLosses) whereabouts() string {
 	if first, asked := known[0], len(l.leavers)-l.unasked; l.reasons[first]*5 >= asked*4 {
 		all := "Their objects"
 		switch {
+		case l.unasked > 0 && l.reasons[first] == asked:
+			all = "The " + Thousands(asked) + " objects that were looked up"
 		case l.unasked > 0:
 			all = Thousands(l.reasons[first]) + " of the " + Thousands(asked) + " objects that were looked up"
 		case l.reasons[first] < asked:
-			all = Thousands(l.reasons[first]) + " of their objects"
+			all = Thousands(l.reasons[first]) + " objects"
 		}
 		switch first {
 		case EntryGone:
@@ -190,9 +237,9 @@ func (l *directoryLosses) whereabouts() string {
 		case EntryDisabled:
 			return all + " are disabled."
 		case EntryWithoutAddress:
-			return all + " are still in the directory and no longer list an address: was there an import?"
+			return all + " are still in the directory but list no address. Was there an import?"
 		case NotGranted:
-			return "All that " + strings.ToLower(all[:1]) + all[1:] + " list is rejected."
+			return "All addresses that " + strings.ToLower(all[:1]) + all[1:] + " list are rejected."
 		case DirectoryUndeclared:
 			return "The configuration no longer declares directory " + l.name + "."
 		}
@@ -210,16 +257,30 @@ func (l *directoryLosses) whereabouts() string {
 
 // shrinking says how many lose addresses and keep others.
 func (d *diagnosis) shrinking(l *directoryLosses) string {
-	n := len(l.shrunk)
-	return fmt.Sprintf("%s that stay %s %s (%s).%s Their entries no longer list them, or a rejection says why not.",
-		several(n, "account", "accounts"), l.would("lose"), several(l.lost, "address", "addresses"), l.part(n), l.brake())
+	n, lost := len(l.shrunk), 0
+	for _, addresses := range l.lost {
+		lost += addresses
+	}
+	why := ""
+	switch rejected := l.lost[NotGranted]; {
+	case l.lost[ValueGone]+rejected < lost:
+	case rejected == 0:
+		why = " Their entries no longer list them."
+	case rejected == lost:
+		why = " Their entries list them, and rejections say why they are not granted."
+	default:
+		why = fmt.Sprintf(" Their entries no longer list %s of them, and %s are rejected.", Thousands(lost-rejected), Thousands(rejected))
+	}
+	return fmt.Sprintf("%s that stay %s %s (%s).%s%s",
+		several(n, "account", "accounts"), l.would("lose"), several(lost, "address", "addresses"), l.part(n), why, l.brake(""))
 }
 
-// renaming says how many get another primary, and in which domain.
+// renaming says how many get another primary, in which domain, and what becomes of
+// the one before.
 func (d *diagnosis) renaming(l *directoryLosses) string {
 	n := len(l.renamed)
 	accounts := slices.Collect(maps.Keys(l.renamed))
-	text := fmt.Sprintf("%s %s another primary (%s).%s", who(accounts), l.would("get"), l.part(n), l.brake())
+	text := fmt.Sprintf("%s %s another primary (%s).", who(accounts), l.would("get"), l.part(n))
 	if d.groups == nil {
 		d.groups = d.plan.Grouping().Groups
 	}
@@ -236,7 +297,10 @@ func (d *diagnosis) renaming(l *directoryLosses) string {
 		}
 		text += "."
 	}
-	return text
+	if l.oldLost > 0 {
+		text += fmt.Sprintf(" The old address of %s %s.", several(l.oldLost, "account", "accounts"), oneOf(l.braked, "would be lost", "is lost"))
+	}
+	return text + l.brake("; the new address comes as an alias for now")
 }
 
 const asAfter = "as after a restore or a migration of the directory"
@@ -271,12 +335,29 @@ func (d *diagnosis) newcomers(l *directoryLosses) string {
 	return fmt.Sprintf("%s new entries of %s get no account, %s of them with rejection %s (%s).", Thousands(n), l.name, Thousands(counts[most]), most, most.Meaning())
 }
 
+// asking says how many new entries list addresses that accounts have.
+func (d *diagnosis) asking(l *directoryLosses) string {
+	without := 0
+	for _, gets := range l.askers {
+		without += boolInt(!gets)
+	}
+	whose, all := "", slices.Sorted(maps.Keys(l.asked))
+	if len(all) == 1 && all[0] != "" {
+		whose = " of " + all[0]
+	}
+	text := fmt.Sprintf("%s new entries of %s list addresses that accounts%s already have", Thousands(len(l.askers)), l.name, whose)
+	if without > 0 {
+		text += fmt.Sprintf("; %s of them", Thousands(without)) + oneOrMany(without, " gets", " get") + " no account"
+	}
+	return text + ". Are they the same people?"
+}
+
 // part is n as a part of the accounts that were active.
 func (l *directoryLosses) part(n int) string {
 	if l.active == 0 {
 		return "directory " + l.name
 	}
-	return Percent(n, l.active) + " of " + l.name
+	return fmt.Sprintf("%s of %s accounts of %s", Percent(n, l.active), Thousands(l.active), l.name)
 }
 
 // who counts accounts as people or lists, where they are of one type.

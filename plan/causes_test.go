@@ -2,6 +2,7 @@ package plan_test
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -164,12 +165,112 @@ func TestCausesOfWhoWasLookedUp(t *testing.T) {
 		known[d] = plan.EntryWithoutAddress
 	}
 	p.TellDepartures(known, all[12:])
-	want := "40 people lose all mail (directory corp). 12 of the 12 objects that were looked up are still in the directory and no longer list an address: was there an import?"
+	want := "40 people lose all mail (directory corp). The 12 objects that were looked up are still in the directory but list no address. Was there an import?"
 	if got := strings.Join(p.Diagnose(nil, []plan.Scope{{Directory: "corp"}}), "; "); got != want {
 		t.Errorf("got %s", got)
 	}
-	p.TellDepartures(nil, nil)
-	if got := strings.Join(p.Diagnose(nil, []plan.Scope{{Directory: "corp"}}), "; "); !strings.Contains(got, "28 object gone, 12 object lists no address") {
-		t.Errorf("got %s", got)
+	groups := map[string]int{}
+	for _, g := range p.Grouping().Groups {
+		groups[g.Text()] = g.Accounts
+	}
+	if want := map[string]int{"lose all mail: object lists no address": 12, "lose all mail: not looked up": 28}; !maps.Equal(groups, want) {
+		t.Errorf("groups %v, want %v", groups, want)
+	}
+}
+
+// TestCausesOfRemoval: a list that lists the primaries of people takes their accounts.
+func TestCausesOfRemoval(t *testing.T) {
+	in := riskInput(60)
+	team := riskAccount(999, "team")
+	team.Type = identity.List
+	in.Accounts = append(in.Accounts, team)
+	e := riskEntry(&team)
+	for n := range 30 {
+		e.Aliases = append(e.Aliases, in.Accounts[n].Primary.String())
+	}
+	in.Accounts[29].Type = identity.List
+	in.Entries = append(in.Entries[30:], e)
+	p, err := plan.Compute(in)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.Assess(plan.DefaultRisk())
+	if want := `none addresses_stop: no address stops receiving mail
+high accounts_lose_mail_or_primary: 30 of 61 active accounts of corp are removed (49.2%)
+medium lists_stop: 1 list stops receiving mail or is removed: user29@example.com
+low addresses_move: 30 addresses move to another account
+`; told(p.Risks) != want {
+		t.Errorf("got %s", told(p.Risks))
+	}
+	want := []string{"30 accounts are removed (49.2% of 61 accounts of corp), because team@example.com gets their primaries."}
+	if got := p.Diagnose(in.Entries, in.Rules.Scopes); !slices.Equal(got, want) {
+		t.Errorf("got %q", got)
+	}
+}
+
+// TestCausesOfAsking: newcomers who ask for addresses of accounts are counted, and not
+// as newcomers without an account once more.
+func TestCausesOfAsking(t *testing.T) {
+	in := riskInput(20)
+	for n := range 12 {
+		a := riskAccount(100+n, fmt.Sprintf("new%d", n), fmt.Sprintf("user%d", n))
+		e := riskEntry(&a)
+		if n == 0 {
+			e.Primaries, e.Aliases = e.Aliases, nil
+		}
+		in.Entries = append(in.Entries, e)
+	}
+	p, err := plan.Compute(in)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []string{"12 new entries of corp list addresses that accounts of corp already have; 1 of them gets no account. Are they the same people?"}
+	if got := p.Diagnose(in.Entries, in.Rules.Scopes); !slices.Equal(got, want) {
+		t.Errorf("got %q", got)
+	}
+}
+
+// TestCausesOfShrinking: why addresses are lost is said where it is known, and an
+// account that gets another primary is not counted once more for the one before.
+func TestCausesOfShrinking(t *testing.T) {
+	for _, tt := range []struct {
+		name string
+		edit func(n int, e *identity.Entry)
+		want []string
+	}{
+		{"values gone", func(_ int, e *identity.Entry) { e.Aliases = nil },
+			[]string{"30 accounts that stay lose 30 addresses (100% of 30 accounts of corp). Their entries no longer list them."}},
+		{"some rejected", func(n int, e *identity.Entry) {
+			if e.Aliases = nil; n < 10 {
+				e.Aliases = []string{fmt.Sprintf("user%d@gone.example", n)}
+			}
+		}, []string{"30 accounts that stay lose 30 addresses (100% of 30 accounts of corp). Their entries no longer list 20 of them, and 10 are rejected."}},
+		{"another primary, the old one is lost", func(n int, e *identity.Entry) { e.Primaries = []string{fmt.Sprintf("user%d@new.example", n)} },
+			[]string{"30 people get another primary (100% of 30 accounts of corp). @example.com becomes @new.example. The old address of 30 accounts is lost."}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			in := riskInput(30)
+			in.Rules.Domains = append(in.Rules.Domains, plan.Domain{Name: "new.example"})
+			in.Rules.Scopes[0].Domains = append(in.Rules.Scopes[0].Domains, "new.example")
+			for b := range in.Rules.Limits {
+				in.Rules.Limits[b].Percent = 100
+			}
+			for n := range in.Accounts {
+				alias := fmt.Sprintf("alias%d@example.com", n)
+				if tt.name == "some rejected" && n < 10 {
+					alias = fmt.Sprintf("user%d@gone.example", n)
+				}
+				in.Accounts[n].Aliases = []identity.Address{identity.MustAddress(alias)}
+				in.Entries[n].Aliases = []string{alias}
+				tt.edit(n, &in.Entries[n])
+			}
+			p, err := plan.Compute(in)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := p.Diagnose(in.Entries, in.Rules.Scopes); !slices.Equal(got, tt.want) {
+				t.Errorf("got %q", got)
+			}
+		})
 	}
 }

@@ -20,8 +20,11 @@ const (
 	DomainReplaced GroupKind = "domain"
 	// DomainAdded: accounts get addresses in a domain in which they had none.
 	DomainAdded GroupKind = "domain_added"
-	// DomainDropped: accounts that stay lose addresses in one domain.
+	// DomainDropped: accounts that stay lose all their addresses in one domain.
 	DomainDropped GroupKind = "domain_dropped"
+	// DomainReduced: accounts that stay lose addresses in one domain, and keep
+	// others in it.
+	DomainReduced GroupKind = "domain_reduced"
 	// SameValue: what had the same value gets the same other one.
 	SameValue GroupKind = "value"
 	// ValueAdded and ValueRemoved: an attribute that was empty gets a value, and
@@ -30,6 +33,8 @@ const (
 	ValueRemoved GroupKind = "value_removed"
 	// SameReason: accounts lose all mail for the same reason.
 	SameReason GroupKind = "reason"
+	// AccountsRemoved: accounts go, and with them addresses that nobody gets.
+	AccountsRemoved GroupKind = "removed"
 	// SameCategory: nothing tells such changes apart but the account.
 	SameCategory GroupKind = "category"
 )
@@ -41,7 +46,7 @@ type GroupKey struct {
 	// Attribute is that of an attribute_change.
 	Attribute string
 	// From and To are components of a DN, domains with their @, labels, values, or,
-	// in From, a [LossReason]; "" is none.
+	// in From, a [LossReason]; "" is none, or, of a value that all do not share, any.
 	From, To string
 	// KeepsOld says that the old primary of a primary_change stays an alias.
 	KeepsOld bool
@@ -53,7 +58,12 @@ type Group struct {
 	GroupKey
 	// Accounts and Rows count what is in it.
 	Accounts, Rows int
+
+	shared [2]string // what an attribute was and is, as far as it is the same in all rows
 }
+
+// notLookedUp is the reason of those whose objects were not.
+const notLookedUp = "not looked up"
 
 // leastGroup is how many accounts make a group.
 const leastGroup = 10
@@ -81,6 +91,9 @@ func (p *Plan) Grouping() *Grouping {
 		if !grouped {
 			continue
 		}
+		if key.Kind == SameReason && p.Undoes > 0 { // the reason is that a run is taken back
+			key.Kind = SameCategory
+		}
 		n := latest[key.Category]
 		if int(n) >= len(g.Groups) || g.Groups[n].GroupKey != key {
 			known := false
@@ -92,11 +105,33 @@ func (p *Plan) Grouping() *Grouping {
 			latest[key.Category] = n
 		}
 		g.of[i] = n
-		g.Groups[n].Rows++
+		g.Groups[n].take(&p.Changes[i])
+	}
+	for n := range g.Groups {
+		g.Groups[n].name()
 	}
 	g.count(p.Changes)
 	g.order()
 	return g
+}
+
+// take counts a row.
+func (g *Group) take(c *Change) {
+	if g.Rows++; g.Kind == ValueAdded || g.Kind == ValueRemoved {
+		old, new := c.values()
+		if g.Rows == 1 {
+			g.shared = [2]string{old, new}
+		} else if g.shared != [2]string{old, new} {
+			g.shared = [2]string{}
+		}
+	}
+}
+
+// name names the value that all rows of a group get or lose.
+func (g *Group) name() {
+	if g.Kind == ValueAdded || g.Kind == ValueRemoved {
+		g.From, g.To = g.shared[0], g.shared[1]
+	}
 }
 
 // count counts the accounts of groups. Of most kinds an account has one row.
@@ -179,10 +214,15 @@ func (c *Change) groupKey(moves dnMoves) (GroupKey, bool) {
 			}
 		}
 	case Inactive:
-		if c.After != nil && c.After.Active() {
-			key.Kind, key.From = DomainDropped, at(c.Address)
-		} else {
+		switch {
+		case c.After == nil:
+			key.Kind = AccountsRemoved
+		case !c.After.Active():
 			key.Kind, key.From = SameReason, string(c.Reason)
+		case hasDomain(c.After, c.Address.Domain()):
+			key.Kind, key.From = DomainReduced, at(c.Address)
+		default:
+			key.Kind, key.From = DomainDropped, at(c.Address)
 		}
 	case PrimaryChange:
 		old, new := c.Before.Primary, c.After.Primary
@@ -208,7 +248,7 @@ func (c *Change) groupKey(moves dnMoves) (GroupKey, bool) {
 			key.From, key.To, moved = moves.of(c.Before.DN, c.After.DN)
 			return key, moved
 		}
-		old, new := identity.Lookup(c.Before.Attributes, c.Attribute), identity.Lookup(c.After.Attributes, c.Attribute)
+		old, new := c.values()
 		switch {
 		case old == "":
 			key.Kind = ValueAdded
@@ -222,6 +262,11 @@ func (c *Change) groupKey(moves dnMoves) (GroupKey, bool) {
 		return key, false
 	}
 	return key, true
+}
+
+// values are what the attribute of an attribute_change was and is.
+func (c *Change) values() (old, new string) {
+	return identity.Lookup(c.Before.Attributes, c.Attribute), identity.Lookup(c.After.Attributes, c.Attribute)
 }
 
 // dnMoves are what moved entries have in common, by the containers that they were
@@ -274,45 +319,86 @@ func (g *Group) Counted() string {
 	return text
 }
 
+// Part is a part of a sentence: words of this program, or a value as it came.
+type Part struct {
+	Text  string
+	Value bool
+}
+
 // Text says what the changes of the group have in common.
 func (g *Group) Text() string {
-	text := ""
+	var text strings.Builder
+	for _, part := range g.Parts() {
+		text.WriteString(part.Text)
+	}
+	return text.String()
+}
+
+// Parts says what the changes of the group have in common.
+func (g *Group) Parts() []Part {
+	var parts []Part
+	say := func(text string) { parts = append(parts, Part{Text: text}) }
+	value := func(text, without string) {
+		if text == "" {
+			say(without)
+			return
+		}
+		parts = append(parts, Part{text, true})
+	}
+	switch {
+	case g.Kind == DNComponents:
+		say("dn: ")
+	case g.Attribute != "":
+		value(g.Attribute, "")
+		say(": ")
+	}
+	becomes := func(before, after string) {
+		value(g.From, before)
+		say(" -> ")
+		value(g.To, after)
+	}
 	switch g.Kind {
-	case DNComponents:
-		text = "dn: " + orNone(g.From) + " -> " + orNone(g.To)
+	case DNComponents, SameValue:
+		becomes("(none)", "(none)")
+	case ValueAdded:
+		becomes("(none)", "a value")
+	case ValueRemoved:
+		becomes("a value", "(none)")
 	case DomainReplaced:
-		if text = g.From + " -> " + g.To; g.Category == PrimaryChange {
-			text += oneOf(g.KeepsOld, ", the old address stays as an alias", ", the old address is lost")
+		if becomes("", ""); g.Category == PrimaryChange {
+			say(oneOf(g.KeepsOld, ", the old address stays as an alias", ", the old address is lost"))
 		}
 	case DomainAdded:
-		text = "addresses in " + g.To
+		say(oneOf(g.Rows == g.Accounts, "get an address in ", "get addresses in "))
+		value(g.To, "")
 	case DomainDropped:
-		text = "lose their addresses in " + g.From
-	case SameValue:
-		text = g.From + " -> " + g.To
-	case ValueAdded:
-		text = "(none) -> a value"
-	case ValueRemoved:
-		text = "a value -> (none)"
+		say("lose all their addresses in ")
+		value(g.From, "")
+	case DomainReduced:
+		say(oneOf(g.Rows == g.Accounts, "lose an address in ", "lose addresses in "))
+		value(g.From, "")
+		say(" and keep others in it")
 	case SameReason:
-		text = "lose all mail"
-		if g.From != "" {
-			text += ": " + LossReason(g.From).Text()
-		}
+		say("lose all mail: " + cmp.Or(LossReason(g.From).Text(), notLookedUp))
+	case AccountsRemoved:
+		say("are removed")
 	case SameCategory:
 		switch g.Category {
 		case Add, Reactivation:
-			text = "come back"
+			say("come back")
+		case Inactive:
+			say("lose all mail")
 		case GUIDChange:
-			text = "another GUID"
+			say("get another GUID")
 		case Adoption:
-			text = "get an owner in " + g.To
+			say("get an owner in ")
+			value(g.To, "")
 		}
 	}
-	if g.Attribute != "" && g.Kind != DNComponents {
-		text = g.Attribute + ": " + text
+	if g.Withheld {
+		say(", withheld")
 	}
-	return text
+	return parts
 }
 
 func oneOf(first bool, one, other string) string {

@@ -45,26 +45,36 @@ func TestGroups(t *testing.T) {
 			a.Aliases = []identity.Address{b.Primary, b.Aliases[0]}
 			a.Username = b.Primary.Local() + "@newco.example"
 		}, []string{
-			"add domain_added 11 accounts: addresses in @newco.example",
+			"add domain_added 11 accounts: get an address in @newco.example",
 			"primary_change domain 11 accounts: @corp.example -> @newco.example, the old address stays as an alias",
 			"username_change domain 11 accounts: @corp.example -> @newco.example",
 		}},
 		{"a migration that drops the old domain", 10, func(_ int, b, a *identity.Account) {
 			a.Primary = identity.MustAddress(b.Primary.Local() + "@newco.example")
 		}, []string{
-			"add domain_added 10 accounts: addresses in @newco.example",
-			"inactive domain_dropped 10 accounts: lose their addresses in @corp.example",
+			"add domain_added 10 accounts: get an address in @newco.example",
+			"inactive domain_dropped 10 accounts: lose all their addresses in @corp.example",
 			"primary_change domain 10 accounts: @corp.example -> @newco.example, the old address is lost",
 		}},
 		{"leavers", 10, func(_ int, _, a *identity.Account) { a.Status, a.Aliases = identity.Inactive, nil },
-			[]string{"inactive reason 10 accounts (20 addresses): lose all mail"}},
+			[]string{"inactive reason 10 accounts (20 addresses): lose all mail: not looked up"}},
 		{"a value", 10, func(_ int, _, a *identity.Account) { a.Attributes[0].Value = "Vertrieb" },
 			[]string{"attribute_change value 10 accounts: department: Sales -> Vertrieb"}},
 		{"values that go", 10, func(_ int, _, a *identity.Account) { a.Attributes = a.Attributes[:1] },
 			[]string{"attribute_change value_removed 10 accounts: title: a value -> (none)"}},
+		{"one value that goes", 10, func(_ int, _, a *identity.Account) { a.Attributes = a.Attributes[1:] },
+			[]string{"attribute_change value_removed 10 accounts: department: Sales -> (none)"}},
+		{"a value that comes", 10, func(_ int, _, a *identity.Account) {
+			a.Attributes = append(a.Attributes, identity.Attribute{Name: "unit", Value: "X"})
+		},
+			[]string{"attribute_change value_added 10 accounts: unit: (none) -> X"}},
+		{"an address less in a domain that stays", 10, func(i int, b, a *identity.Account) {
+			b.Aliases = append(b.Aliases, identity.MustAddress(fmt.Sprintf("u%d@corp.example", i)))
+		},
+			[]string{"inactive domain_reduced 10 accounts: lose an address in @corp.example and keep others in it"}},
 		{"values of their own", 10, func(i int, _, a *identity.Account) { a.Attributes[1].Value = fmt.Sprint("chief ", i) }, nil},
 		{"GUIDs", 10, func(i int, _, a *identity.Account) { a.GUID = identity.GUID{15: byte(i + 1)} },
-			[]string{"guid_change category 10 accounts: another GUID"}},
+			[]string{"guid_change category 10 accounts: get another GUID"}},
 	} {
 		p := alike(tt.n, tt.edit)
 		g := p.Grouping()

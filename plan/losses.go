@@ -13,7 +13,10 @@ import (
 type LossReason string
 
 const (
-	// EntryGone: no entry stands behind the account, and more is not known.
+	// NotLookedUp: no entry stands behind the account, and the object was not looked
+	// up.
+	NotLookedUp LossReason = ""
+	// EntryGone: no entry stands behind the account, and no object was found.
 	EntryGone LossReason = "entry_gone"
 	// EntryDeleted: the object is among the deleted ones.
 	EntryDeleted LossReason = "entry_deleted"
@@ -163,15 +166,20 @@ func (p *Plan) Departed() []Departed {
 }
 
 // TellDepartures says of inactive rows what became of the objects, where that is
-// known, and of which nobody was asked. It decides nothing.
+// known; of those that were not looked up it is not. It decides nothing.
 func (p *Plan) TellDepartures(known map[Departed]LossReason, unasked []Departed) {
-	p.unasked = make(map[Departed]bool, len(unasked))
+	skipped := make(map[Departed]bool, len(unasked))
 	for _, d := range unasked {
-		p.unasked[d] = true
+		skipped[d] = true
 	}
 	p.eachLoss(func(r *Change) {
-		if why := known[Departed{r.Before.Directory, r.Before.GUID}]; r.Reason == EntryGone && why != "" {
+		d := Departed{r.Before.Directory, r.Before.GUID}
+		switch why := known[d]; {
+		case r.Reason != EntryGone:
+		case why != "":
 			r.Reason = why
+		case skipped[d]:
+			r.Reason = NotLookedUp
 		}
 	})
 }

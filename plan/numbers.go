@@ -1,7 +1,6 @@
 package plan
 
 import (
-	"math"
 	"strconv"
 	"strings"
 )
@@ -19,7 +18,8 @@ func Thousands(n int) string {
 	return b.String()
 }
 
-// Percent writes a part of a whole: "7.5 %", "100 %", "less than 0.1%".
+// Percent writes a part of a whole, rounded to a tenth: "7.5%", "100%", "less than
+// 0.1%". Only the whole is 100%.
 func Percent(n, of int) string {
 	switch {
 	case of == 0:
@@ -29,7 +29,11 @@ func Percent(n, of int) string {
 	case n*100%of == 0:
 		return strconv.Itoa(n*100/of) + "%"
 	}
-	return strconv.FormatFloat(math.Floor(float64(n)*1000/float64(of))/10, 'f', 1, 64) + "%"
+	tenths := (n*2000 + of) / (2 * of)
+	if n < of {
+		tenths = min(tenths, 999)
+	}
+	return strconv.Itoa(tenths/10) + strings.TrimSuffix("."+strconv.Itoa(tenths%10), ".0") + "%"
 }
 
 func several(n int, one, many string) string {

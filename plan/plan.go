@@ -54,8 +54,7 @@ type Plan struct {
 	// Risks are as they were assessed last, in a fixed order.
 	Risks []Risk
 
-	unasked map[Departed]bool // whose objects nobody looked up
-	id      string            // of a plan that was read from its document
+	id string // of a plan that was read from its document
 }
 
 // Header says where a plan comes from and what it is bound to.

@@ -19,6 +19,9 @@ type Risk struct {
 	// Accounts counts the accounts that lose all mail, among the addresses of
 	// AddressesStop or of a directory; Renamed those that get another primary.
 	Accounts, Renamed int
+	// Removed counts the accounts that go, of a directory or among those of Count:
+	// another account gets their primary.
+	Removed int
 	// Limit and Active are those of an [Allowance]; Active is also that of a
 	// directory.
 	Limit, Active int
@@ -70,7 +73,7 @@ func ParseRiskLevel(s string) (RiskLevel, error) {
 // RiskRules say how risk is judged.
 type RiskRules struct {
 	// MediumPercent and HighPercent are of the active accounts of a directory
-	// that lose all mail or get another primary: more than the first is a medium
+	// that lose all mail or their primary, or get another one: more than the first is a medium
 	// risk, the second or more a high one. Where a directory has no more than
 	// [FewAccounts], percentages say nothing.
 	MediumPercent, HighPercent int
@@ -207,15 +210,19 @@ func (p *Plan) Assess(rules RiskRules) {
 		after := c.Result()
 		switch {
 		case c.Before == nil || c.Gone:
-		case after == nil: // its primary is another's now
-		case c.Before.Active() && !after.Active():
-			directory(c).Accounts++
-			stop.Accounts++
+		case after == nil && !c.Before.Active():
+		case after == nil || c.Before.Active() && !after.Active():
+			removed := boolInt(after == nil)
+			directory(c).Removed += removed
+			directory(c).Accounts += 1 - removed
+			stop.Accounts += 1 - removed
 			if c.Before.Type == identity.List {
 				lists.add(c.Before.Primary)
+				lists.Removed += removed
 			}
 			if slices.Contains(sharedTypes, identity.Lookup(c.Before.Attributes, RecipientType)) {
 				shared.add(c.Before.Primary)
+				shared.Removed += removed
 			}
 		default:
 			if c.Before.Active() && after.Active() && after.Primary != c.Before.Primary {
@@ -232,7 +239,7 @@ func (p *Plan) Assess(rules RiskRules) {
 	all := []Risk{stop}
 	for _, name := range slices.Sorted(maps.Keys(by)) {
 		r := by[name]
-		r.Count = r.Accounts + r.Renamed
+		r.Count = r.Accounts + r.Removed + r.Renamed
 		r.Active = p.activeOf(name)
 		r.Level = rules.level(r.Count, r.Active)
 		all = append(all, *r)
@@ -342,11 +349,11 @@ func (r *Risk) Text() string {
 	case AccountsLose:
 		return r.losing()
 	case ListsStop:
-		return several(n, "list stops", "lists stop") + " receiving mail: " + r.names(n)
+		return several(n, "list stops", "lists stop") + r.stopping() + r.names(n)
 	case RolesStop:
 		return several(n, "role address stops", "role addresses stop") + " working: " + r.names(n)
 	case SharedStop:
-		return several(n, "shared, room or equipment mailbox stops", "shared, room or equipment mailboxes stop") + " receiving mail: " + r.names(n)
+		return several(n, "shared, room or equipment mailbox stops", "shared, room or equipment mailboxes stop") + r.stopping() + r.names(n)
 	case NewcomersRejected:
 		return several(n, "new entry gets no account, because its addresses are rejected", "new entries get no account, because their addresses are rejected")
 	case NearLimit:
@@ -365,20 +372,36 @@ func (r *Risk) Text() string {
 	return ""
 }
 
-// losing says how many accounts of a directory lose all mail, or their primary.
+// stopping says what becomes of lists and mailboxes.
+func (r *Risk) stopping() string {
+	if r.Removed == 0 {
+		return " receiving mail: "
+	}
+	return " receiving mail or " + oneOrMany(r.Count, "is", "are") + " removed: "
+}
+
+// losing says how many accounts of a directory lose all mail, go, or get another
+// primary.
 func (r *Risk) losing() string {
 	of := " of " + Thousands(r.Active) + " active accounts"
 	if r.Directory != "" {
 		of += " of " + r.Directory
 	}
-	lose, rename := oneOrMany(r.Accounts, "loses", "lose")+" all mail", oneOrMany(r.Renamed, "gets", "get")+" another primary"
-	switch {
-	case r.Renamed == 0:
-		return Thousands(r.Accounts) + of + " " + lose + " (" + Percent(r.Accounts, r.Active) + ")"
-	case r.Accounts == 0:
-		return Thousands(r.Renamed) + of + " " + rename + " (" + Percent(r.Renamed, r.Active) + ")"
+	var parts []string
+	part := func(n int, one, many, what string) {
+		if n > 0 {
+			parts = append(parts, Thousands(n)+of+" "+oneOrMany(n, one, many)+what)
+			of = ""
+		}
 	}
-	return Thousands(r.Accounts) + of + " " + lose + ", and " + Thousands(r.Renamed) + " " + rename + " (" + Percent(r.Count, r.Active) + ")"
+	part(r.Accounts, "loses", "lose", " all mail")
+	part(r.Removed, "is", "are", " removed")
+	part(r.Renamed, "gets", "get", " another primary")
+	text := parts[0]
+	if last := len(parts) - 1; last > 0 {
+		text = strings.Join(parts[:last], ", ") + ", and " + parts[last]
+	}
+	return text + " (" + Percent(r.Count, r.Active) + ")"
 }
 
 func oneOrMany(n int, one, many string) string {

@@ -85,14 +85,14 @@ low addresses_stop: 1 address stops receiving mail
 `},
 		{"people leave", 30, func(in *plan.Input) { leavers(in, riskAccount(100, "ann", "a.smith"), riskAccount(101, "bob")) }, `
 low addresses_stop: 3 addresses stop receiving mail; 2 accounts lose all mail
-high accounts_lose_mail_or_primary: 2 of 32 active accounts of corp lose all mail (6.2%)
+high accounts_lose_mail_or_primary: 2 of 32 active accounts of corp lose all mail (6.3%)
 `},
 		{"lists, roles and shared mailboxes among them", 60, func(in *plan.Input) {
 			leavers(in, list(riskAccount(100, "team", "abuse", "sales")), shared(riskAccount(101, "desk", "postmaster"), "4"),
 				shared(riskAccount(102, "room", "info"), "16"), shared(riskAccount(103, "ann", "abuser"), "1"))
 		}, `
 low addresses_stop: 9 addresses stop receiving mail; 4 accounts lose all mail
-high accounts_lose_mail_or_primary: 4 of 64 active accounts of corp lose all mail (6.2%)
+high accounts_lose_mail_or_primary: 4 of 64 active accounts of corp lose all mail (6.3%)
 medium lists_stop: 1 list stops receiving mail: team@example.com
 high role_addresses_stop: 4 role addresses stop working: abuse@example.com, info@example.com, postmaster@example.com and 1 more
 medium shared_mailboxes_stop: 2 shared, room or equipment mailboxes stop receiving mail: desk@example.com, room@example.com

@@ -64,36 +64,68 @@ const VerdictSeparator = " · "
 // back or rejected, and the risk.
 func (p *Plan) Verdict() string {
 	t, s := p.Totals(), p.Summary()
-	var accounts []string
-	count := func(n int, one, many string) {
-		if n > 0 {
-			accounts = append(accounts, several(n, one, many))
-		}
-	}
-	count(t.Added, "added", "added")
-	count(t.Returning, "returns", "return")
-	count(t.Renamed, "renamed", "renamed")
-	count(t.Leaving, "leaves", "leave")
-	count(t.Removed, "removed", "removed")
+	var accounts counts
+	accounts.add(t.Added, "added", "added")
+	accounts.add(t.Returning, "returns", "return")
+	accounts.add(t.Renamed, "renamed", "renamed")
+	accounts.add(t.Leaving, "leaves", "leave")
+	accounts.add(t.Removed, "removed", "removed")
 	if others := "other change"; len(accounts) == 0 {
-		count(t.Changed, "account changes", "accounts change")
+		accounts.add(t.Changed, "account changes", "accounts change")
 	} else {
-		count(t.Changed, others, others+"s")
+		accounts.add(t.Changed, others, others+"s")
 	}
 	if len(accounts) == 0 {
-		accounts = []string{"no changes"}
+		accounts = counts{"no changes"}
 	}
-	parts := []string{strings.Join(accounts, ", ")}
+	parts := []string{accounts.String()}
+	if withheld := p.withheld(); len(withheld) > 0 {
+		parts = append(parts, "withheld: "+withheld.String())
+	}
 	aside := func(n int, what string) {
 		if n > 0 {
 			parts = append(parts, fmt.Sprintf("%s %s", Thousands(n), what))
 		}
 	}
-	aside(s.WithheldAccounts, "withheld")
-	aside(s.LeftOutAccounts, "left out")
+	aside(s.LeftOutAccounts, oneOrMany(s.LeftOutAccounts, "account", "accounts")+" left out")
 	aside(s.Rejections, "rejected")
 	aside(len(p.Drift), "drift")
 	return strings.Join(append(parts, "risk: "+p.RiskLevel().String()), VerdictSeparator)
+}
+
+// counts are numbers with what they are of.
+type counts []string
+
+func (c *counts) add(n int, one, many string) {
+	if n > 0 {
+		*c = append(*c, several(n, one, many))
+	}
+}
+
+func (c counts) String() string { return strings.Join(c, ", ") }
+
+// withheld says what would become of the accounts from which a brake withholds
+// something, each once.
+func (p *Plan) withheld() (all counts) {
+	renamed, leave, removed, lose := 0, 0, 0, 0
+	for i := range p.Accounts {
+		switch c := &p.Accounts[i]; {
+		case !c.Withheld:
+		case c.After == nil:
+			removed++
+		case !c.After.Active():
+			leave++
+		case c.Before.Primary != c.After.Primary:
+			renamed++
+		default:
+			lose++
+		}
+	}
+	all.add(renamed, "renamed", "renamed")
+	all.add(leave, "leaves", "leave")
+	all.add(removed, "removed", "removed")
+	all.add(lose, "loses addresses", "lose addresses")
+	return all
 }
 
 func (t *Totals) appendJSON(b []byte) []byte {

@@ -125,7 +125,7 @@ func TestVerdict(t *testing.T) {
 		{[]plan.AccountChange{{Before: b, After: other}, {After: c}}, "1 added, 1 other change · risk: none"},
 		{[]plan.AccountChange{{Before: a, After: renamed}, {Before: b, After: inactive(b)}, {Before: inactive(c), After: c}},
 			"1 returns, 1 renamed, 1 leaves · risk: low"},
-		{[]plan.AccountChange{{Before: b, After: inactive(b), Kept: b, Withheld: true}}, "no changes · 1 withheld · risk: none"},
+		{[]plan.AccountChange{{Before: b, After: inactive(b), Kept: b, Withheld: true}}, "no changes · withheld: 1 leaves · risk: none"},
 	} {
 		p := &plan.Plan{Accounts: tt.changes, Changes: plan.Rows(tt.changes)}
 		p.Assess(plan.DefaultRisk())

@@ -45,14 +45,35 @@ func (r *risk) UnmarshalText(text []byte) error {
 	return nil
 }
 
-// permits ends an apply whose plan is riskier than the flag allows.
-func (r risk) permits(s *session, p *plan.Plan) error {
+// stop is why an apply ends before it changes anything.
+type stop struct {
+	message, hint string
+	code          exitCode
+}
+
+// forbids stops an apply whose plan is riskier than the flag allows.
+func (r risk) forbids(p *plan.Plan) *stop {
 	if r.RiskLevel == nil || p.RiskLevel() <= *r.RiskLevel {
 		return nil
 	}
-	s.say(levelError, fmt.Sprintf("the risk of the plan is %s, and --max-risk is %s: nothing was changed", p.RiskLevel(), *r.RiskLevel),
-		"look at the risk above; apply without --max-risk to continue", exitRisky)
-	return silent{exitRisky}
+	return &stop{
+		fmt.Sprintf("the risk of the plan is %s, and --max-risk is %s: nothing was changed", p.RiskLevel(), *r.RiskLevel),
+		"look at the risk above; apply without --max-risk to continue", exitRisky,
+	}
+}
+
+// showOrStop shows the plan that an apply is about to make, and ends the apply where
+// the console has drifted or the plan is too risky.
+func (c *applyCommand) showOrStop(s *session, cfg *config.Config, m *made, advice render.Advice) error {
+	stopped := cmp.Or(c.drifted(cfg, m), c.MaxRisk.forbids(m.plan))
+	if stopped != nil {
+		advice.Next = "Nothing is changed."
+	}
+	if err := s.writePlan(m.plan, c.showing, advice); err != nil || stopped == nil {
+		return err
+	}
+	s.say(levelError, stopped.message, stopped.hint, stopped.code)
+	return silent{stopped.code}
 }
 
 // lifting are the flags that lift brakes.
@@ -149,19 +170,16 @@ func (c *applyCommand) applyFresh(s *session, cfg *config.Config, run *record) e
 	}
 	advice := s.unmatched(m)
 	advice.Apply, advice.Next = s.command("apply"), next
-	if err := s.writePlan(m.plan, c.showing, advice); err != nil {
-		return err
-	}
-	if err := c.drifting(s, cfg, m); err != nil {
-		return err
-	}
-	if err := c.MaxRisk.permits(s, m.plan); err != nil {
+	if err := c.showOrStop(s, cfg, m, advice); err != nil {
 		return err
 	}
 	if !apply.Pending(m.plan.Accounts) {
 		return s.commitNothing(cfg, m, run)
 	}
 	if !c.AutoApprove {
+		if m.plan.RiskLevel() >= plan.MediumRisk && len(m.plan.Causes) > 0 {
+			s.warn("%s", m.plan.Causes[0])
+		}
 		if err := s.askTo("apply", "Change "+counted(changing(m.plan), "account")+"?"); err != nil {
 			return err
 		}
@@ -252,13 +270,8 @@ func (c *applyCommand) applySaved(s *session, cfg *config.Config, run *record) e
 	p.MarkNew(m.known)
 	p.Assess(cfg.Rules.Risk)
 	run.plans(p)
-	if err := s.writePlan(p, c.showing, render.Advice{Full: s.command("show", c.Plan, "--all"), Apply: s.command("apply", c.Plan), Next: applying(p)}); err != nil {
-		return err
-	}
-	if err := c.drifting(s, cfg, m); err != nil {
-		return err
-	}
-	if err := c.MaxRisk.permits(s, p); err != nil {
+	advice := render.Advice{Full: s.command("show", c.Plan, "--all"), Apply: s.command("apply", c.Plan), Next: applying(p)}
+	if err := c.showOrStop(s, cfg, m, advice); err != nil {
 		return err
 	}
 	if !apply.Pending(p.Accounts) {

@@ -18,10 +18,10 @@ import (
 	"github.com/rollcall-cli/rollcall/state"
 )
 
-// drifting ends an apply if the console was changed otherwise and that is to be
+// drifted stops an apply if the console was changed otherwise and that is to be
 // seen first. What the ledger does not know, and what belongs to directories that
 // were not read, is none of it.
-func (c *applyCommand) drifting(s *session, cfg *config.Config, m *made) error {
+func (c *applyCommand) drifted(cfg *config.Config, m *made) *stop {
 	if !cfg.Console.FailOnDrift || c.AcceptDrift {
 		return nil
 	}
@@ -34,9 +34,10 @@ func (c *applyCommand) drifting(s *session, cfg *config.Config, m *made) error {
 	if n == 0 {
 		return nil
 	}
-	s.say(levelError, fmt.Sprintf("console %q was changed by hand since the last apply: drift in %s", cfg.Console.Name, counted(n, "field")),
-		"look at the drift above; apply with --accept-drift, or correct the console", exitDrift)
-	return silent{exitDrift}
+	return &stop{
+		fmt.Sprintf("console %q was changed by hand since the last apply: drift in %s", cfg.Console.Name, counted(n, "field")),
+		"look at the drift above; apply with --accept-drift, or correct the console", exitDrift,
+	}
 }
 
 // commit applies a plan to the console and saves the state. A console that takes
