@@ -11,18 +11,17 @@ import (
 	"github.com/rollcall-cli/rollcall/plan"
 )
 
-// mostDeparted is how many departed objects of a plan are looked up.
-const mostDeparted = 1000
+// mostDeparted is how many departed objects of a plan a server is asked for, some
+// hundreds in one search. Files are read once for all of them.
+const mostDeparted = 10_000
 
 // lookUpDeparted asks the directories what became of the objects behind which
-// accounts are left, and has the plan tell it. It decides nothing, so that an
-// error is a warning, and beyond a number nobody is asked.
+// accounts are left, and has the plan say it. It decides nothing, so that an
+// error is a warning.
 func (s *session) lookUpDeparted(cfg *config.Config, p *plan.Plan, snapshot string, progress *render.Progress) (warnings []string, err error) {
-	departed := p.Departed()
-	var unasked []plan.Departed
-	if n := len(departed); n > mostDeparted {
-		warnings = append(warnings, fmt.Sprintf("%s objects are no longer read; only the first %s were looked up", plan.Thousands(n), plan.Thousands(mostDeparted)))
-		departed, unasked = departed[:mostDeparted], departed[mostDeparted:]
+	departed := map[string][]plan.Departed{}
+	for _, one := range p.Departed() {
+		departed[one.Directory] = append(departed[one.Directory], one)
 	}
 	labels, _ := wantedDirectories(cfg, nil)
 	reader, err := s.reader(cfg, labels, snapshot, progress)
@@ -30,15 +29,25 @@ func (s *session) lookUpDeparted(cfg *config.Config, p *plan.Plan, snapshot stri
 		return nil, err
 	}
 	known := map[plan.Departed]plan.LossReason{}
+	var unasked []plan.Departed
 	for _, d := range reader.Directories {
+		all := departed[d.Name]
+		locator, able := d.Source.(directory.Locator)
+		if !able {
+			unasked = append(unasked, all...)
+			continue
+		}
+		if _, filed := d.Source.(directory.Filed); !filed && len(all) > mostDeparted {
+			warnings = append(warnings, fmt.Sprintf("directory %q: %s objects are no longer read; only the first %s were looked up", d.Name, plan.Thousands(len(all)), plan.Thousands(mostDeparted)))
+			all, unasked = all[:mostDeparted], append(unasked, all[mostDeparted:]...)
+		}
 		var guids []identity.GUID
-		for _, one := range departed {
-			if one.Directory == d.Name && !one.GUID.IsZero() {
+		for _, one := range all {
+			if !one.GUID.IsZero() {
 				guids = append(guids, one.GUID)
 			}
 		}
-		locator, able := d.Source.(directory.Locator)
-		if len(guids) == 0 || !able {
+		if len(guids) == 0 {
 			continue
 		}
 		progress.Update("looking for departed objects in "+d.Name, "objects", len(guids))
@@ -50,6 +59,7 @@ func (s *session) lookUpDeparted(cfg *config.Config, p *plan.Plan, snapshot stri
 			return nil, context.Canceled
 		case err != nil:
 			warnings = append(warnings, fmt.Sprintf("directory %q: could not look up %s: %v", d.Name, counted(len(guids), "departed object"), err))
+			unasked = append(unasked, all...)
 		}
 		for g, at := range located {
 			known[plan.Departed{Directory: d.Name, GUID: g}] = lossOf(at)

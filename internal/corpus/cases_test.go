@@ -56,7 +56,7 @@ func TestCasesStable(t *testing.T) {
 	}
 	want := []string{
 		"week 7e446a58",
-		"week bca49d3e",
+		"week 2643b64a",
 		"migration bbb1512d",
 		"migration cb4f3071",
 		"broken-import bbb1512d",

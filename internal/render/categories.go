@@ -45,7 +45,7 @@ var (
 		return arrow(shortAddress(r.NewPrimary, r.Row.Address, short))
 	}}
 	nameAfter      = changeColumn{head: "name", least: 12, helps: true, cell: func(r *change, _ bool) cell { return displayName(r.After) }}
-	nameBefore     = changeColumn{head: "name", least: 12, cell: func(r *change, _ bool) cell { return displayName(r.Before) }}
+	nameBefore     = changeColumn{head: "name", least: 12, helps: true, cell: func(r *change, _ bool) cell { return displayName(r.Before) }}
 	usernameBefore = changeColumn{head: "username", least: 12, helps: true, cell: func(r *change, _ bool) cell { return styled(dim, r.Before.Username) }}
 	usernameAfter  = changeColumn{head: "username", least: 12, helps: true, cell: func(r *change, _ bool) cell { return styled(dim, r.After.Username) }}
 	entryBefore    = changeColumn{head: "entry", least: 30, helps: true, cell: func(r *change, _ bool) cell { return styled(dim, r.Before.DN) }}
@@ -129,7 +129,7 @@ var categories = [plan.Categories]category{
 	plan.TypeChange: {alters, "account changes its type", "accounts change their type", []changeColumn{
 		addressColumn, marks,
 		{head: "type", cell: func(r *change, _ bool) cell { return changed(r.OriginalType, r.NewType) }},
-		{head: "because", least: 20, cell: func(r *change, _ bool) cell { return styled(dim, r.Row.Reason) }},
+		{head: "because", least: 20, cell: func(r *change, _ bool) cell { return sentence(dim, r.Row.Reason) }},
 	}},
 	plan.UsernameChange: {alters, "account gets another username", "accounts get another username", []changeColumn{
 		addressColumn, marks,
@@ -154,7 +154,7 @@ var categories = [plan.Categories]category{
 	plan.AttributeChange: {alters, "attribute changes", "attributes change", []changeColumn{
 		addressColumn, marks,
 		{head: "attribute", least: 12, cell: func(r *change, _ bool) cell { return text(r.Row.Attribute) }},
-		{head: "change", wraps: true, cell: changeOf},
+		{head: "change", wraps: true, joins: true, cell: changeOf},
 	}},
 }
 

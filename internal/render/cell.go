@@ -1,12 +1,18 @@
 package render
 
-import "strings"
+import (
+	"strings"
+
+	"github.com/rollcall-cli/rollcall/plan"
+)
 
 // cell is one field of a table: a clean text in one style, or several pieces.
 type cell struct {
 	text  string
 	style style
 	spans []span
+	// parts are those of a text that is more than one value as it came.
+	parts []plan.Part
 	width int
 }
 
@@ -20,8 +26,29 @@ func styled(s style, value string) cell {
 
 // words is a cell of the program's own words before a value as it came.
 func words(own, value string) cell {
-	value = own + clean(value)
-	return cell{text: value, width: cells(value)}
+	return phrase(plan.Part{Text: own}, plan.Part{Text: value, Value: true})
+}
+
+// sentence is a cell of the program's own words.
+func sentence(s style, text string) cell {
+	c := phrase(plan.Part{Text: text})
+	c.style = s
+	return c
+}
+
+// phrase is a cell of the program's own words and values as they came.
+func phrase(parts ...plan.Part) (c cell) {
+	for _, part := range parts {
+		if part.Value {
+			part.Text = clean(part.Text)
+		} else {
+			part.Text = escape(part.Text, invisible)
+		}
+		c.text += part.Text
+		c.parts = append(c.parts, part)
+	}
+	c.width = cells(c.text)
+	return c
 }
 
 func spans(parts ...span) cell {
@@ -32,13 +59,30 @@ func spans(parts ...span) cell {
 	return c
 }
 
-func (p *page) cell(c cell) {
+// plain is the text of a cell as it is without colour.
+func (c cell) plain() string {
 	if c.spans == nil {
-		p.puts(c.style, c.text, c.width)
-		return
+		return c.text
 	}
+	var b strings.Builder
 	for _, s := range c.spans {
-		p.put(s.style, s.text)
+		b.WriteString(s.text)
+	}
+	return b.String()
+}
+
+func (p *page) cell(c cell) {
+	switch {
+	case c.spans != nil:
+		for _, s := range c.spans {
+			p.put(s.style, s.text)
+		}
+	case len(c.parts) > 1 && rightToLeft(c.text): // each value keeps its order to itself
+		for _, part := range c.parts {
+			p.put(c.style, part.Text)
+		}
+	default:
+		p.puts(c.style, c.text, c.width)
 	}
 }
 

@@ -301,7 +301,7 @@ var liveColumns = []column[*ConsoleAccount]{
 		return text(a.Mark.Directory)
 	}},
 	{head: "ref", least: 8, helps: true, cell: func(a *ConsoleAccount, _ bool) cell { return styled(dim, a.Ref) }},
-	{head: "left alone, because", wraps: true, cell: func(a *ConsoleAccount, _ bool) cell { return styled(yellow, a.Odd) }},
+	{head: "left alone, because", wraps: true, cell: func(a *ConsoleAccount, _ bool) cell { return sentence(yellow, a.Odd) }},
 }
 
 // ConsoleAccounts writes a table of the accounts of a console, all of them. Only

@@ -71,7 +71,7 @@ var runColumns = []column[*run.Run]{
 	}},
 	{head: "how", helps: true, cell: func(r *run.Run, _ bool) cell { return styled(dim, mode(r)) }},
 	{head: "outcome", cell: func(r *run.Run, _ bool) cell { return outcome(r) }},
-	{head: "changes", wraps: true, cell: func(r *run.Run, _ bool) cell { return text(counts(r)) }},
+	{head: "changes", wraps: true, cell: func(r *run.Run, _ bool) cell { return sentence(plain, counts(r)) }},
 }
 
 // Runs writes a table of runs. Only the width and the colour of the options
@@ -215,10 +215,8 @@ func RunText(w io.Writer, r *run.Record, p *plan.Plan, opt TextOptions) error {
 	if r.Outcome.Changed() {
 		fact("state", fmt.Sprintf("version %d became %d", r.Serial, r.SerialAfter))
 	}
-	sum, groups := p.Summary(), p.Grouping()
-	for _, c := range order {
-		o.category(p, c, sum.Changes[c], groups, opt)
-	}
+	sum := p.Summary()
+	o.categories(p, &sum, p.Grouping(), opt)
 	if n := len(r.Failures); n > 0 {
 		failures := failuresOf(&r.Run)
 		o.title("failed", count(n, "account could not be changed", "accounts could not be changed"))
@@ -302,7 +300,7 @@ func RunMarkdown(w io.Writer, past *run.Record, p *plan.Plan, full string) error
 
 var failureColumns = []column[*run.Failure]{
 	{head: "account", cell: func(f *run.Failure, _ bool) cell { return subject(f.Account) }},
-	{head: "because", wraps: true, cell: func(f *run.Failure, _ bool) cell { return text(f.Error) }},
+	{head: "because", wraps: true, cell: func(f *run.Failure, _ bool) cell { return sentence(plain, f.Error) }},
 }
 
 // RunsMarkdown writes a table of runs, the newest first, for what is too much

@@ -21,7 +21,7 @@ var omittedColumns = []column[*omitted]{
 		}
 		return cell{}
 	}},
-	{head: "because", wraps: true, cell: func(r *omitted, _ bool) cell { return styled(dim, r.Why()) }},
+	{head: "because", wraps: true, cell: func(r *omitted, _ bool) cell { return sentence(dim, r.Why()) }},
 }
 
 // primaryOf returns the primary of the account that a row is about: the one
@@ -37,11 +37,12 @@ func primaryOf(r *plan.Row) string {
 }
 
 // leftOut writes what the selection leaves out, below a count of each category.
-func (p *page) leftOut(all []plan.LeftOut, opt TextOptions) {
+func (o *page) leftOut(p *plan.Plan, opt TextOptions) {
+	all := p.LeftOut
 	if len(all) == 0 {
 		return
 	}
-	p.title("left_out", count(len(all), "change is not made: --only and --except leave it out", "changes are not made: --only and --except leave them out"))
+	o.title("left_out", leftOutOf(p))
 	var counts [plan.Categories]int
 	for i := range all {
 		row := all[i].Row()
@@ -53,7 +54,7 @@ func (p *page) leftOut(all []plan.LeftOut, opt TextOptions) {
 			parts = append(parts, c.String()+" "+number(counts[c]))
 		}
 	}
-	p.prose(margin, "", plain, strings.Join(parts, ", "))
+	o.prose(margin, "", plain, strings.Join(parts, ", "))
 	var row omitted
 	t := table[*omitted]{
 		columns: omittedColumns,
@@ -64,8 +65,13 @@ func (p *page) leftOut(all []plan.LeftOut, opt TextOptions) {
 			return &row
 		},
 	}
-	t.all(p)
-	p.cut(len(all)-t.rows, opt)
+	t.all(o)
+	o.cut(len(all)-t.rows, opt)
+}
+
+// leftOutOf says how much the selection leaves out.
+func leftOutOf(p *plan.Plan) string {
+	return count(p.LeftOutAccounts, "account is", "accounts are") + " left out, not selected: " + count(len(p.LeftOut), "change is", "changes are") + " not made"
 }
 
 // selection tells with which selectors a plan was made.

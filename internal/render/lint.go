@@ -52,7 +52,7 @@ func (l *Lint) columns(of *lint.Finding) []column[*lint.Finding] {
 		first = append(first, column[*lint.Finding]{head: "directory", least: 8, cell: func(f *lint.Finding, _ bool) cell { return styled(dim, f.Directory) }})
 	}
 	return append(first,
-		column[*lint.Finding]{head: "because of", wraps: true, cell: func(f *lint.Finding, _ bool) cell { return text(lintBecause(f)) }},
+		column[*lint.Finding]{head: "because of", wraps: true, cell: func(f *lint.Finding, _ bool) cell { return sentence(plain, lintBecause(f)) }},
 		column[*lint.Finding]{head: "attribute", least: 8, helps: true, cell: func(f *lint.Finding, _ bool) cell { return styled(dim, f.Attribute) }},
 	)
 }

@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 	"unicode/utf8"
+
+	"github.com/rollcall-cli/rollcall/plan"
 )
 
 const (
@@ -30,6 +32,7 @@ type comment struct {
 	head     strings.Builder
 	sections []section
 	full     string // the command that shows all
+	counted  string // what the lines of tables are; "lines" if empty
 }
 
 // section is a table below its title, which is the line that opens and closes
@@ -40,6 +43,8 @@ type section struct {
 	head  string
 	rows  []string // as many as could ever be shown
 	total int
+	// grouped counts what a line of the lead stands for.
+	grouped int
 }
 
 // ends are what stands around the rows of a section.
@@ -73,7 +78,7 @@ func (r *comment) write(w io.Writer) error {
 	}
 	var body strings.Builder
 	shares := share(room, needs)
-	shown, total := 0, 0
+	shown, total, grouped := 0, 0, 0
 	left := 0 // of the shares of the sections before, too little for a row
 	for i := range r.sections {
 		s := &r.sections[i]
@@ -90,10 +95,17 @@ func (r *comment) write(w io.Writer) error {
 		body.WriteString(after)
 		shown += n
 		total += s.total
+		grouped += s.grouped
 	}
-	if shown < total {
-		r.put("**%s of %s rows are not shown here**, where only so much has room. All of them: %s\n\n",
-			number(total-shown), number(total), code(r.full))
+	switch counted := cmp.Or(r.counted, "lines"); {
+	case shown < total && grouped == 0:
+		r.put("**%s of %s %s are not shown here**: a comment has room for %s characters. All of them: %s\n\n",
+			number(total-shown), number(total), counted, number(longestReport), code(r.full))
+	case shown < total:
+		r.put("**%s of %s %s are not shown here**: equal ones of many accounts are one line, and a comment has room for %s characters. All of them: %s\n\n",
+			number(total-shown+grouped), number(total+grouped), counted, number(longestReport), code(r.full))
+	case grouped > 0:
+		r.put("Equal changes of many accounts are one line; %s shows each.\n\n", code(r.full))
 	}
 	_, err := io.WriteString(w, r.head.String()+strings.TrimSuffix(body.String(), "\n"))
 	return err
@@ -128,16 +140,10 @@ func addSection[T any](r *comment, name, meaning, lead string, columns []column[
 		cells := make([]string, len(columns))
 		for c := range columns {
 			limit := longestCell
-			switch {
-			case c == 0:
+			if c == 0 {
 				limit = longestSubject
-			case columns[c].wraps:
-				limit = longestRemark
 			}
-			shown := bounded(columns[c].cell(one, false), limit)
-			if cells[c] = inert(shown); c == 0 && cells[c] != shown {
-				cells[c] = code(shown)
-			}
+			cells[c] = columns[c].cell(one, false).markdown(limit)
 			used[c] = used[c] || cells[c] != ""
 			size += len(cells[c]) + 3
 		}
@@ -167,16 +173,68 @@ func addSection[T any](r *comment, name, meaning, lead string, columns []column[
 	}
 }
 
-// plain is the text of a cell as it is without colour.
-func (c cell) plain() string {
-	if c.spans == nil {
-		return c.text
+// markdown is a cell as Markdown, each of its values in one piece and no wider than
+// the limit.
+func (c cell) markdown(limit int) string {
+	if c.spans == nil && c.parts == nil {
+		return literal(c.text, limit)
 	}
 	var b strings.Builder
-	for _, s := range c.spans {
-		b.WriteString(s.text)
+	for _, part := range c.split(limit) {
+		switch {
+		case part.Value:
+			b.WriteString(literal(part.Text, limit))
+		default:
+			b.WriteString(inert(atWords(part.Text, longestRemark)))
+		}
 	}
 	return b.String()
+}
+
+// split returns the words and values of a cell. Of a change that is marked inside a
+// value these are the value before and the one after.
+func (c cell) split(limit int) (parts []plan.Part) {
+	if c.spans == nil {
+		return c.parts
+	}
+	marked := slices.ContainsFunc(c.spans, func(s span) bool { return s.style == mark })
+	if marked {
+		old, new := plan.Part{Value: true}, plan.Part{Value: true}
+		for _, s := range c.fit(limit).spans {
+			switch s.style {
+			case removed:
+				old.Text += s.text
+			case added:
+				new.Text += s.text
+			case plain:
+				old.Text += s.text
+				new.Text += s.text
+			}
+		}
+		return []plan.Part{old, {Text: " -> "}, new}
+	}
+	for _, s := range c.spans {
+		is := s.style != dim
+		if last := len(parts) - 1; last >= 0 && parts[last].Value == is {
+			parts[last].Text += s.text
+			continue
+		}
+		parts = append(parts, plan.Part{Text: s.text, Value: is})
+	}
+	return parts
+}
+
+// literal is a clean value as Markdown, so wide at most: plain, if it has nothing that
+// could mean anything, and else one code span. One that is read from right to left
+// keeps its order to itself.
+func literal(s string, limit int) string {
+	s = bounded(s, limit)
+	for i, w := range strings.Split(s, " ") {
+		if !harmless(w) || i == 0 && leading.MatchString(w) {
+			return isolated(code(s))
+		}
+	}
+	return isolated(strings.ReplaceAll(s, "_", `\_`))
 }
 
 // list writes remarks as a list, as many as there may be.
@@ -201,17 +259,34 @@ func (r *comment) names(label string, all []string) {
 }
 
 // remark is a sentence of a bearable length.
-func remark(s string) string { return inert(bounded(text(s), longestRemark)) }
+func remark(s string) string { return inert(atWords(clean(s), longestRemark)) }
 
-// bounded is the text of a cell that is so wide at most. Of one that has too many
-// octets for that, the middle is left out, too.
-func bounded(c cell, limit int) string {
-	s := c.fit(limit).plain()
+// atWords is a sentence that is so wide at most. Of a longer one the middle is left
+// out, between two words.
+func atWords(s string, limit int) string {
+	short := bounded(s, limit)
+	if short == s {
+		return s
+	}
+	head, tail, _ := strings.Cut(short, ellipsis)
+	if n := strings.LastIndexByte(head, ' '); n > 0 {
+		head = head[:n+1]
+	}
+	if n := strings.IndexByte(tail, ' '); n >= 0 {
+		tail = tail[n:]
+	}
+	return head + ellipsis + tail
+}
+
+// bounded is a clean text that is so wide at most. Of one that has too many octets
+// for that, the middle is left out, too.
+func bounded(s string, limit int) string {
+	s = shorten(s, limit)
 	if len(s) <= limit*octetsPerCell {
 		return s
 	}
 	head, tail := ends(s, limit*octetsPerCell)
-	return head + "…" + tail
+	return head + ellipsis + tail
 }
 
 // tableRow is a row of a table. Bars, which are in code spans alone, are escaped
@@ -237,6 +312,7 @@ func inert(s string) string {
 		switch {
 		case w == "->":
 			words[i] = "→"
+		case percentage.MatchString(w):
 		case harmless(w) && (i > 0 || !leading.MatchString(w)):
 			words[i] = strings.ReplaceAll(w, "_", `\_`)
 		case i < len(words)-1 && strings.HasSuffix(w, ",") && !strings.HasSuffix(w, `\,`):
@@ -251,6 +327,9 @@ func inert(s string) string {
 // lively finds what becomes a link, an emoji or a reference without any markup:
 // addresses of the web, :smile:, GH-1, GL-1 and the names of commits.
 var lively = regexp.MustCompile(`(?i)://|www\.|:[a-z0-9_+-]*[a-z+-][a-z0-9_+-]*:|:[0-9]{3,}:|\bg[hl]-[0-9]|[0-9a-f]{7}`)
+
+// percentage finds a part in percent, which means nothing to GitLab, where %1 is a milestone.
+var percentage = regexp.MustCompile(`^\(?[0-9][0-9.,]*%[.,;:)]*$`)
 
 // leading finds what begins a list, a heading, a rule or a command at the head of a line.
 var leading = regexp.MustCompile(`^(/.*|[-+=_]+|[0-9]+[.)])$`)

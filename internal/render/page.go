@@ -42,8 +42,9 @@ type span struct {
 type page struct {
 	out   *bufio.Writer
 	color bool
-	width int // cells of a line
-	col   int // cells written to this line
+	width int  // cells of a line
+	col   int  // cells written to this line
+	isCut bool // whether it names the command that shows all
 }
 
 // unlimited is the width of a page that nothing has to fit on.
@@ -168,9 +169,46 @@ func (p *page) hanging(indent, hang int, label string, s style, text string) {
 	p.end()
 }
 
+// phrase writes words and values from a column on, the further lines below the first.
+// A value is in one piece, and keeps its order to itself.
+func (p *page) phrase(col int, parts []plan.Part) {
+	p.at(col)
+	room := max(p.width-col, 20)
+	blank := false
+	write := func(text string) {
+		w := cells(text)
+		switch {
+		case blank && p.col+1+w > col+room, !blank && p.col > col && p.col+w > col+room:
+			p.end()
+			p.at(col)
+		case blank:
+			p.puts(plain, " ", 1)
+		}
+		p.puts(plain, text, w)
+		blank = false
+	}
+	for _, part := range parts {
+		if part.Value {
+			write(shorten(clean(part.Text), room))
+			continue
+		}
+		for n, word := range strings.Split(part.Text, " ") {
+			if blank = blank || n > 0; word != "" {
+				write(word)
+			}
+		}
+	}
+	p.end()
+}
+
 // title begins a section.
 func (p *page) title(name, meaning string) {
 	p.end()
+	p.heading(name, meaning)
+}
+
+// heading is a title without the line before it.
+func (p *page) heading(name, meaning string) {
 	if cells(name)+2+cells(meaning) <= p.width {
 		p.prose(0, name+": ", bold, meaning)
 		return

@@ -59,9 +59,9 @@ func pastColumns(x identity.Address) []column[*Past] {
 		{head: "started", cell: func(p *Past, _ bool) cell { return text(second(p.Run.Started)) }},
 		{head: "by", least: 12, helps: true, cell: func(p *Past, _ bool) cell { return text(p.Run.User + "@" + p.Run.Host) }},
 		{head: "outcome", cell: func(p *Past, _ bool) cell { return outcome(&p.Run.Run) }},
-		{head: "before", least: 16, cell: func(p *Past, _ bool) cell { return text(Role(x, p.Before)) }},
-		{head: "after", least: 16, cell: func(p *Past, _ bool) cell { return text(Role(x, p.After)) }},
-		{head: "changes", wraps: true, cell: func(p *Past, _ bool) cell { return styled(dim, p.categories()) }},
+		{head: "before", least: 16, cell: func(p *Past, _ bool) cell { return sentence(plain, Role(x, p.Before)) }},
+		{head: "after", least: 16, cell: func(p *Past, _ bool) cell { return sentence(plain, Role(x, p.After)) }},
+		{head: "changes", wraps: true, cell: func(p *Past, _ bool) cell { return sentence(dim, p.categories()) }},
 	}
 }
 

@@ -242,7 +242,7 @@ func (r *reportPage) groups(p *plan.Plan, all *plan.Grouping) {
 		g := &all.Groups[n]
 		sign := categories[g.Category].sign
 		r.Groups = append(r.Groups, reportGroup{
-			Name: g.Category.String(), Link: "#" + g.Category.String() + "/" + groupName(n), Kind: kinds[sign], Sign: sign.text, Counted: g.Counted(), Text: clean(groupText(g)), Rows: count(g.Rows, "row", "rows"),
+			Name: g.Category.String(), Link: "#" + g.Category.String() + "/" + groupName(n), Kind: kinds[sign], Sign: sign.text, Counted: g.Counted(), Text: g.Text(), Rows: count(g.Rows, "row", "rows"),
 		})
 		if more := g.Rows - addresses; more > 0 {
 			r.Groups[n].More = number(more)

@@ -316,7 +316,7 @@ func (d *dataWriter) equal(p *plan.Plan, groups *plan.Grouping) {
 		d.put("\n{\"name\": \"", groupName(n), "\", \"category\": ")
 		d.text(g.Category.String())
 		d.put(", \"meaning\": ")
-		d.text(g.Counted() + ": " + groupText(g))
+		d.text(g.Counted() + ": " + g.Text())
 		d.put(", \"steps\": ")
 		above := 0
 		d.numbers(len(rows[n]), func(i int) int {

@@ -17,7 +17,7 @@ import (
 // its turn, and says how much of it is missing.
 func Markdown(w io.Writer, p *plan.Plan, advice Advice) error {
 	s := p.Summary()
-	r := comment{full: advice.full()}
+	r := comment{full: advice.full(), counted: "changes and rejections"}
 	r.verdict(p)
 	r.counts(p, &s)
 	r.remarks(p, &s, &advice)
@@ -28,7 +28,7 @@ func Markdown(w io.Writer, p *plan.Plan, advice Advice) error {
 	}
 	r.drift(p)
 	r.categories(p, nil)
-	r.leftOut(p.LeftOut)
+	r.leftOut(p)
 	r.rejections(p.Rejections)
 	return r.write(w)
 }
@@ -51,21 +51,10 @@ func (r *comment) verdict(p *plan.Plan) {
 // counts is the table of the summary.
 func (r *comment) counts(p *plan.Plan, s *plan.Summary) {
 	r.put("| | | | |\n|---|---|---:|---|\n")
-	line := func(sign, name string, n int, one, many string) {
-		if n > 0 {
-			r.put("| %s | %s | %s | %s |\n", sign, markdown(name), number(n), oneOf(n, one, many))
-		}
+	for _, l := range tallies(p, s, "below") {
+		r.put("| %s | %s | %s | %s |\n", l.sign.text, markdown(l.name), number(l.n), l.meaning)
 	}
-	for _, c := range order {
-		k := &categories[c]
-		line(k.sign.text, c.String(), s.Changes[c], k.one, k.many)
-	}
-	line("", "withheld", s.Withheld, "of these changes is withheld by a brake", "of these changes are withheld by a brake")
-	line(skipped.text, "left_out", s.LeftOut, "more change is left out: not selected", "more changes are left out: not selected")
-	line(rejected.text, "rejected", s.Rejections, "rejection; see below for what to do", "rejections; see below for what to do")
-	line("", "drift", len(p.Drift), driftOne, driftMany)
-	line("", "ignored", s.Ignored, ignoredOne, ignoredMany)
-	r.put("| | unchanged | %s | %s |\n\n", number(s.Unchanged), oneOf(s.Unchanged, "account unchanged", "accounts unchanged"))
+	r.put("\n")
 }
 
 // meaning is the risk in words.
@@ -74,10 +63,14 @@ func (r *comment) meaning(p *plan.Plan) {
 	if len(risks) == 0 {
 		return
 	}
-	r.put("**Risk: %s**\n\n", plan.RiskOf(risks))
-	list := make([]string, len(risks))
-	for i := range risks {
-		list[i] = riskRemark(&risks[i])
+	level := plan.RiskOf(risks).String()
+	if risks[0].Count == 0 && level == plan.NoRisk.String() {
+		level += ", " + remark(risks[0].Text())
+	}
+	r.put("**Risk: %s**\n\n", level)
+	var list []string
+	for _, risk := range told(risks) {
+		list = append(list, riskRemark(&risk))
 	}
 	r.list(list)
 }
@@ -97,8 +90,7 @@ func riskRemark(r *plan.Risk) string {
 func (r *comment) remarks(p *plan.Plan, s *plan.Summary, advice *Advice) {
 	var list []string
 	if s.Withheld > 0 {
-		list = append(list, "**Withheld**: "+remark(Withholding(p))+"; every other change goes ahead. "+
-			"If that is meant: "+code(advice.lifting(p)))
+		list = append(list, "**Withheld**: "+remark(Withholding(p))+"; every other change goes ahead. If that is meant: "+code(advice.lifting(p)))
 	}
 	r.list(append(list, warnings(p)...))
 }
@@ -171,6 +163,7 @@ func (r *comment) categories(p *plan.Plan, past *run.Record) {
 			}})
 		}
 		addSection(r, c.String(), meaning, lead, columns, len(single), func(i int) *change { return &change{single[i], single[i].Row()} })
+		r.sections[len(r.sections)-1].grouped = n - len(single)
 	}
 }
 
@@ -179,7 +172,7 @@ func groupList(groups []plan.Group) string {
 	var lines []string
 	for i := range groups[:min(len(groups), mostRemarks)] {
 		g := &groups[i]
-		lines = append(lines, "- **"+g.Counted()+"**: "+remark(groupText(g)))
+		lines = append(lines, "- **"+g.Counted()+"** "+phrase(g.Parts()...).markdown(longestCell))
 	}
 	if more := len(groups) - mostRemarks; more > 0 {
 		lines = append(lines, "- … "+count(more, "more group", "more groups"))
@@ -199,13 +192,14 @@ func firstOf(p *plan.Plan, c plan.Category) int {
 	return first
 }
 
-func (r *comment) leftOut(all []plan.LeftOut) {
-	addSection(r, "left_out", count(len(all), "change is not made: not selected", "changes are not made: not selected"), "", omittedColumns, len(all),
+func (r *comment) leftOut(p *plan.Plan) {
+	all := p.LeftOut
+	addSection(r, "left_out", leftOutOf(p), "", omittedColumns, len(all),
 		func(i int) *omitted { return &omitted{&all[i], all[i].Row()} })
 }
 
 // remedyColumn says what to do about a rejection.
-var remedyColumn = rejectionColumn{head: "what to do", cell: func(r *plan.Rejection, _ bool) cell { return text(r.Remedy(plan.Names{})) }}
+var remedyColumn = rejectionColumn{head: "what to do", cell: func(r *plan.Rejection, _ bool) cell { return sentence(plain, r.Remedy(plan.Names{})) }}
 
 // rejections adds the sections of rejections, those that are new first. A remedy
 // that all of a reason share is reported once.

@@ -58,12 +58,14 @@ func (a *Advice) lifting(p *plan.Plan) string {
 	return strings.Join(append([]string{cmp.Or(a.Apply, a.Again, "rollcall apply")}, plan.Options(plan.Tripped(p.Allowances))...), " ")
 }
 
-// Of a plan with more than manyRows rows and rejections, each table shows fewer, so
-// that the plan fits on a screen.
+// Of a plan with more than manyRows rows and rejections, each table shows fewer, and of
+// one with more than mostRows and groups fewer still, so that the plan fits on a screen.
 const (
 	defaultRows = 12
-	fewRows     = 4
+	fewRows     = 3
 	manyRows    = 200
+	leastRows   = 1
+	mostRows    = 2000
 )
 
 // cut returns how many of n rows are shown.
@@ -84,7 +86,11 @@ func (o *TextOptions) cut(n int) int {
 func Text(w io.Writer, p *plan.Plan, opt TextOptions) error {
 	o := newPage(w, opt.Width, opt.Color)
 	s := p.Summary()
-	if len(p.Changes)+len(p.Rejections) > manyRows {
+	groups := p.Grouping()
+	switch n := len(p.Changes) + len(p.Rejections); {
+	case n > mostRows && len(groups.Groups) > 0:
+		opt.Rows = cmp.Or(opt.Rows, leastRows)
+	case n > manyRows:
 		opt.Rows = cmp.Or(opt.Rows, fewRows)
 	}
 	verdict := p.Verdict()
@@ -94,11 +100,8 @@ func Text(w io.Writer, p *plan.Plan, opt TextOptions) error {
 	}
 	o.header(p)
 	o.drift(p, opt)
-	groups := p.Grouping()
-	for _, c := range order {
-		o.category(p, c, s.Changes[c], groups, opt)
-	}
-	o.leftOut(p.LeftOut, opt)
+	o.categories(p, &s, groups, opt)
+	o.leftOut(p, opt)
 	o.rejections(p.Rejections, opt)
 	o.summary(p, &s, verdict, len(groups.Groups) > 0, opt)
 	return o.flush()
@@ -308,29 +311,42 @@ func moment(t time.Time) string { return t.UTC().Format("2006-01-02 15:04 UTC") 
 
 // meaningOf counts rows of a category in words, and those that are withheld.
 func meaningOf(c plan.Category, rows []plan.Change) string {
+	return count(len(rows), categories[c].one, categories[c].many) + withheldOf(rows)
+}
+
+// withheldOf says how many of rows a brake withholds; "" for none.
+func withheldOf(rows []plan.Change) string {
 	withheld := 0
 	for i := range rows {
 		if rows[i].Withheld {
 			withheld++
 		}
 	}
-	meaning := count(len(rows), categories[c].one, categories[c].many)
 	switch withheld {
 	case 0:
+		return ""
 	case len(rows):
-		meaning += ", withheld"
-	default:
-		meaning += ", " + number(withheld) + " of them withheld"
+		return withheldAll
 	}
-	return meaning
+	return ", " + number(withheld) + " of them withheld"
 }
 
-func (o *page) category(p *plan.Plan, c plan.Category, n int, groups *plan.Grouping, opt TextOptions) {
-	if n == 0 {
-		return
+const withheldAll = ", withheld"
+
+// categories writes the changes.
+func (o *page) categories(p *plan.Plan, s *plan.Summary, groups *plan.Grouping, opt TextOptions) {
+	brief := false // whether the category before was nothing but groups
+	for _, c := range order {
+		if n := s.Changes[c]; n > 0 {
+			brief = o.category(p, c, n, groups, brief, opt)
+		}
 	}
+}
+
+// category writes the n changes of a category, and reports whether they were nothing
+// but groups. Such categories follow each other without a blank line.
+func (o *page) category(p *plan.Plan, c plan.Category, n int, groups *plan.Grouping, follows bool, opt TextOptions) (brief bool) {
 	first, rows := firstOf(p, c), rowsOf(p, c, n)
-	o.title(c.String(), meaningOf(c, rows))
 	single := make([]int, 0, opt.cut(n)) // indexes of rows that no group stands for
 	left := 0
 	for i := range rows {
@@ -342,12 +358,21 @@ func (o *page) category(p *plan.Plan, c plan.Category, n int, groups *plan.Group
 			left++
 		}
 	}
+	if brief = len(single) == 0; !brief || !follows {
+		o.end()
+	}
+	withheld := withheldOf(rows)
+	o.heading(c.String(), count(n, categories[c].one, categories[c].many)+withheld)
 	if !opt.All {
-		o.groups(groups.Groups, c, opt)
+		o.groups(groups.Groups, c, withheld == withheldAll)
+	}
+	columns := columnsOf(c, severalDirectories(p))
+	if withheld == withheldAll && !slices.ContainsFunc(rows, func(r plan.Change) bool { return r.Drift }) { // the title says it
+		columns = slices.DeleteFunc(slices.Clone(columns), func(c changeColumn) bool { return c.head == marks.head })
 	}
 	var row change
 	t := table[*change]{
-		columns: columnsOf(c, severalDirectories(p)),
+		columns: columns,
 		sign:    categories[c].sign,
 		rows:    len(single),
 		row: func(i int) *change {
@@ -358,13 +383,15 @@ func (o *page) category(p *plan.Plan, c plan.Category, n int, groups *plan.Group
 	}
 	t.all(o)
 	o.cut(left, opt)
+	return brief
 }
 
 // mostGroups is how many groups of a category are shown, unless all are.
 const mostGroups = 8
 
-// groups writes a line for each group of equal changes of a category.
-func (o *page) groups(all []plan.Group, c plan.Category, opt TextOptions) {
+// groups writes a line for each group of equal changes of a category, of which a brake
+// withholds all or not.
+func (o *page) groups(all []plan.Group, c plan.Category, withheld bool) {
 	all = groupsOf(all, c)
 	shown := all[:min(len(all), mostGroups)]
 	most := 0
@@ -376,23 +403,13 @@ func (o *page) groups(all []plan.Group, c plan.Category, opt TextOptions) {
 		o.put(categories[c].sign.style, categories[c].sign.text)
 		o.at(margin)
 		o.put(bold, g.Counted())
-		o.at(margin + most + gap)
-		o.cell(styled(plain, groupText(g)).fit(max(o.width-o.col, 8)))
-		o.end()
+		told := *g
+		told.Withheld = g.Withheld && !withheld // the title says it
+		o.phrase(margin+most+gap, told.Parts())
 	}
 	if len(all) > len(shown) {
 		o.prose(margin, ellipsis+" ", dim, number(len(all)-len(shown))+" more groups of equal changes")
 	}
-}
-
-// groupText says what the changes of a group have in common, and whether a brake
-// withholds them.
-func groupText(g *plan.Group) string {
-	text := g.Text()
-	if g.Withheld {
-		text += ", withheld"
-	}
-	return text
 }
 
 // groupsOf returns the groups of a category.
@@ -408,52 +425,54 @@ func groupsOf(all []plan.Group, c plan.Category) []plan.Group {
 // cut says how many rows are not shown, and how to see them.
 func (o *page) cut(n int, opt TextOptions) {
 	if n > 0 {
+		o.isCut = true
 		o.prose(margin, ellipsis+" ", dim, number(n)+" more: "+opt.full()+", or -o csv=FILE")
 	}
 }
 
 const ignoredOne, ignoredMany = "address in an ignored domain", "addresses in ignored domains"
 
-// summary counts everything once more and says what to do.
-func (o *page) summary(p *plan.Plan, s *plan.Summary, verdict string, grouped bool, opt TextOptions) {
-	type line struct {
-		sign    span
-		name    string
-		n       int
-		meaning string
+// tally is a line of a summary.
+type tally struct {
+	sign    span
+	name    string
+	n       int
+	meaning string
+}
+
+// tallies count everything in a plan; where says where its rejections stand.
+func tallies(p *plan.Plan, s *plan.Summary, where string) (lines []tally) {
+	t := p.Totals()
+	add := func(sign span, name string, n int, meaning string) {
+		if n > 0 {
+			lines = append(lines, tally{sign, name, n, meaning})
+		}
 	}
-	var lines []line
 	for _, c := range order {
 		if n := s.Changes[c]; n > 0 {
 			k := &categories[c]
-			lines = append(lines, line{k.sign, c.String(), n, oneOf(n, k.one, k.many)})
+			add(k.sign, c.String(), n, oneOf(n, k.one, k.many)+withheldOf(rowsOf(p, c, n)))
 		}
 	}
-	if s.Withheld > 0 {
-		lines = append(lines, line{span{}, "withheld", s.Withheld, oneOf(s.Withheld, "of these changes is withheld by a brake", "of these changes are withheld by a brake")})
+	add(span{}, "withheld", s.WithheldAccounts, oneOf(s.WithheldAccounts, "account", "accounts")+": a brake withholds "+number(s.Withheld)+" of these changes")
+	add(skipped, "left_out", s.LeftOutAccounts, oneOf(s.LeftOutAccounts, "account", "accounts")+": "+count(s.LeftOut, "more change is", "more changes are")+" left out, not selected")
+	meaning := oneOf(s.Rejections, "rejection", "rejections")
+	switch n := newOnes(p.Rejections); n {
+	case 0:
+	case s.Rejections:
+		meaning += oneOf(n, ", new", ", all new")
+	default:
+		meaning += ", " + number(n) + " of them new"
 	}
-	if s.LeftOut > 0 {
-		lines = append(lines, line{skipped, "left_out", s.LeftOut, oneOf(s.LeftOut, "more change is left out: not selected", "more changes are left out: not selected")})
-	}
-	if s.Rejections > 0 {
-		meaning := oneOf(s.Rejections, "rejection", "rejections")
-		switch n := newOnes(p.Rejections); n {
-		case 0:
-		case s.Rejections:
-			meaning += oneOf(n, ", new", ", all new")
-		default:
-			meaning += ", " + number(n) + " of them new"
-		}
-		meaning += "; see above for what to do"
-		lines = append(lines, line{rejected, "rejected", s.Rejections, meaning})
-	}
-	if n := len(p.Drift); n > 0 {
-		lines = append(lines, line{drifted, "drift", n, oneOf(n, driftOne, driftMany)})
-	}
-	if s.Ignored > 0 {
-		lines = append(lines, line{span{}, "ignored", s.Ignored, oneOf(s.Ignored, ignoredOne, ignoredMany)})
-	}
-	lines = append(lines, line{span{}, "unchanged", s.Unchanged, oneOf(s.Unchanged, "account unchanged", "accounts unchanged")})
+	add(rejected, "rejected", s.Rejections, meaning+"; see "+where+" for what to do")
+	add(drifted, "drift", len(p.Drift), oneOf(len(p.Drift), driftOne, driftMany))
+	add(span{}, "ignored", s.Ignored, oneOf(s.Ignored, ignoredOne, ignoredMany))
+	return append(lines, tally{span{}, "unchanged", t.Unchanged, oneOf(t.Unchanged, "account", "accounts")})
+}
+
+// summary counts everything once more and says what to do.
+func (o *page) summary(p *plan.Plan, s *plan.Summary, verdict string, grouped bool, opt TextOptions) {
+	lines := tallies(p, s, "above")
 	names, digits := 0, 0
 	for _, l := range lines {
 		names, digits = max(names, len(l.name)), max(digits, len(number(l.n)))
@@ -471,7 +490,7 @@ func (o *page) summary(p *plan.Plan, s *plan.Summary, verdict string, grouped bo
 		o.cell(styled(dim, l.meaning).fit(max(o.width-o.col, 8)))
 		o.end()
 	}
-	if grouped && !opt.All {
+	if grouped && !opt.All && !o.isCut {
 		o.prose(margin, ellipsis+" ", dim, "equal changes of many accounts are one line; "+opt.full()+" shows each")
 	}
 	if opt.Local > 0 {
@@ -481,7 +500,7 @@ func (o *page) summary(p *plan.Plan, s *plan.Summary, verdict string, grouped bo
 		o.end()
 		o.prose(0, "withheld: ", yellow, Withholding(p)+"; every other change goes ahead")
 		if plan.Tripped(p.Allowances) != [plan.Brakes]int{} { // else the plan does not say
-			o.prose(0, "hint: ", dim, "if that is meant, run "+opt.lifting(p)+", or raise the bound in the limits block")
+			o.prose(0, "hint: ", dim, "if meant, run "+opt.lifting(p))
 		}
 	}
 	o.end()
@@ -501,14 +520,34 @@ func Withholding(p *plan.Plan) string {
 		kept = append(kept, clean(a.Directory))
 		for b, loss := range a.Losses {
 			if loss.Over() && !loss.Lifted {
-				over = append(over, fmt.Sprintf("%s (limit %s)", plan.Brake(b).Text(loss.Count, a.Of(plan.Brake(b)), clean(a.Directory), "would be"), number(loss.Bound)))
+				over = append(over, fmt.Sprintf("%s (limit %s%s)", plan.Brake(b).Text(loss.Count, a.Of(plan.Brake(b)), clean(a.Directory), "would be"), number(loss.Bound), newcomers(p, a, plan.Brake(b))))
 			}
 		}
 	}
 	if len(kept) == 0 { // of a plan that does not say
 		return "a brake withholds what accounts would lose"
 	}
-	return strings.Join(over, "; ") + ": nothing that accounts of " + strings.Join(kept, " and ") + " would lose is taken away"
+	text := strings.Join(over, "; ") + ": accounts of " + strings.Join(kept, " and ") + " lose nothing"
+	if slices.ContainsFunc(p.Accounts, func(c plan.AccountChange) bool {
+		return c.Withheld && c.After != nil && c.After.Primary != c.Before.Primary && c.Kept.Holds(c.After.Primary)
+	}) {
+		text += ", and new primaries come as aliases for now"
+	}
+	return text
+}
+
+// newcomers says how many of the accounts that a limit is of come with the plan, "" for
+// none.
+func newcomers(p *plan.Plan, a *plan.Allowance, b plan.Brake) string {
+	if b == plan.Removals {
+		return ""
+	}
+	for _, before := range p.Active {
+		if n := a.Accounts - before.Accounts; before.Directory == a.Directory && n > 0 {
+			return "; " + number(n) + " of the " + number(a.Accounts) + " " + oneOf(n, "is", "are") + " new"
+		}
+	}
+	return ""
 }
 
 // closing is the verdict once more, and what to do.

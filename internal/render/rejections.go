@@ -3,9 +3,8 @@ package render
 import (
 	"cmp"
 	"errors"
-	"fmt"
 	"slices"
-	"strings"
+	"strconv"
 
 	"github.com/rollcall-cli/rollcall/internal/identity"
 	"github.com/rollcall-cli/rollcall/plan"
@@ -63,46 +62,55 @@ func about(r *plan.Rejection, short bool) cell {
 
 // becauseOf names who or what stands in the way.
 func becauseOf(r *plan.Rejection, short bool) cell {
-	var parts []string
-	add := func(format string, args ...any) { parts = append(parts, fmt.Sprintf(format, args...)) }
+	var parts []plan.Part
+	add := func(own, value, after string) {
+		if len(parts) > 0 {
+			own = ", " + own
+		}
+		for _, part := range []plan.Part{{Text: own}, {Text: value, Value: true}, {Text: after}} {
+			if part.Text != "" {
+				parts = append(parts, part)
+			}
+		}
+	}
 	switch r.Reason {
 	case plan.AliasMalformed, plan.PrimaryMalformed:
-		add("%s", fault(r.Address))
+		add(fault(r.Address), "", "")
 	case plan.AttributeTooLong:
-		add("%s: %s characters, at most %s", r.Attribute, number(r.Length), number(r.Limit))
+		add("", r.Attribute, ": "+number(r.Length)+" characters, at most "+number(r.Limit))
 	case plan.LegalHold:
-		add("legal_hold %q", r.Guard)
+		add("legal_hold ", strconv.Quote(r.Guard), "")
 		if r.Attribute != "" {
-			add("keeps its %s", r.Attribute)
+			add("keeps its ", r.Attribute, "")
 		}
 	case plan.PrerequisiteMissing:
-		add("prerequisite %q", r.Guard)
+		add("prerequisite ", strconv.Quote(r.Guard), "")
 		if r.Overdue {
-			add("overdue")
+			add("overdue", "", "")
 		}
 	default:
 		if r.Guard != "" {
-			add("protected %q", r.Guard)
+			add("protected ", strconv.Quote(r.Guard), "")
 		}
 	}
 	if r.Wanted != "" {
-		add("wanted %s", shortAddress(r.Wanted, r.Address, short))
+		add("wanted ", shortAddress(r.Wanted, r.Address, short), "")
 	}
 	self := r.Other.Name == r.DN || r.DN == "" && r.Other.Name == r.Primary
 	if o := r.Other; o.Kind != plan.NoParty && !self {
-		name := o.Name
+		own, name, after := "", o.Name, ""
 		if o.Kind == plan.AccountParty {
-			name = "account " + shortAddress(name, r.Address, short)
+			own, name = "account ", shortAddress(name, r.Address, short)
 		}
 		if o.Directory != "" && o.Directory != r.Directory && o.Kind != plan.DirectoryParty {
-			name += " (" + o.Directory + ")"
+			after = " (" + o.Directory + ")"
 		}
 		if o.More > 0 {
-			name += " and " + count(o.More, "other", "others")
+			after += " and " + count(o.More, "other", "others")
 		}
-		add("%s", name)
+		add(own, name, after)
 	}
-	return text(strings.Join(parts, ", "))
+	return phrase(parts...)
 }
 
 // fault says in a few words why a text is no address.

@@ -17,6 +17,9 @@ type column[T any] struct {
 	// a narrow page, cells that are too long go on a line below. A table has at
 	// most one.
 	wraps bool
+	// joins marks a wrapping column whose cells are not understood without those
+	// before them, which go on the line below with them.
+	joins bool
 	// cell makes the field of a row. With short, addresses in the domain of the
 	// row's own leave it out.
 	cell func(row T, short bool) cell
@@ -109,6 +112,16 @@ func (t *table[T]) head(p *page, l layout) {
 // beside writes the other cells of a row behind its subject, or, where that is
 // too long, at the same columns of the next line.
 func (t *table[T]) beside(p *page, row T, l layout, long bool) {
+	if n := slices.IndexFunc(t.columns, func(c column[T]) bool { return c.joins }); n > 0 && t.columns[n].cell(row, l.short).width > l.widths[n] {
+		p.end()
+		for i, c := range t.columns[1:] {
+			if f := c.cell(row, l.short); f.width > 0 && (l.widths[i+1] > 0 || c.wraps) {
+				p.next(nested, nested, f)
+			}
+		}
+		p.end()
+		return
+	}
 	col := t.margin() + l.widths[0] + gap
 	var below cell
 	for i, c := range t.columns[1:] {
@@ -157,7 +170,7 @@ func (t *table[T]) below(p *page, row T, l layout) {
 		if c.head != "" {
 			label := span{c.head + " ", dim}
 			if f.spans == nil {
-				f.spans = []span{{f.text, f.style}}
+				f.spans = f.pieces()
 			}
 			f = spans(append([]span{label}, f.spans...)...)
 		}
@@ -166,6 +179,18 @@ func (t *table[T]) below(p *page, row T, l layout) {
 	if p.col > 0 {
 		p.end()
 	}
+}
+
+// pieces are the parts of a text as pieces in its style.
+func (c cell) pieces() []span {
+	if len(c.parts) == 0 {
+		return []span{{c.text, c.style}}
+	}
+	var all []span
+	for _, part := range c.parts {
+		all = append(all, span{part.Text, c.style})
+	}
+	return all
 }
 
 // layout measures the rows and finds the widths of the columns.

@@ -156,7 +156,7 @@ func (c cell) fit(limit int) cell {
 		return c
 	}
 	if c.spans == nil {
-		c.text = shorten(c.text, limit)
+		c.text, c.parts = shorten(c.text, limit), nil
 		c.width = cells(c.text)
 		return c
 	}
