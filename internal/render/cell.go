@@ -31,8 +31,8 @@ func words(own, value string) cell {
 
 // sentence is a cell of the program's own words.
 func sentence(s style, text string) cell {
-	c := phrase(plan.Part{Text: text})
-	c.style = s
+	c := styled(s, text)
+	c.parts = []plan.Part{{Text: c.text}}
 	return c
 }
 

@@ -70,10 +70,10 @@ func DifferenceMarkdown(w io.Writer, c *Comparison) error {
 // addEffects adds a section for each effect on the rows of a category or reason.
 func addEffects[T, R any](r *comment, title, one, many string, rows []plan.Differing[T], fields func(plan.Differing[T]) []plan.FieldDifference,
 	name named[T], columns []column[R], row func(*T) R) {
-	// What helps only, and since when a rejection stands, has no room.
+	// What helps only, but for names, and since when a rejection stands, has no room.
 	var kept []column[R]
 	for _, c := range columns {
-		if !c.helps && c.head != "since" {
+		if (!c.helps || c.head == nameBefore.head) && c.head != "since" {
 			kept = append(kept, c)
 		}
 	}

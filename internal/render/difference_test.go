@@ -237,7 +237,7 @@ func TestDifferenceMarkdownIsShort(t *testing.T) {
 	if len(got) > longestReport || len(got) < longestReport*2/3 {
 		t.Errorf("%d octets", len(got))
 	}
-	for _, want := range []string{"- … 980 more", "rows are not shown here**", "… 979 files more", "| `p0@example.com` | new user |"} {
+	for _, want := range []string{"- … 980 more", "lines are not shown here**", "… 979 files more", "| `p0@example.com` | new user |"} {
 		if !strings.Contains(got, want) {
 			t.Errorf("no %q in\n%.300s\n%q", want, got, regexp.MustCompile("….{0,30}more.{0,20}").FindAllString(got, 9))
 		}

@@ -71,7 +71,7 @@ func changedAliases(d *plan.Drift, short bool) cell {
 	var parts []span
 	for i, s := range all[:min(len(all), mostAliases)] {
 		if i > 0 {
-			parts = append(parts, span{" ", dim})
+			parts = append(parts, span{" ", plain})
 		}
 		parts = append(parts, s)
 	}

@@ -214,7 +214,7 @@ func (c cell) split(limit int) (parts []plan.Part) {
 		return []plan.Part{old, {Text: " -> "}, new}
 	}
 	for _, s := range c.spans {
-		is := s.style != dim
+		is := s.style != dim && s.text != " "
 		if last := len(parts) - 1; last >= 0 && parts[last].Value == is {
 			parts[last].Text += s.text
 			continue

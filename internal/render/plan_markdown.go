@@ -52,7 +52,8 @@ func (r *comment) verdict(p *plan.Plan) {
 func (r *comment) counts(p *plan.Plan, s *plan.Summary) {
 	r.put("| | | | |\n|---|---|---:|---|\n")
 	for _, l := range tallies(p, s, "below") {
-		r.put("| %s | %s | %s | %s |\n", l.sign.text, markdown(l.name), number(l.n), l.meaning)
+		sign := strings.Trim(l.sign.text, drifted.text) // an asterisk would mean something
+		r.put("| %s | %s | %s | %s |\n", sign, markdown(l.name), number(l.n), l.meaning)
 	}
 	r.put("\n")
 }
