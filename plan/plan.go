@@ -196,8 +196,8 @@ type Row struct {
 
 // Summary counts the rows of a plan.
 type Summary struct {
-	// Changes counts by category, withheld rows included.
-	Changes [Categories]int
+	// Changes counts by category, withheld rows included, and WithheldChanges those.
+	Changes, WithheldChanges [Categories]int
 	// Rejections counts the rejection rows, Withheld the change rows that a
 	// brake withholds, Unchanged the accounts that agree with the directories,
 	// Ignored the addresses in ignored domains.

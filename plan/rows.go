@@ -38,13 +38,13 @@ func withheldRows(changes []AccountChange, real []Change) []Change {
 	}
 	happens := map[key]bool{}
 	for n := range real {
-		if r := &real[n]; r.Category.loses() {
+		if r := &real[n]; r.Category.Loses() {
 			happens[key{r.Category, r.Address, r.Before}] = true
 		}
 	}
 	var rows []Change
 	for _, r := range rowsOf(changes, func(c *AccountChange) *identity.Account { return c.After }) {
-		if r.Category.loses() && !happens[key{r.Category, r.Address, r.Before}] {
+		if r.Category.Loses() && !happens[key{r.Category, r.Address, r.Before}] {
 			r.Withheld = true
 			rows = append(rows, r)
 		}
@@ -52,9 +52,9 @@ func withheldRows(changes []AccountChange, real []Change) []Change {
 	return rows
 }
 
-// loses reports whether rows of the category take something away, so that a
+// Loses reports whether rows of the category take something away, so that a
 // brake may withhold them.
-func (c Category) loses() bool { return c == Inactive || c == PrimaryChange || c == Removal }
+func (c Category) Loses() bool { return c == Inactive || c == PrimaryChange || c == Removal }
 
 // rowsOf returns the rows of changes that end as the function says, in no order.
 func rowsOf(changes []AccountChange, end func(*AccountChange) *identity.Account) []Change {
@@ -268,8 +268,10 @@ func (c *Change) Row() Row {
 func (p *Plan) Summary() Summary {
 	s := Summary{Rejections: len(p.Rejections), Unchanged: p.Unchanged, Ignored: p.Ignored, LeftOut: len(p.LeftOut), LeftOutAccounts: p.LeftOutAccounts}
 	for i := range p.Changes {
-		s.Changes[p.Changes[i].Category]++
-		s.Withheld += boolInt(p.Changes[i].Withheld)
+		c := &p.Changes[i]
+		s.Changes[c.Category]++
+		s.WithheldChanges[c.Category] += boolInt(c.Withheld)
+		s.Withheld += boolInt(c.Withheld)
 	}
 	for i := range p.Accounts {
 		s.WithheldAccounts += boolInt(p.Accounts[i].Withheld)

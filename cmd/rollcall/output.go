@@ -219,7 +219,7 @@ func (s *session) writePlan(p *plan.Plan, show showing, advice render.Advice) er
 	}
 	if advice.Apply == "" {
 		if i := slices.IndexFunc(show.Output, func(o output) bool { return o.format == "json" && o.file != "" }); i >= 0 {
-			advice.Apply = s.command("apply", show.Output[i].file)
+			advice.Apply, advice.Full = s.command("apply", show.Output[i].file), s.command("show", show.Output[i].file, "--all")
 		} else if len(p.Only)+len(p.Except) > 0 {
 			advice.Full = cmp.Or(advice.Full, "the same with --all")
 			advice.Next = cmp.Or(advice.Next, "To apply it: rollcall apply with the same --only and --except, or save the plan with -o json=FILE and apply that")

@@ -122,6 +122,9 @@ func counts(sum *plan.Summary, drift int) map[string]int {
 	all := map[string]int{"rejection": sum.Rejections, "withheld": sum.Withheld, "left_out": sum.LeftOut, "drift": drift}
 	for c, n := range sum.Changes {
 		all[plan.Category(c).String()] = n
+		if plan.Category(c).Loses() {
+			all["withheld_"+plan.Category(c).String()] = sum.WithheldChanges[c]
+		}
 	}
 	return all
 }

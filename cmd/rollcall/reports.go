@@ -40,7 +40,7 @@ var (
 		as("json", func(w io.Writer, p *plan.Plan) error { return p.WriteJSON(w) }),
 		asCSV(render.CSV), asExcel(render.CSV),
 		{"markdown", func(w io.Writer, p *plan.Plan, opt options) error { return render.Markdown(w, p, opt.Advice) }},
-		as("html", render.HTML),
+		{"html", func(w io.Writer, p *plan.Plan, opt options) error { return render.HTML(w, p, opt.Advice) }},
 	}}
 	comparisonReport = report[*render.Comparison]{"comparison", []format[*render.Comparison]{
 		asText(render.DifferenceText), as("json", render.DifferenceJSON), asCSV(render.DifferenceCSV), asExcel(render.DifferenceCSV),

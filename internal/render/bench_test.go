@@ -61,7 +61,7 @@ func BenchmarkHTML(b *testing.B) {
 	var size counter
 	for b.Loop() {
 		size = 0
-		if err := HTML(&size, p); err != nil {
+		if err := HTML(&size, p, Advice{}); err != nil {
 			b.Fatal(err)
 		}
 	}

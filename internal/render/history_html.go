@@ -96,8 +96,14 @@ func figuresOf(r *run.Run) runFigures {
 		f.Unchanged = 1
 	}
 	if r.Outcome.Changed() {
-		for _, c := range order {
+		withheld := r.Summary["withheld"]
+		for _, c := range slices.Backward(order) { // what takes something away comes last
 			n := r.Summary[c.String()]
+			kept, known := r.Summary["withheld_"+c.String()]
+			if !known && c.Loses() { // of an older run
+				kept = min(n, withheld)
+			}
+			n, withheld = n-kept, withheld-kept
 			switch categories[c].sign {
 			case comes:
 				f.Comes += n

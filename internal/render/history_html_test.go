@@ -183,15 +183,21 @@ func TestTimeLine(t *testing.T) {
 
 // TestFiguresOf: each category counts once, and a run that changed nothing counts none.
 func TestFiguresOf(t *testing.T) {
-	summary := map[string]int{"rejection": 1000, "withheld": 2000, "left_out": 3000, "drift": 4000}
+	summary := map[string]int{
+		"rejection": 1000, "withheld": 3, "withheld_inactive": 1, "withheld_primary_change": 2, "withheld_removal": 0, "left_out": 3000, "drift": 4000,
+	}
 	total := 0
 	for i, c := range order {
 		summary[c.String()] = 1 << i
 		total += 1 << i
 	}
 	f := figuresOf(&run.Run{Head: run.Head{Summary: summary}, Outcome: run.Incomplete, Result: run.Result{Applied: 7, Withheld: 8}})
-	if f.Comes+f.Alters+f.Goes != total || f.Comes == 0 || f.Alters == 0 || f.Goes != summary["inactive"]+summary["removal"] {
+	if f.Comes+f.Alters+f.Goes != total-3 || f.Comes == 0 || f.Alters == 0 || f.Goes != summary["inactive"]+summary["removal"]-1 {
 		t.Errorf("by kind %+v of %d", f, total)
+	}
+	older := map[string]int{"inactive": 32, "withheld": 32, "add": 5} // by which kind, it does not say
+	if f := figuresOf(&run.Run{Head: run.Head{Summary: older}, Outcome: run.Applied}); f.Goes != 0 || f.Comes != 5 {
+		t.Errorf("of an older run %+v", f)
 	}
 	f.Comes, f.Alters, f.Goes = 0, 0, 0
 	if want := (runFigures{Runs: 1, Failed: 1, Accounts: 7, Withheld: 8, Rejections: 1000, Drift: 4000}); f != want {

@@ -60,10 +60,10 @@ func digest(text string) string {
 // No value becomes markup. In the summary they go through html/template, in the
 // data every < > and & is an escape of JSON, and the script makes text of them.
 // As in a terminal, what cannot be seen appears as an escape such as \u202e.
-func HTML(w io.Writer, p *plan.Plan) error {
+func HTML(w io.Writer, p *plan.Plan, advice Advice) error {
 	out := bufio.NewWriterSize(w, 1<<16)
 	groups := p.Grouping()
-	if err := report.ExecuteTemplate(out, "head", newReport(p, groups)); err != nil {
+	if err := report.ExecuteTemplate(out, "head", newReport(p, groups, advice)); err != nil {
 		return err
 	}
 	writeReportData(out, p, groups)
@@ -80,6 +80,9 @@ type reportPage struct {
 
 	// Label, Verdict and Risk are the plan in one line.
 	Label, Verdict, Risk, RiskKind string
+	// Level is that of the risk, NoRisk what it means where no address stops, and
+	// Next how to apply the plan.
+	Level, NoRisk, Next string
 
 	Created, Expires, Digest, Version string
 
@@ -104,8 +107,9 @@ type reportMember struct{ Name, Value string }
 // reportGroup are equal changes: what they have in common, and the addresses of the
 // first; More counts the others.
 type reportGroup struct {
-	Name, Link, Kind, Sign, Counted, Text string
-	Rows                                  string
+	Name, Link, Kind, Sign, Counted string
+	Parts                           []plan.Part
+	Rows                            string
 	Addresses                             []string
 	More                                  string
 }
@@ -138,7 +142,7 @@ var kinds = map[span]string{comes: "comes", goes: "goes", alters: "alters", reje
 // riskKinds are the classes of the levels.
 var riskKinds = [...]string{plan.NoRisk: kinds[comes], plan.LowRisk: kinds[skipped], plan.MediumRisk: kinds[alters], plan.HighRisk: kinds[goes]}
 
-func newReport(p *plan.Plan, groups *plan.Grouping) reportPage {
+func newReport(p *plan.Plan, groups *plan.Grouping, advice Advice) reportPage {
 	s := p.Summary()
 	r := reportPage{
 		Policy: reportPolicy, Style: reportStyle, Label: "Plan", RiskKind: riskKinds[p.RiskLevel()],
@@ -161,10 +165,15 @@ func newReport(p *plan.Plan, groups *plan.Grouping) reportPage {
 	}
 	r.facts(p, &s)
 	r.groups(p, groups)
-	r.notices(p, &s)
-	for _, risk := range p.Risks {
+	r.notices(p, &s, &advice)
+	for _, risk := range told(p.Risks) {
 		r.Risks = append(r.Risks, reportRisk{riskKinds[risk.Level], risk.Level.String(), clean(risk.Text())})
 	}
+	if len(p.Risks) > 0 && p.Risks[0].Count == 0 {
+		r.NoRisk = clean(p.Risks[0].Text())
+	}
+	r.Level = p.RiskLevel().String()
+	r.Next = clean(whatNext(p, &s, &advice))
 	r.counts(p, &s)
 	r.console(otherConsole(&p.Header))
 	for i := range p.Directories {
@@ -242,7 +251,7 @@ func (r *reportPage) groups(p *plan.Plan, all *plan.Grouping) {
 		g := &all.Groups[n]
 		sign := categories[g.Category].sign
 		r.Groups = append(r.Groups, reportGroup{
-			Name: g.Category.String(), Link: "#" + g.Category.String() + "/" + groupName(n), Kind: kinds[sign], Sign: sign.text, Counted: g.Counted(), Text: g.Text(), Rows: count(g.Rows, "row", "rows"),
+			Name: g.Category.String(), Link: "#" + g.Category.String() + "/" + groupName(n), Kind: kinds[sign], Sign: sign.text, Counted: g.Counted(), Parts: phrase(g.Parts()...).parts, Rows: count(g.Rows, "change", "changes"),
 		})
 		if more := g.Rows - addresses; more > 0 {
 			r.Groups[n].More = number(more)
@@ -258,7 +267,7 @@ func (r *reportPage) groups(p *plan.Plan, all *plan.Grouping) {
 // groupName is how links name a group.
 func groupName(n int) string { return strconv.Itoa(n + 1) }
 
-func (r *reportPage) notices(p *plan.Plan, s *plan.Summary) {
+func (r *reportPage) notices(p *plan.Plan, s *plan.Summary, advice *Advice) {
 	notice := func(label, text string) { r.Notices = append(r.Notices, reportNotice{label, text}) }
 	if p.Redacted {
 		notice("Redacted", "masks stand in place of addresses, names and entries; the same value has the same mask")
@@ -277,8 +286,8 @@ func (r *reportPage) notices(p *plan.Plan, s *plan.Summary) {
 	}
 	if s.Withheld > 0 {
 		text := Withholding(p) + "; every other change goes ahead"
-		if options := plan.Options(plan.Tripped(p.Allowances)); len(options) > 0 {
-			text += "; if that is meant: apply with " + strings.Join(options, " ")
+		if len(plan.Options(plan.Tripped(p.Allowances))) > 0 {
+			text += "; if meant, run " + advice.lifting(p)
 		}
 		notice("Withheld", text)
 	}
@@ -289,7 +298,7 @@ func (r *reportPage) counts(p *plan.Plan, s *plan.Summary) {
 	for _, c := range order {
 		if k, n := &categories[c], s.Changes[c]; n > 0 {
 			r.Changes = append(r.Changes, reportCount{
-				Name: c.String(), Link: "#" + c.String(), Kind: kinds[k.sign], Sign: k.sign.text, Number: number(n), Meaning: oneOf(n, k.one, k.many), Bar: bar(n, longest),
+				Name: c.String(), Link: "#" + c.String(), Kind: kinds[k.sign], Sign: k.sign.text, Number: number(n), Meaning: oneOf(n, k.one, k.many) + withheldOf(rowsOf(p, c, n)), Bar: bar(n, longest),
 			})
 		}
 	}

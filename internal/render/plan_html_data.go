@@ -237,7 +237,7 @@ func (d *dataWriter) changes(p *plan.Plan, groups *plan.Grouping) {
 			d.put(",")
 		}
 		k := &categories[c]
-		d.group(c.String(), kinds[k.sign], k.one, oneOf(s.Changes[c], k.one, k.many), first[c], s.Changes[c])
+		d.group(c.String(), kinds[k.sign], k.one, oneOf(s.Changes[c], k.one, k.many)+withheldOf(rowsOf(p, c, s.Changes[c])), first[c], s.Changes[c])
 	}
 	d.put("]")
 	n := len(p.Changes)
@@ -316,7 +316,9 @@ func (d *dataWriter) equal(p *plan.Plan, groups *plan.Grouping) {
 		d.put("\n{\"name\": \"", groupName(n), "\", \"category\": ")
 		d.text(g.Category.String())
 		d.put(", \"meaning\": ")
-		d.text(g.Counted() + ": " + g.Text())
+		d.text(g.Counted() + " " + g.Text())
+		d.put(", \"parts\": ")
+		d.texts(pieces(g))
 		d.put(", \"steps\": ")
 		above := 0
 		d.numbers(len(rows[n]), func(i int) int {
@@ -327,6 +329,20 @@ func (d *dataWriter) equal(p *plan.Plan, groups *plan.Grouping) {
 		d.put("}")
 	}
 	d.put("]")
+}
+
+// pieces are the words and the values of a group, by turns.
+func pieces(g *plan.Group) []string {
+	texts := []string{g.Counted() + " "}
+	for _, part := range g.Parts() {
+		switch last := len(texts) - 1; {
+		case part.Value == (last%2 == 1): // of one kind with the one before
+			texts[last] += part.Text
+		default:
+			texts = append(texts, part.Text)
+		}
+	}
+	return texts
 }
 
 // drift writes the kinds, each with the range of its rows, and the rows.

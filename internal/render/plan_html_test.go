@@ -22,7 +22,7 @@ import (
 func htmlOf(t testing.TB, p *plan.Plan) string {
 	t.Helper()
 	var b strings.Builder
-	if err := HTML(&b, p); err != nil {
+	if err := HTML(&b, p, Advice{}); err != nil {
 		t.Fatal(err)
 	}
 	return b.String()

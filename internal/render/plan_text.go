@@ -553,18 +553,22 @@ func newcomers(p *plan.Plan, a *plan.Allowance, b plan.Brake) string {
 // closing is the verdict once more, and what to do.
 func (o *page) closing(p *plan.Plan, s *plan.Summary, verdict string, opt TextOptions) {
 	o.verdict(p, verdict)
+	o.prose(0, "", plain, whatNext(p, s, &opt.Advice))
+}
+
+// whatNext says how a plan is applied, or that there is nothing to apply.
+func whatNext(p *plan.Plan, s *plan.Summary, advice *Advice) string {
 	switch {
 	case s.Pending() > 0 || len(p.Accounts) > s.WithheldAccounts: // inactive records make no row
-		o.prose(0, "", plain, opt.next())
+		return advice.next()
 	case s.Withheld > 0:
-		o.line(plain, "Nothing to apply: all changes are withheld.")
+		return "Nothing to apply: all changes are withheld."
 	case s.LeftOut > 0:
-		o.line(plain, "Nothing to apply: all changes are left out.")
-	case opt.Nothing != "":
-		o.prose(0, "Nothing to do: ", plain, opt.Nothing)
+		return "Nothing to apply: all changes are left out."
+	case advice.Nothing != "":
+		return "Nothing to do: " + advice.Nothing
 	case s.Rejections > 0:
-		o.line(plain, "Nothing to do. %s.", count(s.Rejections, "rejection remains", "rejections remain"))
-	default:
-		o.line(plain, "Nothing to do: the accounts agree with the directories.")
+		return "Nothing to do. " + count(s.Rejections, "rejection remains", "rejections remain") + "."
 	}
+	return "Nothing to do: the accounts agree with the directories."
 }

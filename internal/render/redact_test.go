@@ -21,7 +21,7 @@ var formats = map[string]func(io.Writer, *plan.Plan) error{
 	"csv":      func(w io.Writer, p *plan.Plan) error { return CSV(w, p, Dialect{}) },
 	"excel":    func(w io.Writer, p *plan.Plan) error { return CSV(w, p, Dialect{Separator: ';', Excel: true}) },
 	"markdown": func(w io.Writer, p *plan.Plan) error { return Markdown(w, p, Advice{}) },
-	"html":     HTML,
+	"html":     func(w io.Writer, p *plan.Plan) error { return HTML(w, p, Advice{}) },
 }
 
 // secretive is a plan with a row of every category and reason, left out rows

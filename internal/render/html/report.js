@@ -128,7 +128,7 @@
 
   const columns = {
     add: [address(), column("as", addedAs), ...called(after), username(after), entry(after)],
-    inactive: [address(), column("was", wasRole), ...called(before), helping("because", (r) => data.meanings[reasonOf(r)] ?? ""), username(before), entry(before)],
+    inactive: [address(), helping("was", wasRole), ...called(before).map((c) => ({ ...c, helps: false })), column("because", (r) => data.meanings[reasonOf(r)] ?? ""), username(before), entry(before)],
     primary_change: [address("new primary"), was("was", PRIMARY), ...called(after), username(after), entry(after)],
     directory_switch: [address(), was("from directory", DIRECTORY, 1), now("to directory", DIRECTORY, 1), username(after), entry(after)],
     alias_switch: [address(), was("from account", PRIMARY), now("to account", PRIMARY)],
@@ -313,7 +313,7 @@
   // --- the table ---------------------------------------------------------
 
   // Only the lines in sight are in the document. Lines of a table that
-  // wraps, and those of groups, are as high as they turn out to be. Browsers limit how high an element may be; beyond that,
+  // wraps, as all do on a narrow page, and those of groups, are as high as they turn out to be. Browsers limit how high an element may be; beyond that,
   // one pixel of the scroll bar is more of the table.
   const height = 34, wrapped = 90, highest = 8_000_000, spare = 10;
   const scroller = by("scroller"), table = by("table"), body = table.tBodies[0];
@@ -321,7 +321,7 @@
   let current = tabs[0], active = 0, made = new Map();
   // How high each line is, and where it begins.
   let heights, tops;
-  const varies = () => Boolean(current.wraps || current.groups);
+  const varies = () => Boolean(current.wraps || current.groups || narrow.matches);
   const place = () => {
     tops = new Float64Array(heights.length + 1);
     for (let i = 0; i < heights.length; i++) tops[i + 1] = tops[i] + heights[i];
@@ -348,9 +348,11 @@
     node(n === 0 ? "th" : "td", n === 0 ? { scope: "row" } : c.helps ? { class: "helps" } : {}, parts(c.text(r)),
       ...c.second ? [node("div", { class: "second" }, parts(c.second(r)))] : []));
   // headOf is the line of a group of which n rows are found.
+  // A value keeps its own direction, so that what stands before it stays there.
   const headOf = (g, n) => {
-    if (!g.steps) return n.toLocaleString("en-US") + (g.kind === "rejected" ? " rejected: " : " ") + g.meaning;
-    return (n < g.steps.length ? n.toLocaleString("en-US") + " of " : "") + g.meaning;
+    if (!g.steps) return [shown(n.toLocaleString("en-US") + (g.kind === "rejected" ? " rejected: " : " ") + g.meaning)];
+    const all = g.parts.map((text, i) => i % 2 === 1 ? node("bdi", {}, visible(text)) : text);
+    return [n < g.steps.length ? n.toLocaleString("en-US") + " of " : "", ...all];
   };
   const line = (i) => {
     const r = current.lines[i];
@@ -360,7 +362,7 @@
       const g = current.groups[-1 - r], n = current.counts[-1 - r];
       row.className = "head";
       row.append(node("td", { colspan: current.columns.filter((c) => !c.helps || !narrow.matches).length },
-        node("strong", {}, shown(headOf(g, n))), node("code", {}, g.category ?? g.name)));
+        node("strong", {}, ...headOf(g, n)), node("code", {}, g.category ?? g.name)));
       if (!current.folds) return row;
       row.classList.add("folds");
       row.setAttribute("aria-expanded", !closed(current, g));
@@ -800,7 +802,7 @@
     const columns = t.columns.filter((c) => c.printed !== false);
     return [
       node("h2", {}, rows.length.toLocaleString("en-US") + " " + name, ...code ? [" ", node("code", {}, code)] : []),
-      ...found.map(([g, n]) => node("p", {}, node("strong", {}, shown(headOf(g, n))))),
+      ...found.map(([g, n]) => node("p", {}, node("strong", {}, ...headOf(g, n)))),
       ...single.length === 0 ? [] : [node("table", {}, node("thead", {}, node("tr", {}, ...columns.map((c) => node("th", { scope: "col" }, c.head)))),
         node("tbody", {}, ...Array.from(sorted(t, single).slice(0, printed), (r) => node("tr", {}, ...cellsOf(columns, r)))))],
       ...more > 0 ? [node("p", { class: "soft" }, "… " + count(more, "more row", "more rows") + ", in the CSV of this page")] : [],
