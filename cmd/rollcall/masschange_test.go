@@ -6,14 +6,17 @@ import (
 	"crypto/sha256"
 	"encoding/json"
 	"fmt"
+	"html"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/rollcall-cli/rollcall/internal/corpus"
 	"github.com/rollcall-cli/rollcall/internal/render"
+	"github.com/rollcall-cli/rollcall/plan"
 )
 
 // TestMassChanges holds the plans of the four cases that matter to what was looked
@@ -87,10 +90,9 @@ func TestMassChanges(t *testing.T) {
 				} else {
 					golden("csv.sha256", fmt.Sprintf("%x\n", sha256.Sum256([]byte(read(t, "plan.csv")))))
 				}
-				verdict, _, _ := strings.Cut(strings.TrimPrefix(wide, "Plan: "), "\n")
-				if page := read(t, "plan.html"); !strings.Contains(page, verdict) {
-					t.Errorf("the page does not say %q", verdict)
-				}
+				page := read(t, "plan.html")
+				golden("html.txt", textOf(page))
+				agree(t, wide, read(t, "plan.md"), textOf(page), read(t, "plan.json"))
 			})
 		}
 	}
@@ -118,6 +120,80 @@ func decidable(t *testing.T, name string, n int, text string) {
 	}[name] {
 		if first := strings.Join(strings.Fields(strings.Join(lines[:c.lines], " ")), " "); !strings.Contains(first, c.want) {
 			t.Errorf("the first %d lines do not say %q:\n%s", c.lines, c.want, first)
+		}
+	}
+}
+
+// textOf is the text of a page above its rows, a line for each.
+func textOf(page string) string {
+	page, _, _ = strings.Cut(page, "<script")
+	_, page, _ = strings.Cut(page, "<body>")
+	page = regexp.MustCompile(`</?(bdi|strong|span|code|a|td|th|svg|rect|label)\b[^>]*>`).ReplaceAllString(page, " ")
+	page = html.UnescapeString(regexp.MustCompile(`<[^>]*>`).ReplaceAllString(page, "\n"))
+	var lines strings.Builder
+	for line := range strings.Lines(page) {
+		if line = strings.Join(strings.Fields(line), " "); line != "" && !strings.HasPrefix(line, "sha256:") {
+			lines.WriteString(line + "\n")
+		}
+	}
+	return lines.String()
+}
+
+// agree holds all formats to the same numbers: what every reader takes from a plan.
+func agree(t *testing.T, text, markdown, page, document string) {
+	t.Helper()
+	var doc struct {
+		Totals  map[string]int
+		Summary map[string]int
+		Risk    []struct{ Text string }
+		Groups  []struct {
+			Category, Kind string
+			Count          int
+			Withheld       bool
+		}
+	}
+	if err := json.Unmarshal([]byte(document), &doc); err != nil {
+		t.Fatal(err)
+	}
+	lose, leaving := 0, doc.Totals["accounts_leaving"]
+	for _, g := range doc.Groups {
+		if g.Category == "inactive" && g.Kind == "reason" && !g.Withheld {
+			lose += g.Count
+		}
+	}
+	if lose > leaving {
+		t.Errorf("groups have %d accounts that lose all mail, totals %d", lose, leaving)
+	}
+	if want := plan.Thousands(leaving) + " account"; leaving > 0 && !strings.Contains(doc.Risk[0].Text, "; "+want) {
+		t.Errorf("the risk %q does not say that %s loses all mail", doc.Risk[0].Text, want)
+	}
+	verdict, _, _ := strings.Cut(strings.TrimPrefix(text, "Plan: "), "\n")
+	before, risk, _ := strings.Cut(verdict, plan.VerdictSeparator+"risk: ")
+	unchanged := plan.Thousands(doc.Totals["accounts_unchanged"])
+	withheld, changes := doc.Summary["withheld_accounts"], plan.Thousands(doc.Summary["withheld"])
+	for _, c := range []struct{ format, text, pattern string }{
+		{"text", text, `(?m)^  unchanged +` + unchanged + ` accounts?$`},
+		{"Markdown", markdown, `(?m)^\|  \| unchanged \| ` + unchanged + ` \| accounts? \|$`},
+		{"HTML", page, `(?m)^` + unchanged + ` accounts? unchanged$`},
+		{"Markdown", markdown, regexp.QuoteMeta(verdict)},
+		{"HTML", page, regexp.QuoteMeta(before) + ` risk: ` + risk},
+	} {
+		if !regexp.MustCompile(c.pattern).MatchString(c.text) {
+			t.Errorf("%s does not say %s", c.format, c.pattern)
+		}
+	}
+	if withheld == 0 {
+		return
+	}
+	n := plan.Thousands(withheld)
+	for _, c := range []struct{ format, text, pattern string }{
+		{"text", text, `(?m)^  withheld +` + n + ` accounts?: a brake withholds ` + changes + ` of these changes$`},
+		{"Markdown", markdown, `\| withheld \| ` + n + ` \| accounts?: a brake withholds ` + changes + ` of these changes \|`},
+		{"HTML", page, `(?m)^` + n + ` accounts? withheld$`},
+		{"HTML", page, `stop receiving mail, ([0-9,]+ of them )?withheld`},
+	} {
+		if !regexp.MustCompile(c.pattern).MatchString(c.text) {
+			t.Errorf("%s does not say %s", c.format, c.pattern)
 		}
 	}
 }

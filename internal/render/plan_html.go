@@ -110,8 +110,8 @@ type reportGroup struct {
 	Name, Link, Kind, Sign, Counted string
 	Parts                           []plan.Part
 	Rows                            string
-	Addresses                             []string
-	More                                  string
+	Addresses                       []string
+	More                            string
 }
 
 // reportFact is a number that the page begins with.

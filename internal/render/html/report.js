@@ -124,7 +124,10 @@
 
   // What a limit withholds, and what takes drift back.
   const marks = [column("mark", (r) => [withheld(r) ? "withheld" : "", correcting.has(r) ? "drift" : ""].filter(Boolean).join(", "), 1.6)];
-  const marked = (g) => data.kept_back.some((r) => within(g, r)) || data.corrects.some((r) => within(g, r)) ? marks : [];
+  const marked = (g, said = 0) => data.kept_back.filter((r) => within(g, r)).length > said || data.corrects.some((r) => within(g, r)) ? marks : [];
+
+  // Where a limit withholds all changes of a kind, its name says so.
+  const markedIn = (g) => marked(g, data.kept_back.filter((r) => within(g, r)).length === g.rows ? g.rows : 0);
 
   const columns = {
     add: [address(), column("as", addedAs), ...called(after), username(after), entry(after)],
@@ -206,7 +209,7 @@
   ], { of: "change", noun: ["change", "changes"], ...folded("") });
   for (const g of data.categories) {
     const several = data.several && g.name !== "directory_switch";
-    tab(g.name, g.meaning, { kind: g.kind, meaning: "" }, g.first, g.rows, [...columns[g.name].toSpliced(1, 0, ...marked(g)), ...several ? [directoryColumn] : []],
+    tab(g.name, g.meaning, { kind: g.kind, meaning: "" }, g.first, g.rows, [...columns[g.name].toSpliced(1, 0, ...markedIn(g)), ...several ? [directoryColumn] : []],
       { of: "change", code: g.name, noun: ["change of this kind", "changes of this kind"], ...folded(g.name) });
   }
   tab("left_out", "Left out", { kind: "skipped", meaning: "not made: --only and --except leave them out" }, 0, leftOut.address.length, leftOutColumns,
