@@ -68,6 +68,7 @@ type directoryLosses struct {
 	shrunk, renamed map[*identity.Account]bool // accounts that stay
 	lost            map[LossReason]int         // addresses of those shrunk
 	oldLost         int                        // primaries of those renamed
+	newAlias        bool                       // whether any of them get an address that they did not have
 	rebound         int
 	changedGUID     map[string]bool            // primaries of accounts
 	newcomers       map[string]map[Reason]bool // objects that get no account, and why
@@ -137,7 +138,9 @@ func (d *diagnosis) collect() {
 				l.takers[c.After.Primary.String()]++
 			}
 		case PrimaryChange:
-			d.of(c.After.Directory).renamed[c.Before] = true
+			l := d.of(c.After.Directory)
+			l.renamed[c.Before] = true
+			l.newAlias = l.newAlias || !c.Before.Holds(c.After.Primary)
 		case GUIDChange:
 			d.of(c.After.Directory).rebound++
 		}
@@ -300,7 +303,7 @@ func (d *diagnosis) renaming(l *directoryLosses) string {
 	if l.oldLost > 0 {
 		text += fmt.Sprintf(" The old address of %s %s.", several(l.oldLost, "account", "accounts"), oneOf(l.braked, "would be lost", "is lost"))
 	}
-	return text + l.brake("; the new address comes as an alias for now")
+	return text + l.brake(oneOf(l.newAlias, "; the new address comes as an alias for now", ""))
 }
 
 const asAfter = "as after a restore or a migration of the directory"

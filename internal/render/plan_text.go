@@ -529,7 +529,7 @@ func Withholding(p *plan.Plan) string {
 	}
 	text := strings.Join(over, "; ") + ": accounts of " + strings.Join(kept, " and ") + " lose nothing"
 	if slices.ContainsFunc(p.Accounts, func(c plan.AccountChange) bool {
-		return c.Withheld && c.After != nil && c.After.Primary != c.Before.Primary && c.Kept.Holds(c.After.Primary)
+		return c.Withheld && c.After != nil && c.Kept.Holds(c.After.Primary) && !c.Before.Holds(c.After.Primary)
 	}) {
 		text += ", and new primaries come as aliases for now"
 	}
