@@ -250,11 +250,13 @@ type AccountFacts struct {
 	// Remedy says what to do in the console so that it is not left as it is; "" where
 	// that is not why.
 	Remedy string
+	// Left says in a clause what became of the object of an orphan, where it was found.
+	Left string
 
 	hold *GuardFacts
 	by   Rule       // which froze it
 	bar  *Rejection // what the console has to do with that
-	why  LossReason // of one that becomes inactive
+	lost LossReason // of one without an entry
 }
 
 // Standing is whose an account is.

@@ -266,7 +266,7 @@ func (x *explainer) accountFacts(a int32, c *AccountChange) AccountFacts {
 	case x.unread(a):
 		f.Standing = Unread
 	default:
-		f.Standing = Orphan
+		f.Standing, f.lost = Orphan, x.departure(a)
 	}
 	if c != nil {
 		f.After, f.Withheld = c.Result(), c.Withheld
@@ -328,9 +328,6 @@ func (x *explainer) rows() {
 		c := &p.Changes[n]
 		if own(c) {
 			x.out.Changes = append(x.out.Changes, c)
-		}
-		if f := x.out.holders[c.Before]; f != nil && c.Category == Inactive && c.Before.Primary == c.Address {
-			f.why = c.Reason
 		}
 	}
 	x.out.rejections, x.out.protectors = map[string][]*Rejection{}, map[string]string{}

@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/rollcall-cli/rollcall/internal/identity"
 )
 
 // Meaning says in plain words what the rule decides.
@@ -246,7 +248,7 @@ func (f *AccountFacts) state(n Names) string {
 	case f.Withheld:
 		return "loses nothing yet: a brake withholds it"
 	case f.Before != f.After && f.Before.Active() && !f.After.Active():
-		return "becomes inactive: " + f.lost()
+		return "becomes inactive: " + f.gone()
 	case f.Before != f.After && !f.Before.Active() && f.After.Active():
 		return "becomes active again"
 	case f.Before != f.After && f.Before.Directory != f.After.Directory:
@@ -270,9 +272,9 @@ func (f *AccountFacts) still(n Names) string {
 	case f.hold != nil:
 		return f.hold.text(n) + " keeps the account as it is"
 	case f.Standing == Foreign:
-		return "it belongs to configuration " + quote(f.Owner)
+		return "the account belongs to configuration " + quote(f.Owner)
 	case f.Standing == Local:
-		return "it is a local account, which no directory changes"
+		return "the account is local, and no directory changes it"
 	case f.Standing == Unread:
 		return "directory " + quote(f.Before.Directory) + " was not read"
 	case f.Frozen:
@@ -281,9 +283,12 @@ func (f *AccountFacts) still(n Names) string {
 	return ""
 }
 
-// lost says why an account has no directory entry.
-func (f *AccountFacts) lost() string {
-	switch f.why {
+// gone says why an account has no directory entry.
+func (f *AccountFacts) gone() string {
+	if f.Left != "" {
+		return f.Left
+	}
+	switch f.lost {
 	case EntryDeleted:
 		return "its object was deleted"
 	case EntryMoved:
@@ -295,7 +300,7 @@ func (f *AccountFacts) lost() string {
 	case DirectoryUndeclared:
 		return "its directory is not declared"
 	}
-	return "its account has no directory entry"
+	return "its object is gone"
 }
 
 // text names a guard with its reason and its end.
@@ -354,15 +359,19 @@ func (f *AddressFacts) Fate() Fate {
 
 // who names the entry behind the account that has an address, or else the account.
 func (x *Explanation) who(h *Holding, n Names) string {
-	if f := x.accountOf(h); f != nil && f.Standing == Bound {
+	f := x.accountOf(h)
+	switch {
+	case f != nil && f.Standing == Bound:
 		return n.entry(f.Entry)
+	case n.Entry != nil && h.Owner == "" && h.Account.DN != "":
+		return n.Entry(h.Account.DN, h.Account.Directory)
 	}
 	return n.account(h.Account, h.Owner)
 }
 
 // role says what an address is to whoever has it.
 func (x *Explanation) role(h *Holding, n Names) string {
-	if f := x.accountOf(h); h.Primary && (f == nil || f.Standing != Bound) {
+	if who := x.who(h, n); who == n.account(h.Account, h.Owner) && h.Primary {
 		return "the primary of its account"
 	}
 	if h.Primary {
@@ -391,7 +400,13 @@ func (x *Explanation) addressAnswer(f *AddressFacts, n Names) string {
 	case Nobody:
 		return strings.Join(append([]string{fmt.Sprintf("Nobody receives %s: %s.", address, x.whyNobody(f, n))}, x.nearly(n)...), " ")
 	case Dormant:
-		text = fmt.Sprintf("Nobody receives %s: account %s is inactive", address, n.address(last.Account.Primary.String()))
+		text = fmt.Sprintf("Nobody receives %s: its account is inactive", address)
+		if !last.Primary {
+			text = fmt.Sprintf("Nobody receives %s: account %s is inactive", address, n.address(last.Account.Primary.String()))
+		}
+		if p := x.accountOf(last); p != nil && p.Standing == Orphan {
+			why, text = "", text+", because "+p.gone()
+		}
 	case Stays:
 		text = address + " stays " + x.role(a, n)
 	case Comes:
@@ -413,7 +428,11 @@ func (x *Explanation) addressAnswer(f *AddressFacts, n Names) string {
 	p := x.accountOf(last)
 	for _, r := range x.rejected(f.Address) {
 		switch message := r.Message(n); {
-		case strings.Contains(why, message):
+		case strings.Contains(why, message), r.Reason == ProtectedDeactivation && strings.HasPrefix(why, "protected "+quote(r.Guard)):
+		case r.Reason == LegalHold && p != nil && p.Hold == r.Guard:
+			if r.Attribute != "" {
+				text += " The directory has another " + r.Attribute + "."
+			}
 		case r.DN == "" || p != nil && r.entry() == p.Entry:
 			text += " Rejected: " + message + "."
 		default:
@@ -425,6 +444,12 @@ func (x *Explanation) addressAnswer(f *AddressFacts, n Names) string {
 
 // onlyBrake begins why an address stays that would go.
 const onlyBrake = "only a brake keeps it"
+
+// Valid reports whether the address is a mail address.
+func (f *AddressFacts) Valid() bool {
+	_, err := identity.ParseAddress(f.Address)
+	return err == nil
+}
 
 // nearly names the values that are nearly an address which nobody has.
 func (x *Explanation) nearly(n Names) (all []string) {
@@ -451,6 +476,8 @@ func (x *Explanation) whyNobody(f *AddressFacts, n Names) string {
 	switch {
 	case f.Domain.Ignored:
 		return "its domain is ignored, so no value of a directory counts"
+	case len(all) == 0 && !f.Valid():
+		return "it is not a valid mail address"
 	case len(all) == 0 && f.Domain.Declared:
 		return "no entry lists it"
 	case len(all) == 0:
@@ -493,16 +520,16 @@ func (x *Explanation) why(f *AddressFacts, h *Holding, n Names) string {
 	case p.still(n) != "":
 		return p.still(n)
 	case f.Withheld && f.Fate() == Stays && listed < 0 && p.Standing == Orphan:
-		return onlyBrake + "; " + p.lost()
+		return onlyBrake + "; " + p.gone()
 	case f.Withheld && f.Fate() == Stays && listed < 0:
 		return onlyBrake + "; " + n.entry(p.Entry) + " no longer lists it"
 	case p.Standing == Orphan && f.After.Active():
 		if guard >= 0 {
-			return f.Guards[guard].text(n) + " keeps it, though its account has no directory entry"
+			return f.Guards[guard].text(n) + " keeps it; " + p.gone()
 		}
-		return "its account, which has no directory entry, stays active"
+		return "its account stays active; " + p.gone()
 	case p.Standing == Orphan:
-		return p.lost()
+		return p.gone()
 	case x.byHand(f) != "":
 		return x.byHand(f)
 	case p.Before != nil && p.Before.Local() && p.After != nil && !p.After.Local():
@@ -512,7 +539,7 @@ func (x *Explanation) why(f *AddressFacts, h *Holding, n Names) string {
 		return "it adopts the local account, whose primary it declares"
 	case listed >= 0 && f.Listed[listed].Role == DeclaredRole && f.After != nil && !f.After.Primary && x.protectors[f.After.Account.Primary.String()] != "":
 		primary := f.After.Account.Primary.String()
-		return fmt.Sprintf("it declares this as its primary, but protected %s keeps %s there", quote(x.protectors[primary]), n.address(primary))
+		return fmt.Sprintf("it declares this as its primary, but protected %s keeps %s as the primary", quote(x.protectors[primary]), n.address(primary))
 	case listed >= 0:
 		return ""
 	case f.After.Active() && guard >= 0:
@@ -526,20 +553,36 @@ func (x *Explanation) why(f *AddressFacts, h *Holding, n Names) string {
 // byHand says that somebody took the address from its account in the console, or gave
 // it to it, "" if nobody did.
 func (x *Explanation) byHand(f *AddressFacts) string {
+	removed, added := x.changedByHand(f)
+	switch {
+	case removed:
+		return "somebody removed it in the console by hand"
+	case added:
+		return "somebody added it in the console by hand"
+	}
+	return ""
+}
+
+// changedByHand reports whether somebody took the address from its account in the
+// console, or gave it to it.
+func (x *Explanation) changedByHand(f *AddressFacts) (removed, added bool) {
 	for k := range x.Drift {
 		d := &x.Drift[k]
 		if d.Field != FieldPrimary && d.Field != FieldAliases {
 			continue
 		}
 		recorded, found := slices.Contains(strings.Split(d.Recorded, ", "), f.Address), slices.Contains(strings.Split(d.Found, ", "), f.Address)
-		switch {
-		case recorded && !found && d.Primary.String() != f.Address:
-			return "somebody removed it in the console by hand"
-		case found && !recorded:
-			return "somebody added it in the console by hand"
-		}
+		removed = removed || recorded && !found && d.Primary.String() != f.Address
+		added = added || found && !recorded
 	}
-	return ""
+	return removed, added
+}
+
+// RemovedByHand reports whether somebody removed the address, or the account that had
+// it, in the console.
+func (x *Explanation) RemovedByHand(f *AddressFacts) bool {
+	removed, _ := x.changedByHand(f)
+	return removed || f.Before == nil && slices.ContainsFunc(x.Drift, func(d Drift) bool { return d.Kind == DriftGone && d.Primary.String() == f.Address })
 }
 
 // upper begins a sentence, unless that begins with a name.
@@ -574,6 +617,9 @@ func (f *Fix) Message(n Names) string {
 		return fmt.Sprintf("explain it with directory %s, which was not read: an account of it is in the way", quote(f.Directory))
 	case AllowIt:
 		return "if this is meant, apply it past the brake: " + address + f.with(n)
+	}
+	if f.Loses() {
+		return "if the loss is meant, apply the change of " + address + f.with(n)
 	}
 	return "apply the change of " + address + f.with(n)
 }

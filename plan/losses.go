@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -182,6 +183,28 @@ func (p *Plan) TellDepartures(known map[Departed]LossReason, unasked []Departed)
 			r.Reason = NotLookedUp
 		}
 	})
+}
+
+// Departed returns the owners of the accounts that concern the subject, and of which
+// no more is known than that their entries are gone.
+func (x *Explanation) Departed() (all []Departed) {
+	for n := range x.Accounts {
+		if f := &x.Accounts[n]; f.lost == EntryGone {
+			all = append(all, Departed{f.Before.Directory, f.Before.GUID})
+		}
+	}
+	return all
+}
+
+// TellDepartures says what became of the objects, as [Plan.TellDepartures] does.
+func (x *Explanation) TellDepartures(known map[Departed]LossReason, unasked []Departed) {
+	x.Plan.TellDepartures(known, unasked)
+	for n := range x.Accounts {
+		f := &x.Accounts[n]
+		if f.lost == EntryGone {
+			f.lost = cmp.Or(known[Departed{f.Before.Directory, f.Before.GUID}], EntryGone)
+		}
+	}
 }
 
 func (p *Plan) eachLoss(f func(*Change)) {

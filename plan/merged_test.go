@@ -334,7 +334,7 @@ func TestUndoOfConsole(t *testing.T) {
 func TestExplainConsole(t *testing.T) {
 	in, _ := consolePlan(t)
 	for _, tt := range []struct{ subject, want string }{
-		{"dora@example.com", `it belongs to configuration "other"`},
+		{"dora@example.com", `the account belongs to configuration "other"`},
 		{"dora@example.com", `account dora@example.com of directory "emea" of configuration "other"`},
 		{"fay@example.com", "the account would have 3 aliases, and the console allows 2 (fact max_aliases)"},
 		{"carl@example.com", "several accounts of the console have x@example.com, and stay unchanged"},

@@ -11,6 +11,12 @@ import (
 	"github.com/rollcall-cli/rollcall/plan"
 )
 
+// departures are a plan, or an explanation of one subject of it.
+type departures interface {
+	Departed() []plan.Departed
+	TellDepartures(known map[plan.Departed]plan.LossReason, unasked []plan.Departed)
+}
+
 // mostDeparted is how many departed objects of a plan a server is asked for, some
 // hundreds in one search. Files are read once for all of them.
 const mostDeparted = 10_000
@@ -18,7 +24,7 @@ const mostDeparted = 10_000
 // lookUpDeparted asks the directories what became of the objects behind which
 // accounts are left, and has the plan say it. It decides nothing, so that an
 // error is a warning.
-func (s *session) lookUpDeparted(cfg *config.Config, p *plan.Plan, snapshot string, progress *render.Progress) (warnings []string, err error) {
+func (s *session) lookUpDeparted(cfg *config.Config, p departures, snapshot string, progress *render.Progress) (warnings []string, err error) {
 	departed := map[string][]plan.Departed{}
 	for _, one := range p.Departed() {
 		departed[one.Directory] = append(departed[one.Directory], one)

@@ -60,6 +60,10 @@ func (c *explainCommand) Run(s *session) error {
 	x.Plan.Header = g.header
 	x.Plan.MarkNew(s.standing())
 	x.Plan.MarkOverdue(cfg.Rules.Prerequisites)
+	unknown, err := s.lookUpDeparted(cfg, x, c.Snapshot, progress)
+	if err != nil {
+		return err
+	}
 	found, err := s.search(cfg, x, c.Snapshot, g.in.Read, progress)
 	if err != nil {
 		return err
@@ -71,7 +75,7 @@ func (c *explainCommand) Run(s *session) error {
 		return err
 	}
 	said := explain.Context{
-		Version: release, Created: s.now(), Warnings: g.header.Warnings, Directories: found, History: past, Mask: s.mask, Read: c.Directory, Snapshot: c.Snapshot,
+		Version: release, Created: s.now(), Warnings: append(g.header.Warnings, unknown...), Directories: found, History: past, Domains: cfg.Rules.Domains, Mask: s.mask, Read: c.Directory, Snapshot: c.Snapshot,
 	}
 	if s.dir != "." {
 		said.Dir = s.dir

@@ -43,7 +43,7 @@ var may = map[string][]string{
 	"internal/directory/all":   {"internal/directory", "internal/directory/*", "internal/settings"},
 	"internal/doctor":          {},
 	"internal/heartbeat":       {"internal/run"},
-	"internal/explain":         {"plan", "internal/identity", "internal/directory", "internal/repair"},
+	"internal/explain":         {"plan", "internal/identity", "internal/directory", "internal/repair", "internal/words"},
 	"internal/redact":          {"internal/identity"},
 	"internal/repair":          {},
 	"internal/lint":            {"internal/identity", "internal/filter", "internal/directory", "internal/redact", "internal/repair", "internal/words", "plan"},

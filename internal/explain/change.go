@@ -347,6 +347,7 @@ func (b *builder) outsideActions() {
 				o := object{found, d, &d.Scopes[i]}
 				if before == len(b.d.Actions) {
 					b.moveBack(&o, &found.Verdicts[i])
+					b.refill(&o, &found.Verdicts[i])
 					b.correct(&o, &found.Verdicts[i])
 				}
 			}
@@ -355,13 +356,13 @@ func (b *builder) outsideActions() {
 	}
 }
 
-// account returns the account of an object that no entry stands for, or nil.
-func (b *builder) account(d *Directory, o *directory.Found) *identity.Account {
+// account returns the account of an object that is no entry, or nil.
+func (b *builder) account(d *Directory, o *directory.Found) *plan.AccountFacts {
 	for n := range b.x.Accounts {
 		f := &b.x.Accounts[n]
 		if f.Standing == plan.Orphan && f.Before != nil && f.Before.Directory == d.Name &&
 			slices.ContainsFunc(o.Verdicts, func(v directory.Verdict) bool { return !v.GUID.IsZero() && v.GUID == f.Before.GUID }) {
-			return f.Before
+			return f
 		}
 	}
 	return nil
@@ -376,9 +377,9 @@ func (b *builder) moveBack(o *object, v *directory.Verdict) {
 	target := ""
 	if a := b.account(o.directory, o.Found); a != nil {
 		base, err := identity.ParseDN(o.scope.Base)
-		was, err2 := identity.ParseDN(identity.ParentDN(a.DN))
+		was, err2 := identity.ParseDN(identity.ParentDN(a.Before.DN))
 		if err == nil && err2 == nil && was.Within(base) {
-			target = identity.ParentDN(a.DN)
+			target = identity.ParentDN(a.Before.DN)
 		}
 	}
 	switch {
@@ -400,6 +401,36 @@ func (b *builder) moveBack(o *object, v *directory.Verdict) {
 	if !o.LDAP {
 		a.PowerShell = move.PowerShell()
 	}
+	b.d.Actions = append(b.d.Actions, a)
+}
+
+// refill gives an object that lists no address those of its account back, if that is
+// all that is wrong.
+func (b *builder) refill(o *object, v *directory.Verdict) {
+	f := b.account(o.directory, o.Found)
+	if f == nil || len(v.Obstacles) != 1 || v.Obstacles[0].Kind != directory.NoAddress {
+		return
+	}
+	primary, where := f.Before.Primary.String(), o.scope.PrimaryAttribute
+	changed := edits{}
+	changed.add(where, "", primary)
+	if attribute, prefix := o.alias(); attribute != "" && len(f.Before.Aliases) > 0 {
+		where += " and " + attribute
+		for _, alias := range f.Before.Aliases {
+			changed.add(attribute, "", prefix+alias.String())
+		}
+	}
+	what := b.m.Address(primary)
+	if n := len(f.Before.Aliases); n == 1 {
+		what += " and its alias"
+	} else if n > 1 {
+		what += " and its aliases"
+	}
+	a := Action{
+		Kind: "restore", Address: b.only(), Text: fmt.Sprintf("if it is to stay, restore %s in %s of %s", what, where, b.m.Name(identity.LeafValue(o.DN))),
+		Effect: "then nothing is lost",
+	}
+	b.scripts(&a, o, changed)
 	b.d.Actions = append(b.d.Actions, a)
 }
 

@@ -53,12 +53,17 @@ type Past struct {
 	// Before and After say what the address was and became, "" for nobody's.
 	Before string `json:"before"`
 	After  string `json:"after"`
+	// Removed is set if somebody has removed it in the console by hand since.
+	Removed bool `json:"removed_by_hand"`
 }
 
 // Message says where the address is or was, and [Past.When].
 func (p *Past) Message() string {
-	if p.After == "" {
+	switch {
+	case p.After == "":
 		return p.Before + " " + p.When()
+	case p.Removed:
+		return p.When()
 	}
 	return "in this account " + p.When()
 }
@@ -66,10 +71,12 @@ func (p *Past) Message() string {
 // When says since when the address is where the run put it, or until when it was where
 // it was.
 func (p *Past) When() string {
-	at := fmt.Sprintf("run %d of %s", p.Run, p.Started.UTC().Format(time.DateOnly))
+	at := fmt.Sprintf("run %d (%s)", p.Run, p.Started.UTC().Format(time.DateOnly))
 	switch {
 	case p.After == "":
 		return "until " + at
+	case p.Removed:
+		return "given by " + at + ", removed from the console by hand since"
 	case p.Before == "":
 		return "since " + at
 	}

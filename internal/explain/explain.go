@@ -9,6 +9,7 @@ import (
 
 	"github.com/rollcall-cli/rollcall/internal/directory"
 	"github.com/rollcall-cli/rollcall/internal/identity"
+	"github.com/rollcall-cli/rollcall/internal/words"
 	"github.com/rollcall-cli/rollcall/plan"
 )
 
@@ -25,6 +26,8 @@ type Context struct {
 	Directories []Directory
 	// History are runs that moved the addresses, the newest first, with masks already.
 	History []Past
+	// Domains are those that are declared.
+	Domains []plan.Domain
 	// Mask replaces what identifies people.
 	Mask plan.Masker
 }
@@ -141,20 +144,22 @@ func New(x *plan.Explanation, c Context) *Document {
 	b.labels = b.newLabels()
 	b.names = plan.Names{DN: b.m.DN, Address: b.m.Address, GUID: b.m.GUID, Detail: b.m.Name, Entry: b.labels.of}
 	b.d.Subject = Subject{x.Subject.Kind.String(), b.subject()}
-	b.d.Answer = x.Answer(b.names)
-	b.d.History = append([]Past{}, c.History...)
-	b.addresses()
 	b.outside()
+	b.d.Answer = x.Answer(b.names) + b.suggestion()
+	b.addresses()
 	b.entries()
 	b.accounts()
 	b.drift()
+	b.history()
 	b.changes()
 	b.rejections()
 	b.steps()
 	b.actions()
 	b.warnings()
 	if n := len(b.d.Outside); n > 0 && !slices.ContainsFunc(x.Entries, func(e plan.EntryFacts) bool { return !e.Merged }) {
-		b.d.Answer += " " + place(&b.d.Outside[0])
+		if first := &b.d.Outside[0]; !first.left {
+			b.d.Answer += " " + place(first)
+		}
 		if n > 1 {
 			b.d.Answer += fmt.Sprintf(" %d more objects name it.", n-1)
 		}
@@ -188,12 +193,64 @@ func place(o *Object) string {
 	switch {
 	case least == nil || len(least.Obstacles) == 0:
 		return fmt.Sprintf("%s has it.", name)
-	case o.left:
-		return fmt.Sprintf("Its object is now %s, which scope %s does not take: %s.", name, quoted(least.Scope), least.Obstacles[0].Text)
 	case least.taken:
 		return fmt.Sprintf("%s has it in a value that does not count: %s.", name, least.Obstacles[0].Text)
 	}
 	return fmt.Sprintf("%s has it, and scope %s does not take that object: %s.", name, quoted(least.Scope), least.Obstacles[0].Text)
+}
+
+// left says in a clause why no scope takes the object of an account.
+func left(o *Object) string {
+	name, v := Short(o.Name, o.DN), o.Nearest()
+	if v == nil || len(v.Obstacles) == 0 {
+		return ""
+	}
+	scope, first := "scope "+quoted(v.Scope), v.Obstacles[0]
+	switch directory.ObstacleKind(first.Code) {
+	case directory.Deleted:
+		return o.Name + " was deleted"
+	case directory.Disabled:
+		return fmt.Sprintf("%s is disabled, and %s skips disabled people", name, scope)
+	case directory.NoAddress:
+		return fmt.Sprintf("%s lists %s", name, first.Text)
+	case directory.OutsideBase:
+		return fmt.Sprintf("%s is %s of %s", name, first.Text, scope)
+	}
+	return fmt.Sprintf("%s does not take %s: %s", scope, name, first.Text)
+}
+
+// suggestion names the address that was probably meant, where the domain of the
+// subject is unknown, and "" otherwise.
+func (b *builder) suggestion() string {
+	if b.x.Subject.Kind != plan.AddressSubject || len(b.x.Addresses) != 1 {
+		return ""
+	}
+	f := &b.x.Addresses[0]
+	if f.Fate() != plan.Nobody || f.Domain.Declared || f.Rejected > 0 || !f.Valid() {
+		return ""
+	}
+	var known []string
+	for n := range b.c.Domains {
+		if d := &b.c.Domains[n]; !d.Ignore {
+			known = append(append(known, d.Name), d.Aliases...)
+		}
+	}
+	near := words.Nearest(f.Domain.Name, known)
+	if near == "" {
+		return ""
+	}
+	return fmt.Sprintf(" Did you mean %s@%s?", strings.TrimSuffix(b.subject(), "@"+f.Domain.Name), near)
+}
+
+// history takes over the runs, with what was undone by hand since.
+func (b *builder) history() {
+	b.d.History = append([]Past{}, b.c.History...)
+	for n := range b.d.History {
+		p := &b.d.History[n]
+		p.Removed = p.After != "" && slices.ContainsFunc(b.x.Addresses, func(f plan.AddressFacts) bool {
+			return b.m.Address(f.Address) == p.Address && b.x.RemovedByHand(&f)
+		})
+	}
 }
 
 func (b *builder) subject() string {
@@ -290,7 +347,6 @@ func (b *builder) outside() {
 				continue
 			}
 			object := Object{Directory: d.Name, Name: b.m.Name(identity.LeafValue(o.DN)), DN: b.m.DN(o.DN), GUID: b.m.GUID(o.GUID.String()), Values: b.values(o.Values), Verdicts: []Verdict{}}
-			object.left = b.account(d, o) != nil
 			for _, v := range o.Verdicts {
 				verdict := Verdict{Scope: v.Scope, Obstacles: []Obstacle{}, taken: v.Taken}
 				for _, x := range v.Obstacles {
@@ -305,6 +361,9 @@ func (b *builder) outside() {
 					verdict.Obstacles = append(verdict.Obstacles, Obstacle{string(x.Kind), text, remedy})
 				}
 				object.Verdicts = append(object.Verdicts, verdict)
+			}
+			if account := b.account(d, o); account != nil {
+				account.Left, object.left = left(&object), true
 			}
 			b.d.Outside = append(b.d.Outside, object)
 		}
@@ -353,14 +412,18 @@ func (b *builder) sentence(scope string, o *directory.Obstacle) (text, remedy st
 	case directory.Disabled:
 		return "the object is disabled, and the scope skips such", fmt.Sprintf(`enable it, or set disabled = "keep" in scope %q`, scope)
 	case directory.NoAddress:
-		return "no address in " + detail, fmt.Sprintf("give it one there, or name its attribute in scope %q", scope)
+		attributes := detail
+		if last := strings.LastIndex(detail, ", "); last >= 0 {
+			attributes = detail[:last] + " or " + detail[last+2:]
+		}
+		return "no address in " + attributes, fmt.Sprintf("give the object an address in %s, or name its attribute in scope %q", attributes, scope)
 	case directory.System:
 		return "it is the server's own mailbox or account", ""
 	case directory.Conflict:
 		return "it lost its name to another object in a replication conflict", "delete or rename it, and keep the one that counts"
 	case directory.NoGUID:
 		if detail != "" {
-			return "it has no GUID in " + detail, fmt.Sprintf("give it one there, or name another attribute in guid_attribute of scope %q", scope)
+			return "it has no GUID in " + detail, fmt.Sprintf("give the object a value in %s, or name another attribute in guid_attribute of scope %q", detail, scope)
 		}
 		return "it has no GUID in objectGUID or entryUUID", fmt.Sprintf("let the account that reads the directory see these, or name another attribute in guid_attribute of scope %q, such as nsUniqueId of 389 Directory Server", scope)
 	case directory.BesideSMTP:
@@ -499,7 +562,7 @@ func (b *builder) remedy(r *plan.Rejection) string {
 		if name == "" {
 			break
 		}
-		return fmt.Sprintf("shorten %s in the directory, which is %s, or set max_length = { %s = %d } in scope %s if the console takes it",
+		return fmt.Sprintf("shorten %s in the directory, which is %s, or set max_length = { %s = %d } in scope %s if the console allows it",
 			name, quoted(cut(b.m.Name(value))), r.Attribute, r.Length, quoted(r.Scope))
 	}
 	return r.Remedy(b.names)

@@ -189,6 +189,8 @@ func domainText(d *explain.Domain) string {
 	switch {
 	case d.Name == "":
 		return ""
+	case !d.Declared && !identity.ValidDomain(d.Name):
+		return ""
 	case !d.Declared:
 		return `to have addresses in ` + d.Name + `, declare domain "` + d.Name + `" {} and add it to the domains of a scope`
 	case d.Ignored:
