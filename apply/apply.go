@@ -15,7 +15,7 @@
 //	does not              first, accounts without the addresses that they give
 //	                      to others of the group, or with a temporary primary;
 //	                      then each as it will be; then those that go
-//	publishes             everything, and is then told to publish it
+//	publishes             everything, and then publishes it
 //
 // Every step is written into a journal before it is sent. What becomes of it is
 // known from its answer, or else from looking at the account: a step without an
@@ -106,7 +106,7 @@ type Difference struct {
 // Result is the outcome of an apply.
 type Result struct {
 	run.Result
-	// Undecided are accounts of which nobody can tell whether they were made.
+	// Undecided are accounts of which it is unknown whether they were made.
 	Undecided []identity.Address
 	// Unknown counts the steps that were sent and of which is not known what became
 	// of them, because the console cannot be used any more. The next run finds

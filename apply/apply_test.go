@@ -794,7 +794,7 @@ func (q *quota) Apply(ctx context.Context, steps []Step, answer func(int, Answer
 	for i := range steps {
 		switch {
 		case q.left < 0:
-			answer(i, Answer{Err: &Error{Code: Cancelled, Message: "it was not begun"}})
+			answer(i, Answer{Err: &Error{Code: Cancelled, Message: "not started"}})
 		case q.left == 0:
 			q.left, q.asked = -1, q.asked+1
 			answer(i, Answer{Err: &Error{Code: Throttled, Message: "slow down", RetryAfter: 2 * time.Second}})

@@ -151,7 +151,7 @@ func Recover(of Interrupted, l *Ledger, live []identity.Live, facts plan.Facts, 
 				why = &Error{Code: Cancelled, Message: "the run was ended before it was made"}
 			}
 			if unsure[i] {
-				why = &Error{Code: undecidedCode, Message: "it is unknown whether it was made: an account that does not say whose it is has an address of it"}
+				why = &Error{Code: undecidedCode, Message: "it is unknown whether it was made: an account without an owner mark holds one of its addresses"}
 				out.Undecided = append(out.Undecided, subject(c).Primary)
 			}
 			out.Failures = append(out.Failures, run.Failure{Account: subject(c).Primary.String(), Error: why.Error()})

@@ -28,7 +28,7 @@ func (t *task) why() error {
 	if t.answer.Err != nil {
 		return t.answer.Err
 	}
-	return &Error{Code: Cancelled, Message: "it was not begun"}
+	return &Error{Code: Cancelled, Message: "not started"}
 }
 
 // backoff is how long to wait before the second attempt; it doubles with each.
@@ -164,7 +164,7 @@ func asError(err error) *Error {
 func cancelled(tasks []*task) {
 	for _, t := range tasks {
 		if !t.answered {
-			t.answered, t.answer = true, Answer{Err: &Error{Code: Cancelled, Message: "it was not begun"}}
+			t.answered, t.answer = true, Answer{Err: &Error{Code: Cancelled, Message: "not started"}}
 		}
 	}
 }
@@ -238,7 +238,7 @@ func unbegun(tasks []*task) {
 	}
 	for _, t := range tasks {
 		if e := t.answer.Err; e != nil && e.Code == Cancelled && t.Group != tasks[i].Group {
-			t.answer.Err = &Error{Code: Throttled, Message: "it was not begun: " + tasks[i].answer.Err.Error()}
+			t.answer.Err = &Error{Code: Throttled, Message: "not started: " + tasks[i].answer.Err.Error()}
 		}
 	}
 }
@@ -307,9 +307,9 @@ func (r *runner) lookUp(ctx context.Context, tasks []*task) error {
 					t.Live = l // with the rev that it has now
 				}
 			case undecidable:
-				t.answered, t.answer = true, Answer{Err: &Error{Code: undecidedCode, Message: "it is unknown whether it was made: an account that does not say whose it is has an address of it"}}
+				t.answered, t.answer = true, Answer{Err: &Error{Code: undecidedCode, Message: "it is unknown whether it was made: an account without an owner mark holds one of its addresses"}}
 			case otherwise:
-				t.answered, t.answer = true, Answer{Err: &Error{Code: Changed, Message: "the console gave no answer, and the account is neither as it was nor as it was to be"}}
+				t.answered, t.answer = true, Answer{Err: &Error{Code: Changed, Message: "the console gave no answer, and the account is in neither its old nor its new state"}}
 			}
 		}
 		if tasks = rest; unsettled > 0 {

@@ -151,7 +151,7 @@ type decoder struct {
 func (d *decoder) decode(sources []*source) {
 	for _, src := range sources {
 		for _, a := range inOrder(src.body.Attributes) {
-			d.errorf(a.NameRange, "move it into a block, or into locals { }", "the attribute %q stands outside of every block", a.Name)
+			d.errorf(a.NameRange, "move it into a block, or into locals { }", "the attribute %q is outside any block", a.Name)
 		}
 	}
 	raw := blocks(sources)
@@ -203,7 +203,7 @@ func (d *decoder) twice(b, first *block) {
 func (e *evaluator) single(blocks []*block) *block {
 	for i, b := range blocks {
 		if i > 0 {
-			e.errorf(b.TypeRange, "put everything into the first one, at "+place(blocks[0].TypeRange), "the %s block stands twice", b.Type)
+			e.errorf(b.TypeRange, "put everything into the first one, at "+place(blocks[0].TypeRange), "there are two %s blocks", b.Type)
 		}
 	}
 	if len(blocks) == 0 {

@@ -433,7 +433,7 @@ func TestSources(t *testing.T) {
 	t.Run("no directory", func(t *testing.T) {
 		inDir(t, nil)
 		for dir, want := range map[string]string{
-			"missing": `cannot read the configuration directory "missing": file does not exist`,
+			"missing": `cannot read the directory "missing": file does not exist`,
 			".":       `the configuration directory "." has no .hcl file`,
 		} {
 			if _, diags := Load(dir, now, testKinds); len(diags) != 1 || diags[0].Summary != want || diags[0].Hint == "" {

@@ -66,7 +66,7 @@ func (e *evaluator) openAs(t blockType, raw *hclsyntax.Block) *block {
 	}
 	for _, a := range inOrder(raw.Body.Attributes) {
 		if !slices.Contains(t.attributes, a.Name) {
-			hint := didYouMean(a.Name, t.attributes, "%s")
+			hint := t.misspelt(a.Name)
 			if n, ok := blockTypeOf(t.blocks, a.Name); ok {
 				hint = "it is a block; write " + n.example + " ... }"
 			}
@@ -409,7 +409,7 @@ func (b *block) table(name, example string) ([]entry, bool) {
 				continue
 			}
 			if first, twice := places[key.AsString()]; twice {
-				b.errorf(it.KeyExpr.Range(), "remove one of them; the first one is at "+place(first.KeyExpr.Range()), "%q stands twice in %q", key.AsString(), name)
+				b.errorf(it.KeyExpr.Range(), "remove one of them; the first one is at "+place(first.KeyExpr.Range()), "%q appears twice in %q", key.AsString(), name)
 			} else {
 				places[key.AsString()] = it
 			}

@@ -15,7 +15,7 @@
 //
 // The decoders do not stop at a problem. Each reports it at the place in the
 // source that is to be changed and goes on with what is still known, so that
-// one run tells everything. A value that could not be found out was reported
+// one run reports everything. A value that could not be found out was reported
 // where it failed; whoever needs it says nothing more.
 //
 // # References

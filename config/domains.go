@@ -40,7 +40,7 @@ func (d *decoder) readDomains(blocks []*block) {
 		d.public[name], d.ignored[name] = b.flag("public", false), ignored
 		for _, other := range []string{"public", "aliases", "alias_for"} {
 			if ignored && b.has(other) {
-				d.errorf(b.Body.Attributes[other].NameRange, "remove it, or ignore = true", "%q says nothing of a domain that is ignored", other)
+				d.errorf(b.Body.Attributes[other].NameRange, "remove it, or ignore = true", "%q has no effect on an ignored domain", other)
 			}
 		}
 	}
@@ -90,7 +90,7 @@ func (d *decoder) readDomains(blocks []*block) {
 		b := d.declared[rule.Name]
 		if b.has("alias_for") && !rule.Public && !rule.Ignore {
 			d.errorf(b.Body.Attributes["alias_for"].NameRange, "set public = true, or write aliases = [...] for domains that are rewritten to this one",
-				"%q is for public domains, and %q is none", "alias_for", rule.Name)
+				"%q is for public domains, and %q is not one", "alias_for", rule.Name)
 		}
 		rule.AliasFor = d.ownOnly(b, "alias_for")
 	}
@@ -123,7 +123,7 @@ func (d *decoder) ownOnly(b *block, attribute string) []string {
 		case alias && !d.public[target]:
 			d.errorf(it.rng, fmt.Sprintf("write %q, which covers its aliases", target), "%s is an alias domain", it.shown)
 		case d.public[name], d.public[target]:
-			d.errorf(it.rng, "remove it; say with alias_for of the public domain for whose primaries its addresses may be aliases", "%s is a public domain", it.shown)
+			d.errorf(it.rng, "remove it; use alias_for of the public domain to say which primaries may have aliases there", "%s is a public domain", it.shown)
 		case d.ignored[name]:
 			d.errorf(it.rng, "remove it, or remove ignore = true", "%s is an ignored domain", it.shown)
 		case d.declared[name] == nil:

@@ -162,7 +162,7 @@ func (e *evaluator) reference(t hcl.Traversal, sealed bool) (string, bool) {
 		}
 		switch {
 		case name == "":
-			e.errorf(rng, "write local.NAME", "local is no value, only its members are")
+			e.errorf(rng, "write local.NAME", "local is not a value; only its members are")
 		case e.locals[name] == nil:
 			e.errorf(at, didYouMean(name, e.names, "local.%s"), "there is no local.%s", name)
 		default:

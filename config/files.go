@@ -87,7 +87,7 @@ func whole(file string) hcl.Range { return hcl.Range{Filename: file} }
 func Files(dir string) ([]string, error) {
 	entries, err := os.ReadDir(dir)
 	if err != nil {
-		return nil, fmt.Errorf("cannot read the configuration directory %q: %w", dir, cause(err))
+		return nil, fmt.Errorf("cannot read the directory %q: %w", dir, cause(err))
 	}
 	var files []string
 	for _, e := range entries {
@@ -98,6 +98,9 @@ func Files(dir string) ([]string, error) {
 	}
 	return files, nil
 }
+
+// IsTest reports whether a file of a configuration directory has tests.
+func IsTest(path string) bool { return strings.HasSuffix(path, testSuffix) }
 
 // readDir reads and parses the HCL files of a directory in order of their
 // names. It returns nil after an error.
@@ -112,7 +115,7 @@ func (r *reporter) readDir(dir string) []*source {
 		r.errorf(whole(""), hint, "%s", err)
 		return nil
 	}
-	files = slices.DeleteFunc(files, func(file string) bool { return strings.HasSuffix(file, testSuffix) })
+	files = slices.DeleteFunc(files, IsTest)
 	if len(files) == 0 {
 		r.errorf(whole(""), where, "the configuration directory %q has no .hcl file", dir)
 		return nil
@@ -185,7 +188,7 @@ func (r *reporter) checkText(src *source) bool {
 // parse reports syntax errors, and leaves what it understood in src.body.
 func (r *reporter) parse(src *source) {
 	if at, what := tooDeep(src.tokens); what != "" {
-		r.errorf(at, "take it apart with locals", "the expression %s", what)
+		r.errorf(at, "split it with locals", "the expression %s", what)
 		return
 	}
 	file, diags := hclsyntax.ParseConfig(src.text, src.path, hcl.InitialPos)

@@ -275,7 +275,7 @@ var coalesceFunc = function.New(&function.Spec{
 				return convert.Convert(v, want)
 			}
 		}
-		return cty.NilVal, &callError{"every argument of coalesce is null or empty", "end with a value that is there in any case"}
+		return cty.NilVal, &callError{"every argument of coalesce is null or empty", "end with a value that is always set"}
 	},
 })
 

@@ -34,7 +34,7 @@ func (d *decoder) readGuards(blocks []*block) []plan.Guard {
 		if until, ok := b.text("until"); ok {
 			g.Until = d.lastDay(b, until)
 			if g.Over(d.now) {
-				d.warnf(until.rng, "remove the block, or set a later day if the hold goes on", "legal hold %q is over since the end of %s", b.label, g.Until.Format(time.DateOnly))
+				d.warnf(until.rng, "remove the block, or set a later day if the hold goes on", "legal hold %q ended on %s", b.label, g.Until.Format(time.DateOnly))
 			}
 		}
 		guards = append(guards, g)

@@ -252,7 +252,7 @@ func (b *block) setting(s *settings.Setting) any {
 		}
 		if v, _ := b.value(s.Name); !v.IsMarked() {
 			noun := s.Name[strings.LastIndexByte(s.Name, '_')+1:]
-			b.warnf(b.Body.Attributes[s.Name].NameRange, `use env("NAME") or file("path"), and change the `+noun, "the %s of %s stands in the configuration", noun, b.named())
+			b.warnf(b.Body.Attributes[s.Name].NameRange, `use env("NAME") or file("path"), and change the `+noun, "the %s of %s is written in the configuration", noun, b.named())
 		}
 		return settings.NewSecret(it.text)
 	}

@@ -21,6 +21,19 @@ type blockType struct {
 	references []string
 	blocks     []blockType
 	example    string // of its header
+	// page has all attributes; "" for that of the configuration.
+	page string
+}
+
+// misspelt is the hint for an attribute that the block does not have.
+func (t *blockType) misspelt(name string) string {
+	if t.page == testPage && t.labelled && words.Nearest(name, []string{"address"}) != "" {
+		return "the label is the address: " + t.example
+	}
+	if t.page != "" {
+		return suggest(name, t.attributes, "%s", t.page)
+	}
+	return didYouMean(name, t.attributes, "%s")
 }
 
 // blockTypes are what a configuration consists of, without what belongs to the
@@ -84,6 +97,11 @@ func blockNames(types []blockType) []string {
 // didYouMean is the hint for a misspelt name: the likely one as format writes
 // it, or else all there are.
 func didYouMean(given string, candidates []string, format string) string {
+	return suggest(given, candidates, format, "docs/reference/configuration.md")
+}
+
+// suggest is didYouMean with the page that lists them all.
+func suggest(given string, candidates []string, format, page string) string {
 	if s := words.Nearest(given, candidates); s != "" {
 		return fmt.Sprintf("did you mean "+format+"?", s)
 	}
@@ -92,7 +110,7 @@ func didYouMean(given string, candidates []string, format string) string {
 	case len(candidates) == 0:
 		return "there is none yet; declare it"
 	case len(candidates) > most:
-		return "check its spelling; docs/reference/configuration.md lists what there is"
+		return "check its spelling; " + page + " lists what there is"
 	}
 	return "expected " + words.Alternatives(candidates, format)
 }

@@ -33,7 +33,7 @@ func (d *decoder) readRisk(b *block) {
 		if !b.has(at) {
 			at = "medium_percent"
 		}
-		d.errorf(b.rangeOf(at), "high_percent is the larger one", "medium_percent is %d, and high_percent is %d", risk.MediumPercent, risk.HighPercent)
+		d.errorf(b.rangeOf(at), "high_percent must not be below medium_percent", "medium_percent is %d, and high_percent is %d", risk.MediumPercent, risk.HighPercent)
 	}
 	if items, ok := b.texts("roles"); ok {
 		risk.Roles = nil

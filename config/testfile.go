@@ -80,16 +80,19 @@ const (
 // totals are what can be counted beside categories and reasons.
 var totals = []string{"changes", "rejections", "withheld", "unchanged", "warnings"}
 
+// testPage describes test files.
+const testPage = "docs/reference/testing.md"
+
 var testTypes = []blockType{{name: testBlock, labelled: true, attributes: []string{"directories", "accounts", "facts", "env", "now"},
-	blocks: []blockType{expectType}, example: `test "joiners" {`}}
+	blocks: []blockType{expectType}, example: `test "joiners" {`, page: testPage}}
 
 var expectType = blockType{name: expectBlock, attributes: slices.Concat([]string{"exact"}, totals, plan.CategoryNames(), plan.ReasonNames()),
-	blocks: []blockType{changeType, rejectionType}, example: `expect {`}
+	blocks: []blockType{changeType, rejectionType}, example: `expect {`, page: testPage}
 
 var changeType, rejectionType = func() (change, rejection blockType) {
 	ofChanges, ofRejections := plan.FieldNames()
-	return blockType{name: "change", labelled: true, attributes: append([]string{"category"}, ofChanges...), example: `change "ann@example.com" {`},
-		blockType{name: "rejection", labelled: true, attributes: append([]string{"reason"}, ofRejections...), example: `rejection "ann@example.com" {`}
+	return blockType{name: "change", labelled: true, attributes: append([]string{"category"}, ofChanges...), example: `change "ann@example.com" {`, page: testPage},
+		blockType{name: "rejection", labelled: true, attributes: append([]string{"reason"}, ofRejections...), example: `rejection "ann@example.com" {`, page: testPage}
 }()
 
 // LoadTests reads the test files of a directory, in order of their names. With
@@ -145,7 +148,7 @@ func (r *reporter) tests(dir string, sources []*source) ([]Test, Diagnostics) {
 	var all []Test
 	for _, src := range sources {
 		for _, a := range inOrder(src.body.Attributes) {
-			d.errorf(a.NameRange, "move it into a test block", "the attribute %q stands outside of every block", a.Name)
+			d.errorf(a.NameRange, "move it into a test block", "the attribute %q is outside any block", a.Name)
 		}
 		for _, raw := range src.body.Blocks {
 			if t, ok := blockTypeOf(testTypes, raw.Type); !ok {
@@ -196,7 +199,7 @@ func (d *testDecoder) test(b *block) Test {
 	if b.require("directories", `write directories = { corp = "corp.ldif" }`) {
 		all, ok := b.table("directories", `corp = "corp.ldif"`)
 		if ok && len(all) == 0 {
-			d.errorf(b.rangeOf("directories"), `write directories = { corp = "corp.ldif" }`, "%q is empty: a plan of nothing is nothing", "directories")
+			d.errorf(b.rangeOf("directories"), `write directories = { corp = "corp.ldif" }`, "%q is empty: name at least one directory", "directories")
 		}
 		for _, e := range all {
 			t.Directories = append(t.Directories, TestDirectory{e.name, d.paths(e)})

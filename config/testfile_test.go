@@ -92,7 +92,7 @@ func TestEmptyExpectation(t *testing.T) {
 // refused.
 func TestNothingExpected(t *testing.T) {
 	for _, c := range []struct{ directories, expect, want string }{
-		{`{}`, `inactive = 0`, `"directories" is empty: a plan of nothing is nothing`},
+		{`{}`, `inactive = 0`, `"directories" is empty: name at least one directory`},
 		{`{ corp = [] }`, `inactive = 0`, `the list of files of "corp" is empty`},
 		{`{ corp = "a.ldif" }`, `add = null`, `"add" is null`},
 		{`{ corp = "a.ldif" }`, `exact = null`, `"exact" is null`},

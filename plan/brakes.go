@@ -113,7 +113,7 @@ func (a *Allowance) Braked() bool {
 	return slices.ContainsFunc(a.Losses[:], func(l Loss) bool { return l.Over() && !l.Lifted })
 }
 
-// Of is what the percentage of a brake is taken of.
+// Of is what the percentage of a brake is calculated from.
 func (a *Allowance) Of(b Brake) int {
 	if b == Removals {
 		return a.Addresses
@@ -179,7 +179,7 @@ func countedFor(c *AccountChange) string {
 //	active, with another primary,                 one primary change
 //	whose old one goes to nobody else
 //	no more, because somebody else got            nothing
-//	its primary, or the console has it no more
+//	its primary, or it is no longer in the console
 func countLosses(changes []AccountChange) *losses {
 	l := &losses{changes: changes, given: map[identity.Address]bool{}, dirs: map[string]*Allowance{}}
 	from := map[identity.Address]int{}

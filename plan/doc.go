@@ -116,7 +116,7 @@
 // field gets the value that it has there. What the ledger does not know, and the
 // record of an account that is gone, is no drift that is taken back. An account
 // that has drifted, and of which the directory wants nothing else, is named in
-// [Plan.Agreed], so that the ledger learns it and it is not told again.
+// [Plan.Agreed], so that the ledger learns it and it is not reported again.
 //
 // # Three kinds of rejection
 //

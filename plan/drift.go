@@ -45,7 +45,7 @@ type DriftKind uint8
 
 // The kinds of drift, in the order of the plan.
 const (
-	DriftGone       DriftKind = iota // the console has it no more
+	DriftGone       DriftKind = iota // it is no longer in the console
 	DriftForeign                     // another configuration has marked it as its own
 	DriftOwner                       // its mark names another object
 	DriftChanged                     // a field has another value

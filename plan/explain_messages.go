@@ -289,6 +289,8 @@ func (f *AccountFacts) gone() string {
 		return f.Left
 	}
 	switch f.lost {
+	case NotLookedUp:
+		return "its account has no directory entry"
 	case EntryDeleted:
 		return "its object was deleted"
 	case EntryMoved:

@@ -1,7 +1,6 @@
 package plan
 
 import (
-	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -14,10 +13,10 @@ import (
 type LossReason string
 
 const (
-	// NotLookedUp: no entry stands behind the account, and the object was not looked
+	// NotLookedUp: the account has no directory entry, and the object was not looked
 	// up.
 	NotLookedUp LossReason = ""
-	// EntryGone: no entry stands behind the account, and no object was found.
+	// EntryGone: the account has no directory entry, and no object was found.
 	EntryGone LossReason = "entry_gone"
 	// EntryDeleted: the object is among the deleted ones.
 	EntryDeleted LossReason = "entry_deleted"
@@ -126,7 +125,7 @@ func (e *engine) explainLosses(rows []Change) {
 	}
 }
 
-// departure says why no entry stands behind account a.
+// departure says why account a has no directory entry.
 func (e *engine) departure(a int32) LossReason {
 	if !e.dirInfo[e.accounts[a].dir].declared {
 		return DirectoryUndeclared
@@ -145,7 +144,7 @@ func (e *engine) departure(a int32) LossReason {
 	return EntryGone
 }
 
-// Departed is the owner of an account behind which no entry stands.
+// Departed is the owner of an account without a directory entry.
 type Departed struct {
 	Directory string
 	GUID      identity.GUID
@@ -201,8 +200,14 @@ func (x *Explanation) TellDepartures(known map[Departed]LossReason, unasked []De
 	x.Plan.TellDepartures(known, unasked)
 	for n := range x.Accounts {
 		f := &x.Accounts[n]
-		if f.lost == EntryGone {
-			f.lost = cmp.Or(known[Departed{f.Before.Directory, f.Before.GUID}], EntryGone)
+		if f.lost != EntryGone {
+			continue
+		}
+		switch d := (Departed{f.Before.Directory, f.Before.GUID}); {
+		case known[d] != "":
+			f.lost = known[d]
+		case slices.Contains(unasked, d):
+			f.lost = NotLookedUp
 		}
 	}
 }
@@ -270,7 +275,7 @@ func (p *Plan) Ambiguities() string {
 		if more := len(a.Others) - named; more > 0 {
 			others = append(others, Thousands(more)+" more")
 		}
-		text += fmt.Sprintf(" %s: %s is taken, not %s;", a.DN, a.Chosen, strings.Join(others, ", "))
+		text += fmt.Sprintf(" %s uses %s as the primary and ignores %s as one;", a.DN, a.Chosen, strings.Join(others, ", "))
 	}
 	text = strings.TrimSuffix(text, ";")
 	if n > named {

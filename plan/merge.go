@@ -47,10 +47,10 @@ type Merged struct {
 	// Reserved are addresses that an account has in the console beside those that
 	// it lists: as aliases of an inactive one, or together with another account.
 	Reserved map[int32][]identity.Address
-	// Remembered are addresses that an account has in the ledger and no more in the
+	// Remembered are addresses that an account has in the ledger and no longer in the
 	// console. Legal holds and protection look at them, too.
 	Remembered map[int32][]identity.Address
-	// Gone are accounts of the ledger that the console has no more, and inactive
+	// Gone are accounts of the ledger that are no longer in the console, and inactive
 	// ones whose address somebody else has, in byte order of their primaries.
 	Gone []identity.Account
 	// Drift is what was changed in the console otherwise, in the order of the plan.

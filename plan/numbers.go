@@ -3,19 +3,13 @@ package plan
 import (
 	"strconv"
 	"strings"
+
+	"github.com/rollcall-cli/rollcall/internal/number"
 )
 
 // Thousands writes an integer with separators between thousands.
 func Thousands(n int) string {
-	s := strconv.Itoa(n)
-	var b strings.Builder
-	for i, digit := range s {
-		if i > 0 && (len(s)-i)%3 == 0 && s[i-1] != '-' {
-			b.WriteByte(',')
-		}
-		b.WriteRune(digit)
-	}
-	return b.String()
+	return number.Thousands(n)
 }
 
 // Percent writes a part of a whole, rounded to a tenth: "7.5%", "100%", "less than

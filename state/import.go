@@ -17,6 +17,7 @@ import (
 
 	"github.com/rollcall-cli/rollcall/internal/identity"
 	"github.com/rollcall-cli/rollcall/internal/spreadsheet"
+	"github.com/rollcall-cli/rollcall/internal/words"
 )
 
 // Imported is an account from an import file and the line it stood on.
@@ -169,6 +170,9 @@ func (im *importer) encoded(line int) {
 	im.fail(line, "not UTF-8")
 }
 
+// accountFields are the keys of an account in JSON.
+var accountFields = []string{"primary", "aliases", "type", "status", "directory", "username", "dn", "guid", "attributes"}
+
 // object takes an account that stands as a JSON object on a line.
 func (im *importer) object(line int, text []byte) {
 	if !utf8.Valid(text) {
@@ -176,6 +180,11 @@ func (im *importer) object(line int, text []byte) {
 		return
 	}
 	a, err := im.dec.Account(text)
+	if err != nil {
+		if name, unknown := strings.CutPrefix(err.Error(), "unknown field "); unknown {
+			err = words.Unknown("field", strings.Trim(name, `"`), accountFields)
+		}
+	}
 	im.take(line, a, err, err == nil && bare(&a) && keys(text) == 2)
 }
 
@@ -396,7 +405,7 @@ func (im *importer) csv(in *bufio.Reader) {
 		case strings.TrimSpace(text) == "":
 			continue // as spreadsheets write empty rows
 		case len(record) != len(head):
-			im.fail(line, fmt.Sprintf("%d fields, and the header has %d", len(record), len(head)))
+			im.fail(line, fmt.Sprintf("%d field%s, and the header has %d", len(record), map[bool]string{false: "s"}[len(record) == 1], len(head)))
 			continue
 		case len(text) > maxLine:
 			im.fail(line, fmt.Sprintf("a line of more than %d octets", maxLine))
@@ -439,6 +448,9 @@ func (im *importer) header(head []string, line int) (set []func(*identity.Raw, s
 		if key == "" {
 			continue
 		}
+		if words.Nearest(key, []string{"primary", "PrimarySMTPAddress", "EmailAddresses"}) != "" && seen["primary"] == 0 {
+			likely = name
+		}
 		if strings.Contains(key, "mail") && likely == "" {
 			likely = name
 		}
@@ -463,7 +475,7 @@ func (im *importer) header(head []string, line int) (set []func(*identity.Raw, s
 	if seen["primary"] == 0 && seen[emailAddresses] == 0 {
 		reason := "the header has no column primary, PrimarySMTPAddress or EmailAddresses"
 		if likely != "" {
-			reason += fmt.Sprintf("; if %q holds the primary addresses, name it primary", likely)
+			reason += fmt.Sprintf("; if %q has the primary addresses, name it primary", likely)
 		}
 		im.fail(line, reason)
 		return nil, nil, false

@@ -31,7 +31,7 @@ func (h *Holder) String() string {
 }
 
 // Running reports whether the process of the holder is there. Of another host
-// nobody can tell, and it reports false.
+// that is unknown, and it reports false.
 func (h *Holder) Running() bool { return h.Host == hostname() && alive(h.PID) }
 
 // gone reports whether the process of the holder was on this host and is no more.

@@ -435,14 +435,14 @@ func (s *Store) settle(ctx context.Context, past run.Run, now time.Time) (*run.R
 		past.Outcome = run.Interrupted
 		return &past, nil, history.Remove(ctx, name)
 	}
-	end := runOutcome{Outcome: run.Interrupted, Reason: "the run was ended from outside before it changed anything", Ended: now.UTC().Truncate(time.Second), Settled: true, SHA256: read.sum}
+	end := runOutcome{Outcome: run.Interrupted, Reason: "the run was killed before it changed anything", Ended: now.UTC().Truncate(time.Second), Settled: true, SHA256: read.sum}
 	if read.intent != nil {
 		newest, err := s.backend.Newest(ctx)
 		if err != nil {
 			return nil, nil, err
 		}
 		if newest.Sum == read.intent.State {
-			end.Outcome, end.Reason = read.written(), "the run was ended from outside after it had written the state"
+			end.Outcome, end.Reason = read.written(), "the run was killed after it had written the state"
 		}
 	}
 	if !end.Outcome.Changed() && read.journal.steps > 0 {
@@ -499,7 +499,7 @@ func (s *scan) written() run.Outcome {
 
 // Rewound returns the newest run that changed the state, and the state's
 // serial now, if the run left a higher one to the same lineage, or another
-// lineage, in which case the serial is 0; nil if not, or if nobody can tell.
+// lineage, in which case the serial is 0; nil if not, or if that is unknown.
 func (s *Store) Rewound(ctx context.Context) (past *run.Run, serial int64) {
 	past, open, err := s.newestChange(ctx)
 	if err != nil || past == nil || open {

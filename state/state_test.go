@@ -150,7 +150,7 @@ func TestReadImport(t *testing.T) {
 		{"apostrophes", "primary,username\na@x.example,'=1+1\n", "2 a@x.example [] user @=1+1"},
 		{"nothing", "", "f:1: expected JSON lines, or CSV with a header that has a column primary or PrimarySMTPAddress"},
 		{"every bad line", "{\"primary\":\"a\"}\n{\"primary\":\"b@x.example\"}\n{\n", "f:1: primary \"a\": an address has exactly one @; f:3: the JSON object is cut short"},
-		{"no primary column", "mail,guid\n", "f:1: the header has no column primary, PrimarySMTPAddress or EmailAddresses; if \"mail\" holds the primary addresses, name it primary"},
+		{"no primary column", "mail,guid\n", "f:1: the header has no column primary, PrimarySMTPAddress or EmailAddresses; if \"mail\" has the primary addresses, name it primary"},
 		{"no primary column, and none of mail", "name,guid\n", "f:1: the header has no column primary, PrimarySMTPAddress or EmailAddresses"},
 		{"names with spaces", "Primary Smtp Address,Display Name,Cost Center\na@x.example,Ann,7\n", "2 a@x.example [] user cost center=7 display_name=Ann"},
 		{"semicolons and a decimal comma", "sep=;\r\nPrimarySmtpAddress;DisplayName\r\na@x.example;\"Smith, Ann\"\r\n", "3 a@x.example [] user display_name=Smith, Ann"},
@@ -174,7 +174,7 @@ func TestReadImport(t *testing.T) {
 			"f:2: EmailAddresses has the name of a type, System.Collections.ArrayList, in place of the addresses: export with @{n='EmailAddresses';e={$_.EmailAddresses -join ';'}}"},
 		{"aliases as before, and all addresses", "primary,aliases,EmailAddresses\na@x.example,b@x.example,smtp:c@x.example\n", "2 a@x.example [b@x.example c@x.example] user"},
 		{"column twice", "primary,PrimarySMTPAddress\n", "f:1: columns 1 and 2 are both \"primary\""},
-		{"short line", "primary,type\na@x.example\n", "f:2: 1 fields, and the header has 2"},
+		{"short line", "primary,type\na@x.example\n", "f:2: 1 field, and the header has 2"},
 		{"cut array", "[{\"primary\":\"a@x.example\"}", "f:1: the array is cut short"},
 		{"bad quote", "primary\n\"a@x.example\n", "f:2: not CSV: extraneous or missing \" in quoted-field"},
 	} {

@@ -169,12 +169,12 @@ func (s *Store) Lost(ctx context.Context) error {
 	}
 	e := &Error{Path: s.String(), Reason: "the state is missing"}
 	advice := "put back a copy of it"
-	if kept {
-		e.Reason += ", and its backup is there"
-		advice = fmt.Sprintf("put back the version before with cp %s %s", s.backend.Name(1), s)
-	}
 	if last != nil {
-		e.Reason += fmt.Sprintf(", and run %d, of %s, left it at version %d", last.Number, last.Started.UTC().Format(time.RFC3339), last.SerialAfter)
+		e.Reason += fmt.Sprintf(" (run %d, of %s, left it at version %d)", last.Number, last.Started.UTC().Format(time.RFC3339), last.SerialAfter)
+	}
+	if kept {
+		e.Reason += "; its backup exists"
+		advice = fmt.Sprintf("put back the version before with cp %s %s", s.backend.Name(1), s)
 	}
 	e.Advice = advice + "; or begin anew with --new-state, as if no account had ever been there"
 	return e

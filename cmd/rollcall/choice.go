@@ -30,6 +30,7 @@ var lists = map[string]func() []string{
 	"schemas":     schema.Names,
 	"separators":  separatorNames,
 	"directories": func() []string { return []string{config.ActiveDirectory, config.LDAP} },
+	"categories":  plan.CategoryNames,
 	"severities": func() (names []string) {
 		for _, s := range lint.Severities {
 			names = append(names, s.String())
@@ -63,7 +64,7 @@ func (c *choice) Decode(ctx *kong.DecodeContext) error {
 	if known := wordsFor(ctx.Value.Tag); !slices.Contains(known, given) {
 		what := ctx.Value.Name
 		if ctx.Value.Flag != nil {
-			what = "value"
+			what = strings.ToLower(ctx.Value.Flag.PlaceHolder)
 		}
 		return words.Unknown(what, given, known)
 	}

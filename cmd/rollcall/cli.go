@@ -53,8 +53,8 @@ type reading struct {
 	NewState   bool `help:"Begin with an empty state although the history says that there was one."`
 	AllowEmpty bool `help:"Continue even if a scope that had accounts is now empty, or all its entries have lost their aliases, usernames, an attribute or their type."`
 
-	Only   []string `placeholder:"WHAT" sep:"none" help:"Only changes of these categories, scopes or addresses; repeatable, or separated by commas."`
-	Except []string `placeholder:"WHAT" sep:"none" help:"Leave out changes of these categories, scopes or addresses."`
+	Only   []string `words:"categories" placeholder:"WHAT" sep:"none" help:"Only changes of these categories, scopes or addresses; repeatable, or separated by commas."`
+	Except []string `words:"categories" placeholder:"WHAT" sep:"none" help:"Leave out changes of these categories, scopes or addresses."`
 }
 
 // args returns the flags as they are given on a command line.

@@ -35,7 +35,7 @@ func (c *applyCommand) drifted(cfg *config.Config, m *made) *stop {
 		return nil
 	}
 	return &stop{
-		fmt.Sprintf("console %q was changed by hand since the last apply: drift in %s", cfg.Console.Name, counted(n, "field")),
+		fmt.Sprintf("console %q was changed by hand since the last apply: %s in the console", cfg.Console.Name, counted(n, "difference")),
 		"look at the drift above; apply with --accept-drift, or correct the console", exitDrift,
 	}
 }
@@ -115,8 +115,19 @@ func (s *session) try(cfg *config.Config, m *made) error {
 	if tried.Untried > 0 {
 		told("cannot try %s that take several steps", counted(tried.Untried, "change"))
 	}
-	s.note("console %q was asked about %s and would not accept %s", cfg.Console.Name, counted(tried.Changes, "change"), plan.Thousands(len(tried.Refused)))
+	s.note("console %q %s", cfg.Console.Name, acceptance(tried.Changes, len(tried.Refused)))
 	return nil
+}
+
+// acceptance says how many of the changes that it was asked about a console would make.
+func acceptance(asked, refused int) string {
+	switch {
+	case refused == 0 && asked == 1:
+		return "would accept the change"
+	case refused == 0:
+		return "would accept all " + counted(asked, "change")
+	}
+	return fmt.Sprintf("would accept %s of %s", plan.Thousands(asked-refused), counted(asked, "change"))
 }
 
 // commitNothing ends an apply that has nothing to do, or all of it withheld. What

@@ -487,7 +487,7 @@ func (c *faulty) detectable(x, y map[string]any) bool {
 }
 
 func cancelledAnswer() map[string]any {
-	return map[string]any{"error": map[string]any{"code": "cancelled", "message": "it was not begun"}}
+	return map[string]any{"error": map[string]any{"code": "cancelled", "message": "not started"}}
 }
 
 // group makes the changes of a group, all or none; without the fact, it has one.

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"slices"
+
 	"github.com/alecthomas/kong"
 
 	"github.com/rollcall-cli/rollcall/internal/words"
@@ -27,12 +29,21 @@ func newParser(s *session, cli *commandLine) *kong.Kong {
 		kong.Exit(func(code int) { panic(exited{exitCode(code)}) }),
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: max(min(s.out.Width, 100), 72)}),
 		kong.ExplicitGroups(groups),
+		kong.Help(helpPrinter),
 		kong.PostBuild(describe),
 	)
 	if err != nil {
 		panic(err)
 	}
 	return parser
+}
+
+// helpPrinter shows with a command the flags of the one below it that it stands for.
+func helpPrinter(o kong.HelpOptions, ctx *kong.Context) error {
+	if node := ctx.Selected(); node != nil && node.DefaultCmd != nil {
+		node.Flags = append(slices.Clip(node.Flags), node.DefaultCmd.Flags...)
+	}
+	return kong.DefaultHelpPrinter(o, ctx)
 }
 
 // describe writes the help of flags that follows from the formats of reports.

@@ -31,7 +31,7 @@ type historyListCommand struct {
 }
 
 func (historyListCommand) Help() string {
-	return `Lists the runs that planned to apply something or edited the state, the newest last: when, who, outcome, and the rows of the plan by category. "rollcall history" alone does the same. With --address, it lists the runs that changed who has an address, or the account behind it, with who had it before and after.
+	return `Lists the runs that planned to apply something or edited the state, the newest last: when, who, outcome, and the changes of the plan by category. "rollcall history" alone does the same. With --address, it lists the runs that changed or would have changed who has an address, or the account that has it, with who had it before and after.
 
 Examples:
   rollcall history

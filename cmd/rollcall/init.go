@@ -30,7 +30,7 @@ type initCommand struct {
 	BindDN      string   `placeholder:"NAME" help:"The account to log in as: a distinguished name, or for Active Directory name@domain."`
 	PasswordEnv string   `placeholder:"VARIABLE" help:"The environment variable that holds the password, now and for later runs (default ROLLCALL_PASSWORD)."`
 	CAFile      string   `type:"path" placeholder:"FILE" help:"Certificates, in PEM, of the authorities to trust in place of the system's."`
-	Kind        choice   `words:"directories" placeholder:"KIND" help:"active_directory or ldap; by default the server says it."`
+	Kind        choice   `words:"directories" placeholder:"KIND" help:"active_directory or ldap; default: ask the server."`
 	StartTLS    bool     `help:"Use StartTLS on an ldap:// connection."`
 	Insecure    bool     `help:"Allow the password to be sent without encryption."`
 	Console     choice   `words:"consoles" placeholder:"KIND" help:"Write a console block of this kind, such as exec for a program of your own; by default the accounts live in the state."`
@@ -38,7 +38,7 @@ type initCommand struct {
 }
 
 func (initCommand) Help() string {
-	return `Writes a commented starter configuration, rollcall.hcl, into the configuration directory, which has none yet. With --url it is made for what the server holds: its naming context, and the mail domains of its entries, counted by reading all that list an address. Nothing is changed on the server. With --console it has a console block of that kind, to be filled in. Settings that --console-set gives stand in it, and by them the console is asked for what it can say of the others; docs/reference/consoles.md has what each kind is asked.
+	return `Writes a commented starter configuration, rollcall.hcl, into the configuration directory, which has none yet. With --url it is made for what the server holds: its naming context, and the mail domains of its entries, counted by reading all that list an address. Nothing is changed on the server. With --console it has a console block of that kind, to be filled in. Settings that --console-set gives are written into it, and with them rollcall asks the console for the rest; docs/reference/consoles.md has what each kind is asked.
 
 Examples:
   rollcall init
@@ -88,7 +88,7 @@ func (c *initCommand) given() (map[string]string, error) {
 		case !there:
 			return nil, fmt.Errorf("--console-set: %w", words.Unknown("setting of kind "+string(c.Console), name, slices.Sorted(maps.Keys(known))))
 		case s.Secret && !config.IsExpression(value):
-			return nil, fmt.Errorf(`--console-set %[1]s: a secret does not belong into the file; write '%[1]s=env("VARIABLE")'`, name)
+			return nil, fmt.Errorf(`--console-set %[1]s: a secret belongs in the environment, not in the file; write '%[1]s=env("VARIABLE")'`, name)
 		}
 		given[name] = value
 	}
@@ -96,12 +96,13 @@ func (c *initCommand) given() (map[string]string, error) {
 }
 
 func (c *initCommand) Run(s *session) error {
-	if files, err := config.Files(s.dir); err == nil && len(files) > 0 {
+	files, err := config.Files(s.dir)
+	files = slices.DeleteFunc(files, config.IsTest)
+	if err == nil && len(files) > 0 {
 		return hinted{fmt.Errorf("there is a configuration already: %s", files[0]), "change that one, or name another directory with -C"}
 	}
 	var survey *config.Survey
 	if c.URL != "" {
-		var err error
 		if survey, err = c.survey(s); err != nil {
 			return inFlags{err}
 		}
@@ -143,7 +144,7 @@ func (c *initCommand) Run(s *session) error {
 		s.note("%s with addresses in %s", countedY(survey.Entries, "entr"), counted(len(survey.Domains), "domain"))
 	}
 	next := "next: read the file, then rollcall validate, rollcall doctor and rollcall plan"
-	if c.Console != "" {
+	if c.Console != "" && c.Console != config.Local {
 		next = "next: read the file and fill in its console block, then rollcall validate, rollcall doctor, rollcall console and rollcall plan"
 	}
 	s.note("%s", next)

@@ -51,7 +51,7 @@ func (s *session) redacts(parsed *kong.Context) error {
 	for _, flag := range parsed.Flags() {
 		if flag.Name == "redact" && flag.Target.Bool() {
 			if key := os.Getenv(redactKey); key != "" && len(key) < leastKey {
-				return hinted{fmt.Errorf("%s has %d characters, and a key of less than %d can be guessed", redactKey, len(key), leastKey), "take 32 random ones, as of openssl rand -hex 16"}
+				return hinted{fmt.Errorf("%s has %d characters, and a key of fewer than %d can be guessed", redactKey, len(key), leastKey), "take 32 random ones, such as the output of openssl rand -hex 16"}
 			}
 			return nil
 		}

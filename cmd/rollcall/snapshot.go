@@ -25,7 +25,7 @@ type snapshotCommand struct {
 }
 
 func (snapshotCommand) Help() string {
-	return `Saves what each directory returns as DIR/<directory>.ldif, and the accounts of the console as DIR/` + savedConsole + `, which plan --snapshot DIR reads to the same plan. The local console, which is the state, is not saved. The files are replaced once everything was read completely; else they stay as they are.
+	return `Saves what each directory returns as DIR/<directory>.ldif, and the accounts of the console as DIR/` + savedConsole + `, which plan --snapshot DIR makes the same plan from. The local console, which is the state, is not saved. The files are replaced once everything was read completely; otherwise the old files are kept.
 
 Examples:
   rollcall snapshot -o monday

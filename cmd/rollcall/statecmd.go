@@ -266,7 +266,7 @@ type stateUnlockCommand struct {
 }
 
 func (stateUnlockCommand) Help() string {
-	return `Removes the lock of a run that has ended. This is rarely needed: a lock goes with its process, and the next run takes it over. Only some network file systems keep it, when the host that had it went down. The holder is shown; if its process is there on this host, the lock stays. Make sure that no run goes on elsewhere: two that write at a time would lose what one of them did.
+	return `Removes the lock of a run that has ended. This is rarely needed: a lock goes with its process, and the next run takes it over. Only some network file systems keep it, when the host that had it went down. The holder is shown; if its process is there on this host, the lock stays. Make sure that no run goes on elsewhere: two runs writing at once would overwrite each other.
 
 Examples:
   rollcall state unlock

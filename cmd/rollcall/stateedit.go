@@ -22,7 +22,7 @@ type stateImportCommand struct {
 }
 
 func (stateImportCommand) Help() string {
-	return `Takes accounts that the console has already, so that a plan finds them. Only "primary" is required. CSV columns bear the names of the JSON keys; PrimarySMTPAddress and GUID of mailbox exports are understood. Everything is checked before anything is changed, and an account that is there already, the same in every field, is skipped.
+	return `Takes over accounts that the console has already, so that a plan finds them. Only "primary" is required. CSV columns bear the names of the JSON keys; PrimarySMTPAddress and GUID of mailbox exports are understood. Everything is checked before anything is changed, and an account that is there already, the same in every field, is skipped.
 
 A file with the columns PrimarySMTPAddress and GUID alone, as mailbox exports are, repairs changed GUIDs as well: an account with that primary and another GUID gets the GUID of the file, and keeps everything else. Each of them is shown. Where accounts of a directory get another owner so, import asks before it writes, and warns if the directory does not know the GUIDs: ExchangeGuid is not the objectGUID of the user.
 

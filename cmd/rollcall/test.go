@@ -29,7 +29,7 @@ type testCommand struct {
 }
 
 func (testCommand) Help() string {
-	return `Runs the tests of the configuration: the *.rollcall-test.hcl files of a folder. Each test has directory data as LDIF, or as CSV for a directory of kind csv, accounts, and what the plan on them is to be. Neither a server nor the state is looked at, and env() returns what the test says.
+	return `Runs the tests of the configuration: the *.rollcall-test.hcl files of a folder. Each test has directory data as LDIF, or as CSV for a directory of kind csv, accounts, and the plan to expect. Neither a server nor the state is looked at, and env() returns what the test says.
 
 Examples:
   rollcall test

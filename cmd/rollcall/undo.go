@@ -19,7 +19,7 @@ type undoCommand struct {
 }
 
 func (undoCommand) Help() string {
-	return `Makes a plan that takes back what a run changed, as far as nobody has changed the accounts since, and says of the rest why not. What the run did not come to make is left alone, and so are records that went because the console had lost their accounts. An account that the run created becomes inactive. The state and the console are read, no directory is, and nothing is changed. Save the plan, review it, and apply it like any other.
+	return `Makes a plan that takes back what a run changed, as far as nobody has changed the accounts since, and says of the rest why not. Changes the run did not get to are left alone, and so are records that went because the console had lost their accounts. An account that the run created becomes inactive. The state and the console are read, no directory is, and nothing is changed. Save the plan, review it, and apply it like any other.
 
 The next plan of the directories makes the same changes again, unless the directories or the configuration have changed by then.
 

@@ -20,6 +20,7 @@ var (
 	missingFlags  = regexp.MustCompile(`(?s)^missing flags: (.*)$`)
 	noDuration    = regexp.MustCompile(`(?s)^(--[\w-]+): expected duration but got (".*?")(?:: .*)?$`)
 	noNumber      = regexp.MustCompile(`(?s)^(\S+): expected an? .*?int but got (".*?")(?: \(.*\))?$`)
+	negative      = regexp.MustCompile(`(?s)^(--[\w-]+): expected int value but got "(-\d+)"`)
 	noValue       = regexp.MustCompile(`(?s)^--([\w-]+): (?:expected \S+ value but got .*|missing value, expecting .*)$`)
 	ofDefault     = regexp.MustCompile(`^flag (--[\w-]+) applies to the default command "(\S+)", not "(\S+)"$`)
 	longForOutput = regexp.MustCompile(`^--output: `)
@@ -48,6 +49,8 @@ func helpHint(node *kong.Node) string {
 	switch {
 	case node.Parent == nil:
 		return "rollcall --help lists the commands"
+	case node.DefaultCmd != nil:
+		return commandName(node) + " --help lists its commands and flags"
 	case len(node.Children) > 0:
 		return commandName(node) + " --help lists its commands"
 	}
@@ -79,6 +82,9 @@ func inOurWords(parse *kong.ParseError, node *kong.Node) string {
 	}
 	if m := noDuration.FindStringSubmatch(text); m != nil {
 		return fmt.Sprintf("%s: %s is not a duration such as 30s, 5m or 24h", m[1], m[2])
+	}
+	if m := negative.FindStringSubmatch(text); m != nil {
+		return m[1] + " must not be negative"
 	}
 	if m := noValue.FindStringSubmatch(text); m != nil {
 		for _, flag := range flagsOf(node) {

@@ -27,6 +27,7 @@ var may = map[string][]string{
 	"internal/compact":         {},
 	"internal/parallel":        {},
 	"internal/spreadsheet":     {},
+	"internal/number":          {},
 	"internal/atomicfile":      {},
 	"internal/words":           {},
 	"docs/reference/schema":    {},
@@ -35,7 +36,7 @@ var may = map[string][]string{
 	"plan":                     {"internal/identity"},
 	"config":                   {"plan", "internal/identity", "internal/filter", "internal/settings", "internal/words"},
 	"apply":                    {"plan", "internal/identity", "internal/run"},
-	"state":                    {"internal/identity", "internal/run", "internal/atomicfile"},
+	"state":                    {"internal/identity", "internal/run", "internal/atomicfile", "internal/words"},
 	"internal/directory":       {"internal/identity", "internal/filter", "internal/doctor", "internal/settings"},
 	"internal/directory/*":     {"internal/identity", "internal/filter", "internal/directory", "internal/doctor", "internal/settings"},
 	"internal/directory/csv":   {"internal/identity", "internal/directory", "internal/directory/files", "internal/settings"},
@@ -68,7 +69,7 @@ var may = map[string][]string{
 }
 
 // tools are packages that know nothing of ours, and that all may import.
-var tools = []string{"internal/compact", "internal/parallel", "internal/spreadsheet"}
+var tools = []string{"internal/compact", "internal/parallel", "internal/spreadsheet", "internal/number"}
 
 // never lists what a package must not see of the world.
 var never = map[string][]string{

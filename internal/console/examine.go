@@ -12,6 +12,7 @@ import (
 	"github.com/rollcall-cli/rollcall/apply"
 	"github.com/rollcall-cli/rollcall/internal/doctor"
 	"github.com/rollcall-cli/rollcall/internal/identity"
+	"github.com/rollcall-cli/rollcall/internal/number"
 )
 
 // Examining says which console is examined: its label and its kind, the owner that
@@ -109,15 +110,15 @@ func (e *Examining) accounts(k *doctor.Check, live []identity.Live, marks bool, 
 	}
 	finding := "complete: " + counted(len(live), "account")
 	if marks {
-		finding += fmt.Sprintf(", %d marked by %q, %d by others, %d without a mark", marked, e.Owner, others, len(live)-marked-others)
+		finding += fmt.Sprintf(", %s marked by %q, %s by others, %s without a mark", number.Thousands(marked), e.Owner, number.Thousands(others), number.Thousands(len(live)-marked-others))
 	}
 	if len(odd) == 0 {
 		k.Pass(finding, evidence...)
 		return
 	}
-	finding += fmt.Sprintf("; left as they are, because they cannot be understood: %d", len(odd))
+	finding += fmt.Sprintf("; left as they are, because they cannot be understood: %s", number.Thousands(len(odd)))
 	if more := len(odd) - mostOdd; more > 0 {
-		odd = append(odd[:mostOdd], fmt.Sprintf("and %d more", more))
+		odd = append(odd[:mostOdd], "and "+number.Thousands(more)+" more")
 	}
 	k.Warn(finding, "correct them in the console", append(evidence, odd...)...)
 }
@@ -136,9 +137,9 @@ func (e *Examining) findings(ctx context.Context, r *doctor.Report, t Target, fa
 		case err != nil:
 			failed(k, err)
 		case len(found) == 0:
-			k.Skip("the console looks for nothing itself")
+			k.Skip("the console has no checks of its own")
 		default:
-			k.Pass("the console has looked itself: " + counted(len(found), "finding"))
+			k.Pass("the console's own check: " + counted(len(found), "finding"))
 		}
 	}, reach)
 	for i := range found {
@@ -160,5 +161,5 @@ func counted(n int, what string) string {
 	if n == 1 {
 		return "1 " + what
 	}
-	return fmt.Sprintf("%d %ss", n, what)
+	return number.Thousands(n) + " " + what + "s"
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/rollcall-cli/rollcall/internal/doctor"
 	"github.com/rollcall-cli/rollcall/internal/filter"
 	"github.com/rollcall-cli/rollcall/internal/identity"
+	"github.com/rollcall-cli/rollcall/internal/number"
 )
 
 // Examine reads a source to the end and adds what it found to the report: the
@@ -233,13 +234,13 @@ func (n *tally) tell(s *Scope, k *doctor.Check) {
 	finding := "of " + counted(n.entries, "entry", "entries")
 	var nowhere []string
 	for i, name := range s.configured() {
-		finding += fmt.Sprintf(", %d with %s", n.having[i], name)
+		finding += fmt.Sprintf(", %s with %s", number.Thousands(n.having[i]), name)
 		if n.having[i] == 0 {
 			nowhere = append(nowhere, name)
 		}
 	}
-	finding += fmt.Sprintf(", %d with a GUID", n.guid)
-	objects := fmt.Sprintf("%s, %d with an address", counted(n.objects, "object", "objects"), n.entries)
+	finding += ", " + number.Thousands(n.guid) + " with a GUID"
+	objects := counted(n.objects, "object", "objects") + ", " + number.Thousands(n.entries) + " with an address"
 	switch {
 	case n.entries == 0:
 		k.Warn("no entry with an address was found", "see whether base_dn and filter fit, and whether the account may read what is below base_dn", objects)
@@ -256,5 +257,5 @@ func counted(n int, one, many string) string {
 	if n == 1 {
 		many = one
 	}
-	return fmt.Sprintf("%d %s", n, many)
+	return number.Thousands(n) + " " + many
 }

@@ -395,7 +395,7 @@ func TestParseFilter(t *testing.T) {
 		{Scope{PrimaryAttribute: "mail", AliasAttributes: []string{"proxyAddresses", "otherMailbox"}}, "(|(mail=*)(proxyAddresses=*)(otherMailbox=*))"},
 		{Scope{PrimaryAttribute: "mail"}, "(|(mail=*))"},
 		{Scope{PrimaryAttribute: "mail", Filter: " (sn=x)\n"}, "(sn=x)"},
-		{Scope{Name: "staff", Filter: "(sn=x"}, `scope "staff": filter: not a search filter: expected ")" behind the value, at the end`},
+		{Scope{Name: "staff", Filter: "(sn=x"}, `scope "staff": filter: not a search filter: expected ")" after the value, at the end`},
 	} {
 		f, err := c.scope.ParseFilter()
 		if got := fmt.Sprint(f, err); !strings.Contains(got, c.want) {

@@ -293,9 +293,9 @@ func TestPastMessage(t *testing.T) {
 	for _, c := range []struct {
 		before, after, want string
 	}{
-		{"", "an alias of ann@example.com", "in this account since run 7 of 2026-11-03"},
-		{"an alias of bob@example.com", "", "an alias of bob@example.com until run 7 of 2026-11-03"},
-		{"an alias of bob@example.com", "an alias of ann@example.com", "in this account since run 7 of 2026-11-03, before that an alias of bob@example.com"},
+		{"", "an alias of ann@example.com", "in this account since run 7 (2026-11-03)"},
+		{"an alias of bob@example.com", "", "an alias of bob@example.com until run 7 (2026-11-03)"},
+		{"an alias of bob@example.com", "an alias of ann@example.com", "in this account since run 7 (2026-11-03), before that an alias of bob@example.com"},
 	} {
 		p := Past{Run: 7, Started: time.Date(2026, 11, 3, 23, 0, 0, 0, time.UTC), Before: c.before, After: c.after}
 		if got := p.Message(); got != c.want {
@@ -306,7 +306,7 @@ func TestPastMessage(t *testing.T) {
 
 // TestNoGUIDSentence: advice on a missing GUID names the attribute that is read.
 func TestNoGUIDSentence(t *testing.T) {
-	for detail, want := range map[string]string{"": "nsUniqueId", "mS-DS-ConsistencyGuid": "give it one there"} {
+	for detail, want := range map[string]string{"": "nsUniqueId", "mS-DS-ConsistencyGuid": "give the object a value in mS-DS-ConsistencyGuid"} {
 		b := builder{m: (*redact.Mask)(nil)}
 		text, remedy := b.sentence("staff", &directory.Obstacle{Kind: directory.NoGUID, Detail: detail})
 		if !strings.Contains(remedy, want) || strings.Contains(text, "objectGUID") != (detail == "") || !strings.Contains(text, detail) {

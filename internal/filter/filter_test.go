@@ -492,7 +492,7 @@ func TestParseErrors(t *testing.T) {
 		{"(mail=*)(sn=x)", 8, "(&(...)(...))"},
 		{"((mail=*)(sn=x))", 9, "(&(...)(...))"},
 		{"(!(a=1)(b=2))", 7, "negates exactly one"},
-		{"(!a=1)", 2, `expected "(" behind "!"`},
+		{"(!a=1)", 2, `expected "(" after "!"`},
 		{"&(a=1)(b=2)", 0, "stands in parentheses"},
 		{"(cn=a(b)", 5, `\28`},
 		{"cn=a)", 4, `\29`},

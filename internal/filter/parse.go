@@ -40,7 +40,7 @@ func Parse(text string) (*Filter, error) {
 	case '(':
 		root, err = p.filter(1)
 	case '&', '|', '!':
-		err = p.fail(p.pos, `a combined filter stands in parentheses; write "(" before it and ")" behind it`)
+		err = p.fail(p.pos, `a combined filter stands in parentheses; write "(" before it and ")" after it`)
 	case 0:
 		err = p.fail(p.pos, `nothing is there; (objectClass=*) matches every object`)
 	default:
@@ -107,7 +107,7 @@ func (p *parser) filter(depth int) (node, error) {
 	case '!':
 		p.pos++
 		if p.space(); p.peek() != '(' {
-			return node{}, p.fail(p.pos, `expected "(" behind "!", as in (!(mail=*))`)
+			return node{}, p.fail(p.pos, `expected "(" after "!", as in (!(mail=*))`)
 		}
 		child, err := p.filter(depth + 1)
 		if err != nil {
@@ -137,7 +137,7 @@ func (p *parser) filter(depth int) (node, error) {
 		return node{}, err
 	}
 	p.pos = end
-	return n, p.close(`expected ")" behind the value`)
+	return n, p.close(`expected ")" after the value`)
 }
 
 func (p *parser) close(reason string) error {
@@ -167,7 +167,7 @@ func (p *parser) item(text string) (item, error) {
 	case strings.HasPrefix(rest, ">="), strings.HasPrefix(rest, "<="), strings.HasPrefix(rest, "~="):
 		a.op = rest[:2]
 	default:
-		return item{}, p.fail(p.pos, `expected one of = >= <= ~= := behind the attribute, whose name consists of letters, digits and hyphens`)
+		return item{}, p.fail(p.pos, `expected one of = >= <= ~= := after the attribute, whose name consists of letters, digits and hyphens`)
 	}
 	p.pos += len(a.op)
 	if err := p.value(text, &a); err != nil {
@@ -204,7 +204,7 @@ func (p *parser) extensible(text string, a *assertion) error {
 		case a.rule == "":
 			a.rule = word
 		default:
-			return p.fail(at, `expected ":=" behind the matching rule`)
+			return p.fail(at, `expected ":=" after the matching rule`)
 		}
 	}
 	if a.attribute == "" && a.rule == "" {

@@ -133,7 +133,7 @@ func DomainHint(text string) string {
 	case strings.ContainsFunc(text, func(r rune) bool { return r > 0x7f }):
 		return "write the A-label form of an internationalized domain, which begins with xn--"
 	case strings.Contains(text, "@"):
-		return "write only what stands behind the @"
+		return "write only what comes after the @"
 	case strings.HasPrefix(text, "*."):
 		return "write each domain by its name, or ignore = true for all below one"
 	case strings.HasSuffix(text, "."):

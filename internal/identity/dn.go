@@ -239,7 +239,7 @@ func (p *dnParser) attributeType() error {
 	p.spaces()
 	if typ == "" || p.pos == len(p.text) || p.text[p.pos] != '=' {
 		if behind >= 0 && p.text[behind] == ',' {
-			return p.fail(behind, `expected an attribute type and "=" behind the comma (a comma inside a value is written "\,")`)
+			return p.fail(behind, `expected an attribute type and "=" after the comma (a comma inside a value is written "\,")`)
 		}
 		return p.fail(start, `expected an attribute type and "=", as in "OU=Staff"`)
 	}
@@ -302,7 +302,7 @@ func (p *dnParser) quotedValue() error {
 	p.pos++
 	p.spaces()
 	if p.pos < len(p.text) && p.text[p.pos] != ',' && p.text[p.pos] != '+' {
-		return p.fail(p.pos, `expected "," or "+" behind a value in quotes`)
+		return p.fail(p.pos, `expected "," or "+" after a value in quotes`)
 	}
 	p.folded = appendFolded(p.folded, p.value)
 	return nil

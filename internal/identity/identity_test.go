@@ -117,11 +117,11 @@ func TestEqualDN(t *testing.T) {
 
 func TestDNAdvice(t *testing.T) {
 	for text, want := range map[string]string{
-		"OU=Staff, Berlin,DC=corp": `"OU=Staff, Berlin,DC=corp" is not a distinguished name: expected an attribute type and "=" behind the comma (a comma inside a value is written "\,") at character 9`,
+		"OU=Staff, Berlin,DC=corp": `"OU=Staff, Berlin,DC=corp" is not a distinguished name: expected an attribute type and "=" after the comma (a comma inside a value is written "\,") at character 9`,
 		"Staff":                    `"Staff" is not a distinguished name: expected an attribute type and "=", as in "OU=Staff" at character 1`,
 		`OU=a"b,DC=corp`:           `"OU=a\"b,DC=corp" is not a distinguished name: "\"" must be escaped in a value; write "\"" at character 5`,
 		`OU="a,DC=corp`:            `"OU=\"a,DC=corp" is not a distinguished name: the quote that begins here has no end at character 4`,
-		`OU="a"b,DC=corp`:          `"OU=\"a\"b,DC=corp" is not a distinguished name: expected "," or "+" behind a value in quotes at character 7`,
+		`OU="a"b,DC=corp`:          `"OU=\"a\"b,DC=corp" is not a distinguished name: expected "," or "+" after a value in quotes at character 7`,
 		`OU="a\z",DC=corp`:         `"OU=\"a\\z\",DC=corp" is not a distinguished name: a backslash in quotes escapes one of , + " \ < > ; = # space, or is followed by two hex digits at character 6`,
 		"OU=Staff;DC=corp":         `"OU=Staff;DC=corp" is not a distinguished name: ";" separates nothing in a name of RFC 4514; write "," between parts, or "\;" inside a value at character 9`,
 		"OU=#x,DC=corp":            `"OU=#x,DC=corp" is not a distinguished name: "#" begins a hexadecimal value; write "\#" for a value that begins with it at character 4`,

@@ -239,8 +239,8 @@ func TestEntries(t *testing.T) {
 func TestAdvice(t *testing.T) {
 	for object, want := range map[string]string{
 		"corp: p=SMTP:ann@example.com|p=SMTP:a@example.com":                 "leave SMTP: on one value and write smtp: before the others",
-		"corp: mail=ann@example.com|mail=a@example.com":                     "leave one value, and move the others to proxyAddresses",
-		"lab: mail=ann@example.com|mail=a@example.com":                      "leave one value, and move the others to mailAlternateAddress",
+		"corp: mail=ann@example.com|mail=a@example.com":                     "keep one value, and move the others to proxyAddresses",
+		"lab: mail=ann@example.com|mail=a@example.com":                      "keep one value, and move the others to mailAlternateAddress",
 		"corp: p=smtp:ann@example.com":                                      "write SMTP: before the primary, and put it into mail",
 		"lab: mailalternateaddress=ann@example.com":                         "put the primary into mail",
 		"lab: mail=ann@example.com|mailalternateaddress=Smtp:a@example.com": "take the prefix away, or write SMTP: before the primary",
@@ -665,9 +665,9 @@ func TestDocs(t *testing.T) {
 // use proxyAddresses, unless it does.
 func TestAliasAdvice(t *testing.T) {
 	for _, c := range []struct{ kind, object, want string }{
-		{"active_directory", "mail=a@example.com|mail=b@example.com", "leave one value, and move the others to proxyAddresses"},
-		{"ldap", "mail=a@example.com|mail=b@example.com", "leave one value, and move the others to an attribute for aliases, such as mailLocalAddress or mailAlternateAddress, and name it in alias_attributes"},
-		{"ldap", "mail=a@example.com|mail=b@example.com|p=smtp:c@example.com", "leave one value, and move the others to proxyAddresses"},
+		{"active_directory", "mail=a@example.com|mail=b@example.com", "keep one value, and move the others to proxyAddresses"},
+		{"ldap", "mail=a@example.com|mail=b@example.com", "keep one value, and move the others to an attribute for aliases, such as mailLocalAddress or mailAlternateAddress, and name it in alias_attributes"},
+		{"ldap", "mail=a@example.com|mail=b@example.com|p=smtp:c@example.com", "keep one value, and move the others to proxyAddresses"},
 		{"active_directory", "p=smtp:a@example.com", "write SMTP: before the primary, and put it into mail"},
 		{"ldap", "p=smtp:a@example.com", "write SMTP: before the primary, and put it into mail"},
 		{"ldap", "mail;lang-de=a@example.com", "put the primary into mail"},

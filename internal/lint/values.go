@@ -319,7 +319,7 @@ func (l *listed) several(candidates []*value, among string) {
 		f := Finding{Code: SeveralPrimaries, Reason: fmt.Sprintf("one of %d %s", len(candidates), among)}
 		f.Attribute, f.Value = l.of.attributes[v.attribute].name+v.options, v.raw
 		if v.role == declared {
-			f.advice = "leave one value, and move the others to " + l.forAliases()
+			f.advice = "keep one value, and move the others to " + l.forAliases()
 		} else {
 			f.advice = "leave SMTP: on one value and write smtp: before the others"
 		}

@@ -181,7 +181,7 @@ func DifferenceText(w io.Writer, c *Comparison, opt TextOptions) error {
 		if differing(categories[x]) == 0 {
 			continue
 		}
-		o.title(x.String(), effectsOf(categories[x], "row", "rows"))
+		o.title(x.String(), effectsOf(categories[x], "change", "changes"))
 		first := slices.IndexFunc(c.Changes, func(d plan.Differing[plan.Change]) bool { return d.Row().Category == x })
 		effectTables(o, c.Changes[first:first+differing(categories[x])], opt, plan.ChangeFields, namedChange,
 			func(sign span, rows []plan.Differing[plan.Change]) {
@@ -360,6 +360,9 @@ func (c *Comparison) verdict() (verdict, what string) {
 		return count(changes, "change", "changes") + " and " + count(rejections, "rejection", "rejections")
 	}
 	if c.Empty() {
+		if len(c.Head.Changes) == 0 {
+			return "the plans do not differ: ", "both have no changes and the same " + count(len(c.Head.Rejections), "rejection", "rejections")
+		}
 		return "the plans do not differ: ", "both have the same " + amount(len(c.Head.Changes), len(c.Head.Rejections))
 	}
 	return "the plans differ: ", "in " + amount(len(c.Changes), len(c.Rejections))

@@ -50,7 +50,7 @@ func DifferenceMarkdown(w io.Writer, c *Comparison) error {
 				rows = append(rows, d)
 			}
 		}
-		addEffects(&r, x.String(), "row", "rows", rows, plan.ChangeFields, namedChange,
+		addEffects(&r, x.String(), "change", "changes", rows, plan.ChangeFields, namedChange,
 			categories[x].columns, func(c *plan.Change) *change { return &change{c, c.Row()} })
 	}
 	columns := append(slices.Clone(rejectionColumns), remedyColumn)

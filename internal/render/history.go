@@ -211,7 +211,7 @@ func RunText(w io.Writer, r *run.Record, p *plan.Plan, opt TextOptions) error {
 	}
 	fact("only", strings.Join(r.Only, ", "))
 	fact("except", strings.Join(r.Except, ", "))
-	fact("rows", counts(&r.Run))
+	fact("changes", counts(&r.Run))
 	if r.Outcome.Changed() {
 		fact("state", fmt.Sprintf("version %d became %d", r.Serial, r.SerialAfter))
 	}
@@ -230,9 +230,9 @@ func RunText(w io.Writer, r *run.Record, p *plan.Plan, opt TextOptions) error {
 	o.end()
 	switch {
 	case r.Outcome == run.Unfinished && r.Done != nil:
-		o.prose(0, "unfinished: ", bold, count(made(r), "account change was", "account changes were")+" made by now, as far as is recorded; the run goes on, or was ended from outside, and the next one finds out")
+		o.prose(0, "unfinished: ", bold, count(made(r), "account change was", "account changes were")+" made by now, as far as is recorded; the run is still going, or was killed; the next run finds out")
 	case r.Outcome == run.Unfinished:
-		o.prose(0, "unfinished: ", bold, "the run goes on, or was ended from outside; the next one finds out")
+		o.prose(0, "unfinished: ", bold, "the run is still going, or was killed; the next run finds out")
 	case !r.Outcome.Changed() && len(p.Changes) > 0:
 		o.prose(0, "nothing was changed: ", bold, "this is what the plan would have done")
 	case !r.Outcome.Changed() && r.Accounts > 0:
@@ -285,7 +285,7 @@ func RunMarkdown(w io.Writer, past *run.Record, p *plan.Plan, full string) error
 	fact("by", past.User+" on "+past.Host+", "+mode(&past.Run))
 	fact("command", past.Command)
 	fact("console", past.Console)
-	fact("rows", counts(&past.Run))
+	fact("changes", counts(&past.Run))
 	if past.Outcome.Changed() {
 		fact("state", fmt.Sprintf("version %d became %d", past.Serial, past.SerialAfter))
 	}

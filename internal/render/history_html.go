@@ -43,9 +43,24 @@ func HistoryHTML(w io.Writer, runs []run.Run) error {
 	return h.write(w)
 }
 
+// pastAbout counts the runs of an address, and those that changed something.
+func pastAbout(all []Past) string {
+	changed := 0
+	for i := range all {
+		if all[i].Run.Outcome.Changed() {
+			changed++
+		}
+	}
+	const what = " changed who has it, or its account"
+	if changed == len(all) {
+		return count(len(all), "run", "runs") + what
+	}
+	return count(len(all), "run", "runs") + ", " + number(changed) + " of which" + what
+}
+
 // PastHTML writes the table of [PastText] as such a page, the newest run first.
 func PastHTML(w io.Writer, x identity.Address, all []Past) error {
-	h := historyPage{Title: "rollcall history of " + clean(x.String()), About: count(len(all), "run changed", "runs changed") + " who has it, or its account"}
+	h := historyPage{Title: "rollcall history of " + clean(x.String()), About: pastAbout(all)}
 	h.Past = &pastTable{}
 	columns := pastColumns(x)
 	for _, c := range columns {

@@ -2,7 +2,7 @@
 # are synchronized, and what is left alone. docs/reference/configuration.md explains every
 # block and attribute.
 #
-#   rollcall validate   tells everything that is wrong with it
+#   rollcall validate   reports every mistake
 #   rollcall doctor     tests the connections
 #   rollcall plan       shows what would change, and changes nothing
 
@@ -23,7 +23,7 @@ directory "corp" {
 #   ca_file       = "corp-ca.pem" # for a certificate authority of your own
 # }
 
-# Addresses in other domains than these are refused, and each is told. A domain
+# Addresses in other domains than these are rejected, and each is reported. A domain
 # that is another name of one of them goes into its block, as
 # aliases = ["example.net"], and has none of its own.
 

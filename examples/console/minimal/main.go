@@ -267,7 +267,7 @@ func (c *connector) apply(r request) {
 		var err error
 		switch {
 		case stop:
-			err = &problem{Code: "cancelled", Message: "not begun"}
+			err = &problem{Code: "cancelled", Message: "not started"}
 		case ch.Group != nil && failed[*ch.Group]:
 			err = &problem{Code: "cancelled", Message: "an earlier change of the group failed"}
 		default:

@@ -282,7 +282,7 @@ func (c *Console) changeSome(ctx context.Context, kind string, steps []apply.Ste
 	})
 	if err != nil && err == ctx.Err() {
 		// A request under way to apply is never given up for that.
-		unasked(apply.Cancelled, "it was not begun")
+		unasked(apply.Cancelled, "not started")
 		return nil
 	}
 	return err

@@ -27,7 +27,7 @@ func (c *Console) Apply(ctx context.Context, steps []apply.Step, answer func(i i
 		switch {
 		case made:
 		case ctx.Err() != nil:
-			a.Err = &apply.Error{Code: apply.Cancelled, Message: "it was not begun"}
+			a.Err = &apply.Error{Code: apply.Cancelled, Message: "not started"}
 		case failed[s.Group]:
 			a.Err = &apply.Error{Code: apply.Cancelled, Message: "a change before it in its group was not made"}
 		default:

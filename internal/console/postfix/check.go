@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/rollcall-cli/rollcall/internal/console"
+	"github.com/rollcall-cli/rollcall/internal/number"
 )
 
 // Check looks whether the tables can be built, are what their files say, can be
@@ -95,7 +96,7 @@ func (c *Console) intact(ctx context.Context, s *snapshot, t int) console.Findin
 	if f.header != nil {
 		serial = f.header.serial
 	}
-	return found(check, "ok", fmt.Sprintf("%s has %d rows, serial %d", f.path, len(f.rows), serial), "")
+	return found(check, "ok", fmt.Sprintf("%s has %s, serial %d", f.path, lines(len(f.rows)), serial), "")
 }
 
 // differs asks an index for each key of its source, and says what is wrong.
@@ -116,7 +117,7 @@ func (c *Console) differs(ctx context.Context, f *file) string {
 	if len(want) == 0 {
 		return ""
 	}
-	text := fmt.Sprintf("the index of %s has %d of its %d rows otherwise or not at all", f.path, len(want), len(f.rows))
+	text := fmt.Sprintf("the index of %s has %s of its %s otherwise or not at all", f.path, number.Thousands(len(want)), lines(len(f.rows)))
 	if err != nil && len(want) == len(f.rows) {
 		text += ": " + spoken(err, shortened(out)).Error()
 	}
@@ -148,4 +149,11 @@ func (c *Console) inUse(ctx context.Context) (all []console.Finding) {
 		}
 	}
 	return all
+}
+
+func lines(n int) string {
+	if n == 1 {
+		return "1 line"
+	}
+	return number.Thousands(n) + " lines"
 }

@@ -59,9 +59,9 @@ func TestCheck(t *testing.T) {
 	text := read(t, g.Recipients)
 	publish(t, g.open(), step(nil, account("bob")))
 	put(t, g.Recipients+".db", index) // as from a backup
-	says("recipients failed", "has 1 of its 2 rows otherwise or not at all")
+	says("recipients failed", "has 1 of its 2 lines otherwise or not at all")
 	put(t, g.Recipients+".db", "no index")
-	says("recipients failed", "2 of its 2 rows")
+	says("recipients failed", "2 of its 2 lines")
 	if err := os.Remove(g.Recipients + ".db"); err != nil {
 		t.Fatal(err)
 	}

@@ -70,7 +70,7 @@ func (c *Console) Apply(ctx context.Context, steps []apply.Step, answer func(int
 		if ctx.Err() == nil {
 			bad, failed = c.group(group)
 		} else {
-			failed = &apply.Error{Code: apply.Cancelled, Message: "it was not begun"}
+			failed = &apply.Error{Code: apply.Cancelled, Message: "not started"}
 		}
 		for i := range group {
 			switch {

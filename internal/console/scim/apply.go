@@ -125,7 +125,7 @@ func (r *run) stop(ctx context.Context, i int, err error) error {
 		err = r.unread(err)
 	}
 	for i = max(i, r.next); i < len(r.steps); i++ {
-		r.answer(i, apply.Answer{Err: &apply.Error{Code: apply.Cancelled, Message: "it was not begun"}})
+		r.answer(i, apply.Answer{Err: &apply.Error{Code: apply.Cancelled, Message: "not started"}})
 	}
 	return err
 }

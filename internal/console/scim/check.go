@@ -53,7 +53,7 @@ func (c *Console) certificate(now time.Time) (f console.Finding, there bool) {
 	if first.NotAfter.Sub(now) < expiry {
 		return console.Finding{Check: "certificate", Status: "warning", Evidence: fmt.Sprintf("the certificate %q expires on %s", first.Subject.String(), until), Remedy: "renew it in time"}, true
 	}
-	return console.Finding{Check: "certificate", Status: "ok", Evidence: "it is good until " + until}, true
+	return console.Finding{Check: "certificate", Status: "ok", Evidence: "it expires on " + until}, true
 }
 
 // announced says what the service says of itself.

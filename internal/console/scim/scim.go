@@ -34,7 +34,6 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
-	"fmt"
 	"slices"
 	"strings"
 	"sync"
@@ -43,6 +42,7 @@ import (
 	"github.com/rollcall-cli/rollcall/apply"
 	"github.com/rollcall-cli/rollcall/internal/console"
 	"github.com/rollcall-cli/rollcall/internal/identity"
+	"github.com/rollcall-cli/rollcall/internal/number"
 	"github.com/rollcall-cli/rollcall/internal/settings"
 	"github.com/rollcall-cli/rollcall/plan"
 )
@@ -249,5 +249,5 @@ func counted(n int, what string) string {
 	if n == 1 {
 		return "1 " + what
 	}
-	return fmt.Sprintf("%d %ss", n, what)
+	return number.Thousands(n) + " " + what + "s"
 }

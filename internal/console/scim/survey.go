@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/rollcall-cli/rollcall/internal/console"
+	"github.com/rollcall-cli/rollcall/internal/number"
 )
 
 // survey says who reads a block that was begun what the service says of itself, who
@@ -43,8 +44,8 @@ func survey(ctx context.Context, o console.Opening, _ func(string) bool) (found 
 	}
 	found.Notes = []string{
 		c.host + ": " + c.announced().Evidence + ".",
-		fmt.Sprintf("It has %s: %d marked by rollcall, %d with an externalId of somebody else, which are left alone, and %d with none.",
-			counted(len(all), "user"), marked, others, len(all)-marked-others),
+		fmt.Sprintf("It has %s: %s marked by rollcall, %s with an externalId of somebody else, which are left alone, and %s with none.",
+			counted(len(all), "user"), number.Thousands(marked), number.Thousands(others), number.Thousands(len(all)-marked-others)),
 		"Scopes may read these attributes for it: " + strings.Join(names, ", ") + ".",
 	}
 	return found, nil

@@ -98,7 +98,7 @@ func (c *Console) group(ctx context.Context, steps []apply.Step) ([]apply.Answer
 	case ctx.Err() != nil:
 		answers := all(len(steps), -1, nil)
 		for i := range answers {
-			answers[i].Err.Message = "it was not begun"
+			answers[i].Err.Message = "not started"
 		}
 		return answers, nil
 	case errors.Is(err, errLocked):

@@ -80,9 +80,9 @@ func (c *Console) checkTLS(ctx context.Context) console.Finding {
 	case until.IsZero():
 		f.Status, f.Evidence, f.Remedy = "failed", "the server has shown no certificate", "look at the TLS settings of the server"
 	case left < soon:
-		f.Status, f.Evidence, f.Remedy = "warning", fmt.Sprintf("the certificate of the server ends in %d days, on %s", int(left.Hours()/24), until.UTC().Format("2006-01-02")), "renew it"
+		f.Status, f.Evidence, f.Remedy = "warning", fmt.Sprintf("the certificate of the server expires on %[2]s, in %[1]d days", int(left.Hours()/24), until.UTC().Format("2006-01-02")), "renew it"
 	default:
-		f.Evidence = fmt.Sprintf("the certificate of the server lasts until %s", until.UTC().Format("2006-01-02"))
+		f.Evidence = fmt.Sprintf("the certificate of the server expires on %s", until.UTC().Format("2006-01-02"))
 	}
 	return f
 }

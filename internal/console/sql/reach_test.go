@@ -112,7 +112,7 @@ func testTLS(t *testing.T, server *servertest.SQL) {
 	for _, c := range []struct {
 		left time.Duration
 		want string
-	}{{5*24*time.Hour - time.Minute, "the certificate of the server ends in 4 days"}, {0, "lasts until"}} {
+	}{{5*24*time.Hour - time.Minute, "in 4 days"}, {0, "expires on"}} {
 		restart(servertest.Leaf{Until: c.left})
 		story, want := fmt.Sprint(c.left), c.want
 		c := opened(t, "hq", secure)
@@ -410,8 +410,8 @@ func TestPlace(t *testing.T) {
 		"mariadb://u@192.0.2.1/mail?sslmode=verify-full":                "mysql://192.0.2.1:3306/mail tls",
 		"postgres://u@/mail?host=/run/postgresql":                       "postgres:/run/postgresql/mail",
 		"mysql://u:p@/mail?host=/run/mysqld/mysqld.sock":                "mysql:/run/mysqld/mysqld.sock/mail",
-		"postgres://u:hunter2@db/mail?sslmode=disable":                  "!behind its ?",
-		"mysql://u:hunter2@db/mail?tls=skip-verify":                     "!behind its ?",
+		"postgres://u:hunter2@db/mail?sslmode=disable":                  "!after its ?",
+		"mysql://u:hunter2@db/mail?tls=skip-verify":                     "!after its ?",
 		"http://u:hunter2@db/mail":                                      "!neither with postgres:// nor with mysql://",
 		"postgres://db/mail":                                            "!no user",
 		"postgres://u:hunter2@db":                                       "!no database",
@@ -420,7 +420,7 @@ func TestPlace(t *testing.T) {
 		"postgres://u:hunter2%zz@db/mail":                               "!no URL",
 		"postgres://u:hunter2@db/a/b":                                   "!no database",
 		"host=db user=u password=hunter2":                               "!neither with",
-		"postgres://u:hunter2@db/mail?host=/run/postgresql":             "!behind its ?",
+		"postgres://u:hunter2@db/mail?host=/run/postgresql":             "!after its ?",
 		"postgres://u:hunter2@db/mail?host=%zz":                         "!cannot be read",
 		"postgres://u:hunter2@db:99999999999/mail?sslmode=verify-full%": "!cannot be read",
 	} {

@@ -46,7 +46,7 @@ func parseURL(text string) (*place, error) {
 	}
 	query, err := url.ParseQuery(u.RawQuery)
 	if err != nil {
-		return nil, errors.New("what stands behind its ? cannot be read")
+		return nil, errors.New("what follows its ? cannot be read")
 	}
 	for name, all := range query {
 		switch {
@@ -54,7 +54,7 @@ func parseURL(text string) (*place, error) {
 			p.host = all[0]
 		case name == "sslmode" && len(all) == 1 && all[0] == "verify-full":
 		default:
-			return nil, errors.New("behind its ? it has a parameter that is not known: host=/PATH alone is, for a socket; TLS is always verified, but for a server on this machine")
+			return nil, errors.New("after its ? it has an unknown parameter: only host=/PATH is known, for a socket; TLS is always verified, except for a server on this machine")
 		}
 	}
 	switch {
@@ -63,7 +63,7 @@ func parseURL(text string) (*place, error) {
 	case p.user == "":
 		return nil, errors.New("it names no user")
 	case p.database == "" || strings.Contains(p.database, "/"):
-		return nil, errors.New("it names no database behind the host")
+		return nil, errors.New("it names no database after the host")
 	}
 	if p.port == "" {
 		p.port = map[*dialect]string{postgres: "5432", mysql: "3306"}[p.d]

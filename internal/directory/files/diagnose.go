@@ -10,6 +10,7 @@ import (
 
 	"github.com/rollcall-cli/rollcall/internal/directory"
 	"github.com/rollcall-cli/rollcall/internal/doctor"
+	"github.com/rollcall-cli/rollcall/internal/number"
 )
 
 // Diagnose tests that the files are there, can be opened, and are complete. The
@@ -42,7 +43,7 @@ func (s *Source) files(k *doctor.Check) {
 			k.Fail(path+": "+cause(err).Error(), remedy)
 			return
 		}
-		evidence = append(evidence, fmt.Sprintf("%s, %d octets, of %s", path, info.Size(), info.ModTime().UTC().Format(time.RFC3339)))
+		evidence = append(evidence, fmt.Sprintf("%s, %s octets, of %s", path, number.Thousands(int(info.Size())), info.ModTime().UTC().Format(time.RFC3339)))
 	}
 	if len(files) == 1 {
 		k.Pass("the file can be opened", evidence...)

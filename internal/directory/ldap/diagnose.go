@@ -212,7 +212,7 @@ func (d *diagnosis) tls(ctx context.Context, t target, nc net.Conn, k *doctor.Ch
 		k.Warn(fmt.Sprintf("the certificate %q expires on %s, in %s", nameOf(first), first.NotAfter.UTC().Format(time.DateOnly), period(left)), "renew it in time", evidence...)
 		return
 	}
-	k.Pass(fmt.Sprintf("the certificate is good for %s until %s", t.host, first.NotAfter.UTC().Format(time.DateOnly)), evidence...)
+	k.Pass(fmt.Sprintf("the certificate for %s expires on %s", t.host, first.NotAfter.UTC().Format(time.DateOnly)), evidence...)
 }
 
 // described tells of each certificate of a chain what it is.
