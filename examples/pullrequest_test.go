@@ -133,7 +133,7 @@ func says(t *testing.T, comment string, all []string, none ...string) {
 // effect is what the change does, unmasked beside it what it is, which would tell
 // whose masks these are.
 var (
-	effect   = []string{"## rollcall: the plans differ: in 1 change and 1 rejection", "**Risk: ", "<b>attribute_change</b>: 1 row appears", "<b>attribute_too_long</b>: 1 rejection vanishes"}
+	effect   = []string{"## rollcall: the plans differ: in 1 change and 1 rejection", "**Risk: ", "<b>attribute_change</b>: 1 change appears", "<b>attribute_too_long</b>: 1 rejection vanishes"}
 	masked   = append([]string{"rollcall.hcl changed: its content is not shown beside masks"}, effect...)
 	unmasked = append([]string{"+  max_length = { display_name = 300 }", "wei.zhang"}, effect...)
 	people   = []string{"wei.zhang", "Wei Zhang", "mateo.silva", "ceo@", "max_length ="}

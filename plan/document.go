@@ -433,6 +433,9 @@ func parse(r io.Reader) (*Plan, string, error) {
 	if _, err := dec.Token(); err != io.EOF {
 		return nil, "", errors.New("not a plan: something follows the document")
 	}
+	if doc.FormatVersion == "" {
+		return nil, "", errors.New("not a plan: it has no format_version")
+	}
 	if major, _, _ := strings.Cut(doc.FormatVersion, "."); major != "1" {
 		return nil, "", fmt.Errorf("the plan has format version %q, and this version of rollcall reads 1.x", doc.FormatVersion)
 	}
