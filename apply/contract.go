@@ -152,7 +152,7 @@ const (
 	Throttled   Code = "throttled"   // too many requests
 	Temporary   Code = "temporary"   // it may work later
 	Refused     Code = "refused"     // the console will not
-	Cancelled   Code = "cancelled"   // it was not begun
+	Cancelled   Code = "cancelled"   // it was not started
 	Unsupported Code = "unsupported" // the console cannot
 	Auth        Code = "auth"        // the credentials are not taken
 	Misused     Code = "config"      // the configuration is wrong

@@ -53,7 +53,8 @@ func pages(t *testing.T) []string {
 //	                               internal/corpus before anything has happened
 //	<!-- docs: after -->           now it has happened
 //	<!-- docs: at TIME -->         what the clock shows, RFC 3339
-//	<!-- docs: run COMMAND -->     run a command, and show nothing of it
+//	<!-- docs: run COMMAND -->     run a command, and show nothing of it; $ROOT is the
+//	                               repository
 //	<!-- docs: file NAME -->       the next block is the content of a file
 //	<!-- docs: answer TEXT -->     what is typed when the next command asks; with
 //	                               --auto-approve, there is no terminal
@@ -310,7 +311,7 @@ func (e echoing) Read(p []byte) (int, error) {
 
 func (g *guide) shell(command string, in io.Reader, out io.Writer) int {
 	sh := exec.Command("sh", "-c", command)
-	sh.Dir, sh.Stdin, sh.Stdout, sh.Stderr = g.dir, in, out, out
+	sh.Dir, sh.Stdin, sh.Stdout, sh.Stderr, sh.Env = g.dir, in, out, out, append(os.Environ(), "ROOT="+g.root)
 	if err := sh.Run(); sh.ProcessState == nil {
 		g.t.Fatal(err)
 	}
