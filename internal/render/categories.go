@@ -96,10 +96,10 @@ var categories = [plan.Categories]category{
 		{head: "was", least: leastAddress, address: true, cell: func(r *change, _ bool) cell { return was(r.OriginalPrimary, r.NewPrimary) }},
 		nameAfter, usernameAfter, entryAfter,
 	}},
-	plan.DirectorySwitch: {alters, "account moves to another directory", "accounts move to another directory", []changeColumn{
+	plan.DirectorySwitch: {alters, "account changes its directory", "accounts change their directory", []changeColumn{
 		addressColumn, marks,
 		{head: "directory", least: 30, cell: func(r *change, _ bool) cell {
-			return spans(owned(r.OriginalDirectory), span{" -> ", dim}, owned(r.NewDirectory))
+			return spans(directoryOf(r.OriginalDirectory), span{" -> ", dim}, directoryOf(r.NewDirectory))
 		}},
 		usernameAfter, entryAfter,
 	}},
@@ -168,7 +168,15 @@ func changeOf(r *change, _ bool) cell {
 	return spans(span{cmp.Or(clean(from), "(none)"), red}, span{" -> ", dim}, span{cmp.Or(clean(to), "(none)"), green})
 }
 
-// owned is the directory or the GUID of an account, which a local one has not.
+// directoryOf is the directory of an account.
+func directoryOf(directory string) span {
+	if directory == "" {
+		return span{"local", dim}
+	}
+	return span{clean(directory), plain}
+}
+
+// owned is what an account has of its owner, which a local one has not.
 func owned(by string) span {
 	if by == "" {
 		return span{"none", dim}

@@ -47,7 +47,7 @@ func TestRunText(t *testing.T) {
   plan     sha256:1
   only     add, inactive
   except   eve@example.com
-  rows     1 add, 1 username_change, 1 inactive, 1 withheld
+  changes  1 add, 1 username_change, 1 inactive, 1 withheld
   state    version 6 became 7
 `
 	if got := b.String(); !strings.HasPrefix(got, want) || !strings.Contains(got, "failed: 1 account could not be changed\n  account          because\n! bob@example.com  the console says no\n") ||

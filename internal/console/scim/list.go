@@ -195,7 +195,7 @@ func (c *Console) ends(ctx context.Context, total int, full bool, seen map[strin
 	case !seen[users[0].live.Ref]:
 		return 0, &movedError{fmt.Sprintf("the service says that there are %d, and gives more", total)}
 	case full:
-		return 0, &movedError{fmt.Sprintf("behind the last of %d, the service begins anew", total)}
+		return 0, &movedError{fmt.Sprintf("after the last of %d, the service begins anew", total)}
 	}
 	return total, nil
 }

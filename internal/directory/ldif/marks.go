@@ -39,7 +39,7 @@ type marks struct {
 func (m *marks) take(text string) (err error) {
 	if digest, ok := strings.CutPrefix(text, scopesMark); ok {
 		if m.snapshot || m.count > 0 {
-			return errors.New("a snapshot begins here, behind other objects; keep it in a file of its own")
+			return errors.New("a snapshot begins here, after other objects; keep it in a file of its own")
 		}
 		m.snapshot, m.recorded, m.objects = true, digest == m.wanted, -1
 		return nil

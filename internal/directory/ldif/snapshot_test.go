@@ -206,7 +206,7 @@ func TestDamagedSnapshot(t *testing.T) {
 		{"a scope that is not there", strings.Replace(text, "# rollcall-scope: 1", "# rollcall-scope: 2", 1), "corp.ldif:6: the snapshot does not say which scope"},
 		{"no scope", strings.Replace(text, "# rollcall-scope: 1", "# rollcall-scope: 0", 1), "corp.ldif:6: the snapshot does not say which scope"},
 		{"a scope without a number", strings.Replace(text, "# rollcall-scope: 1", "# rollcall-scope: x", 1), "corp.ldif:5: the snapshot is damaged"},
-		{"two in one file", text + text, "a snapshot begins here, behind other objects"},
+		{"two in one file", text + text, "a snapshot begins here, after other objects"},
 		{"behind other objects", "dn: cn=a\nmail: a@example.com\n\n" + text, "corp.ldif:4: a snapshot begins here"},
 	} {
 		got, _, err := read(file(t, c.text), scopes...)
