@@ -120,7 +120,7 @@ type Result struct {
 	Canary bool
 }
 
-// Event tells a listener what happens: [Progress], [Waiting], [LookingUp] or
+// Event reports to a listener what happens: [Progress], [Waiting], [LookingUp] or
 // [Verifying].
 type Event interface{ event() }
 
@@ -387,7 +387,7 @@ func (r *runner) publish(ctx context.Context) error {
 }
 
 // published reports whether the console has what was staged, and counts it as unknown
-// where nobody can tell.
+// where that is unknown.
 func (r *runner) published(ctx context.Context, all []staged) bool {
 	var tasks []*task
 	var sent []*Sent
@@ -577,7 +577,7 @@ func (r *runner) record(i int32, recorded identity.Address, a Answer) {
 }
 
 // lostRecords returns the primaries of the records whose owners get other accounts:
-// the console has theirs no more.
+// the console no longer has theirs.
 func (r *runner) lostRecords() map[owner]identity.Address {
 	if r.facts.Embedded {
 		return nil

@@ -214,7 +214,7 @@ func once(all []Sent) (sent []Sent) {
 	return sent
 }
 
-// movedIn tells the ledger which of its accounts have another primary now.
+// movedIn lets the ledger know which of its accounts have another primary now.
 func (x *index) movedIn(l *Ledger, f *plan.Facts, by string) {
 	for i := range l.accounts {
 		a := &l.accounts[i]

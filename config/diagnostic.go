@@ -80,7 +80,7 @@ func (ds Diagnostics) Count(s Severity) int {
 }
 
 // Err returns nil if there is no error, or else an error of one line a problem,
-// warnings left out. [Diagnostics.Write] tells more.
+// warnings left out. [Diagnostics.Write] reports more.
 func (ds Diagnostics) Err() error {
 	var errs []error
 	for i := range ds {

@@ -32,7 +32,7 @@ import (
 //
 // The intent is synced before the state is replaced, by a single rename. So a
 // run that was killed left either no intent, and has changed nothing, or an
-// intent, and whether the state has the checksum that it names tells the rest:
+// intent, and whether the state has the checksum that it names says the rest:
 // see [Store.Settle]. A file only grows, but for an intent that did not come true,
 // and only its unsynced end can be damaged.
 

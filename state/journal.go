@@ -205,7 +205,7 @@ func (j *journal) answer(a *run.Answer) {
 	}
 }
 
-// done tells of each account change whether it was made; nil without steps.
+// done says of each account change whether it was made; nil without steps.
 func (j *journal) done() []bool {
 	if j.steps == 0 {
 		return nil

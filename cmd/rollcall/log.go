@@ -19,7 +19,7 @@ type logging struct {
 }
 
 // logsJSON reports whether a command line asks for JSON lines. It is reported
-// before the command line is parsed, for what is wrong with that is told too.
+// before the command line is parsed, for what is wrong with that is reported too.
 func logsJSON(args []string) bool {
 	for i, arg := range args {
 		switch {
@@ -104,7 +104,7 @@ func (s *session) unanswered() {
 	}
 }
 
-// diagnose tells the problems of a configuration.
+// diagnose reports the problems of a configuration.
 func (s *session) diagnose(diags config.Diagnostics) error {
 	if !s.logJSON {
 		if s.mask == nil {

@@ -212,7 +212,7 @@ func begin[T any](f func() (T, error)) <-chan *begun[T] {
 	return done
 }
 
-// fail tells an error, with its hint, and returns its exit code.
+// fail reports an error, with its hint, and returns its exit code.
 func (s *session) fail(err error) exitCode {
 	code := codeOf(err)
 	var said silent

@@ -291,7 +291,7 @@ func (r *record) prune() {
 	}
 }
 
-// outcomeOf tells an outcome, and why, by the error that a run ended with that
+// outcomeOf reports an outcome, and why, by the error that a run ended with that
 // has not written the state; "" if it is not to be recorded.
 func (r *record) outcomeOf(err error) (outcome run.Outcome, reason string) {
 	if err != nil {

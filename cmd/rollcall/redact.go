@@ -34,7 +34,7 @@ const (
 )
 
 // redactsEarly begins to mask if the command line may ask for it, before it is
-// parsed, for what is wrong with that is told too.
+// parsed, for what is wrong with that is reported too.
 func (s *session) redactsEarly(args []string) {
 	if slices.ContainsFunc(args, func(arg string) bool { return strings.HasPrefix(arg, "--redact") }) {
 		key := os.Getenv(redactKey)
@@ -85,7 +85,7 @@ func domainNames(domains []plan.Domain) (all []string) {
 }
 
 // keyedAs gives the masks the key that goes with a configuration. What is wrong
-// with the state is told by who reads it.
+// with the state is reported by who reads it.
 func (s *session) keyedAs(cfg *config.Config) {
 	s.keyed(s.store.Lineage(s.ctx), cfg.Rules.Domains)
 }

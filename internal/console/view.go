@@ -108,7 +108,7 @@ func (v *View) Known(before *identity.Account) apply.Known {
 }
 
 // recordOfGone returns the primary of the record of an account that the console
-// has no more; zero where there is none.
+// no longer has; zero where there is none.
 func (v *View) recordOfGone(primary identity.Address) identity.Address {
 	if _, gone := slices.BinarySearchFunc(v.Gone, primary, func(a identity.Account, x identity.Address) int { return a.Primary.Compare(x) }); gone {
 		return primary

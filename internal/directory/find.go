@@ -19,7 +19,7 @@ import (
 //	found, err := source.(directory.Finder).Find(ctx, directory.Query{Addresses: []string{"ann@example.com"}}, scopes)
 //
 // An answer is never complete, so that nothing follows from what is not in it,
-// and an error means no more than that nobody can tell.
+// and an error only means that it is unknown.
 type Finder interface {
 	// Find looks for the objects of the query in all of the directory, and says
 	// of each scope, which are those that Read is given, why it takes the object

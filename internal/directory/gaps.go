@@ -120,7 +120,7 @@ func (g *Gaps) Warnings() (warnings []string) {
 	return warnings
 }
 
-// emptied tells of each scope of a directory that found no entry although
+// emptied reports each scope of a directory that found no entry although
 // active accounts that came from it are found nowhere, by the GUIDs of all
 // entries. Accounts do not record their scope; DN and type tell:
 //
@@ -198,7 +198,7 @@ func (r *Reading) emptied(scopes []declared, name string) []string {
 	return told
 }
 
-// unselective tells of the scopes of a directory that select no entry.
+// unselective reports the scopes of a directory that select no entry.
 func (r *Reading) unselective(scopes []declared, name string) (warnings []string) {
 	found := make([]bool, len(scopes))
 	for i := range r.Entries {

@@ -10,7 +10,7 @@ import (
 	"github.com/rollcall-cli/rollcall/internal/filter"
 )
 
-// What an object is, beside its addresses, is told by the tables of this file,
+// What an object is, beside its addresses, is decided by the tables of this file,
 // and by nothing else. The page docs/reference/entries.md has the same tables.
 //
 //	Deleted    isDeleted, nsTombstone, ds-soft-delete-entry, a relative name with DEL:

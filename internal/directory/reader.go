@@ -28,7 +28,7 @@ type Directory struct {
 // Diagnoser is a source that can test the way to what it reads.
 type Diagnoser interface {
 	// Diagnose tests all that a read of the scopes needs, and then reads them. It
-	// changes nothing. now tells the time. The error is that of ctx; what else goes
+	// changes nothing. now returns the time. The error is that of ctx; what else goes
 	// wrong is in the report.
 	Diagnose(ctx context.Context, scopes []Scope, now func() time.Time, progress func(Progress)) (*doctor.Report, error)
 }

@@ -31,7 +31,7 @@ type comparison struct {
 	impossible, remedy string
 }
 
-// compile chooses the comparison. The second result tells of the whole item.
+// compile chooses the comparison. The second result is about the whole item.
 func (a *assertion) compile() (item, comparison) {
 	it := item{description: a.description, attribute: a.attribute, options: a.options}
 	it.ownName = len(a.options) == 0 && (a.attribute == "distinguishedname" || a.attribute == "entrydn")

@@ -27,7 +27,7 @@ type Clause struct {
 	More      int
 }
 
-// What a clause tells of an object's values.
+// What a clause says of an object's values.
 const (
 	maxValues = 6
 	maxValue  = 100 // octets

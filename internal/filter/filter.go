@@ -26,7 +26,7 @@
 // without the attribute makes an item false, and so its negation true; a value
 // that the rule cannot compare makes it undefined, and so its negation too. What
 // can never be compared, as (userAccountControl=0x2), is undefined for every
-// object, and [Filter.Impossible] tells of it. An object matches when the whole
+// object, and [Filter.Impossible] speaks of it. An object matches when the whole
 // filter is true.
 package filter
 

@@ -46,7 +46,7 @@ func ParseType(s string) (Type, error) {
 	return User, fmt.Errorf("type %s is neither \"user\" nor \"list\"", shown(s))
 }
 
-// Status says whether an account's addresses are in service.
+// Status says whether an account's addresses receive mail.
 type Status uint8
 
 const (
@@ -147,7 +147,7 @@ type Account struct {
 // Local reports whether no directory owns the account.
 func (a *Account) Local() bool { return a.Directory == "" }
 
-// Active reports whether the account is in service.
+// Active reports whether the account receives mail.
 func (a *Account) Active() bool { return a.Status == Active }
 
 // Holds reports whether the address is the account's primary or an alias of it.
@@ -159,7 +159,7 @@ func (a *Account) Holds(x Address) bool {
 	return alias
 }
 
-// EachAddress calls f with the account's primary and its aliases, in service or
+// EachAddress calls f with the account's primary and its aliases, active or
 // not; with none for no account.
 func (a *Account) EachAddress(f func(Address)) {
 	if a == nil {

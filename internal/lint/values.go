@@ -288,7 +288,7 @@ func yields(v, w *value) bool {
 type listed struct {
 	entry
 	// primary is the value that declares the primary; nil if none does, or if
-	// nobody can tell which.
+	// it is unknown which.
 	primary *value
 	mails   int // values of the primary attribute
 	// prefixed is set if the entry has values in an attribute whose values all

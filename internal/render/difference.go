@@ -278,7 +278,7 @@ func (p *page) tallies(c *Comparison) {
 	}
 }
 
-// risks says in which words the risk is told of the one plan and not of the
+// risks says in which words the risk is described for the one plan and not of the
 // other.
 func (p *page) risks(c *Comparison) {
 	levels := c.riskLevels()

@@ -93,7 +93,7 @@ func addEffects[T, R any](r *comment, title, one, many string, rows []plan.Diffe
 	}
 }
 
-// risks tells the risk before and after where it is reported in other words.
+// risks reports the risk before and after where it is reported in other words.
 func (r *comment) risks(c *Comparison) {
 	levels := c.riskLevels()
 	if levels == "" {

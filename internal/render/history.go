@@ -32,7 +32,7 @@ func outcome(r *run.Run) cell {
 	return styled(yellow, string(r.Outcome))
 }
 
-// counts tells the rows of a run's plan in few words.
+// counts reports the rows of a run's plan in few words.
 func counts(r *run.Run) string {
 	var parts []string
 	add := func(key string) {

@@ -54,13 +54,13 @@ type Answer struct {
 // Record is a run with what became of each of its account changes.
 type Record struct {
 	Run
-	// Done tells of each account change, by its place in the record, whether a
+	// Done says of each account change, by its place in the record, whether a
 	// console has said that it was made, and not that it was taken back. It is nil
 	// for a run without steps, which has changed nothing but the state.
 	Done []bool
 }
 
-// Made returns a function that tells of an account change of the run, by its place
+// Made returns a function that says of an account change of the run, by its place
 // in the record, whether it was made. Without steps, each is but those that failed,
 // if the run has written the state.
 func (r *Record) Made() func(i int, c *identity.Change) bool {

@@ -16,7 +16,7 @@ func ownGroup(cmd *exec.Cmd, _ *os.File) {
 	cmd.SysProcAttr = &syscall.SysProcAttr{CreationFlags: syscall.CREATE_NEW_PROCESS_GROUP}
 }
 
-// groupAlive is false, since nobody can tell.
+// groupAlive is false, since that is unknown.
 func groupAlive(*exec.Cmd) bool { return false }
 
 // endGroup ends the process itself. What it has started sees the end of its pipes.

@@ -47,7 +47,7 @@ type oddity struct {
 //	             no address                     odd
 //
 // Moved are the rows of aliases that stand among the recipients from a time when
-// there was no other file. They count no more, and neither do those of a file that is
+// there was no other file. They no longer count, and neither do those of a file that is
 // [outdated].
 func understand(files *[tables]*file, apart bool) (c *contents, moved int) {
 	c = &contents{accounts: make(map[identity.Address][]identity.Address, len(files[recipients].rows))}

@@ -347,7 +347,7 @@ func (c *Console) late(t int) string {
 	return ""
 }
 
-// say tells the log, each text once.
+// say writes to the log, each text once.
 func (c *Console) say(text string) {
 	if c.log != nil && !c.told[text] {
 		c.told[text] = true

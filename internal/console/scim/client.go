@@ -435,7 +435,7 @@ func (t *truth) UnmarshalJSON(b []byte) error {
 // be; whatever else there is was read.
 func mistyped(err error) bool { return errors.As(err, new(*json.UnmarshalTypeError)) }
 
-// notJSON is what is told of a body that is not what was asked for.
+// notJSON is the error for a body that is not what was asked for.
 func (c *client) notJSON(body []byte) error {
 	said := "nothing"
 	if text := strings.TrimSpace(string(body)); text != "" {

@@ -27,7 +27,7 @@
 // compare letter case, others return everybody for a filter that they do not know.
 //
 // Requests never follow redirects, so that credentials reach no other host, and what
-// is told of them names the host alone.
+// is said of them names the host alone.
 package scim
 
 import (
@@ -142,7 +142,7 @@ type provider struct {
 	announced bool
 }
 
-// unannounced are the answers of a service that tells nothing of itself.
+// unannounced are the answers of a service that says nothing of itself.
 var unannounced = []int{403, 404, 405, 501}
 
 // open asks the service what it can do.

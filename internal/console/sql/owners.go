@@ -243,8 +243,8 @@ type row struct {
 	key     string
 	account identity.Account // without what the product does not store
 	odd     string
-	// parked are addresses that somebody put out of service by hand: the account has
-	// them no more, and who gets one is given its row.
+	// parked are addresses that somebody put out of service by hand: the account no longer has
+	// them, and who gets one is given its row.
 	parked []identity.Address
 	// detail is the profile's.
 	detail any

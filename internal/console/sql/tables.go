@@ -237,7 +237,7 @@ func (t *tables) fill(r *row, aliases []*aliasRow, o *owner) {
 		case d.aliases[address] != nil:
 			r.odd = "its alias " + address.String() + " is there twice, in capitals and in small letters"
 		case !x.active && ours:
-			// Somebody put it out of service: the account has it no more.
+			// Somebody put it out of use: the account no longer has it.
 			r.parked = append(r.parked, address)
 		default:
 			r.account.Aliases = append(r.account.Aliases, address)

@@ -61,7 +61,7 @@ func firstDifference(a, b []identity.Live) string {
 	return ""
 }
 
-// describe tells everything of an account.
+// describe reports everything of an account.
 func describe(l *identity.Live) string {
 	return fmt.Sprintf("{ref %q rev %q primary %s aliases %s %s %s owner %s username %q dn %q attributes %q}",
 		l.Ref, l.Rev, l.Primary, l.Aliases, l.Type, l.Status, shown(l.Mark), l.Username, l.DN, l.Attributes)

@@ -341,7 +341,7 @@ func (r *run) tidy(failed bool) error {
 	if r.unread {
 		return nil
 	}
-	// What is left after this is told by the last check.
+	// What is left after this is reported by the last check.
 	_ = r.try((*run).sweep)
 	return nil
 }

@@ -303,7 +303,7 @@ func (d *Decoder) odd(object json.RawMessage, a *identity.Live) error {
 	return nil
 }
 
-// problems collects what is wrong with an account; of many it tells the first.
+// problems collects what is wrong with an account; of many it reports the first.
 type problems struct {
 	texts []string
 	more  int

@@ -185,7 +185,7 @@ func (r *reading) remove(changed map[identity.GUID]bool, again map[int32]bool) e
 
 // catchUpByCSN reads again what changed in OpenLDAP during the read, as its
 // contextCSN tells. Nothing is taken for gone: what was deleted, or left a
-// scope, waits for the next read. A server without contextCSN tells nothing.
+// scope, waits for the next read. A server without contextCSN says nothing.
 func (r *reading) catchUpByCSN(ctx context.Context) error {
 	for round := 1; round <= maxCatchUps && r.receipt.Identity != ""; round++ {
 		before := strings.Fields(r.receipt.Identity)

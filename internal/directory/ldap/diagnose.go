@@ -215,7 +215,7 @@ func (d *diagnosis) tls(ctx context.Context, t target, nc net.Conn, k *doctor.Ch
 	k.Pass(fmt.Sprintf("the certificate for %s expires on %s", t.host, first.NotAfter.UTC().Format(time.DateOnly)), evidence...)
 }
 
-// described tells of each certificate of a chain what it is.
+// described says what each certificate of a chain is.
 func described(chain []*x509.Certificate) []string {
 	var list []string
 	for _, c := range chain {

@@ -18,7 +18,7 @@ type query struct {
 	base, filter string
 	attributes   []string
 	controls     []goldap.Control
-	// told says that the receipt tells of the answer's pages and references:
+	// told says that the receipt has the answer's pages and references:
 	// it is a scope's.
 	told bool
 	// puts says that the sink is given what is found.
