@@ -82,7 +82,7 @@ func TestDiagnose(t *testing.T) {
 	want := []string{
 		"dns ok: the URL has an address, so DNS is not asked",
 		"tcp ok: connected to *",
-		"tls ok: the certificate is good for 127.0.0.1 until *",
+		"tls ok: the certificate for 127.0.0.1 expires on *",
 		"signing ok: TLS meets any demand for signing, and channel binding does not concern this kind of login",
 		"login ok: logged in as svc@corp.example.com",
 		"server ok: this is dc1.corp.example.com, a domain controller of Active Directory",
