@@ -358,8 +358,10 @@ func (g *Group) Parts() []Part {
 		value(g.To, after)
 	}
 	switch g.Kind {
-	case DNComponents, SameValue:
+	case DNComponents:
 		becomes("(none)", "(none)")
+	case SameValue:
+		becomes("local", "local") // of the directory of an account
 	case ValueAdded:
 		becomes("(none)", "a value")
 	case ValueRemoved:
