@@ -181,12 +181,13 @@ func run(stdin io.Reader, name string, args ...string) (string, error) {
 }
 
 // freePort returns a port that nobody listens on, outside the range from which
-// systems choose the ports of outgoing connections.
+// systems choose the ports of outgoing connections. It is ours until this process
+// ends, also while no server runs there.
 func freePort(t T, host string) int {
 	t.Helper()
 	for range 100 {
 		port := 10_000 + rand.IntN(20_000)
-		if free(host, port) {
+		if reserve(t, port) && free(host, port) {
 			return port
 		}
 	}
