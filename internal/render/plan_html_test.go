@@ -855,7 +855,7 @@ func browserSorting(t *testing.T, b *servertest.Browser) {
 		}
 		return all
 	}
-	if got := kinds(); !slices.IsSorted(got) || got[0] != "account changes its type" {
+	if got := kinds(); !slices.IsSorted(got) || got[0] != "account changes its directory" {
 		t.Errorf("by kind: %q", got)
 	}
 	if got := eval[[]string](t, b, sorts); got[1] != "ascending" || got[0] != "" {
