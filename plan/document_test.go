@@ -57,7 +57,7 @@ func written(t testing.TB, p *plan.Plan) []byte {
 // every list and key of the document is there even when empty.
 func TestDocumentRoundTrip(t *testing.T) {
 	standing := corpusPlan(t, 600)
-	standing.MarkNew(map[string]time.Time{standing.Rejections[0].Key(): standing.Created.AddDate(0, -1, 0)})
+	standing.MarkNew(map[string]time.Time{standing.Rejections[0].Key(): standing.Created.AddDate(0, -1, 0)}, nil)
 	for _, p := range []*plan.Plan{corpusPlan(t, 2000), corpusPlan(t, 2000, "inactive", "attribute_change"), corpusPlan(t, 2000, allCategories()...), standing, {}} {
 		data := written(t, p)
 		again, err := plan.ReadJSON(bytes.NewReader(data))
@@ -113,7 +113,7 @@ func TestShortReceipts(t *testing.T) {
 // stand is read all the same.
 func TestUnmarkedRejections(t *testing.T) {
 	p := corpusPlan(t, 600)
-	p.MarkNew(map[string]time.Time{})
+	p.MarkNew(map[string]time.Time{}, nil)
 	data := written(t, p)
 	old := regexp.MustCompile(`, "since": "[^"]+", "new": true`).ReplaceAll(data, nil)
 	if bytes.Equal(old, data) {
@@ -200,7 +200,7 @@ func FuzzDocument(f *testing.F) {
 	f.Add(written(f, corpusPlan(f, 600, "primary_change")))
 	f.Add(written(f, &plan.Plan{}))
 	marked := &plan.Plan{Header: plan.Header{Created: time.Unix(1<<30, 0)}, Rejections: []plan.Rejection{rejection}}
-	marked.MarkNew(map[string]time.Time{})
+	marked.MarkNew(map[string]time.Time{}, nil)
 	f.Add(written(f, marked))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		p, err := plan.Parse(bytes.NewReader(data))

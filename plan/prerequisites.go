@@ -124,12 +124,10 @@ func (e *engine) awaitOthers() {
 		return
 	}
 	waits := make([][]int32, len(e.scopes))
-	for n := range e.in.Rules.Prerequisites {
-		for _, label := range e.in.Rules.Prerequisites[n].Scopes {
-			for s := range e.scopes {
-				if e.scopes[s].Name == label {
-					waits[s] = append(waits[s], int32(n))
-				}
+	for s := range e.scopes {
+		for n := range e.in.Rules.Prerequisites {
+			if slices.Contains(e.in.Rules.Prerequisites[n].Scopes, e.scopes[s].Name) {
+				waits[s] = append(waits[s], int32(n))
 			}
 		}
 	}
@@ -161,22 +159,6 @@ func (e *engine) listedFor(i, n int32) bool {
 		return !in.GUID.IsZero() && other.Has(in.GUID.String())
 	}
 	return other.Has(match.folded(in.Username, e.domains))
-}
-
-// MarkOverdue marks the rejections of entries that have waited for another system
-// longer than its prerequisite says, at the time of the plan. It is called after
-// [Plan.MarkNew].
-func (p *Plan) MarkOverdue(all []Prerequisite) {
-	after := map[string]time.Duration{}
-	for i := range all {
-		after[all[i].Label] = all[i].Overdue
-	}
-	for i := range p.Rejections {
-		if r := &p.Rejections[i]; r.Reason == PrerequisiteMissing {
-			limit := after[r.Guard]
-			r.Overdue = limit > 0 && !r.Since.IsZero() && p.Created.Sub(r.Since) > limit
-		}
-	}
 }
 
 // Overdue says in a sentence which entries have waited too long; "" for none.

@@ -83,8 +83,7 @@ func TestOverdue(t *testing.T) {
 				known[r.Key()] = poolNow
 			}
 		}
-		p.MarkNew(known)
-		p.MarkOverdue(in.Rules.Prerequisites)
+		p.MarkNew(known, in.Rules.Prerequisites)
 		if got := p.Overdue(); got != want {
 			t.Errorf("after %d hours: %q, want %q", hours, got, want)
 		}

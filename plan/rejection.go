@@ -71,6 +71,6 @@ type Rejection struct {
 	New   bool
 	Since time.Time
 	// Overdue says that the entry has waited for another system longer than its
-	// prerequisite says. MarkOverdue sets it.
+	// prerequisite says. MarkNew sets it, too.
 	Overdue bool
 }

@@ -76,8 +76,13 @@ func directoryOf(key string) string {
 // MarkNew marks the rejections of the plan by those that are known, which are
 // the keys of earlier ones and since when they stand. What is not among them is
 // new and stands since the plan was made. Where nothing is known, as nil says,
-// all are new, and since when they stand is not.
-func (p *Plan) MarkNew(known map[string]time.Time) {
+// all are new, and since when they stand is not. An entry that has waited longer
+// for another system than its prerequisite says, at the time of the plan, is overdue.
+func (p *Plan) MarkNew(known map[string]time.Time, prerequisites []Prerequisite) {
+	patience := map[string]time.Duration{}
+	for i := range prerequisites {
+		patience[prerequisites[i].Label] = prerequisites[i].Overdue
+	}
 	for i := range p.Rejections {
 		r := &p.Rejections[i]
 		since, found := known[r.Key()]
@@ -85,6 +90,8 @@ func (p *Plan) MarkNew(known map[string]time.Time) {
 			since = p.Created
 		}
 		r.Since, r.New = since, !found
+		limit := patience[r.Guard]
+		r.Overdue = r.Reason == PrerequisiteMissing && limit > 0 && !since.IsZero() && p.Created.Sub(since) > limit
 	}
 }
 

@@ -135,26 +135,26 @@ func TestStanding(t *testing.T) {
 	}
 
 	one := at(first, "cl", "", "c:a@x", "l:b@x")
-	one.MarkNew(nil)
+	one.MarkNew(nil, nil)
 	check("the first run", one, mark{"a@x", true, time.Time{}}, mark{"b@x", true, time.Time{}})
 	known := one.Remembered(nil)
 
 	two := at(later, "cl", "", "c:a@x", "c:n@x")
-	two.MarkNew(known)
+	two.MarkNew(known, nil)
 	check("the next", two, mark{"a@x", false, first}, mark{"n@x", true, later})
 	if n := two.NewRejections(); n != 1 {
 		t.Errorf("%d are new", n)
 	}
 
 	back := at(later.AddDate(0, 0, 1), "cl", "", "l:b@x")
-	back.MarkNew(two.Remembered(known))
+	back.MarkNew(two.Remembered(known), nil)
 	check("one that had gone", back, mark{"b@x", true, back.Created})
 
 	// A directory that is not read keeps its rejections.
 	part := at(later, "l", "c")
 	kept := part.Remembered(known)
 	after := at(later, "cl", "", "c:a@x", "l:b@x")
-	after.MarkNew(kept)
+	after.MarkNew(kept, nil)
 	check("after a run that did not read c", after, mark{"a@x", false, first}, mark{"b@x", true, later})
 
 	// One that is no longer declared does not, and a plan of no directories
@@ -170,6 +170,6 @@ func TestStanding(t *testing.T) {
 	}
 	clean := at(first, "c", "").Remembered(nil)
 	next := at(later, "c", "", "c:a@x")
-	next.MarkNew(clean)
+	next.MarkNew(clean, nil)
 	check("after a run without any", next, mark{"a@x", true, later})
 }

@@ -143,6 +143,7 @@ func (c *applyCommand) Run(s *session) (err error) {
 	}
 	defer lock.Release()
 	run := s.record(cfg)
+	err = silent{exitInternal} // of a run that does not come to its end
 	defer func() { beat.end(run, err) }()
 	run.head.Allowed, run.head.AllowedRemovals, run.head.AllowedPrimaryChanges = c.AllowDeactivations, c.AllowRemovals, c.AllowPrimaryChanges
 	if c.Plan != "" {
@@ -267,7 +268,7 @@ func (c *applyCommand) applySaved(s *session, cfg *config.Config, run *record) e
 	}
 	p.Allow(c.allowed())
 	m := &made{plan: p, state: st, view: view, known: s.standing(), again: s.command("apply", c.Plan), saved: true}
-	p.MarkNew(m.known)
+	p.MarkNew(m.known, cfg.Rules.Prerequisites)
 	p.Assess(cfg.Rules.Risk)
 	run.plans(p)
 	advice := render.Advice{Full: s.command("show", c.Plan, "--all"), Apply: s.command("apply", c.Plan), Next: applying(p)}

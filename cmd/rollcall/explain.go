@@ -58,8 +58,7 @@ func (c *explainCommand) Run(s *session) error {
 		return err
 	}
 	x.Plan.Header = g.header
-	x.Plan.MarkNew(s.standing())
-	x.Plan.MarkOverdue(cfg.Rules.Prerequisites)
+	x.Plan.MarkNew(s.standing(), cfg.Rules.Prerequisites)
 	unknown, err := s.lookUpDeparted(cfg, x, c.Snapshot, progress)
 	if err != nil {
 		return err

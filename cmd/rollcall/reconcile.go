@@ -93,8 +93,7 @@ func (s *session) plan(cfg *config.Config, flags reading, allowed [plan.Brakes]i
 	}
 	result.Header = g.header
 	known := s.standing()
-	result.MarkNew(known)
-	result.MarkOverdue(cfg.Rules.Prerequisites)
+	result.MarkNew(known, cfg.Rules.Prerequisites)
 	if text := result.Overdue(); text != "" {
 		result.Warnings = append(result.Warnings, text)
 	}

@@ -288,7 +288,7 @@ func standing() *plan.Plan {
 			known[p.Rejections[i].Key()] = p.Created.AddDate(0, 0, -i)
 		}
 	}
-	p.MarkNew(known)
+	p.MarkNew(known, nil)
 	return assessed(p)
 }
 

@@ -144,7 +144,7 @@ func (r *comment) categories(p *plan.Plan, past *run.Record) {
 			continue
 		}
 		first, rows := firstOf(p, c), rowsOf(p, c, n)
-		meaning := meaningOf(c, rows)
+		meaning := meaningOf(&sum, c)
 		lead := ""
 		if past == nil {
 			lead = groupList(groupsOf(groups.Groups, c))

@@ -309,43 +309,38 @@ func oneOf(n int, one, many string) string {
 
 func moment(t time.Time) string { return t.UTC().Format("2006-01-02 15:04 UTC") }
 
-// meaningOf counts rows of a category in words, and those that are withheld.
-func meaningOf(c plan.Category, rows []plan.Change) string {
-	return count(len(rows), categories[c].one, categories[c].many) + withheldOf(rows)
+// meaningOf counts the changes of a category in words, and those that are withheld.
+func meaningOf(s *plan.Summary, c plan.Category) string {
+	return count(s.Changes[c], categories[c].one, categories[c].many) + withheldOf(s, c)
 }
 
-// withheldOf says how many of rows a brake withholds; "" for none.
-func withheldOf(rows []plan.Change) string {
-	withheld := 0
-	for i := range rows {
-		if rows[i].Withheld {
-			withheld++
-		}
-	}
-	switch withheld {
+// withheldOf says how many of the changes of a category a brake withholds; "" for
+// none.
+func withheldOf(s *plan.Summary, c plan.Category) string {
+	switch n := s.WithheldChanges[c]; n {
 	case 0:
 		return ""
-	case len(rows):
-		return withheldAll
+	case s.Changes[c]:
+		return ", withheld"
+	default:
+		return ", " + number(n) + " of them withheld"
 	}
-	return ", " + number(withheld) + " of them withheld"
 }
-
-const withheldAll = ", withheld"
 
 // categories writes the changes.
 func (o *page) categories(p *plan.Plan, s *plan.Summary, groups *plan.Grouping, opt TextOptions) {
 	brief := false // whether the category before was nothing but groups
 	for _, c := range order {
-		if n := s.Changes[c]; n > 0 {
-			brief = o.category(p, c, n, groups, brief, opt)
+		if s.Changes[c] > 0 {
+			brief = o.category(p, s, c, groups, brief, opt)
 		}
 	}
 }
 
-// category writes the n changes of a category, and reports whether they were nothing
+// category writes the changes of a category, and reports whether they were nothing
 // but groups. Such categories follow each other without a blank line.
-func (o *page) category(p *plan.Plan, c plan.Category, n int, groups *plan.Grouping, follows bool, opt TextOptions) (brief bool) {
+func (o *page) category(p *plan.Plan, s *plan.Summary, c plan.Category, groups *plan.Grouping, follows bool, opt TextOptions) (brief bool) {
+	n := s.Changes[c]
 	first, rows := firstOf(p, c), rowsOf(p, c, n)
 	single := make([]int, 0, opt.cut(n)) // indexes of rows that no group stands for
 	left := 0
@@ -361,13 +356,13 @@ func (o *page) category(p *plan.Plan, c plan.Category, n int, groups *plan.Group
 	if brief = len(single) == 0; !brief || !follows {
 		o.end()
 	}
-	withheld := withheldOf(rows)
-	o.heading(c.String(), count(n, categories[c].one, categories[c].many)+withheld)
+	withheld := s.WithheldChanges[c] == n
+	o.heading(c.String(), meaningOf(s, c))
 	if !opt.All {
-		o.groups(groups.Groups, c, withheld == withheldAll)
+		o.groups(groups.Groups, c, withheld)
 	}
 	columns := columnsOf(c, severalDirectories(p))
-	if withheld == withheldAll && !slices.ContainsFunc(rows, func(r plan.Change) bool { return r.Drift }) { // the title says it
+	if withheld && !slices.ContainsFunc(rows, func(r plan.Change) bool { return r.Drift }) { // the title says it
 		columns = slices.DeleteFunc(slices.Clone(columns), func(c changeColumn) bool { return c.head == marks.head })
 	}
 	var row change
@@ -451,7 +446,7 @@ func tallies(p *plan.Plan, s *plan.Summary, where string) (lines []tally) {
 	for _, c := range order {
 		if n := s.Changes[c]; n > 0 {
 			k := &categories[c]
-			add(k.sign, c.String(), n, oneOf(n, k.one, k.many)+withheldOf(rowsOf(p, c, n)))
+			add(k.sign, c.String(), n, oneOf(n, k.one, k.many)+withheldOf(s, c))
 		}
 	}
 	add(span{}, "withheld", s.WithheldAccounts, oneOf(s.WithheldAccounts, "account", "accounts")+": a brake withholds "+number(s.Withheld)+" of these changes")

@@ -138,7 +138,7 @@ func TestNewRejections(t *testing.T) {
 			known[p.Rejections[i].Key()] = p.Created.AddDate(0, -1, 0)
 		}
 	}
-	p.MarkNew(known)
+	p.MarkNew(known, nil)
 	got := textOf(t, p, TextOptions{Rows: 4})
 	for _, want := range []string{"! x17@example.com  new\n", "! x19@example.com  new\n", "! x00@example.com  2026-10-21\n", "20 rejections, 3 of them new; see above for what to do"} {
 		if !strings.Contains(got, want) {
@@ -148,7 +148,7 @@ func TestNewRejections(t *testing.T) {
 	if p.Rejections[0].Address != "x00@example.com" {
 		t.Error("the plan is in another order")
 	}
-	p.MarkNew(nil)
+	p.MarkNew(nil, nil)
 	if got := textOf(t, p, TextOptions{}) + csvOf(t, p); regexp.MustCompile(`\bnew\b|since`).MatchString(got) {
 		t.Errorf("marked without an earlier run:\n%s", got)
 	}
