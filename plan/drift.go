@@ -81,6 +81,9 @@ type ConsoleReceipt struct {
 	// Seconds is how long the read took.
 	Seconds float64
 	Facts   Facts
+	// Expiries are the ends of what the read rests on, as far as that is known. They are
+	// not saved.
+	Expiries []identity.Expiry
 }
 
 func (r *ConsoleReceipt) appendJSON(b []byte) []byte {

@@ -217,3 +217,18 @@ func (s *Summary) Pending() int {
 	}
 	return n
 }
+
+// Expiries are the ends of what the reads of the plan rest on, as far as that is known;
+// none for a plan that was saved.
+func (p *Plan) Expiries() (all []identity.Expiry) {
+	for i := range p.Directories {
+		all = append(all, p.Directories[i].Expiries...)
+	}
+	for i := range p.Prerequisites {
+		all = append(all, p.Prerequisites[i].Expiries...)
+	}
+	if p.Console != nil {
+		all = append(all, p.Console.Expiries...)
+	}
+	return all
+}

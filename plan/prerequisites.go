@@ -106,6 +106,9 @@ type PrerequisiteReceipt struct {
 	Scanned, Listed int
 	// Seconds is how long the read took.
 	Seconds float64
+	// Expiries are the ends of what the read rests on, as far as that is known. They are
+	// not saved.
+	Expiries []identity.Expiry
 }
 
 func (r *PrerequisiteReceipt) appendJSON(b []byte) []byte {

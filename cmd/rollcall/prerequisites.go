@@ -55,7 +55,7 @@ func (s *session) listings(cfg *config.Config, reader *directory.Reader) (values
 		values = append(values, its)
 		receipts = append(receipts, plan.PrerequisiteReceipt{
 			Name: rule.Label, Directory: rule.Directory, Attribute: rule.Attribute, Server: d.Receipt(read).Server,
-			Scanned: read.Scanned, Listed: its.Len(), Seconds: read.Seconds,
+			Scanned: read.Scanned, Listed: its.Len(), Seconds: read.Seconds, Expiries: read.Expiries,
 		})
 		return nil
 	})

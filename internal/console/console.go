@@ -39,6 +39,8 @@ type Receipt struct {
 	Product, Version string
 	// Accounts counts what was read.
 	Accounts int
+	// Expiries are the ends of what the read rests on, as far as that is known.
+	Expiries []identity.Expiry
 }
 
 // ReadError is a console that could not be reached, or not be read completely.

@@ -37,7 +37,7 @@ func Read(ctx context.Context, t Target, name, kind string, now func() time.Time
 	}
 	return live, plan.ConsoleReceipt{
 		Name: name, Kind: kind, Product: read.Product, Version: read.Version,
-		Accounts: len(live), Seconds: max(0, now().Sub(begun).Round(time.Millisecond).Seconds()), Facts: t.Facts(),
+		Accounts: len(live), Seconds: max(0, now().Sub(begun).Round(time.Millisecond).Seconds()), Facts: t.Facts(), Expiries: read.Expiries,
 	}, err
 }
 

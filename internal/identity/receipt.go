@@ -1,5 +1,7 @@
 package identity
 
+import "time"
+
 // Receipt is what a directory says about one read of it: where the entries
 // came from and that none is missing. It stands in every plan.
 type Receipt struct {
@@ -29,6 +31,9 @@ type Receipt struct {
 	// Notes are what a reader of the plan should know of the read; the plan has
 	// them among its warnings.
 	Notes []string `json:"-"`
+	// Expiries are the ends of what the read rests on, as far as that is known. They are
+	// not saved.
+	Expiries []Expiry `json:"-"`
 	// PassedOver counts the objects that a scope selects and that are no entries.
 	PassedOver PassedOver `json:"passed_over"`
 	// Seconds is how long the read took.
@@ -48,4 +53,13 @@ type PassedOver struct {
 	System int
 	// Ignored counts objects all of whose addresses are in ignored domains.
 	Ignored int
+}
+
+// Expiry is a credential and when it ends.
+type Expiry struct {
+	// What names it, such as "the certificate of ldaps://dc1.example.com".
+	What string
+	At   time.Time
+	// Remedy says what to do.
+	Remedy string
 }

@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"os/signal"
 	"path/filepath"
+	"reflect"
 	"regexp"
 	"runtime"
 	"strings"
@@ -94,7 +95,7 @@ func TestSession(t *testing.T) {
 		t.Errorf("facts %+v", f)
 	}
 	accounts, receipt, err := read(c)
-	if want := (console.Receipt{Product: "acme-gateway", Version: "3.1", Accounts: 2}); err != nil || receipt != want || len(accounts) != 2 {
+	if want := (console.Receipt{Product: "acme-gateway", Version: "3.1", Accounts: 2}); err != nil || !reflect.DeepEqual(receipt, want) || len(accounts) != 2 {
 		t.Fatalf("%v, %+v, %v", accounts, receipt, err)
 	}
 	after := accounts[0].Account

@@ -186,7 +186,7 @@ func (c *Console) Accounts(ctx context.Context, yield func(identity.Live) error)
 			return console.Receipt{}, err
 		}
 	}
-	return console.Receipt{Product: c.product, Version: c.version, Accounts: n}, nil
+	return console.Receipt{Product: c.product, Version: c.version, Accounts: n, Expiries: receipt.Expiries}, nil
 }
 
 // unnamed is the error of an account without the attribute by which it is known.

@@ -10,12 +10,13 @@ import (
 	"time"
 
 	"github.com/rollcall-cli/rollcall/internal/console"
+	"github.com/rollcall-cli/rollcall/internal/expiry"
 	"github.com/rollcall-cli/rollcall/internal/identity"
 )
 
 const (
-	// expiry is how long before the end of a certificate a warning begins.
-	expiry = 30 * 24 * time.Hour
+	// soon is how long before the end of a certificate a warning begins.
+	soon = 30 * 24 * time.Hour
 	// nobody is the id of a user that is not there.
 	nobody = "rollcall-nobody"
 )
@@ -42,6 +43,14 @@ func (c *Console) Check(ctx context.Context) ([]console.Finding, error) {
 	return all, nil
 }
 
+// expiries are when the certificate of the service and the token end.
+func (c *Console) expiries() (all []identity.Expiry) {
+	if state := c.secured.Load(); state != nil && len(state.VerifiedChains) > 0 {
+		all = expiry.Certificates(fmt.Sprintf("console %q", c.label), state.VerifiedChains[0])
+	}
+	return append(all, expiry.Token(fmt.Sprintf("console %q", c.label), c.token.Reveal())...)
+}
+
 // certificate says how long that of the service is good for.
 func (c *Console) certificate(now time.Time) (f console.Finding, there bool) {
 	state := c.secured.Load()
@@ -50,7 +59,7 @@ func (c *Console) certificate(now time.Time) (f console.Finding, there bool) {
 	}
 	first := slices.MinFunc(state.VerifiedChains[0], func(a, b *x509.Certificate) int { return a.NotAfter.Compare(b.NotAfter) })
 	until := first.NotAfter.UTC().Format(time.DateOnly)
-	if first.NotAfter.Sub(now) < expiry {
+	if first.NotAfter.Sub(now) < soon {
 		return console.Finding{Check: "certificate", Status: "warning", Evidence: fmt.Sprintf("the certificate %q expires on %s", first.Subject.String(), until), Remedy: "renew it in time"}, true
 	}
 	return console.Finding{Check: "certificate", Status: "ok", Evidence: "it expires on " + until}, true

@@ -45,6 +45,7 @@ type client struct {
 	http    *http.Client
 	tls     *tls.Config
 	login   login
+	token   settings.Secret // of the configuration, or ""
 	timeout time.Duration
 	most    int64 // octets of an answer
 	agent   string
@@ -61,7 +62,7 @@ func newClient(o *Options) (*client, error) {
 	if err != nil {
 		return nil, fmt.Errorf("console %q: url is not a URL", o.Label) // as config has checked
 	}
-	c := &client{label: o.Label, base: strings.TrimRight(o.URL, "/"), host: u.Host, timeout: o.Timeout, most: maxBody, agent: strings.TrimSuffix("rollcall/"+o.Release, "/"), pause: wait}
+	c := &client{label: o.Label, token: o.Token, base: strings.TrimRight(o.URL, "/"), host: u.Host, timeout: o.Timeout, most: maxBody, agent: strings.TrimSuffix("rollcall/"+o.Release, "/"), pause: wait}
 	c.tls = &tls.Config{MinVersion: tls.VersionTLS12}
 	if o.CAFile != "" {
 		pem, err := os.ReadFile(o.CAFile)

@@ -220,7 +220,7 @@ func (c *Console) Accounts(ctx context.Context, yield func(identity.Live) error)
 			return console.Receipt{}, err
 		}
 	}
-	return console.Receipt{Product: "SCIM", Version: "2.0", Accounts: len(x.all)}, nil
+	return console.Receipt{Product: "SCIM", Version: "2.0", Accounts: len(x.all), Expiries: c.expiries()}, nil
 }
 
 // Publish does nothing: each change has taken effect when it is answered.

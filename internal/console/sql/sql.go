@@ -24,11 +24,13 @@ import (
 	"context"
 	"crypto/tls"
 	dbsql "database/sql"
+	"fmt"
 	"sync"
 	"time"
 
 	"github.com/rollcall-cli/rollcall/apply"
 	"github.com/rollcall-cli/rollcall/internal/console"
+	"github.com/rollcall-cli/rollcall/internal/expiry"
 	"github.com/rollcall-cli/rollcall/internal/identity"
 	"github.com/rollcall-cli/rollcall/plan"
 )
@@ -162,6 +164,7 @@ func (c *Console) Accounts(ctx context.Context, yield func(identity.Live) error)
 	case err != nil && ctx.Err() != nil:
 		return receipt, ctx.Err()
 	}
+	receipt.Expiries = expiry.Certificates(fmt.Sprintf("console %q", c.label), c.place.shown())
 	return receipt, c.unread(err)
 }
 

@@ -12,6 +12,7 @@ import (
 	"os"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	mysqldriver "github.com/go-sql-driver/mysql"
@@ -26,6 +27,17 @@ type place struct {
 	d                        *dialect
 	host, port               string // a host with a slash is the folder of a socket, or the socket
 	user, password, database string
+
+	chain atomic.Pointer[tls.ConnectionState] // of the last connection with TLS
+}
+
+// shown are the certificates that the server has shown, the first its own.
+func (p *place) shown() []*x509.Certificate {
+	state := p.chain.Load()
+	if state == nil {
+		return nil
+	}
+	return state.VerifiedChains[0]
 }
 
 // schemes are those of URLs, with their dialects.
@@ -98,7 +110,10 @@ func (p *place) security(v settings.Values) (*tls.Config, error) {
 	if p.socket() || p.local() && ca == "" && cert == "" {
 		return nil, nil
 	}
-	c := &tls.Config{ServerName: p.host, MinVersion: tls.VersionTLS12}
+	c := &tls.Config{ServerName: p.host, MinVersion: tls.VersionTLS12, VerifyConnection: func(s tls.ConnectionState) error {
+		p.chain.Store(&s)
+		return nil
+	}}
 	if ca != "" {
 		pem, err := os.ReadFile(ca)
 		if err != nil {

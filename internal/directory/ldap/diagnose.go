@@ -7,10 +7,8 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
-	"math"
 	"net"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -358,7 +356,10 @@ func (d *diagnosis) vendor() string {
 func (d *diagnosis) password(k *doctor.Check) {
 	p := d.conn.policy
 	if d.options.ActiveDirectory {
-		p = d.passwordOfAccount()
+		p = nil
+		if at, ok := d.computedEnd(d.conn); ok {
+			p = &goldap.ControlBeheraPasswordPolicy{Expire: max(at.Unix()-d.now().Unix(), 0), Grace: -1, Error: -1}
+		}
 	}
 	warning := policyWarning(p)
 	switch {
@@ -371,30 +372,6 @@ func (d *diagnosis) password(k *doctor.Check) {
 	default:
 		k.Pass(warning)
 	}
-}
-
-// passwordOfAccount asks a domain controller when the password expires
-// (MS-ADTS section 3.1.1.4.5.35), and returns it as a policy would reply; nil
-// where it does not tell, or never.
-func (d *diagnosis) passwordOfAccount() *goldap.ControlBeheraPasswordPolicy {
-	const attribute = "msDS-UserPasswordExpiryTimeComputed"
-	base, scope, filter := d.options.BindDN, goldap.ScopeBaseObject, "(objectClass=*)"
-	if _, name, ok := strings.Cut(base, `\`); ok && !strings.Contains(base, "=") {
-		base, scope, filter = d.conn.root.defaultContext, goldap.ScopeWholeSubtree, "(sAMAccountName="+goldap.EscapeFilter(name)+")"
-	} else if !strings.Contains(base, "=") {
-		base, scope, filter = d.conn.root.defaultContext, goldap.ScopeWholeSubtree, "(userPrincipalName="+goldap.EscapeFilter(base)+")"
-	}
-	result, err := d.conn.search(base, scope, filter, []string{attribute})
-	if err != nil || len(result.Entries) != 1 {
-		return nil
-	}
-	ticks, err := strconv.ParseInt(result.Entries[0].GetEqualFoldAttributeValue(attribute), 10, 64)
-	if err != nil || ticks <= 0 || ticks == math.MaxInt64 {
-		return nil
-	}
-	const epoch = 11_644_473_600 // seconds from 1601 to 1970
-	left := ticks/10_000_000 - epoch - d.now().Unix()
-	return &goldap.ControlBeheraPasswordPolicy{Expire: max(left, 0), Grace: -1, Error: -1}
 }
 
 // clockSkew is how far clocks may be apart for Kerberos (RFC 4120 section

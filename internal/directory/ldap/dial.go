@@ -128,6 +128,10 @@ type conn struct {
 	root   rootDSE
 	// policy is what the password policy said to the login, or nil.
 	policy *goldap.ControlBeheraPasswordPolicy
+	// chain is that of the server, and client the certificate of the client, as far as
+	// there are any.
+	chain  []*x509.Certificate
+	client *x509.Certificate
 	// asked is what the handshake asked for, or nil without TLS.
 	asked *asked
 	// stop ends the watch over the context.
@@ -179,6 +183,12 @@ func (s *Source) connect(ctx context.Context, t target) (*conn, error) {
 	}
 	w := newWire(nc, below, s.options.Timeout)
 	c := &conn{Conn: goldap.NewConn(w, encrypted), wire: w, target: t, asked: &settings.asked, stop: stop}
+	if secure, ok := nc.(*tls.Conn); ok {
+		c.chain = secure.ConnectionState().VerifiedChains[0]
+	}
+	if len(settings.Certificates) > 0 {
+		c.client = settings.Certificates[0].Leaf
+	}
 	c.Start()
 	return c, nil
 }

@@ -182,6 +182,7 @@ func (r *reading) read(ctx context.Context) (identity.Receipt, error) {
 	if r.receipt.Identity, err = c.identity(r.contexts()); err != nil {
 		return identity.Receipt{}, r.source.cause(ctx, c, err)
 	}
+	r.receipt.Expiries = r.source.expiries(c, time.Now())
 	if r.source.options.ActiveDirectory {
 		r.receipt.USNBefore = c.root.usn
 	}
