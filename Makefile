@@ -20,7 +20,7 @@ GOVULNCHECK = golang.org/x/vuln/cmd/govulncheck@v1.8.0
 VULNDB      = v0.0.0-20261105234957-e22db6528018
 # The toolchain that builds releases; see go.mod.
 TOOLCHAIN   = $(shell sed -n 's/^toolchain //p' go.mod)
-PACKAGES    = gcc libc6-dev slapd ldap-utils samba samba-ad-provision samba-dsdb-modules samba-vfs-modules \
+PACKAGES    = gcc libc6-dev python3-aiosmtpd slapd ldap-utils samba samba-ad-provision samba-dsdb-modules samba-vfs-modules \
               python3-samba python3-markdown ldb-tools krb5-user 389-ds-base chromium chromium-driver fonts-dejavu-core \
               cmark-gfm curl git hugo jq nodejs patch python3-yaml shellcheck systemd \
               postfix postfix-lmdb postfix-cdb postfix-pgsql postfix-mysql postfix-ldap libidn12 dovecot-core dovecot-lmtpd dovecot-imapd \
@@ -34,7 +34,7 @@ NODE        = scimmy axe
 # What several goroutines run is tested under the race detector: these packages, and
 # of two others the tests of what they run beside each other. A test of
 # internal/architecture knows which packages need it.
-RACED       = ./apply ./cmd/... ./examples/... ./state ./internal/atomicfile ./internal/bench ./internal/console/... ./internal/directory/ldap \
+RACED       = ./apply ./cmd/... ./examples/... ./state ./internal/atomicfile ./internal/bench ./internal/channel/... ./internal/console/... ./internal/directory/ldap \
               ./internal/directory/suite/... ./internal/identity ./internal/parallel ./internal/redact ./internal/servertest
 RACED_TESTS = Sort|Progress
 # Tests of cmd/rollcall and state go without it in which what runs beside each other are processes, or nothing is.

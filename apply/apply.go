@@ -412,7 +412,7 @@ func (r *runner) published(ctx context.Context, all []staged) bool {
 // finish completes the result.
 func (r *runner) finish() Result {
 	for i, err := range r.failed {
-		r.result.Failures = append(r.result.Failures, run.Failure{Account: r.name(i).String(), Error: err.Error()})
+		r.result.Failures = append(r.result.Failures, run.Failure{Account: r.name(i).String(), Code: string(CodeOf(err)), Error: err.Error()})
 	}
 	slices.SortFunc(r.result.Failures, func(a, b run.Failure) int {
 		return cmp.Or(cmp.Compare(a.Account, b.Account), cmp.Compare(a.Error, b.Error))

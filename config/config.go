@@ -32,6 +32,8 @@ type Config struct {
 	Console *Console
 	// Heartbeat is what monitoring is shown.
 	Heartbeat Heartbeat
+	// Notify are the channels by which people are told, in declared order.
+	Notify []Notify
 	// StatePath is where the state file is.
 	StatePath string
 	// HistoryDays and HistoryRuns are how long, and at most how many, records of
@@ -176,6 +178,7 @@ func (d *decoder) decode(sources []*source) {
 	d.readLimits(d.single(byType["limits"]))
 	d.readRisk(d.single(byType["risk"]))
 	d.readHeartbeat(d.single(byType[heartbeatBlock]))
+	d.readNotify(d.unique(byType[notifyBlock]))
 	d.readState(d.single(byType["state"]))
 	d.readConsole(byType[consoleBlock])
 	d.unused(byType["directory"], slices.Concat(byType[scopeBlock], byType[prerequisiteBlock]))

@@ -10,6 +10,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	channels "github.com/rollcall-cli/rollcall/internal/channel/all"
 	consoles "github.com/rollcall-cli/rollcall/internal/console/all"
 	"github.com/rollcall-cli/rollcall/internal/console/exec"
 	"github.com/rollcall-cli/rollcall/internal/directory/all"
@@ -53,7 +54,7 @@ var serviceKind = settings.Kind{
 	Where: func(v settings.Values) []string { return []string{v.Text("url")} },
 }
 
-var testKinds = Kinds{Directories: all.Settings(), Consoles: append(consoles.Settings(), serviceKind)}
+var testKinds = Kinds{Directories: all.Settings(), Consoles: append(consoles.Settings(), serviceKind), Channels: channels.Settings()}
 
 func TestConsole(t *testing.T) {
 	t.Setenv("ROLLCALL_TOKEN", password)

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	channels "github.com/rollcall-cli/rollcall/internal/channel/all"
 	consoles "github.com/rollcall-cli/rollcall/internal/console/all"
 	"github.com/rollcall-cli/rollcall/internal/directory/all"
 )
@@ -34,13 +35,16 @@ func TestPage(t *testing.T) {
 	t.Setenv("ROLLCALL_BRANCH_PASSWORD", password)
 	t.Setenv("ROLLCALL_GATEWAY_TOKEN", password)
 	t.Setenv("PING_URL", "https://example.com/check")
+	t.Setenv("SMTP_PASSWORD", password)
+	t.Setenv("HOOK_URL", "https://example.com/hook")
+	t.Setenv("HOOK_SECRET", "whsec_c2VjcmV0")
 	if c := load(t, files); len(c.Warnings()) > 0 {
 		t.Errorf("warnings %q", c.Warnings())
 	}
 
 	examples := strings.Join(example.FindAllString(page, -1), "\n")
 	text := example.ReplaceAllString(page, "")
-	kinds := Kinds{Directories: all.Settings(), Consoles: consoles.Settings()}
+	kinds := Kinds{Directories: all.Settings(), Consoles: consoles.Settings(), Channels: channels.Settings()}
 	for _, k := range kinds.Consoles {
 		if own, err := os.ReadFile("../docs/reference/" + k.Name + ".md"); err == nil {
 			text += string(own)

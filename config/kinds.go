@@ -16,8 +16,9 @@ import (
 
 // Kinds are what the attribute kind of blocks may say.
 type Kinds struct {
-	// [Local] is among the consoles in any case.
-	Directories, Consoles []settings.Kind
+	// [Local] is among the consoles in any case. Channels are blocks in that of a
+	// channel, by their names.
+	Directories, Consoles, Channels []settings.Kind
 }
 
 // blockTypes are what a configuration consists of, whose blocks take what any of
@@ -30,6 +31,12 @@ func (k *Kinds) blockTypes() []blockType {
 			t.takes(k.Directories)
 		case consoleBlock:
 			t.takes(k.Consoles)
+		case notifyBlock:
+			for _, c := range k.Channels {
+				inner := blockType{name: c.Name, example: c.Name + " {"}
+				inner.add(c.Settings)
+				t.blocks = append(t.blocks, inner)
+			}
 		}
 	}
 	return all

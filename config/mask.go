@@ -44,8 +44,13 @@ func secretName(name string) bool {
 	return name == "ping" || len(name) <= 2*len(bindPassword) && levenshtein.Distance(name, bindPassword, nil) <= 4
 }
 
+// webhookURL is a name that is one of a secret inside a webhook block, because who knows
+// the URL can send, and not elsewhere.
+const webhookURL = "url"
+
 func maskTokens(src *source, secrets map[string]bool) {
 	tokens := src.tokens
+	webhook := 0 // the index of the token that ends the block at hand
 	for i := 0; i < len(tokens); i++ {
 		if tokens[i].Type == hclsyntax.TokenComment {
 			from := i
@@ -67,7 +72,11 @@ func maskTokens(src *source, secrets map[string]bool) {
 			}
 		}
 		name, behind := key(tokens, i)
-		if name == "" || !secrets[name] && !secretName(name) {
+		if name == "webhook" && tokens[behind].Type == hclsyntax.TokenOBrace {
+			webhook = expressionEnd(tokens, behind)
+			continue
+		}
+		if name == "" || !secrets[name] && !secretName(name) && (name != webhookURL || i >= webhook) {
 			continue
 		}
 		start := behind
@@ -128,7 +137,7 @@ func maskComments(src *source, comments hclsyntax.Tokens, secrets map[string]boo
 		}
 		name, start := string(text[at+found[2]:at+found[3]]), at+found[4]
 		at = start
-		if !secrets[name] && !secretName(name) {
+		if !secrets[name] && !secretName(name) && name != webhookURL {
 			continue
 		}
 		value := commentedValue(text[start:])

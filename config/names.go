@@ -55,6 +55,7 @@ var blockTypes = []blockType{
 	}, example: `limits {`},
 	{name: "risk", attributes: []string{"medium_percent", "high_percent", "roles"}, example: `risk {`},
 	{name: heartbeatBlock, attributes: []string{"ping", "textfile", "stale_after"}, secrets: []string{"ping"}, example: `heartbeat {`},
+	{name: notifyBlock, labelled: true, attributes: []string{"on", "repeat", "redact"}, example: `notify "ops" {`},
 	{name: "state", attributes: []string{"path", "history_days", "history_runs"}, example: `state {`},
 	{name: localsBlock, example: `locals {`},
 }
@@ -73,6 +74,7 @@ const (
 	prerequisiteBlock = "prerequisite"
 	consoleBlock      = "console"
 	heartbeatBlock    = "heartbeat"
+	notifyBlock       = "notify"
 	localsBlock       = "locals"
 	localRoot         = "local"
 )

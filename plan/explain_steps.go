@@ -114,7 +114,7 @@ func (x *explainer) steps() {
 		}
 	}
 	for _, r := range x.out.Rejections {
-		x.say(Step{Rule: r.rule(), Outcome: Rejected, Entry: r.entry(), Address: r.Address, Reason: r.Reason, Other: r.Other, Guard: r.Guard, Rejection: r})
+		x.say(Step{Rule: r.Rule(), Outcome: Rejected, Entry: r.entry(), Address: r.Address, Reason: r.Reason, Other: r.Other, Guard: r.Guard, Rejection: r})
 	}
 	for n := range x.out.Accounts {
 		x.outcomeSteps(&x.out.Accounts[n])
@@ -370,7 +370,8 @@ func (x *explainer) outcomeSteps(f *AccountFacts) {
 // entry names the entry that the row is about.
 func (r *Rejection) entry() EntryRef { return EntryRef{r.Directory, r.Scope, r.DN, r.GUID} }
 
-func (r *Rejection) rule() Rule {
+// Rule is the rule that gives the reason.
+func (r *Rejection) Rule() Rule {
 	if r.Wanted != "" {
 		return RuleAccount
 	}

@@ -51,6 +51,14 @@ func (n Names) account(a *identity.Account, owner string) string {
 	return Party{Kind: AccountParty, Name: a.Primary.String(), Directory: a.Directory, Owner: owner}.text(n)
 }
 
+// Text names a party the way sentences do; "" for none.
+func (p Party) Text() string {
+	if p.Kind == NoParty {
+		return ""
+	}
+	return p.text(Names{})
+}
+
 // text names a party the way sentences do.
 func (p Party) text(n Names) string {
 	switch p.Kind {

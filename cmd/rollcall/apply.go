@@ -143,8 +143,12 @@ func (c *applyCommand) Run(s *session) (err error) {
 	}
 	defer lock.Release()
 	run := s.record(cfg)
+	s.notices = s.tellsOf(cfg)
 	err = silent{exitInternal} // of a run that does not come to its end
-	defer func() { beat.end(run, err) }()
+	defer func() {
+		s.notices.end(run, err)
+		beat.end(run, err)
+	}()
 	run.head.Allowed, run.head.AllowedRemovals, run.head.AllowedPrimaryChanges = c.AllowDeactivations, c.AllowRemovals, c.AllowPrimaryChanges
 	if c.Plan != "" {
 		err = c.applySaved(s, cfg, run)
@@ -165,6 +169,7 @@ func (c *applyCommand) applyFresh(s *session, cfg *config.Config, run *record) e
 	}
 	m.plan.Expires = m.plan.Created.Add(24 * time.Hour)
 	run.identify(m.plan)
+	run.fresh = c.Snapshot == ""
 	next := "Nothing is changed yet."
 	if c.AutoApprove {
 		next = applying(m.plan)

@@ -28,6 +28,7 @@ type commandLine struct {
 	Explain  explainCommand  `cmd:"" group:"investigate" help:"Explain who has an address, and how to fix it."`
 	Lint     lintCommand     `cmd:"" group:"investigate" help:"Find mistakes in the mail data of the directories."`
 	Doctor   doctorCommand   `cmd:"" group:"investigate" help:"Test the connection to every directory and to the console."`
+	Notify   notifyCommand   `cmd:"" group:"investigate" help:"Test the notify blocks."`
 	Snapshot snapshotCommand `cmd:"" group:"investigate" help:"Save what each directory returns, for plan --snapshot."`
 
 	State stateCommand `cmd:"" group:"state" help:"Look at the accounts as recorded, and bring in existing ones."`

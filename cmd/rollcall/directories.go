@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/rollcall-cli/rollcall/config"
+	channels "github.com/rollcall-cli/rollcall/internal/channel/all"
 	consoles "github.com/rollcall-cli/rollcall/internal/console/all"
 	"github.com/rollcall-cli/rollcall/internal/directory"
 	"github.com/rollcall-cli/rollcall/internal/directory/all"
@@ -13,7 +14,7 @@ import (
 )
 
 // knownKinds are what the configuration may say of each block that has a kind.
-var knownKinds = config.Kinds{Consoles: consoles.Settings(), Directories: all.Settings()}
+var knownKinds = config.Kinds{Consoles: consoles.Settings(), Directories: all.Settings(), Channels: channels.Settings()}
 
 // reader returns what reads the directories of these labels, or a snapshot of
 // them unless that is "".

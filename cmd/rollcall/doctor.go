@@ -8,12 +8,12 @@ import (
 )
 
 type doctorCommand struct {
-	Directory []string `placeholder:"NAME" sep:"none" help:"Test only this directory, and not the console; repeatable."`
+	Directory []string `placeholder:"NAME" sep:"none" help:"Test only this directory, and neither the console nor a notify block; repeatable."`
 	Output    outputs  `short:"o" placeholder:"FORMAT[=FILE]" sep:"none" report:"diagnosis" help:"${formats}"`
 }
 
 func (doctorCommand) Help() string {
-	return `Tests every directory from DNS to the last entry, and the console from its first answer to the last account, as a list of named checks, each with its finding and what to do. A check that needs one that failed is skipped and says so. Nothing is changed, and a login that was refused is not tried again on that directory's other servers.
+	return `Tests every directory from DNS to the last entry, the console from its first answer to the last account, and whether each notify block can reach its server, as a list of named checks, each with its finding and what to do. A check that needs one that failed is skipped and says so. Nothing is changed, and a login that was refused is not tried again on that directory's other servers.
 
 Examples:
   rollcall doctor
@@ -56,6 +56,10 @@ func (c *doctorCommand) Run(s *session) error {
 		if found.Console, err = console.Examine(s.ctx, e, open, s.now, func(n int) { progress.Update(task, "accounts", n) }); err != nil {
 			return err
 		}
+	}
+	if len(c.Directory) == 0 {
+		progress.Clear()
+		found.Channels = s.examineChannels(cfg)
 	}
 	code := exitOK
 	for _, report := range found.Reports() {

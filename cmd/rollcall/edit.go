@@ -194,7 +194,7 @@ func (r *record) edit(st *state.State, question string) error {
 	if err := r.s.ctx.Err(); err != nil {
 		return err
 	}
-	return r.save(st, run.Result{Applied: len(r.accounts)})
+	return r.save(st, run.Result{Applied: len(r.accounts)}, nil)
 }
 
 // differences returns what an edit has changed, by primary, which no edit

@@ -59,6 +59,7 @@ type session struct {
 	warned      bool                        // of a state that the history has not left
 	store       *state.Store                // of the state, once a configuration says where it is
 	locked      *state.Lock                 // of the state, once it is taken
+	notices     *notices                    // of an apply that holds the lock
 	mask        *redact.Mask                // of --redact; nil without
 	inputs      []string                    // files that no output may replace
 	kept        string                      // the folder of the history, which no output may be in

@@ -15,6 +15,7 @@ import (
 	"github.com/rollcall-cli/rollcall/config"
 	consoles "github.com/rollcall-cli/rollcall/internal/console/all"
 	"github.com/rollcall-cli/rollcall/internal/identity"
+	"github.com/rollcall-cli/rollcall/internal/notice"
 	"github.com/rollcall-cli/rollcall/internal/run"
 	"github.com/rollcall-cli/rollcall/plan"
 	"github.com/rollcall-cli/rollcall/state"
@@ -30,7 +31,9 @@ type record struct {
 	recorder *state.Recorder      // nil until something is written
 	outcome  run.Outcome          // "" until it is known
 	reason   string               // of an outcome that is known
-	open     bool                 // it is left for the next run to find out
+	fresh    bool                 // the plan is of what servers have now
+	left     *apply.Result        // of a run that the next one finds out about
+	leftBy   error                // what ended that
 }
 
 // record begins a run that holds the lock.
@@ -189,8 +192,9 @@ func (r *record) begin() (err error) {
 	return r.recorder.Changes(ctx, len(r.accounts), func(i int) *identity.Change { return &r.accounts[i] })
 }
 
-// save writes the state once it is recorded what that will have changed.
-func (r *record) save(st *state.State, result run.Result) error {
+// save writes the state once it is recorded what that will have changed, and filed who
+// is told of it.
+func (r *record) save(st *state.State, result run.Result, told *notice.Run) error {
 	ctx := r.s.ctx
 	if r.recorder == nil {
 		if err := r.begin(); err != nil {
@@ -203,6 +207,7 @@ func (r *record) save(st *state.State, result run.Result) error {
 		if err := r.s.locked.Held(ctx); err != nil {
 			return err
 		}
+		r.s.notices.draft(r, told)
 		return r.recorder.Intend(result, next)
 	})
 	if err != nil {
@@ -219,13 +224,13 @@ func (r *record) save(st *state.State, result run.Result) error {
 // of, the record stays open, and the next run finds out.
 func (r *record) keep(st *state.State, result *apply.Result, ended error) error {
 	if result.Unknown > 0 {
-		r.open = true
+		r.left, r.leftBy = result, ended
 		return r.s.store.Save(context.WithoutCancel(r.s.ctx), st, release, r.s.now(), func(*state.State) error { return r.s.locked.Held(r.s.ctx) })
 	}
 	if ended != nil && result.Applied == 0 {
 		return nil // which is recorded as what it is
 	}
-	if err := r.save(st, result.Result); err != nil {
+	if err := r.save(st, result.Result, r.s.notices.committing(r, result, ended)); err != nil {
 		return err
 	}
 	if ended != nil || result.Differ > 0 {
@@ -253,7 +258,7 @@ func (r *record) remember(m *made) {
 // nothing to do leaves no record.
 func (r *record) end(err error) error {
 	defer r.prune()
-	if r.open {
+	if r.left != nil {
 		return err
 	}
 	reason := r.reason

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -95,11 +94,16 @@ func (s *session) concludes(u *state.Unsettled, st *state.State, found *apply.Re
 	}
 	result := run.Result{Applied: found.Applied, Failures: found.Failures}
 	err = s.store.Save(ctx, st, release, s.now(), func(next *state.State) error {
-		return errors.Join(s.locked.Held(ctx), recorder.Intend(result, next))
+		if err := s.locked.Held(ctx); err != nil {
+			return err
+		}
+		s.notices.found(u, found)
+		return recorder.Intend(result, next)
 	})
 	if err != nil {
 		return err
 	}
+	s.notices.settle()
 	outcome, reason := run.Incomplete, "the run was killed; the next one found out what it had changed"
 	if found.Applied == pendingIn(u.Changes) {
 		outcome, reason = run.Applied, ""

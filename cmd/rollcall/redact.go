@@ -115,9 +115,12 @@ func (s *session) said(text string) string { return s.mask.Name(text) }
 
 // errorText returns the text of an error as it may be shown, as far as a console has
 // said it.
-func (s *session) errorText(err error) string {
+func (s *session) errorText(err error) string { return maskedError(s.mask, err) }
+
+// maskedError is an error in which what a console has said is masked.
+func maskedError(m *redact.Mask, err error) string {
 	text := err.Error()
-	if s.mask == nil {
+	if m == nil {
 		return text
 	}
 	quoted := ""
@@ -130,7 +133,7 @@ func (s *session) errorText(err error) string {
 		quoted = answer.Error()
 	}
 	if quoted != "" {
-		text = strings.ReplaceAll(text, quoted, s.said(quoted))
+		text = strings.ReplaceAll(text, quoted, m.Name(quoted))
 	}
 	return text
 }

@@ -16,17 +16,31 @@ type Diagnosis struct {
 	// Version is that of the program, Created the time of the run.
 	Version string
 	Created time.Time
-	// Directories and Console are what was tested; Console may be nil.
+	// Directories, Console and Channels are what was tested; Console may be nil.
 	Directories []*doctor.Report
 	Console     *doctor.Report
+	Channels    []*doctor.Report
 }
 
-// Reports are those of the directories, and then that of the console.
+// Reports are those of the directories, then that of the console, and then those of
+// channels.
 func (d *Diagnosis) Reports() []*doctor.Report {
-	if d.Console == nil {
-		return d.Directories
+	all := slices.Clone(d.Directories)
+	if d.Console != nil {
+		all = append(all, d.Console)
 	}
-	return append(slices.Clip(d.Directories), d.Console)
+	return append(all, d.Channels...)
+}
+
+// noun says what a report is of, "" for a directory.
+func (d *Diagnosis) noun(r *doctor.Report) string {
+	switch {
+	case r == d.Console:
+		return "console"
+	case slices.Contains(d.Channels, r):
+		return "notify"
+	}
+	return ""
 }
 
 // count returns how many checks had an outcome.
@@ -85,8 +99,8 @@ func DiagnosisText(w io.Writer, d *Diagnosis, opt TextOptions) error {
 	const name = nested + 4 + gap
 	for _, r := range d.Reports() {
 		kind := clean(r.Kind)
-		if r == d.Console {
-			kind += " console"
+		if noun := d.noun(r); noun != "" {
+			kind += " " + noun
 		}
 		o.put(bold, clean(r.Name))
 		o.next(0, margin, styled(dim, kind))
@@ -156,7 +170,8 @@ func DiagnosisJSON(w io.Writer, d *Diagnosis) error {
 		Summary       map[doctor.Status]int `json:"summary"`
 		Directories   []report              `json:"directories"`
 		Console       *report               `json:"console"`
-	}{"1.0", d.Version, d.Created.UTC().Truncate(time.Second), map[doctor.Status]int{}, []report{}, nil}
+		Channels      []report              `json:"channels"`
+	}{"1.0", d.Version, d.Created.UTC().Truncate(time.Second), map[doctor.Status]int{}, []report{}, nil, []report{}}
 	for _, s := range doctor.Statuses {
 		document.Summary[s] = d.count(s)
 	}
@@ -174,6 +189,9 @@ func DiagnosisJSON(w io.Writer, d *Diagnosis) error {
 		console := reported(d.Console)
 		document.Console = &console
 	}
+	for _, r := range d.Channels {
+		document.Channels = append(document.Channels, reported(r))
+	}
 	e := json.NewEncoder(w)
 	e.SetEscapeHTML(false)
 	e.SetIndent("", "  ")
@@ -186,8 +204,8 @@ func DiagnosisMarkdown(w io.Writer, d *Diagnosis) error {
 	var b strings.Builder
 	var names []string
 	name := func(r *doctor.Report) string {
-		if r == d.Console {
-			return "console " + markdown(r.Name)
+		if noun := d.noun(r); noun != "" {
+			return noun + " " + markdown(r.Name)
 		}
 		return markdown(r.Name)
 	}

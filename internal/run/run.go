@@ -107,7 +107,9 @@ const (
 // Failure is an account that the console refused to change.
 type Failure struct {
 	Account string `json:"account"`
-	Error   string `json:"error"`
+	// Code is that of the error of the console, "" where it is not known.
+	Code  string `json:"code,omitempty"`
+	Error string `json:"error"`
 }
 
 // Result is what a run did.

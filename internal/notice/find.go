@@ -1,0 +1,501 @@
+package notice
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/rollcall-cli/rollcall/internal/identity"
+	"github.com/rollcall-cli/rollcall/internal/render"
+	"github.com/rollcall-cli/rollcall/internal/run"
+	"github.com/rollcall-cli/rollcall/plan"
+)
+
+// Run is what a run has come to.
+type Run struct {
+	// Plan is nil where the run ended before it had one.
+	Plan *plan.Plan
+	// Number is that of the history, 0 where nothing is recorded.
+	Number int
+	// Committed says that the plan was applied, be it in part: Result and Differences
+	// are then what came of it, Undecided the accounts of which that is unknown, and
+	// Ended the error that ended it before its end. It says so too of a run that had
+	// nothing to do.
+	Committed   bool
+	Result      run.Result
+	Differences []run.NoticeItem
+	Undecided   []string
+	Ended       error
+	// Open says that of some changes nobody knows what became of them, and that the next
+	// run finds out.
+	Open bool
+	// Killed says that the run was killed, and that the plan has its changes alone.
+	Killed bool
+	// Risky says that the plan was riskier than allowed.
+	Risky bool
+	// Ends says that the outcome decides whether runs fail; Failed that this one did,
+	// with an error and a hint.
+	Ends, Failed bool
+	Error        error
+	Hint         string
+	// Fresh says that the plan was made of what servers have now, so that it knows the
+	// ends of certificates and passwords.
+	Fresh bool
+	Now   time.Time
+	// Command spells a command line.
+	Command func(args ...string) string
+}
+
+// Find returns what there is to tell of a run, and the kinds of which that is all.
+func Find(r *Run) (all []Finding, judged []run.NoticeKind) {
+	f := finder{Run: r}
+	if p := r.Plan; p != nil && !r.Killed {
+		f.whole = len(p.Unread)+len(p.Only)+len(p.Except) == 0 && p.Undoes == 0
+		f.review()
+		f.withheld()
+		f.rejections()
+		f.overdue()
+		f.drift()
+		if r.Fresh {
+			f.expiries()
+		}
+	}
+	if r.Committed {
+		f.applied()
+		f.incomplete()
+	}
+	f.failed()
+	return f.all, f.judged
+}
+
+// finder collects findings.
+type finder struct {
+	*Run
+	whole  bool // the plan is of all that there is
+	all    []Finding
+	judged []run.NoticeKind
+}
+
+func (f *finder) judge(found bool, kind run.NoticeKind) {
+	if found {
+		f.judged = append(f.judged, kind)
+	}
+}
+
+func (f *finder) add(x Finding) {
+	x.Items = x.Items[:min(len(x.Items), Most)]
+	f.all = append(f.all, x)
+}
+
+// verdict says what the plan comes to, why, and at what risk.
+func (f *finder) verdict() []string {
+	lines := append([]string{f.Plan.Verdict()}, f.Plan.Causes...)
+	for i := range f.Plan.Risks {
+		if r := &f.Plan.Risks[i]; r.Level > plan.NoRisk {
+			lines = append(lines, r.Level.String()+" risk: "+r.Text())
+		}
+	}
+	return lines
+}
+
+func (f *finder) review() {
+	f.judge(f.Risky || f.Committed && f.whole, run.NoticePlanReview)
+	if !f.Risky {
+		return
+	}
+	level := f.Plan.RiskLevel()
+	lines := f.verdict()
+	f.add(Finding{
+		Notice: run.Notice{
+			Kind: run.NoticePlanReview, Title: "a plan of " + level.String() + " risk waits for a review; nothing was changed",
+			Lines: append(lines, "rollcall apply without --max-risk makes it"),
+			Items: f.accounts(false), Count: len(f.Plan.Accounts), Command: f.Command("plan", "--all"),
+		},
+		Sum: sum(append([]string{level.String()}, lines[1:]...)),
+	})
+}
+
+func (f *finder) applied() {
+	if f.Result.Applied == 0 || f.Open {
+		return
+	}
+	title := several(f.Result.Applied, "account", "accounts") + " changed"
+	lines := f.verdict()
+	if f.Killed {
+		title += " by a run that was killed"
+		lines = nil // which speak of all that it was about to change
+	}
+	f.add(Finding{
+		Notice: run.Notice{
+			Kind: run.NoticeApplied, Title: title, Lines: lines,
+			Items: f.accounts(true), Count: f.Result.Applied, Command: f.show(),
+		},
+		Event: true,
+	})
+}
+
+// show is the command that shows the run.
+func (f *finder) show() string {
+	if f.Number == 0 {
+		return f.Command("history")
+	}
+	return f.Command("history", "show", fmt.Sprint(f.Number), "--all")
+}
+
+func (f *finder) incomplete() {
+	f.judge(true, run.NoticeIncomplete)
+	var items []run.NoticeItem
+	for _, failure := range f.Result.Failures {
+		items = append(items, run.NoticeItem{
+			Account: failure.Account, Reason: cmp.Or(failure.Code, "failed"), Rule: "console", Text: failure.Error, Remedy: remedyOf(failure.Code),
+		})
+	}
+	items = append(items, f.Differences...)
+	for _, x := range f.Undecided {
+		items = append(items, run.NoticeItem{
+			Account: x, Reason: string(plan.Undecided), Rule: "console", Text: "unknown whether the run created it: an account without an owner holds one of its addresses",
+			Remedy: "give it an owner with rollcall state rebind, or leave it local with rollcall state release",
+		})
+	}
+	if len(items) == 0 && f.Ended == nil {
+		return
+	}
+	var lines, keys []string
+	if f.Ended != nil {
+		text := oneLine(f.Ended.Error())
+		lines = append(lines, "the run ended before its end: "+text)
+		keys = append(keys, text)
+	}
+	for i := range items {
+		keys = append(keys, items[i].Account+" "+items[i].Reason+" "+items[i].Text)
+	}
+	title := several(len(f.Result.Failures), "change", "changes") + " failed"
+	if n := len(items) - len(f.Result.Failures); n > 0 {
+		title += ", " + several(n, "account is", "accounts are") + " not as asked"
+	}
+	if len(items) == 0 {
+		title = "the run ended before all changes were made"
+	}
+	f.add(Finding{Notice: run.Notice{Kind: run.NoticeIncomplete, Title: title, Lines: lines, Items: items, Count: len(items), Command: f.show()}, Sum: sum(keys)})
+}
+
+// remedyOf says what to do about a change that a console did not make, by the code of
+// its error.
+func remedyOf(code string) string {
+	switch code {
+	case "taken":
+		return "remove the address from the other account in the console, or give the entry another one"
+	case "changed", "gone", "throttled", "temporary", "cancelled":
+		return "the next run reads the account again and tries again"
+	case "refused", "unsupported":
+		return "change the entry in the directory, or what the console accepts; rollcall console shows what it can hold"
+	}
+	return "the next run tries again; rollcall doctor tests the console"
+}
+
+func (f *finder) withheld() {
+	f.judge(f.whole, run.NoticeWithheld)
+	p := f.Plan
+	if p.Summary().Withheld == 0 {
+		return
+	}
+	text := render.Withholding(p)
+	items, n := []run.NoticeItem(nil), 0
+	options := strings.Join(plan.Options(plan.Tripped(p.Allowances)), " ")
+	for i := range p.Accounts {
+		c := &p.Accounts[i]
+		if !c.Withheld {
+			continue
+		}
+		if n++; n <= Most {
+			items = append(items, run.NoticeItem{Account: c.Name().String(), Reason: "withheld", Rule: plan.RuleLimit.String(), Text: becomes(c.Before, c.After, "would be ")})
+		}
+	}
+	lines := []string{text}
+	lines = append(lines, p.Causes...)
+	if options != "" {
+		lines = append(lines, "if this is intended: "+f.Command("apply")+" "+options)
+	}
+	f.add(Finding{
+		Notice: run.Notice{
+			Kind: run.NoticeWithheld, Title: "a brake withholds losses of " + several(n, "account", "accounts"), Lines: lines, Items: items, Count: n, Command: f.Command("plan", "--all"),
+		},
+		Sum: sum([]string{text}),
+	})
+}
+
+func (f *finder) rejections() {
+	f.judge(f.whole, run.NoticeNewRejections)
+	p := f.Plan
+	if len(p.Rejections) == 0 {
+		return
+	}
+	var keys []string
+	for i := range p.Rejections {
+		if r := &p.Rejections[i]; r.New {
+			keys = append(keys, r.Key())
+		}
+	}
+	n, all := len(keys), len(p.Rejections)
+	title := several(n, "new rejection", "new rejections")
+	switch {
+	case n == 0:
+		title = several(all, "rejection stands", "rejections stand")
+	case n < all:
+		title += ", " + plan.Thousands(all) + " in all"
+	}
+	f.add(Finding{
+		Notice: run.Notice{
+			Kind: run.NoticeNewRejections, Title: title, Items: f.rejected(func(r *plan.Rejection) bool { return r.New }, n < all),
+			Count: all, Command: f.Command("plan", "--all"),
+		},
+		Sum: sum(keys), Quiet: n == 0,
+	})
+}
+
+// rejected lists the rejections that come first, and then the others, if they are
+// wanted.
+func (f *finder) rejected(first func(*plan.Rejection) bool, others bool) (items []run.NoticeItem) {
+	for _, turn := range [...]bool{true, false} {
+		for i := range f.Plan.Rejections {
+			if r := &f.Plan.Rejections[i]; len(items) < Most && first(r) == turn && (turn || others) {
+				items = append(items, rejection(r))
+			}
+		}
+	}
+	return items
+}
+
+func rejection(r *plan.Rejection) run.NoticeItem {
+	item := run.NoticeItem{
+		Account: cmp.Or(r.Primary, r.DN), Address: r.Address, Reason: r.Reason.String(), Rule: r.Rule().String(),
+		Other: r.Other.Text(), Text: r.Message(plan.Names{}), Remedy: r.Remedy(plan.Names{}),
+	}
+	if r.Guard != "" {
+		item.Rule += fmt.Sprintf(" %q", r.Guard)
+	}
+	return item
+}
+
+func (f *finder) overdue() {
+	f.judge(f.whole, run.NoticeOverdue)
+	text := f.Plan.Overdue()
+	if text == "" {
+		return
+	}
+	var keys []string
+	n := 0
+	for i := range f.Plan.Rejections {
+		if r := &f.Plan.Rejections[i]; r.Overdue {
+			keys = append(keys, r.Key())
+			n++
+		}
+	}
+	f.add(Finding{
+		Notice: run.Notice{
+			Kind: run.NoticeOverdue, Title: several(n, "address has", "addresses have") + " waited too long for another directory", Lines: []string{text},
+			Items: f.rejected(func(r *plan.Rejection) bool { return r.Overdue }, false), Count: n, Command: f.Command("plan", "--all"),
+		},
+		Sum: sum(keys),
+	})
+}
+
+func (f *finder) drift() {
+	f.judge(f.whole, run.NoticeDrift)
+	if len(f.Plan.Drift) == 0 {
+		return
+	}
+	var items []run.NoticeItem
+	var keys []string
+	for i := range f.Plan.Drift {
+		d := &f.Plan.Drift[i]
+		keys = append(keys, strings.Join([]string{d.Kind.String(), d.Primary.String(), d.Ref, d.Field, d.Recorded, d.Found}, " "))
+		if len(items) < Most {
+			items = append(items, drifted(d))
+		}
+	}
+	f.add(Finding{
+		Notice: run.Notice{
+			Kind: run.NoticeDrift, Title: "the console was changed by hand: " + several(len(keys), "difference", "differences"),
+			Items: items, Count: len(keys), Command: f.Command("plan", "--all"),
+		},
+		Sum: sum(keys),
+	})
+}
+
+func drifted(d *plan.Drift) run.NoticeItem {
+	return run.NoticeItem{
+		Account: d.Primary.String(), Reason: d.Kind.String(), Rule: "console", Text: d.Message(),
+		Remedy: "the next apply corrects what it may; if the change is meant, make it in the directory",
+	}
+}
+
+func (f *finder) failed() {
+	f.judge(f.Ends, run.NoticeFailed)
+	if !f.Failed {
+		return
+	}
+	text := f.Error.Error()
+	first, rest, _ := strings.Cut(text, "\n")
+	var lines []string
+	for _, line := range strings.Split(rest, "\n") {
+		if line = strings.TrimSpace(line); line != "" {
+			lines = append(lines, line)
+		}
+	}
+	if f.Hint != "" {
+		lines = append(lines, f.Hint)
+	}
+	f.add(Finding{Notice: run.Notice{Kind: run.NoticeFailed, Title: "apply failed: " + first, Lines: lines, Command: f.Command("doctor")}, Sum: sum([]string{text})})
+}
+
+// accounts lists the accounts that the plan changes, or that were changed, those first
+// that lose something.
+func (f *finder) accounts(done bool) (items []run.NoticeItem) {
+	verb, failed := "would be ", map[string]bool{}
+	if done {
+		verb = "is "
+		for i := range f.Result.Failures {
+			failed[f.Result.Failures[i].Account] = true
+		}
+	}
+	for _, losing := range [...]bool{true, false} {
+		for i := range f.Plan.Accounts {
+			c := &f.Plan.Accounts[i]
+			if len(items) == Most {
+				return items
+			}
+			after := c.After
+			if done {
+				after = c.Result()
+			}
+			if loses(c.Before, after) != losing || done && (c.Idle() || failed[c.Name().String()]) {
+				continue
+			}
+			items = append(items, run.NoticeItem{Account: c.Name().String(), Text: becomes(c.Before, after, verb)})
+		}
+	}
+	return items
+}
+
+func loses(before, after *identity.Account) bool {
+	return before != nil && before.Active() && (after == nil || !after.Active())
+}
+
+// becomes says what becomes of an account, with a verb such as "is ".
+func becomes(before, after *identity.Account, verb string) string {
+	switch {
+	case before == nil:
+		return verb + "added"
+	case after == nil:
+		return verb + "removed"
+	case before.Active() && !after.Active():
+		return verb + "deactivated: no longer receives mail"
+	case !before.Active() && after.Active():
+		return verb + "active again"
+	case before.Primary != after.Primary:
+		return fmt.Sprintf("%srenamed from %s to %s", verb, before.Primary, after.Primary)
+	}
+	var parts []string
+	part := func(what string, all []string) {
+		const most = 5
+		if len(all) == 0 {
+			return
+		}
+		text := what + strings.Join(all[:min(len(all), most)], ", ")
+		if more := len(all) - most; more > 0 {
+			text += " and " + plan.Thousands(more) + " more"
+		}
+		parts = append(parts, text)
+	}
+	part("gains ", without(after, before))
+	part("loses ", without(before, after))
+	part("changes in ", fields(before, after))
+	if len(parts) == 0 {
+		return verb + "changed"
+	}
+	return strings.Join(parts, "; ")
+}
+
+// without returns the addresses of an account that another one does not hold.
+func without(a, other *identity.Account) (all []string) {
+	a.EachAddress(func(x identity.Address) {
+		if !other.Holds(x) {
+			all = append(all, x.String())
+		}
+	})
+	return all
+}
+
+// fields names what differs between two accounts beside their addresses.
+func fields(a, b *identity.Account) (names []string) {
+	for _, f := range [...]struct {
+		name string
+		same bool
+	}{
+		{plan.FieldType, a.Type == b.Type}, {plan.FieldOwner, a.Directory == b.Directory && a.GUID == b.GUID}, {plan.FieldUsername, a.Username == b.Username}, {plan.FieldDN, a.DN == b.DN},
+	} {
+		if !f.same {
+			names = append(names, f.name)
+		}
+	}
+	var attributes []string
+	for _, pair := range [...][2]*identity.Account{{a, b}, {b, a}} {
+		for _, x := range pair[0].Attributes {
+			if !slices.Contains(pair[1].Attributes, x) {
+				attributes = append(attributes, x.Name)
+			}
+		}
+	}
+	return append(names, slices.Compact(slices.Sorted(slices.Values(attributes)))...)
+}
+
+// oneLine is a text without line breaks.
+func oneLine(text string) string { return strings.ReplaceAll(text, "\n", "; ") }
+
+func several(n int, one, many string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return plan.Thousands(n) + " " + many
+}
+
+// Bounds are how long before its end a credential is spoken of, the longest first.
+var Bounds = [...]time.Duration{30 * 24 * time.Hour, 7 * 24 * time.Hour, 24 * time.Hour}
+
+func (f *finder) expiries() {
+	f.judge(f.whole, run.NoticeCredentials)
+	seen := map[string]bool{}
+	for _, e := range f.Plan.Expiries() {
+		if seen[e.What] {
+			continue
+		}
+		seen[e.What] = true
+		left := e.At.Sub(f.Now)
+		bound := slices.IndexFunc(Bounds[:], func(b time.Duration) bool { return left > b })
+		switch {
+		case bound == 0:
+			continue
+		case bound < 0:
+			bound = len(Bounds)
+		}
+		title := fmt.Sprintf("%s expires on %s, in %s", e.What, e.At.UTC().Format(time.DateOnly), period(left))
+		if left <= 0 {
+			title, bound = fmt.Sprintf("%s expired on %s", e.What, e.At.UTC().Format(time.DateOnly)), len(Bounds)+1
+		}
+		f.add(Finding{
+			Notice: run.Notice{Kind: run.NoticeCredentials, Title: title, Lines: []string{e.Remedy}, Command: f.Command("doctor")},
+			Key:    e.What, Sum: fmt.Sprint(bound),
+		})
+	}
+}
+
+// period says how long it is, in days or hours.
+func period(d time.Duration) string {
+	if d >= 48*time.Hour {
+		return several(int(d/(24*time.Hour)), "day", "days")
+	}
+	return several(int(d/time.Hour), "hour", "hours")
+}
