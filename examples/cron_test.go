@@ -27,8 +27,13 @@ func read(t *testing.T, path string) string {
 // rollcall-cron have it.
 func TestCronConfiguration(t *testing.T) {
 	credentials := t.TempDir()
-	if err := os.WriteFile(filepath.Join(credentials, "corp-password"), []byte("secret\n"), 0o600); err != nil {
-		t.Fatal(err)
+	for name, text := range map[string]string{"corp-password": "secret\n", "smtp-password": "secret\n", "ping-url": "https://hc.example.com/0b3f\n"} {
+		if err := os.WriteFile(filepath.Join(credentials, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if !strings.Contains(read(t, "cron/rollcall.service"), "\nLoadCredential="+name+":/etc/rollcall/credentials/"+name+"\n") {
+			t.Errorf("the service has no %s", name)
+		}
 	}
 	t.Setenv("CREDENTIALS_DIRECTORY", credentials)
 	run := program(t)
@@ -78,7 +83,7 @@ func TestCronScript(t *testing.T) {
 	if err := os.Remove(filepath.Join(dir, "corp.ldif")); err != nil {
 		t.Fatal(err)
 	}
-	if out, code := cron(t, dir, path); code != 10 || !strings.HasPrefix(out, "rollcall: a directory or the console could not be read completely; nothing was changed, and the next run tries again; see "+filepath.Join(dir, "log")+"\n") || !strings.Contains(out, "corp.ldif") {
+	if out, code := cron(t, dir, path); code != 10 || !strings.HasPrefix(out, "rollcall: a directory or the console could not be read completely; nothing was changed, and the next run tries again; see "+filepath.Join(dir, "log")+"\n") || !strings.Contains(out, "\ndirectory \"corp\": ") || !strings.Contains(out, "corp.ldif") {
 		t.Errorf("a run that cannot read exits %d\n%s", code, out)
 	}
 	var levels []string

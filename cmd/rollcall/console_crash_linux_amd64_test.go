@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/rollcall-cli/rollcall/internal/run"
 )
 
 // newUpheaval is a company in which everything is about to move.
@@ -51,6 +53,7 @@ func (w *company) upheave() {
 func TestConsoleKilledAtEachCall(t *testing.T) {
 	t.Parallel()
 	rollcall := program(t)
+	told := newHook(t)
 	step := 3
 	if os.Getenv("ROLLCALL_ATTACK") != "" {
 		step = 1
@@ -80,9 +83,31 @@ func TestConsoleKilledAtEachCall(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
+			tells := func(p *premises, path string) {
+				if err := p.write("notify.hcl", told.block("ops", path)); err != nil {
+					t.Fatal(err)
+				}
+			}
+			// applied counts the accounts of which people were told that they were changed.
+			applied := func(path string) (n int) {
+				seen := map[string]bool{}
+				for _, notice := range told.next(path) {
+					if notice.Kind == run.NoticeApplied && !seen[notice.id] {
+						seen[notice.id] = true
+						n += notice.Count
+					}
+				}
+				return n
+			}
+			path := fmt.Sprintf("/%d/", i)
+			tells(reference, path+"reference")
 			want, err := reference.end(w)
 			if err != nil {
 				t.Fatalf("undisturbed: %v\n%s", err, reference.log)
+			}
+			changed := applied(path + "reference")
+			if changed < 5 {
+				t.Fatalf("%d accounts were changed", changed)
 			}
 			calls, made := 0, map[string]bool{}
 			for n := 1 + i%step; ; n += step {
@@ -90,6 +115,7 @@ func TestConsoleKilledAtEachCall(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
+				tells(p, path+fmt.Sprint(n))
 				a := accident{program: rollcall, dir: p.dir}
 				call, ws, err := traced(a.command("apply", "--auto-approve"), n, c.sig)
 				if errors.Is(err, syscall.EPERM) && os.Getenv("ROLLCALL_SERVERS") != "required" {
@@ -117,6 +143,9 @@ func TestConsoleKilledAtEachCall(t *testing.T) {
 				}
 				if diff := cmp.Diff(want, got); diff != "" {
 					t.Fatalf("%s: it does not end as without: %s\n%s", what, diff, p.log)
+				}
+				if n := applied(path + fmt.Sprint(n)); n != changed {
+					t.Errorf("%s: people were told of %d accounts, and %d were changed\n%s", what, n, changed, p.log)
 				}
 				os.RemoveAll(p.dir)
 			}

@@ -30,6 +30,7 @@ import (
 type accident struct {
 	program, dir, path string // of rollcall, the configuration and the state
 	before, after      []byte // the accounts, without the run and once it is applied
+	hook               *hook  // of notices; nil for none
 }
 
 func newAccident(t *testing.T, statePath string) *accident {
@@ -98,6 +99,9 @@ func (a *accident) reset(t *testing.T) {
 	}
 	if out, code := a.run(t, "state", "import", filepath.Join(a.dir, "accounts.jsonl")); code != 0 {
 		t.Fatalf("import: exit %d\n%s", code, out)
+	}
+	if a.hook != nil {
+		a.hook.next("/ops")
 	}
 	// The history has nothing but what the test is about.
 	if err := os.RemoveAll(state.At(a.path).HistoryPath()); err != nil {
@@ -185,10 +189,49 @@ func (a *accident) recovers(t *testing.T, what string) (changed bool) {
 	if applied != 1 {
 		t.Errorf("%s: the history has %d runs that changed something", what, applied)
 	}
+	a.told(t, what)
 	if left, err := filepath.Glob(filepath.Join(filepath.Dir(a.path), ".*.tmp*")); err != nil || len(left) > 0 && !changed {
 		t.Errorf("%s: left behind: %v", what, left)
 	}
 	return changed
+}
+
+// tells gives the configuration somebody who is told of runs.
+func (a *accident) tells(t *testing.T) {
+	t.Helper()
+	a.hook = newHook(t)
+	if err := os.WriteFile(filepath.Join(a.dir, "notify.hcl"), []byte(a.hook.block("ops", "/ops")), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// told checks what people were told of a run that ended somehow and of the next one:
+// once each of what was applied and of what is rejected, though perhaps more than once
+// by the same id.
+func (a *accident) told(t *testing.T, what string) {
+	t.Helper()
+	if a.hook == nil {
+		return
+	}
+	ids := map[run.NoticeKind]map[string]bool{run.NoticeApplied: {}, run.NoticeNewRejections: {}}
+	for _, n := range a.hook.next("/ops") {
+		switch {
+		case n.Kind == run.NoticeFailed:
+			continue // of one that was interrupted
+		case ids[n.Kind] == nil:
+			t.Errorf("%s: told %s %s: %s", what, n.Kind, n.Phase, n.Title)
+			continue
+		}
+		ids[n.Kind][n.id] = true
+	}
+	for kind, all := range ids {
+		if len(all) != 1 {
+			t.Errorf("%s: %d notices %s", what, len(all), kind)
+		}
+	}
+	if box := outboxOf(t, a.dir); len(box.Messages) > 0 || box.Draft != nil {
+		t.Errorf("%s: left in the outbox: %+v", what, box)
+	}
 }
 
 func (a *accident) runs(t *testing.T) []run.Run {
@@ -205,6 +248,7 @@ func (a *accident) runs(t *testing.T) []run.Run {
 func TestKilledAtEachCall(t *testing.T) {
 	t.Parallel()
 	a := newAccident(t, "")
+	a.tells(t)
 	for _, sig := range []syscall.Signal{syscall.SIGKILL, syscall.SIGINT} {
 		t.Run(sig.String(), func(t *testing.T) {
 			unchanged, changed := 0, 0

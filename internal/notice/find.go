@@ -270,7 +270,7 @@ func (f *finder) rejected(first func(*plan.Rejection) bool, others bool) (items 
 
 func rejection(r *plan.Rejection) run.NoticeItem {
 	item := run.NoticeItem{
-		Account: cmp.Or(r.Primary, r.DN), Address: r.Address, Reason: r.Reason.String(), Rule: r.Rule().String(),
+		Account: cmp.Or(r.Primary, r.DN), Entry: r.DN, Address: r.Address, Reason: r.Reason.String(), Rule: r.Rule().String(),
 		Other: r.Other.Text(), Text: r.Message(plan.Names{}), Remedy: r.Remedy(plan.Names{}),
 	}
 	if r.Guard != "" {

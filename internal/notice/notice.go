@@ -63,6 +63,7 @@ func File(before []run.Condition, channels []Channel, found *Findings, from, red
 	now = now.UTC().Truncate(time.Second)
 	for i := range channels {
 		c := &channels[i]
+		first := len(messages)
 		findings, origin := found.All, from
 		if c.Redacted {
 			findings, origin = found.Redacted, redacted
@@ -102,6 +103,9 @@ func File(before []run.Condition, channels []Channel, found *Findings, from, red
 				after = append(after, told)
 			}
 		}
+		slices.SortStableFunc(messages[first:], func(a, b run.Message) int {
+			return slices.Index(run.NoticeKinds, a.Kind) - slices.Index(run.NoticeKinds, b.Kind)
+		})
 	}
 	return after, messages
 }

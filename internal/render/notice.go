@@ -84,6 +84,9 @@ func NoticeItem(i *run.NoticeItem) (account string, fields []NoticeField) {
 			fields = append(fields, NoticeField{name, clean(value)})
 		}
 	}
+	if i.Entry != i.Account {
+		add("entry", i.Entry)
+	}
 	if i.Address != i.Account {
 		add("address", i.Address)
 	}

@@ -54,8 +54,10 @@ type Notice struct {
 // NoticeItem is one account, or an entry that has none, and what about it. What does
 // not apply is "".
 type NoticeItem struct {
-	// Account is a primary, or a DN where there is none; Address the one in question.
+	// Account is a primary, or a DN where there is none, Entry the DN of an entry, and
+	// Address the one in question.
 	Account string `json:"account"`
+	Entry   string `json:"entry"`
 	Address string `json:"address"`
 	// Reason is a code, such as a reason of rejections, Rule what gives it, and Other
 	// who else has a part in it.
