@@ -244,15 +244,18 @@ func (a *accident) runs(t *testing.T) []run.Run {
 }
 
 // TestKilledAtEachCall kills an apply before each call by which it changes a
-// file, and interrupts another one there.
+// file, and interrupts another one there: short of an attack, at every third call.
 func TestKilledAtEachCall(t *testing.T) {
 	t.Parallel()
 	a := newAccident(t, "")
 	a.tells(t)
 	for _, sig := range []syscall.Signal{syscall.SIGKILL, syscall.SIGINT} {
 		t.Run(sig.String(), func(t *testing.T) {
-			unchanged, changed := 0, 0
-			for n := 1; ; n++ {
+			unchanged, changed, step := 0, 0, 1
+			if sig == syscall.SIGINT && os.Getenv("ROLLCALL_ATTACK") == "" {
+				step = 3
+			}
+			for n := 1; ; n += step {
 				a.reset(t)
 				call, ws, err := traced(a.command("apply", "--auto-approve"), n, sig)
 				if errors.Is(err, syscall.EPERM) && os.Getenv("ROLLCALL_SERVERS") != "required" {
@@ -275,7 +278,7 @@ func TestKilledAtEachCall(t *testing.T) {
 				}
 			}
 			t.Logf("%d runs had written the state, %d had not", changed, unchanged)
-			if changed < 3 || unchanged < 5 {
+			if changed < 3 || unchanged < 5/step {
 				t.Errorf("%d runs had written the state, %d had not: the calls are not those that matter", changed, unchanged)
 			}
 		})
