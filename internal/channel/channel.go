@@ -8,6 +8,7 @@ import (
 	"crypto/x509"
 	"fmt"
 	"maps"
+	"net"
 	"os"
 	"slices"
 	"sync"
@@ -51,6 +52,12 @@ func Trust(host, file string) (*tls.Config, error) {
 		return nil, fmt.Errorf("%s holds no certificate", file)
 	}
 	return c, nil
+}
+
+// Loopback reports whether a host is this machine.
+func Loopback(host string) bool {
+	ip := net.ParseIP(host)
+	return host == "localhost" || ip != nil && ip.IsLoopback()
 }
 
 // Outcome is what came of a message.

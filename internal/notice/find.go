@@ -145,7 +145,7 @@ func (f *finder) show() string {
 }
 
 func (f *finder) incomplete() {
-	f.judge(true, run.NoticeIncomplete)
+	f.judge(f.whole, run.NoticeIncomplete)
 	var items []run.NoticeItem
 	for _, failure := range f.Result.Failures {
 		items = append(items, run.NoticeItem{
@@ -333,7 +333,7 @@ func drifted(d *plan.Drift) run.NoticeItem {
 }
 
 func (f *finder) failed() {
-	f.judge(f.Ends, run.NoticeFailed)
+	f.judge(f.Ends && (f.Failed || f.whole), run.NoticeFailed)
 	if !f.Failed {
 		return
 	}

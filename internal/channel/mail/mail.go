@@ -74,15 +74,10 @@ func check(v settings.Values) (all []settings.Problem) {
 		}
 		all = append(all, settings.Problem{Setting: given, Summary: fmt.Sprintf("mail %q has a %s and no %s", v.Label(), given, missing), Hint: "write both, or neither for a server that asks for no login"})
 	}
-	if host, _, _ := net.SplitHostPort(v.Text("server")); v.Flag("insecure") && !loopback(host) {
+	if host, _, _ := net.SplitHostPort(v.Text("server")); v.Flag("insecure") && !channel.Loopback(host) {
 		all = append(all, settings.Problem{Setting: "insecure", Summary: fmt.Sprintf("mail %q would send without TLS over a network", v.Label()), Hint: "remove insecure; it is for servers on this machine, and ca_file is for certificates of your own"})
 	}
 	return all
-}
-
-func loopback(host string) bool {
-	ip := net.ParseIP(host)
-	return host == "localhost" || ip != nil && ip.IsLoopback()
 }
 
 // sender sends by one connection, which it opens with the first message.

@@ -53,15 +53,10 @@ var formats = []string{standard, slack, teams}
 
 func checkURL(text string) (p settings.Problem) {
 	at, err := url.Parse(text)
-	if err != nil || at.Host == "" || at.Scheme != "https" && (at.Scheme != "http" || !loopback(at.Hostname())) {
+	if err != nil || at.Host == "" || at.Scheme != "https" && (at.Scheme != "http" || !channel.Loopback(at.Hostname())) {
 		return settings.Problem{Summary: "%s is not a URL that begins with https://", Hint: `write url = env("HOOK_URL"); http:// is for servers on this machine`}
 	}
 	return p
-}
-
-func loopback(host string) bool {
-	ip := net.ParseIP(host)
-	return host == "localhost" || ip != nil && ip.IsLoopback()
 }
 
 // key returns the octets of a secret of Standard Webhooks: Base64 behind "whsec_".
