@@ -124,9 +124,34 @@ func TestDiagnoseSamba(t *testing.T) {
 		}
 		for _, name := range []string{well, `CORP\well`, "CN=well,CN=Users," + servertest.Base} {
 			expect(t, diagnose(t, options(name, servertest.Password), scope), "password warning: the password expires in 10 days", "in time")
+			ends(t, options(name, servertest.Password), scope, "the certificate of "+d.LDAPS, 300*24*time.Hour)
+			ends(t, options(name, servertest.Password), scope, "the password of "+name+` in directory "corp"`, 10*24*time.Hour)
 		}
 	})
 }
+
+// ends reads a scope and looks for what the read says to end, in so long and a day at
+// most.
+func ends(t *testing.T, o Options, scope directory.Scope, what string, in time.Duration) {
+	t.Helper()
+	read, err := New(o).Read(t.Context(), []directory.Scope{scope}, nowhere{}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range read.Expiries {
+		if left := time.Until(e.At); e.What == what && left > in && (left < in+24*time.Hour || in > 100*24*time.Hour) && e.Remedy != "" {
+			return
+		}
+	}
+	t.Errorf("%q is not among %+v", what, read.Expiries)
+}
+
+// nowhere is a sink that keeps nothing.
+type nowhere struct{}
+
+func (nowhere) Put(int, directory.Object) error          { return nil }
+func (nowhere) Replace(int, int, directory.Object) error { return nil }
+func (nowhere) Reset() error                             { return nil }
 
 // TestDiagnoseKerberos sees what the Kerberos server of a domain says.
 func TestDiagnoseKerberos(t *testing.T) {
@@ -143,6 +168,12 @@ func TestDiagnoseKerberos(t *testing.T) {
 	expect(t, r, "login ok: logged in as well@CORP.EXAMPLE.COM", "")
 	expect(t, r, "entries ok: of 1 entry, 1 with mail, 1 with a GUID", "")
 
+	age := goldap.NewModifyRequest(servertest.Base, nil)
+	age.Replace("maxPwdAge", []string{"-" + strconv.Itoa((10*24+12)*3600*10_000_000)})
+	if err := d.Connect(t).Modify(age); err != nil {
+		t.Fatal(err)
+	}
+	ends(t, options("well@"+d.Realm, well), scope, "the password of well@"+d.Realm+` in directory "corp"`, 10*24*time.Hour)
 	d.User(t, "off", "userAccountControl", "514")
 	d.User(t, "moved")
 	moved := d.Keytab(t, "moved")
@@ -202,6 +233,9 @@ func TestDiagnoseSlapd(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			r := diagnose(t, options(s.Person(c.person), c.password), scope)
 			expect(t, r, c.line, c.remedy)
+			if c.name == "warned" {
+				ends(t, options(s.Person(c.person), c.password), scope, "the password of "+s.Person(c.person)+` in directory "lab"`, 0)
+			}
 			if refused := strings.HasPrefix(c.line, "login failed"); r.Refused != refused {
 				t.Errorf("refused is %v", r.Refused)
 			}
@@ -235,6 +269,7 @@ func TestDiagnoseSlapd(t *testing.T) {
 		expect(t, r, `tls warning: the certificate "CN=reader" expires on *, in 4 days`, "in time")
 		expect(t, r, "login ok: logged in as the owner of the client certificate", "")
 		expect(t, r, "read ok", "")
+		ends(t, o, scope, "the certificate of the client, "+mine.CertFile, 4*24*time.Hour)
 
 		theirs := servertest.NewCA(t).Issue(t, servertest.Leaf{CommonName: "reader"})
 		o.ClientCert, o.ClientKey = theirs.CertFile, theirs.KeyFile

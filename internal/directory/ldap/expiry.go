@@ -38,6 +38,8 @@ func (s *Source) passwordEnds(c *conn, now time.Time) (time.Time, bool) {
 	switch {
 	case s.options.ActiveDirectory:
 		return s.computedEnd(c)
+	case c.policy != nil && c.policy.Error < 0 && c.policy.Grace >= 0:
+		return now, true // it has ended, and a few logins are left
 	case c.policy != nil && c.policy.Error < 0 && c.policy.Expire >= 0:
 		return now.Add(time.Duration(c.policy.Expire) * time.Second), true
 	}
