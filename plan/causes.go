@@ -51,7 +51,6 @@ type diagnosis struct {
 	plan    *Plan
 	entries []identity.Entry
 	scopes  []Scope
-	groups  []Group // nil until somebody asks
 	by      map[string]*directoryLosses
 }
 
@@ -284,11 +283,8 @@ func (d *diagnosis) renaming(l *directoryLosses) string {
 	n := len(l.renamed)
 	accounts := slices.Collect(maps.Keys(l.renamed))
 	text := fmt.Sprintf("%s %s another primary (%s).", who(accounts), l.would("get"), l.part(n))
-	if d.groups == nil {
-		d.groups = d.plan.Grouping().Groups
-	}
 	best := Group{}
-	for _, g := range d.groups {
+	for _, g := range d.plan.Groups {
 		if g.Category == PrimaryChange && g.Accounts > best.Accounts {
 			best = g
 		}

@@ -170,7 +170,7 @@ func TestCausesOfWhoWasLookedUp(t *testing.T) {
 		t.Errorf("got %s", got)
 	}
 	groups := map[string]int{}
-	for _, g := range p.Grouping().Groups {
+	for _, g := range p.Groups {
 		groups[g.Text()] = g.Accounts
 	}
 	if want := map[string]int{"lose all mail: object lists no address": 12, "lose all mail: not looked up": 28}; !maps.Equal(groups, want) {

@@ -113,15 +113,13 @@ func (p *Plan) WriteJSON(w io.Writer) error {
 	}
 	b = fmt.Appendf(b, `"rejection": %d, "withheld": %d, "withheld_accounts": %d, "left_out": %d, "left_out_accounts": %d, "ignored": %d, "unchanged_accounts": %d}`,
 		s.Rejections, s.Withheld, s.WithheldAccounts, s.LeftOut, s.LeftOutAccounts, s.Ignored, s.Unchanged)
-	totals := p.Totals()
-	b = totals.appendJSON(append(b, ",\n  \"totals\": "...))
+	b = s.Totals.appendJSON(append(b, ",\n  \"totals\": "...))
 	b = appendMember(b, ",\n  ", "risk_level", p.RiskLevel().String())
 	b = appendList(b, "risk", len(p.Risks), func(b []byte, i int) []byte { return p.Risks[i].appendJSON(b) })
 	b = appendList(b, "active", len(p.Active), func(b []byte, i int) []byte {
 		return fmt.Appendf(appendMember(b, "{", "directory", p.Active[i].Directory), `, "accounts": %d}`, p.Active[i].Accounts)
 	})
-	groups := p.Grouping().Groups
-	b = appendList(b, "groups", len(groups), func(b []byte, i int) []byte { return groups[i].appendJSON(b) })
+	b = appendList(b, "groups", len(p.Groups), func(b []byte, i int) []byte { return p.Groups[i].appendJSON(b) })
 	b = appendList(b, "limits", len(p.Allowances), func(b []byte, i int) []byte { return p.Allowances[i].appendJSON(b) })
 	if _, err := out.Write(b); err != nil {
 		return err
@@ -484,6 +482,7 @@ func parse(r io.Reader) (*Plan, string, error) {
 			return nil, "", err
 		}
 	}
+	p.Group()
 	for n, r := range doc.Risk {
 		level, err := ParseRiskLevel(r.Level)
 		if err != nil {

@@ -70,6 +70,7 @@ func (e *engine) compute() (*Plan, error) {
 	for i := range e.entries {
 		p.WithoutAccount += boolInt(e.withoutAccount(int32(i)))
 	}
+	p.Group()
 	p.Assess(e.in.Rules.Risk)
 	return p, nil
 }

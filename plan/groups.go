@@ -68,26 +68,19 @@ const notLookedUp = "not looked up"
 // leastGroup is how many accounts make a group.
 const leastGroup = 10
 
-// Grouping is the change set by groups.
-type Grouping struct {
-	// Groups are ordered by category, the largest first.
-	Groups []Group
-	// of has for each row the index of its group, or none.
-	of []int32
-}
+// Group returns the index of the row's group in [Plan.Groups], and false for a row
+// that stands for itself.
+func (c *Change) Group() (int, bool) { return int(c.group) - 1, c.group > 0 }
 
-// In returns the index of the group that row i of the change set is in, and false
-// for a row that stands for itself.
-func (g *Grouping) In(i int) (int, bool) { return int(g.of[i]), g.of[i] != none }
-
-// Grouping puts equal changes together.
-func (p *Plan) Grouping() *Grouping {
-	g := &Grouping{of: make([]int32, len(p.Changes))}
+// Group puts equal changes together, as they are now.
+func (p *Plan) Group() {
+	var groups []Group
 	keys, moves := map[GroupKey]int32{}, dnMoves{}
 	var latest [Categories]int32 // of rows that are equal, most follow each other
 	for i := range p.Changes {
-		g.of[i] = none
-		key, grouped := p.Changes[i].groupKey(moves)
+		c := &p.Changes[i]
+		c.group = 0
+		key, grouped := c.groupKey(moves)
 		if !grouped {
 			continue
 		}
@@ -95,24 +88,23 @@ func (p *Plan) Grouping() *Grouping {
 			key.Kind = SameCategory
 		}
 		n := latest[key.Category]
-		if int(n) >= len(g.Groups) || g.Groups[n].GroupKey != key {
+		if int(n) >= len(groups) || groups[n].GroupKey != key {
 			known := false
 			if n, known = keys[key]; !known {
-				n = int32(len(g.Groups))
+				n = int32(len(groups))
 				keys[key] = n
-				g.Groups = append(g.Groups, Group{GroupKey: key})
+				groups = append(groups, Group{GroupKey: key})
 			}
 			latest[key.Category] = n
 		}
-		g.of[i] = n
-		g.Groups[n].take(&p.Changes[i])
+		c.group = n + 1
+		groups[n].take(c)
 	}
-	for n := range g.Groups {
-		g.Groups[n].name()
+	for n := range groups {
+		groups[n].name()
 	}
-	g.count(p.Changes)
-	g.order()
-	return g
+	countAccounts(groups, p.Changes)
+	p.Groups = order(groups, p.Changes)
 }
 
 // take counts a row.
@@ -134,20 +126,20 @@ func (g *Group) name() {
 	}
 }
 
-// count counts the accounts of groups. Of most kinds an account has one row.
-func (g *Grouping) count(rows []Change) {
-	seen := make([]map[*identity.Account]struct{}, len(g.Groups))
-	for n := range g.Groups {
-		switch group := &g.Groups[n]; {
-		case group.Rows < leastGroup:
-		case group.Category == Add || group.Category == Inactive:
-			seen[n] = make(map[*identity.Account]struct{}, group.Rows)
+// countAccounts counts the accounts of groups. Of most kinds an account has one row.
+func countAccounts(groups []Group, rows []Change) {
+	seen := make([]map[*identity.Account]struct{}, len(groups))
+	for n := range groups {
+		switch g := &groups[n]; {
+		case g.Rows < leastGroup:
+		case g.Category == Add || g.Category == Inactive:
+			seen[n] = make(map[*identity.Account]struct{}, g.Rows)
 		default:
-			group.Accounts = group.Rows
+			g.Accounts = g.Rows
 		}
 	}
 	for i := range rows {
-		if n := g.of[i]; n != none && seen[n] != nil {
+		if n, in := rows[i].Group(); in && seen[n] != nil {
 			account := rows[i].Before
 			if account == nil {
 				account = rows[i].After
@@ -157,34 +149,31 @@ func (g *Grouping) count(rows []Change) {
 	}
 	for n := range seen {
 		if seen[n] != nil {
-			g.Groups[n].Accounts = len(seen[n])
+			groups[n].Accounts = len(seen[n])
 		}
 	}
 }
 
-// order drops what is too small, and sorts the rest.
-func (g *Grouping) order() {
-	sorted := make([]int32, 0, len(g.Groups))
-	for n := range g.Groups {
-		if g.Groups[n].Accounts >= leastGroup {
+// order drops groups that are too small, and sorts the others.
+func order(groups []Group, rows []Change) []Group {
+	sorted := make([]int32, 0, len(groups))
+	for n := range groups {
+		if groups[n].Accounts >= leastGroup {
 			sorted = append(sorted, int32(n))
 		}
 	}
-	slices.SortFunc(sorted, func(i, j int32) int { return compareGroups(&g.Groups[i], &g.Groups[j]) })
-	place := make([]int32, len(g.Groups))
-	for n := range place {
-		place[n] = none
-	}
-	groups := make([]Group, len(sorted))
+	slices.SortFunc(sorted, func(i, j int32) int { return compareGroups(&groups[i], &groups[j]) })
+	place := make([]int32, len(groups)) // as rows have it
+	ordered := make([]Group, len(sorted))
 	for n, old := range sorted {
-		place[old], groups[n] = int32(n), g.Groups[old]
+		place[old], ordered[n] = int32(n+1), groups[old]
 	}
-	for i, n := range g.of {
-		if n != none {
-			g.of[i] = place[n]
+	for i := range rows {
+		if n, in := rows[i].Group(); in {
+			rows[i].group = place[n]
 		}
 	}
-	g.Groups = groups
+	return ordered
 }
 
 func compareGroups(x, y *Group) int {

@@ -77,28 +77,28 @@ func TestGroups(t *testing.T) {
 			[]string{"guid_change category 10 accounts: get another GUID"}},
 	} {
 		p := alike(tt.n, tt.edit)
-		g := p.Grouping()
+		p.Group()
 		var got []string
-		for i := range g.Groups {
-			x := &g.Groups[i]
+		for i := range p.Groups {
+			x := &p.Groups[i]
 			got = append(got, fmt.Sprintf("%s %s %s: %s", x.Category, x.Kind, x.Counted(), x.Text()))
 		}
 		slices.Sort(got)
 		if diff := cmp.Diff(tt.want, got); diff != "" {
 			t.Errorf("%s: -want +got:\n%s", tt.name, diff)
 		}
-		rows := make([]int, len(g.Groups))
+		rows := make([]int, len(p.Groups))
 		for i := range p.Changes {
-			if n, grouped := g.In(i); grouped {
+			if n, grouped := p.Changes[i].Group(); grouped {
 				rows[n]++
-				if p.Changes[i].Category != g.Groups[n].Category {
-					t.Errorf("%s: row %d of %s is in a group of %s", tt.name, i, p.Changes[i].Category, g.Groups[n].Category)
+				if p.Changes[i].Category != p.Groups[n].Category {
+					t.Errorf("%s: row %d of %s is in a group of %s", tt.name, i, p.Changes[i].Category, p.Groups[n].Category)
 				}
 			}
 		}
 		for n := range rows {
-			if rows[n] != g.Groups[n].Rows {
-				t.Errorf("%s: %d rows are in group %d, which says %d", tt.name, rows[n], n, g.Groups[n].Rows)
+			if rows[n] != p.Groups[n].Rows {
+				t.Errorf("%s: %d rows are in group %d, which says %d", tt.name, rows[n], n, p.Groups[n].Rows)
 			}
 		}
 	}
@@ -111,12 +111,12 @@ func TestDriftIsNotGrouped(t *testing.T) {
 	for i := range p.Changes {
 		p.Changes[i].Drift = true
 	}
-	if g := p.Grouping(); len(g.Groups) != 0 {
-		t.Errorf("%+v", g.Groups)
+	if p.Group(); len(p.Groups) != 0 {
+		t.Errorf("%+v", p.Groups)
 	}
 }
 
-func BenchmarkGrouping(b *testing.B) {
+func BenchmarkGroup(b *testing.B) {
 	p := alike(99, func(i int, _, a *identity.Account) { a.DN = fmt.Sprintf(`CN=P\, user%02d,OU=Zürich,DC=corp`, i) })
 	rows := make([]plan.Change, 0, 99_000)
 	for range 1000 {
@@ -125,6 +125,6 @@ func BenchmarkGrouping(b *testing.B) {
 	p.Changes = rows
 	b.ReportAllocs()
 	for b.Loop() {
-		p.Grouping()
+		p.Group()
 	}
 }

@@ -168,6 +168,9 @@ func (p *Plan) Departed() []Departed {
 // TellDepartures says of inactive rows what became of the objects, where that is
 // known; of those that were not looked up it is not. It decides nothing.
 func (p *Plan) TellDepartures(known map[Departed]LossReason, unasked []Departed) {
+	if len(known)+len(unasked) == 0 {
+		return
+	}
 	skipped := make(map[Departed]bool, len(unasked))
 	for _, d := range unasked {
 		skipped[d] = true
@@ -182,6 +185,7 @@ func (p *Plan) TellDepartures(known map[Departed]LossReason, unasked []Departed)
 			r.Reason = NotLookedUp
 		}
 	})
+	p.Group()
 }
 
 // Departed returns the owners of the accounts that concern the subject, and of which
@@ -252,6 +256,7 @@ func (p *Plan) derive(rename func(identity.Address) identity.Address) {
 		}
 		c.Drift = drift[key{c.Category, c.Address, c.Attribute}]
 	}
+	p.Group()
 }
 
 // Ambiguities says which entries list several possible primaries, "" where none

@@ -17,6 +17,9 @@ type Plan struct {
 	// Changes are the rows of the change set, derived from Accounts; ordered by
 	// category, address and the rest of the row.
 	Changes []Change
+	// Groups are the equal changes among Changes as [Plan.Group] found them last, by
+	// category, the largest first.
+	Groups []Group
 	// Rejections are ordered by reason, address and the rest of the row.
 	Rejections []Rejection
 	// LeftOut are the rows that the selection leaves out, ordered as Changes;
@@ -160,6 +163,7 @@ type Change struct {
 	// Attribute names what changed in an attribute_change: "dn" or the name of
 	// an attribute.
 	Attribute string
+	group     int32 // its place in the Groups of its plan, counted from 1; 0 for none
 	Category  Category
 	// Withheld marks a loss that a brake keeps from being done.
 	Withheld bool
@@ -194,7 +198,7 @@ type Row struct {
 	DNChange          string
 }
 
-// Summary counts the rows of a plan.
+// Summary counts what is in a plan.
 type Summary struct {
 	// Changes counts by category, withheld rows included, and WithheldChanges those.
 	Changes, WithheldChanges [Categories]int
@@ -207,6 +211,7 @@ type Summary struct {
 	// LeftOut counts the change rows that the selection leaves out, which
 	// Changes does not count, LeftOutAccounts the account changes of them.
 	LeftOut, LeftOutAccounts int
+	Totals                   Totals
 }
 
 // Pending counts the change rows that an apply would commit.

@@ -36,7 +36,7 @@ func TestMatch(t *testing.T) {
 		in := waiting(c.match, c.listed)
 		in.Entries = []identity.Entry{entry}
 		p := compute(in)
-		if added := p.Totals().Added == 1; added != c.met {
+		if added := p.Summary().Totals.Added == 1; added != c.met {
 			t.Errorf("%s %q: added %t, want %t", c.match, c.listed, added, c.met)
 		}
 		if !c.met && (len(p.Rejections) != 2 || p.Rejections[0].Reason != plan.PrerequisiteMissing || !p.Rejections[0].NoAccount) {

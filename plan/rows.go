@@ -264,15 +264,17 @@ func (c *Change) Row() Row {
 	return r
 }
 
-// Summary counts the rows of the plan.
+// Summary counts what is in the plan.
 func (p *Plan) Summary() Summary {
-	s := Summary{Rejections: len(p.Rejections), Unchanged: p.Unchanged, Ignored: p.Ignored, LeftOut: len(p.LeftOut), LeftOutAccounts: p.LeftOutAccounts}
+	s := Summary{Rejections: len(p.Rejections), Unchanged: p.Unchanged, Ignored: p.Ignored, LeftOut: len(p.LeftOut), LeftOutAccounts: p.LeftOutAccounts, Totals: p.totals()}
 	for i := range p.Changes {
 		c := &p.Changes[i]
 		s.Changes[c.Category]++
 		s.WithheldChanges[c.Category] += boolInt(c.Withheld)
 		s.Withheld += boolInt(c.Withheld)
 	}
+	s.Totals.AddressesAdded = s.Changes[Add] - s.WithheldChanges[Add]
+	s.Totals.AddressesLost = s.Changes[Inactive] - s.WithheldChanges[Inactive]
 	for i := range p.Accounts {
 		s.WithheldAccounts += boolInt(p.Accounts[i].Withheld)
 	}

@@ -18,8 +18,8 @@ type Totals struct {
 	WithoutAccount int
 }
 
-// Totals counts the accounts and addresses of the plan.
-func (p *Plan) Totals() Totals {
+// totals counts the accounts of the plan.
+func (p *Plan) totals() Totals {
 	t := Totals{Unchanged: p.Unchanged, WithoutAccount: p.WithoutAccount}
 	for i := range p.Accounts {
 		c := &p.Accounts[i]
@@ -40,15 +40,6 @@ func (p *Plan) Totals() Totals {
 			t.Changed++
 		}
 	}
-	for i := range p.Changes {
-		switch c := &p.Changes[i]; {
-		case c.Withheld:
-		case c.Category == Add:
-			t.AddressesAdded++
-		case c.Category == Inactive:
-			t.AddressesLost++
-		}
-	}
 	return t
 }
 
@@ -63,7 +54,7 @@ const VerdictSeparator = " · "
 // Verdict is the plan in one line: what becomes of accounts, how much is kept
 // back or rejected, and the risk.
 func (p *Plan) Verdict() string {
-	t, s := p.Totals(), p.Summary()
+	t := p.totals()
 	var accounts counts
 	accounts.add(t.Added, "added", "added")
 	accounts.add(t.Returning, "returns", "return")
@@ -87,8 +78,8 @@ func (p *Plan) Verdict() string {
 			parts = append(parts, fmt.Sprintf("%s %s", Thousands(n), what))
 		}
 	}
-	aside(s.LeftOutAccounts, oneOrMany(s.LeftOutAccounts, "account", "accounts")+" left out")
-	aside(s.Rejections, "rejected")
+	aside(p.LeftOutAccounts, oneOrMany(p.LeftOutAccounts, "account", "accounts")+" left out")
+	aside(len(p.Rejections), "rejected")
 	aside(len(p.Drift), "drift")
 	return strings.Join(append(parts, "risk: "+p.RiskLevel().String()), VerdictSeparator)
 }

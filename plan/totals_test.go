@@ -23,7 +23,8 @@ func TestTotalsProperties(t *testing.T) {
 		if err != nil {
 			continue
 		}
-		totals := p.Totals()
+		sum := p.Summary()
+		totals := &sum.Totals
 		created := 0
 		for i := range p.Accounts {
 			if p.Accounts[i].Before == nil {

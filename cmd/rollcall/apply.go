@@ -195,8 +195,8 @@ func (c *applyCommand) applyFresh(s *session, cfg *config.Config, run *record) e
 
 // changing counts the accounts that a plan changes.
 func changing(p *plan.Plan) int {
-	t := p.Totals()
-	return t.Accounts()
+	s := p.Summary()
+	return s.Totals.Accounts()
 }
 
 // applying says that a plan is applied without a question.

@@ -130,6 +130,7 @@ func (s *session) pastRun(number int) (*run.Record, *plan.Plan, error) {
 		return nil, nil, err
 	}
 	p.Changes = plan.Rows(p.Accounts)
+	p.Group()
 	return past, p, nil
 }
 

@@ -80,6 +80,7 @@ func (c *undoCommand) Run(s *session) error {
 		return err
 	}
 	p.Header, p.Drift = header, view.Drift
+	p.Group()
 	p.Expires = s.now().UTC().Truncate(time.Second).Add(c.Expires)
 	for _, k := range kept {
 		p.Warnings = append(p.Warnings, fmt.Sprintf("%s is not taken back: %s", k.Account, k.Why))

@@ -25,6 +25,7 @@ var big = sync.OnceValue(func() *plan.Plan {
 		p.Accounts[i] = plan.AccountChange{Before: before, After: after}
 	}
 	p.Changes = plan.Rows(p.Accounts)
+	p.Group()
 	for i := range n / 10 {
 		p.Rejections = append(p.Rejections, plan.Rejection{
 			Reason: plan.UnknownDomain, Address: fmt.Sprintf("person.%06d@example.info", i), Scope: "staff",

@@ -388,12 +388,13 @@ func poisonedDrift() *plan.Plan {
 	return assessed(p)
 }
 
-// assessed judges the risk of a plan, of which each directory had 110 active
+// assessed groups the changes of a plan and judges its risk, of which each directory had 110 active
 // accounts.
 func assessed(p *plan.Plan) *plan.Plan {
 	for _, name := range []string{"corp", "lab"} {
 		p.Active = append(p.Active, plan.ActiveAccounts{Directory: name, Accounts: 110})
 	}
+	p.Group()
 	p.Assess(plan.DefaultRisk())
 	return p
 }

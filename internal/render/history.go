@@ -216,7 +216,7 @@ func RunText(w io.Writer, r *run.Record, p *plan.Plan, opt TextOptions) error {
 		fact("state", fmt.Sprintf("version %d became %d", r.Serial, r.SerialAfter))
 	}
 	sum := p.Summary()
-	o.categories(p, &sum, p.Grouping(), opt)
+	o.categories(p, &sum, opt)
 	if n := len(r.Failures); n > 0 {
 		failures := failuresOf(&r.Run)
 		o.title("failed", count(n, "account could not be changed", "accounts could not be changed"))

@@ -20,6 +20,7 @@ func pastRun() (*run.Record, *plan.Plan) {
 	gone := but(cat, func(a *identity.Account) { a.Status = identity.Inactive })
 	p := &plan.Plan{Accounts: []plan.AccountChange{{After: ann}, {Before: bob, After: renamed}, {Before: cat, After: gone, Kept: cat, Withheld: true}}}
 	p.Changes = plan.Rows(p.Accounts)
+	p.Group()
 	started := time.Date(2026, 11, 21, 8, 0, 0, 0, time.UTC)
 	ended := started.Add(2 * time.Second)
 	return &run.Record{Run: run.Run{

@@ -218,6 +218,7 @@ func TestMarkdownIsCut(t *testing.T) {
 		p.Rejections = append(p.Rejections, plan.Rejection{Reason: plan.MissingGUID, Address: fmt.Sprintf("x%04d@example.com", n)})
 	}
 	p.Changes = plan.Rows(p.Accounts)
+	p.Group()
 	for range 500 {
 		p.Warnings = append(p.Warnings, strings.Repeat("a long warning ", 1000))
 	}
@@ -239,7 +240,7 @@ func TestMarkdownIsCut(t *testing.T) {
 		}
 	}
 	total, grouped := len(p.Changes)+len(p.Rejections), 0
-	for _, g := range p.Grouping().Groups {
+	for _, g := range p.Groups {
 		grouped += g.Rows // which one line stands for
 	}
 	want := fmt.Sprintf("**%s of %s changes and rejections are not shown here**", number(total-shown), number(total))

@@ -62,11 +62,10 @@ func digest(text string) string {
 // As in a terminal, what cannot be seen appears as an escape such as \u202e.
 func HTML(w io.Writer, p *plan.Plan, advice Advice) error {
 	out := bufio.NewWriterSize(w, 1<<16)
-	groups := p.Grouping()
-	if err := report.ExecuteTemplate(out, "head", newReport(p, groups, advice)); err != nil {
+	if err := report.ExecuteTemplate(out, "head", newReport(p, advice)); err != nil {
 		return err
 	}
-	writeReportData(out, p, groups)
+	writeReportData(out, p)
 	if err := report.ExecuteTemplate(out, "foot", reportScript); err != nil {
 		return err
 	}
@@ -142,7 +141,7 @@ var kinds = map[span]string{comes: "comes", goes: "goes", alters: "alters", reje
 // riskKinds are the classes of the levels.
 var riskKinds = [...]string{plan.NoRisk: kinds[comes], plan.LowRisk: kinds[skipped], plan.MediumRisk: kinds[alters], plan.HighRisk: kinds[goes]}
 
-func newReport(p *plan.Plan, groups *plan.Grouping, advice Advice) reportPage {
+func newReport(p *plan.Plan, advice Advice) reportPage {
 	s := p.Summary()
 	r := reportPage{
 		Policy: reportPolicy, Style: reportStyle, Label: "Plan", RiskKind: riskKinds[p.RiskLevel()],
@@ -164,7 +163,7 @@ func newReport(p *plan.Plan, groups *plan.Grouping, advice Advice) reportPage {
 		r.Causes = append(r.Causes, clean(cause))
 	}
 	r.facts(p, &s)
-	r.groups(p, groups)
+	r.groups(p)
 	r.notices(p, &s, &advice)
 	for _, risk := range told(p.Risks) {
 		r.Risks = append(r.Risks, reportRisk{riskKinds[risk.Level], risk.Level.String(), clean(risk.Text())})
@@ -219,7 +218,7 @@ func (r *reportPage) facts(p *plan.Plan, s *plan.Summary) {
 			r.Facts = append(r.Facts, reportFact{number(n), oneOf(n, one, many), kind})
 		}
 	}
-	t := p.Totals()
+	t := &s.Totals
 	fact(t.Added, "account added", "accounts added", kinds[comes])
 	fact(t.Returning, "account returns", "accounts return", kinds[comes])
 	fact(t.Renamed, "account renamed", "accounts renamed", kinds[alters])
@@ -242,13 +241,13 @@ func (r *reportPage) facts(p *plan.Plan, s *plan.Summary) {
 
 // groups shows equal changes as one line each. Without scripts a reader sees the
 // first addresses of each.
-func (r *reportPage) groups(p *plan.Plan, all *plan.Grouping) {
+func (r *reportPage) groups(p *plan.Plan) {
 	const most, addresses = 50, 20
-	if n := len(all.Groups) - most; n > 0 {
+	if n := len(p.Groups) - most; n > 0 {
 		r.MoreGroups = number(n)
 	}
-	for n := range min(len(all.Groups), most) {
-		g := &all.Groups[n]
+	for n := range min(len(p.Groups), most) {
+		g := &p.Groups[n]
 		sign := categories[g.Category].sign
 		r.Groups = append(r.Groups, reportGroup{
 			Name: g.Category.String(), Link: "#" + g.Category.String() + "/" + groupName(n), Kind: kinds[sign], Sign: sign.text, Counted: g.Counted(), Parts: phrase(g.Parts()...).parts, Rows: count(g.Rows, "change", "changes"),
@@ -258,7 +257,7 @@ func (r *reportPage) groups(p *plan.Plan, all *plan.Grouping) {
 		}
 	}
 	for i := range p.Changes {
-		if n, in := all.In(i); in && n < most && len(r.Groups[n].Addresses) < addresses {
+		if n, in := p.Changes[i].Group(); in && n < most && len(r.Groups[n].Addresses) < addresses {
 			r.Groups[n].Addresses = append(r.Groups[n].Addresses, clean(p.Changes[i].Address.String()))
 		}
 	}

@@ -46,14 +46,14 @@ type dataWriter struct {
 	buf []byte
 }
 
-func writeReportData(out *bufio.Writer, p *plan.Plan, groups *plan.Grouping) {
+func writeReportData(out *bufio.Writer, p *plan.Plan) {
 	d := dataWriter{out: out}
 	d.put("<script type=\"application/json\" id=\"data\">\n{\n\"several\": ", strconv.FormatBool(severalDirectories(p)), ",\n\"header\": ")
 	d.texts(planHeader)
 	d.accounts(p.Accounts)
 	d.drift(p.Drift)
-	d.changes(p, groups)
-	d.equal(p, groups)
+	d.changes(p)
+	d.equal(p)
 	d.leftOut(p.LeftOut)
 	d.rejections(p.Rejections)
 	d.put("\n}\n</script>\n")
@@ -219,7 +219,7 @@ func (d *dataWriter) accounts(all []plan.AccountChange) {
 // rows, and the rows: the address, and the numbers of the accounts before and after,
 // -1 for none; the former as the difference to that of the row above, the latter to
 // the former.
-func (d *dataWriter) changes(p *plan.Plan, groups *plan.Grouping) {
+func (d *dataWriter) changes(p *plan.Plan) {
 	number := make(map[*identity.Account]int32, 2*len(p.Accounts))
 	for i := range p.Accounts {
 		c := &p.Accounts[i]
@@ -268,8 +268,8 @@ func (d *dataWriter) changes(p *plan.Plan, groups *plan.Grouping) {
 	from, to := make([]string, len(attributes)), make([]string, len(attributes))
 	for i := range attributes {
 		if c := &attributes[i]; c.Attribute == plan.AttributeDN {
-			if g, in := groups.In(first[plan.AttributeChange] + i); in {
-				from[i], to[i] = groups.Groups[g].From, groups.Groups[g].To
+			if g, in := c.Group(); in {
+				from[i], to[i] = p.Groups[g].From, p.Groups[g].To
 			} else {
 				from[i], to[i] = plan.DNChange(c.Before.DN, c.After.DN)
 			}
@@ -297,22 +297,22 @@ func (d *dataWriter) changes(p *plan.Plan, groups *plan.Grouping) {
 
 // equal writes the groups of equal changes, and the numbers of their rows, each as the
 // difference to the one before.
-func (d *dataWriter) equal(p *plan.Plan, groups *plan.Grouping) {
-	rows := make([][]int, len(groups.Groups))
-	for n := range groups.Groups {
-		rows[n] = make([]int, 0, groups.Groups[n].Rows)
+func (d *dataWriter) equal(p *plan.Plan) {
+	rows := make([][]int, len(p.Groups))
+	for n := range p.Groups {
+		rows[n] = make([]int, 0, p.Groups[n].Rows)
 	}
 	for i := range p.Changes {
-		if n, in := groups.In(i); in {
+		if n, in := p.Changes[i].Group(); in {
 			rows[n] = append(rows[n], i)
 		}
 	}
 	d.put(",\n\"groups\": [")
-	for n := range groups.Groups {
+	for n := range p.Groups {
 		if n > 0 {
 			d.put(",")
 		}
-		g := &groups.Groups[n]
+		g := &p.Groups[n]
 		d.put("\n{\"name\": \"", groupName(n), "\", \"category\": ")
 		d.text(g.Category.String())
 		d.put(", \"meaning\": ")

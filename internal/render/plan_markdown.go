@@ -137,26 +137,26 @@ func (r *comment) categories(p *plan.Plan, past *run.Record) {
 	if past != nil {
 		became = RowOutcomes(past, p.Accounts)
 	}
-	sum, groups := p.Summary(), p.Grouping()
+	sum, several := p.Summary(), severalDirectories(p)
 	for _, c := range order {
 		n := sum.Changes[c]
 		if n == 0 {
 			continue
 		}
-		first, rows := firstOf(p, c), rowsOf(p, c, n)
+		rows := rowsOf(p, c, n)
 		meaning := meaningOf(&sum, c)
 		lead := ""
 		if past == nil {
-			lead = groupList(groupsOf(groups.Groups, c))
+			lead = groupList(groupsOf(p.Groups, c))
 		}
 		single := make([]*plan.Change, 0, n)
 		for i := range rows {
-			if _, grouped := groups.In(first + i); !grouped || past != nil {
+			if _, grouped := rows[i].Group(); !grouped || past != nil {
 				single = append(single, &rows[i])
 			}
 		}
 		// What tells objects apart helps nobody who cannot look at them.
-		columns := slices.DeleteFunc(slices.Clone(columnsOf(c, severalDirectories(p))), func(c changeColumn) bool { return c.head == guid.head })
+		columns := slices.DeleteFunc(slices.Clone(columnsOf(c, several)), func(c changeColumn) bool { return c.head == guid.head })
 		if became != nil {
 			columns = append(columns, changeColumn{head: "outcome", cell: func(x *change, _ bool) cell {
 				outcome, _ := became(x.Change)
@@ -183,14 +183,8 @@ func groupList(groups []plan.Group) string {
 
 // rowsOf returns the n rows of a category.
 func rowsOf(p *plan.Plan, c plan.Category, n int) []plan.Change {
-	first := firstOf(p, c)
-	return p.Changes[first : first+n]
-}
-
-// firstOf returns the index of the first row of a category.
-func firstOf(p *plan.Plan, c plan.Category) int {
 	first, _ := slices.BinarySearchFunc(p.Changes, c, func(x plan.Change, c plan.Category) int { return cmp.Compare(x.Category, c) })
-	return first
+	return p.Changes[first : first+n]
 }
 
 func (r *comment) leftOut(p *plan.Plan) {

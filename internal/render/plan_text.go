@@ -86,9 +86,8 @@ func (o *TextOptions) cut(n int) int {
 func Text(w io.Writer, p *plan.Plan, opt TextOptions) error {
 	o := newPage(w, opt.Width, opt.Color)
 	s := p.Summary()
-	groups := p.Grouping()
 	switch n := len(p.Changes) + len(p.Rejections); {
-	case n > mostRows && len(groups.Groups) > 0:
+	case n > mostRows && len(p.Groups) > 0:
 		opt.Rows = cmp.Or(opt.Rows, leastRows)
 	case n > manyRows:
 		opt.Rows = cmp.Or(opt.Rows, fewRows)
@@ -100,10 +99,10 @@ func Text(w io.Writer, p *plan.Plan, opt TextOptions) error {
 	}
 	o.header(p)
 	o.drift(p, opt)
-	o.categories(p, &s, groups, opt)
+	o.categories(p, &s, opt)
 	o.leftOut(p, opt)
 	o.rejections(p.Rejections, opt)
-	o.summary(p, &s, verdict, len(groups.Groups) > 0, opt)
+	o.summary(p, &s, verdict, opt)
 	return o.flush()
 }
 
@@ -328,29 +327,32 @@ func withheldOf(s *plan.Summary, c plan.Category) string {
 }
 
 // categories writes the changes.
-func (o *page) categories(p *plan.Plan, s *plan.Summary, groups *plan.Grouping, opt TextOptions) {
+func (o *page) categories(p *plan.Plan, s *plan.Summary, opt TextOptions) {
+	several := severalDirectories(p)
 	brief := false // whether the category before was nothing but groups
 	for _, c := range order {
 		if s.Changes[c] > 0 {
-			brief = o.category(p, s, c, groups, brief, opt)
+			brief = o.category(p, s, c, several, brief, opt)
 		}
 	}
 }
 
 // category writes the changes of a category, and reports whether they were nothing
 // but groups. Such categories follow each other without a blank line.
-func (o *page) category(p *plan.Plan, s *plan.Summary, c plan.Category, groups *plan.Grouping, follows bool, opt TextOptions) (brief bool) {
+func (o *page) category(p *plan.Plan, s *plan.Summary, c plan.Category, several, follows bool, opt TextOptions) (brief bool) {
 	n := s.Changes[c]
-	first, rows := firstOf(p, c), rowsOf(p, c, n)
-	single := make([]int, 0, opt.cut(n)) // indexes of rows that no group stands for
-	left := 0
-	for i := range rows {
-		switch _, grouped := groups.In(first + i); {
-		case grouped && !opt.All:
-		case len(single) < cap(single):
-			single = append(single, i)
-		default:
-			left++
+	rows, groups := rowsOf(p, c, n), groupsOf(p.Groups, c)
+	if opt.All {
+		groups = nil
+	}
+	alone := n // rows that no group stands for
+	for i := range groups {
+		alone -= groups[i].Rows
+	}
+	single := make([]*plan.Change, 0, opt.cut(alone))
+	for i := 0; len(single) < cap(single); i++ {
+		if _, grouped := rows[i].Group(); !grouped || opt.All {
+			single = append(single, &rows[i])
 		}
 	}
 	if brief = len(single) == 0; !brief || !follows {
@@ -358,10 +360,8 @@ func (o *page) category(p *plan.Plan, s *plan.Summary, c plan.Category, groups *
 	}
 	withheld := s.WithheldChanges[c] == n
 	o.heading(c.String(), meaningOf(s, c))
-	if !opt.All {
-		o.groups(groups.Groups, c, withheld)
-	}
-	columns := columnsOf(c, severalDirectories(p))
+	o.groups(groups, withheld)
+	columns := columnsOf(c, several)
 	if withheld && !slices.ContainsFunc(rows, func(r plan.Change) bool { return r.Drift }) { // the title says it
 		columns = slices.DeleteFunc(slices.Clone(columns), func(c changeColumn) bool { return c.head == marks.head })
 	}
@@ -371,13 +371,12 @@ func (o *page) category(p *plan.Plan, s *plan.Summary, c plan.Category, groups *
 		sign:    categories[c].sign,
 		rows:    len(single),
 		row: func(i int) *change {
-			r := &rows[single[i]]
-			row = change{r, r.Row()}
+			row = change{single[i], single[i].Row()}
 			return &row
 		},
 	}
 	t.all(o)
-	o.cut(left, opt)
+	o.cut(alone-len(single), opt)
 	return brief
 }
 
@@ -386,8 +385,7 @@ const mostGroups = 8
 
 // groups writes a line for each group of equal changes of a category, of which a brake
 // withholds all or not.
-func (o *page) groups(all []plan.Group, c plan.Category, withheld bool) {
-	all = groupsOf(all, c)
+func (o *page) groups(all []plan.Group, withheld bool) {
 	shown := all[:min(len(all), mostGroups)]
 	most := 0
 	for i := range shown {
@@ -395,7 +393,8 @@ func (o *page) groups(all []plan.Group, c plan.Category, withheld bool) {
 	}
 	for i := range shown {
 		g := &shown[i]
-		o.put(categories[c].sign.style, categories[c].sign.text)
+		sign := categories[g.Category].sign
+		o.put(sign.style, sign.text)
 		o.at(margin)
 		o.put(bold, g.Counted())
 		told := *g
@@ -437,7 +436,6 @@ type tally struct {
 
 // tallies count everything in a plan; where says where its rejections stand.
 func tallies(p *plan.Plan, s *plan.Summary, where string) (lines []tally) {
-	t := p.Totals()
 	add := func(sign span, name string, n int, meaning string) {
 		if n > 0 {
 			lines = append(lines, tally{sign, name, n, meaning})
@@ -462,11 +460,11 @@ func tallies(p *plan.Plan, s *plan.Summary, where string) (lines []tally) {
 	add(rejected, "rejected", s.Rejections, meaning+"; see "+where+" for what to do")
 	add(drifted, "drift", len(p.Drift), oneOf(len(p.Drift), driftOne, driftMany))
 	add(span{}, "ignored", s.Ignored, oneOf(s.Ignored, ignoredOne, ignoredMany))
-	return append(lines, tally{span{}, "unchanged", t.Unchanged, oneOf(t.Unchanged, "account", "accounts")})
+	return append(lines, tally{span{}, "unchanged", s.Totals.Unchanged, oneOf(s.Totals.Unchanged, "account", "accounts")})
 }
 
 // summary counts everything once more and says what to do.
-func (o *page) summary(p *plan.Plan, s *plan.Summary, verdict string, grouped bool, opt TextOptions) {
+func (o *page) summary(p *plan.Plan, s *plan.Summary, verdict string, opt TextOptions) {
 	lines := tallies(p, s, "above")
 	names, digits := 0, 0
 	for _, l := range lines {
@@ -485,7 +483,7 @@ func (o *page) summary(p *plan.Plan, s *plan.Summary, verdict string, grouped bo
 		o.cell(styled(dim, l.meaning).fit(max(o.width-o.col, 8)))
 		o.end()
 	}
-	if grouped && !opt.All && !o.isCut {
+	if len(p.Groups) > 0 && !opt.All && !o.isCut {
 		o.prose(margin, ellipsis+" ", dim, "equal changes of many accounts are one line; "+opt.full()+" shows each")
 	}
 	if opt.Local > 0 {

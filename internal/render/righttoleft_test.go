@@ -28,6 +28,7 @@ func TestRightToLeft(t *testing.T) {
 		p.Accounts = append(p.Accounts, plan.AccountChange{Before: before, After: &after})
 	}
 	p.Changes = plan.Rows(p.Accounts)
+	p.Group()
 	var text, page bytes.Buffer
 	if err := Text(&text, p, TextOptions{Width: 80}); err != nil {
 		t.Fatal(err)
