@@ -173,7 +173,7 @@ func TestCausesOfWhoWasLookedUp(t *testing.T) {
 	for _, g := range p.Groups {
 		groups[g.Text()] = g.Accounts
 	}
-	if want := map[string]int{"lose all mail: object lists no address": 12, "lose all mail: not looked up": 28}; !maps.Equal(groups, want) {
+	if want := map[string]int{"lose all mail: no address listed": 12, "lose all mail: not looked up": 28}; !maps.Equal(groups, want) {
 		t.Errorf("groups %v, want %v", groups, want)
 	}
 }

@@ -357,7 +357,7 @@ func (g *Group) Parts() []Part {
 		becomes("a value", "(none)")
 	case DomainReplaced:
 		if becomes("", ""); g.Category == PrimaryChange {
-			say(oneOf(g.KeepsOld, ", the old address stays as an alias", ", the old address is lost"))
+			say(oneOf(g.KeepsOld, ", the old one stays as an alias", ", the old one is lost"))
 		}
 	case DomainAdded:
 		say(oneOf(g.Rows == g.Accounts, "get an address in ", "get addresses in "))

@@ -46,7 +46,7 @@ func TestGroups(t *testing.T) {
 			a.Username = b.Primary.Local() + "@newco.example"
 		}, []string{
 			"add domain_added 11 accounts: get an address in @newco.example",
-			"primary_change domain 11 accounts: @corp.example -> @newco.example, the old address stays as an alias",
+			"primary_change domain 11 accounts: @corp.example -> @newco.example, the old one stays as an alias",
 			"username_change domain 11 accounts: @corp.example -> @newco.example",
 		}},
 		{"a migration that drops the old domain", 10, func(_ int, b, a *identity.Account) {
@@ -54,7 +54,7 @@ func TestGroups(t *testing.T) {
 		}, []string{
 			"add domain_added 10 accounts: get an address in @newco.example",
 			"inactive domain_dropped 10 accounts: lose all their addresses in @corp.example",
-			"primary_change domain 10 accounts: @corp.example -> @newco.example, the old address is lost",
+			"primary_change domain 10 accounts: @corp.example -> @newco.example, the old one is lost",
 		}},
 		{"leavers", 10, func(_ int, _, a *identity.Account) { a.Status, a.Aliases = identity.Inactive, nil },
 			[]string{"inactive reason 10 accounts (20 addresses): lose all mail: not looked up"}},

@@ -50,17 +50,17 @@ func (r LossReason) Text() string {
 	case EntryDeleted:
 		return "object deleted"
 	case EntryMoved:
-		return "object outside the scopes"
+		return "object out of scope"
 	case EntryDisabled:
 		return "object disabled"
 	case EntryWithoutAddress:
-		return "object lists no address"
+		return "no address listed"
 	case ValueGone:
-		return "entry no longer lists it"
+		return "no longer listed"
 	case NotGranted:
 		return "rejected"
 	case DirectoryUndeclared:
-		return "directory not declared"
+		return "directory removed"
 	}
 	return ""
 }

@@ -87,7 +87,7 @@ var categories = [plan.Categories]category{
 	plan.Inactive: {goes, "address stops receiving mail", "addresses stop receiving mail", []changeColumn{
 		addressColumn, marks,
 		{head: "was", least: leastAddress, address: true, cell: wasRole},
-		{head: "because", least: 15, cell: func(r *change, _ bool) cell { return text(r.Change.Reason.Text()) }},
+		{head: "because", least: 19, cell: func(r *change, _ bool) cell { return text(r.Change.Reason.Text()) }},
 		nameBefore, usernameBefore, entryBefore,
 	}},
 	plan.PrimaryChange: {alters, "account gets another primary address", "accounts get another primary address", []changeColumn{
@@ -129,7 +129,7 @@ var categories = [plan.Categories]category{
 	plan.TypeChange: {alters, "account changes its type", "accounts change their type", []changeColumn{
 		addressColumn, marks,
 		{head: "type", cell: func(r *change, _ bool) cell { return changed(r.OriginalType, r.NewType) }},
-		{head: "because", least: 20, cell: func(r *change, _ bool) cell { return sentence(dim, r.Row.Reason) }},
+		{head: "because", cell: func(r *change, _ bool) cell { return sentence(dim, r.Row.Reason) }},
 	}},
 	plan.UsernameChange: {alters, "account gets another username", "accounts get another username", []changeColumn{
 		addressColumn, marks,

@@ -35,7 +35,7 @@ func TestDriftIsCut(t *testing.T) {
 	}{
 		{TextOptions{Rows: 3}, 3, "… 10 more: rollcall plan --all\n"},
 		{TextOptions{Rows: 3, Advice: Advice{Full: "rollcall show p.json --all"}}, 3, "… 10 more: rollcall show p.json --all\n"},
-		{TextOptions{}, defaultRows, "… 1 more: rollcall plan --all\n"},
+		{TextOptions{}, len(p.Drift), ""},
 		{TextOptions{All: true}, len(p.Drift), ""},
 	} {
 		got := textOf(t, p, c.opt)

@@ -20,8 +20,8 @@ type TextOptions struct {
 	// Width is that of a line in terminal cells; 0 shortens and wraps no table.
 	Width int
 	Color bool
-	// All shows every row. Otherwise each category and each reason shows at
-	// most Rows of them, or 12 if Rows is 0.
+	// All shows every row. Otherwise a category or reason of more than Rows+1
+	// shows Rows of them, or 12 if Rows is 0.
 	All  bool
 	Rows int
 	Advice
@@ -63,17 +63,18 @@ func (a *Advice) lifting(p *plan.Plan) string {
 const (
 	defaultRows = 12
 	fewRows     = 3
-	manyRows    = 200
+	manyRows    = 100
 	leastRows   = 1
 	mostRows    = 2000
 )
 
-// cut returns how many of n rows are shown.
+// cut returns how many of n rows are shown. No line that says "1 more" takes the
+// place of a row.
 func (o *TextOptions) cut(n int) int {
-	if o.All {
-		return n
+	if rows := cmp.Or(o.Rows, defaultRows); !o.All && n > rows+1 {
+		return rows
 	}
-	return min(n, cmp.Or(o.Rows, defaultRows))
+	return n
 }
 
 // Text writes a plan for a person who decides on it: its verdict and what a mass
@@ -484,7 +485,7 @@ func (o *page) summary(p *plan.Plan, s *plan.Summary, verdict string, opt TextOp
 		o.end()
 	}
 	if len(p.Groups) > 0 && !opt.All && !o.isCut {
-		o.prose(margin, ellipsis+" ", dim, "equal changes of many accounts are one line; "+opt.full()+" shows each")
+		o.prose(margin, ellipsis+" ", dim, "equal changes one by one: "+opt.full())
 	}
 	if opt.Local > 0 {
 		o.prose(margin, "local: ", dim, count(opt.Local, "account", "accounts")+" that no entry matched; "+opt.ListLocal+" shows "+oneOf(opt.Local, "it", "them"))
@@ -496,7 +497,9 @@ func (o *page) summary(p *plan.Plan, s *plan.Summary, verdict string, opt TextOp
 			o.prose(0, "hint: ", dim, "if meant, run "+opt.lifting(p))
 		}
 	}
-	o.end()
+	if s.Withheld == 0 || p.RiskLevel() > plan.NoRisk { // else the risk is one more line
+		o.end()
+	}
 	o.risk(p)
 	o.end()
 	o.closing(p, s, verdict, opt)

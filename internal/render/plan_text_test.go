@@ -106,7 +106,7 @@ func TestCut(t *testing.T) {
 	}{
 		{TextOptions{Rows: 5}, map[string]int{"-": 8}, []string{"… 2 more: rollcall plan --all, or -o csv=FILE", "… 42 more: "}},
 		{TextOptions{Rows: 5, Advice: Advice{Full: "rollcall show p.json --all"}}, map[string]int{"-": 8}, []string{"… 42 more: rollcall show p.json --all, or -o csv=FILE"}},
-		{TextOptions{Rows: 2}, map[string]int{"-": 5, "!": 24}, []string{"… 45 more: ", "… 1 more: "}},
+		{TextOptions{Rows: 2}, map[string]int{"-": 5, "!": 25}, []string{"… 45 more: "}},
 		{TextOptions{All: true}, map[string]int{"-": 50, "!": 25}, nil},
 	} {
 		got := textOf(t, p, c.opt)
@@ -194,6 +194,16 @@ func TestNumber(t *testing.T) {
 	for n, want := range map[int]string{0: "0", 7: "7", 999: "999", 1000: "1,000", 12403: "12,403", 3000000: "3,000,000", -1: "-1", -1234: "-1,234", -123: "-123"} {
 		if got := number(n); got != want {
 			t.Errorf("number(%d) = %q, want %q", n, got, want)
+		}
+	}
+}
+
+// Why an address stops receiving mail is never shortened.
+func TestLossReasonsFitTheirColumn(t *testing.T) {
+	column := categories[plan.Inactive].columns[slices.IndexFunc(categories[plan.Inactive].columns, func(c changeColumn) bool { return c.head == "because" })]
+	for _, r := range plan.LossReasons() {
+		if n := cells(r.Text()); n > column.least {
+			t.Errorf("%q takes %d cells, and the column has %d", r.Text(), n, column.least)
 		}
 	}
 }

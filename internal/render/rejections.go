@@ -154,6 +154,21 @@ func (p *page) rejections(all []plan.Rejection, opt TextOptions) {
 	}
 }
 
+// claimants returns rows with those of one address, which stand together, no longer
+// naming each other's entries as what is in the way.
+func claimants(rows []*plan.Rejection) []*plan.Rejection {
+	all := slices.Clone(rows)
+	for i, r := range rows {
+		beside := func(n int) bool { return n >= 0 && n < len(rows) && rows[n].Address == r.Address && rows[n].DN == r.Other.Name }
+		if r.Other.Kind == plan.EntryParty && r.Other.More == 0 && (beside(i-1) || beside(i+1)) {
+			alone := *r
+			alone.Other = plan.Party{}
+			all[i] = &alone
+		}
+	}
+	return all
+}
+
 // rows writes rows of one reason, those with the same remedy together.
 func (p *page) rows(rows []plan.Rejection) {
 	var remedies []string
@@ -177,6 +192,9 @@ func (p *page) rows(rows []plan.Rejection) {
 		row:     func(i int) *plan.Rejection { return sorted[i] },
 	}
 	l := t.layout(p.width)
+	if l.short {
+		sorted = claimants(sorted)
+	}
 	t.head(p, l)
 	i := 0
 	for _, remedy := range remedies {

@@ -1,21 +1,31 @@
 package render
 
-import "github.com/rollcall-cli/rollcall/plan"
+import (
+	"strings"
+
+	"github.com/rollcall-cli/rollcall/plan"
+)
 
 // riskStyles are how levels of risk look.
 var riskStyles = [...]style{plan.NoRisk: dim, plan.LowRisk: plain, plan.MediumRisk: yellow, plan.HighRisk: red}
 
 // risk says in words what the change set means, behind the level of each sentence.
-// Where no address stops, its first line says that.
 func (o *page) risk(p *plan.Plan) {
-	all := p.Risks
 	level := p.RiskLevel()
-	if level == plan.NoRisk && len(all) > 0 && all[0].Count == 0 {
-		o.prose(0, "Risk: ", bold, level.String()+", "+clean(all[0].Text()))
-	} else {
-		o.line(bold, "Risk: %s", level)
+	if level == plan.NoRisk {
+		all := told(p.Risks)
+		if len(all) == 0 {
+			all = p.Risks
+		}
+		said := []string{level.String()}
+		for _, r := range all {
+			said = append(said, clean(r.Text()))
+		}
+		o.prose(0, "Risk: ", bold, strings.Join(said, ", "))
+		return
 	}
-	for _, r := range told(all) {
+	o.line(bold, "Risk: %s", level)
+	for _, r := range told(p.Risks) {
 		name := r.Level.String()
 		o.prose(margin, name+"      "[len(name):]+"  ", riskStyles[r.Level], clean(r.Text()))
 	}
