@@ -322,6 +322,22 @@ func (r *Risk) name(x identity.Address) {
 	}
 }
 
+// Alarm is what a person must have read before applying the plan: its level of risk
+// and the first of its gravest risks, or, of people or newcomers, what a mass change
+// comes from. It is "" where the risk is below medium.
+func (p *Plan) Alarm() string {
+	level := p.RiskLevel()
+	if level < MediumRisk {
+		return ""
+	}
+	worst := &p.Risks[slices.IndexFunc(p.Risks, func(r Risk) bool { return r.Level == level })]
+	text := worst.Text()
+	if len(p.Causes) > 0 && (worst.Code == AccountsLose || worst.Code == NewcomersRejected) {
+		text = p.Causes[0]
+	}
+	return level.String() + " risk: " + text
+}
+
 // RiskOf returns the highest level of all.
 func RiskOf(all []Risk) RiskLevel {
 	level := NoRisk

@@ -240,6 +240,29 @@ func TestRiskProperties(t *testing.T) {
 	}
 }
 
+// Above a prompt stands what is gravest, or what it comes from.
+func TestAlarm(t *testing.T) {
+	risk := func(code plan.RiskCode, level plan.RiskLevel) plan.Risk {
+		return plan.Risk{Code: code, Level: level, Count: 1, Words: string(code)}
+	}
+	stop := risk(plan.AddressesStop, plan.LowRisk)
+	for _, c := range []struct {
+		risks  []plan.Risk
+		causes []string
+		want   string
+	}{
+		{[]plan.Risk{stop}, []string{"cause"}, ""},
+		{[]plan.Risk{stop, risk(plan.AccountsLose, plan.MediumRisk)}, nil, "medium risk: accounts_lose_mail_or_primary"},
+		{[]plan.Risk{stop, risk(plan.AccountsLose, plan.MediumRisk)}, []string{"cause", "other"}, "medium risk: cause"},
+		{[]plan.Risk{stop, risk(plan.AccountsLose, plan.MediumRisk), risk(plan.RolesStop, plan.HighRisk)}, []string{"cause"}, "high risk: role_addresses_stop"},
+	} {
+		p := plan.Plan{Header: plan.Header{Causes: c.causes}, Risks: c.risks}
+		if got := p.Alarm(); got != c.want {
+			t.Errorf("%q, want %q", got, c.want)
+		}
+	}
+}
+
 // TestLimitsAreSummedUp: the limits of a saved plan cannot be edited.
 func TestLimitsAreSummedUp(t *testing.T) {
 	in := riskInput(30)

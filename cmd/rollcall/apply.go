@@ -183,8 +183,8 @@ func (c *applyCommand) applyFresh(s *session, cfg *config.Config, run *record) e
 		return s.commitNothing(cfg, m, run)
 	}
 	if !c.AutoApprove {
-		if m.plan.RiskLevel() >= plan.MediumRisk && len(m.plan.Causes) > 0 {
-			s.warn("%s", m.plan.Causes[0])
+		if alarm := m.plan.Alarm(); alarm != "" {
+			s.warn("%s", alarm)
 		}
 		if err := s.askTo("apply", "Change "+counted(changing(m.plan), "account")+"?"); err != nil {
 			return err

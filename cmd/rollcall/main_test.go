@@ -57,7 +57,7 @@ func TestAsking(t *testing.T) {
 	}
 	for _, answer := range []string{"no\n", "", "y\n", "YES\n"} {
 		out, talk, code := at(context.Background(), strings.NewReader(answer), true, "-C", dir, "apply")
-		if code != exitDeclined || !strings.Contains(talk, "Change 21 accounts? Type yes to apply:") || !strings.Contains(talk, "declined: nothing was changed") || !strings.Contains(out, "Summary") {
+		if code != exitDeclined || !strings.Contains(talk, "warning: high risk: 1 of 42 active accounts of corp loses all mail, 1 is removed, and 2 get another primary (9.5%)") || !strings.Contains(talk, "Change 21 accounts? Type yes to apply:") || !strings.Contains(talk, "declined: nothing was changed") || !strings.Contains(out, "Summary") {
 			t.Errorf("%q: exit %d, %s", answer, code, talk)
 		}
 	}

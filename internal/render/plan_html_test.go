@@ -151,11 +151,11 @@ func cellsShown(t *testing.T, b *servertest.Browser) [][]string {
 	return eval[[][]string](t, b, `return [...document.querySelectorAll("#table tbody tr:not(.gap)")].map((row) => [...row.children].map((cell) => cell.innerText))`)
 }
 
-// untilShown waits until the page says that it shows n of all rows.
-func untilShown(b *servertest.Browser, n, all int) {
-	text := fmt.Sprintf("%d of %d rows", n, all)
+// untilShown waits until the page says that it shows n of all that a tab has.
+func untilShown(b *servertest.Browser, n, all int, noun string) {
+	text := fmt.Sprintf("%d of %d %s", n, all, noun)
 	if n == all {
-		text = fmt.Sprintf("%d rows", all)
+		text = fmt.Sprintf("%d %s", all, noun)
 	}
 	b.Until(fmt.Sprintf(`document.getElementById("status").textContent === %q`, text))
 }
@@ -293,12 +293,12 @@ func browserLinks(t *testing.T, b *servertest.Browser) {
 		t.Errorf("rows (-want +got):\n%s", diff)
 	}
 	b.Eval(nil, `location.hash = "rejections/unknown_domain"`)
-	untilShown(b, 3, len(everything().Rejections))
+	untilShown(b, 3, len(everything().Rejections), "rejections")
 	if got, want := firstCells(t, b), []string{"3 rejected: " + plan.UnknownDomain.Meaning() + "unknown_domain", "pat@example.info", "pat@subsidiary.example", "quinn@example.info"}; !slices.Equal(got, want) {
 		t.Errorf("rows %q, want %q", got, want)
 	}
 	b.Eval(nil, `location.hash = "rejections"`)
-	untilShown(b, len(everything().Rejections), len(everything().Rejections))
+	untilShown(b, len(everything().Rejections), len(everything().Rejections), "rejections")
 	b.Eval(nil, `location.hash = "nowhere"`)
 	if got := eval[string](t, b, `return document.getElementById("heading").textContent`); got != "Rejections" {
 		t.Errorf("a link to nowhere leads to %q", got)
@@ -370,7 +370,7 @@ func browserFilters(t *testing.T, b *servertest.Browser) {
 	open(t, b, p)
 	b.Click("#tab-rejections")
 	b.Click("#new")
-	untilShown(b, newOnes(p.Rejections), len(p.Rejections))
+	untilShown(b, newOnes(p.Rejections), len(p.Rejections), "rejections")
 	for _, row := range cellsShown(t, b) {
 		if len(row) > 1 && row[1] != "new" {
 			t.Errorf("%q is not new", row)
@@ -387,12 +387,12 @@ func browserFilters(t *testing.T, b *servertest.Browser) {
 			n++
 		}
 	}
-	untilShown(b, n, len(p.Changes))
+	untilShown(b, n, len(p.Changes), "changes")
 	choose(b, "directory", "=")
 	b.Until(`document.querySelector("#tab-adoption .n").textContent === "1" && document.querySelector("#tab-add .n").textContent === "0"`)
 	choose(b, "directory", "")
 	choose(b, "type", "=list")
-	untilShown(b, 2, len(p.Changes))
+	untilShown(b, 2, len(p.Changes), "changes")
 	if got, want := firstCells(t, b), []string{"all@example.com", "team@example.com"}; !slices.Equal(got, want) {
 		t.Errorf("lists %q, want %q", got, want)
 	}
@@ -459,7 +459,7 @@ func browserDetails(t *testing.T, b *servertest.Browser) {
 	b.Press(servertest.Escape)
 
 	b.Eval(nil, `location.hash = "rejections/guid_changed"`)
-	untilShown(b, 1, len(everything().Rejections))
+	untilShown(b, 1, len(everything().Rejections), "rejections")
 	b.Click("#table tr[tabindex='0']")
 	got := eval[string](t, b, `return document.getElementById("detail").innerText`)
 	r := &everything().Rejections[19]
@@ -554,7 +554,7 @@ func browserDrift(t *testing.T, b *servertest.Browser) {
 		}
 	}
 	b.Click(`a[href="#drift/changed"]`)
-	untilShown(b, 6, len(p.Drift))
+	untilShown(b, 6, len(p.Drift), "differences")
 	want := [][]string{
 		{"6 fields have other valueschanged"},
 		{"ann.smith@example.com", "aliases", "a.smith@example.com sales@example.com", "a.smith@example.com ann@example.com sales@example.com", "u-1"},
@@ -563,10 +563,10 @@ func browserDrift(t *testing.T, b *servertest.Browser) {
 		t.Errorf("rows (-want +got):\n%s", diff)
 	}
 	choose(b, "reason", "gone")
-	untilShown(b, 2, len(p.Drift))
+	untilShown(b, 2, len(p.Drift), "differences")
 	b.Until(`location.hash === "#drift/gone"`)
 	choose(b, "reason", "")
-	untilShown(b, len(p.Drift), len(p.Drift))
+	untilShown(b, len(p.Drift), len(p.Drift), "differences")
 	search(b, "dana active", "drift", 1)
 	b.Click("#shown")
 	if diff := cmp.Diff("kind,account,ref,field,recorded,found\nchanged,dana@example.com,u-41,status,active,inactive\n", string(b.Downloaded("rollcall-drift.csv"))); diff != "" {
@@ -582,7 +582,7 @@ func browserDrift(t *testing.T, b *servertest.Browser) {
 	// Of rejections, the list has the reasons again.
 	b.Click("#tab-rejections")
 	choose(b, "reason", "unknown_domain")
-	untilShown(b, 3, len(p.Rejections))
+	untilShown(b, 3, len(p.Rejections), "rejections")
 	b.Until(`document.querySelector("#tab-drift .n").textContent === "13"`)
 	b.Click("#tab-add")
 	marked := map[string]string{}
@@ -798,7 +798,7 @@ func crowd(n int) *plan.Plan {
 func browserMany(t *testing.T, b *servertest.Browser) {
 	open(t, b, crowd(25_000))
 	b.Click("#tab-changes")
-	b.Until(`document.getElementById("status").textContent === "100,000 rows"`)
+	b.Until(`document.getElementById("status").textContent === "100,000 changes"`)
 	const unfold = `for (let heads; (heads = document.querySelectorAll("#table tr[aria-expanded=false]")).length > 0;) [...heads].at(-1).click(); return document.querySelectorAll("#table tr.folds").length`
 	groups := eval[int](t, b, unfold)
 	if groups == 0 {
@@ -877,7 +877,7 @@ func browserSorting(t *testing.T, b *servertest.Browser) {
 	b.Click("#table thead th:nth-child(1) button")
 	b.Click("#table thead th:nth-child(1) button")
 	b.Eval(nil, `location.hash = "rejections/unknown_domain"`)
-	untilShown(b, 3, len(p.Rejections))
+	untilShown(b, 3, len(p.Rejections), "rejections")
 	if got, want := firstCells(t, b)[1:], []string{"quinn@example.info", "pat@subsidiary.example", "pat@example.info"}; !slices.Equal(got, want) {
 		t.Errorf("rejections %q, want %q", got, want)
 	}
@@ -938,7 +938,7 @@ func browserGroups(t *testing.T, b *servertest.Browser) {
 	}
 	b.Open("about:blank")
 	b.Open(url + "#attribute_change/1")
-	untilShown(b, 30, 33)
+	untilShown(b, 30, 33, "changes of this kind")
 	if got := firstCells(t, b); got[1] != "person.00@example.com" {
 		t.Errorf("a link shows %q", got)
 	}

@@ -159,7 +159,9 @@ func (p *page) rejections(all []plan.Rejection, opt TextOptions) {
 func claimants(rows []*plan.Rejection) []*plan.Rejection {
 	all := slices.Clone(rows)
 	for i, r := range rows {
-		beside := func(n int) bool { return n >= 0 && n < len(rows) && rows[n].Address == r.Address && rows[n].DN == r.Other.Name }
+		beside := func(n int) bool {
+			return n >= 0 && n < len(rows) && rows[n].Address == r.Address && rows[n].DN == r.Other.Name
+		}
 		if r.Other.Kind == plan.EntryParty && r.Other.More == 0 && (beside(i-1) || beside(i+1)) {
 			alone := *r
 			alone.Other = plan.Party{}

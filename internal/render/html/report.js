@@ -195,7 +195,7 @@
   const equal = placesOf(data.changes.address.length, data.groups);
   const folded = (name) => {
     const groups = data.groups.filter((g) => name === "" || g.category === name);
-    return groups.length === 0 ? {} : { groups, group: null, places: equal, folds: new Set(groups), every: "all rows", label: "Equal changes" };
+    return groups.length === 0 ? {} : { groups, group: null, places: equal, folds: new Set(groups), every: "all changes", label: "Equal changes" };
   };
 
   const range = (first, rows) => Int32Array.from({ length: rows }, (_, i) => first + i);
@@ -203,7 +203,7 @@
   const tabs = [{ id: "summary", name: "Summary" }];
   const tab = (id, name, group, first, rows, columns, more) =>
     rows > 0 && tabs.push({ id, name, kind: group.kind, meaning: group.meaning, all: range(first, rows), columns, ...more });
-  tab("changes", "All changes", { kind: "", meaning: "every row of the change set" }, 0, changes, [
+  tab("changes", "All changes", { kind: "", meaning: "every change of the plan" }, 0, changes, [
     address(), column("change", (r) => categoryOf(r).one, 3), ...marked({ first: 0, rows: changes }), helping("account", primaryOf, 2.5),
     helping("name", (r) => NAME < 0 ? "" : selfOf(r)(r, NAME), 1.7),
   ], { of: "change", noun: ["change", "changes"], ...folded("") });
@@ -502,7 +502,7 @@
     const all = current.all.length, n = current.rows.length;
     by("shown").disabled = n === 0;
     if (n === 0) by("status").replaceChildren(...missed());
-    else by("status").textContent = n === all ? count(n, "row", "rows") : n.toLocaleString("en-US") + " of " + count(all, "row", "rows");
+    else by("status").textContent = (n === all ? "" : n.toLocaleString("en-US") + " of ") + count(all, ...current.noun);
   };
   // missed says that nothing is found here, and leads to where something is.
   const missed = () => {
@@ -808,7 +808,7 @@
       ...found.map(([g, n]) => node("p", {}, node("strong", {}, ...headOf(g, n)))),
       ...single.length === 0 ? [] : [node("table", {}, node("thead", {}, node("tr", {}, ...columns.map((c) => node("th", { scope: "col" }, c.head)))),
         node("tbody", {}, ...Array.from(sorted(t, single).slice(0, printed), (r) => node("tr", {}, ...cellsOf(columns, r)))))],
-      ...more > 0 ? [node("p", { class: "soft" }, "… " + count(more, "more row", "more rows") + ", in the CSV of this page")] : [],
+      ...more > 0 ? [node("p", { class: "soft" }, "… " + count(more, ...t.noun.map((name) => "more " + name)) + ", in the CSV of this page")] : [],
     ];
   };
   window.addEventListener("beforeprint", () => {
