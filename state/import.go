@@ -170,8 +170,10 @@ func (im *importer) encoded(line int) {
 	im.fail(line, "not UTF-8")
 }
 
-// accountFields are the keys of an account in JSON.
 var accountFields = []string{"primary", "aliases", "type", "status", "directory", "username", "dn", "guid", "attributes"}
+
+// AccountFields returns the keys of an account in JSON.
+func AccountFields() []string { return slices.Clone(accountFields) }
 
 // object takes an account that stands as a JSON object on a line.
 func (im *importer) object(line int, text []byte) {

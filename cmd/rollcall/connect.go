@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -218,18 +219,18 @@ func (s *session) blocked(f *plan.Facts) (map[identity.Address]time.Time, error)
 
 // merging says with what the accounts of a console are merged.
 func merging(cfg *config.Config, st *recorded, now time.Time) plan.Merging {
+	return plan.Merging{Ledger: st.Accounts, Placed: st.Placed, By: cfg.Console.Owner, Directories: cfg.Rules.Directories, Attributes: attributesRead(cfg), Now: now}
+}
+
+// attributesRead are the names of the attributes that some scope reads, sorted.
+func attributesRead(cfg *config.Config) []string {
 	names := map[string]bool{}
 	for i := range cfg.Scopes {
 		for _, a := range cfg.Scopes[i].Attributes {
 			names[a.Name] = true
 		}
 	}
-	in := plan.Merging{Ledger: st.Accounts, Placed: st.Placed, By: cfg.Console.Owner, Directories: cfg.Rules.Directories, Now: now}
-	for name := range names {
-		in.Attributes = append(in.Attributes, name)
-	}
-	slices.Sort(in.Attributes)
-	return in
+	return slices.Sorted(maps.Keys(names))
 }
 
 // digest is that of the configuration and of what its console can do.

@@ -5,11 +5,14 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
+	"slices"
 
 	"github.com/rollcall-cli/rollcall/config"
 	"github.com/rollcall-cli/rollcall/internal/identity"
 	"github.com/rollcall-cli/rollcall/internal/render"
+	"github.com/rollcall-cli/rollcall/internal/words"
 	"github.com/rollcall-cli/rollcall/plan"
 	"github.com/rollcall-cli/rollcall/state"
 )
@@ -90,6 +93,7 @@ func (c *stateImportCommand) merge(s *session, cfg *config.Config, st *state.Sta
 	if err != nil {
 		return nil, err
 	}
+	c.misspelt(s, cfg, m.Added)
 	repaired := make([]render.Binding, len(m.Repaired))
 	for i, r := range m.Repaired {
 		repaired[i] = render.Binding(r)
@@ -98,6 +102,24 @@ func (c *stateImportCommand) merge(s *session, cfg *config.Config, st *state.Sta
 		return nil, err
 	}
 	return m, s.strange(cfg, owned(m.Repaired))
+}
+
+// misspelt warns of attributes that no scope reads, where something else has nearly
+// the same name: of a column of CSV, whatever its name is, comes an attribute.
+func (c *stateImportCommand) misspelt(s *session, cfg *config.Config, added []identity.Account) {
+	read := attributesRead(cfg)
+	seen := map[string]bool{}
+	for i := range added {
+		for _, a := range added[i].Attributes {
+			seen[a.Name] = seen[a.Name] || !slices.Contains(read, a.Name)
+		}
+	}
+	const shortest = 4 // of a name that may be misspelt: cn is not dn, nor uid guid
+	for _, name := range slices.Sorted(maps.Keys(seen)) {
+		if near := words.Nearest(name, append(state.AccountFields(), read...)); seen[name] && near != "" && len(name) >= shortest {
+			s.warn("%s: no scope reads the attribute %q; did you mean %q?", c.File, name, near)
+		}
+	}
 }
 
 // owned returns the repairs of accounts that a directory owns.
