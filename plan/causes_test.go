@@ -164,7 +164,7 @@ func TestCausesOfWhoWasLookedUp(t *testing.T) {
 	for _, d := range all[:12] {
 		known[d] = plan.EntryWithoutAddress
 	}
-	p.TellDepartures(known, all[12:])
+	p.ExplainDepartures(known, all[12:])
 	want := "40 people lose all mail (directory corp). The 12 objects that were looked up are still in the directory but list no address. Was there an import?"
 	if got := strings.Join(p.Diagnose(nil, []plan.Scope{{Directory: "corp"}}), "; "); got != want {
 		t.Errorf("got %s", got)

@@ -165,9 +165,9 @@ func (p *Plan) Departed() []Departed {
 	return all
 }
 
-// TellDepartures says of inactive rows what became of the objects, where that is
+// ExplainDepartures says of inactive rows what became of the objects, where that is
 // known; of those that were not looked up it is not. It decides nothing.
-func (p *Plan) TellDepartures(known map[Departed]LossReason, unasked []Departed) {
+func (p *Plan) ExplainDepartures(known map[Departed]LossReason, unasked []Departed) {
 	if len(known)+len(unasked) == 0 {
 		return
 	}
@@ -199,9 +199,9 @@ func (x *Explanation) Departed() (all []Departed) {
 	return all
 }
 
-// TellDepartures says what became of the objects, as [Plan.TellDepartures] does.
-func (x *Explanation) TellDepartures(known map[Departed]LossReason, unasked []Departed) {
-	x.Plan.TellDepartures(known, unasked)
+// ExplainDepartures says what became of the objects, as [Plan.ExplainDepartures] does.
+func (x *Explanation) ExplainDepartures(known map[Departed]LossReason, unasked []Departed) {
+	x.Plan.ExplainDepartures(known, unasked)
 	for n := range x.Accounts {
 		f := &x.Accounts[n]
 		if f.lost != EntryGone {

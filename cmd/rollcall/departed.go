@@ -14,7 +14,7 @@ import (
 // departures are a plan, or an explanation of one subject of it.
 type departures interface {
 	Departed() []plan.Departed
-	TellDepartures(known map[plan.Departed]plan.LossReason, unasked []plan.Departed)
+	ExplainDepartures(known map[plan.Departed]plan.LossReason, unasked []plan.Departed)
 }
 
 // mostDeparted is how many departed objects of a plan a server is asked for, some
@@ -25,27 +25,32 @@ const mostDeparted = 10_000
 // accounts are left, and has the plan say it. It decides nothing, so that an
 // error is a warning.
 func (s *session) lookUpDeparted(cfg *config.Config, p departures, snapshot string, progress *render.Progress) (warnings []string, err error) {
-	departed := map[string][]plan.Departed{}
-	for _, one := range p.Departed() {
-		departed[one.Directory] = append(departed[one.Directory], one)
-	}
 	labels, _ := wantedDirectories(cfg, nil)
 	reader, err := s.reader(cfg, labels, snapshot, progress)
 	if err != nil {
 		return nil, err
 	}
+	return s.lookUpIn(reader.Directories, p, mostDeparted, progress)
+}
+
+// lookUpIn asks directories, each server for so many objects at most.
+func (s *session) lookUpIn(directories []directory.Directory, p departures, most int, progress *render.Progress) (warnings []string, err error) {
+	departed := map[string][]plan.Departed{}
+	for _, one := range p.Departed() {
+		departed[one.Directory] = append(departed[one.Directory], one)
+	}
 	known := map[plan.Departed]plan.LossReason{}
 	var unasked []plan.Departed
-	for _, d := range reader.Directories {
+	for _, d := range directories {
 		all := departed[d.Name]
 		locator, able := d.Source.(directory.Locator)
 		if !able {
 			unasked = append(unasked, all...)
 			continue
 		}
-		if _, filed := d.Source.(directory.Filed); !filed && len(all) > mostDeparted {
-			warnings = append(warnings, fmt.Sprintf("directory %q: %s objects are no longer read; only the first %s were looked up", d.Name, plan.Thousands(len(all)), plan.Thousands(mostDeparted)))
-			all, unasked = all[:mostDeparted], append(unasked, all[mostDeparted:]...)
+		if _, filed := d.Source.(directory.Filed); !filed && len(all) > most {
+			warnings = append(warnings, fmt.Sprintf("directory %q: %s objects are no longer read; only the first %s were looked up", d.Name, plan.Thousands(len(all)), plan.Thousands(most)))
+			all, unasked = all[:most], append(unasked, all[most:]...)
 		}
 		var guids []identity.GUID
 		for _, one := range all {
@@ -71,7 +76,7 @@ func (s *session) lookUpDeparted(cfg *config.Config, p departures, snapshot stri
 			known[plan.Departed{Directory: d.Name, GUID: g}] = lossOf(at)
 		}
 	}
-	p.TellDepartures(known, unasked)
+	p.ExplainDepartures(known, unasked)
 	return warnings, nil
 }
 
