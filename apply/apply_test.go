@@ -676,7 +676,7 @@ func (s *saying) Apply(context.Context, []Step, func(int, Answer)) error {
 	return s.says
 }
 
-// TestRequestRefused: what a console says of a whole request is told of its changes,
+// TestRequestRefused: what a console says of a whole request counts for its changes,
 // which are not repeated; credentials that are not taken end the run.
 func TestRequestRefused(t *testing.T) {
 	changes := []plan.AccountChange{{After: &identity.Account{Primary: numbered(1), Directory: "corp", GUID: identity.GUID{15: 1}}}}
@@ -736,7 +736,7 @@ func (c trying) Try(ctx context.Context, steps []Step, answer func(int, Answer))
 	return err
 }
 
-// TestTry: what a console would refuse is told by account, and nothing is changed.
+// TestTry: what a console would refuse is reported by account, and nothing is changed.
 func TestTry(t *testing.T) {
 	for seed := range times(50) {
 		changes, start, _ := dealt(seed)

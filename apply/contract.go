@@ -62,7 +62,7 @@ type Step struct {
 	Clear []string
 	// Initial are attributes that an account is created with.
 	Initial []identity.Attribute
-	// Moves tell which of its addresses come from other accounts.
+	// Moves are those of its addresses that come from other accounts.
 	Moves []Move
 }
 

@@ -22,7 +22,7 @@ type Basis struct {
 }
 
 // ErrRedacted keeps a plan of masks from being applied, ErrFirstFormat one that
-// does not tell all that an apply takes away, ErrExpired one that is too old.
+// does not show all that an apply takes away, ErrExpired one that is too old.
 var (
 	ErrRedacted    = errors.New("the plan is redacted, and has masks in place of addresses and names")
 	ErrFirstFormat = errors.New("the plan has format version 1.0, which does not show every loss")

@@ -62,7 +62,7 @@ func (d *decoder) readDomains(blocks []*block) {
 			alias := strings.ToLower(it.text)
 			first, twice := d.aliasOf[alias]
 			switch {
-			case it.shown == "": // not a string, and told
+			case it.shown == "": // not a string, and reported
 				continue
 			case !identity.ValidDomain(alias):
 				d.errorf(it.rng, identity.DomainHint(it.text), "%s is not a domain", it.shown)
@@ -119,7 +119,7 @@ func (d *decoder) ownOnly(b *block, attribute string) []string {
 		name := strings.ToLower(it.text)
 		target, alias := d.aliasOf[name]
 		switch {
-		case it.shown == "": // not a string, and told
+		case it.shown == "": // not a string, and reported
 		case alias && !d.public[target]:
 			d.errorf(it.rng, fmt.Sprintf("write %q, which covers its aliases", target), "%s is an alias domain", it.shown)
 		case d.public[name], d.public[target]:

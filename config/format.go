@@ -7,7 +7,7 @@ import (
 	"github.com/hashicorp/hcl/v2/hclwrite"
 )
 
-// Neighbours are the other files of the directory of one, which may tell that
+// Neighbours are the other files of the directory of one, which may show that
 // what stands in it is a secret.
 type Neighbours []*source
 

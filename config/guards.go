@@ -46,7 +46,7 @@ func (d *decoder) readGuards(blocks []*block) []plan.Guard {
 // guarded returns an address as it is written and, in an alias domain, also as
 // it is rewritten, for a console may have either.
 func (d *decoder) guarded(it item) []identity.Address {
-	if it.shown == "" { // not a string, and told
+	if it.shown == "" { // not a string, and reported
 		return nil
 	}
 	a, err := identity.ParseAddress(it.text)

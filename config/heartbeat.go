@@ -9,7 +9,7 @@ import (
 
 // Heartbeat is what monitoring is shown of runs.
 type Heartbeat struct {
-	// Ping is the URL of a service that is told how runs end; "" for none. It is a
+	// Ping is the URL of a service that hears how runs end; "" for none. It is a
 	// secret.
 	Ping string
 	// Textfile is the path of a file of metrics, "" for none.

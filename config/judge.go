@@ -19,7 +19,7 @@ type Mismatch struct {
 	Expected, Actual []string
 }
 
-// Judge compares a plan with what it is to be, and tells with the masks of m how
+// Judge compares a plan with what it is to be, and says with the masks of m how
 // they differ. The mismatches are in order of the source; rows that nothing
 // expects come last.
 func (e *Expectation) Judge(p *plan.Plan, m plan.Masker) (all []Mismatch) {

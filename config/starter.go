@@ -68,7 +68,7 @@ func SurveyAttributes() []string {
 // surveyRecipientType tells the mailboxes of Exchange apart.
 const surveyRecipientType = "msExchRecipientTypeDetails"
 
-// starterDomain is a domain as the starter tells it.
+// starterDomain is a domain as the starter has it.
 type starterDomain struct {
 	Name, Addresses string
 	// Note says why it is not simply declared: it is left Out, or Public.

@@ -299,7 +299,7 @@ func (e *engine) countsFor(i int) string {
 	return ""
 }
 
-// boundTo is countsFor, and tells for an adopted account which directory it
+// boundTo is countsFor, and says for an adopted account which directory it
 // counts for.
 func (e *engine) boundTo(i int) string {
 	if a := int32(i); e.local(a) && e.bound(a) {
@@ -341,19 +341,19 @@ func (e *engine) noteHeld(a int32) {
 	if t.is(quiet) || e.local(a) || e.unread(a) || e.orphan(a) && !before.Active() {
 		return
 	}
-	told := map[int32]bool{}
-	tell := func(id int32, what string) {
-		if told[id] || e.text(id).IsZero() { // an account of a console may have no primary
+	rejected := map[int32]bool{}
+	reject := func(id int32, what string) {
+		if rejected[id] || e.text(id).IsZero() { // an account of a console may have no primary
 			return
 		}
-		told[id] = true
+		rejected[id] = true
 		row := e.accountRow(a, LegalHold, id)
 		row.Attribute = what
 		e.note(row)
 	}
 	if e.orphan(a) {
 		for id := t.first; id < e.end(a); id++ {
-			tell(id, "")
+			reject(id, "")
 		}
 		return
 	}
@@ -368,12 +368,12 @@ func (e *engine) noteHeld(a int32) {
 		claimed[id] = true
 		inPlace := before.Active() && e.lists(a, id) && (id == primary) == (id == t.first)
 		if !inPlace {
-			tell(id, "")
+			reject(id, "")
 		}
 	}
 	for id := t.first; id < e.end(a); id++ {
 		if !claimed[id] {
-			tell(id, "")
+			reject(id, "")
 		}
 	}
 	var changed []string
@@ -396,6 +396,6 @@ func (e *engine) noteHeld(a int32) {
 		}
 	})
 	if len(changed) > 0 {
-		tell(t.first, strings.Join(changed, ", "))
+		reject(t.first, strings.Join(changed, ", "))
 	}
 }

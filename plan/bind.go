@@ -251,7 +251,7 @@ func (e *engine) bindByGUID() {
 		default:
 			e.rejectWhole(i, OtherDirectory, e.firstAccount(owners), true)
 		}
-		// Nobody can tell where the object is now. An account whose directory
+		// It is unknown where the object is now. An account whose directory
 		// has it no more may be its, and stays.
 		if group := e.entriesOf(i); group[0] != i && t.flags&noOwnGUID != 0 && e.entryDir(group[0]) == e.entryDir(i) {
 			continue // the first of the group has settled it
@@ -288,7 +288,7 @@ func (e *engine) holdsOn(a *identity.Account) bool {
 }
 
 // recordsAnother reports whether local account a records a GUID other than that
-// of entry i which some entry carries and another account too: nobody can tell
+// of entry i which some entry carries and another account too: it is unknown
 // whose it is.
 func (e *engine) recordsAnother(i, a int32) bool {
 	g := e.in.Accounts[a].GUID

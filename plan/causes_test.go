@@ -199,8 +199,8 @@ func TestCausesOfRemoval(t *testing.T) {
 high accounts_lose_mail_or_primary: 30 of 61 active accounts of corp are removed (49.2%)
 medium lists_stop: 1 list stops receiving mail or is removed: user29@example.com
 low addresses_move: 30 addresses move to another account
-`; told(p.Risks) != want {
-		t.Errorf("got %s", told(p.Risks))
+`; listed(p.Risks) != want {
+		t.Errorf("got %s", listed(p.Risks))
 	}
 	want := []string{"30 accounts are removed (49.2% of 61 accounts of corp), because team@example.com gets their primaries."}
 	if got := p.Diagnose(in.Entries, in.Rules.Scopes); !slices.Equal(got, want) {

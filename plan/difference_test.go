@@ -150,7 +150,7 @@ func TestDifference(t *testing.T) {
 	}
 }
 
-// TestDifferenceOfRisk: what is told of the risk in one plan and not, or in other
+// TestDifferenceOfRisk: what is said of the risk in one plan and not, or in other
 // words, in the other.
 func TestDifferenceOfRisk(t *testing.T) {
 	leave := func(addresses ...string) *plan.Plan {

@@ -92,7 +92,7 @@ var receiptKeys = []string{
 	"reread", "scanned", "seconds", "server", "usn_after", "usn_before",
 }
 
-// TestShortReceipts: a plan whose receipts tell less is read all the same.
+// TestShortReceipts: a plan whose receipts say less is read all the same.
 func TestShortReceipts(t *testing.T) {
 	data := written(t, corpusPlan(t, 600))
 	short := regexp.MustCompile(`, "identity": .*?\], ("scanned": \d+, "entries": \d+), "passed_over": .*?\}, "seconds": [\d.]+`).ReplaceAll(data, []byte(", $1"))
@@ -109,7 +109,7 @@ func TestShortReceipts(t *testing.T) {
 	}
 }
 
-// TestUnmarkedRejections: a plan whose rejections do not tell since when they
+// TestUnmarkedRejections: a plan whose rejections do not say since when they
 // stand is read all the same.
 func TestUnmarkedRejections(t *testing.T) {
 	p := corpusPlan(t, 600)

@@ -78,7 +78,7 @@ func explains(in plan.Input, want *plan.Plan, x *plan.Explanation, about plan.Su
 		addresses[x.Addresses[n].Address] = &x.Addresses[n]
 	}
 	if about.Kind == plan.AddressSubject && x.Subject.Kind == plan.AddressSubject && len(addresses) == 0 {
-		return "the address is not told of"
+		return "nothing is said of the address"
 	}
 	for n := range p.Changes {
 		c := &p.Changes[n]
@@ -135,7 +135,7 @@ func explains(in plan.Input, want *plan.Plan, x *plan.Explanation, about plan.Su
 	}
 	for text, f := range addresses {
 		if f.Rejected != refused[text] {
-			return fmt.Sprintf("%s: %d refusals are counted, %d told", text, f.Rejected, refused[text])
+			return fmt.Sprintf("%s: %d refusals are counted, %d shown", text, f.Rejected, refused[text])
 		}
 		if told := judgeFate(in, console, x, f); told != "" {
 			return text + ": " + told
@@ -172,10 +172,10 @@ func judgeFate(in plan.Input, console []identity.Account, x *plan.Explanation, f
 		return fmt.Sprintf("%s %s %t", h.Account.Primary, h.Account.Status, h.Primary)
 	}
 	if a, b := find(in.Accounts), shown(f.Before); a != b {
-		return fmt.Sprintf("before is %s, told %s", a, b)
+		return fmt.Sprintf("before is %s, shown %s", a, b)
 	}
 	if a, b := find(console), shown(f.After); a != b {
-		return fmt.Sprintf("after is %s, told %s", a, b)
+		return fmt.Sprintf("after is %s, shown %s", a, b)
 	}
 	categories := map[plan.Category]bool{}
 	for _, c := range x.Changes {
@@ -407,7 +407,7 @@ func served(accounts []identity.Account) map[string]string {
 	return all
 }
 
-// judgeRemoval compares what is told of a removal with the consoles with and
+// judgeRemoval compares what is said of a removal with the consoles with and
 // without it.
 func judgeRemoval(in, then plan.Input, f *plan.Fix) string {
 	outcome := func(in plan.Input) (map[string]string, map[string]bool, error) {
@@ -440,23 +440,23 @@ func judgeRemoval(in, then plan.Input, f *plan.Fix) string {
 		m := &f.After[n]
 		told[m.Address] = m
 		if at := after[m.Address]; (at != "") != m.After.Active() {
-			return fmt.Sprintf("%s is told as %v, and is at %q", m.Address, m.After, at)
+			return fmt.Sprintf("%s is shown as %v, and is at %q", m.Address, m.After, at)
 		}
 	}
 	for y, at := range now {
 		lost := after[y] == "" || withheld[y] && !withheldNow[y]
 		switch m := told[y]; {
 		case lost && (m == nil || !m.Lost):
-			return y + " is lost, and that is not told"
+			return y + " is lost, and that is not shown"
 		case !lost && m != nil && m.Lost && after[y] == at:
 			return y + " is not lost"
 		case at != after[y] && m == nil:
-			return fmt.Sprintf("%s goes from %q to %q, and that is not told", y, at, after[y])
+			return fmt.Sprintf("%s goes from %q to %q, and that is not shown", y, at, after[y])
 		}
 	}
 	for y, at := range after {
 		if now[y] == "" && told[y] == nil {
-			return fmt.Sprintf("%s comes to %q, and that is not told", y, at)
+			return fmt.Sprintf("%s comes to %q, and that is not shown", y, at)
 		}
 	}
 	own := ""
@@ -466,12 +466,12 @@ func judgeRemoval(in, then plan.Input, f *plan.Fix) string {
 		}
 	}
 	if f.Primary != "" && own != f.Primary {
-		return fmt.Sprintf("the primary is %q then, told %q", own, f.Primary)
+		return fmt.Sprintf("the primary is %q then, shown %q", own, f.Primary)
 	}
 	return ""
 }
 
-// judgeCommit compares what is told of a commit with the console after it.
+// judgeCommit compares what is said of a commit with the console after it.
 func judgeCommit(in plan.Input, f *plan.Fix) string {
 	for _, address := range f.Only {
 		s, err := plan.ParseSelector("address:"+address, nil)
@@ -513,7 +513,7 @@ func judgeCommit(in plan.Input, f *plan.Fix) string {
 	}
 	slices.Sort(lost)
 	if !slices.Equal(lost, told) {
-		return fmt.Sprintf("%v are lost, told %v", lost, told)
+		return fmt.Sprintf("%v are lost, shown %v", lost, told)
 	}
 	return ""
 }

@@ -73,7 +73,7 @@ func parseLossReason(text string) (LossReason, error) {
 	return "", fmt.Errorf("unknown reason %q of an inactive address", text)
 }
 
-// explainLosses gives inactive rows their reasons, as far as the entries tell
+// explainLosses gives inactive rows their reasons, as far as the entries show
 // them.
 func (e *engine) explainLosses(rows []Change) {
 	of := map[*identity.Account]int32{}

@@ -62,7 +62,7 @@ type Merged struct {
 	Learn  []Learned
 	Late   []Learned
 	Forget []identity.Address
-	// Notes tell of what a person should look at, as warnings of the plan.
+	// Notes name what a person should look at, as warnings of the plan.
 	Notes []string
 	// Owned, Local and Foreign count the accounts of the console by whose they are.
 	Owned, Local, Foreign int
@@ -478,7 +478,7 @@ func (m *merger) sortAliases(a *identity.Account) {
 func (m *merger) settleOwner(i int32, record *identity.Account, isForeign bool) {
 	live, a := m.live[i], &m.out.Accounts[i]
 	mark := owner{live.Mark.Directory, live.Mark.GUID}
-	told := func(kind DriftKind) {
+	drifted := func(kind DriftKind) {
 		d := Drift{Kind: kind, Primary: a.Primary, Ref: live.Ref, Found: live.Mark.String(), Directory: live.Mark.Directory}
 		if record != nil {
 			d.Recorded, d.Directory = identity.Mark{By: m.By, Directory: record.Directory, GUID: record.GUID}.String(), record.Directory
@@ -490,19 +490,19 @@ func (m *merger) settleOwner(i int32, record *identity.Account, isForeign bool) 
 	case isForeign:
 		m.out.Foreign++
 		if record != nil {
-			told(DriftForeign)
+			drifted(DriftForeign)
 			m.out.Forget = append(m.out.Forget, record.Primary)
 		} else if m.ours(live) {
-			told(DriftUnrecorded)
+			drifted(DriftUnrecorded)
 		}
 	case record == nil && live.Mark.IsZero():
 		m.out.Local++
 		if m.Facts.Exclusive {
-			told(DriftUnrecorded)
+			drifted(DriftUnrecorded)
 		}
 	case record == nil:
 		m.out.Owned++
-		told(DriftUnrecorded)
+		drifted(DriftUnrecorded)
 		if !several || stands {
 			a.Directory, a.GUID = mark.directory, mark.guid
 		}
@@ -514,7 +514,7 @@ func (m *merger) settleOwner(i int32, record *identity.Account, isForeign bool) 
 		}
 	default:
 		m.out.Owned++
-		told(DriftOwner)
+		drifted(DriftOwner)
 		a.Directory, a.GUID = mark.directory, mark.guid
 		m.out.recorded[i] = record
 	}
@@ -630,7 +630,7 @@ func (m *merger) read(attrs []identity.Attribute) []identity.Attribute {
 	return slices.DeleteFunc(slices.Clone(attrs), other)
 }
 
-// addressText lists addresses as drift tells them.
+// addressText lists addresses as drift shows them.
 func addressText(list []identity.Address) string {
 	var b strings.Builder
 	for n, x := range list {
@@ -799,7 +799,7 @@ func (m *merger) assemble() {
 	}
 	slices.SortFunc(out.Drift, compareDrift)
 	slices.SortFunc(out.Forget, identity.Address.Compare)
-	out.Notes = m.tell()
+	out.Notes = m.remarks()
 }
 
 // permuted returns a list in an order.
@@ -851,8 +851,8 @@ const mostTold = 3
 // unmarked are accounts that have lost their marks.
 const unmarked Cause = "unmarked"
 
-// tell makes the notes.
-func (m *merger) tell() (all []string) {
+// remarks says what a person should look at.
+func (m *merger) remarks() (all []string) {
 	for _, note := range [...]struct {
 		cause      Cause
 		one, other string

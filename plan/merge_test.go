@@ -208,7 +208,7 @@ func TestMerge(t *testing.T) {
 		world
 		want string
 	}{
-		{"as it was asked for, nothing is told", world{"ann a corp/1 ref=r1 username=ann name=Ann", "ann a - ref=r1 username=ann name=Ann", plan.Facts{}}, `
+		{"as it was asked for, nothing is reported", world{"ann a corp/1 ref=r1 username=ann name=Ann", "ann a - ref=r1 username=ann name=Ann", plan.Facts{}}, `
 			ann a corp/1 username=ann display_name=Ann`},
 		{"as it was read back, it is what was asked for", world{"ann corp/1 ref=r1 username=Ann found=ann", "ann ref=r1 username=ann", plan.Facts{}}, `
 			ann corp/1 username=Ann`},

@@ -97,7 +97,7 @@ func TestConsoleRules(t *testing.T) {
 			add carl
 			preexisting_address x shared_address
 			console_unsupported x shared_address`},
-		{"what a frozen account has in place is not told, and what it has not is", scene{world{"ann a corp/1 ref=r1", "- a - ref=r1", plan.Facts{}}, "ann a,b corp/1", "", ""}, `
+		{"what a frozen account has in place is not reported, and what it has not is", scene{world{"ann a corp/1 ref=r1", "- a - ref=r1", plan.Facts{}}, "ann a,b corp/1", "", ""}, `
 			console_unsupported ann no_primary
 			console_unsupported b no_primary`},
 		{"what an inactive account still has is nobody else's", scene{world{"ann emea/1 ref=r1 status=inactive", "ann a - ref=r1 status=inactive", plan.Facts{}}, "bob a corp/2", "", ""}, `

@@ -503,7 +503,7 @@ func invariants(in plan.Input, out outcome) string {
 				}
 			}
 			if !told[x] {
-				return fmt.Sprintf("%s is listed by %s, not held by its account and not told", x, e.DN)
+				return fmt.Sprintf("%s is listed by %s, not held by its account and not rejected", x, e.DN)
 			}
 		}
 	}

@@ -68,7 +68,7 @@ func secrets(p *plan.Plan) map[string]bool {
 func TestRedact(t *testing.T) {
 	for name, p := range map[string]*plan.Plan{"whole": corpusPlan(t, 600), "part": corpusPlan(t, 600, "inactive", "primary_change")} {
 		t.Run(name, func(t *testing.T) {
-			p.Warnings = append(p.Warnings, p.Accounts[0].After.Primary.String()+" is told of")
+			p.Warnings = append(p.Warnings, p.Accounts[0].After.Primary.String()+" is mentioned")
 			before := written(t, p)
 			mask := redact.New([]byte("key"), "example.com")
 			masked := p.Redact(mask)

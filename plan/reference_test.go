@@ -135,8 +135,8 @@ func newReference(in plan.Input) *refModel {
 	m.contest()
 	m.settle()
 	m.support()
-	m.tellClaims()
-	m.tellHolds()
+	m.listClaims()
+	m.listHolds()
 	m.conclude()
 	m.brake()
 	return m
@@ -1068,9 +1068,9 @@ func (m *refModel) freed(x identity.Address, a *refAccount) bool {
 	return x == a.Primary || m.in.Facts.Removes && m.in.Facts.Keeps(plan.FieldAliases) && a.Active() && !m.protected[a.Primary] && !m.guardsAlias(a)
 }
 
-// tellClaims tells every claim that has a reason, and what rule 2 refused. A
+// listClaims lists every claim that has a reason, and what rule 2 refused. A
 // held account's entry is silent about what is in place (rule 8).
-func (m *refModel) tellClaims() {
+func (m *refModel) listClaims() {
 	for _, e := range m.entries {
 		m.rejected = append(m.rejected, e.ruled...)
 		for _, c := range e.claims {
@@ -1097,7 +1097,7 @@ func (e *refEntry) inPlace(x identity.Address) bool {
 
 // Rule 8, second half: the rows of an account on hold beside its entry's
 // claims.
-func (m *refModel) tellHolds() {
+func (m *refModel) listHolds() {
 	for _, a := range m.accounts {
 		switch {
 		case !a.held || a.Local() || m.unread(a) && a.entry == nil || a.quiet:
@@ -1221,7 +1221,7 @@ func (m *refModel) take(e *refEntry, a *refAccount) *identity.Account {
 		if utf8.RuneCountInString(value) <= limit {
 			return false
 		}
-		// Reading: told for a new account, too, and also where the recorded
+		// Reading: reported for a new account, too, and also where the recorded
 		// value is the same.
 		m.rejected = append(m.rejected, e.rejection(plan.AttributeTooLong, after.Primary.String()))
 		return true
@@ -1244,7 +1244,7 @@ func (m *refModel) take(e *refEntry, a *refAccount) *identity.Account {
 	return &after
 }
 
-// lossOf says why an address is lost, as far as the entries tell it.
+// lossOf says why an address is lost, as far as the entries show it.
 func (m *refModel) lossOf(a *refAccount, x identity.Address) string {
 	if a.entry == nil {
 		if !m.declaredDirectory(a.Directory) {
@@ -1451,7 +1451,7 @@ func (m *refModel) rows(end func(*refAccount) *identity.Account) []refChange {
 		was, ok := before[x]
 		switch {
 		case !ok && now.primary && !now.a.Primary.IsZero() && now.a.Primary == x:
-			// A reactivated account's own primary: told as reactivation.
+			// A reactivated account's own primary: shown as reactivation.
 		case !ok:
 			r := row(plan.Add, x, now.account)
 			r.NewPrimary, r.GUID, r.Username, r.DN = now.account.Primary.String(), now.account.GUID.String(), now.account.Username, now.account.DN

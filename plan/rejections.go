@@ -217,7 +217,7 @@ func (e *engine) contender(c int32, contests map[int32]contest) Party {
 	return p
 }
 
-// blockers are the claims of an entry that tell why it has no primary: the one
+// blockers are the claims of an entry that show why it has no primary: the one
 // on the primary that it lost, and the first one that another entry declares.
 type blockers struct{ lost, declared int32 }
 

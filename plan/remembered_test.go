@@ -98,7 +98,7 @@ func TestKeySaved(t *testing.T) {
 	}
 }
 
-// TestStanding: what a run leaves behind tells the next which rejections are
+// TestStanding: what a run leaves behind shows the next which rejections are
 // new.
 func TestStanding(t *testing.T) {
 	first := time.Date(2026, 11, 3, 8, 0, 0, 0, time.UTC)

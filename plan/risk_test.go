@@ -49,8 +49,8 @@ func riskEntry(a *identity.Account) identity.Entry {
 	return e
 }
 
-// told writes risks as lines.
-func told(all []plan.Risk) string {
+// listed writes risks as lines.
+func listed(all []plan.Risk) string {
 	var b strings.Builder
 	for i := range all {
 		fmt.Fprintf(&b, "%s %s: %s\n", all[i].Level, all[i].Code, all[i].Text())
@@ -175,14 +175,14 @@ none left_out: 2 addresses would stop receiving mail, but this plan leaves that 
 			if err != nil {
 				t.Fatal(err)
 			}
-			if diff := cmp.Diff(tt.want[1:], told(p.Risks)); diff != "" {
+			if diff := cmp.Diff(tt.want[1:], listed(p.Risks)); diff != "" {
 				t.Errorf("-want +got:\n%s", diff)
 			}
 			saved, err := plan.ReadJSON(bytes.NewReader(written(t, p)))
 			if err != nil {
 				t.Fatal(err)
 			}
-			if diff := cmp.Diff(told(p.Risks), told(saved.Risks)); diff != "" {
+			if diff := cmp.Diff(listed(p.Risks), listed(saved.Risks)); diff != "" {
 				t.Errorf("of the saved plan, -made +saved:\n%s", diff)
 			}
 		})
@@ -228,13 +228,13 @@ func TestRiskProperties(t *testing.T) {
 		}
 		all := slices.Clone(p.Risks)
 		if all[0].Code != plan.AddressesStop || all[0].Count != stops {
-			t.Fatalf("input %d: %d addresses stop, but it is said:\n%s", n, stops, told(all))
+			t.Fatalf("input %d: %d addresses stop, but it is said:\n%s", n, stops, listed(all))
 		}
 		saved, err := plan.ReadJSON(bytes.NewReader(written(t, p)))
 		if err != nil {
 			t.Fatal(err)
 		}
-		if diff := cmp.Diff(told(all), told(saved.Risks)); diff != "" {
+		if diff := cmp.Diff(listed(all), listed(saved.Risks)); diff != "" {
 			t.Fatalf("input %d: of the saved plan, -made +saved:\n%s", n, diff)
 		}
 	}

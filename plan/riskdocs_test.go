@@ -30,14 +30,14 @@ func TestRiskDocs(t *testing.T) {
 	if !slices.Equal(codes, riskOrder) {
 		t.Errorf("codes %q, want %q", codes, riskOrder)
 	}
-	told := regexp.MustCompile("`([a-z]+)`").FindAllStringSubmatch(section("Roles"), -1)
-	for _, m := range told {
+	listed := regexp.MustCompile("`([a-z]+)`").FindAllStringSubmatch(section("Roles"), -1)
+	for _, m := range listed {
 		if !slices.Contains(DefaultRoles, m[1]) {
 			t.Errorf("%s is no role", m[1])
 		}
 	}
-	if len(told) != len(DefaultRoles) {
-		t.Errorf("%d roles are told, of %d", len(told), len(DefaultRoles))
+	if len(listed) != len(DefaultRoles) {
+		t.Errorf("%d roles are listed, of %d", len(listed), len(DefaultRoles))
 	}
 	var types []string
 	for _, m := range regexp.MustCompile(`(?m)^\| (\d+), (\d+) \|`).FindAllStringSubmatch(section("Shared mailboxes"), -1) {

@@ -28,7 +28,7 @@ func Rows(changes []AccountChange) []Change {
 	return rows
 }
 
-// withheldRows returns the rows that tell of losses which do not happen: those of
+// withheldRows returns the rows of losses which do not happen: those of
 // the changes as the directories want them that are not among the real ones.
 func withheldRows(changes []AccountChange, real []Change) []Change {
 	type key struct {

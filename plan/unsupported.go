@@ -250,7 +250,7 @@ func (e *engine) noteAgreed(a int32) {
 }
 
 // gone returns the records of accounts that the console has no more and that no
-// entry stands behind, as far as directories tell. They go, unless they are on hold.
+// entry stands behind, as far as directories show. They go, unless they are on hold.
 func (e *engine) gone() (changes []AccountChange) {
 	if e.in.Merged == nil {
 		return nil

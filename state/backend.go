@@ -17,7 +17,7 @@ type Backend interface {
 	// with 1 the one before.
 	Name(older int) string
 	// Newest says which version is the newest; the zero Version where there is
-	// none. What of it cannot be read is left out, which reading it tells.
+	// none. What of it cannot be read is left out, which reading it reports.
 	Newest(ctx context.Context) (Version, error)
 	// Open opens a version, older as for Name.
 	Open(ctx context.Context, older int) (io.ReadCloser, error)

@@ -228,7 +228,7 @@ func TestPowerLoss(t *testing.T) {
 					t.Fatalf("%s: the run is gone", what)
 				}
 				if past == nil || past.Outcome != run.Interrupted || !past.Started.IsZero() {
-					t.Fatalf("%s: told %+v", what, past)
+					t.Fatalf("%s: reported %+v", what, past)
 				}
 				return
 			}
@@ -240,7 +240,7 @@ func TestPowerLoss(t *testing.T) {
 				t.Fatalf("%s: %+v, want %s", what, runs[0], want)
 			}
 			if past != nil && !reflect.DeepEqual(*past, runs[0]) {
-				t.Fatalf("%s: told %+v, recorded %+v", what, *past, runs[0])
+				t.Fatalf("%s: reported %+v, recorded %+v", what, *past, runs[0])
 			}
 			if _, err := At(j.path).Run(ctx, 1, nil); err != nil {
 				t.Fatalf("%s: %v", what, err)
@@ -327,7 +327,7 @@ func TestDamaged(t *testing.T) {
 	}
 }
 
-// TestRewound: a state that is older than its history is told from one that is
+// TestRewound: a state that is older than its history is distinguished from one that is
 // not, or is another.
 func TestRewound(t *testing.T) {
 	j := newJourney(t)
@@ -417,7 +417,7 @@ func TestLost(t *testing.T) {
 	}
 }
 
-// TestSharing: of two states that would share a history, each is told of the
+// TestSharing: of two states that would share a history, each is warned of the
 // other; nobody else is in the way.
 func TestSharing(t *testing.T) {
 	dir := t.TempDir()

@@ -254,7 +254,7 @@ func (im *importer) jsonArray(in io.Reader) {
 	}
 }
 
-// lineCounter tells on which line an offset lies that was read already.
+// lineCounter knows on which line an offset lies that was read already.
 // Offsets are asked in rising order.
 type lineCounter struct {
 	r      io.Reader

@@ -65,7 +65,7 @@ func TestLockLeftBehind(t *testing.T) {
 	}
 	holder.Wait()
 	if locked.Holder.Running() {
-		t.Error("a killed process is told to be running")
+		t.Error("a killed process is said to be running")
 	}
 	for _, left := range []bool{true, false} {
 		l, err := At(path).Lock(ctx, "rollcall apply", 0)

@@ -50,7 +50,7 @@ func TestOwner(t *testing.T) {
 	}
 }
 
-// TestOwnerOfFolder: where there is no state yet, its folder tells whose it is
+// TestOwnerOfFolder: where there is no state yet, its folder shows whose it is
 // going to be.
 func TestOwnerOfFolder(t *testing.T) {
 	if os.Geteuid() != 0 {

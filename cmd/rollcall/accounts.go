@@ -21,7 +21,7 @@ type recorded struct {
 type original struct{ recorded, read identity.Account }
 
 // known reads the state with its addresses as the rules write them, and returns
-// what is to be told of that.
+// what is to be said of that.
 func (r reading) known(s *session, cfg *config.Config) (*recorded, []string, error) {
 	st, err := r.state(s)
 	if err != nil {

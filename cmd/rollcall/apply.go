@@ -387,7 +387,7 @@ func (c *showCommand) Run(s *session) error {
 }
 
 // stale says why a saved plan cannot be applied with a configuration and on the
-// state that it names. Without one, nobody can tell.
+// state that it names. Without one, that is unknown.
 func (s *session) stale(p *plan.Plan, cfg *config.Config) error {
 	if s.now().After(p.Expires) {
 		return fmt.Errorf("%w at %s", apply.ErrExpired, stamp(p.Expires))

@@ -206,7 +206,7 @@ func bothScopes(scopes, others []directory.Scope) (both []directory.Scope, ok bo
 	for i, s := range slices.Concat(scopes, others) {
 		f, err := s.ParseFilter()
 		if err != nil {
-			return nil, false // and told where it is read
+			return nil, false // and reported where it is read
 		}
 		judged = judged && f.Unsupported() == ""
 		if same && i < len(others) {

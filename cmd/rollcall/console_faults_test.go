@@ -29,7 +29,7 @@ import (
 
 var (
 	faultsFrom = flag.Int("faults.from", 0, "the first seed of TestConsoleKilled")
-	faultsRuns = flag.Int("faults.runs", 0, "how many seeds TestConsoleKilled tries; 1 tells what happens")
+	faultsRuns = flag.Int("faults.runs", 0, "how many seeds TestConsoleKilled tries; 1 shows what happens")
 )
 
 // The worlds of TestConsoleKilled: a directory, which changes, and a console, which

@@ -71,7 +71,7 @@ var consoleRules = []struct {
 	{"and makes out what was made: nothing is made twice, and no owner is lost", []string{
 		"apply/apply_test.go: func TestKilled", "cmd/rollcall/console_faults_test.go: func TestConsoleKilled"}},
 	{"not before the console shows all that was done", []string{"apply/apply_test.go: func TestSettles"}},
-	{"what nobody can tell is left to a person", []string{"apply/apply_test.go: func TestUndecided", "console-undecided.txtar: # A run is killed while it creates accounts"}},
+	{"what is unknown is left to a person", []string{"apply/apply_test.go: func TestUndecided", "console-undecided.txtar: # A run is killed while it creates accounts"}},
 	{"a change without an answer is looked up, and never repeated blindly", []string{"apply/apply_test.go: func TestFaults", "console-errors.txtar: # A connector that makes a change, does not say so"}},
 	{"after three restarts the console is unreachable", []string{"internal/console/exec/faults_test.go: func TestUnreachable", "apply/apply_test.go: func TestUnreachable"}},
 	{"what cannot be made now is tried again, with the same key; nothing else is", []string{"console-errors.txtar: # What cannot be made now is tried again"}},
@@ -80,7 +80,7 @@ var consoleRules = []struct {
 		"console-errors.txtar: # What ends a run", "console-errors.txtar: # The credentials are withdrawn"}},
 	{"what is live already is not sent", []string{"apply/apply_test.go: func TestNothingToSend"}},
 	{"no more changes are sent in a second than the rate allows", []string{"apply/apply_test.go: func TestRate"}},
-	{"what was touched is read again, and each difference is told", []string{"apply/apply_test.go: func TestVerify", "console-verify.txtar: # What was changed is read again"}},
+	{"what was touched is read again, and each difference is reported", []string{"apply/apply_test.go: func TestVerify", "console-verify.txtar: # What was changed is read again"}},
 	{"a canary is made first, and the rest only if it is right", []string{"apply/apply_test.go: func TestCanary", "console-verify.txtar: # A canary"}},
 	{"a saved plan fits if what it touches is as it was", []string{"apply/fits_test.go: func TestMoved", "console-saved.txtar: # A saved plan fits"}},
 	{"plan writes nothing, and asks a console that can try with a dry run", []string{"apply/apply_test.go: func TestTry", "console-try.txtar: # plan writes nothing"}},

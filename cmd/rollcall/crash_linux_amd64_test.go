@@ -164,7 +164,7 @@ func (a *accident) recovers(t *testing.T, what string) (changed bool) {
 		t.Fatalf("%s: the next run: exit %d\n%s", what, code, talk)
 	}
 	if told := strings.Count(talk, "was killed"); told != unfinished {
-		t.Errorf("%s: %d unfinished, %d told:\n%s", what, unfinished, told, talk)
+		t.Errorf("%s: %d unfinished, %d reported:\n%s", what, unfinished, told, talk)
 	}
 	if end := a.accounts(t); !bytes.Equal(end, a.after) {
 		t.Fatalf("%s: after the next run:\n%s", what, end)

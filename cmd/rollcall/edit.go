@@ -80,7 +80,7 @@ func (s *session) edit(how editing, change func(*config.Config, *state.State) (e
 		number := run.recorder.Number()
 		s.note("version %d of the state written to %s, as run %d: %s takes it back", st.Serial, s.store, number, s.command("undo", fmt.Sprint(number)))
 	}
-	s.tell(e.done)
+	s.announce(e.done)
 	return nil
 }
 
@@ -99,8 +99,8 @@ func (s *session) asks(how editing, e *edited) error {
 	return nil
 }
 
-// tell says what was done, which stays done, whoever could not be reported.
-func (s *session) tell(done string) {
+// announce says what was done, which stays done, whoever could not be reported.
+func (s *session) announce(done string) {
 	if _, err := fmt.Fprintln(s.stdout, done); err != nil {
 		s.note("%s (and standard output: %v)", done, err)
 	}
@@ -135,7 +135,7 @@ func (s *session) editConsole(cfg *config.Config, how editing, change func(*conf
 		changes = []plan.AccountChange{{Before: a, After: a}}
 	}
 	if len(changes) == 0 {
-		s.tell(e.done)
+		s.announce(e.done)
 		return nil
 	}
 	for i := range changes {
@@ -158,7 +158,7 @@ func (s *session) editConsole(cfg *config.Config, how editing, change func(*conf
 		return err
 	}
 	s.note("%s takes it back", s.command("undo", fmt.Sprint(r.recorder.Number())))
-	s.tell(e.done)
+	s.announce(e.done)
 	return nil
 }
 

@@ -13,7 +13,7 @@ import (
 // exitCode is what the program ends with.
 type exitCode int
 
-// The exit codes, which scripts rely on; docs/reference/exit-codes.md tells them.
+// The exit codes, which scripts rely on; docs/reference/exit-codes.md lists them.
 const (
 	exitOK          exitCode = 0
 	exitFailed      exitCode = 1

@@ -260,7 +260,7 @@ func flagFault(diags config.Diagnostics) error {
 	return nil
 }
 
-// inFlags is an error that speaks of a file which is not there yet, told in the
+// inFlags is an error that speaks of a file which is not there yet, put in the
 // flags that stand for it.
 type inFlags struct{ error }
 

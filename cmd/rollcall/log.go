@@ -58,7 +58,7 @@ func (s *session) say(l level, message, hint string, code exitCode) {
 	if s.err.Interactive {
 		width = s.err.Width
 	}
-	tell := func(sgr, label, text string) {
+	write := func(sgr, label, text string) {
 		text = render.Escape(text)
 		if label != "" {
 			text = s.paint(sgr, label) + " " + render.Wrap(text, len(label)+1, width)
@@ -67,14 +67,14 @@ func (s *session) say(l level, message, hint string, code exitCode) {
 	}
 	switch l {
 	case levelError:
-		tell("1;31", "error:", message)
+		write("1;31", "error:", message)
 	case levelWarning:
-		tell("33", "warning:", message)
+		write("33", "warning:", message)
 	default:
-		tell("", "", message)
+		write("", "", message)
 	}
 	if hint != "" {
-		tell("1", "hint:", hint)
+		write("1", "hint:", hint)
 	}
 }
 

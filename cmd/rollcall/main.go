@@ -54,7 +54,7 @@ type session struct {
 	usage       string // where the help of the command is
 	separator   rune   // of the columns of csv-excel
 	logJSON     bool   // standard error is JSON lines
-	quiet       bool   // a plan with nothing to tell is not shown
+	quiet       bool   // a plan with nothing to report is not shown
 	lockTimeout time.Duration
 	warned      bool                        // of a state that the history has not left
 	store       *state.Store                // of the state, once a configuration says where it is

@@ -234,7 +234,7 @@ func (s *session) writePlan(p *plan.Plan, show showing, advice render.Advice) er
 	return planReport.write(s, all, p, render.TextOptions{All: show.All, Advice: advice})
 }
 
-// silence reports whether a plan has nothing to tell: no change, not even a
+// silence reports whether a plan has nothing to report: no change, not even a
 // withheld or a left out one, no drift, no new refusal and no warning.
 func silence(p *plan.Plan) bool {
 	return len(p.Accounts) == 0 && len(p.LeftOut) == 0 && len(p.Drift) == 0 && p.NewRejections() == 0 && len(p.Warnings) == 0

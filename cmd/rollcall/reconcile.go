@@ -228,7 +228,7 @@ func undeclared(cfg *config.Config, st *state.State) []string {
 	return warnings
 }
 
-// chosen loads the configuration for a command that makes no plan, tells its
+// chosen loads the configuration for a command that makes no plan, prints its
 // warnings, and returns the labels of the directories to read.
 func (s *session) chosen(directories []string) (*config.Config, []string, error) {
 	cfg, err := s.configuration()

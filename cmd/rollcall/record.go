@@ -75,7 +75,7 @@ func commandIn(dir string, args ...string) string {
 }
 
 // settle finds out how a run ended that was killed, and whether the state is the
-// one that the history has left, and tells.
+// one that the history has left, and says so.
 func (s *session) settle() error {
 	past, open, err := s.store.Settle(s.ctx, s.now())
 	switch {

@@ -47,8 +47,8 @@ func domainKind(d *plan.Domain) string {
 
 // lastApplied returns the last run that read all directories, changed the state,
 // withheld nothing and left nothing out: what has not happened since has the same
-// cause. Where there is none, the first that changed the state counts; nil if there is none at all, or
-// nobody can tell.
+// cause. Where there is none, the first that changed the state counts; nil if there is
+// none at all, or that is unknown.
 func (s *session) lastApplied() (last *run.Run) {
 	runs, err := s.store.Runs(s.ctx)
 	if err != nil {

@@ -43,7 +43,7 @@ type Source interface {
 }
 
 // Locator is a source that can say what became of objects which a read did not
-// give. An answer decides nothing: it is told to whoever reads the plan.
+// give. An answer decides nothing: it is shown to whoever reads the plan.
 type Locator interface {
 	// Locate looks the GUIDs up in all of the directory, among its deleted objects
 	// too where those may be read. scopes are those that Read is given, whose GUID

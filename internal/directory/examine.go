@@ -42,7 +42,7 @@ func Examine(ctx context.Context, source Source, from string, scopes []Scope, r 
 	}
 }
 
-// cause is the text of a failed read without what its check tells already.
+// cause is the text of a failed read without what its check says already.
 func cause(err error, from string) string {
 	var failed *ReadError
 	if !errors.As(err, &failed) {

@@ -122,7 +122,7 @@ func (g *Gaps) Warnings() (warnings []string) {
 
 // emptied reports each scope of a directory that found no entry although
 // active accounts that came from it are found nowhere, by the GUIDs of all
-// entries. Accounts do not record their scope; DN and type tell:
+// entries. Accounts do not record their scope; DN and type show it:
 //
 //	below the base of a scope with entries
 //	of the account's type                     came from that scope

@@ -26,7 +26,7 @@ func (m *Mapper) ByObjectGUID(o Object) bool {
 }
 
 // InActiveDirectory reports whether an object of a directory of the given kind is
-// one of Active Directory. A file may be an export of any, which the object tells.
+// one of Active Directory. A file may be an export of any, which the object shows.
 func InActiveDirectory(kind string, o Object) bool {
 	return kind == "active_directory" || (kind == "ldif" || kind == "csv") && (plainest(o, objectGUID) != nil || plainest(o, "samaccountname") != nil)
 }

@@ -131,7 +131,7 @@ func TestActions(t *testing.T) {
 }
 
 // What keeps an object out of the plan is reported; what an entry stands for is not
-// told again.
+// said again.
 func TestOutside(t *testing.T) {
 	d := document(t, "desk@example.com", (*redact.Mask)(nil))
 	if len(d.Outside) != 1 || d.Outside[0].DN != "CN=Hermione,OU=Guests" {
@@ -288,7 +288,7 @@ func TestDisabled(t *testing.T) {
 	}
 }
 
-// TestPastMessage: a run that moved an address is told from either side.
+// TestPastMessage: a run that moved an address is shown from either side.
 func TestPastMessage(t *testing.T) {
 	for _, c := range []struct {
 		before, after, want string

@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// TestExplain: what is told of a filter is the smallest part of it that keeps
+// TestExplain: what is said of a filter is the smallest part of it that keeps
 // the object out.
 func TestExplain(t *testing.T) {
 	const inChain = "(memberOf:1.2.840.113556.1.4.1941:=CN=All,DC=x)"

@@ -135,7 +135,7 @@ func Host(of string) string {
 // Timeout is how long a ping may take.
 const Timeout = 10 * time.Second
 
-// Ping tells a service of a run: GET of the URL, which may have a query, with the
+// Ping reports a run to a service: GET of the URL, which may have a query, with the
 // path of the signal. Whoever knows the URL can send pings, so that no error has it.
 func Ping(ctx context.Context, to string, s Signal, agent string) error {
 	ctx, cancel := context.WithTimeout(ctx, Timeout)

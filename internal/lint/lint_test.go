@@ -629,7 +629,7 @@ func TestRedacted(t *testing.T) {
 	for i := range masked.Findings {
 		f := &masked.Findings[i]
 		if text := fmt.Sprintf("%+v %s %s %s", f.Entry, f.Message(), f.Change().PowerShell(), f.Change().LDIF()); secret.MatchString(text) {
-			t.Errorf("%s tells a secret: %s", f.Code, text)
+			t.Errorf("%s shows a secret: %s", f.Code, text)
 		}
 		if f.Code == SurroundingSpace && !strings.HasPrefix(f.Value, " Smtp:") {
 			t.Errorf("got %q", f.Value)

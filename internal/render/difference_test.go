@@ -197,7 +197,7 @@ func TestDifferenceMarkdown(t *testing.T) {
 	}
 }
 
-// TestDifferenceMarkdownIsStable: where the other configuration was is not told,
+// TestDifferenceMarkdownIsStable: where the other configuration was is not shown,
 // not even where a report is cut.
 func TestDifferenceMarkdownIsStable(t *testing.T) {
 	head := &plan.Plan{}

@@ -179,7 +179,7 @@ func TestExplanationMarkdown(t *testing.T) {
 	}
 }
 
-// What there is too much of is cut, and told how much.
+// What there is too much of is cut, and it says how much.
 func TestExplanationCut(t *testing.T) {
 	d := explained()
 	for range 100 {

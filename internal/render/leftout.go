@@ -74,7 +74,7 @@ func leftOutOf(p *plan.Plan) string {
 	return count(p.LeftOutAccounts, "account is", "accounts are") + " left out, not selected: " + count(len(p.LeftOut), "change is", "changes are") + " not made"
 }
 
-// selection tells with which selectors a plan was made.
+// selection says with which selectors a plan was made.
 func (p *page) selection(h *plan.Header) {
 	for _, list := range []struct {
 		label string

@@ -255,7 +255,7 @@ func TestMarkdownIsCut(t *testing.T) {
 }
 
 // TestMarkdownIsStable: what differs from run to run without a change of the
-// plan is not told.
+// plan is not shown.
 func TestMarkdownIsStable(t *testing.T) {
 	p, later := everything(), everything()
 	later.Created, later.Expires, later.ConfigDigest, later.Serial = p.Created.AddDate(0, 0, 1), p.Expires.AddDate(0, 0, 1), "sha256:1", 9

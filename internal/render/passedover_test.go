@@ -16,7 +16,7 @@ func TestPassedOver(t *testing.T) {
 		"markdown": commentOf(t, p, Advice{}), "html": htmlOf(t, p), "text": textOf(t, p, TextOptions{Width: 200}),
 	} {
 		if !strings.Contains(strings.Join(strings.Fields(text), " "), want) {
-			t.Errorf("%s: not told", format)
+			t.Errorf("%s: not shown", format)
 		}
 	}
 	if got := passedOver(&identity.PassedOver{}); got != "" {

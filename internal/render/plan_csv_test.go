@@ -237,7 +237,7 @@ func TestWriterErrors(t *testing.T) {
 		"UnifiedDiff": UnifiedDiff(failing{}, "a", "b", "1\n", "2\n", false),
 	} {
 		if err == nil {
-			t.Errorf("%s does not tell that writing failed", name)
+			t.Errorf("%s does not report that writing failed", name)
 		}
 	}
 }

@@ -165,7 +165,7 @@ func newReport(p *plan.Plan, advice Advice) reportPage {
 	r.facts(p, &s)
 	r.groups(p)
 	r.notices(p, &s, &advice)
-	for _, risk := range told(p.Risks) {
+	for _, risk := range worthSaying(p.Risks) {
 		r.Risks = append(r.Risks, reportRisk{riskKinds[risk.Level], risk.Level.String(), clean(risk.Text())})
 	}
 	if len(p.Risks) > 0 && p.Risks[0].Count == 0 {

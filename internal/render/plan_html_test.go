@@ -207,7 +207,7 @@ func TestHTMLInBrowser(t *testing.T) {
 			b.Complaints()
 			test.run(t, b)
 			if all := b.Complaints(); len(all) > 0 {
-				t.Errorf("the console tells %q", all)
+				t.Errorf("the console says %q", all)
 			}
 		})
 	}
@@ -470,7 +470,7 @@ func browserDetails(t *testing.T, b *servertest.Browser) {
 	}
 }
 
-// A withheld row is marked, and its details tell how the account stays.
+// A withheld row is marked, and its details show how the account stays.
 func browserWithheld(t *testing.T, b *servertest.Browser) {
 	open(t, b, everything())
 	b.Click("#tab-inactive")

@@ -70,7 +70,7 @@ func (r *comment) meaning(p *plan.Plan) {
 	}
 	r.put("**Risk: %s**\n\n", level)
 	var list []string
-	for _, risk := range told(risks) {
+	for _, risk := range worthSaying(risks) {
 		list = append(list, riskRemark(&risk))
 	}
 	r.list(list)
@@ -87,7 +87,7 @@ func riskRemark(r *plan.Risk) string {
 	return remark(r.Text())
 }
 
-// remarks tell what a reader should know before all else.
+// remarks say what a reader should know before all else.
 func (r *comment) remarks(p *plan.Plan, s *plan.Summary, advice *Advice) {
 	var list []string
 	if s.Withheld > 0 {

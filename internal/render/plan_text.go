@@ -133,7 +133,7 @@ func (o *page) verdict(p *plan.Plan, verdict string) {
 
 const riskLabel = "risk: "
 
-// severalDirectories reports whether a reader must be told of which directory
+// severalDirectories reports whether a reader must see of which directory
 // an account is.
 func severalDirectories(p *plan.Plan) bool {
 	if len(p.Directories)+len(p.Unread) != 1 {

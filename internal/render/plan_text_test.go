@@ -185,7 +185,7 @@ func TestSharedRemedies(t *testing.T) {
 	got := textOf(t, everything(), TextOptions{})
 	for remedy, want := range map[string]int{`declare domain "example.info"`: 1, `declare domain "subsidiary.example"`: 1} {
 		if n := strings.Count(got, remedy); n != want {
-			t.Errorf("%q is told %d times, want %d", remedy, n, want)
+			t.Errorf("%q is shown %d times, want %d", remedy, n, want)
 		}
 	}
 }

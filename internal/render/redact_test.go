@@ -43,7 +43,7 @@ func secretive(t *testing.T) (*plan.Plan, []string) {
 	return p, secrets
 }
 
-// TestRedacted: in no format does a redacted plan tell whom it is about, and the
+// TestRedacted: in no format does a redacted plan show whom it is about, and the
 // same value has the same mask in all of them.
 func TestRedacted(t *testing.T) {
 	p, secrets := secretive(t)
@@ -78,7 +78,7 @@ func TestRedacted(t *testing.T) {
 			}
 		}
 		if found < len(secrets)/2 {
-			t.Errorf("%s: only %d of %d secrets are in the plan, so that the test tells little", name, found, len(secrets))
+			t.Errorf("%s: only %d of %d secrets are in the plan, so that the test shows little", name, found, len(secrets))
 		}
 	}
 	for _, address := range []string{"ann.smith@example.com", "hotline@example.com", "leaver.one@example.org"} {

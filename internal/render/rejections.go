@@ -24,7 +24,7 @@ var rejectionColumns = []rejectionColumn{
 const day = "2006-01-02"
 
 // marked reports whether the plan was compared with an earlier run, so that it
-// tells something that a rejection is new.
+// means something that a rejection is new.
 func marked(r *plan.Rejection) bool { return !r.Since.IsZero() }
 
 // since says since when a rejection stands, or that it is new.
@@ -129,7 +129,7 @@ func fault(text string) string {
 	return ""
 }
 
-// batch is how many rows of a reason are looked at together to tell a remedy
+// batch is how many rows of a reason are looked at together to show a remedy
 // that they share once.
 const batch = 1024
 

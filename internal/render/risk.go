@@ -13,7 +13,7 @@ var riskStyles = [...]style{plan.NoRisk: dim, plan.LowRisk: plain, plan.MediumRi
 func (o *page) risk(p *plan.Plan) {
 	level := p.RiskLevel()
 	if level == plan.NoRisk {
-		all := told(p.Risks)
+		all := worthSaying(p.Risks)
 		if len(all) == 0 {
 			all = p.Risks
 		}
@@ -25,14 +25,14 @@ func (o *page) risk(p *plan.Plan) {
 		return
 	}
 	o.line(bold, "Risk: %s", level)
-	for _, r := range told(p.Risks) {
+	for _, r := range worthSaying(p.Risks) {
 		name := r.Level.String()
 		o.prose(margin, name+"      "[len(name):]+"  ", riskStyles[r.Level], clean(r.Text()))
 	}
 }
 
-// told are the risks that say more than that no address stops.
-func told(all []plan.Risk) []plan.Risk {
+// worthSaying are the risks that say more than that no address stops.
+func worthSaying(all []plan.Risk) []plan.Risk {
 	if len(all) > 0 && all[0].Code == plan.AddressesStop && all[0].Count == 0 {
 		return all[1:]
 	}

@@ -238,7 +238,7 @@ func (b *Browser) decoded(text string) []byte {
 	return octets
 }
 
-// Complaints returns what the console told since the last call: errors of
+// Complaints returns what the console has logged since the last call: errors of
 // scripts, and what the policy of a page forbade.
 func (b *Browser) Complaints() []string {
 	b.t.Helper()

@@ -507,7 +507,7 @@ func (c *Console) good() {
 	c.mu.Unlock()
 }
 
-// lose counts a loss, and tells it.
+// lose counts a loss, and reports it.
 func (c *Console) lose(b *breach) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -518,7 +518,7 @@ func (c *Console) lose(b *breach) error {
 	return &lostError{c.o.Label, b}
 }
 
-// refused makes an error of one that the connector has told of a whole request.
+// refused makes an error of one that the connector has given for a whole request.
 func (c *Console) refused(e *apply.Error) error {
 	switch e.Code {
 	case apply.Auth:

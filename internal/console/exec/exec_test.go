@@ -425,12 +425,12 @@ func TestSecrets(t *testing.T) {
 	all := strings.Join(append(heard, told...), "\n")
 	for _, secret := range []string{token, pin, "abcdefgh", "ijklmnop", "BEGIN", `pa"ss`, `pa\"ss`, "w%C3%B6rd", "north"} {
 		if strings.Contains(all, secret) {
-			t.Errorf("%q is told:\n%s", secret, all)
+			t.Errorf("%q is shown:\n%s", secret, all)
 		}
 	}
 	for _, want := range []string{"abc", "GATEWAY_TOKEN is not there", "GATEWAY_REGION=(region)", "token (secret)", "PATH is there"} {
 		if !strings.Contains(all, want) {
-			t.Errorf("%q is not told:\n%s", want, all)
+			t.Errorf("%q is not shown:\n%s", want, all)
 		}
 	}
 }

@@ -14,7 +14,7 @@ import (
 	"github.com/rollcall-cli/rollcall/internal/identity"
 )
 
-// fault is a connector that does something wrong, and what is told of it.
+// fault is a connector that does something wrong, and what is said of it.
 type fault struct {
 	name      string
 	connector func(*connector)
@@ -125,7 +125,7 @@ func checkFault(t *testing.T, f fault, err error) {
 	}
 	text := flooded.ReplaceAllString(err.Error(), "wrote N lines to standard error")
 	if want := `console "gateway": ` + f.want; text != want {
-		t.Errorf("told:\n%s\nwant:\n%s", text, want)
+		t.Errorf("reported:\n%s\nwant:\n%s", text, want)
 	}
 	if !strings.Contains(read.Hint(), f.hint) {
 		t.Errorf("hint %q, want %q", read.Hint(), f.hint)
@@ -202,7 +202,7 @@ func TestApplyFaults(t *testing.T) {
 				t.Errorf("answers %v", got)
 			}
 			if errors.As(err, new(*console.ReadError)) || apply.CodeOf(err) != "" {
-				t.Errorf("told as a failed read or as an error of the console: %v", err)
+				t.Errorf("reported as a failed read or as an error of the console: %v", err)
 			}
 			checkFault(t, f, c.unread(err))
 			c.o.Timeout = time.Minute

@@ -35,7 +35,7 @@ var Kind = console.Kind{
 			Log: o.Log, Progress: o.Progress,
 		})
 		if err := c.Open(ctx); err != nil {
-			_ = c.Close() // what failed is told already
+			_ = c.Close() // what failed is reported already
 			return nil, err
 		}
 		return c, nil

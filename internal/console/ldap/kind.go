@@ -42,7 +42,7 @@ var Kind = func() console.Kind {
 		Open: func(ctx context.Context, o console.Opening) (console.Target, error) {
 			c := newConsole(o)
 			if err := c.open(ctx); err != nil {
-				_ = c.Close() // what failed is told already
+				_ = c.Close() // what failed is reported already
 				return nil, err
 			}
 			return c, nil

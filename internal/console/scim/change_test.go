@@ -653,7 +653,7 @@ func TestMediaType(t *testing.T) {
 	}
 }
 
-// TestSecretsInErrors: no error tells the token, or the URL beyond its host, whatever a
+// TestSecretsInErrors: no error shows the token, or the URL beyond its host, whatever a
 // service answers and however the way there breaks.
 func TestSecretsInErrors(t *testing.T) {
 	t.Parallel()

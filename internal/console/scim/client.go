@@ -357,7 +357,7 @@ func (c *client) admitted(ctx context.Context) error {
 	}
 }
 
-// saying is an error as services tell it (RFC 7644 section 3.12).
+// saying is an error as services write it (RFC 7644 section 3.12).
 type saying struct {
 	Schemas          []string
 	Status           word

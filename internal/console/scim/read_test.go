@@ -283,7 +283,7 @@ func TestRedirects(t *testing.T) {
 	}
 }
 
-// TestUnreachable: what is told of a service that is not there names it, and no more of
+// TestUnreachable: what is said of a service that is not there names it, and no more of
 // the URL.
 func TestUnreachable(t *testing.T) {
 	t.Parallel()

@@ -172,7 +172,7 @@ func (c *Console) open(ctx context.Context) error {
 
 // schemas returns the attributes of each schema, by its URI in lower case: their
 // mutability (RFC 7643 section 2.2) by their names in lower case, as "name.familyname".
-// It is nil where the service does not tell.
+// It is nil where the service does not say.
 func (c *Console) schemas(ctx context.Context) (map[string]map[string]string, error) {
 	body, err := c.reading(ctx, "/Schemas", nil)
 	if slices.Contains(unannounced, status(err)) {

@@ -54,7 +54,7 @@ func parseCustom(v settings.Values, d *dialect) (*custom, []settings.Problem) {
 	}{{"insert", &c.insert}, {"update", &c.update}, {"delete", &c.delete}} {
 		texts := v.Texts(s.name)
 		used := map[string]bool{}
-		broken := len(texts) == 0 // which is told already
+		broken := len(texts) == 0 // which is reported already
 		for i, text := range texts {
 			one, err := parseStatement(text, d)
 			if err != nil {

@@ -85,7 +85,7 @@ func (c *Console) begin(ctx context.Context, o console.Opening) error {
 		return a.each(ctx, "SELECT "+ownerColumns+" FROM "+ownerTable+" WHERE 1 = 0", nil, nil)
 	})
 	if err != nil {
-		_ = c.Close() // what failed is told already
+		_ = c.Close() // what failed is reported already
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}

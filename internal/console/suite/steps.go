@@ -435,7 +435,7 @@ func (r *run) absent(why string, addresses ...identity.Address) {
 	})
 }
 
-// differences tells in which of the fields that the console stores an account is
+// differences says in which of the fields that the console stores an account is
 // not what was asked.
 func (r *run) differences(want *identity.Account, by string, got *identity.Live) (all []string) {
 	differ := func(field string, asked, found any) {

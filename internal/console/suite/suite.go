@@ -115,7 +115,7 @@ func Run(ctx context.Context, s Subject, report func(Result)) (Counts, error) {
 			return counts, err
 		}
 		if i == 0 && !r.unread {
-			_ = r.try((*run).settleIn) // what cannot be made is told by the checks
+			_ = r.try((*run).settleIn) // what cannot be made is reported by the checks
 		}
 	}
 	return counts, nil

@@ -155,7 +155,7 @@ func TestOptionalControls(t *testing.T) {
 		words    string
 	}{
 		{"not offered", []string{oidPaging}, false, false, "", false, "password ok", ""},
-		{"not told", nil, false, false, "", false, "password ok", ""},
+		{"not reported", nil, false, false, "", false, "password ok", ""},
 		{"root entry hidden", []string{oidPaging, oid}, true, false, "", false, "password ok", ""},
 		{"offered", []string{oidPaging, oid}, false, true, "\x30\x05\xa0\x03\x80\x01\x3c", false, "password warning: the password expires in 1 minute", ""},
 		{"garbage", []string{oidPaging, oid}, false, true, "\x01\x02garbage", false, "password ok", ""},

@@ -111,7 +111,7 @@ func TestDiagnoseSamba(t *testing.T) {
 			r := diagnose(t, options(c.user, c.password), scope)
 			expect(t, r, "login failed: "+c.finding+" (result code 49: 80090308: LdapErr: ", " ")
 			if !r.Refused {
-				t.Error("not told as refused")
+				t.Error("not reported as refused")
 			}
 			untested(t, r, doctor.Server, "login of "+d.LDAPS+" failed")
 		})

@@ -244,9 +244,9 @@ func TestFindLimits(t *testing.T) {
 	}
 }
 
-// TestFindTold: a server that stops at a limit of its own, or refers to another,
-// is told of.
-func TestFindTold(t *testing.T) {
+// TestFindReported: a server that stops at a limit of its own, or refers to another,
+// is reported.
+func TestFindReported(t *testing.T) {
 	for name, tt := range map[string]struct {
 		result servertest.Result
 		cut    bool

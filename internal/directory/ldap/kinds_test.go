@@ -85,7 +85,7 @@ func TestKinds(t *testing.T) {
 	}
 }
 
-// TestKinds389: 389 Directory Server tells of conflicts, disabled accounts and
+// TestKinds389: 389 Directory Server shows conflicts, disabled accounts and
 // languages when it is asked by name.
 func TestKinds389(t *testing.T) {
 	x := servertest.NewDS389(t)

@@ -214,7 +214,7 @@ func TestPolicyWarning(t *testing.T) {
 		}
 	}
 	if got := policyWarning(nil); got != "" {
-		t.Errorf("no reply is told as %q", got)
+		t.Errorf("no reply is reported as %q", got)
 	}
 }
 

@@ -118,7 +118,7 @@ func (r *rootDSE) contextOf(text string) string {
 }
 
 // identity says which copy of the data the server holds; see
-// [identity.Receipt]. What the server does not tell is "".
+// [identity.Receipt]. What the server does not say is "".
 func (c *conn) identity(contexts []string) (string, error) {
 	var values []string
 	for _, context := range contexts {

@@ -221,7 +221,7 @@ func guid(t *testing.T, text string) identity.GUID {
 	return g
 }
 
-// TestFindEntries: the values of entries are told by their DNs, every octet as it
+// TestFindEntries: the values of entries are shown by their DNs, every octet as it
 // is there and under the scope's spelling, whatever is looked for beside them.
 func TestFindEntries(t *testing.T) {
 	dir := write(t, map[string]string{"corp.ldif": "version: 1\n\ndn: CN=Odd,OU=Staff,DC=example\nmail: odd@example.com\nproxyaddresses:: " +

@@ -13,7 +13,7 @@ import (
 	"github.com/rollcall-cli/rollcall/internal/identity"
 )
 
-// TestLocate: what became of objects is told of those outside of the scopes, too.
+// TestLocate: what became of objects is reported of those outside of the scopes, too.
 func TestLocate(t *testing.T) {
 	number := func(n int) string { return fmt.Sprintf("00000000-0000-4000-8000-%012d", n) }
 	var guids []identity.GUID

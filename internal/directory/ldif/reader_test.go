@@ -118,7 +118,7 @@ func TestFaults(t *testing.T) {
 		{"a NUL in a comment", "# \x00\n", 1, "NUL"},
 		{"a part of the values", "dn: cn=a\nproxyAddresses:\nproxyAddresses;range=0-1499: smtp:a@b\n", 3, "proxyAddresses: the export holds a part of the values only (range=0-1499)"},
 		{"the last part of the values", "dn: cn=a\nmember;x;Range=1500-*: cn=b\n", 2, "member: the export holds a part"},
-		{"a folded line is told by its first", "dn: cn=a\ncn:: a\n b\n c\nmail: x\n", 2, "Base64"},
+		{"a folded line is named by its first", "dn: cn=a\ncn:: a\n b\n c\nmail: x\n", 2, "Base64"},
 
 		{"cut in a value", "dn: cn=a\nmail: a@b", 2, "in the middle of this line"},
 		{"cut in a name of an attribute", "dn: cn=a\nmail: a@b\nproxyAddr", 3, "in the middle of this line"},
