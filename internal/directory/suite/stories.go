@@ -49,7 +49,7 @@ func (s *story) settles(o Options, story string) {
 		s.t.Fatalf("%s: a plan after the apply still has %v", story, Rows(after))
 	}
 	sum := after.Summary()
-	sum.Rejections, sum.Unchanged = 0, 0
+	sum.Rejections, sum.Unchanged, sum.Totals = 0, 0, plan.Totals{}
 	if sum != (plan.Summary{}) {
 		s.t.Fatalf("%s: a plan after the apply counts %+v", story, sum)
 	}
