@@ -65,7 +65,7 @@ func (n *notices) found(u *state.Unsettled, found *apply.Recovered) {
 		return
 	}
 	n.drafted(&notice.Run{
-		Plan: &plan.Plan{Accounts: u.Changes, Changes: plan.Rows(u.Changes)}, Number: u.Number, Killed: true, Committed: true,
+		Plan: &plan.Plan{Accounts: u.Changes}, Number: u.Number, Killed: true, Committed: true,
 		Result: run.Result{Applied: found.Applied, Failures: found.Failures}, Undecided: spelledAddresses(found.Undecided), Now: n.s.now(), Command: n.command,
 	})
 }

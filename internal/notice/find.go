@@ -122,10 +122,11 @@ func (f *finder) applied() {
 		return
 	}
 	title := several(f.Result.Applied, "account", "accounts") + " changed"
-	lines := f.verdict()
+	var lines []string
 	if f.Killed {
 		title += " by a run that was killed"
-		lines = nil // which speak of all that it was about to change
+	} else {
+		lines = f.verdict()
 	}
 	f.add(Finding{
 		Notice: run.Notice{
