@@ -1,17 +1,14 @@
 package state
 
 import (
-	"bufio"
 	"context"
 	"errors"
-	"io"
 	"io/fs"
 
-	"github.com/rollcall-cli/rollcall/internal/identity"
 	"github.com/rollcall-cli/rollcall/internal/run"
 )
 
-// outbox is the name of the note that has one line, a [run.Outbox].
+// outbox is the name of the note that has a [run.Outbox].
 const outbox = "outbox"
 
 // Outbox returns what is to be sent, which is nothing at first. A draft is taken over if
@@ -20,20 +17,8 @@ const outbox = "outbox"
 // runs before.
 func (s *Store) Outbox(ctx context.Context) (*run.Outbox, error) {
 	box := &run.Outbox{}
-	f, err := s.backend.History().Open(ctx, outbox)
-	if errors.Is(err, fs.ErrNotExist) {
-		return box, nil
-	}
-	if err != nil {
-		return box, err
-	}
-	defer f.Close()
-	line, err := bufio.NewReader(f).ReadBytes('\n')
-	if err == nil {
-		err = strict(line, box)
-	}
-	if err != nil {
-		return &run.Outbox{}, &Error{Path: f.Name(), Reason: "it is damaged: " + err.Error(), Advice: "the next apply writes it anew"}
+	if err := s.readNote(ctx, outbox, box); err != nil {
+		return &run.Outbox{}, err
 	}
 	if box.Draft == nil {
 		return box, nil
@@ -53,12 +38,5 @@ func (s *Store) Outbox(ctx context.Context) (*run.Outbox, error) {
 
 // SaveOutbox replaces what Outbox returns. The caller holds the lock.
 func (s *Store) SaveOutbox(ctx context.Context, box *run.Outbox) error {
-	line, err := identity.MarshalLine(box)
-	if err != nil {
-		return err
-	}
-	return s.backend.History().Replace(ctx, outbox, func(w io.Writer) error {
-		_, err := w.Write(append(line, '\n'))
-		return err
-	})
+	return s.writeNote(ctx, outbox, box)
 }
