@@ -35,8 +35,13 @@ func (s *session) tellsOf(cfg *config.Config) *notices {
 		return nil
 	}
 	box, err := s.store.Outbox(s.ctx)
-	if err != nil {
+	var damage *state.Error
+	switch {
+	case errors.As(err, &damage):
 		s.warn("notices of earlier runs may be lost: %v", err)
+	case err != nil:
+		s.warn("nobody is told of this run: %v", err)
+		return nil
 	}
 	return &notices{s: s, cfg: cfg, box: box}
 }
