@@ -106,6 +106,8 @@ type Difference struct {
 // Result is the outcome of an apply.
 type Result struct {
 	run.Result
+	// Made are the indexes of the changes that were made, which Applied counts.
+	Made []int32
 	// Undecided are accounts of which it is unknown whether they were made.
 	Undecided []identity.Address
 	// Unknown counts the steps that were sent and of which is not known what became
@@ -570,6 +572,7 @@ func (r *runner) record(i int32, recorded identity.Address, a Answer) {
 		r.result.Withheld++
 	}
 	r.result.Applied++
+	r.result.Made = append(r.result.Made, i)
 	if r.job.Verify || r.job.Canary > 0 {
 		r.toVerify = append(r.toVerify, i)
 	}

@@ -25,9 +25,10 @@ type Interrupted struct {
 type Recovered struct {
 	// Answers are those of the steps that had none.
 	Answers []Received
-	// Applied counts the changes that the run has made, Failures are those that it
-	// began and has not made.
+	// Applied counts the changes that the run has made, which Made are the indexes of.
+	// Failures are those that it began and has not made.
 	Applied  int
+	Made     []int32
 	Failures []run.Failure
 	// Undecided are the accounts that were to be created, and of which nobody can
 	// tell whether they were.
@@ -145,6 +146,7 @@ func Recover(of Interrupted, l *Ledger, live []identity.Live, facts plan.Facts, 
 		final := s != nil && s.Final
 		if final {
 			out.Applied++
+			out.Made = append(out.Made, int32(i))
 		} else {
 			why := said[i]
 			if why == nil {

@@ -77,20 +77,43 @@ func (p *Plan) Redact(m Masker) *Plan {
 	masked.Directories = slices.Clone(p.Directories)
 	for i := range masked.Directories {
 		r := &masked.Directories[i]
+		r.Expiries = redactedExpiries(r.Expiries, m)
 		r.Server, r.Identity, r.References, r.Notes = m.Text(r.Server), m.Text(r.Identity), each(r.References, m.Text), each(r.Notes, m.Text)
 	}
 	masked.Prerequisites = slices.Clone(p.Prerequisites)
 	for i := range masked.Prerequisites {
-		masked.Prerequisites[i].Server = m.Text(masked.Prerequisites[i].Server)
+		r := &masked.Prerequisites[i]
+		r.Server, r.Expiries = m.Text(r.Server), redactedExpiries(r.Expiries, m)
 	}
 	if p.Console != nil {
 		c := *p.Console
 		c.Product, c.Version = "", "" // they are what it says of itself, which may be anything
+		c.Expiries = redactedExpiries(c.Expiries, m)
 		masked.Console = &c
 	}
 	masked.Only, masked.Except = each(p.Only, m.Text), each(p.Except, m.Text)
 	masked.Causes, masked.Warnings = each(p.Causes, m.Text), each(p.Warnings, m.Text)
 	return &masked
+}
+
+// redactedExpiries masks who logs in, and what certificates say.
+func redactedExpiries(all []identity.Expiry, m Masker) []identity.Expiry {
+	masked := slices.Clone(all)
+	for i := range masked {
+		e := &masked[i]
+		e.What = m.Text(e.What)
+		switch {
+		case !e.Person:
+			e.Name = m.Text(e.Name)
+		case strings.Contains(e.Name, "="):
+			e.Name = m.DN(e.Name)
+		case strings.Contains(e.Name, "@"):
+			e.Name = m.Address(e.Name)
+		default:
+			e.Name = m.Name(e.Name)
+		}
+	}
+	return masked
 }
 
 // RedactAccount returns a copy of an account with masks; nil for nil.

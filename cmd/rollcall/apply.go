@@ -147,6 +147,8 @@ func (c *applyCommand) Run(s *session) (err error) {
 	err = silent{exitInternal} // of a run that does not come to its end
 	defer func() {
 		s.notices.end(run, err)
+		run.memorize()
+		s.notices.send()
 		beat.end(run, err)
 	}()
 	run.head.Allowed, run.head.AllowedRemovals, run.head.AllowedPrimaryChanges = c.AllowDeactivations, c.AllowRemovals, c.AllowPrimaryChanges
@@ -169,7 +171,7 @@ func (c *applyCommand) applyFresh(s *session, cfg *config.Config, run *record) e
 	}
 	m.plan.Expires = m.plan.Created.Add(24 * time.Hour)
 	run.identify(m.plan)
-	run.fresh = c.Snapshot == ""
+	run.fresh = true
 	next := "Nothing is changed yet."
 	if c.AutoApprove {
 		next = applying(m.plan)

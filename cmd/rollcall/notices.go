@@ -14,8 +14,11 @@ import (
 	"github.com/rollcall-cli/rollcall/internal/channel"
 	channels "github.com/rollcall-cli/rollcall/internal/channel/all"
 	"github.com/rollcall-cli/rollcall/internal/directory"
+	"github.com/rollcall-cli/rollcall/internal/expiry"
+	"github.com/rollcall-cli/rollcall/internal/identity"
 	"github.com/rollcall-cli/rollcall/internal/notice"
 	"github.com/rollcall-cli/rollcall/internal/redact"
+	"github.com/rollcall-cli/rollcall/internal/render"
 	"github.com/rollcall-cli/rollcall/internal/run"
 	"github.com/rollcall-cli/rollcall/plan"
 	"github.com/rollcall-cli/rollcall/state"
@@ -31,9 +34,6 @@ type notices struct {
 
 // tellsOf begins to tell of a run that holds the lock.
 func (s *session) tellsOf(cfg *config.Config) *notices {
-	if len(cfg.Notify) == 0 {
-		return nil
-	}
 	box, err := s.store.Outbox(s.ctx)
 	var damage *state.Error
 	switch {
@@ -41,6 +41,8 @@ func (s *session) tellsOf(cfg *config.Config) *notices {
 		s.warn("notices of earlier runs may be lost: %v", err)
 	case err != nil:
 		s.warn("nobody is told of this run: %v", err)
+		return nil
+	case len(cfg.Notify)+len(box.Messages)+len(box.Conditions) == 0:
 		return nil
 	}
 	return &notices{s: s, cfg: cfg, box: box}
@@ -70,7 +72,7 @@ func (n *notices) found(u *state.Unsettled, found *apply.Recovered) {
 		return
 	}
 	n.drafted(&notice.Run{
-		Plan: &plan.Plan{Accounts: u.Changes}, Number: u.Number, Killed: true, Committed: true,
+		Plan: &plan.Plan{Accounts: u.Changes}, Foremost: notice.Foremost(u.Changes, found.Made), Number: u.Number, Killed: true, Committed: true,
 		Result: run.Result{Applied: found.Applied, Failures: found.Failures}, Undecided: spelledAddresses(found.Undecided), Now: n.s.now(), Command: n.command,
 	})
 }
@@ -84,43 +86,57 @@ func (n *notices) settle() {
 	n.box.Conditions, n.box.Messages, n.box.Draft = d.Conditions, append(n.box.Messages, d.Messages...), nil
 }
 
-// end files what the run has come to, unless that is done, and sends what there is.
+// end files what the run has come to, unless that is done.
 func (n *notices) end(r *record, err error) {
 	if n == nil {
 		return
 	}
-	switch {
+	switch told := n.outcome(r, err); {
 	case n.filed && r.outcome == "":
-		return // what the run has done, the next one finds out
+		n.box = nil // what the run has done, the next one finds out
+		return
 	case n.filed && r.outcome.Changed():
 		n.settle()
-	default:
-		conditions, messages := n.file(n.outcome(r, err))
+	case told != nil:
+		conditions, messages := n.file(told)
 		n.box.Conditions, n.box.Messages, n.box.Draft = conditions, append(n.box.Messages, messages...), nil
 	}
-	if gone := channel.Forget(n.box, func(label string) bool {
-		return slices.ContainsFunc(n.cfg.Notify, func(c config.Notify) bool { return c.Label == label })
-	}); gone > 0 {
+	clear := channel.Forget(n.box, func(m *run.Message) bool {
+		return !slices.ContainsFunc(n.cfg.Notify, func(c config.Notify) bool { return c.Label == m.Channel && c.Redact && !m.Redacted })
+	})
+	if clear > 0 {
+		n.s.warn("%s dropped, because redact was set since, and they show names", wereNotices(clear))
+	}
+	gone := channel.Forget(n.box, func(m *run.Message) bool {
+		return slices.ContainsFunc(n.cfg.Notify, func(c config.Notify) bool { return c.Label == m.Channel })
+	})
+	if gone > 0 {
 		n.s.warn("%s dropped, for notify blocks that are no longer in the configuration", wereNotices(gone))
 	}
 	var dropped int
 	if n.box.Messages, dropped = channel.Trim(n.box.Messages); dropped > 0 {
 		n.s.warn("%s dropped, the oldest, because more than %d wait for a notify block", wereNotices(dropped), channel.Kept)
 	}
-	n.save()
-	n.send()
+	if !n.save() {
+		n.box = nil // or each run would send the same
+	}
 }
 
-func (n *notices) save() {
-	if err := n.s.store.SaveOutbox(context.WithoutCancel(n.s.ctx), n.box); err != nil {
-		n.s.warn("could not file the notices of this run: %v", err)
+func (n *notices) save() bool {
+	err := n.s.store.SaveOutbox(context.WithoutCancel(n.s.ctx), n.box)
+	if err != nil {
+		n.s.warn("could not file the notices of this run, and sends none: %v", err)
 	}
+	return err == nil
 }
 
 // send sends what waits, although the run was interrupted.
 func (n *notices) send() {
-	if len(n.box.Messages) == 0 {
+	if n == nil || n.box == nil || len(n.box.Messages) == 0 {
 		return
+	}
+	if n.s.ctx.Err() != nil {
+		n.s.note("sending %s; Ctrl-C again ends that, and the next run sends them", counted(len(n.box.Messages), "notice"))
 	}
 	reports := n.deliver(n.s.senders(n.cfg))
 	if lost := n.lost(reports); len(lost) > 0 {
@@ -138,7 +154,10 @@ func (n *notices) send() {
 // deliver sends by way of some of the channels.
 func (n *notices) deliver(senders map[string]channel.Sender) []channel.Report {
 	ctx := context.WithoutCancel(n.s.ctx)
+	progress := render.NewProgress(n.s.stderr, n.s.err, n.s.now)
+	progress.Update("sending", "notices", len(n.box.Messages))
 	reports, err := channel.Deliver(ctx, n.box, senders, n.s.now, func() error { return n.s.store.SaveOutbox(ctx, n.box) })
+	progress.Clear()
 	for i := range reports {
 		n.s.reportDelivery(&reports[i])
 	}
@@ -156,11 +175,9 @@ func (n *notices) lost(reports []channel.Report) (all []run.Message) {
 		if len(r.Refused) == 0 {
 			continue
 		}
-		var others []notice.Channel
-		for _, c := range n.channels() {
-			if c.Label != r.Channel {
-				others = append(others, c)
-			}
+		others := n.channels()
+		if len(r.RefusedBy) == 0 {
+			others = slices.DeleteFunc(others, func(c notice.Channel) bool { return c.Label == r.Channel })
 		}
 		lost := notice.Finding{Event: true, Notice: run.Notice{
 			Kind: run.NoticeFailed, Title: fmt.Sprintf("notify %q lost %s", r.Channel, counted(len(r.Refused), "notice")), Command: n.command("doctor"),
@@ -175,6 +192,11 @@ func (n *notices) lost(reports []channel.Report) (all []run.Message) {
 		redacted := from
 		redacted.Host = n.mask().Name(from.Host)
 		_, messages := notice.File(nil, others, &found, from, redacted, n.s.now())
+		for i := range messages {
+			if messages[i].Channel == r.Channel {
+				messages[i].Delivered = r.RefusedBy // who would refuse this, too
+			}
+		}
 		all = append(all, messages...)
 	}
 	return all
@@ -243,7 +265,8 @@ func (n *notices) file(r *notice.Run) ([]run.Condition, []run.Message) {
 	if slices.ContainsFunc(all, func(c notice.Channel) bool { return c.Redacted }) {
 		m := n.mask()
 		masked.Host = m.Name(from.Host)
-		found.Redacted, _ = notice.Find(redactedOutcome(r, m))
+		redacted, _ := notice.Find(redactedOutcome(r, m))
+		found.Redact(redacted)
 	}
 	return notice.File(n.box.Conditions, all, &found, from, masked, n.s.now())
 }
@@ -262,7 +285,12 @@ func (n *notices) mask() *redact.Mask {
 	if n.s.mask != nil {
 		return n.s.mask
 	}
-	key := cmp.Or(os.Getenv(redactKey), n.s.store.Lineage(n.s.ctx), rand.Text())
+	key := os.Getenv(redactKey)
+	if key != "" && len(key) < leastKey {
+		n.s.warn("%s is too short to mask notices, which have other masks: a key of fewer than %d characters can be guessed", redactKey, leastKey)
+		key = ""
+	}
+	key = cmp.Or(key, n.s.store.Lineage(n.s.ctx), rand.Text())
 	return redact.New([]byte(key), domainNames(n.cfg.Rules.Domains)...)
 }
 
@@ -272,9 +300,19 @@ func redactedOutcome(r *notice.Run, m *redact.Mask) *notice.Run {
 	if r.Plan != nil {
 		masked.Plan = r.Plan.Redact(m)
 	}
-	masked.Result.Failures = nil
+	masked.Result.Failures, masked.Foremost = nil, make([]plan.AccountChange, len(r.Foremost))
+	for i := range r.Foremost {
+		c := &r.Foremost[i]
+		masked.Foremost[i] = plan.AccountChange{
+			Before: plan.RedactAccount(c.Before, m), After: plan.RedactAccount(c.After, m), Kept: plan.RedactAccount(c.Kept, m), Withheld: c.Withheld, Gone: c.Gone,
+		}
+	}
 	for _, f := range r.Result.Failures {
-		f.Account, f.Error = m.Address(f.Account), m.Name(f.Error) // a console may say anything
+		said := m.Text
+		if f.Code != "" {
+			said = m.Name // a console may say anything
+		}
+		f.Account, f.Error = m.Address(f.Account), said(f.Error)
 		masked.Result.Failures = append(masked.Result.Failures, f)
 	}
 	masked.Differences = nil
@@ -296,31 +334,32 @@ func redactedOutcome(r *notice.Run, m *redact.Mask) *notice.Run {
 	return &masked
 }
 
-// outcome is what a run has come to that has filed nothing before its end.
+// outcome is what a run has come to that has filed nothing before its end; nil where a
+// person has decided, who knows.
 func (n *notices) outcome(r *record, err error) *notice.Run {
 	code := codeOf(err)
 	out := n.about(r)
 	attended := !r.head.Automatic
 	switch code {
 	case exitOK, exitWithheld, exitNew:
-		out.Committed, out.Ends = true, true
+		out.Committed, out.Done = true, true
 	case exitIncomplete: // of which the next run finds out
-		out.Ends = true
 		if r.left != nil {
 			out.Committed, out.Open, out.Ended, out.Result = true, true, r.leftBy, r.left.Result
 		}
 	case exitRisky:
-		out.Risky, out.Ends = true, true
+		out.Risky = true
 	case exitDrift:
-		out.Ends = true
+		out.Refused = true
 	case exitDeclined, exitUsage:
+		return nil
 	case exitStale, exitInterrupted:
-		out.Failed, out.Ends = !attended, !attended
+		if attended {
+			return nil
+		}
+		out.Failed = true
 	default:
-		out.Failed, out.Ends = true, true
-	}
-	if code == exitStale {
-		out.Plan = nil
+		out.Failed = true
 	}
 	if out.Failed {
 		if out.Error, out.Hint = err, directory.HintOf(err); err.Error() == "" {
@@ -335,11 +374,21 @@ func (n *notices) outcome(r *record, err error) *notice.Run {
 
 // about is what is known of any run.
 func (n *notices) about(r *record) *notice.Run {
-	out := &notice.Run{Plan: r.plan, Fresh: r.fresh, Now: n.s.now(), Command: n.command}
+	out := &notice.Run{Plan: r.plan, Made: r.fresh, Expiries: tokens(n.cfg), Now: n.s.now(), Command: n.command}
 	if r.recorder != nil {
 		out.Number = r.recorder.Number()
 	}
 	return out
+}
+
+// tokens are those by which mail is sent and that say when they end.
+func tokens(cfg *config.Config) (all []identity.Expiry) {
+	for i := range cfg.Notify {
+		if v := cfg.Notify[i].Settings; v.Has("auth") && v.Text("auth") == "xoauth2" {
+			all = append(all, expiry.Token(fmt.Sprintf("notify %q", cfg.Notify[i].Label), v.Secret("password").Reveal())...)
+		}
+	}
+	return all
 }
 
 // committing is what a run will have come to once its state is saved.
@@ -348,7 +397,11 @@ func (n *notices) committing(r *record, result *apply.Result, ended error) *noti
 		return nil
 	}
 	out := n.about(r)
-	out.Committed, out.Ends, out.Ended, out.Result = true, true, ended, result.Result
+	out.Committed, out.Done, out.Ended, out.Result = true, ended == nil, ended, result.Result
+	out.Foremost = notice.Foremost(r.accounts, result.Made)
+	if result.Canary {
+		out.Ended = errors.New("the canary failed, and the other changes were not made")
+	}
 	for _, d := range result.Differences {
 		what := cmp.Or(d.Field, "account")
 		out.Differences = append(out.Differences, run.NoticeItem{

@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/x509"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -218,7 +219,7 @@ func TestNotices(t *testing.T) {
 	hour(49)
 	said(o.apply(exitOK), "new_rejections stands: still: 4 rejections stand", "overdue begins: 1 address has waited too long for another directory")
 	o.append("cloud.ldif", "\ndn: cn=c70\nobjectGUID: 00000071-1111-4222-8333-000000000009\nmail: p70@example.com\n")
-	said(o.apply(exitOK), "applied happened: 1 account changed", "overdue over: over: 1 address has waited too long for another directory")
+	said(o.apply(exitOK), "applied happened: 1 account changed", "overdue over: over: no entry has waited too long")
 
 	// The directory is gone, differently, and comes back.
 	hour(1)
@@ -238,26 +239,123 @@ func TestNotices(t *testing.T) {
 		t.Errorf("told %s", got)
 	}
 	o.write("corp.ldif", string(corp))
-	if got := o.apply(exitOK); !strings.HasPrefix(got, `failed over: over: apply failed: directory "corp":`) || strings.Contains(got, "\n") {
-		t.Errorf("told %s", got)
-	}
+	said(o.apply(exitOK, "--only", "add")) // of which nobody knows whether all is well
+	said(o.apply(exitOK), "failed over: over: runs succeed")
 
 	// A plan may not be as risky, and waits for a person.
 	hour(1)
 	o.people(15)
 	const review = "a plan of high risk waits for a review; nothing was changed"
-	said(o.apply(exitRisky, "--max-risk", "low"), "plan_review begins: "+review, "new_rejections over: over: 3 rejections stand")
+	said(o.apply(exitRisky, "--max-risk", "low"), "plan_review begins: "+review, "new_rejections over: over: no address is rejected")
 	said(o.apply(exitRisky, "--max-risk", "low"))
-	said(o.apply(exitOK), "plan_review over: over: "+review, "applied happened: 9 accounts changed")
+	said(o.apply(exitOK), "plan_review over: over: no plan waits for a review", "applied happened: 9 accounts changed")
 
 	// Most leave, and a brake withholds it.
 	o.people(3)
 	said(o.apply(exitWithheld), "withheld begins: a brake withholds losses of 12 accounts")
 	said(o.apply(exitWithheld))
-	said(o.apply(exitOK, "--allow-deactivations", "12"), "applied happened: 12 accounts changed", "withheld over: over: a brake withholds losses of 12 accounts")
+	said(o.apply(exitOK, "--allow-deactivations", "12"), "applied happened: 12 accounts changed", "withheld over: over: no brake withholds anything")
 	said(o.apply(exitOK))
 	if box := outboxOf(t, o.dir); len(box.Messages)+len(box.Conditions) > 0 || box.Draft != nil {
 		t.Errorf("left: %+v", box)
+	}
+}
+
+// TestNoticesOfSavedPlans: a saved plan knows nothing of what stands now.
+func TestNoticesOfSavedPlans(t *testing.T) {
+	t.Parallel()
+	o := newOffice(t, 40)
+	o.apply(exitOK)
+	saved := filepath.Join(o.dir, "plan.json")
+	o.people(41)
+	if _, talk, code := at(t.Context(), strings.NewReader(""), false, "-C", o.dir, "plan", "-o", "json="+saved); code != exitOK {
+		t.Fatal(talk)
+	}
+	o.people(10)
+	o.person(50, "p0@example.com")
+	if got := o.apply(exitWithheld); got != "withheld begins: a brake withholds losses of 30 accounts\nnew_rejections begins: 1 new rejection" {
+		t.Errorf("told\n%s", got)
+	}
+	o.now = time.Now() // before the plan expires
+	if got := o.apply(exitOK, saved); got != "applied happened: 1 account changed" {
+		t.Errorf("told of a saved plan\n%s", got)
+	}
+	if _, talk, code := at(t.Context(), strings.NewReader(""), false, "-C", o.dir, "plan", "-o", "json="+saved, "--only", "add"); code != exitOK {
+		t.Fatal(talk)
+	}
+	if err := os.WriteFile(filepath.Join(o.dir, "rollcall.state.jsonl"), []byte("garbage"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if got := o.apply(exitFailed, saved); !strings.HasPrefix(got, "failed begins: apply failed: ") || strings.Contains(got, "\n") {
+		t.Errorf("told of one that cannot be applied\n%s", got)
+	}
+}
+
+// TestNoticesWithoutDisk: what cannot be filed is not sent, or each run would send it.
+func TestNoticesWithoutDisk(t *testing.T) {
+	t.Parallel()
+	o := newOffice(t, 5)
+	o.apply(exitOK)
+	outbox := filepath.Join(state.At(filepath.Join(o.dir, "rollcall.state.jsonl")).HistoryPath(), "outbox.jsonl")
+	if err := errors.Join(os.Remove(outbox), os.Mkdir(outbox, 0o700), os.WriteFile(filepath.Join(outbox, "x"), nil, 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	o.people(6)
+	if got := o.apply(exitOK); got != "" || !strings.Contains(o.talk, "could not file the notices of this run, and sends none") {
+		t.Errorf("told %s\n%s", got, o.talk)
+	}
+}
+
+// TestRedactedLater: what waits unmasked for a channel that redacts by now is dropped, and
+// so is the title of what is over.
+func TestRedactedLater(t *testing.T) {
+	t.Parallel()
+	o := newOffice(t, 5)
+	o.person(20, "p0@example.com")
+	o.hook.answer = func(_ string, n int) int {
+		if n == 1 {
+			return http.StatusServiceUnavailable
+		}
+		return http.StatusNoContent
+	}
+	o.apply(exitOK)
+	o.write("notify.hcl", o.hook.block("ops", "/ops", "redact = true"))
+	o.people(6)
+	o.apply(exitOK)
+	for _, n := range o.hook.next("/ops") {
+		if regexp.MustCompile(`p\d@|cn=p|mail1`).MatchString(n.text) {
+			t.Errorf("shown: %s", n.text)
+		}
+	}
+	if !strings.Contains(o.talk, "2 notices were dropped, because redact was set since") {
+		t.Error(o.talk)
+	}
+}
+
+// TestRedactedAtFirst: without a state the masks are other ones in each run, and what
+// stands is told once.
+func TestRedactedAtFirst(t *testing.T) {
+	t.Parallel()
+	o := newOffice(t, 5)
+	o.write("notify.hcl", o.hook.block("ops", "/ops", "redact = true"))
+	if err := os.Remove(filepath.Join(o.dir, "corp.ldif")); err != nil {
+		t.Fatal(err)
+	}
+	for i, want := range []string{"failed begins", "", ""} {
+		if got := o.apply(exitUnreachable); !strings.HasPrefix(got, want) || want == "" && got != "" {
+			t.Errorf("run %d is told as %s", i+1, got)
+		}
+	}
+}
+
+// TestWeakKey: masks that can be guessed are not used.
+func TestWeakKey(t *testing.T) {
+	o := newOffice(t, 5)
+	t.Setenv(redactKey, "x")
+	o.write("notify.hcl", o.hook.block("ops", "/ops", "redact = true"))
+	o.apply(exitOK)
+	if !strings.Contains(o.talk, "can be guessed") {
+		t.Error(o.talk)
 	}
 }
 
@@ -408,6 +506,7 @@ func TestOutbox(t *testing.T) {
 func TestUntold(t *testing.T) {
 	t.Parallel()
 	o := newOffice(t, 5)
+	o.person(20, "p0@example.com")
 	var out, talk bytes.Buffer
 	s := &session{stdin: strings.NewReader("no\n"), stdout: &out, stderr: &talk, now: func() time.Time { return o.now }}
 	s.in.Interactive = true
@@ -467,7 +566,7 @@ func TestExpiries(t *testing.T) {
 	said("credentials_expire changes: " + login + day(end.AddDate(0, 0, 5)) + ", in 6 days")
 	password(end.AddDate(1, 0, 0))
 	days(1)
-	said("credentials_expire changes: " + cert("23 hours") + "\ncredentials_expire over: over: " + login + day(end.AddDate(0, 0, 5)) + ", in 6 days")
+	said("credentials_expire changes: " + cert("23 hours") + "\ncredentials_expire over: over: the password of svc@corp.example.com in directory \"corp\" is renewed")
 	days(0)
 	said("credentials_expire changes: CERT expired on " + day(end))
 	said("")

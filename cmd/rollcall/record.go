@@ -31,7 +31,8 @@ type record struct {
 	recorder *state.Recorder      // nil until something is written
 	outcome  run.Outcome          // "" until it is known
 	reason   string               // of an outcome that is known
-	fresh    bool                 // the plan is of what servers have now
+	fresh    bool                 // the run has made the plan itself
+	rejected *made                // whose rejections the next run is to know
 	left     *apply.Result        // of a run that the next one finds out about
 	leftBy   error                // what ended that
 }
@@ -242,9 +243,15 @@ func (r *record) keep(st *state.State, result *apply.Result, ended error) error 
 	return nil
 }
 
-// remember keeps the rejections that stand after the run, for the next to tell
-// which are new.
-func (r *record) remember(m *made) {
+// remember keeps the rejections that stand after the run, for the next to say
+// which are new, once people are sure to hear of them.
+func (r *record) remember(m *made) { r.rejected = m }
+
+func (r *record) memorize() {
+	m := r.rejected
+	if m == nil {
+		return
+	}
 	standing := m.plan.Remembered(m.known)
 	if standing == nil || m.known != nil && maps.EqualFunc(standing, m.known, time.Time.Equal) {
 		return

@@ -11,6 +11,7 @@ import (
 	"net"
 	"os"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -64,12 +65,16 @@ func Loopback(host string) bool {
 type Outcome struct {
 	// Delivered are the recipients that have it, of a message to several.
 	Delivered []string
-	// Refused says who will never have it, and why.
-	Refused []error
-	// Err is why it could not be sent now; nil where nothing is left to do. Until is
-	// when the server wants to be asked again, zero where it has not said.
+	// Refused says why it is lost, in whole or for some recipients, who are RefusedBy.
+	Refused   []error
+	RefusedBy []string
+	// Err is why it could not be sent now, and no other could be; nil where that is not
+	// so. Until is when the server wants to be asked again, zero where it has not said.
 	Err   error
 	Until time.Time
+	// Waits is why some recipients can have it later only, to whom nothing else is sent
+	// until then; nil for none.
+	Waits error
 }
 
 const (
@@ -86,8 +91,9 @@ type Report struct {
 	Channel string
 	Sent    int
 	Left    int
-	// Refused are messages, or recipients, that are given up.
-	Refused []error
+	// Refused are why messages are lost, for the recipients in RefusedBy or in whole.
+	Refused   []error
+	RefusedBy []string
 	// Err is why the others are left; nil where a server has asked earlier to wait until
 	// Held.
 	Err  error
@@ -95,8 +101,8 @@ type Report struct {
 }
 
 // Deliver sends what the outbox has, each channel beside the others, and takes out of
-// it what was sent or refused. After each message it calls save, one at a time. Messages
-// for channels without a sender stay.
+// it what was sent or refused. As it goes on, and in the end, it calls save, one at a
+// time. Messages for channels without a sender stay.
 func Deliver(ctx context.Context, box *run.Outbox, senders map[string]Sender, now func() time.Time, save func() error) (reports []Report, err error) {
 	// One that is longer was set by a clock that was wrong.
 	maps.DeleteFunc(box.Held, func(_ string, until time.Time) bool { return !until.After(now()) || until.Sub(now()) > Longest })
@@ -132,7 +138,9 @@ type delivery struct {
 	box  *run.Outbox
 	save func() error
 	now  func() time.Time
-	err  error // of saving
+
+	saved time.Time
+	err   error // of saving
 }
 
 // drain sends the messages of a channel in their order, up to one that cannot be sent
@@ -146,23 +154,40 @@ func (d *delivery) drain(ctx context.Context, label string, queue []run.Message,
 		for _, err := range out.Refused {
 			r.Refused = append(r.Refused, fmt.Errorf("notice %q: %w", m.Kind, err))
 		}
-		if out.Err == nil && len(out.Refused) == 0 {
-			r.Sent++
+		for _, to := range out.RefusedBy {
+			if !slices.Contains(r.RefusedBy, to) {
+				r.RefusedBy = append(r.RefusedBy, to)
+			}
 		}
-		if !d.settle(m, out) {
-			r.Err, r.Held, r.Left = out.Err, out.Until, len(queue)-i
+		if out.Err != nil && ctx.Err() != nil && r.Sent > 0 {
+			out.Err = fmt.Errorf("%v were not enough for all", Timeout)
+		}
+		r.Held = d.settle(m, &out, i == len(queue)-1)
+		switch {
+		case out.Err != nil:
+			r.Err = out.Err
+			r.Left += len(queue) - i
 			return r
+		case out.Waits != nil:
+			r.Err = out.Waits
+			r.Left++
+		case len(out.Refused) == 0:
+			r.Sent++
 		}
 	}
 	return r
 }
 
-// settle writes down what came of a message, and reports whether it is done with.
-func (d *delivery) settle(m *run.Message, out Outcome) bool {
+// every is how much time lies between two times that the outbox is saved while a server
+// takes one message after the other.
+const every = time.Second
+
+// settle writes down what came of a message, and returns until when the channel is held.
+func (d *delivery) settle(m *run.Message, out *Outcome, last bool) (held time.Time) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	at := slices.IndexFunc(d.box.Messages, func(x run.Message) bool { return x.ID == m.ID })
-	if out.Err == nil {
+	if out.Err == nil && out.Waits == nil {
 		d.box.Messages = slices.Delete(d.box.Messages, at, at+1)
 	} else {
 		d.box.Messages[at].Delivered = append(d.box.Messages[at].Delivered, out.Delivered...)
@@ -170,20 +195,42 @@ func (d *delivery) settle(m *run.Message, out Outcome) bool {
 			if d.box.Held == nil {
 				d.box.Held = map[string]time.Time{}
 			}
-			d.box.Held[m.Channel] = d.now().Add(min(wait, Longest)).UTC()
+			held = d.now().Add(min(wait, Longest)).UTC().Truncate(time.Second)
+			d.box.Held[m.Channel] = held
 		}
 	}
+	if !last && out.Err == nil && time.Since(d.saved) < every {
+		return held
+	}
+	d.saved = time.Now()
 	if err := d.save(); err != nil && d.err == nil {
 		d.err = err
 	}
-	return out.Err == nil
+	return held
 }
 
-// Forget drops the messages of channels that are not there, and returns how many.
-func Forget(box *run.Outbox, there func(label string) bool) int {
+// Brief is an error in at most 500 octets, in which each of some texts is concealed,
+// whatever a server has repeated.
+func Brief(err error, secrets ...string) string {
+	slices.SortFunc(secrets, func(a, b string) int { return len(b) - len(a) })
+	var pairs []string
+	for _, secret := range secrets {
+		if len(secret) > 1 {
+			pairs = append(pairs, secret, settings.Concealed)
+		}
+	}
+	const most = 500
+	text := strings.Join(strings.Fields(strings.NewReplacer(pairs...).Replace(err.Error())), " ")
+	if len(text) > most {
+		text = strings.ToValidUTF8(text[:most], "") + " ..."
+	}
+	return text
+}
+
+// Forget drops the messages that are not to be kept, and returns how many.
+func Forget(box *run.Outbox, keep func(*run.Message) bool) int {
 	n := len(box.Messages)
-	box.Messages = slices.DeleteFunc(box.Messages, func(m run.Message) bool { return !there(m.Channel) })
-	maps.DeleteFunc(box.Held, func(label string, _ time.Time) bool { return !there(label) })
+	box.Messages = slices.DeleteFunc(box.Messages, func(m run.Message) bool { return !keep(&m) })
 	return n - len(box.Messages)
 }
 

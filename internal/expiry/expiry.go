@@ -20,11 +20,11 @@ func Certificates(of string, chain []*x509.Certificate) []identity.Expiry {
 		return nil
 	}
 	first := slices.MinFunc(chain, func(a, b *x509.Certificate) int { return a.NotAfter.Compare(b.NotAfter) })
-	what := "the certificate of " + of
+	e := identity.Expiry{What: "the certificate of", Name: of, At: first.NotAfter, Remedy: "renew it in time"}
 	if first != chain[0] {
-		what = fmt.Sprintf("the certificate %q, which certifies %s,", first.Subject.String(), of)
+		e.What, e.In = fmt.Sprintf("the certificate %q, which certifies", first.Subject.String()), ","
 	}
-	return []identity.Expiry{{What: what, At: first.NotAfter, Remedy: "renew it in time"}}
+	return []identity.Expiry{e}
 }
 
 // Token is when a bearer token ends that is a JSON Web Token (RFC 7519 section 4.1.4);
@@ -41,5 +41,5 @@ func Token(of, token string) []identity.Expiry {
 	if err != nil || json.Unmarshal(text, &claims) != nil || claims.Ends <= 0 || claims.Ends > 1e11 {
 		return nil
 	}
-	return []identity.Expiry{{What: "the token of " + of, At: time.Unix(int64(claims.Ends), 0), Remedy: "get a new one in time"}}
+	return []identity.Expiry{{What: "the token of", Name: of, At: time.Unix(int64(claims.Ends), 0), Remedy: "get a new one in time"}}
 }

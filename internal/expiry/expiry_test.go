@@ -17,10 +17,10 @@ func TestCertificates(t *testing.T) {
 	if got := Certificates("ldaps://dc1", nil); got != nil {
 		t.Errorf("of no chain: %v", got)
 	}
-	if got := Certificates("ldaps://dc1", []*x509.Certificate{leaf, ca}); len(got) != 1 || got[0].What != "the certificate of ldaps://dc1" || !got[0].At.Equal(leaf.NotAfter) {
+	if got := Certificates("ldaps://dc1", []*x509.Certificate{leaf, ca}); len(got) != 1 || got[0].Text() != "the certificate of ldaps://dc1" || !got[0].At.Equal(leaf.NotAfter) {
 		t.Errorf("of a server: %v", got)
 	}
-	if got := Certificates("ldaps://dc1", []*x509.Certificate{leaf, old}); len(got) != 1 || got[0].What != `the certificate "CN=authority", which certifies ldaps://dc1,` || !got[0].At.Equal(old.NotAfter) {
+	if got := Certificates("ldaps://dc1", []*x509.Certificate{leaf, old}); len(got) != 1 || got[0].Text() != `the certificate "CN=authority", which certifies ldaps://dc1,` || !got[0].At.Equal(old.NotAfter) {
 		t.Errorf("of an authority that ends first: %v", got)
 	}
 }
@@ -31,7 +31,7 @@ func TestToken(t *testing.T) {
 		return "e30." + base64.RawURLEncoding.EncodeToString([]byte(claims)) + ".c2ln"
 	}
 	got := Token("console \"mail\"", jwt(`{"exp": 1796000000, "sub": "bot"}`))
-	if len(got) != 1 || got[0].At.Unix() != 1796000000 || got[0].What != `the token of console "mail"` {
+	if len(got) != 1 || got[0].At.Unix() != 1796000000 || got[0].Text() != `the token of console "mail"` {
 		t.Errorf("of a token: %v", got)
 	}
 	for _, token := range []string{"", "opaque", "a.b", "a.!.c", jwt(`{}`), jwt(`{"exp": "soon"}`), jwt(`{"exp": -1}`), jwt(`{"exp": 1e300}`), jwt(`[`)} {

@@ -57,9 +57,14 @@ type PassedOver struct {
 
 // Expiry is a credential and when it ends.
 type Expiry struct {
-	// What names it, such as "the certificate of ldaps://dc1.example.com".
-	What string
-	At   time.Time
+	// What and Name say which, in this order, and then In: the password of, a user, and
+	// in which directory. Person says that the name is one.
+	What, Name, In string
+	Person         bool
+	At             time.Time
 	// Remedy says what to do.
 	Remedy string
 }
+
+// Text says which credential it is.
+func (e *Expiry) Text() string { return e.What + " " + e.Name + e.In }

@@ -15,8 +15,10 @@ import (
 
 // Run is what a run has come to.
 type Run struct {
-	// Plan is nil where the run ended before it had one.
+	// Plan is nil where the run ended before it had one. Made says that the run has made
+	// it, of what there is now; of one that was saved, no conditions are known.
 	Plan *plan.Plan
+	Made bool
 	// Number is that of the history, 0 where nothing is recorded.
 	Number int
 	// Committed says that the plan was applied, be it in part: Result and Differences
@@ -28,6 +30,8 @@ type Run struct {
 	Differences []run.NoticeItem
 	Undecided   []string
 	Ended       error
+	// Foremost are the changes to show of those that were made; see [Foremost].
+	Foremost []plan.AccountChange
 	// Open says that of some changes nobody knows what became of them, and that the next
 	// run finds out.
 	Open bool
@@ -35,33 +39,32 @@ type Run struct {
 	Killed bool
 	// Risky says that the plan was riskier than allowed.
 	Risky bool
-	// Ends says that the outcome decides whether runs fail; Failed that this one did,
-	// with an error and a hint.
-	Ends, Failed bool
+	// Refused says that on_drift = "fail" has stopped the run.
+	Refused bool
+	// Done says that the run did what it may, so that runs do not fail any more; Failed
+	// that this one did, with an error and a hint.
+	Done, Failed bool
 	Error        error
 	Hint         string
-	// Fresh says that the plan was made of what servers have now, so that it knows the
-	// ends of certificates and passwords.
-	Fresh bool
-	Now   time.Time
+	// Expiries are when further credentials end.
+	Expiries []identity.Expiry
+	Now      time.Time
 	// Command spells a command line.
 	Command func(args ...string) string
 }
 
 // Find returns what there is to tell of a run, and the kinds of which that is all.
-func Find(r *Run) (all []Finding, judged []run.NoticeKind) {
+func Find(r *Run) (all []Finding, judged []Judged) {
 	f := finder{Run: r}
-	if p := r.Plan; p != nil && !r.Killed {
+	if p := r.Plan; p != nil && r.Made {
 		f.whole = len(p.Unread)+len(p.Only)+len(p.Except) == 0 && p.Undoes == 0
-		f.review()
 		f.withheld()
 		f.rejections()
 		f.overdue()
 		f.drift()
-		if r.Fresh {
-			f.expiries()
-		}
+		f.expiries()
 	}
+	f.review()
 	if r.Committed {
 		f.applied()
 		f.incomplete()
@@ -75,12 +78,12 @@ type finder struct {
 	*Run
 	whole  bool // the plan is of all that there is
 	all    []Finding
-	judged []run.NoticeKind
+	judged []Judged
 }
 
-func (f *finder) judge(found bool, kind run.NoticeKind) {
-	if found {
-		f.judged = append(f.judged, kind)
+func (f *finder) judge(known bool, kind run.NoticeKind) {
+	if known {
+		f.judged = append(f.judged, Judged{Kind: kind})
 	}
 }
 
@@ -101,7 +104,7 @@ func (f *finder) verdict() []string {
 }
 
 func (f *finder) review() {
-	f.judge(f.Risky || f.Committed && f.whole, run.NoticePlanReview)
+	f.judge(f.Committed && f.whole, run.NoticePlanReview)
 	if !f.Risky {
 		return
 	}
@@ -110,8 +113,8 @@ func (f *finder) review() {
 	f.add(Finding{
 		Notice: run.Notice{
 			Kind: run.NoticePlanReview, Title: "a plan of " + level.String() + " risk waits for a review; nothing was changed",
-			Lines: append(lines, "rollcall apply without --max-risk makes it"),
-			Items: f.accounts(false), Count: len(f.Plan.Accounts), Command: f.Command("plan", "--all"),
+			Lines: lines, Items: items(Foremost(f.Plan.Accounts, nil), "would be "), Count: len(f.Plan.Accounts),
+			Command: f.Command("plan", "--all"), Next: f.Command("apply"),
 		},
 		Sum: sum(append([]string{level.String()}, lines[1:]...)),
 	})
@@ -123,15 +126,18 @@ func (f *finder) applied() {
 	}
 	title := several(f.Result.Applied, "account", "accounts") + " changed"
 	var lines []string
-	if f.Killed {
+	switch {
+	case f.Killed:
 		title += " by a run that was killed"
-	} else {
+	case f.Ended != nil || len(f.Result.Failures)+len(f.Differences)+len(f.Undecided) > 0:
+		lines = append([]string{"Not all of the plan was made. The plan was:"}, f.verdict()...)
+	default:
 		lines = f.verdict()
 	}
 	f.add(Finding{
 		Notice: run.Notice{
 			Kind: run.NoticeApplied, Title: title, Lines: lines,
-			Items: f.accounts(true), Count: f.Result.Applied, Command: f.show(),
+			Items: items(f.Foremost, "is "), Count: f.Result.Applied, Command: f.show(),
 		},
 		Event: true,
 	})
@@ -166,19 +172,23 @@ func (f *finder) incomplete() {
 	var lines, keys []string
 	if f.Ended != nil {
 		text := oneLine(f.Ended.Error())
-		lines = append(lines, "the run ended before its end: "+text)
+		lines = append(lines, "The run ended before all changes were made: "+text, "The next run makes the rest.")
 		keys = append(keys, text)
 	}
 	for i := range items {
 		keys = append(keys, items[i].Account+" "+items[i].Reason+" "+items[i].Text)
 	}
-	title := several(len(f.Result.Failures), "change", "changes") + " failed"
+	var parts []string
+	if n := len(f.Result.Failures); n > 0 {
+		parts = append(parts, several(n, "change", "changes")+" failed")
+	}
 	if n := len(items) - len(f.Result.Failures); n > 0 {
-		title += ", " + several(n, "account is", "accounts are") + " not as asked"
+		parts = append(parts, several(n, "account is", "accounts are")+" not as asked")
 	}
-	if len(items) == 0 {
-		title = "the run ended before all changes were made"
+	if f.Ended != nil {
+		parts = append(parts, "the run ended before all changes were made")
 	}
+	title := strings.Join(parts, ", ")
 	f.add(Finding{Notice: run.Notice{Kind: run.NoticeIncomplete, Title: title, Lines: lines, Items: items, Count: len(items), Command: f.show()}, Sum: sum(keys)})
 }
 
@@ -214,14 +224,14 @@ func (f *finder) withheld() {
 			items = append(items, run.NoticeItem{Account: c.Name().String(), Reason: "withheld", Rule: plan.RuleLimit.String(), Text: becomes(c.Before, c.After, "would be ")})
 		}
 	}
-	lines := []string{text}
-	lines = append(lines, p.Causes...)
+	next := ""
 	if options != "" {
-		lines = append(lines, "if this is intended: "+f.Command("apply")+" "+options)
+		next = f.Command("apply") + " " + options
 	}
 	f.add(Finding{
 		Notice: run.Notice{
-			Kind: run.NoticeWithheld, Title: "a brake withholds losses of " + several(n, "account", "accounts"), Lines: lines, Items: items, Count: n, Command: f.Command("plan", "--all"),
+			Kind: run.NoticeWithheld, Title: "a brake withholds losses of " + several(n, "account", "accounts"), Lines: append([]string{text}, p.Causes...), Items: items, Count: n,
+			Command: f.Command("plan", "--all"), Next: next,
 		},
 		Sum: sum([]string{text}),
 	})
@@ -247,14 +257,24 @@ func (f *finder) rejections() {
 	case n < all:
 		title += ", " + plan.Thousands(all) + " in all"
 	}
+	members := make([]string, 0, n)
+	for _, key := range keys {
+		members = append(members, sum([]string{key})[:12])
+	}
+	if n > mostMembers {
+		members = nil
+	}
 	f.add(Finding{
 		Notice: run.Notice{
 			Kind: run.NoticeNewRejections, Title: title, Items: f.rejected(func(r *plan.Rejection) bool { return r.New }, n < all),
 			Count: all, Command: f.Command("plan", "--all"),
 		},
-		Sum: sum(keys), Quiet: n == 0,
+		Sum: sum(keys), Members: members,
 	})
 }
+
+// mostMembers is how many new rejections are remembered one by one.
+const mostMembers = 1000
 
 // rejected lists the rejections that come first, and then the others, if they are
 // wanted.
@@ -317,24 +337,26 @@ func (f *finder) drift() {
 			items = append(items, drifted(d))
 		}
 	}
-	f.add(Finding{
-		Notice: run.Notice{
-			Kind: run.NoticeDrift, Title: "the console was changed by hand: " + several(len(keys), "difference", "differences"),
-			Items: items, Count: len(keys), Command: f.Command("plan", "--all"),
-		},
-		Sum: sum(keys),
-	})
+	n := run.Notice{
+		Kind: run.NoticeDrift, Title: "the console was changed by hand: " + several(len(keys), "difference", "differences"),
+		Lines: []string{"What the directories want otherwise is corrected. What is meant belongs into the directory."},
+		Items: items, Count: len(keys), Command: f.Command("plan", "--all"),
+	}
+	if f.Refused {
+		keys = append(keys, "refused")
+		n.Title += "; nothing was changed"
+		n.Lines = []string{`Nothing is changed by any run as long as the differences stand, since on_drift is "fail".`, "Correct the console, or let an apply go on with --accept-drift."}
+		n.Next = f.Command("apply", "--accept-drift")
+	}
+	f.add(Finding{Notice: n, Sum: sum(keys)})
 }
 
 func drifted(d *plan.Drift) run.NoticeItem {
-	return run.NoticeItem{
-		Account: d.Primary.String(), Reason: d.Kind.String(), Rule: "console", Text: d.Message(),
-		Remedy: "the next apply corrects what it may; if the change is meant, make it in the directory",
-	}
+	return run.NoticeItem{Account: d.Primary.String(), Reason: d.Kind.String(), Rule: "console", Text: d.Message()}
 }
 
 func (f *finder) failed() {
-	f.judge(f.Ends && (f.Failed || f.whole), run.NoticeFailed)
+	f.judge(f.Failed || f.Done && f.whole, run.NoticeFailed)
 	if !f.Failed {
 		return
 	}
@@ -352,33 +374,42 @@ func (f *finder) failed() {
 	f.add(Finding{Notice: run.Notice{Kind: run.NoticeFailed, Title: "apply failed: " + first, Lines: lines, Command: f.Command("doctor")}, Sum: sum([]string{text})})
 }
 
-// accounts lists the accounts that the plan changes, or that were changed, those first
-// that lose something.
-func (f *finder) accounts(done bool) (items []run.NoticeItem) {
-	verb, failed := "would be ", map[string]bool{}
-	if done {
-		verb = "is "
-		for i := range f.Result.Failures {
-			failed[f.Result.Failures[i].Account] = true
-		}
+// Foremost returns the changes to show of those that were made, by their indexes, which
+// are all if there are none: those first by which an account loses its mail.
+func Foremost(all []plan.AccountChange, made []int32) (first []plan.AccountChange) {
+	n := len(made)
+	if made == nil {
+		n = len(all)
 	}
 	for _, losing := range [...]bool{true, false} {
-		for i := range f.Plan.Accounts {
-			c := &f.Plan.Accounts[i]
-			if len(items) == Most {
-				return items
+		for i := range n {
+			c := &all[i]
+			if made != nil {
+				c = &all[made[i]]
 			}
-			after := c.After
-			if done {
-				after = c.Result()
+			after := c.Result()
+			if made == nil {
+				after = c.After
 			}
-			if loses(c.Before, after) != losing || done && (c.Idle() || failed[c.Name().String()]) {
-				continue
+			if len(first) < Most && loses(c.Before, after) == losing {
+				first = append(first, *c)
 			}
-			items = append(items, run.NoticeItem{Account: c.Name().String(), Text: becomes(c.Before, after, verb)})
 		}
 	}
-	return items
+	return first
+}
+
+// items say what becomes of accounts, with a verb such as "is ".
+func items(changes []plan.AccountChange, verb string) (all []run.NoticeItem) {
+	for i := range changes {
+		c := &changes[i]
+		after := c.Result()
+		if verb != "is " {
+			after = c.After
+		}
+		all = append(all, run.NoticeItem{Account: c.Name().String(), Text: becomes(c.Before, after, verb)})
+	}
+	return all
 }
 
 func loses(before, after *identity.Account) bool {
@@ -467,13 +498,13 @@ func several(n int, one, many string) string {
 var Bounds = [...]time.Duration{30 * 24 * time.Hour, 7 * 24 * time.Hour, 24 * time.Hour}
 
 func (f *finder) expiries() {
-	f.judge(f.whole, run.NoticeCredentials)
-	seen := map[string]bool{}
-	for _, e := range f.Plan.Expiries() {
-		if seen[e.What] {
+	keys := []string{}
+	for _, e := range slices.Concat(f.Plan.Expiries(), f.Expiries) {
+		key := e.Text()
+		if slices.Contains(keys, key) {
 			continue
 		}
-		seen[e.What] = true
+		keys = append(keys, key)
 		left := e.At.Sub(f.Now)
 		bound := slices.IndexFunc(Bounds[:], func(b time.Duration) bool { return left > b })
 		switch {
@@ -482,21 +513,25 @@ func (f *finder) expiries() {
 		case bound < 0:
 			bound = len(Bounds)
 		}
-		title := fmt.Sprintf("%s expires on %s, in %s", e.What, e.At.UTC().Format(time.DateOnly), period(left))
+		title := fmt.Sprintf("%s expires on %s, in %s", key, e.At.UTC().Format(time.DateOnly), period(left))
 		if left <= 0 {
-			title, bound = fmt.Sprintf("%s expired on %s", e.What, e.At.UTC().Format(time.DateOnly)), len(Bounds)+1
+			title, bound = fmt.Sprintf("%s expired on %s", key, e.At.UTC().Format(time.DateOnly)), len(Bounds)+1
 		}
 		f.add(Finding{
 			Notice: run.Notice{Kind: run.NoticeCredentials, Title: title, Lines: []string{e.Remedy}, Command: f.Command("doctor")},
-			Key:    e.What, Sum: fmt.Sprint(bound),
+			Key:    key, Sum: fmt.Sprint(bound),
 		})
 	}
+	f.judged = append(f.judged, Judged{run.NoticeCredentials, keys})
 }
 
 // period says how long it is, in days or hours.
 func period(d time.Duration) string {
-	if d >= 48*time.Hour {
+	switch {
+	case d >= 48*time.Hour:
 		return several(int(d/(24*time.Hour)), "day", "days")
+	case d >= time.Hour:
+		return several(int(d/time.Hour), "hour", "hours")
 	}
-	return several(int(d/time.Hour), "hour", "hours")
+	return "less than an hour"
 }

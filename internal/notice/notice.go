@@ -42,19 +42,42 @@ type Finding struct {
 	run.Notice
 	// Key tells findings of one kind apart.
 	Key string
-	// Sum is equal as long as the condition is the same. Event marks what is over as
-	// soon as it is said, and Quiet what is not worth a notice but as a beginning.
-	Sum   string
-	Event bool
-	Quiet bool
+	// Sum is equal as long as the condition is the same. Where there are Members, only a
+	// new one is a change. Event marks what is over as soon as it is said.
+	Sum     string
+	Members []string
+	Event   bool
 }
 
 // Findings are those of one run, in full and as channels that redact see them.
 type Findings struct {
 	All, Redacted []Finding
-	// Judged are the kinds of which the run has found all there is; a condition of such
-	// a kind that it has not found is over.
-	Judged []run.NoticeKind
+	// Judged are those of which the run has found all there is: a condition that it has
+	// judged and not found is over.
+	Judged []Judged
+}
+
+// Judged are the conditions of a kind, or only those with some keys.
+type Judged struct {
+	Kind run.NoticeKind
+	Keys []string // nil for all
+}
+
+// judged reports whether a condition is among those that the run knows all about.
+func (f *Findings) judged(c *run.Condition) bool {
+	return slices.ContainsFunc(f.Judged, func(j Judged) bool {
+		return j.Kind == c.Kind && (j.Keys == nil || slices.Contains(j.Keys, c.Key))
+	})
+}
+
+// Redact takes the findings as channels that redact see them. What tells conditions apart
+// stays as it is in full, so that it does not depend on the key of the masks.
+func (f *Findings) Redact(redacted []Finding) {
+	f.Redacted = redacted
+	for i := range redacted {
+		r, full := &redacted[i], &f.All[i]
+		r.Key, r.Sum, r.Members = full.Key, full.Sum, full.Members
+	}
 }
 
 // File returns what channels are to be sent, and the conditions afterwards. Those of
@@ -71,7 +94,7 @@ func File(before []run.Condition, channels []Channel, found *Findings, from, red
 		send := func(n run.Notice) {
 			messages = append(messages, run.Message{
 				ID: strings.ToLower(rand.Text()), Channel: c.Label, Filed: now,
-				Run: origin.Run, Host: origin.Host, Configuration: origin.Configuration, Console: origin.Console, Notice: n,
+				Run: origin.Run, Host: origin.Host, Configuration: origin.Configuration, Console: origin.Console, Notice: n, Redacted: c.Redacted,
 			})
 		}
 		seen := map[conditionKey]bool{}
@@ -97,8 +120,12 @@ func File(before []run.Condition, channels []Channel, found *Findings, from, red
 			switch {
 			case told.Channel != c.Label || seen[keyOf(&told)]:
 			case !slices.Contains(c.On, told.Kind): // which is no longer of interest
-			case slices.Contains(found.Judged, told.Kind):
-				send(run.Notice{Kind: told.Kind, Phase: run.Over, Since: told.Since, Title: told.Title})
+			case found.judged(&told):
+				n := run.Notice{Kind: told.Kind, Phase: run.Over, Since: told.Since, Title: told.Title}
+				if c.Redacted && !told.Redacted {
+					n.Title = ""
+				}
+				send(n)
 			default:
 				after = append(after, told)
 			}
@@ -131,13 +158,13 @@ func find(all []run.Condition, key conditionKey) *run.Condition {
 // judge returns what the channel then knows of a condition, and which phase it is told,
 // "" for none.
 func (c *Channel) judge(before *run.Condition, f *Finding, now time.Time) (run.Condition, run.Phase) {
-	told := run.Condition{Channel: c.Label, Kind: f.Kind, Key: f.Key, Since: now, Told: now, Sum: f.Sum, Title: f.Title}
+	told := run.Condition{Channel: c.Label, Kind: f.Kind, Key: f.Key, Since: now, Told: now, Sum: f.Sum, Members: f.Members, Title: f.Title, Redacted: c.Redacted}
 	if before == nil {
 		return told, run.Begins
 	}
 	told.Since = before.Since
 	switch {
-	case before.Sum != f.Sum && !f.Quiet:
+	case f.changes(before):
 		return told, run.Changes
 	case c.Repeat > 0 && now.Sub(before.Told) >= c.Repeat:
 		return told, run.Stands
@@ -145,6 +172,14 @@ func (c *Channel) judge(before *run.Condition, f *Finding, now time.Time) (run.C
 		told.Told = before.Told
 	}
 	return told, ""
+}
+
+// changes reports whether a condition is another one than before.
+func (f *Finding) changes(before *run.Condition) bool {
+	if f.Members == nil {
+		return f.Sum != before.Sum
+	}
+	return slices.ContainsFunc(f.Members, func(m string) bool { return !slices.Contains(before.Members, m) })
 }
 
 // sum identifies a set of texts.

@@ -1,6 +1,7 @@
 package notice
 
 import (
+	"encoding/json"
 	"fmt"
 	"math/rand/v2"
 	"slices"
@@ -36,9 +37,9 @@ func TestPhases(t *testing.T) {
 		{Label: "chat", On: []run.NoticeKind{run.NoticeWithheld}},
 	}
 	withheld := func(sum string) Findings {
-		return Findings{All: []Finding{{Notice: run.Notice{Kind: run.NoticeWithheld, Title: sum}, Sum: sum}}, Judged: []run.NoticeKind{run.NoticeWithheld}}
+		return Findings{All: []Finding{{Notice: run.Notice{Kind: run.NoticeWithheld, Title: sum}, Sum: sum}}, Judged: []Judged{{Kind: run.NoticeWithheld}}}
 	}
-	nothing := Findings{Judged: []run.NoticeKind{run.NoticeWithheld}}
+	nothing := Findings{Judged: []Judged{{Kind: run.NoticeWithheld}}}
 	var standing []run.Condition
 	for i, step := range []struct {
 		after time.Duration
@@ -78,22 +79,51 @@ func TestPhases(t *testing.T) {
 	}
 }
 
-// TestQuiet: what is quiet begins and is over, and does not change.
-func TestQuiet(t *testing.T) {
+// TestMembers: where there are members, only a new one is a change.
+func TestMembers(t *testing.T) {
 	t.Parallel()
 	channels := []Channel{{Label: "ops", On: []run.NoticeKind{run.NoticeNewRejections}}}
-	found := func(sum string, quiet bool) *Findings {
-		return &Findings{All: []Finding{{Notice: run.Notice{Kind: run.NoticeNewRejections}, Sum: sum, Quiet: quiet}}, Judged: []run.NoticeKind{run.NoticeNewRejections}}
+	all := []Judged{{Kind: run.NoticeNewRejections}}
+	found := func(members ...string) *Findings {
+		return &Findings{All: []Finding{{Notice: run.Notice{Kind: run.NoticeNewRejections}, Sum: sum(members), Members: append([]string{}, members...)}}, Judged: all}
 	}
+	many := &Findings{All: []Finding{{Notice: run.Notice{Kind: run.NoticeNewRejections}, Sum: "many"}}, Judged: all}
 	var standing []run.Condition
 	var got []string
-	for _, f := range []*Findings{found("none", true), found("c", false), found("c", false), found("none", true), found("c", false), {Judged: []run.NoticeKind{run.NoticeNewRejections}}} {
+	for _, f := range []*Findings{found(), found("c"), found("c"), found("c", "d"), found("c"), found(), found("c"), many, many, found("e"), {Judged: all}} {
 		after, messages := File(standing, channels, f, Origin{}, Origin{}, start)
-		got, standing = append(got, told(t, messages)), after
+		got = append(got, strings.TrimPrefix(told(t, messages), "ops new_rejections "))
+		text, err := json.Marshal(after) // as it is kept
+		if standing = nil; err != nil || json.Unmarshal(text, &standing) != nil {
+			t.Fatal(err)
+		}
 	}
-	want := []string{"ops new_rejections begins", "ops new_rejections changes", "", "", "ops new_rejections changes", "ops new_rejections over"}
+	want := []string{"begins", "changes", "", "changes", "", "", "changes", "changes", "", "changes", "over"}
 	if !slices.Equal(got, want) {
 		t.Errorf("%q", got)
+	}
+}
+
+// TestJudgedKeys: a condition is over only if its key was judged, and its title is not
+// shown to whom it would show names.
+func TestJudgedKeys(t *testing.T) {
+	t.Parallel()
+	channels := []Channel{{Label: "ops", On: []run.NoticeKind{run.NoticeCredentials}}}
+	standing := []run.Condition{
+		{Channel: "ops", Kind: run.NoticeCredentials, Key: "dc1", Since: start, Title: "dc1"}, {Channel: "ops", Kind: run.NoticeCredentials, Key: "dc2", Since: start, Title: "dc2"},
+	}
+	found := &Findings{Judged: []Judged{{run.NoticeCredentials, []string{"dc2"}}}}
+	after, messages := File(standing, channels, found, Origin{}, Origin{}, start)
+	if len(after) != 1 || after[0].Key != "dc1" || len(messages) != 1 || messages[0].Phase != run.Over || messages[0].Title != "dc2" {
+		t.Errorf("%+v, %+v", after, messages)
+	}
+	channels[0].Redacted = true
+	if _, messages = File(standing, channels, found, Origin{}, Origin{}, start); len(messages) != 1 || messages[0].Title != "" || !messages[0].Redacted {
+		t.Errorf("%+v", messages)
+	}
+	none := &Findings{Judged: []Judged{{run.NoticeCredentials, []string{}}}}
+	if after, messages = File(standing, channels, none, Origin{}, Origin{}, start); len(after) != 2 || len(messages) > 0 {
+		t.Errorf("%+v, %+v", after, messages)
 	}
 }
 
@@ -134,7 +164,7 @@ func TestStory(t *testing.T) {
 			for _, kind := range kinds {
 				judged := random.IntN(4) > 0
 				if judged {
-					found.Judged = append(found.Judged, kind)
+					found.Judged = append(found.Judged, Judged{Kind: kind})
 				}
 				for key := range random.IntN(3) {
 					f := Finding{Notice: run.Notice{Kind: kind, Title: fmt.Sprint(key)}, Key: fmt.Sprint(key), Sum: fmt.Sprint(random.IntN(2))}
@@ -179,7 +209,7 @@ func TestStory(t *testing.T) {
 					continue
 				}
 				want := run.Phase("")
-				if slices.Contains(found.Judged, key.kind) {
+				if slices.ContainsFunc(found.Judged, func(j Judged) bool { return j.Kind == key.kind }) {
 					delete(stories, key)
 					want = run.Over
 				}

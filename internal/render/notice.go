@@ -25,14 +25,17 @@ func noticeSource(m *run.Message) string {
 
 // NoticeTitle is what a notice says in a few words.
 func NoticeTitle(m *run.Message) string {
-	title := clean(m.Title)
-	switch m.Phase {
-	case run.Stands:
+	switch title := clean(m.Title); {
+	case m.Phase == run.Stands:
 		return "still: " + title
-	case run.Over:
-		return "over: " + title
+	case m.Phase == run.Over && m.Kind == run.NoticeCredentials && title != "":
+		which, _, _ := strings.Cut(title, " expire") // when, as it was
+		return "over: " + which + " is renewed"
+	case m.Phase == run.Over:
+		return "over: " + noticeKinds[m.Kind].over
+	default:
+		return title
 	}
-	return title
 }
 
 // NoticeLines are the sentences of a notice.
@@ -40,7 +43,10 @@ func NoticeLines(m *run.Message) (lines []string) {
 	since := moment(m.Since)
 	switch m.Phase {
 	case run.Over:
-		lines = append(lines, "This was reported first at "+since+", and is no longer so.")
+		lines = append(lines, "Since "+since+" it was otherwise.")
+		if m.Title != "" {
+			lines[0] = "Since " + since + " it was otherwise: " + clean(m.Title) + "."
+		}
 	case run.Stands:
 		lines = append(lines, "This has been so since "+since+".")
 	case run.Changes:
@@ -52,13 +58,24 @@ func NoticeLines(m *run.Message) (lines []string) {
 	return lines
 }
 
-// NoticeRest says how many items a notice does not show, and which command shows
-// them; "" where it shows all.
-func NoticeRest(m *run.Message, shown int) string {
-	if more := m.Count - shown; more > 0 {
-		return fmt.Sprintf("and %s more of %s: %s", number(more), number(m.Count), clean(m.Command))
+// NoticeEnd are the commands that a notice names, with what each is for: the first shows
+// all items where fewer are shown.
+func NoticeEnd(m *run.Message, shown int) (lines []NoticeField) {
+	if m.Phase == run.Over {
+		return nil
 	}
-	return ""
+	add := func(name, command string) {
+		if command != "" {
+			lines = append(lines, NoticeField{name, clean(command)})
+		}
+	}
+	if more := m.Count - shown; more > 0 {
+		add(fmt.Sprintf("%s more of %s", number(more), number(m.Count)), m.Command)
+	} else {
+		add("More", m.Command)
+	}
+	add("If meant", m.Next)
+	return lines
 }
 
 // NoticeFooter says where the notice comes from.
@@ -77,11 +94,19 @@ func NoticeFooter(m *run.Message) string {
 // NoticeField is a line about an item.
 type NoticeField struct{ Name, Value string }
 
-// NoticeItem returns the account of an item, and the lines about it.
-func NoticeItem(i *run.NoticeItem) (account string, fields []NoticeField) {
+// NoticeItem returns the account of an item, and the lines about it, each in no more
+// than so many octets; 0 is no bound.
+func NoticeItem(i *run.NoticeItem, most int) (account string, fields []NoticeField) {
+	cut := func(value string) string {
+		if most > 0 && len(value) > most {
+			head, tail := ends(value, most)
+			return clean(head) + "…" + clean(tail)
+		}
+		return clean(value)
+	}
 	add := func(name, value string) {
 		if value != "" {
-			fields = append(fields, NoticeField{name, clean(value)})
+			fields = append(fields, NoticeField{name, cut(value)})
 		}
 	}
 	if i.Entry != i.Account {
@@ -95,34 +120,35 @@ func NoticeItem(i *run.NoticeItem) (account string, fields []NoticeField) {
 	add("with", i.Other)
 	add("what", i.Text)
 	add("to do", i.Remedy)
-	return clean(i.Account), fields
+	return cut(i.Account), fields
 }
 
 // NoticeText is a notice as plain text, in lines of at most 78 columns where words
-// allow that. With shown, it has no more than so many items.
-func NoticeText(m *run.Message, shown int) string {
+// allow that. It has no more than so many items, and of each value no more than most
+// octets; 0 is no bound.
+func NoticeText(m *run.Message, shown, most int) string {
 	const width, indent = 78, 12
 	var b strings.Builder
-	wrapped := func(text string, by int) { b.WriteString(Wrap(text, by, width) + "\n") }
-	wrapped(isolated(NoticeTitle(m)), 0)
+	wrapped := func(text string, by int) { b.WriteString(Wrap(isolated(text), by, width) + "\n") }
+	wrapped(NoticeTitle(m), 0)
 	for _, line := range NoticeLines(m) {
 		b.WriteByte('\n')
-		wrapped(isolated(line), 0)
+		wrapped(line, 0)
 	}
 	items := m.Items[:min(len(m.Items), shown)]
 	for i := range items {
-		account, fields := NoticeItem(&items[i])
+		account, fields := NoticeItem(&items[i], most)
 		fmt.Fprintf(&b, "\n%s\n", isolated(account))
 		for _, f := range fields {
 			fmt.Fprintf(&b, "  %-*s", indent-2, f.Name)
-			wrapped(isolated(f.Value), indent)
+			wrapped(f.Value, indent)
 		}
 	}
-	if rest := NoticeRest(m, len(items)); len(items) > 0 && rest != "" {
-		b.WriteString("\n... " + rest + "\n")
-	}
-	if m.Phase != run.Over && m.Command != "" {
-		b.WriteString("\nMore:       " + clean(m.Command) + "\n")
+	for i, line := range NoticeEnd(m, len(items)) {
+		if i == 0 {
+			b.WriteByte('\n')
+		}
+		fmt.Fprintf(&b, "%s:\n  %s\n", line.Name, line.Value) // in one line, to be copied
 	}
 	b.WriteString("\n--\n")
 	wrapped(NoticeFooter(m), 0)
@@ -144,18 +170,12 @@ func NoticeHTML(m *run.Message) (string, error) {
 		Subject, Title string
 		Lines          []string
 		Items          []item
-		Rest, Command  string
+		End            []NoticeField
 		Footer         string
-	}{Subject: NoticeSubject(m), Title: NoticeTitle(m), Lines: NoticeLines(m), Footer: NoticeFooter(m)}
+	}{Subject: NoticeSubject(m), Title: NoticeTitle(m), Lines: NoticeLines(m), End: NoticeEnd(m, len(m.Items)), Footer: NoticeFooter(m)}
 	for i := range m.Items {
-		account, fields := NoticeItem(&m.Items[i])
+		account, fields := NoticeItem(&m.Items[i], 0)
 		page.Items = append(page.Items, item{account, fields})
-	}
-	if len(page.Items) > 0 {
-		page.Rest = NoticeRest(m, len(page.Items))
-	}
-	if m.Phase != run.Over {
-		page.Command = clean(m.Command)
 	}
 	var b strings.Builder
 	err := noticeTemplate.Execute(&b, &page)
@@ -163,16 +183,17 @@ func NoticeHTML(m *run.Message) (string, error) {
 }
 
 // NoticeKind says in words what kind of notice it is.
-func NoticeKind(k run.NoticeKind) string { return noticeKinds[k] }
+func NoticeKind(k run.NoticeKind) string { return noticeKinds[k].is }
 
-var noticeKinds = map[run.NoticeKind]string{
-	run.NoticePlanReview:    "a plan is riskier than --max-risk allows, and waits for a review",
-	run.NoticeApplied:       "a run changed accounts",
-	run.NoticeIncomplete:    "changes failed, or accounts are not as asked",
-	run.NoticeWithheld:      "a brake withholds losses",
-	run.NoticeNewRejections: "addresses are rejected that the last apply did not reject",
-	run.NoticeOverdue:       "entries have waited too long for another directory",
-	run.NoticeFailed:        "a run ended with an error",
-	run.NoticeCredentials:   "a password, certificate or token is about to expire",
-	run.NoticeDrift:         "the console was changed by hand",
+// noticeKinds say what is the case as long as a condition stands, and when it is over.
+var noticeKinds = map[run.NoticeKind]struct{ is, over string }{
+	run.NoticePlanReview:    {"a plan is riskier than --max-risk allows, and waits for a review", "no plan waits for a review"},
+	run.NoticeApplied:       {is: "a run changed accounts"},
+	run.NoticeIncomplete:    {"changes failed, or accounts are not as asked", "all changes are made, and all accounts are as asked"},
+	run.NoticeWithheld:      {"a brake withholds losses", "no brake withholds anything"},
+	run.NoticeNewRejections: {"addresses are rejected that the last apply did not reject", "no address is rejected"},
+	run.NoticeOverdue:       {"entries have waited too long for another directory", "no entry has waited too long"},
+	run.NoticeFailed:        {"a run ended with an error", "runs succeed"},
+	run.NoticeCredentials:   {"a password, certificate or token is about to expire", "it is renewed"},
+	run.NoticeDrift:         {"the console was changed by hand", "the console is as it was applied"},
 }

@@ -47,8 +47,9 @@ type Notice struct {
 	// Items are the first of what there is, Count how many there are.
 	Items []NoticeItem `json:"items"`
 	Count int          `json:"count"`
-	// Command shows all of them.
+	// Command shows all of them, and Next is the command that somebody may want to run.
 	Command string `json:"command"`
+	Next    string `json:"next"`
 }
 
 // NoticeItem is one account, or an entry that has none, and what about it. What does
@@ -83,6 +84,8 @@ type Message struct {
 	Configuration string `json:"configuration"`
 	Console       string `json:"console"`
 	Notice
+	// Redacted says that names are masked.
+	Redacted bool `json:"redacted"`
 	// Delivered are the recipients that have it already, of a message to several.
 	Delivered []string `json:"delivered"`
 }
@@ -95,9 +98,13 @@ type Condition struct {
 	Key   string    `json:"key"`
 	Since time.Time `json:"since"`
 	Told  time.Time `json:"told"`
-	// Sum is equal as long as the condition is the same, and Title is the last one.
-	Sum   string `json:"sum"`
-	Title string `json:"title"`
+	// Sum is equal as long as the condition is the same. Members are what it is made of,
+	// where only a new one is a change.
+	Sum     string   `json:"sum"`
+	Members []string `json:"members"`
+	// Title is the last one, in which names are masked if it is redacted.
+	Title    string `json:"title"`
+	Redacted bool   `json:"redacted"`
 }
 
 // Outbox is what is to be sent, and what was told already.

@@ -92,8 +92,9 @@ type sender struct {
 	implicit   bool // TLS begins with the connection
 	agent      string
 
-	client *gomail.Client
-	conn   *smtp.Client
+	client  *gomail.Client
+	conn    *smtp.Client
+	waiting map[string]error // the recipients who can have nothing now
 }
 
 func open(v settings.Values, release string) channel.Sender {
@@ -162,10 +163,23 @@ func (s *sender) connect(ctx context.Context) error {
 	return nil
 }
 
-// limit is a connection that no deadline outlasts.
+// limit is a connection that no deadline outlasts, and that reads no more than most.
 type limit struct {
 	net.Conn
 	until time.Time
+	read  int
+}
+
+// most is how many octets a server may say in one run.
+const most = 1 << 20
+
+func (l *limit) Read(p []byte) (int, error) {
+	if l.read > most {
+		return 0, errors.New("the server says more than a mail server has to say")
+	}
+	n, err := l.Conn.Read(p)
+	l.read += n
+	return n, err
 }
 
 func limited(ctx context.Context, conn net.Conn) net.Conn {
@@ -173,7 +187,7 @@ func limited(ctx context.Context, conn net.Conn) net.Conn {
 	if !ok {
 		return conn
 	}
-	return &limit{conn, until}
+	return &limit{Conn: conn, until: until}
 }
 
 func (l *limit) SetDeadline(t time.Time) error {
@@ -194,10 +208,14 @@ func (s *sender) Send(ctx context.Context, m *run.Message) (out channel.Outcome)
 		if slices.Contains(m.Delivered, to) {
 			continue
 		}
+		if err := s.waiting[to]; err != nil { // or this one would overtake another
+			out.Waits = err
+			continue
+		}
 		msg, err := s.message(m, to)
 		if err != nil {
 			out.Refused = append(out.Refused, fmt.Errorf("to %s: %w", to, err))
-			out.Delivered = append(out.Delivered, to)
+			out.RefusedBy, out.Delivered = append(out.RefusedBy, to), append(out.Delivered, to)
 			continue
 		}
 		err = s.client.SendWithSMTPClient(s.conn, msg)
@@ -207,36 +225,31 @@ func (s *sender) Send(ctx context.Context, m *run.Message) (out channel.Outcome)
 			out.Delivered = append(out.Delivered, to)
 		case errors.As(err, &failed) && permanent(failed):
 			out.Refused = append(out.Refused, fmt.Errorf("to %s: the server refused it: %w", to, s.said(err)))
-			out.Delivered = append(out.Delivered, to)
+			out.RefusedBy, out.Delivered = append(out.RefusedBy, to), append(out.Delivered, to)
+		case ctx.Err() == nil && errors.As(err, &failed) && failed.Reason == gomail.ErrSMTPRcptTo && failed.ErrorCode() != 0 && failed.ErrorCode() != 421:
+			out.Waits = s.said(err)
+			if s.waiting == nil {
+				s.waiting = map[string]error{}
+			}
+			s.waiting[to] = out.Waits
 		default:
-			if out.Err == nil {
-				out.Err = s.said(err)
-			}
-			if ctx.Err() != nil || !temporary(err) {
-				return out // without a connection
-			}
+			out.Err = s.said(err)
+			return out
 		}
 	}
 	return out
 }
 
-// permanent reports whether a server has said that it will never take the message
-// (RFC 5321 section 4.2.1).
+// permanent reports whether a server has said that this recipient will never have the
+// message (RFC 5321 section 4.2.1). What it has against the sender, the login or the
+// connection, somebody can mend.
 func permanent(err *gomail.SendError) bool {
 	switch err.Reason {
-	case gomail.ErrSMTPMailFrom, gomail.ErrSMTPRcptTo, gomail.ErrSMTPData, gomail.ErrSMTPDataClose:
-		// 530 and 538 ask for a login or for TLS, and 521 takes no mail at all.
+	case gomail.ErrSMTPRcptTo, gomail.ErrSMTPData, gomail.ErrSMTPDataClose:
 		code := err.ErrorCode()
 		return code/100 == 5 && code != 521 && code != 530 && code != 535 && code != 538
 	}
 	return false
-}
-
-// temporary reports whether the server has answered, so that the next recipient can be
-// tried.
-func temporary(err error) bool {
-	var failed *gomail.SendError
-	return errors.As(err, &failed) && failed.ErrorCode() != 0 && failed.ErrorCode() != 421
 }
 
 // message is what one recipient gets.
@@ -257,25 +270,19 @@ func (s *sender) message(m *run.Message, to string) (*gomail.Msg, error) {
 	msg.SetGenHeader("Auto-Submitted", "auto-generated") // RFC 3834
 	msg.SetGenHeader("X-Rollcall-Notice", string(m.Kind)+" "+string(m.Phase))
 	msg.Subject(render.NoticeSubject(m))
-	msg.SetBodyString(gomail.TypeTextPlain, render.NoticeText(m, len(m.Items)))
+	msg.SetBodyString(gomail.TypeTextPlain, render.NoticeText(m, len(m.Items), 0))
 	msg.AddAlternativeString(gomail.TypeTextHTML, page)
 	return msg, nil
 }
 
 // said is an error without the password, which a server may have repeated.
 func (s *sender) said(err error) error {
-	text := err.Error()
-	if at := strings.Index(text, ", affected message ID:"); at >= 0 {
-		text = text[:at]
-	}
+	encoded := base64.StdEncoding.EncodeToString
+	secrets := []string{s.pass}
 	if s.pass != "" {
-		encoded := base64.StdEncoding.EncodeToString
-		for _, secret := range []string{
-			s.pass, encoded([]byte(s.pass)), encoded([]byte("\x00" + s.user + "\x00" + s.pass)), encoded([]byte("user=" + s.user + "\x01auth=Bearer " + s.pass + "\x01\x01")),
-		} {
-			text = strings.ReplaceAll(text, secret, settings.Concealed)
-		}
+		secrets = append(secrets, encoded([]byte(s.pass)), encoded([]byte("\x00"+s.user+"\x00"+s.pass)), encoded([]byte("user="+s.user+"\x01auth=Bearer "+s.pass+"\x01\x01")))
 	}
+	text, _, _ := strings.Cut(channel.Brief(err, secrets...), ", affected recipient(s):")
 	return fmt.Errorf("mail server %s: %s", net.JoinHostPort(s.host, strconv.Itoa(s.port)), text)
 }
 

@@ -67,7 +67,7 @@ func TestSend(t *testing.T) {
 			t.Errorf("%s: %q", name, got)
 		}
 	}
-	for _, part := range []string{"sales@example.com", "alias_rejected", "contest", "leave the alias with one of the entries", "and 70 more of 72: rollcall -C /etc/rollcall plan --all", "run 17, 2026-11-30 08:00 UTC, on mail1"} {
+	for _, part := range []string{"sales@example.com", "alias_rejected", "contest", "leave the alias with one of the entries", "70 more of 72:", "rollcall -C /etc/rollcall plan --all", "run 17, 2026-11-30 08:00 UTC, on mail1"} {
 		for name, text := range map[string]string{"text": m.Text, "HTML": m.HTML} {
 			if !strings.Contains(strings.Join(strings.Fields(text), " "), part) {
 				t.Errorf("the %s lacks %q:\n%s", name, part, text)
@@ -95,16 +95,20 @@ func TestRecipients(t *testing.T) {
 	s := open(sending(server, map[string]any{"to": []string{"refused@example.com", "later@example.com", "it@example.com"}}), "1")
 	m := message
 	out := s.Send(t.Context(), &m)
-	if len(out.Refused) != 1 || !strings.Contains(out.Refused[0].Error(), "550") || out.Err == nil || !strings.Contains(out.Err.Error(), "451") ||
+	if len(out.Refused) != 1 || !strings.Contains(out.Refused[0].Error(), "550") || out.Err != nil || out.Waits == nil || !strings.Contains(out.Waits.Error(), "451") ||
 		strings.Join(out.Delivered, " ") != "refused@example.com it@example.com" {
 		t.Fatalf("%+v", out)
 	}
 	m.Delivered = out.Delivered
-	if out = s.Send(t.Context(), &m); len(out.Refused)+len(out.Delivered) != 0 || out.Err == nil {
+	if out = s.Send(t.Context(), &m); len(out.Refused)+len(out.Delivered) != 0 || out.Waits == nil {
 		t.Errorf("again: %+v", out)
 	}
+	next := message
+	if out = s.Send(t.Context(), &next); len(out.Refused) != 1 || len(out.Delivered) != 2 || out.Waits == nil {
+		t.Errorf("the next one: %+v", out)
+	}
 	s.Close()
-	if taken := server.Taken(); len(taken) != 1 || taken[0].To[0] != "it@example.com" {
+	if taken := server.Taken(); len(taken) != 2 || taken[0].To[0] != "it@example.com" || taken[1].To[0] != "it@example.com" {
 		t.Errorf("taken: %+v", taken)
 	}
 	// A line that breaks is no refusal.
@@ -167,6 +171,39 @@ func TestSilence(t *testing.T) {
 		}
 		s.Close()
 		cancel()
+	}
+}
+
+// TestEndless: a server that does not end its answers ends the run of nobody.
+func TestEndless(t *testing.T) {
+	t.Parallel()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	go func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			go func() {
+				defer c.Close()
+				line := []byte("220-" + strings.Repeat("x", 60) + "\r\n")
+				for {
+					if _, err := c.Write(line); err != nil {
+						return
+					}
+				}
+			}()
+		}
+	}()
+	s := open(Kind.Values("ops", "", map[string]any{"server": l.Addr().String(), "from": "a@example.com", "to": []string{"b@example.com"}, "insecure": true}), "1")
+	ctx, cancel := context.WithTimeout(t.Context(), reply)
+	defer cancel()
+	if out := s.Send(ctx, &message); out.Err == nil || ctx.Err() != nil || len(out.Err.Error()) > 700 {
+		t.Errorf("%+v", out)
 	}
 }
 

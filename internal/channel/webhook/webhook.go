@@ -13,6 +13,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"net"
 	"net/http"
 	"net/url"
@@ -97,7 +98,7 @@ func open(v settings.Values, release string) channel.Sender {
 	at, _ := url.Parse(s.url) // which was checked
 	s.trust, s.bad = channel.Trust(at.Hostname(), v.Path("ca_file"))
 	transport := http.DefaultTransport.(*http.Transport).Clone()
-	transport.TLSClientConfig = s.trust
+	transport.TLSClientConfig, transport.MaxResponseHeaderBytes = s.trust, 1<<16
 	s.client = &http.Client{
 		Transport: transport,
 		Timeout:   channel.Timeout / 2,
@@ -135,7 +136,8 @@ func (s *sender) Send(ctx context.Context, m *run.Message) (out channel.Outcome)
 	}
 	defer answer.Body.Close()
 	_, _ = io.Copy(io.Discard, io.LimitReader(answer.Body, 1<<16))
-	err = fmt.Errorf("webhook %s: the server answered %s", s.host(), answer.Status)
+	// What the server calls the code may be anything.
+	err = s.said(fmt.Errorf("%w %d %s", errStatus, answer.StatusCode, http.StatusText(answer.StatusCode)))
 	switch code := answer.StatusCode; {
 	case code/100 == 2:
 	case code == http.StatusBadRequest, code == http.StatusGone, code == http.StatusRequestEntityTooLarge, code == http.StatusUnprocessableEntity:
@@ -161,23 +163,39 @@ func (s *sender) sign(request *http.Request, id string, body []byte, now time.Ti
 	request.Header.Set("webhook-signature", "v1,"+base64.StdEncoding.EncodeToString(sum.Sum(nil)))
 }
 
-// retryAfter reads the header (RFC 9110 section 10.2.3): seconds, or a time; zero for
-// neither.
+// retryAfter reads the header (RFC 9110 section 10.2.3): seconds, which some servers give
+// in fractions, or a time; zero for neither.
 func retryAfter(text string, now time.Time) time.Time {
-	if n, err := strconv.Atoi(text); err == nil && n > 0 {
-		return now.Add(min(time.Duration(n), channel.Longest/time.Second) * time.Second)
+	if n, err := strconv.ParseFloat(text, 64); err == nil || errors.Is(err, strconv.ErrRange) {
+		if !(n > 0) {
+			return time.Time{}
+		}
+		return now.Add(time.Duration(math.Ceil(min(n, channel.Longest.Seconds()))) * time.Second)
 	}
 	at, _ := http.ParseTime(text)
 	return at
 }
 
-// said is an error without the URL, whose path is a secret.
+// said is an error without the URL, whose path is a secret, and which a server may have
+// repeated.
 func (s *sender) said(err error) error {
 	if failed := (*url.Error)(nil); errors.As(err, &failed) {
 		err = failed.Err
 	}
-	return fmt.Errorf("webhook %s: %w", s.host(), err)
+	var network net.Error
+	var refused *tls.CertificateVerificationError
+	if !errors.As(err, &network) && !errors.As(err, &refused) && !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) && !errors.Is(err, errStatus) && err != s.bad {
+		err = errors.New("the server's answer is not well-formed")
+	}
+	secrets := []string{s.url}
+	if at, bad := url.Parse(s.url); bad == nil {
+		secrets = append(secrets, at.RequestURI(), at.Path, at.RawQuery)
+	}
+	return fmt.Errorf("webhook %s: %s", s.host(), channel.Brief(err, secrets...))
 }
+
+// errStatus is what an answer says that is no success.
+var errStatus = errors.New("the server answered")
 
 func (s *sender) host() string {
 	at, err := url.Parse(s.url)
@@ -209,10 +227,7 @@ func encoded(v any) ([]byte, error) {
 
 // standardData is what receivers read that are programs.
 func standardData(m *run.Message) any {
-	items := m.Items
-	if items == nil {
-		items = []run.NoticeItem{}
-	}
+	items, lines := append([]run.NoticeItem{}, m.Items...), append([]string{}, render.NoticeLines(m)...)
 	return struct {
 		Kind          run.NoticeKind   `json:"kind"`
 		Phase         run.Phase        `json:"phase"`
@@ -222,11 +237,12 @@ func standardData(m *run.Message) any {
 		Items         []run.NoticeItem `json:"items"`
 		Count         int              `json:"count"`
 		Command       string           `json:"command"`
+		Next          string           `json:"next"`
 		Run           int              `json:"run"`
 		Host          string           `json:"host"`
 		Configuration string           `json:"configuration"`
 		Console       string           `json:"console"`
-	}{m.Kind, m.Phase, m.Since, render.NoticeTitle(m), render.NoticeLines(m), items, m.Count, m.Command, m.Run, m.Host, m.Configuration, m.Console}
+	}{m.Kind, m.Phase, m.Since, render.NoticeTitle(m), lines, items, m.Count, m.Command, m.Next, m.Run, m.Host, m.Configuration, m.Console}
 }
 
 // slackMost is how long a text may be that Slack shows whole.
@@ -238,11 +254,14 @@ func slackBody(m *run.Message) ([]byte, error) {
 	title := "*" + escape(render.NoticeSubject(m)) + "*\n```\n"
 	text := ""
 	for shown := len(m.Items); ; shown /= 2 {
-		if text = title + escape(strings.ReplaceAll(render.NoticeText(m, shown), "```", "'''")) + "```"; len(text) <= slackMost || shown == 0 {
+		if text = title + escape(strings.ReplaceAll(render.NoticeText(m, shown, short), "```", "'''")) + "```"; len(text) <= slackMost || shown == 0 {
 			return encoded(map[string]string{"text": text})
 		}
 	}
 }
+
+// short is how many octets of a value a chat shows.
+const short = 200
 
 // teamsMost is how many octets a message to Teams may have: 28 KB, less what Teams adds.
 const teamsMost = 24 << 10
@@ -263,15 +282,15 @@ func teamsBody(m *run.Message) ([]byte, error) {
 			card = append(card, block(line, nil))
 		}
 		for i := range m.Items[:shown] {
-			account, fields := render.NoticeItem(&m.Items[i])
+			account, fields := render.NoticeItem(&m.Items[i], short)
 			facts := []object{}
 			for _, f := range fields {
 				facts = append(facts, object{"title": f.Name, "value": plainCard(f.Value)})
 			}
 			card = append(card, block(account, object{"weight": "Bolder", "separator": true}), object{"type": "FactSet", "facts": facts})
 		}
-		if rest := render.NoticeRest(m, shown); len(m.Items) > 0 && rest != "" {
-			card = append(card, block(rest, nil))
+		for _, line := range render.NoticeEnd(m, shown) {
+			card = append(card, block(line.Name+": "+line.Value, nil))
 		}
 		card = append(card, block(render.NoticeFooter(m), object{"isSubtle": true, "size": "Small"}))
 		body, err := encoded(object{"type": "message", "attachments": []object{{

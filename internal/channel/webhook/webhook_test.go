@@ -120,11 +120,11 @@ func TestChat(t *testing.T) {
 		}
 	}
 	body, _ := slackBody(&long)
-	if !strings.Contains(string(body), "of 4,711: rollcall") {
+	if !strings.Contains(string(body), "more of 4,711:") {
 		t.Errorf("Slack does not say what is left out:\n%s", body)
 	}
 	body, _ = teamsBody(&long)
-	if !strings.Contains(string(body), "of 4,711: rollcall") {
+	if !strings.Contains(string(body), "more of 4,711: rollcall") {
 		t.Errorf("Teams does not say what is left out:\n%s", body)
 	}
 }
@@ -141,6 +141,16 @@ func TestAnswers(t *testing.T) {
 		if v := q.Get("retry"); v != "" {
 			w.Header().Set("Retry-After", v)
 		}
+		if q.Get("echo") != "" {
+			c, _, err := w.(http.Hijacker).Hijack()
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			fmt.Fprint(c, strings.ReplaceAll(q.Get("echo"), "URL", r.URL.RequestURI())+"\r\n\r\n")
+			_ = c.Close()
+			return
+		}
 		if v := q.Get("location"); v != "" {
 			w.Header().Set("Location", v)
 		}
@@ -156,8 +166,10 @@ func TestAnswers(t *testing.T) {
 	for query, want := range map[string]string{
 		"code=200": "sent", "code=202": "sent", "code=400": "refused", "code=410": "refused", "code=413": "refused", "code=422": "refused",
 		"code=401": "left", "code=403": "left", "code=404": "left", "code=408": "left", "code=429": "left", "code=500": "left", "code=503": "left",
-		"code=429&retry=120": "held", "code=503&retry=" + url.QueryEscape(later): "held", "code=503&retry=soon": "left", "code=429&retry=-5": "left", "code=429&retry=99999999999": "held",
+		"code=429&retry=120": "held", "code=503&retry=" + url.QueryEscape(later): "held", "code=503&retry=soon": "left", "code=429&retry=1.5": "held", "code=429&retry=99999999999999999999999": "held", "code=429&retry=1e999": "held", "code=429&retry=NaN": "left", "code=429&retry=0": "left", "code=429&retry=-5": "left", "code=429&retry=99999999999": "held",
 		"code=302&location=" + url.QueryEscape(other.URL): "left", "code=301&location=%25zz": "left", "abort=1": "left",
+		"echo=" + url.QueryEscape("HTTP/1.1 410 Gone URL"): "refused", "echo=" + url.QueryEscape("HTTP/1.1 404 URL"): "left", "echo=" + url.QueryEscape("HTTP/1.1 302 Found\r\nLocation: http://[URL"): "left",
+		"echo=" + url.QueryEscape("HTTP/1.1 200 OK\r\nURL"): "left", "echo=" + url.QueryEscape("URL"): "left", "echo=" + url.QueryEscape("HTTP/1.1 200 OK\r\nContent-Length: URL"): "left",
 	} {
 		s := hook(server.URL+"/SECRET?"+query, nil)
 		out := s.Send(t.Context(), &message)

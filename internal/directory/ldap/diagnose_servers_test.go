@@ -139,7 +139,7 @@ func ends(t *testing.T, o Options, scope directory.Scope, what string, in time.D
 		t.Fatal(err)
 	}
 	for _, e := range read.Expiries {
-		if left := time.Until(e.At); e.What == what && left > in && (left < in+24*time.Hour || in > 100*24*time.Hour) && e.Remedy != "" {
+		if left := time.Until(e.At); e.Text() == what && left > in && (left < in+24*time.Hour || in > 100*24*time.Hour) && e.Remedy != "" {
 			return
 		}
 	}

@@ -27,7 +27,7 @@ func (s *Source) expiries(c *conn, now time.Time) (all []identity.Expiry) {
 		login, remedy = o.Kerberos.Principal, remedy+"; then write a new keytab"
 	}
 	if at, ok := s.passwordEnds(c, now); ok && login != "" {
-		all = append(all, identity.Expiry{What: fmt.Sprintf("the password of %s in directory %q", login, o.Label), At: at, Remedy: remedy})
+		all = append(all, identity.Expiry{What: "the password of", Name: login, In: fmt.Sprintf(" in directory %q", o.Label), Person: true, At: at, Remedy: remedy})
 	}
 	return all
 }
