@@ -84,7 +84,7 @@ func (p *Plan) Group() {
 		if !grouped {
 			continue
 		}
-		if key.Kind == SameReason && p.Undoes > 0 { // the reason is that a run is taken back
+		if key.Kind == SameReason && (p.Undoes > 0 || p.Recorded) { // the reason is that a run is taken back, or is not known
 			key.Kind = SameCategory
 		}
 		n := latest[key.Category]

@@ -49,6 +49,10 @@ type Plan struct {
 	// saved.
 	Agreed []int32
 
+	// Recorded marks the plan that a run had, as far as its record has it: without the
+	// reasons of losses.
+	Recorded bool
+
 	// Active counts the accounts that were active before, by directory, in byte
 	// order; a directory that has none is left out.
 	Active []ActiveAccounts

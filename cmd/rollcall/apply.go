@@ -65,15 +65,15 @@ func (r risk) forbids(p *plan.Plan) *stop {
 // showOrStop shows the plan that an apply is about to make, and ends the apply where
 // the console has drifted or the plan is too risky.
 func (c *applyCommand) showOrStop(s *session, cfg *config.Config, m *made, advice render.Advice) error {
-	stopped := cmp.Or(c.drifted(cfg, m), c.MaxRisk.forbids(m.plan))
-	if stopped != nil {
+	stop := cmp.Or(c.drifted(cfg, m), c.MaxRisk.forbids(m.plan))
+	if stop != nil {
 		advice.Next = "Nothing is changed."
 	}
-	if err := s.writePlan(m.plan, c.showing, advice); err != nil || stopped == nil {
+	if err := s.writePlan(m.plan, c.showing, advice); err != nil || stop == nil {
 		return err
 	}
-	s.say(levelError, stopped.message, stopped.hint, stopped.code)
-	return silent{stopped.code}
+	s.say(levelError, stop.message, stop.hint, stop.code)
+	return stopped{silent{stop.code}, stop.message}
 }
 
 // lifting are the flags that lift brakes.
@@ -384,6 +384,9 @@ func (c *showCommand) Run(s *session) error {
 	if err := s.stale(p, cfg); err != nil {
 		s.warn("%v; it can no longer be applied", err)
 		advice.Next = "It cannot be applied: make a new plan."
+	}
+	if p.Redacted {
+		advice.Next = "It is redacted and cannot be applied."
 	}
 	return s.writePlan(p, c.showing, advice)
 }

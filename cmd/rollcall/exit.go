@@ -72,6 +72,14 @@ type silent struct{ code exitCode }
 
 func (silent) Error() string { return "" }
 
+// stopped is silent for the terminal; the history says why.
+type stopped struct {
+	silent
+	reason string
+}
+
+func (e stopped) Unwrap() error { return e.silent }
+
 // usageError is a command line that is wrong.
 type usageError struct{ error }
 

@@ -52,26 +52,35 @@ func (c *explainCommand) Run(s *session) error {
 	if err != nil {
 		return advised(err, cfg, flags)
 	}
+	document, err := c.explain(s, cfg, g, about, progress)
+	progress.Clear()
+	if err != nil {
+		return err
+	}
+	return explanationReport.write(s, c.Output, document, render.TextOptions{All: c.Verbose})
+}
+
+// explain makes the explanation of a subject from what was read.
+func (c *explainCommand) explain(s *session, cfg *config.Config, g *gathered, about plan.Subject, progress *render.Progress) (*explain.Document, error) {
 	progress.Update("explaining", "entries", len(g.in.Entries))
 	x, err := await(s, func() (*plan.Explanation, error) { return plan.Explain(g.in, about) })
 	if err != nil {
-		return err
+		return nil, err
 	}
 	x.Plan.Header = g.header
 	x.Plan.MarkNew(s.standing(), cfg.Rules.Prerequisites)
 	unknown, err := s.lookUpDeparted(cfg, x, c.Snapshot, progress)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	found, err := s.search(cfg, x, c.Snapshot, g.in.Read, progress)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	progress.Update("reading the history", "runs", 0)
 	past, err := s.whereabouts(cfg, x)
-	progress.Clear()
 	if err != nil {
-		return err
+		return nil, err
 	}
 	said := explain.Context{
 		Version: release, Created: s.now(), Warnings: append(g.header.Warnings, unknown...), Directories: found, History: past, Domains: cfg.Rules.Domains, Mask: s.mask, Read: c.Directory, Snapshot: c.Snapshot,
@@ -79,8 +88,7 @@ func (c *explainCommand) Run(s *session) error {
 	if s.dir != "." {
 		said.Dir = s.dir
 	}
-	document := explain.New(x, said)
-	return explanationReport.write(s, c.Output, document, render.TextOptions{All: c.Verbose})
+	return explain.New(x, said), nil
 }
 
 // search looks in the directories that were read for what concerns the subject,

@@ -118,7 +118,7 @@ type shownRun struct {
 
 // pastRun reads a run and the plan that it had, as far as it is recorded.
 func (s *session) pastRun(number int) (*run.Record, *plan.Plan, error) {
-	p := &plan.Plan{}
+	p := &plan.Plan{Recorded: true}
 	past, err := s.store.Run(s.ctx, number, func(c *identity.Change) {
 		p.Accounts = append(compact.Grown(p.Accounts), *c)
 	})

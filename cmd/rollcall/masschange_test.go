@@ -92,6 +92,9 @@ func TestMassChanges(t *testing.T) {
 				}
 				page := read(t, "plan.html")
 				golden("html.txt", textOf(page))
+				if masked, plain := run(80, "show", "plan.json", "--redact", "-o", "json"), read(t, "plan.json"); strings.Count(masked, `"keeps_old"`) != strings.Count(plain, `"keeps_old"`) {
+					t.Error("a redacted plan has other groups")
+				}
 				agree(t, wide, read(t, "plan.md"), textOf(page), read(t, "plan.json"))
 			})
 		}

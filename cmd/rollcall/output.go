@@ -212,7 +212,8 @@ func writeFile(path string, write func(io.Writer) error) error {
 func (s *session) writePlan(p *plan.Plan, show showing, advice render.Advice) error {
 	p = s.redactedPlan(p)
 	toScreen := len(show.Output) == 0 || slices.Contains(show.Output, output{format: "text"})
-	if s.logJSON || !toScreen {
+	silent := s.quiet && silence(p)
+	if s.logJSON || !toScreen && !silent {
 		for _, warning := range slices.Concat(p.Causes, p.Warnings) {
 			s.warn("%s", warning)
 		}
@@ -220,13 +221,16 @@ func (s *session) writePlan(p *plan.Plan, show showing, advice render.Advice) er
 	if advice.Apply == "" {
 		if i := slices.IndexFunc(show.Output, func(o output) bool { return o.format == "json" && o.file != "" }); i >= 0 {
 			advice.Apply, advice.Full = s.command("apply", show.Output[i].file), s.command("show", show.Output[i].file, "--all")
+			if p.Redacted {
+				advice.Apply, advice.Next = "", "The saved plan is redacted and cannot be applied."
+			}
 		} else if len(p.Only)+len(p.Except) > 0 {
 			advice.Full = cmp.Or(advice.Full, "the same with --all")
 			advice.Next = cmp.Or(advice.Next, "To apply it: rollcall apply with the same --only and --except, or save the plan with -o json=FILE and apply that")
 		}
 	}
 	all := show.Output
-	if s.quiet && silence(p) {
+	if silent {
 		if all = slices.DeleteFunc(slices.Clone(all), func(o output) bool { return o.file == "" }); len(all) == 0 {
 			return nil
 		}
@@ -235,7 +239,8 @@ func (s *session) writePlan(p *plan.Plan, show showing, advice render.Advice) er
 }
 
 // silence reports whether a plan has nothing to report: no change, not even a
-// withheld or a left out one, no drift, no new refusal and no warning.
+// withheld or a left out one, no drift and no new rejection. What it warns of is no
+// news while nothing changes.
 func silence(p *plan.Plan) bool {
-	return len(p.Accounts) == 0 && len(p.LeftOut) == 0 && len(p.Drift) == 0 && p.NewRejections() == 0 && len(p.Warnings) == 0
+	return len(p.Accounts) == 0 && len(p.LeftOut) == 0 && len(p.Drift) == 0 && p.NewRejections() == 0
 }

@@ -184,34 +184,39 @@ func (s *session) whereabouts(cfg *config.Config, x *plan.Explanation) (all []ex
 		}
 		sought = slices.DeleteFunc(sought, func(y identity.Address) bool {
 			moved, last := s.movedBy(p, y)
-			if moved.Before == moved.After {
+			if moved == nil {
 				return false
 			}
 			moved.Run, moved.Started, moved.Command = past.Number, past.Started, s.mask.Text(past.Command)
-			all = append(all, moved)
+			all = append(all, *moved)
 			return last
 		})
 	}
 	return all, s.ctx.Err()
 }
 
-// movedBy says whose an address was before and after account changes, in words; the same
+// movedBy says whose an address was before and after account changes, in words; nil
 // where it did not move. It was found out then where it came from, if that is the last
 // to be said.
-func (s *session) movedBy(p *plan.Plan, x identity.Address) (moved explain.Past, last bool) {
+func (s *session) movedBy(p *plan.Plan, x identity.Address) (moved *explain.Past, last bool) {
 	past, _ := pastOf(p, x)
-	for i := range p.Accounts {
-		if c := &p.Accounts[i]; c.Before != nil && c.Before == past.Before && c.Result() == past.After && c.Before.Active() == past.After.Active() {
-			return moved, false // only its role there changed
-		}
+	had, has := past.Before != nil && past.Before.Active(), past.After != nil && past.After.Active()
+	same := slices.ContainsFunc(p.Accounts, func(c plan.AccountChange) bool {
+		return past.Before != nil && past.After != nil && c.Before == past.Before && c.Result() == past.After
+	})
+	if same && had == has || !had && !has {
+		return nil, false // at most its role there changed
 	}
 	masked := identity.MustAddress(s.mask.Address(x.String()))
-	role := func(a *identity.Account) string {
-		if a == nil || !a.Active() {
-			return ""
-		}
-		return render.Role(masked, plan.RedactAccount(a, s.mask))
+	moved = &explain.Past{Address: masked.String()}
+	switch {
+	case had:
+		moved.Before = render.Role(masked, plan.RedactAccount(past.Before, s.mask))
+	case same:
+		moved.Before = "inactive"
 	}
-	moved = explain.Past{Address: masked.String(), Before: role(past.Before), After: role(past.After)}
-	return moved, moved.Before != ""
+	if has {
+		moved.After = render.Role(masked, plan.RedactAccount(past.After, s.mask))
+	}
+	return moved, had
 }

@@ -309,6 +309,10 @@ func (r *record) outcomeOf(err error) (outcome run.Outcome, reason string) {
 	if err != nil {
 		reason = strings.ReplaceAll(err.Error(), "\n", "; ")
 	}
+	var halted stopped
+	if errors.As(err, &halted) {
+		reason = halted.reason
+	}
 	var expired expiredError
 	var missing missingPlan
 	switch code := codeOf(err); {

@@ -3,7 +3,7 @@
 // reader can still follow an address through a report:
 //
 //	ann@example.com                       u-3f9a2c71d0b4@example.com
-//	ann@elsewhere.example                 u-9b01e7f2a6c3@d-44c0a91be2d7.invalid
+//	ann@elsewhere.example                 u-3f9a2c71d0b4@d-44c0a91be2d7.invalid
 //	Ann Smith                             n-c82d5e0f1a97
 //	CN=Ann Smith,OU=Sales,DC=corp         CN=n-c82d5e0f1a97,OU=n-0be41d93c5aa,DC=n-7f21c60d98e3
 //	8c4ac332-975f-4717-ad7b-ba4a4e968fff  00000000-0000-8000-8000-5d03b7c1e9f2
@@ -126,8 +126,9 @@ const (
 	kindPart    = 'p' // of a DN, which Text does not look for
 )
 
-// Address masks a mail address. One that is not well-formed has a mask that is
-// not well-formed for the same reason. Letter case does not count.
+// Address masks a mail address; those that differ in their domains alone have masks
+// that do. One that is not well-formed has a mask that is not well-formed for the same
+// reason. Letter case does not count.
 func (m *Mask) Address(s string) string {
 	if m == nil || isAddressMask(s) {
 		return s
@@ -135,7 +136,10 @@ func (m *Mask) Address(s string) string {
 	s = strings.ToLower(s)
 	return m.once(kindAddress, s, func() string {
 		local := m.code(kindAddress, s)
-		_, err := identity.ParseAddress(s)
+		address, err := identity.ParseAddress(s)
+		if err == nil {
+			local = m.code(kindAddress, address.Local())
+		}
 		if errors.Is(err, identity.ErrAddressAt) {
 			return local
 		}

@@ -321,6 +321,7 @@ func inert(s string) string {
 			words[i] = code(w)
 		}
 	}
+	isolateWords(words)
 	return strings.Join(words, " ")
 }
 

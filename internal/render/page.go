@@ -77,8 +77,9 @@ func (p *page) put(s style, text string) {
 	p.puts(s, text, cells(text))
 }
 
-func (p *page) puts(s style, text string, w int) {
-	text = isolated(text)
+func (p *page) puts(s style, text string, w int) { p.raw(s, isolated(text), w) }
+
+func (p *page) raw(s style, text string, w int) {
 	switch {
 	case text == "":
 		return
@@ -94,13 +95,35 @@ func (p *page) puts(s style, text string, w int) {
 	p.col += w
 }
 
-// isolated keeps the order of a text that is read from right to left to itself
-// (Unicode annex 9, FSI and PDI), so that what stands before it stays there.
+// What begins and ends a part of a text with an order of its own (Unicode annex 9).
+const fsi, pdi = "\u2068", "\u2069"
+
+// isolated keeps the order of a text that is read from right to left to itself, so that
+// what stands before it stays there.
 func isolated(text string) string {
 	if !rightToLeft(text) {
 		return text
 	}
-	return "\u2068" + text + "\u2069"
+	return fsi + text + pdi
+}
+
+// isolateWords keeps the order of what is read from right to left in the words of a
+// sentence to itself. Words that follow each other are one value, and the punctuation
+// around it is the sentence's.
+func isolateWords(words []string) {
+	for i := 0; i < len(words); i++ {
+		if !rightToLeft(words[i]) {
+			continue
+		}
+		first := i
+		for i+1 < len(words) && rightToLeft(words[i+1]) && strings.TrimRight(words[i], ".,;:") == words[i] {
+			i++
+		}
+		value := strings.TrimLeft(words[first], `("'`)
+		words[first] = strings.TrimSuffix(words[first], value) + fsi + value
+		value = strings.TrimRight(words[i], `.,;:!?)"'`)
+		words[i] = value + pdi + strings.TrimPrefix(words[i], value)
+	}
 }
 
 // rightToLeft reports whether a text has letters that are read from right to left.
@@ -154,17 +177,25 @@ func (p *page) hanging(indent, hang int, label string, s style, text string) {
 	limit := max(min(p.width, proseWidth), hang+20)
 	p.at(indent)
 	p.put(s, label)
-	for n, word := range strings.Fields(text) {
+	words := strings.Fields(text)
+	isolateWords(words)
+	open := false // an order of its own, which no line break may interrupt
+	for n, word := range words {
 		w := cells(word)
 		switch {
 		case n == 0:
 		case p.col+1+w > limit:
+			if open {
+				p.raw(plain, pdi, 0)
+				word = fsi + word
+			}
 			p.end()
 			p.at(hang)
 		default:
-			p.puts(plain, " ", 1)
+			p.raw(plain, " ", 1)
 		}
-		p.puts(plain, word, w)
+		p.raw(plain, word, w)
+		open = strings.LastIndex(word, fsi) > strings.LastIndex(word, pdi) || open && !strings.Contains(word, pdi)
 	}
 	p.end()
 }

@@ -2,6 +2,7 @@ package render
 
 import (
 	"io"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -27,26 +28,36 @@ func Role(x identity.Address, a *identity.Account) string {
 	switch {
 	case a == nil:
 		return "nobody's"
-	case !a.Active():
-		return "an inactive " + a.Type.String() + " account" + ownedBy(a)
-	case a.Primary == x:
-		return "the primary of a " + a.Type.String() + " account" + ownedBy(a)
+	case a.Active() && a.Primary != x:
+		return "an alias of " + a.Primary.String()
 	}
-	return "an alias of " + a.Primary.String()
-}
-
-func ownedBy(a *identity.Account) string {
+	kind := a.Type.String() + " account of " + a.Directory
 	if a.Local() {
-		return ", local"
+		kind = "local " + a.Type.String() + " account"
 	}
-	return " of " + a.Directory
+	name := identity.Lookup(a.Attributes, "display_name")
+	switch {
+	case a.Active() && name != "":
+		return "the primary of " + name + " (" + kind + ")"
+	case a.Active():
+		return "the primary of a " + kind
+	case name != "":
+		return "an inactive account of " + name + " (" + kind + ")"
+	}
+	return "an inactive " + kind
 }
 
-// categories are those of the rows, each once.
+// categories are those of the rows, each once, with what became of them where the run
+// did not do what it did otherwise.
 func (p *Past) categories() string {
+	became := RowOutcomes(&p.Run, p.Accounts)
 	var all []string
 	for i := range p.Rows {
-		if c := p.Rows[i].Category.String(); i == 0 || all[len(all)-1] != c {
+		c := p.Rows[i].Category.String()
+		if outcome, _ := became(&p.Rows[i]); p.Run.Outcome.Changed() && outcome != "applied" {
+			c += " (" + strings.ReplaceAll(outcome, "_", " ") + ")"
+		}
+		if !slices.Contains(all, c) {
 			all = append(all, c)
 		}
 	}

@@ -49,3 +49,33 @@ func TestRightToLeft(t *testing.T) {
 		}
 	}
 }
+
+// TestRightToLeftSentence: in a sentence, a value keeps its order to itself as a whole,
+// without the punctuation behind it, also where a line ends within it.
+func TestRightToLeftSentence(t *testing.T) {
+	t.Parallel()
+	const sentence = `a@example.com stays the primary of משה לוי. CN=משה לוי,OU=Staff and דנה כהן, מהא list "אבי".`
+	for _, c := range []struct {
+		format string
+		width  int
+		want   string
+	}{
+		{"text", 0, "a@example.com stays the primary of \u2068משה לוי\u2069. \u2068CN=משה לוי,OU=Staff\u2069 and \u2068דנה כהן\u2069, \u2068מהא\u2069 list \"\u2068אבי\u2069\".\n"},
+		{"text", 38, "a@example.com stays the primary of \u2068משה\u2069\n\u2068לוי\u2069. \u2068CN=משה לוי,OU=Staff\u2069 and \u2068דנה כהן\u2069,\n\u2068מהא\u2069 list \"\u2068אבי\u2069\".\n"},
+		{"Markdown", 0, "`a@example.com` stays the primary of \u2068משה לוי\u2069. \u2068CN=משה לוי,OU=Staff\u2069 and \u2068דנה כהן\u2069, \u2068מהא\u2069 list \"\u2068אבי\u2069\"."},
+	} {
+		got := remark(sentence)
+		if c.format == "text" {
+			var out bytes.Buffer
+			o := newPage(&out, c.width, false)
+			o.prose(0, "", plain, sentence)
+			if err := o.flush(); err != nil {
+				t.Fatal(err)
+			}
+			got = out.String()
+		}
+		if got != c.want {
+			t.Errorf("%s at %d:\n%q, want\n%q", c.format, c.width, got, c.want)
+		}
+	}
+}

@@ -144,7 +144,7 @@ type Run struct {
 // JSON returns the run as one JSON object, in which no list is null.
 func (r *Run) JSON() ([]byte, error) {
 	whole := *r
-	whole.Scopes, whole.Domains, whole.Only, whole.Except = list(r.Scopes), list(r.Domains), list(r.Only), list(r.Except)
+	whole.Scopes, whole.Domains, whole.Unread, whole.Only, whole.Except = list(r.Scopes), list(r.Domains), list(r.Unread), list(r.Only), list(r.Except)
 	return identity.MarshalLine(&whole)
 }
 
