@@ -1,0 +1,148 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/rollcall-cli/rollcall/internal/corpus"
+	"github.com/rollcall-cli/rollcall/internal/explain"
+	"github.com/rollcall-cli/rollcall/internal/identity"
+	"github.com/rollcall-cli/rollcall/internal/render"
+	"github.com/rollcall-cli/rollcall/plan"
+)
+
+// TestExplainAfterCases: after each of the four cases was applied, the history says of
+// every address of every account that was or is there whether it moved, and the first
+// address of each category of changes is explained.
+func TestExplainAfterCases(t *testing.T) {
+	for _, c := range corpus.Cases(300) {
+		t.Run(c.Name, func(t *testing.T) {
+			t.Parallel()
+			dir := t.TempDir()
+			for _, files := range []corpus.Files{c.Before, c.After} {
+				if err := files.Write(dir); err != nil {
+					t.Fatal(err)
+				}
+				if _, talk, code := at(t.Context(), strings.NewReader(""), false, "-C", dir, "apply", "--auto-approve"); code != exitOK && code != exitWithheld {
+					t.Fatalf("exit code %d\n%s", code, talk)
+				}
+			}
+			s := &session{ctx: t.Context(), dir: dir, stderr: &bytes.Buffer{}, now: time.Now}
+			cfg, err := s.configuration()
+			if err != nil {
+				t.Fatal(err)
+			}
+			progress := render.NewProgress(s.stderr, s.err, s.now)
+			g, err := s.gather(cfg, reading{AllowEmpty: true}, [plan.Brakes]int{}, progress)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var subjects []string
+			seen := map[plan.Category]bool{}
+			facts := map[identity.Address]bool{}
+			for _, number := range []int{1, 2} {
+				_, p, err := s.pastRun(number)
+				if err != nil {
+					t.Fatal(err)
+				}
+				for _, row := range p.Changes {
+					if !seen[row.Category] {
+						seen[row.Category] = true
+						subjects = append(subjects, row.Address.String())
+					}
+				}
+				for i := range p.Accounts {
+					for _, a := range []*identity.Account{p.Accounts[i].Before, p.Accounts[i].After} {
+						if a != nil {
+							a.EachAddress(func(x identity.Address) { facts[x] = true })
+						}
+					}
+				}
+			}
+			if c.Name == "broken-import" {
+				showsWithheld(t, dir, subjects)
+			}
+			var all []plan.AddressFacts
+			for x := range facts {
+				all = append(all, plan.AddressFacts{Address: x.String()})
+			}
+			for some := range slices.Chunk(all, explain.MostPast) {
+				past, err := s.whereabouts(cfg, &plan.Explanation{Addresses: some})
+				if err != nil {
+					t.Fatal(err)
+				}
+				for _, x := range some { // each was somebody's once
+					if !slices.ContainsFunc(past, func(p explain.Past) bool { return p.Address == x.Address }) {
+						t.Errorf("the history says nothing of %s", x.Address)
+					}
+				}
+			}
+			for _, subject := range subjects {
+				about, err := plan.ParseSubject(subject)
+				if err != nil {
+					t.Fatal(err)
+				}
+				document, err := (&explainCommand{Subject: subject}).explain(s, cfg, g, about, progress)
+				if err != nil {
+					t.Fatalf("%s: %v", subject, err)
+				}
+				if len(document.History) == 0 || document.Answer == "" {
+					t.Errorf("%s: answer %q, history %v", subject, document.Answer, document.History)
+				}
+			}
+		})
+	}
+}
+
+// showsWithheld holds the history to what a brake has withheld, and to no reason that the
+// record does not have.
+func showsWithheld(t *testing.T, dir string, subjects []string) {
+	t.Helper()
+	var said string
+	for _, subject := range subjects {
+		out, _, _ := at(t.Context(), strings.NewReader(""), false, "-C", dir, "history", "--address", subject)
+		said += out
+	}
+	if !strings.Contains(said, "inactive (withheld)") {
+		t.Errorf("the history does not say what was withheld:\n%s", said)
+	}
+	out, _, _ := at(t.Context(), strings.NewReader(""), false, "-C", dir, "history", "show", "2")
+	if !strings.Contains(out, "lose all mail, withheld") || strings.Contains(out, "looked up") {
+		t.Errorf("the record of the run says why mail is lost:\n%s", out)
+	}
+}
+
+// TestExplainRemoved: an address is explained whose record an edit of the state, or an
+// undo, has removed.
+func TestExplainRemoved(t *testing.T) {
+	t.Parallel()
+	dir := quickstart(t)
+	run := func(args ...string) string {
+		t.Helper()
+		out, talk, code := at(context.Background(), strings.NewReader(""), false, append([]string{"-C", dir}, args...)...)
+		if code != exitOK {
+			t.Fatalf("%v: exit code %d\n%s", args, code, talk)
+		}
+		return out
+	}
+	run("state", "remove", "printers@example.com")
+	for address, want := range map[string]string{
+		"printers@example.com": "the primary of a local user account until run 1",
+		"scan@example.com":     "an alias of printers@example.com until run 1",
+	} {
+		if out := strings.Join(strings.Fields(run("explain", address)), " "); !strings.Contains(out, want) {
+			t.Errorf("%s: %s", address, out)
+		}
+	}
+	run("apply", "--auto-approve")
+	if out := strings.Join(strings.Fields(run("explain", "sales@example.com")), " "); !strings.Contains(out, "since run 2 (") || !strings.Contains(out, "before that the primary of Sales EMEA (list account of corp)") {
+		t.Errorf("sales@: %s", out)
+	}
+	if out := run("history", "--address", "sales@example.com"); !strings.Contains(out, "the primary of Sales EMEA (list account of corp)  the primary of Sales (list account of corp)") {
+		t.Error(out)
+	}
+}
