@@ -92,7 +92,7 @@ func (h *historyPage) write(w io.Writer) error {
 }
 
 // runFigures are the numbers of a run, or of several. They count runs by how they
-// ended, accounts, and rows of the plans that were applied; of rejections and drift,
+// ended, accounts, and changes of the plans that were applied; of rejections and drift,
 // several runs have the most that one of them had.
 type runFigures struct {
 	Runs, Applied, Unchanged, Failed int
@@ -339,23 +339,23 @@ func (l *timeLine) period() string {
 }
 
 var timePanels = []struct {
-	name   string
-	series []timeSeries
+	name, one, many string
+	series          []timeSeries
 }{
-	{"Runs", []timeSeries{
+	{"Runs", "run", "runs", []timeSeries{
 		{kinds[comes], "applied", func(f *runFigures) int { return f.Applied }},
 		{kinds[alters], "without a change", func(f *runFigures) int { return f.Unchanged }},
 		{kinds[goes], "with errors", func(f *runFigures) int { return f.Failed }},
 	}},
-	{"Accounts changed", []timeSeries{{"", "", func(f *runFigures) int { return f.Accounts }}}},
-	{"Changes by kind", []timeSeries{
-		{kinds[comes], "added", func(f *runFigures) int { return f.Comes }},
-		{kinds[alters], "changed", func(f *runFigures) int { return f.Alters }},
-		{kinds[goes], "lost", func(f *runFigures) int { return f.Goes }},
+	{"Accounts changed", "account", "accounts", []timeSeries{{"", "", func(f *runFigures) int { return f.Accounts }}}},
+	{"Changes by kind", "change", "changes", []timeSeries{
+		{kinds[comes], "additions", func(f *runFigures) int { return f.Comes }},
+		{kinds[alters], "modifications", func(f *runFigures) int { return f.Alters }},
+		{kinds[goes], "losses", func(f *runFigures) int { return f.Goes }},
 	}},
-	{"Rejections", []timeSeries{{kinds[rejected], "", func(f *runFigures) int { return f.Rejections }}}},
-	{"Accounts withheld by a limit", []timeSeries{{kinds[goes], "", func(f *runFigures) int { return f.Withheld }}}},
-	{"Drift", []timeSeries{{kinds[drifted], "", func(f *runFigures) int { return f.Drift }}}},
+	{"Rejections", "rejection", "rejections", []timeSeries{{kinds[rejected], "", func(f *runFigures) int { return f.Rejections }}}},
+	{"Accounts withheld by a limit", "account", "accounts", []timeSeries{{kinds[goes], "", func(f *runFigures) int { return f.Withheld }}}},
+	{"Drift", "difference", "differences", []timeSeries{{kinds[drifted], "", func(f *runFigures) int { return f.Drift }}}},
 }
 
 func (l *timeLine) panels(unit *timeUnit, starts []time.Time, figures []runFigures) {
@@ -375,7 +375,7 @@ func (l *timeLine) panels(unit *timeUnit, starts []time.Time, figures []runFigur
 			empty = append(empty, strings.ToLower(p.name))
 			continue
 		}
-		panel := timePanel{Name: p.name, Most: number(most)}
+		panel := timePanel{Name: p.name, Most: count(most, p.one, p.many)}
 		for _, s := range p.series {
 			if s.Name != "" && slices.ContainsFunc(figures, func(f runFigures) bool { return s.of(&f) > 0 }) {
 				panel.Legend = append(panel.Legend, s)
@@ -387,7 +387,7 @@ func (l *timeLine) panels(unit *timeUnit, starts []time.Time, figures []runFigur
 			if sum(&figures[i]) == 0 {
 				continue
 			}
-			bar := timeBar{X: percent((float64(i)+0.5)*step - width/2), Width: percent(width), Text: starts[i].Format(unit.layout) + ": " + number(sum(&figures[i]))}
+			bar := timeBar{X: percent((float64(i)+0.5)*step - width/2), Width: percent(width), Text: starts[i].Format(unit.layout) + ": " + count(sum(&figures[i]), p.one, p.many)}
 			foot := float64(panelHeight)
 			for _, s := range p.series {
 				n := s.of(&figures[i])
