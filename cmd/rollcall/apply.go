@@ -242,12 +242,12 @@ func (s *session) askTo(do, question string) error {
 // applySaved commits a saved plan, if it fits what is there now.
 func (c *applyCommand) applySaved(s *session, cfg *config.Config, run *record) error {
 	s.inputs = append(s.inputs, c.Plan)
-	p, err := readPlan(c.Plan)
+	p, err := s.readPlan(c.Plan)
 	if err != nil {
 		return err
 	}
 	if p.Redacted {
-		return fmt.Errorf("%s: %w", c.Plan, unfit(apply.ErrRedacted))
+		return fmt.Errorf("%s: %w", c.Plan, s.unfit(apply.ErrRedacted))
 	}
 	run.identify(p)
 	if err := run.barred(); err != nil {
@@ -258,7 +258,7 @@ func (c *applyCommand) applySaved(s *session, cfg *config.Config, run *record) e
 		return err
 	}
 	if err := apply.Fits(p, s.basis(st.State, digest(cfg, factsOf(p)))); err != nil {
-		return fmt.Errorf("%s: %w", c.Plan, unfit(err))
+		return fmt.Errorf("%s: %w", c.Plan, s.unfit(err))
 	}
 	progress := render.NewProgress(s.stderr, s.err, s.now)
 	// What the plan touches is compared below.
@@ -268,10 +268,10 @@ func (c *applyCommand) applySaved(s *session, cfg *config.Config, run *record) e
 		return err
 	}
 	if p.ConfigDigest != digest(cfg, &view.Receipt.Facts) {
-		return fmt.Errorf("%s: %w", c.Plan, unfit(fmt.Errorf("console %q reports other facts than when the plan was made", cfg.Console.Name)))
+		return fmt.Errorf("%s: %w", c.Plan, s.unfit(fmt.Errorf("console %q reports other facts than when the plan was made", cfg.Console.Name)))
 	}
 	if err := apply.Moved(p, view.Accounts, view.Barred); err != nil {
-		return fmt.Errorf("%s: %w", c.Plan, unfit(err))
+		return fmt.Errorf("%s: %w", c.Plan, s.unfit(err))
 	}
 	p.Allow(c.allowed())
 	m := &made{plan: p, state: st, view: view, known: s.standing(), again: s.command("apply", c.Plan), saved: true}
@@ -294,25 +294,25 @@ func (s *session) basis(st *state.State, digest string) apply.Basis {
 }
 
 // unfit is the error of a saved plan that does not fit.
-func unfit(err error) error {
+func (s *session) unfit(err error) error {
 	switch {
 	case err == nil:
 		return nil
 	case errors.Is(err, apply.ErrRedacted):
 		return hinted{staleError{err}, "take the plan that was saved without --redact"}
 	case errors.Is(err, apply.ErrFirstFormat):
-		return hinted{staleError{err}, "make a new plan: rollcall plan -o json=FILE"}
+		return hinted{staleError{err}, "make a new plan: " + s.command("plan", "-o", "json=FILE")}
 	case errors.Is(err, apply.ErrExpired):
 		return staleError{expiredError{err}}
 	}
 	return staleError{err}
 }
 
-func readPlan(path string) (*plan.Plan, error) {
-	const hint = "rollcall plan -o json=FILE makes a plan"
+func (s *session) readPlan(path string) (*plan.Plan, error) {
+	hint := s.command("plan", "-o", "json=FILE") + " makes a plan"
 	f, err := os.Open(path)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, missingPlan{err, path}
+		return nil, missingPlan{err, path, hint}
 	}
 	if err != nil {
 		return nil, hinted{err, hint}
@@ -332,16 +332,15 @@ func (s *session) withheld(m *made, written bool) error {
 	if p.Summary().Withheld == 0 {
 		return nil
 	}
-	s.warn("withheld: %s", render.Withholding(p))
 	options := strings.Join(plan.Options(plan.Tripped(p.Allowances)), " ")
+	hint := fmt.Sprintf("if meant, run %s %s", m.again, options)
 	switch saved := m.saved; {
 	case saved && written && p.Undoes > 0:
-		s.note("if this is intended, take this run back first (rollcall history), and apply the plan of %s with %s", s.command("undo", strconv.Itoa(p.Undoes)), options)
+		hint = fmt.Sprintf("if meant, take this run back first (%s), and apply the plan of %s with %s", s.command("history"), s.command("undo", strconv.Itoa(p.Undoes)), options)
 	case saved && written:
-		s.note("if this is intended, make a new plan of the rest, and apply it with %s", options)
-	default:
-		s.note("if this is intended: %s %s", m.again, options)
+		hint = "if meant, make a new plan of the rest, and apply it with " + options
 	}
+	s.say(levelWarning, "withheld: "+render.Withholding(p), hint, exitWithheld)
 	return silent{exitWithheld}
 }
 
@@ -365,7 +364,7 @@ Exit codes: 0 done; 1 the plan cannot be read; 80 wrong usage.`
 
 func (c *showCommand) Run(s *session) error {
 	s.inputs = append(s.inputs, c.Plan)
-	p, err := readPlan(c.Plan)
+	p, err := s.readPlan(c.Plan)
 	if err != nil {
 		return err
 	}

@@ -317,7 +317,7 @@ func (s *session) report(cfg *config.Config, m *made, r *apply.Result, ended err
 		s.say(levelError, fmt.Sprintf("account %s differs from what was applied: %s is %q, not %q", d.Account, field, s.said(d.Found), s.said(d.Wanted)), "", exitIncomplete)
 	}
 	if len(r.Undecided) > 0 {
-		s.say(levelError, render.UndecidedLine(spelledAddresses(r.Undecided)), "give it an owner with rollcall state rebind, or leave it local with rollcall state release", exitIncomplete)
+		s.say(levelError, render.UndecidedLine(spelledAddresses(r.Undecided)), "give it an owner with "+s.command("state", "rebind")+", or leave it local with "+s.command("state", "release"), exitIncomplete)
 	}
 	if cfg.Console.Kind == config.Local {
 		s.note("applied: %s changed, version %d of the state written to %s", counted(r.Applied, "account"), m.state.Serial, cfg.StatePath)

@@ -33,12 +33,12 @@ func (c *declineCommand) Run(s *session) error {
 	if err != nil {
 		return err
 	}
-	p, err := readPlan(c.Plan)
+	p, err := s.readPlan(c.Plan)
 	if err != nil {
 		return err
 	}
 	if p.Redacted {
-		return fmt.Errorf("%s: %w", c.Plan, unfit(apply.ErrRedacted))
+		return fmt.Errorf("%s: %w", c.Plan, s.unfit(apply.ErrRedacted))
 	}
 	lock, err := s.lock("rollcall decline")
 	if err != nil {

@@ -243,7 +243,7 @@ func (s *session) guarded(cfg *config.Config, a *identity.Account, blocks []plan
 		}
 		for _, x := range b.Addresses {
 			if a.Holds(x) || read.Holds(x) {
-				return hinted{fmt.Errorf("account %s stays as it is: %s is %s %q", a.Primary, x, words, b.Label), "take it out of that block if this is intended"}
+				return hinted{fmt.Errorf("account %s stays as it is: %s is %s %q", a.Primary, x, words, b.Label), "if this is meant, take it out of that block"}
 			}
 		}
 	}

@@ -100,6 +100,9 @@ func (s *session) search(cfg *config.Config, x *plan.Explanation, snapshot strin
 		return nil, err
 	}
 	for _, d := range reader.Directories {
+		if len(d.Scopes) == 0 { // it only says who is there, for a prerequisite
+			continue
+		}
 		searched := explain.Directory{Name: d.Name, Scopes: d.Scopes}
 		finder, ok := d.Source.(directory.Finder)
 		if ok {

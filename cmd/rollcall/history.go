@@ -124,7 +124,7 @@ func (s *session) pastRun(number int) (*run.Record, *plan.Plan, error) {
 	})
 	var damage *state.Error
 	if err != nil && !errors.As(err, &damage) {
-		err = hinted{err, "rollcall history lists the runs"}
+		err = hinted{err, s.command("history") + " lists the runs"}
 	}
 	if err != nil {
 		return nil, nil, err

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"os/signal"
 	"os/user"
@@ -226,6 +227,9 @@ func (s *session) fail(err error) exitCode {
 	hint := directory.HintOf(err)
 	if code == exitUsage {
 		hint = cmp.Or(hint, s.usage)
+	}
+	if path := (*fs.PathError)(nil); hint == "" && errors.As(err, &path) {
+		hint = "check the path " + path.Path + "; " + s.usage
 	}
 	s.say(levelError, s.errorText(err), hint, code)
 	return code

@@ -12,6 +12,7 @@ import (
 type missingPlan struct {
 	error
 	path string
+	hint string // where nothing is beside it
 }
 
 func (e missingPlan) Unwrap() error { return e.error }
@@ -29,5 +30,5 @@ func (e missingPlan) Hint() string {
 	if near := words.Nearest(filepath.Base(e.path), names); near != "" {
 		return "did you mean " + filepath.Join(dir, near) + "?"
 	}
-	return "rollcall plan -o json=FILE makes a plan"
+	return e.hint
 }

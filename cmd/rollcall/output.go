@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -142,7 +143,7 @@ func (s *session) writeOutputs(all outputs, write func(w io.Writer, format strin
 		if err := writeFile(o.file, func(w io.Writer) error {
 			return write(interruptibleWriter{s.ctx, w}, o.format, render.Terminal{})
 		}); err != nil {
-			return fmt.Errorf("write %s: %w", o.file, err)
+			return fmt.Errorf("write %s: %w", o.file, unnamed(err))
 		}
 	}
 	for _, o := range all {
@@ -188,6 +189,14 @@ func (w interruptibleWriter) Write(p []byte) (int, error) {
 		return 0, err
 	}
 	return w.Writer.Write(p)
+}
+
+// unnamed is an error of a file without what the system has tried on which path.
+func unnamed(err error) error {
+	if at := (*fs.PathError)(nil); errors.As(err, &at) {
+		return hinted{at.Err, "make the folder, or write to another one"}
+	}
+	return err
 }
 
 // writeFile replaces a file whole; what is no regular file, such as a pipe, is

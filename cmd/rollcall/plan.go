@@ -131,7 +131,9 @@ func advised(err error, cfg *config.Config, flags reading) error {
 	}
 	advice := []string{directory.HintOf(err)}
 	if flags.Snapshot != "" && errors.Is(err, fs.ErrNotExist) {
-		advice = append(advice, fmt.Sprintf("rollcall snapshot -o %s makes one", flags.Snapshot))
+		advice = append(advice, commandIn(cfg.Dir, "snapshot", "-o", flags.Snapshot)+" makes one")
+	} else if errors.Is(err, fs.ErrNotExist) {
+		advice = append(advice, fmt.Sprintf("put the file there, or correct path of directory %q", failed))
 	}
 	others, _ := wantedDirectories(cfg, flags.Directory)
 	others = slices.DeleteFunc(slices.Clone(others), func(name string) bool { return name == failed })

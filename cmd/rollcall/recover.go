@@ -22,7 +22,7 @@ func (s *session) made() error {
 	}
 	u := s.unsettled
 	return hinted{fmt.Errorf("run %d, of %s, was killed while it changed console %q", u.Number, stamp(u.Started), u.Console),
-		"rollcall apply finds out first what it has changed; then run this again"}
+		s.command("apply") + " finds out first what it has changed; then run this again"}
 }
 
 // makeOut finds out what a run has changed that was ended from outside, by what

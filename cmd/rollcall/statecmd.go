@@ -114,7 +114,7 @@ func (c *stateShowCommand) Run(s *session) error {
 	if err != nil {
 		return err
 	}
-	a, err := find(cfg, st, c.Address)
+	a, err := s.find(cfg, st, c.Address)
 	if err != nil {
 		return err
 	}
@@ -128,7 +128,7 @@ func writeAccount(w io.Writer, a *identity.Account) error {
 }
 
 // find returns the account that holds the address that a user has typed.
-func find(cfg *config.Config, st *state.State, text string) (*identity.Account, error) {
+func (s *session) find(cfg *config.Config, st *state.State, text string) (*identity.Account, error) {
 	x, err := identity.ParseAddress(text)
 	if err != nil {
 		return nil, usageError{fmt.Errorf("%q is not a mail address: %w", text, err)}
@@ -139,7 +139,7 @@ func find(cfg *config.Config, st *state.State, text string) (*identity.Account, 
 			return a, nil
 		}
 	}
-	return nil, hinted{fmt.Errorf("no account holds %s", x), "rollcall state list shows all accounts"}
+	return nil, hinted{fmt.Errorf("no account holds %s", x), s.command("state", "list") + " shows all accounts"}
 }
 
 // state loads the configuration and the state that it names.

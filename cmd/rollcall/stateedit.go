@@ -169,7 +169,7 @@ func (c *stateRebindCommand) Run(s *session) error {
 		return usageError{fmt.Errorf("%q: %w", c.GUID, err)}
 	}
 	return s.edit(editing{command: "rollcall state rebind", approved: c.AutoApprove}, func(cfg *config.Config, st *state.State) (edited, error) {
-		a, err := find(cfg, st, c.Address)
+		a, err := s.find(cfg, st, c.Address)
 		if err != nil {
 			return edited{}, err
 		}
@@ -216,7 +216,7 @@ Exit codes: 0 done; 1 no such account, or it is local or on legal hold, nothing 
 
 func (c *stateReleaseCommand) Run(s *session) error {
 	return s.edit(editing{command: "rollcall state release", approved: c.AutoApprove}, func(cfg *config.Config, st *state.State) (edited, error) {
-		a, err := find(cfg, st, c.Address)
+		a, err := s.find(cfg, st, c.Address)
 		if err == nil {
 			err = s.onHold(cfg, a)
 		}
@@ -249,7 +249,7 @@ Exit codes: 0 done; 1 no such account, or it is active or on legal hold, nothing
 
 func (c *stateForgetCommand) Run(s *session) error {
 	return s.edit(editing{command: "rollcall state forget"}, func(cfg *config.Config, st *state.State) (edited, error) {
-		a, err := find(cfg, st, c.Address)
+		a, err := s.find(cfg, st, c.Address)
 		if err == nil {
 			err = s.onHold(cfg, a)
 		}
@@ -258,7 +258,9 @@ func (c *stateForgetCommand) Run(s *session) error {
 		}
 		primary, local := a.Primary.String(), a.Local()
 		if err = st.Forget(a); err != nil && local {
-			err = hinted{err, "rollcall state remove " + primary + " removes a local account"}
+			err = hinted{err, s.command("state", "remove", primary) + " removes a local account"}
+		} else if err != nil {
+			err = hinted{err, "it goes when its entry does; " + s.command("explain", primary) + " shows which one that is"}
 		}
 		return edited{done: primary + " is forgotten"}, err
 	})
@@ -281,7 +283,7 @@ Exit codes: 0 done; 1 no such account, or a directory owns it, or it is on legal
 
 func (c *stateRemoveCommand) Run(s *session) error {
 	return s.edit(editing{command: "rollcall state remove", approved: c.AutoApprove, local: true}, func(cfg *config.Config, st *state.State) (edited, error) {
-		a, err := find(cfg, st, c.Address)
+		a, err := s.find(cfg, st, c.Address)
 		if err == nil {
 			err = errors.Join(s.onHold(cfg, a), s.protected(cfg, a))
 		}
@@ -294,7 +296,7 @@ func (c *stateRemoveCommand) Run(s *session) error {
 			with = " and " + oneOrMany(n, "alias", "aliases")
 		}
 		if err = st.Remove(a); err != nil {
-			err = hinted{err, "rollcall state release " + primary + " makes it local"}
+			err = hinted{err, s.command("state", "release", primary) + " makes it local"}
 		}
 		return edited{done: primary + " is removed", question: fmt.Sprintf("Remove %s%s?", primary, with)}, err
 	})

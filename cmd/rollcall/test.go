@@ -59,7 +59,7 @@ func (c *testCommand) Run(s *session) error {
 	pattern := regexp.MustCompile(c.Pattern) // was checked
 	tests = slices.DeleteFunc(tests, func(t config.Test) bool { return !pattern.MatchString(t.Name) })
 	if len(tests) == 0 {
-		return hinted{fmt.Errorf("no test matches %q", c.Pattern), "rollcall test, without --run, runs them all"}
+		return hinted{fmt.Errorf("no test matches %q", c.Pattern), s.command("test") + ", without --run, runs them all"}
 	}
 	if s.mask != nil {
 		s.keyedForTests(&tests[0])

@@ -44,10 +44,10 @@ func (c *undoCommand) Run(s *session) error {
 	}
 	if done.Outcome == run.Unfinished && done.Console != "" {
 		return hinted{fmt.Errorf("run %d is still running, or was killed while it changed console %q", c.Number, done.Console),
-			"rollcall apply finds out first what it has changed; then it can be taken back"}
+			s.command("apply") + " finds out first what it has changed; then it can be taken back"}
 	}
 	if !done.Outcome.Changed() {
-		return hinted{fmt.Errorf("run %d changed nothing: it ended as %s", c.Number, done.Outcome), "rollcall history lists the runs"}
+		return hinted{fmt.Errorf("run %d changed nothing: it ended as %s", c.Number, done.Outcome), s.command("history") + " lists the runs"}
 	}
 	st, _, err := reading{}.known(s, cfg)
 	if err != nil {
@@ -108,7 +108,7 @@ func (s *session) sameLineage(done *run.Record, st *state.State) error {
 	if begun := state.Begun(runs, st.Lineage); begun != nil {
 		since = fmt.Sprintf("by run %d, of %s", begun.Number, stamp(begun.Started))
 	}
-	return hinted{fmt.Errorf("run %d changed another state: this one was begun anew %s", done.Number, since), "rollcall history lists the runs; those of this state can be undone"}
+	return hinted{fmt.Errorf("run %d changed another state: this one was begun anew %s", done.Number, since), s.command("history") + " lists the runs; those of this state can be undone"}
 }
 
 // succeeded returns the account changes of a run that were made.
