@@ -197,7 +197,7 @@ func TestCausesOfRemoval(t *testing.T) {
 	p.Assess(plan.DefaultRisk())
 	if want := `none addresses_stop: no address stops receiving mail
 high accounts_lose_mail_or_primary: 30 of 61 active accounts of corp are removed (49.2%)
-medium lists_stop: 1 list stops receiving mail or is removed: user29@example.com
+medium lists_stop: 1 list is removed: user29@example.com
 low addresses_move: 30 addresses move to another account
 `; listed(p.Risks) != want {
 		t.Errorf("got %s", listed(p.Risks))

@@ -270,7 +270,11 @@ func (f *AccountFacts) state(n Names) string {
 func (f *AccountFacts) still(n Names) string {
 	switch {
 	case f.hold != nil:
-		return f.hold.text(n) + " keeps the account as it is"
+		text := f.hold.text(n) + " keeps the account as it is"
+		if f.Standing == Orphan {
+			text += "; " + f.gone()
+		}
+		return text
 	case f.Standing == Foreign:
 		return "the account belongs to configuration " + quote(f.Owner)
 	case f.Standing == Local:
@@ -365,7 +369,9 @@ func (x *Explanation) who(h *Holding, n Names) string {
 	switch {
 	case f != nil && f.Standing == Bound:
 		return n.entry(f.Entry)
-	case n.Entry != nil && h.Owner == "" && h.Account.DN != "":
+	case n.Entry != nil && h.Owner == "" && h.Account.DN != "" && !slices.ContainsFunc(x.Entries, func(e EntryFacts) bool {
+		return e.Ref.DN == h.Account.DN && e.Ref.Directory == h.Account.Directory
+	}):
 		return n.Entry(h.Account.DN, h.Account.Directory)
 	}
 	return n.account(h.Account, h.Owner)
@@ -413,12 +419,20 @@ func (x *Explanation) addressAnswer(f *AddressFacts, n Names) string {
 		text = address + " stays " + x.role(a, n)
 	case Comes:
 		text = address + " starts to receive mail as " + x.role(a, n)
+		if b != nil {
+			text = address + " receives mail again as " + x.role(a, n)
+		}
 	case Goes:
 		text = address + " stops receiving mail"
 	case Moves:
 		text = fmt.Sprintf("%s moves from %s to %s", address, x.who(b, n), x.who(a, n))
 	case ChangesRole:
 		text = address + " becomes " + x.role(a, n)
+		if a.Primary {
+			text += ", in place of " + n.address(b.Account.Primary.String())
+		} else {
+			text += ", whose primary becomes " + n.address(a.Account.Primary.String())
+		}
 	}
 	if why != "" {
 		text += ": " + why

@@ -346,6 +346,7 @@ func (g *Group) Parts() []Part {
 		say(" -> ")
 		value(g.To, after)
 	}
+	would := oneOf(g.Withheld, "would ", "")
 	switch g.Kind {
 	case DNComponents:
 		becomes("(none)", "(none)")
@@ -363,24 +364,26 @@ func (g *Group) Parts() []Part {
 		say(oneOf(g.Rows == g.Accounts, "get an address in ", "get addresses in "))
 		value(g.To, "")
 	case DomainDropped:
-		say("lose all their addresses in ")
+		say(would + "lose all their addresses in ")
 		value(g.From, "")
 	case DomainReduced:
-		say(oneOf(g.Rows == g.Accounts, "lose an address in ", "lose addresses in "))
+		say(would + oneOf(g.Rows == g.Accounts, "lose an address in ", "lose addresses in "))
 		value(g.From, "")
 		say(" and keep others in it")
 	case SameReason:
-		say("lose all mail: " + cmp.Or(LossReason(g.From).Text(), notLookedUp))
+		say(would + "lose all mail: " + cmp.Or(LossReason(g.From).Text(), notLookedUp))
 	case AccountsRemoved:
-		say("are removed")
+		say(oneOf(g.Withheld, "would be removed", "are removed"))
 	case SameCategory:
 		switch g.Category {
-		case Add, Reactivation:
+		case Add:
+			say(oneOf(g.Rows == g.Accounts, "come back with an address more", "come back with more addresses"))
+		case Reactivation:
 			say("come back")
 		case Inactive:
-			say("lose all mail")
+			say(would + "lose all mail")
 		case GUIDChange:
-			say("get another GUID")
+			say("change their GUID")
 		case Adoption:
 			say("get an owner in ")
 			value(g.To, "")

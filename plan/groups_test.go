@@ -74,7 +74,7 @@ func TestGroups(t *testing.T) {
 			[]string{"inactive domain_reduced 10 accounts: lose an address in @corp.example and keep others in it"}},
 		{"values of their own", 10, func(i int, _, a *identity.Account) { a.Attributes[1].Value = fmt.Sprint("chief ", i) }, nil},
 		{"GUIDs", 10, func(i int, _, a *identity.Account) { a.GUID = identity.GUID{15: byte(i + 1)} },
-			[]string{"guid_change category 10 accounts: get another GUID"}},
+			[]string{"guid_change category 10 accounts: change their GUID"}},
 	} {
 		p := alike(tt.n, tt.edit)
 		p.Group()

@@ -280,7 +280,7 @@ func (p *Plan) Ambiguities() string {
 		if more := len(a.Others) - named; more > 0 {
 			others = append(others, Thousands(more)+" more")
 		}
-		text += fmt.Sprintf(" %s uses %s as the primary and ignores %s as one;", a.DN, a.Chosen, strings.Join(others, ", "))
+		text += fmt.Sprintf(" %s uses %s as the primary, and %s as an alias;", a.DN, a.Chosen, strings.Join(others, ", "))
 	}
 	text = strings.TrimSuffix(text, ";")
 	if n > named {

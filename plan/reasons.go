@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/rollcall-cli/rollcall/internal/identity"
 )
@@ -91,12 +92,17 @@ var reasons = [Reasons]struct {
 			}
 			return "the address is the protected primary of " + r.others(n) + " and would become an alias of another account"
 		},
-		remedy: restore,
+		remedy: func(r *Rejection, n Names) string {
+			if r.Wanted != "" {
+				return restore(r, n)
+			}
+			return takeBack(r, n)
+		},
 	},
 	ProtectedMove: {
 		name: "protected_move", meaning: "protected address that would move to another account", rule: RuleHolder, fix: (*explainer).take,
 		message: func(r *Rejection, n Names) string { return "the address is protected and stays with " + r.others(n) },
-		remedy:  restore,
+		remedy:  takeBack,
 	},
 	UnknownDomain: {
 		name: "unknown_domain", meaning: "domain not among those of the scope", rule: RuleValue, fix: (*explainer).take,
@@ -149,8 +155,14 @@ var reasons = [Reasons]struct {
 	},
 	OtherDirectory: {
 		name: "other_directory", meaning: "address of an account of another directory", rule: RuleHolder, fix: (*explainer).share,
-		message: func(r *Rejection, n Names) string { return "the address or its GUID belongs to " + r.others(n) },
-		remedy:  always("give the entry another address; or, if both are one person, remove the object from one of the directories, and read both in the same run"),
+		message: func(r *Rejection, n Names) string {
+			what := "the address or the entry's GUID"
+			if r.Address == r.Other.Name {
+				what = "the address"
+			}
+			return what + " belongs to " + r.others(n)
+		},
+		remedy: always("give the entry another address; or, if both are one person, leave one of the two objects out of its scope by a filter"),
 	},
 	PublicAddress: {
 		name: "public_address", meaning: "public address that does not go with the primary", rule: RulePublic, fix: (*explainer).take,
@@ -222,7 +234,7 @@ var reasons = [Reasons]struct {
 		message: func(r *Rejection, n Names) string {
 			text := fmt.Sprintf("%s does not list the entry yet, as prerequisite %s requires", r.Other.text(n), quote(r.Guard))
 			if !r.Since.IsZero() && !r.New {
-				text += "; it has waited since " + r.Since.UTC().Format(utc)
+				text += "; it has waited since " + r.Since.UTC().Format(time.DateOnly)
 			}
 			if r.Overdue {
 				text += ", which is overdue"
@@ -279,6 +291,10 @@ func always(text string) func(*Rejection, Names) string {
 
 func restore(r *Rejection, _ Names) string {
 	return fmt.Sprintf("restore it in the directory, or take it out of protected %s if the change is wanted", quote(r.Guard))
+}
+
+func takeBack(r *Rejection, _ Names) string {
+	return fmt.Sprintf("take it from the entry, or out of protected %s if the change is wanted", quote(r.Guard))
 }
 
 func leaveToOwner(r *Rejection) string {

@@ -365,11 +365,11 @@ func (r *Risk) Text() string {
 	case AccountsLose:
 		return r.losing()
 	case ListsStop:
-		return several(n, "list stops", "lists stop") + r.stopping() + r.names(n)
+		return r.ended("list", "lists") + r.names(n)
 	case RolesStop:
 		return several(n, "role address stops", "role addresses stop") + " working: " + r.names(n)
 	case SharedStop:
-		return several(n, "shared, room or equipment mailbox stops", "shared, room or equipment mailboxes stop") + r.stopping() + r.names(n)
+		return r.ended("shared, room or equipment mailbox", "shared, room or equipment mailboxes") + r.names(n)
 	case NewcomersRejected:
 		return several(n, "new entry gets no account, because its addresses are rejected", "new entries get no account, because their addresses are rejected")
 	case NearLimit:
@@ -388,12 +388,20 @@ func (r *Risk) Text() string {
 	return ""
 }
 
-// stopping says what becomes of lists and mailboxes.
-func (r *Risk) stopping() string {
-	if r.Removed == 0 {
-		return " receiving mail: "
+// ended says how many lists or mailboxes lose all mail, and how many go.
+func (r *Risk) ended(one, many string) string {
+	stop, text := r.Count-r.Removed, ""
+	if stop > 0 {
+		text = several(stop, one+" stops", many+" stop") + " receiving mail"
 	}
-	return " receiving mail or " + oneOrMany(r.Count, "is", "are") + " removed: "
+	switch {
+	case r.Removed == 0:
+	case stop == 0:
+		text = several(r.Removed, one+" is", many+" are") + " removed"
+	default:
+		text += " and " + several(r.Removed, "is", "are") + " removed"
+	}
+	return text + ": "
 }
 
 // losing says how many accounts of a directory lose all mail, go, or get another

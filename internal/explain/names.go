@@ -36,6 +36,11 @@ func (b *builder) newLabels() *labels {
 		f := &b.x.Entries[n]
 		add(f.Ref.DN, f.Ref.Directory, identity.Lookup(f.Entry.Attributes, "display_name"))
 	}
+	for n := range b.x.Accounts {
+		if a := b.x.Accounts[n].Before; a != nil && b.x.Accounts[n].Standing == plan.Orphan {
+			add(a.DN, a.Directory, "")
+		}
+	}
 	for _, r := range b.x.Rejections {
 		add(r.DN, r.Directory, "")
 		party(r.Other)

@@ -138,7 +138,7 @@ var categories = [plan.Categories]category{
 	plan.Adoption: {comes, "local account gets an owner", "local accounts get an owner", []changeColumn{
 		addressColumn, marks, username, renamed("owner", entryDN), guid,
 	}},
-	plan.GUIDChange: {alters, "account is bound to another GUID", "accounts are bound to another GUID", []changeColumn{
+	plan.GUIDChange: {alters, "account changes its GUID", "accounts change their GUID", []changeColumn{
 		addressColumn, marks, originalGUID, newGUID, usernameAfter,
 	}},
 	plan.Reactivation: {comes, "inactive account comes back", "inactive accounts come back", []changeColumn{
@@ -157,6 +157,16 @@ var categories = [plan.Categories]category{
 		{head: "change", wraps: true, joins: true, cell: changeOf},
 	}},
 }
+
+// withheldOne and withheldMany say what would become of what a brake withholds.
+var (
+	withheldOne = map[plan.Category]string{
+		plan.Inactive: "address would stop receiving mail", plan.PrimaryChange: "account would get another primary address", plan.Removal: "record of an account would go",
+	}
+	withheldMany = map[plan.Category]string{
+		plan.Inactive: "addresses would stop receiving mail", plan.PrimaryChange: "accounts would get another primary address", plan.Removal: "records of accounts would go",
+	}
+)
 
 // changeOf says how a value became another, of a DN the components that are
 // others.

@@ -54,9 +54,6 @@ const mostDisabled = 3
 // notes are what stands below the answer, each behind a label.
 func notes(d *explain.Document, verbose bool) []item {
 	var all []item
-	for _, warning := range d.Warnings {
-		all = append(all, item{label: "warning", text: warning})
-	}
 	for i := range d.Disabled {
 		if !verbose && i == mostDisabled {
 			all = append(all, item{label: "disabled", text: number(len(d.Disabled)-i) + " more, likewise"})
@@ -64,16 +61,19 @@ func notes(d *explain.Document, verbose bool) []item {
 		}
 		all = append(all, item{label: "disabled", text: d.Disabled[i].Message})
 	}
-	if d.Subject.Kind != plan.AddressSubject.String() && !verbose {
-		return all // the addresses have it
-	}
 	for i := range d.History {
+		if d.Subject.Kind != plan.AddressSubject.String() && !verbose {
+			break // the addresses have it
+		}
 		p := &d.History[i]
 		text := p.Message()
 		if verbose {
 			text = p.Address + ": " + text + " (" + p.Command + ")"
 		}
 		all = append(all, item{label: "history", text: text})
+	}
+	for _, warning := range d.Warnings {
+		all = append(all, item{label: "warning", text: warning})
 	}
 	return all
 }
@@ -144,6 +144,9 @@ func placeOf(a *explain.Address) string {
 		string(plan.Nobody): "nobody receives it", string(plan.Dormant): "its account is inactive", string(plan.Stays): "stays", string(plan.Comes): "starts to receive mail",
 		string(plan.Goes): "stops receiving mail", string(plan.Moves): "moves", string(plan.ChangesRole): "changes",
 	}[a.Fate]
+	if a.Fate == string(plan.Comes) && a.Before != nil {
+		text = "receives mail again"
+	}
 	h := a.After
 	if h == nil {
 		h = a.Before

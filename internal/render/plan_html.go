@@ -297,7 +297,7 @@ func (r *reportPage) counts(p *plan.Plan, s *plan.Summary) {
 	for _, c := range order {
 		if k, n := &categories[c], s.Changes[c]; n > 0 {
 			r.Changes = append(r.Changes, reportCount{
-				Name: c.String(), Link: "#" + c.String(), Kind: kinds[k.sign], Sign: k.sign.text, Number: number(n), Meaning: oneOf(n, k.one, k.many) + withheldOf(s, c), Bar: bar(n, longest),
+				Name: c.String(), Link: "#" + c.String(), Kind: kinds[k.sign], Sign: k.sign.text, Number: number(n), Meaning: changesOf(s, c), Bar: bar(n, longest),
 			})
 		}
 	}

@@ -237,7 +237,7 @@ func (d *dataWriter) changes(p *plan.Plan) {
 			d.put(",")
 		}
 		k := &categories[c]
-		d.group(c.String(), kinds[k.sign], k.one, oneOf(s.Changes[c], k.one, k.many)+withheldOf(&s, c), first[c], s.Changes[c])
+		d.group(c.String(), kinds[k.sign], k.one, changesOf(&s, c), first[c], s.Changes[c])
 	}
 	d.put("]")
 	n := len(p.Changes)

@@ -311,19 +311,20 @@ func moment(t time.Time) string { return t.UTC().Format("2006-01-02 15:04 UTC") 
 
 // meaningOf counts the changes of a category in words, and those that are withheld.
 func meaningOf(s *plan.Summary, c plan.Category) string {
-	return count(s.Changes[c], categories[c].one, categories[c].many) + withheldOf(s, c)
+	return number(s.Changes[c]) + " " + changesOf(s, c)
 }
 
-// withheldOf says how many of the changes of a category a brake withholds; "" for
-// none.
-func withheldOf(s *plan.Summary, c plan.Category) string {
-	switch n := s.WithheldChanges[c]; n {
+// changesOf says what the changes of a category are, and how many of them a brake
+// withholds.
+func changesOf(s *plan.Summary, c plan.Category) string {
+	n, k := s.Changes[c], &categories[c]
+	switch withheld := s.WithheldChanges[c]; withheld {
 	case 0:
-		return ""
-	case s.Changes[c]:
-		return ", withheld"
+		return oneOf(n, k.one, k.many)
+	case n:
+		return oneOf(n, withheldOne[c], withheldMany[c]) + ", withheld"
 	default:
-		return ", " + number(n) + " of them withheld"
+		return oneOf(n, k.one, k.many) + ", " + number(withheld) + " of them withheld"
 	}
 }
 
@@ -445,7 +446,7 @@ func tallies(p *plan.Plan, s *plan.Summary, where string) (lines []tally) {
 	for _, c := range order {
 		if n := s.Changes[c]; n > 0 {
 			k := &categories[c]
-			add(k.sign, c.String(), n, oneOf(n, k.one, k.many)+withheldOf(s, c))
+			add(k.sign, c.String(), n, changesOf(s, c))
 		}
 	}
 	add(span{}, "withheld", s.WithheldAccounts, oneOf(s.WithheldAccounts, "account", "accounts")+": a brake withholds "+number(s.Withheld)+" of these changes")
