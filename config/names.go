@@ -107,7 +107,7 @@ func suggest(given string, candidates []string, format, page string) string {
 	if s := words.Nearest(given, candidates); s != "" {
 		return fmt.Sprintf("did you mean "+format+"?", s)
 	}
-	const most = 15
+	const most = 40
 	switch {
 	case len(candidates) == 0:
 		return "there is none yet; declare it"

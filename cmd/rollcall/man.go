@@ -90,9 +90,7 @@ func manPage(node *kong.Node) []byte {
 	}
 	if len(node.Children) > 0 {
 		b.WriteString(".SH COMMANDS\n")
-		for _, child := range node.Children {
-			fmt.Fprintf(&b, ".TP\n.B %s\n%s\n", roff(child.Name), roff(child.Help))
-		}
+		writeCommands(&b, node)
 	}
 	if len(node.Positional) > 0 {
 		b.WriteString(".SH ARGUMENTS\n")
@@ -129,6 +127,29 @@ func manPage(node *kong.Node) []byte {
 	}
 	writeSeeAlso(&b, node)
 	return b.Bytes()
+}
+
+// writeCommands lists the commands below one, by group, each with those below it.
+func writeCommands(b *bytes.Buffer, node *kong.Node) {
+	list := func(command *kong.Node, name string) {
+		fmt.Fprintf(b, ".TP\n.B %s\n%s\n", roff(name), roff(command.Help))
+	}
+	for _, group := range append([]kong.Group{{}}, groups...) {
+		title := group.Title
+		for _, child := range node.Children {
+			if (child.Group == nil) != (group.Key == "") || child.Group != nil && child.Group.Key != group.Key {
+				continue
+			}
+			if title != "" {
+				fmt.Fprintf(b, ".SS %s\n", roff(strings.TrimSuffix(title, ":")))
+				title = ""
+			}
+			list(child, child.Name)
+			for _, below := range child.Children {
+				list(below, child.Name+" "+below.Name)
+			}
+		}
+	}
 }
 
 // writeSeeAlso names the page above and those beside or below a command.

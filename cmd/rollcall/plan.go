@@ -29,7 +29,7 @@ type planCommand struct {
 func (planCommand) Help() string {
 	return `Reads every directory, the state and the console, and shows the categorized change set. Nothing is changed. The JSON document is the saved plan that apply takes.
 
---only and --except take a category (add), a scope (staff, or scope:staff) or an address, and what they leave out is listed as left_out. A change needs one of each kind that --only names, and none of --except. An account changes whole or not at all, and so do accounts between which an address moves.
+--only and --except take a category (add, or category:add), a scope (staff, or scope:staff) or an address (ann@example.com, or address:ann@example.com), and what they leave out is listed as left_out. A change needs one of each kind that --only names, and none of --except. An account changes whole or not at all, and so do accounts between which an address moves.
 
 --compare takes the directory of another configuration, such as that of the base branch, and shows what this one does differently: the rows and rejections that appear, vanish or differ, and how the files differ. Both are planned on the same entries and accounts. Its output cannot be applied.
 

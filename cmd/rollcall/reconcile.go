@@ -294,7 +294,10 @@ func unknownSelector(err error, scopes []string) error {
 		return err
 	}
 	name, categories := unknown.Name, plan.CategoryNames()
+	kind, _, named := strings.Cut(name, ":")
 	switch {
+	case named && unknown.Kind == "":
+		return words.Unknown("kind of selector", kind, []string{"category", "scope", "address"})
 	case name == "":
 		return errors.New("name a category, a scope or an address; what was given is empty")
 	case unknown.Kind == "category", unknown.Kind == "" && words.Nearest(name, categories) != "":

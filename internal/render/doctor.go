@@ -69,7 +69,11 @@ func signOf(s doctor.Status) span {
 func (d *Diagnosis) totals() string {
 	parts := make([]string, len(doctor.Statuses))
 	for i, s := range doctor.Statuses {
-		parts[i] = number(d.count(s)) + " " + string(s)
+		n, what := d.count(s), string(s)
+		if s == doctor.Warning {
+			what = oneOf(n, what, what+"s")
+		}
+		parts[i] = number(n) + " " + what
 	}
 	return strings.Join(parts, ", ")
 }
@@ -138,7 +142,7 @@ func DiagnosisText(w io.Writer, d *Diagnosis, opt TextOptions) error {
 				o.prose(name+names+gap, "- ", dim, clean(fact))
 			}
 			if c.Remedy != "" {
-				o.prose(name+names+gap, "do: ", bold, clean(c.Remedy))
+				o.prose(name+names+gap, "hint: ", bold, clean(c.Remedy))
 			}
 		}
 		o.end()

@@ -66,12 +66,17 @@ func (p *Past) categories() string {
 
 func pastColumns(x identity.Address) []column[*Past] {
 	return []column[*Past]{
-		{head: "run", cell: func(p *Past, _ bool) cell { return text(strconv.Itoa(p.Run.Number)) }},
+		{head: "run", cell: func(p *Past, short bool) cell {
+			if short {
+				return text("run " + strconv.Itoa(p.Run.Number))
+			}
+			return text(strconv.Itoa(p.Run.Number))
+		}},
 		{head: "started", cell: func(p *Past, _ bool) cell { return text(second(p.Run.Started)) }},
 		{head: "by", least: 12, helps: true, cell: func(p *Past, _ bool) cell { return text(p.Run.User + "@" + p.Run.Host) }},
 		{head: "outcome", cell: func(p *Past, _ bool) cell { return outcome(&p.Run.Run) }},
-		{head: "before", least: 16, cell: func(p *Past, _ bool) cell { return sentence(plain, Role(x, p.Before)) }},
-		{head: "after", least: 16, cell: func(p *Past, _ bool) cell { return sentence(plain, Role(x, p.After)) }},
+		{head: "before", cell: func(p *Past, _ bool) cell { return sentence(plain, Role(x, p.Before)) }},
+		{head: "after", cell: func(p *Past, _ bool) cell { return sentence(plain, Role(x, p.After)) }},
 		{head: "changes", wraps: true, cell: func(p *Past, _ bool) cell { return sentence(dim, p.categories()) }},
 	}
 }
@@ -83,7 +88,7 @@ func PastText(w io.Writer, x identity.Address, all []Past, opt TextOptions) erro
 	if len(all) == 0 {
 		o.line(plain, "no run has changed anything of %s", clean(x.String()))
 	}
-	t := table[*Past]{columns: pastColumns(x), rows: len(all), row: func(i int) *Past { return &all[i] }}
+	t := table[*Past]{columns: pastColumns(x), stacks: true, rows: len(all), row: func(i int) *Past { return &all[i] }}
 	t.all(o)
 	return o.flush()
 }

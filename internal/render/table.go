@@ -32,6 +32,9 @@ type table[T any] struct {
 	sign    span
 	rows    int
 	row     func(i int) T
+	// stacks has the other cells stand below their subject, with what they are, where
+	// they do not fit beside it.
+	stacks bool
 }
 
 // margin is how far from the edge of the page the rows begin.
@@ -148,8 +151,12 @@ func (t *table[T]) beside(p *page, row T, l layout, long bool) {
 	}
 	p.end()
 	if below.width > 0 {
-		p.at(nested)
 		label := t.columns[slices.IndexFunc(t.columns, func(c column[T]) bool { return c.wraps })].head + " "
+		if len(below.parts) == 1 && nested+len(label)+below.width > p.width {
+			p.hanging(nested, nested+len(label), label, dim, below.text)
+			return
+		}
+		p.at(nested)
 		p.put(dim, label)
 		p.cell(below.fit(max(p.width-p.col, 8)))
 		p.end()
@@ -198,6 +205,9 @@ func (t *table[T]) layout(width int) layout {
 	full := t.measure(false)
 	if t.total(full) <= width {
 		return layout{widths: full}
+	}
+	if t.stacks {
+		return layout{widths: full, short: true, stacked: true}
 	}
 	subject := full[0]
 	full[0] = min(subject, max(width*fairSubject/100, leastSubject))
