@@ -80,6 +80,17 @@ func (x *explainer) fix() error {
 			fix(x, r)
 		}
 	}
+	// What an entry no longer lists can be given back to it.
+	for n := range x.out.Addresses {
+		f := &x.out.Addresses[n]
+		a := x.out.accountOf(f.Before)
+		if f.After.Active() || a == nil || a.Standing != Bound || !f.Before.Active() || len(x.out.rejections[f.Address]) > 0 {
+			continue
+		}
+		if _, found := x.listedBy(f, a.Entry); !found {
+			x.addFix(Fix{Kind: RestoreIt, Address: f.Address, Listing: Listing{Entry: a.Entry, Address: f.Address}})
+		}
+	}
 	// Of what is pending, the row of an address that is explained comes first, and
 	// then that of its account. What a limit withholds is another commit.
 	for _, withheld := range [...]bool{false, true} {
@@ -169,7 +180,7 @@ func (x *explainer) instead(r *Rejection) {
 	if kept == nil {
 		return
 	}
-	if kept.New = x.free(r.Address); kept.New == "" {
+	if kept.New = x.free(r.Address, identity.LeafValue(r.DN)); kept.New == "" {
 		x.out.Fixes = x.out.Fixes[:len(x.out.Fixes)-1]
 	}
 }
@@ -217,9 +228,10 @@ func (x *explainer) only(e EntryRef, address string) bool {
 // mostTried bounds the numbers that are tried behind a name.
 const mostTried = 1000
 
-// free returns an address like one that is taken, with a number behind the name,
-// that no account has, no entry lists and no block guards; "" for none.
-func (x *explainer) free(taken string) string {
+// free returns an address in the domain of one that is taken, which no account has, no
+// entry lists and no block guards: of the name of a person, or else like the one that is
+// taken, with a number behind the name; "" for none.
+func (x *explainer) free(taken, name string) string {
 	if x.taken == nil {
 		x.taken = map[string]bool{}
 		for i := range x.in.Accounts {
@@ -240,14 +252,27 @@ func (x *explainer) free(taken string) string {
 		}
 	}
 	at := strings.LastIndexByte(taken, '@')
-	for n := 2; at > 0 && n < mostTried; n++ {
+	for n := 1; at > 0 && n < mostTried; n++ {
 		text := taken[:at] + strconv.Itoa(n) + taken[at:]
+		if n == 1 {
+			text = personal(name) + taken[at:]
+		}
 		if _, err := identity.ParseAddress(text); err == nil && !x.taken[text] {
 			x.taken[text] = true // proposed once
 			return text
 		}
 	}
 	return ""
+}
+
+// personal is what is before the @ in the address of a person of a name, such as
+// "ann.smith"; "" where the name says no such thing.
+func personal(name string) string {
+	words := strings.Fields(strings.ToLower(name))
+	if len(words) != 2 || strings.Trim(words[0]+words[1], "abcdefghijklmnopqrstuvwxyz-") != "" {
+		return ""
+	}
+	return words[0] + "." + words[1]
 }
 
 // routing are domains below which clouds give every mailbox an address that only

@@ -287,6 +287,11 @@ func (f *AccountFacts) still(n Names) string {
 	return ""
 }
 
+// Vanished reports whether mail is lost because no object of the account was found.
+func (f *AccountFacts) Vanished() bool {
+	return f.lost == EntryGone && f.Left == "" && f.Before != nil && f.Before.Active() && !(f.After != nil && f.After.Active())
+}
+
 // gone says why an account has no directory entry.
 func (f *AccountFacts) gone() string {
 	if f.Left != "" {
@@ -624,6 +629,9 @@ func (f *Fix) Message(n Names) string {
 	case OtherValue:
 		return fmt.Sprintf("give %s another address in place of %s, such as %s, which is free", entry, address, n.address(f.New))
 	case RestoreIt:
+		if f.Reason == noReason {
+			return fmt.Sprintf("if it is to stay, give %s to %s in the directory", address, entry)
+		}
 		return fmt.Sprintf("give %s back to %s", address, entry)
 	case MakePrimary:
 		return fmt.Sprintf("make %s the primary of %s again, and %s an alias", address, entry, n.address(f.Wanted))

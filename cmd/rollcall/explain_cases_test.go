@@ -138,6 +138,9 @@ func TestExplainRemoved(t *testing.T) {
 			t.Errorf("%s: %s", address, out)
 		}
 	}
+	if out := run("explain", "leo@example.com"); !strings.Contains(out, `- if it is to stay, restore the object in directory "corp", or list the address in another entry`) {
+		t.Errorf("leo@: %s", out)
+	}
 	run("apply", "--auto-approve")
 	if out := strings.Join(strings.Fields(run("explain", "sales@example.com")), " "); !strings.Contains(out, "since run 2 (") || !strings.Contains(out, "before that the primary of Sales EMEA (list account of corp)") {
 		t.Errorf("sales@: %s", out)

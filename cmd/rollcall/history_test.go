@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"os"
@@ -12,6 +13,7 @@ import (
 	"time"
 
 	"github.com/rollcall-cli/rollcall/config"
+	"github.com/rollcall-cli/rollcall/internal/render"
 	"github.com/rollcall-cli/rollcall/internal/run"
 	"github.com/rollcall-cli/rollcall/state"
 )
@@ -116,5 +118,28 @@ func TestHistoryPage(t *testing.T) {
 		if !strings.Contains(string(page), "| `"+string(o)+"` |") {
 			t.Errorf("the page does not explain %s", o)
 		}
+	}
+}
+
+// TestHistoryNarrow: on a narrow page nothing of the counts, and of whose an address was,
+// is left out.
+func TestHistoryNarrow(t *testing.T) {
+	t.Parallel()
+	dir := quickstart(t)
+	at(t.Context(), strings.NewReader(""), false, "-C", dir, "apply", "--auto-approve")
+	run := func(args ...string) string {
+		var out bytes.Buffer
+		s := &session{stdin: strings.NewReader(""), stdout: &out, stderr: &out, out: render.Terminal{Width: 80}, now: time.Now}
+		if code := execute(t.Context(), append([]string{"-C", dir}, args...), s); code != exitOK {
+			t.Fatalf("exit code %d\n%s", code, out.String())
+		}
+		return out.String()
+	}
+	if out := run("history"); !strings.Contains(out, "\n    changes 8 add, ") || !strings.Contains(out, "2 inactive, 22\n") || strings.Contains(out, "…") {
+		t.Error(out)
+	}
+	if out := run("history", "--address", "sales@example.com"); !strings.Contains(out, "run 1\n    started ") ||
+		!strings.Contains(out, "\n    before the primary of Sales EMEA (list account of corp)\n    after the primary of Sales (list account of corp)\n") {
+		t.Error(out)
 	}
 }

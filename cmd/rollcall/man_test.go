@@ -31,7 +31,7 @@ func TestManPages(t *testing.T) {
 	t.Parallel()
 	pages := pagesOf(t)
 	sections := []string{"NAME", "SYNOPSIS", "DESCRIPTION", "COMMANDS", "ARGUMENTS", "OPTIONS", "EXAMPLES", "EXIT STATUS", "SEE ALSO"}
-	requests := regexp.MustCompile(`^\.(TH|SH|B|I|BR|TP|PP|nf|fi)( |$)`)
+	requests := regexp.MustCompile(`^\.(TH|SH|SS|B|I|BR|TP|PP|nf|fi)( |$)`)
 	also := regexp.MustCompile(`(?m)^\.BR (\S+) \(1\)`)
 	for name, page := range pages {
 		last := -1
@@ -55,6 +55,11 @@ func TestManPages(t *testing.T) {
 			if pages[strings.ReplaceAll(m[1], `\-`, "-")+".1"] == "" {
 				t.Errorf("%s names %s, which is not there", name, m[1])
 			}
+		}
+	}
+	for _, want := range []string{".SS Every day\n", "\n.B state import\n", "\n.B history show\n"} {
+		if !strings.Contains(pages["rollcall.1"], want) {
+			t.Errorf("rollcall.1 lacks %q", want)
 		}
 	}
 	if len(pages) < 30 || pages["rollcall-state-import.1"] == "" {

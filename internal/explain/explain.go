@@ -620,6 +620,13 @@ func (b *builder) steps() {
 func (b *builder) actions() {
 	b.d.Actions, b.d.MoreActions = []Action{}, b.x.MoreFixes
 	b.outsideActions()
+	for n := range b.x.Accounts {
+		if f := &b.x.Accounts[n]; f.Vanished() {
+			b.d.Actions = append(b.d.Actions, Action{
+				Kind: "restore", Address: b.only(), Text: fmt.Sprintf("if it is to stay, restore the object in directory %s, or list the address in another entry", quoted(f.Before.Directory)),
+			})
+		}
+	}
 	for n := range b.x.Fixes {
 		f := &b.x.Fixes[n]
 		var o object
