@@ -3,6 +3,8 @@ package main
 import (
 	"bytes"
 	"context"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -144,6 +146,19 @@ func TestExplainRemoved(t *testing.T) {
 	run("apply", "--auto-approve")
 	if out := strings.Join(strings.Fields(run("explain", "sales@example.com")), " "); !strings.Contains(out, "since run 2 (") || !strings.Contains(out, "before that the primary of Sales EMEA (list account of corp)") {
 		t.Errorf("sales@: %s", out)
+	}
+	file := filepath.Join(dir, "corp.ldif")
+	ldif, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(file, bytes.Replace(ldif, []byte("proxyAddresses: smtp:nora@example.com\n"), nil, 1), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	out := run("explain", "nora@example.com")
+	first, second := strings.Index(out, "- if it is to stay, give nora@example.com to Nora Novak in the directory\n      Set-ADObject"), strings.Index(out, "- if the loss is meant")
+	if first < 0 || second < first {
+		t.Errorf("nora@: %s", out)
 	}
 	if out := run("history", "--address", "sales@example.com"); !strings.Contains(out, "the primary of Sales EMEA (list account of corp)  the primary of Sales (list account of corp)") {
 		t.Error(out)

@@ -27,7 +27,7 @@ type planCommand struct {
 }
 
 func (planCommand) Help() string {
-	return `Reads every directory, the state and the console, and shows the categorized change set. Nothing is changed. The JSON document is the saved plan that apply takes.
+	return `Reads every directory, the state and the console, and shows the categorized change set. Nothing is changed. The JSON document is the saved plan that apply takes. A change of a value is shown as old -> new, or, of a long one, as [-old-]{+new+} in what stays.
 
 --only and --except take a category (add, or category:add), a scope (staff, or scope:staff) or an address (ann@example.com, or address:ann@example.com), and what they leave out is listed as left_out. A change needs one of each kind that --only names, and none of --except. An account changes whole or not at all, and so do accounts between which an address moves.
 

@@ -9,7 +9,7 @@ import (
 // Inside one line, a change reads best as "old -> new" when both are short or
 // have little in common, else as one text with marks in it.
 const (
-	inlineFrom   = 36  // cells of both values together
+	inlineFrom   = 72  // cells of both values together
 	inlineCommon = 0.5 // part of the longer value that stays
 	keepAround   = 6   // cells of what stays, beside each change, when the rest is left out
 )
