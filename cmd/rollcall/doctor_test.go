@@ -37,7 +37,7 @@ func TestDoctor(t *testing.T) {
 		code        exitCode
 		text        string
 	}{
-		{[]string{"well"}, exitOK, "17 ok, 0 warning, 0 failed, 0 skipped"},
+		{[]string{"well"}, exitOK, "17 ok, 0 warnings, 0 failed, 0 skipped"},
 		{[]string{"well", "cut"}, exitUnreachable, "FAIL  read"},
 		{[]string{"strict"}, exitRefused, "the account is locked out (result code 49"},
 		{[]string{"cut", "strict", "well"}, exitRefused, "FAIL  login"},

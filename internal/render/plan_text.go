@@ -399,9 +399,11 @@ func (o *page) groups(all []plan.Group, withheld bool) {
 		o.put(sign.style, sign.text)
 		o.at(margin)
 		o.put(bold, g.Counted())
-		told := *g
-		told.Withheld = g.Withheld && !withheld // the title says it
-		o.phrase(margin+most+gap, told.Parts())
+		parts := g.Parts()
+		if g.Withheld && withheld { // the title says it
+			parts = parts[:len(parts)-1]
+		}
+		o.phrase(margin+most+gap, parts)
 	}
 	if len(all) > len(shown) {
 		o.prose(margin, ellipsis+" ", dim, number(len(all)-len(shown))+" more groups of equal changes")
