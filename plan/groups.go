@@ -377,7 +377,7 @@ func (g *Group) Parts() []Part {
 	case SameCategory:
 		switch g.Category {
 		case Add:
-			say(oneOf(g.Rows == g.Accounts, "come back with an address more", "come back with more addresses"))
+			say(oneOf(g.Rows == g.Accounts, "come back with one more address", "come back with more addresses"))
 		case Reactivation:
 			say("come back")
 		case Inactive:

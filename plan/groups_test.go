@@ -58,6 +58,8 @@ func TestGroups(t *testing.T) {
 		}},
 		{"leavers", 10, func(_ int, _, a *identity.Account) { a.Status, a.Aliases = identity.Inactive, nil },
 			[]string{"inactive reason 10 accounts (20 addresses): lose all mail: not looked up"}},
+		{"people who return", 10, func(_ int, b, _ *identity.Account) { b.Status, b.Aliases = identity.Inactive, nil },
+			[]string{"add category 10 accounts: come back with one more address", "reactivation category 10 accounts: come back"}},
 		{"a value", 10, func(_ int, _, a *identity.Account) { a.Attributes[0].Value = "Vertrieb" },
 			[]string{"attribute_change value 10 accounts: department: Sales -> Vertrieb"}},
 		{"values that go", 10, func(_ int, _, a *identity.Account) { a.Attributes = a.Attributes[:1] },

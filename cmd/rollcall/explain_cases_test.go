@@ -164,3 +164,35 @@ func TestExplainRemoved(t *testing.T) {
 		t.Error(out)
 	}
 }
+
+// TestExplainSentences: an answer says what comes back, which address takes the place of
+// which, what keeps an address whose object is gone, and proposes a person's own name.
+func TestExplainSentences(t *testing.T) {
+	t.Parallel()
+	dir := quickstart(t)
+	file := filepath.Join(dir, "corp.ldif")
+	ldif, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var rest [][]byte
+	for _, record := range bytes.Split(ldif, []byte("\n\n")) {
+		if !bytes.Contains(record, []byte("dn: CN=Mateo Silva,")) {
+			rest = append(rest, record)
+		}
+	}
+	if err := os.WriteFile(file, bytes.Join(rest, []byte("\n\n")), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for address, want := range map[string]string{
+		"mateo.silva@example.com": `legal hold "case-2026-017" (Contoso v. Example) keeps the account as it is; its object is gone.`,
+		"reports@example.com":     "- give Weekly Reports another address in place of reports@example.com, such as weekly.reports@example.com, which is free",
+		"rosa.reyes@example.com":  "rosa.reyes@example.com receives mail again as the primary of Rosa Reyes.",
+		"maria.maier@example.com": "maria.maier@example.com becomes an alias of Maria Rossi, whose primary becomes maria.rossi@example.com.",
+	} {
+		out, talk, code := at(t.Context(), strings.NewReader(""), false, "-C", dir, "explain", address)
+		if code != exitOK || !strings.Contains(strings.Join(strings.Fields(out), " "), want) {
+			t.Errorf("%s: exit code %d, want %q\n%s%s", address, code, want, out, talk)
+		}
+	}
+}
