@@ -213,7 +213,7 @@ func (s *session) movedBy(p *plan.Plan, x identity.Address) (moved *explain.Past
 	case had:
 		moved.Before = render.Role(masked, plan.RedactAccount(past.Before, s.mask))
 	case same:
-		moved.Before = "inactive"
+		moved.Before = explain.WasInactive
 	}
 	if has {
 		moved.After = render.Role(masked, plan.RedactAccount(past.After, s.mask))

@@ -50,19 +50,23 @@ type Past struct {
 	Run     int       `json:"run"`
 	Started time.Time `json:"started"`
 	Command string    `json:"command"`
-	// Before and After say what the address was and became, "" for nobody's.
+	// Before and After say what the address was and became, "" for nobody's; Before is
+	// [WasInactive] where its account became active by the run.
 	Before string `json:"before"`
 	After  string `json:"after"`
 	// Removed is set if somebody has removed it in the console by hand since.
 	Removed bool `json:"removed_by_hand"`
 }
 
+// WasInactive is what an address was whose account became active.
+const WasInactive = "inactive"
+
 // Message says where the address is or was, and [Past.When].
 func (p *Past) Message() string {
 	switch {
 	case p.After == "":
 		return p.Before + " " + p.When()
-	case p.Removed:
+	case p.Removed, p.Before == WasInactive:
 		return p.When()
 	}
 	return "in this account " + p.When()
@@ -79,6 +83,8 @@ func (p *Past) When() string {
 		return "given by " + at + ", removed from the console by hand since"
 	case p.Before == "":
 		return "since " + at
+	case p.Before == WasInactive:
+		return "active again since " + at
 	}
 	return "since " + at + ", before that " + p.Before
 }

@@ -295,6 +295,7 @@ func TestPastMessage(t *testing.T) {
 	}{
 		{"", "an alias of ann@example.com", "in this account since run 7 (2026-11-03)"},
 		{"an alias of bob@example.com", "", "an alias of bob@example.com until run 7 (2026-11-03)"},
+		{WasInactive, "an alias of ann@example.com", "active again since run 7 (2026-11-03)"},
 		{"an alias of bob@example.com", "an alias of ann@example.com", "in this account since run 7 (2026-11-03), before that an alias of bob@example.com"},
 	} {
 		p := Past{Run: 7, Started: time.Date(2026, 11, 3, 23, 0, 0, 0, time.UTC), Before: c.before, After: c.after}
