@@ -223,7 +223,7 @@ func browserHistory(t *testing.T, b *servertest.Browser) {
 	}
 	// The largest number of each panel is in the table below.
 	most := eval[map[string]string](t, b, `return Object.fromEntries([...document.querySelectorAll("figure")].map((f) => [f.querySelector("strong").innerText, f.querySelector(".most").innerText.split(": ")[1]]))`)
-	if want := map[string]string{"Runs": "1", "Accounts changed": "33", "Changes by kind": "47", "Rejections": "22", "Accounts withheld by a limit": "3", "Drift": "2"}; !maps.Equal(most, want) {
+	if want := map[string]string{"Runs": "1 run", "Accounts changed": "33 accounts", "Changes by kind": "47 changes", "Rejections": "22 rejections", "Accounts withheld by a limit": "3 accounts", "Drift": "2 differences"}; !maps.Equal(most, want) {
 		t.Errorf("most %q, want %q", most, want)
 	}
 	b.Click("main > details > summary")
