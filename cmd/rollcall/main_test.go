@@ -280,3 +280,18 @@ func TestDocs(t *testing.T) {
 		}
 	}
 }
+
+// TestQuietThoughWarned: a warning that stands is no news to a run from cron.
+func TestQuietThoughWarned(t *testing.T) {
+	t.Parallel()
+	dir := quickstart(t)
+	out, _, _ := at(t.Context(), strings.NewReader(""), false, "-C", dir, "apply", "--auto-approve", "--quiet")
+	if !strings.Contains(out, "warning: ") {
+		t.Errorf("nothing warns:\n%s", out)
+	}
+	for _, command := range []string{"plan", "apply"} {
+		if out, talk, code := at(t.Context(), strings.NewReader(""), false, "-C", dir, command, "--quiet", "-o", "text"); out+talk != "" || code != exitOK {
+			t.Errorf("%s: exit code %d, says\n%s%s", command, code, out, talk)
+		}
+	}
+}

@@ -98,6 +98,12 @@ func (p *page) raw(s style, text string, w int) {
 // What begins and ends a part of a text with an order of its own (Unicode annex 9).
 const fsi, pdi = "\u2068", "\u2069"
 
+// staysOpen reports whether an order of its own goes on behind a word.
+func staysOpen(word string, open bool) bool {
+	begin, end := strings.LastIndex(word, fsi), strings.LastIndex(word, pdi)
+	return begin > end || open && end < 0
+}
+
 // isolated keeps the order of a text that is read from right to left to itself, so that
 // what stands before it stays there.
 func isolated(text string) string {
@@ -195,7 +201,7 @@ func (p *page) hanging(indent, hang int, label string, s style, text string) {
 			p.raw(plain, " ", 1)
 		}
 		p.raw(plain, word, w)
-		open = strings.LastIndex(word, fsi) > strings.LastIndex(word, pdi) || open && !strings.Contains(word, pdi)
+		open = staysOpen(word, open)
 	}
 	p.end()
 }

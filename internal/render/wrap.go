@@ -5,7 +5,7 @@ import "strings"
 // Wrap breaks the lines of a message at blanks, so that none is wider than
 // width cells, or the widest that prose takes; 0 breaks none. The first line
 // begins behind label cells; those that a break makes begin below the text that
-// they go on.
+// they go on. Values that are read from right to left keep their order to themselves.
 func Wrap(text string, label, width int) string {
 	if width <= 0 {
 		return text
@@ -22,11 +22,18 @@ func Wrap(text string, label, width int) string {
 		}
 		hang := min(indent, max(limit-20, 0))
 		col := indent
-		for n, word := range strings.Split(words, " ") {
+		values := strings.Split(words, " ")
+		isolateWords(values)
+		open := false
+		for n, word := range values {
 			w := cells(word)
 			switch {
 			case n == 0:
 			case col+1+w > limit:
+				if open {
+					b.WriteString(pdi)
+					word = fsi + word
+				}
 				b.WriteString("\n" + strings.Repeat(" ", hang))
 				col = hang
 			default:
@@ -35,6 +42,7 @@ func Wrap(text string, label, width int) string {
 			}
 			b.WriteString(word)
 			col += w
+			open = staysOpen(word, open)
 		}
 	}
 	return b.String()

@@ -23,6 +23,7 @@ func TestWrap(t *testing.T) {
 		{"wide letters", "中文 中文", 6, 14, "中文\n中文"},
 		{"a word that fits nowhere", "a ldaps://dc1.corp.example.com b", 2, 10, "a\nldaps://dc1.corp.example.com\nb"},
 		{"as prose", strings.Repeat("word ", 30), 6, 200, strings.TrimSuffix(strings.Repeat("word ", 19), " ") + "\n      " + strings.Repeat("word ", 11)},
+		{"from right to left", "no דנה כהן, but משה לוי.", 0, 20, "no \u2068דנה כהן\u2069, but \u2068משה\u2069\n\u2068לוי\u2069."},
 		{"blanks stay", "a  b", 6, 80, "a  b"},
 		{"nothing", "", 6, 80, ""},
 	} {
