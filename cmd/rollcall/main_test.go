@@ -289,8 +289,9 @@ func TestQuietThoughWarned(t *testing.T) {
 	if !strings.Contains(out, "warning: ") {
 		t.Errorf("nothing warns:\n%s", out)
 	}
-	for _, command := range []string{"plan", "apply"} {
-		if out, talk, code := at(t.Context(), strings.NewReader(""), false, "-C", dir, command, "--quiet", "-o", "text"); out+talk != "" || code != exitOK {
+	for _, command := range []string{"plan --quiet", "apply --auto-approve --quiet"} {
+		args := append([]string{"-C", dir}, strings.Fields(command)...)
+		if out, talk, code := at(t.Context(), strings.NewReader(""), false, args...); out+talk != "" || code != exitOK {
 			t.Errorf("%s: exit code %d, says\n%s%s", command, code, out, talk)
 		}
 	}
