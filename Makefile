@@ -38,7 +38,7 @@ RACED       = ./apply ./cmd/... ./examples/... ./state ./internal/atomicfile ./i
               ./internal/directory/suite/... ./internal/identity ./internal/parallel ./internal/redact ./internal/servertest
 RACED_TESTS = Sort|Progress
 # Tests of cmd/rollcall and state go without it in which what runs beside each other are processes, or nothing is.
-PROCESSES   = ^Test(KilledAt|EditKilled|ConsoleK|Scripts|Cases|Scenario|HostileValues|Live|ExplainLive|MassChanges|Docs|Schemas|PowerLoss)
+PROCESSES   = ^Test(KilledAt|NoticeKilled|EditKilled|ConsoleK|Scripts|Cases|Scenario|HostileValues|Live|ExplainLive|MassChanges|Docs|Schemas|PowerLoss)
 UNRACED     = ./plan ./state ./cmd/rollcall
 PLATFORMS   = linux/arm64 darwin/arm64 windows/amd64
 

@@ -44,13 +44,17 @@ func secretName(name string) bool {
 	return name == "ping" || len(name) <= 2*len(bindPassword) && levenshtein.Distance(name, bindPassword, nil) <= 4
 }
 
-// webhookURL is a name that is one of a secret inside a webhook block, because who knows
-// the URL can send, and not elsewhere.
-const webhookURL = "url"
+// shownInNotify are the names in notify blocks that are none of secrets, whatever they
+// are written like: who knows the URL of a webhook can send, and it may stand anywhere.
+var shownInNotify = []string{"on", "repeat", "redact", "mail", "webhook", "server", "from", "to", "username", "auth", "format", "ca_file", "insecure"}
+
+// maskedAnywhere are the names that are masked in comments, because they may belong to
+// a notify block.
+var maskedAnywhere = []string{"url", "uri"}
 
 func maskTokens(src *source, secrets map[string]bool) {
 	tokens := src.tokens
-	webhook := 0 // the index of the token that ends the block at hand
+	notify := 0 // the index of the token that ends the block at hand
 	for i := 0; i < len(tokens); i++ {
 		if tokens[i].Type == hclsyntax.TokenComment {
 			from := i
@@ -72,11 +76,11 @@ func maskTokens(src *source, secrets map[string]bool) {
 			}
 		}
 		name, behind := key(tokens, i)
-		if name == "webhook" && tokens[behind].Type == hclsyntax.TokenOBrace {
-			webhook = expressionEnd(tokens, behind)
+		if name == notifyBlock && i >= notify {
+			notify = blockEnd(tokens, behind)
 			continue
 		}
-		if name == "" || !secrets[name] && !secretName(name) && (name != webhookURL || i >= webhook) {
+		if name == "" || !secrets[name] && !secretName(name) && (i >= notify || slices.Contains(shownInNotify, name)) {
 			continue
 		}
 		start := behind
@@ -137,7 +141,7 @@ func maskComments(src *source, comments hclsyntax.Tokens, secrets map[string]boo
 		}
 		name, start := string(text[at+found[2]:at+found[3]]), at+found[4]
 		at = start
-		if !secrets[name] && !secretName(name) && name != webhookURL {
+		if !secrets[name] && !secretName(name) && !slices.Contains(maskedAnywhere, strings.ToLower(name)) {
 			continue
 		}
 		value := commentedValue(text[start:])
@@ -207,6 +211,20 @@ func key(tokens hclsyntax.Tokens, i int) (name string, behind int) {
 		return string(tokens[i+1].Bytes), i + 3
 	}
 	return "", 0
+}
+
+// blockEnd returns the index of the token behind the block whose labels begin at start;
+// start where no block does.
+func blockEnd(tokens hclsyntax.Tokens, start int) int {
+	for i := start; i < len(tokens); i++ {
+		switch tokens[i].Type {
+		case hclsyntax.TokenOBrace:
+			return expressionEnd(tokens, i)
+		case hclsyntax.TokenNewline, hclsyntax.TokenEqual, hclsyntax.TokenEOF:
+			return start
+		}
+	}
+	return start
 }
 
 // expressionEnd returns the index of the token that ends the expression which

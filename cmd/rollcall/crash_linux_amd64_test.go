@@ -285,6 +285,58 @@ func TestKilledAtEachCall(t *testing.T) {
 	}
 }
 
+// TestNoticeKilledAtEachCall kills an apply that has nothing to do but to say what is
+// rejected since the last one, before each call by which it changes a file; short of an
+// attack, before every second one. People are told of it, and by one id.
+func TestNoticeKilledAtEachCall(t *testing.T) {
+	t.Parallel()
+	program, start := program(t), newOffice(t, 3)
+	start.apply(exitOK)
+	start.person(1, "p1@example.com", "bad address")
+	calls, kept, step := 0, 0, 2
+	if os.Getenv("ROLLCALL_ATTACK") != "" {
+		step = 1
+	}
+	for n := 1; ; n += step {
+		dir := filepath.Join(t.TempDir(), "copy")
+		if err := os.CopyFS(dir, os.DirFS(start.dir)); err != nil {
+			t.Fatal(err)
+		}
+		a := accident{program: program, dir: dir}
+		call, _, err := traced(a.command("apply", "--auto-approve"), n, syscall.SIGKILL)
+		if errors.Is(err, syscall.EPERM) && os.Getenv("ROLLCALL_SERVERS") != "required" {
+			t.Skip("tracing is not permitted here")
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		if call == "" {
+			break
+		}
+		calls++
+		if box, err := state.At(filepath.Join(dir, "rollcall.state.jsonl")).Outbox(t.Context()); err != nil || len(box.Messages) > 0 {
+			kept++
+		}
+		if talk, code := a.run(t, "apply", "--auto-approve"); code != 0 {
+			t.Fatalf("call %d, %s: exit %d\n%s", n, call, code, talk)
+		}
+		ids := map[string]bool{}
+		for _, notice := range start.hook.next("/ops") {
+			if notice.Kind != run.NoticeNewRejections {
+				t.Errorf("call %d, %s: told %s", n, call, notice.Kind)
+			}
+			ids[notice.id] = true
+		}
+		if len(ids) != 1 {
+			t.Errorf("call %d, %s: %d notices", n, call, len(ids))
+		}
+	}
+	t.Logf("%d calls, after %d of which a notice waited", calls, kept)
+	if calls < 10 || kept < 3 {
+		t.Errorf("%d calls, after %d of which a notice waited: they are not those that matter", calls, kept)
+	}
+}
+
 // TestEditKilledAtEachCall kills an import that gives accounts other owners and
 // brings a new one, before each call by which it changes a file.
 // It has done all of it or nothing, the history says which, and what it has done

@@ -85,7 +85,12 @@ func (s *session) sendSamples(cfg *config.Config, n *config.Notify) error {
 	defer cancel()
 	to := senderOf(n)
 	defer to.Close()
-	for _, m := range notice.Samples(n.Label, n.On, originOf(s, cfg), s.now(), s.command) {
+	telling := &notices{s: s, cfg: cfg}
+	from := originOf(s, cfg)
+	if n.Redact {
+		from.Host = telling.mask().Name(from.Host)
+	}
+	for _, m := range notice.Samples(n.Label, n.On, from, s.now(), telling.command) {
 		out := to.Send(ctx, &m)
 		if out.Err != nil {
 			return out.Err
