@@ -69,6 +69,9 @@ type Scope struct {
 	Disabled string
 	// Attributes are sorted by name; display_name is always among them.
 	Attributes []Attribute
+	// Named are the directory's attributes that the block names itself. The others
+	// are defaults, which a directory may do without.
+	Named []string
 }
 
 // What becomes of disabled objects: they are entries as all others, or they are

@@ -219,10 +219,11 @@ func TestLoad(t *testing.T) {
 				Name: "staff", Directory: "corp", BaseDN: "OU=Staff,DC=corp,DC=example,DC=com", Filter: "(|(objectClass=user)(objectClass=group))",
 				PrimaryAttribute: "mail", AliasAttributes: []string{"proxyAddresses"}, UsernameAttribute: "sAMAccountName", GUIDAttribute: "objectGUID",
 				Type: "auto", Disabled: DisabledKeep, Attributes: []Attribute{{"department", "department"}, display},
+				Named: []string{"department", "mail", "objectGUID", "proxyAddresses", "sAMAccountName"},
 			},
 			{
 				Name: "people", Directory: "people", PrimaryAttribute: "mail", AliasAttributes: []string{"proxyAddresses"}, UsernameAttribute: "uid",
-				Type: "auto", Disabled: DisabledInactive, Attributes: []Attribute{{"display_name", "cn"}},
+				Type: "auto", Disabled: DisabledInactive, Attributes: []Attribute{{"display_name", "cn"}}, Named: []string{"cn"},
 			},
 			{
 				Name: "lab", Directory: "lab-1", PrimaryAttribute: "mail", AliasAttributes: []string{"proxyAddresses"}, UsernameAttribute: "sAMAccountName",

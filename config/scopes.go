@@ -54,6 +54,8 @@ func (d *decoder) readScopes(blocks []*block) {
 		scope.Type = b.oneOf("type", "auto", "user", "list")
 		scope.Disabled = b.oneOf("disabled", DisabledKeep, DisabledInactive)
 		scope.Attributes = d.attributes(b, kind)
+		scope.Named = namedIn(b, &scope)
+		scope.Attributes = withDisplayName(scope.Attributes)
 		d.config.Scopes = append(d.config.Scopes, scope)
 
 		rule := plan.Scope{Name: b.label, Directory: scope.Directory, GUIDAttribute: scope.GUIDAttribute, Domains: d.ownDomains(), Adopt: b.flag("adopt", true)}
@@ -73,6 +75,22 @@ func (d *decoder) readScopes(blocks []*block) {
 func isEmpty(v cty.Value) bool {
 	plain, _ := v.Unmark()
 	return plain.CanIterateElements() && plain.LengthInt() == 0
+}
+
+// namedIn returns the attributes of the directory that a block names.
+func namedIn(b *block, s *Scope) (names []string) {
+	for argument, its := range map[string][]string{
+		"primary_attribute": {s.PrimaryAttribute}, "alias_attributes": s.AliasAttributes, "username_attribute": {s.UsernameAttribute}, "guid_attribute": {s.GUIDAttribute},
+	} {
+		if b.has(argument) {
+			names = append(names, its...)
+		}
+	}
+	for _, a := range s.Attributes {
+		names = append(names, a.Source)
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
 }
 
 // kindOf returns the kind of a directory; the zero Kind where it is not known.
@@ -173,12 +191,11 @@ func (d *decoder) checkSchemaName(kind settings.Kind, it item, rng hcl.Range) (n
 	return name, true
 }
 
-// attributes reads what is kept of an entry, display_name included.
+// attributes reads what is kept of an entry.
 func (d *decoder) attributes(b *block, kind settings.Kind) []Attribute {
 	const example = `department = "department"`
 	entries, _ := b.table("attributes", example)
 	var list []Attribute
-	display := false
 	for _, e := range entries {
 		if !d.attributeName(e) {
 			continue
@@ -190,14 +207,19 @@ func (d *decoder) attributes(b *block, kind settings.Kind) []Attribute {
 		}
 		it := b.item(e.value, e.rng, e.expr, -1)
 		if name, ok := d.checkSchemaName(kind, it, e.rng); ok {
-			display = display || e.name == identity.DisplayName
 			list = append(list, Attribute{e.name, name})
 		}
 	}
-	if !display {
-		list = append(list, Attribute{identity.DisplayName, "displayName"})
-		slices.SortFunc(list, func(a, b Attribute) int { return strings.Compare(a.Name, b.Name) })
+	return list
+}
+
+// withDisplayName adds the display name to attributes that lack it.
+func withDisplayName(list []Attribute) []Attribute {
+	if slices.ContainsFunc(list, func(a Attribute) bool { return a.Name == identity.DisplayName }) {
+		return list
 	}
+	list = append(list, Attribute{identity.DisplayName, "displayName"})
+	slices.SortFunc(list, func(a, b Attribute) int { return strings.Compare(a.Name, b.Name) })
 	return list
 }
 

@@ -100,7 +100,7 @@ func directoryScope(c *config.Scope, index int32) directory.Scope {
 		Index: index, Name: c.Name, Base: c.BaseDN, Filter: c.Filter,
 		PrimaryAttribute: c.PrimaryAttribute, AliasAttributes: c.AliasAttributes,
 		UsernameAttribute: c.UsernameAttribute, GUIDAttribute: c.GUIDAttribute,
-		Type: directory.EntryType(c.Type), SkipDisabled: c.Disabled == config.DisabledInactive,
+		Type: directory.EntryType(c.Type), SkipDisabled: c.Disabled == config.DisabledInactive, Named: c.Named,
 	}
 	for _, a := range c.Attributes {
 		scope.Attributes = append(scope.Attributes, directory.Attribute{Name: a.Name, Source: a.Source})

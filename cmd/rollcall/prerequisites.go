@@ -73,7 +73,7 @@ func (s *session) openPrerequisite(cfg *config.Config, p *config.Prerequisite, s
 }
 
 func prerequisiteScope(p *config.Prerequisite) directory.Scope {
-	return directory.Scope{Name: p.Name, Base: p.BaseDN, Filter: p.Filter, PrimaryAttribute: p.Attribute, Type: directory.Auto, Listing: true}
+	return directory.Scope{Name: p.Name, Base: p.BaseDN, Filter: p.Filter, PrimaryAttribute: p.Attribute, Type: directory.Auto, Listing: true, Named: []string{p.Attribute}}
 }
 
 // withoutScopes removes the directories that are read for prerequisites alone.

@@ -39,7 +39,7 @@ var may = map[string][]string{
 	"state":                    {"internal/identity", "internal/run", "internal/atomicfile", "internal/words"},
 	"internal/directory":       {"internal/identity", "internal/filter", "internal/doctor", "internal/settings"},
 	"internal/directory/*":     {"internal/expiry", "internal/identity", "internal/filter", "internal/directory", "internal/doctor", "internal/settings"},
-	"internal/directory/csv":   {"internal/identity", "internal/directory", "internal/directory/files", "internal/settings"},
+	"internal/directory/csv":   {"internal/identity", "internal/directory", "internal/directory/files", "internal/settings", "internal/words"},
 	"internal/directory/ldif":  {"internal/identity", "internal/directory", "internal/directory/files", "internal/settings"},
 	"internal/directory/all":   {"internal/directory", "internal/directory/*", "internal/settings"},
 	"internal/doctor":          {},

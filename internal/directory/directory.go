@@ -171,6 +171,9 @@ type Scope struct {
 	SkipDisabled bool
 	// Attributes are read beside the above, sorted by Name.
 	Attributes []Attribute
+	// Named are those of the attributes above that somebody named. A file that says
+	// which attributes it has must have them.
+	Named []string
 	// Listing marks the read of a prerequisite, which takes the values of
 	// PrimaryAttribute and makes no entries.
 	Listing bool

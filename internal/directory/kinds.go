@@ -55,6 +55,10 @@ var flagNames = func() (names []string) {
 	return names
 }()
 
+// DisabledAttributes are the attributes that say that an object is disabled, any
+// of which may.
+func DisabledAttributes() []string { return flagNames }
+
 // when says which value of the attribute counts, as the page has it.
 func (f *disabledFlag) when() string {
 	switch {

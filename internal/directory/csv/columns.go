@@ -11,6 +11,7 @@ import (
 	"github.com/rollcall-cli/rollcall/internal/directory"
 	"github.com/rollcall-cli/rollcall/internal/directory/files"
 	"github.com/rollcall-cli/rollcall/internal/identity"
+	"github.com/rollcall-cli/rollcall/internal/words"
 )
 
 // AttributeName returns the name of the attribute that a column holds, by its
@@ -38,6 +39,10 @@ type column struct {
 	// partial is the option of a column that holds a part of the values, or "".
 	partial string
 }
+
+// isDN reports whether a column holds the DN, as exports of directory servers have
+// it.
+func (c column) isDN() bool { return c.key == "dn" || c.key == "distinguishedname" }
 
 // columnsOf reads a header.
 func columnsOf(cells [][]byte) (columns []column) {
@@ -140,8 +145,7 @@ func layoutOf(columns []column, id []string, want *files.Wanted) (*layout, error
 		}
 		l.types = append(l.types, strings.NewReplacer("_", "-", ".", "-").Replace(c.attribute))
 	}
-	key := columns[l.id[0]].key
-	l.isDN = len(l.id) == 1 && (key == "dn" || key == "distinguishedname")
+	l.isDN = len(l.id) == 1 && columns[l.id[0]].isDN()
 	return l, l.complete(want.Scopes)
 }
 
@@ -151,27 +155,33 @@ func (l *layout) find(attribute string) (int, error) {
 	if i := slices.IndexFunc(l.columns, func(c column) bool { return c.key == key && key != "" }); i >= 0 {
 		return i, nil
 	}
-	return -1, files.Advise(fmt.Sprintf("there is no column %s", attribute), l.choices())
+	return -1, l.lacking("there is no column "+attribute, attribute)
 }
 
-// choices names the columns that there are.
-func (l *layout) choices() string {
-	var names []string
+// lacking is an error that names the columns that there are.
+func (l *layout) lacking(fault string, names ...string) error {
+	var there []string
 	for _, c := range l.columns {
 		if c.attribute != "" {
-			names = append(names, c.attribute)
+			there = append(there, c.attribute)
+		}
+	}
+	hint := ""
+	for _, name := range names {
+		if near := words.Nearest(AttributeName(name), there); near != "" {
+			hint = fmt.Sprintf("did you mean %s? ", near)
+			break
 		}
 	}
 	more := ""
-	if most := 30; len(names) > most {
-		names, more = names[:most], ", …"
+	if most := 30; len(there) > most {
+		there, more = there[:most], ", …"
 	}
-	return "the header names the attributes " + strings.Join(names, ", ") + more
+	return files.Advise(fault, hint+"the header names the attributes "+strings.Join(there, ", ")+more)
 }
 
-// complete reports what scopes cannot do without: an address, what identifies an
-// object, and what their filters test. A column that is gone would look like
-// everybody's having lost it.
+// complete reports which columns scopes lack. One that is gone would look like
+// everybody's having lost what it held.
 func (l *layout) complete(scopes []directory.Scope) error {
 	for i := range scopes {
 		s := &scopes[i]
@@ -179,31 +189,36 @@ func (l *layout) complete(scopes []directory.Scope) error {
 			_, err := l.find(name)
 			return name != "" && err == nil
 		}
-		lacks := func(format string, a ...any) error {
-			return files.Advise(s.Subject()+": "+fmt.Sprintf(format, a...), l.choices())
+		lacks := func(what string, names ...string) error {
+			return l.lacking(s.Subject()+": there is no column "+what, names...)
+		}
+		for _, name := range s.Named {
+			if !has(name) {
+				return lacks(name, name)
+			}
+		}
+		if s.Filter != "" {
+			f, err := s.ParseFilter()
+			if err != nil {
+				return err
+			}
+			for _, name := range f.Attributes() {
+				if !has(name) {
+					return lacks(name+", which the filter tests", name)
+				}
+			}
 		}
 		addresses := slices.DeleteFunc(append([]string{s.PrimaryAttribute}, s.AliasAttributes...), func(name string) bool { return name == "" })
-		if !slices.ContainsFunc(addresses, has) {
-			return lacks("there is no column %s", strings.Join(addresses, " or "))
-		}
 		switch {
+		case !slices.ContainsFunc(addresses, has):
+			return lacks(strings.Join(addresses, " or "), addresses...)
 		case s.Listing:
-		case s.GUIDAttribute != "" && !has(s.GUIDAttribute):
-			return lacks("there is no column %s, the guid_attribute", s.GUIDAttribute)
 		case s.GUIDAttribute == "" && !has("objectGUID") && !has("entryUUID"):
-			return lacks(`there is no column objectGUID or entryUUID: name in guid_attribute the column by which a row is recognized, such as that of a number that never changes`)
-		}
-		if s.Filter == "" {
-			continue
-		}
-		f, err := s.ParseFilter()
-		if err != nil {
-			return err
-		}
-		for _, name := range f.Attributes() {
-			if !has(name) {
-				return lacks("the filter tests %s, and there is no such column", name)
-			}
+			return lacks("objectGUID or entryUUID: name in guid_attribute the column by which a row is recognized, such as that of a number that never changes")
+		case s.SkipDisabled && !slices.ContainsFunc(directory.DisabledAttributes(), has):
+			return lacks(`that says who is disabled, such as userAccountControl, and disabled is "inactive": export it, or let the filter test another`)
+		case s.Type == directory.Auto && !has("objectClass") && slices.ContainsFunc(l.columns, column.isDN):
+			return lacks(`objectClass, which tells lists from users: export it, or set type to "user" or "list"`)
 		}
 	}
 	return nil

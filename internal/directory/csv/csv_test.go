@@ -28,6 +28,7 @@ func people() directory.Scope {
 	return directory.Scope{
 		Name: "people", PrimaryAttribute: "mail", AliasAttributes: []string{"proxyAddresses"}, UsernameAttribute: "uid", GUIDAttribute: "id", Keyspace: "hr",
 		Type: directory.Auto, Attributes: []directory.Attribute{{Name: identity.DisplayName, Source: "displayName"}},
+		Named: []string{"id"},
 	}
 }
 
@@ -156,13 +157,13 @@ func TestValues(t *testing.T) {
 		"other names":                {"ID,RFC822Mailbox,Display Name,User-ID\n1,a@x.example,Ann,ann\n", Options{}, []string{"ID=1 a@x.example display_name Ann"}},
 		"a name to escape":           {"Name,id,mail\n\"Smith, Ann + <x>; #1=\\\"\"\",1,a@x.example\n# 2,2,b@x.example\n", Options{}, []string{`Name=Smith\, Ann \+ \<x\>\; #1\=\\\" a@x.example`, `Name=\# 2 b@x.example`}},
 		"several columns":            {"id,Company_Code,mail\n1,A&B,a@x.example\n1,B,b@x.example\n", Options{ID: []string{"id", "company_code"}}, []string{"id=1,Company-Code=A&B a@x.example", "id=1,Company-Code=B b@x.example"}},
-		"a column with a DN":         {"id,DistinguishedName,mail\n1,\"CN=Smith\\, Ann,DC=x\",a@x.example\n", Options{ID: []string{"distinguishedName"}}, []string{`CN=Smith\, Ann,DC=x a@x.example`}},
+		"a column with a DN":         {"id,DistinguishedName,mail,objectClass\n1,\"CN=Smith\\, Ann,DC=x\",a@x.example,user\n", Options{ID: []string{"distinguishedName"}}, []string{`CN=Smith\, Ann,DC=x a@x.example`}},
 		"one column":                 {"mail\na@x.example\n", Options{}, []string{"mail=a@x.example a@x.example"}},
 		"no rows":                    {"id,mail\n", Options{}, nil},
 	} {
 		scope := people()
 		if name == "one column" {
-			scope.GUIDAttribute = "mail"
+			scope.GUIDAttribute, scope.Named = "mail", nil
 		}
 		entries, _, err := read(t, c.text, c.o, scope)
 		if diff := cmp.Diff(c.want, entries); err != nil || diff != "" {
@@ -220,11 +221,11 @@ func TestFaults(t *testing.T) {
 		"the same id":                 {head + "2,b@x.example\n1,c@x.example\n", Options{}, 4, `the row in line 2 has the same DN, "id=1"`, "tell all rows apart"},
 		"the same id in capitals":     {"id,mail\na,a@x.example\nA,b@x.example\n", Options{}, 3, `the row in line 2 has the same DN, "id=A"`, "tell all rows apart"},
 		"no id":                       {head + ",b@x.example\n", Options{}, 3, `the cell of "id" is empty`, "fill it"},
-		"no DN":                       {"dn,id,mail\nAnn,1,a@x.example\n", Options{}, 2, "is not a distinguished name", ""},
+		"no DN":                       {"dn,id,mail,objectClass\nAnn,1,a@x.example,user\n", Options{}, 2, "is not a distinguished name", ""},
 		"an id that is not there":     {head, Options{ID: []string{"Personnel number"}}, 1, "there is no column Personnel number", "names the attributes id, mail"},
 		"an id without a type":        {"1st,id,mail\n1,1,a@x.example\n", Options{}, 1, `column 1, "1st", makes the DN, and its name does not begin with a letter`, "rename it"},
 		"no address":                  {"id,e-mail\n1,a@x.example\n", Options{}, 1, `scope "people": there is no column mail or proxyAddresses`, "names the attributes id, e-mail"},
-		"no GUID":                     {"nr,mail\n1,a@x.example\n", Options{}, 1, `scope "people": there is no column id, the guid_attribute`, "nr, mail"},
+		"no GUID":                     {"nr,mail\n1,a@x.example\n", Options{}, 1, `scope "people": there is no column id`, "nr, mail"},
 		"two of one name":             {"id,mail,MAIL \n1,a@x.example,b@x.example\n", Options{}, 1, `columns 2, "mail", and 3, "MAIL", are both the attribute MAIL`, "rename"},
 		"two names of one":            {"id,mail,rfc822Mailbox\n1,a@x.example,b@x.example\n", Options{}, 1, "are both the attribute rfc822Mailbox", "rename"},
 		"a part of the values":        {"id,mail,proxyAddresses;range=0-1499\n1,a@x.example,b@x.example\n", Options{}, 1, "a part of the values", "MaxValRange"},
@@ -233,6 +234,56 @@ func TestFaults(t *testing.T) {
 		_, receipt, err := read(t, c.text, c.o, people())
 		failed := (*directory.ReadError)(nil)
 		if !errors.As(err, &failed) || failed.Line != c.line || filepath.Base(failed.From) != "hr.csv" || !strings.Contains(err.Error(), c.want) || !strings.Contains(directory.HintOf(err), c.hint) || receipt.Complete {
+			t.Errorf("%s: %v (%s)", name, err, directory.HintOf(err))
+		}
+	}
+}
+
+// TestColumns: a column that an export no longer has is an error, and not the loss
+// of what everybody had in it, wherever a scope names it or depends on it.
+func TestColumns(t *testing.T) {
+	t.Parallel()
+	const row = "\nCN=Ann,1,a@x.example,b@x.example,ann,Ann,Sales,user,512\n"
+	header := []string{"DN", "id", "mail", "proxyAddresses", "uid", "displayName", "Department", "objectClass", "userAccountControl"}
+	people := directory.Scope{
+		Name: "people", PrimaryAttribute: "mail", AliasAttributes: []string{"proxyAddresses"}, UsernameAttribute: "uid", GUIDAttribute: "id", Keyspace: "hr", Type: directory.Auto, SkipDisabled: true,
+		Attributes: []directory.Attribute{{Name: "department", Source: "department"}}, Named: []string{"mail", "proxyAddresses", "uid", "id", "department"},
+	}
+	for name, c := range map[string]struct {
+		lacks      string
+		change     func(*directory.Scope)
+		want, hint string
+	}{
+		"all there":             {"", nil, "", ""},
+		"the primary":           {"mail", nil, "there is no column mail", "did you mean mailx? the header names the attributes DN, id, mailx, proxyAddresses"},
+		"an alias":              {"proxyAddresses", nil, "there is no column proxyAddresses", "did you mean proxyAddressesx?"},
+		"the username":          {"uid", nil, "there is no column uid", "proxyAddresses, uidx"},
+		"an attribute":          {"Department", nil, "there is no column department", "did you mean Departmentx?"},
+		"a default":             {"displayName", nil, "", ""},
+		"of the filter":         {"displayName", func(s *directory.Scope) { s.Filter = "(displayName=*)" }, "there is no column displayname, which the filter tests", "did you mean displayNamex?"},
+		"who is disabled":       {"userAccountControl", nil, `there is no column that says who is disabled, such as userAccountControl`, "the header names"},
+		"who is disabled, kept": {"userAccountControl", func(s *directory.Scope) { s.SkipDisabled = false }, "", ""},
+		"what is a list":        {"objectClass", nil, "there is no column objectClass, which tells lists from users", "the header names"},
+		"what is a list, known": {"objectClass", func(s *directory.Scope) { s.Type = directory.Users }, "", ""},
+		"a prerequisite": {"uid", func(s *directory.Scope) {
+			*s = directory.Scope{Name: "p", PrimaryAttribute: "uid", Listing: true, Named: []string{"uid"}}
+		}, `prerequisite "p": there is no column uid`, "uidx"},
+		"a prerequisite's class": {"objectClass", func(s *directory.Scope) {
+			*s = directory.Scope{Name: "p", PrimaryAttribute: "uid", Listing: true, Named: []string{"uid"}}
+		}, "", ""},
+	} {
+		scope, names := people, slices.Clone(header)
+		if c.change != nil {
+			c.change(&scope)
+		}
+		if c.lacks != "" {
+			names[slices.Index(names, c.lacks)] += "x"
+		}
+		_, _, err := read(t, strings.Join(names, ",")+row, Options{ID: []string{"id"}}, scope)
+		switch failed := (*directory.ReadError)(nil); {
+		case c.want == "" && err != nil:
+			t.Errorf("%s: %v", name, err)
+		case c.want != "" && (!errors.As(err, &failed) || failed.Line != 1 || !strings.Contains(err.Error(), c.want) || !strings.Contains(directory.HintOf(err), c.hint)):
 			t.Errorf("%s: %v (%s)", name, err, directory.HintOf(err))
 		}
 	}
@@ -285,8 +336,8 @@ func TestFilters(t *testing.T) {
 		"(!(status=left))":                  "id=1 id=3",
 		"(|(!(status=*))(costcenter>=150))": "id=2 id=3",
 		"(EntryDate<=20250601000000Z)":      "id=2 id=3",
-		"(objectClass=person)":              `scope "people": the filter tests objectclass, and there is no such column`,
-		"(|(mail=a*)(!(department=IT)))":    `scope "people": the filter tests department, and there is no such column`,
+		"(objectClass=person)":              `scope "people": there is no column objectclass, which the filter tests`,
+		"(|(mail=a*)(!(department=IT)))":    `scope "people": there is no column department, which the filter tests`,
 	} {
 		scope := people()
 		scope.Filter = filter
@@ -333,7 +384,7 @@ func TestGUIDs(t *testing.T) {
 			text += fmt.Sprintf("n%d,p%d@x.example,%s\n", i, i, cell)
 		}
 		scope := people()
-		scope.GUIDAttribute = attribute
+		scope.GUIDAttribute, scope.Named = attribute, nil
 		source, _ := write(t, text, Options{})
 		collector := directory.NewCollector([]directory.Scope{scope})
 		if _, err := source.Read(t.Context(), []directory.Scope{scope}, collector, nil); err != nil {
@@ -376,7 +427,7 @@ func TestGUIDs(t *testing.T) {
 		t.Errorf("both are %s", read[0].GUID)
 	}
 	lacking := people()
-	lacking.GUIDAttribute = ""
+	lacking.GUIDAttribute, lacking.Named = "", nil
 	if _, err := source.Read(t.Context(), []directory.Scope{lacking}, directory.NewCollector([]directory.Scope{lacking}), nil); err == nil || !strings.Contains(err.Error(), "name in guid_attribute the column") {
 		t.Errorf("without a GUID: %v", err)
 	}
@@ -393,6 +444,57 @@ func TestChangedMeanwhile(t *testing.T) {
 	}), nil)
 	if failed := (*directory.ReadError)(nil); !errors.As(err, &failed) || !strings.Contains(err.Error(), "was written while it was read") || !strings.Contains(directory.HintOf(err), "rename") {
 		t.Errorf("ended with %v", err)
+	}
+}
+
+// TestMovedBetweenFiles: somebody who moves from one file of a directory to another
+// while they are read is not taken for a leaver.
+func TestMovedBetweenFiles(t *testing.T) {
+	t.Parallel()
+	const head = "id,mail\n"
+	for name, c := range map[string]struct {
+		before, after map[string]string
+		want          string
+	}{
+		"both replaced": {
+			map[string]string{"hr-a.csv": head + "1,a@x.example\n", "hr-b.csv": head + "2,b@x.example\n"},
+			map[string]string{"hr-a.csv": head + "1,a@x.example\n2,b@x.example\n", "hr-b.csv": head},
+			"hr-a.csv: the file was replaced while the other files of the directory were read",
+		},
+		"a file more": {
+			map[string]string{"hr-a.csv": head + "1,a@x.example\n"},
+			map[string]string{"hr-b.csv": head + "2,b@x.example\n"},
+			"hr-b.csv: the file appeared while the other files of the directory were read",
+		},
+		"one file replaced": {
+			map[string]string{"hr-a.csv": head + "1,a@x.example\n"},
+			map[string]string{"hr-a.csv": head + "2,b@x.example\n"},
+			"",
+		},
+	} {
+		dir := t.TempDir()
+		replace := func(files map[string]string) {
+			for name, text := range files {
+				err := os.WriteFile(filepath.Join(dir, "new"), []byte(text), 0o600)
+				if err == nil {
+					err = os.Rename(filepath.Join(dir, "new"), filepath.Join(dir, name))
+				}
+				if err != nil {
+					t.Error(err)
+				}
+			}
+		}
+		replace(c.before)
+		once := false
+		_, err := New("hr", []string{filepath.Join(dir, "hr-*.csv")}, Options{Separator: ";"}).Read(t.Context(), []directory.Scope{people()}, onPut(func() {
+			if !once {
+				once = true
+				replace(c.after)
+			}
+		}), nil)
+		if (err != nil) != (c.want != "") || err != nil && (!strings.Contains(err.Error(), c.want) || !strings.Contains(directory.HintOf(err), "run again")) {
+			t.Errorf("%s: ended with %v", name, err)
+		}
 	}
 }
 

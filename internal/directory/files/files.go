@@ -172,8 +172,9 @@ func (s *Source) Read(ctx context.Context, scopes []directory.Scope, sink direct
 		return receipt, err
 	}
 	names := make([]string, len(files))
+	states := make([]os.FileInfo, len(files))
 	for i, path := range files {
-		about, err := s.visit(ctx, path, &Wanted{Selection: sel, Attributes: sel.Attributes}, func(rec Record, about *About) error {
+		about, err := s.visit(ctx, path, &states[i], &Wanted{Selection: sel, Attributes: sel.Attributes}, func(rec Record, about *About) error {
 			receipt.Scanned++
 			if progress != nil && receipt.Scanned%progressEvery == 0 {
 				progress(directory.Progress{Directory: s.label, From: path, Objects: receipt.Scanned})
@@ -205,6 +206,9 @@ func (s *Source) Read(ctx context.Context, scopes []directory.Scope, sink direct
 		receipt.Notes = append(receipt.Notes, about.Notes...)
 		receipt.References = append(receipt.References, about.References...)
 	}
+	if err := s.unchanged(files, states); err != nil {
+		return receipt, err
+	}
 	slices.Sort(receipt.References)
 	receipt.References = slices.Compact(receipt.References)
 	receipt.Server = strings.Join(names, ", ")
@@ -218,16 +222,48 @@ const progressEvery = 10_000
 // errEnough ends a visit before the end of the file.
 var errEnough = errors.New("enough")
 
+// unchanged fails where the files are others by now than those that were read, as
+// their states of then say: somebody who moves from one file to another in between
+// would be in neither.
+func (s *Source) unchanged(files []string, states []os.FileInfo) error {
+	now, err := s.Files()
+	if err != nil {
+		return err
+	}
+	for _, path := range now {
+		if !slices.Contains(files, path) {
+			return s.fail(path, errAppeared)
+		}
+	}
+	if len(files) == 1 {
+		return nil // what was read of it belongs together
+	}
+	for i, path := range files {
+		info, err := os.Stat(path)
+		if err != nil {
+			return s.fail(path, err)
+		}
+		if changed(states[i], info) || info.Mode().IsRegular() && !os.SameFile(states[i], info) {
+			return s.fail(path, errReplaced)
+		}
+	}
+	return nil
+}
+
+// changed reports whether a file was written between two looks at it.
+func changed(before, after os.FileInfo) bool {
+	return before.Mode().IsRegular() && (after.Size() != before.Size() || !after.ModTime().Equal(before.ModTime()))
+}
+
 // visit reads the objects of a file and gives them to each, whose error it
-// returns as it is.
-func (s *Source) visit(ctx context.Context, path string, want *Wanted, each func(Record, *About) error) (*About, error) {
+// returns as it is. state is what the file was like before.
+func (s *Source) visit(ctx context.Context, path string, state *os.FileInfo, want *Wanted, each func(Record, *About) error) (*About, error) {
 	file, err := os.Open(path)
 	if err != nil {
 		return nil, s.fail(path, err)
 	}
 	defer file.Close()
-	before, err := file.Stat()
-	if err != nil {
+	if *state, err = file.Stat(); err != nil {
 		return nil, s.fail(path, err)
 	}
 	want.Name = filepath.Base(path)
@@ -251,7 +287,7 @@ func (s *Source) visit(ctx context.Context, path string, want *Wanted, each func
 		switch {
 		case statErr != nil:
 			return nil, s.fail(path, statErr)
-		case before.Mode().IsRegular() && (after.Size() != before.Size() || !after.ModTime().Equal(before.ModTime())):
+		case changed(*state, after):
 			return nil, s.fail(path, errChanged)
 		case err != io.EOF:
 			return nil, s.fail(path, err)
@@ -260,4 +296,8 @@ func (s *Source) visit(ctx context.Context, path string, want *Wanted, each func
 	}
 }
 
-var errChanged = Advise("the file was written while it was read", "run again once the export is done; let it write another file, and rename that when it is complete")
+var (
+	errChanged  = Advise("the file was written while it was read", "run again once the export is done; let it write another file, and rename that when it is complete")
+	errReplaced = Advise("the file was replaced while the other files of the directory were read", "run again once the export of all files is done")
+	errAppeared = Advise("the file appeared while the other files of the directory were read", "run again once the export of all files is done")
+)

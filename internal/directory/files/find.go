@@ -2,6 +2,7 @@ package files
 
 import (
 	"context"
+	"os"
 
 	"github.com/rollcall-cli/rollcall/internal/directory"
 	"github.com/rollcall-cli/rollcall/internal/identity"
@@ -77,8 +78,9 @@ func (s *Source) all(ctx context.Context, attributes []string, scopes []director
 	if err != nil {
 		return err
 	}
-	for _, path := range files {
-		about, err := s.visit(ctx, path, &Wanted{Selection: sel, Attributes: attributes, Anywhere: true}, func(rec Record, about *About) error {
+	states := make([]os.FileInfo, len(files))
+	for i, path := range files {
+		about, err := s.visit(ctx, path, &states[i], &Wanted{Selection: sel, Attributes: attributes, Anywhere: true}, func(rec Record, about *About) error {
 			taker := -1
 			if about.Recorded {
 				taker = rec.Taker()
@@ -90,5 +92,5 @@ func (s *Source) all(ctx context.Context, attributes []string, scopes []director
 		}
 		end(about)
 	}
-	return nil
+	return s.unchanged(files, states)
 }
