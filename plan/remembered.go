@@ -28,7 +28,22 @@ func key(directory, object, address, attribute string) string {
 	return fmt.Sprintf("%s %s %s %s", keyPart(directory), keyPart(object), keyPart(address), keyPart(attribute))
 }
 
-// Known returns keys that were saved as [Rejection.Key] makes them. In a history
+// waits stands in the keys of waits, between the directory and the prerequisite.
+const waits = "waits"
+
+// waitKey identifies the wait of an entry for a prerequisite, whatever its addresses
+// are meanwhile.
+func (r *Rejection) waitKey() string {
+	return fmt.Sprintf("%s %s %s %s", keyPart(r.Directory), waits, keyPart(r.Guard), keyPart(r.object()))
+}
+
+// isWait reports whether a key is one of waits.
+func isWait(key string) bool {
+	quoted, _ := strconv.QuotedPrefix(key)
+	return strings.HasPrefix(key[len(quoted):], " "+waits+" ")
+}
+
+// Known returns keys that were saved as [Plan.Remembered] makes them. In a history
 // of format 1.0 they have the reason behind the directory, the address before the
 // object, and the label of a guard at the end. What is no key is left out.
 func Known(saved map[string]time.Time) map[string]time.Time {
@@ -50,7 +65,7 @@ func Known(saved map[string]time.Time) map[string]time.Time {
 			rest = rest[len(quoted):]
 		}
 		switch {
-		case reason == "" && len(parts) == 4:
+		case reason == "" && len(parts) == 4, reason == waits && len(parts) == 3:
 			all[text] = since
 		case reason != "" && len(parts) == 5:
 			if reason == LegalHold.String() {
@@ -76,8 +91,9 @@ func directoryOf(key string) string {
 // MarkNew marks the rejections of the plan by those that are known, which are
 // the keys of earlier ones and since when they stand. What is not among them is
 // new and stands since the plan was made. Where nothing is known, as nil says,
-// all are new, and since when they stand is not. An entry that has waited longer
-// for another system than its prerequisite says, at the time of the plan, is overdue.
+// all are new, and since when they stand is not. One that waits for another system
+// stands since the wait began, and is overdue where that is longer ago, at the time of
+// the plan, than its prerequisite says.
 func (p *Plan) MarkNew(known map[string]time.Time, prerequisites []Prerequisite) {
 	patience := map[string]time.Duration{}
 	for i := range prerequisites {
@@ -86,10 +102,14 @@ func (p *Plan) MarkNew(known map[string]time.Time, prerequisites []Prerequisite)
 	for i := range p.Rejections {
 		r := &p.Rejections[i]
 		since, found := known[r.Key()]
+		r.New = !found
+		if r.Reason == PrerequisiteMissing {
+			since, found = known[r.waitKey()]
+		}
 		if !found && known != nil {
 			since = p.Created
 		}
-		r.Since, r.New = since, !found
+		r.Since = since
 		limit := patience[r.Guard]
 		r.Overdue = r.Reason == PrerequisiteMissing && limit > 0 && !since.IsZero() && p.Created.Sub(since) > limit
 	}
@@ -100,24 +120,66 @@ func (p *Plan) MarkNew(known map[string]time.Time, prerequisites []Prerequisite)
 // of no directories, such as one that takes back a run, leaves what is known as
 // it is.
 func (p *Plan) Remembered(known map[string]time.Time) map[string]time.Time {
-	if len(p.Directories)+len(p.Unread) == 0 {
+	if p.undirected() {
 		return known
 	}
-	all := make(map[string]time.Time, len(p.Rejections))
+	all := p.waiting(known)
 	for key, since := range known {
-		if slices.Contains(p.Unread, directoryOf(key)) {
+		if !isWait(key) && slices.Contains(p.Unread, directoryOf(key)) {
 			all[key] = since
 		}
 	}
 	for i := range p.Rejections {
 		r := &p.Rejections[i]
-		since := r.Since
-		if since.IsZero() {
-			since = p.Created
-		}
-		all[r.Key()] = since
+		all[r.Key()] = p.since(r)
 	}
 	return all
+}
+
+// Awaited returns what is known once the plan is made, whatever becomes of it: the
+// rejections known before, and who waits for another system by now.
+func (p *Plan) Awaited(known map[string]time.Time) map[string]time.Time {
+	if p.undirected() {
+		return known
+	}
+	all := p.waiting(known)
+	if known == nil && len(all) == 0 {
+		return nil
+	}
+	for key, since := range known {
+		if !isWait(key) {
+			all[key] = since
+		}
+	}
+	return all
+}
+
+// undirected reports whether the plan was made of no directories.
+func (p *Plan) undirected() bool { return len(p.Directories)+len(p.Unread) == 0 }
+
+// waiting returns the waits of the plan, and those known before of directories that
+// were not read.
+func (p *Plan) waiting(known map[string]time.Time) map[string]time.Time {
+	all := make(map[string]time.Time, len(p.Rejections))
+	for key, since := range known {
+		if isWait(key) && slices.Contains(p.Unread, directoryOf(key)) {
+			all[key] = since
+		}
+	}
+	for i := range p.Rejections {
+		if r := &p.Rejections[i]; r.Reason == PrerequisiteMissing {
+			all[r.waitKey()] = p.since(r)
+		}
+	}
+	return all
+}
+
+// since is when a rejection of the plan began to stand.
+func (p *Plan) since(r *Rejection) time.Time {
+	if r.Since.IsZero() {
+		return p.Created
+	}
+	return r.Since
 }
 
 // NewRejections counts the rejections that are not known from an earlier run.

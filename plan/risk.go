@@ -275,15 +275,21 @@ func (p *Plan) activeOf(directory string) int {
 }
 
 // newcomersRejected counts the objects that get no account, and have a rejection
-// that is new.
+// that is new. Those that wait for another system are no reason to look: it is the
+// way in which they come.
 func (p *Plan) newcomersRejected() int {
-	seen := map[string]bool{}
+	rejected, waiting := map[string]bool{}, map[string]bool{}
 	for i := range p.Rejections {
-		if r := &p.Rejections[i]; r.New && r.NoAccount {
-			seen[r.Directory+" "+r.object()] = true
+		r := &p.Rejections[i]
+		object := r.Directory + " " + r.object()
+		if r.Reason == PrerequisiteMissing {
+			waiting[object] = true
+		} else if r.New && r.NoAccount {
+			rejected[object] = true
 		}
 	}
-	return len(seen)
+	maps.DeleteFunc(rejected, func(object string, _ bool) bool { return waiting[object] })
+	return len(rejected)
 }
 
 func (l *LeftOut) category() Category {

@@ -172,6 +172,7 @@ func (c *applyCommand) applyFresh(s *session, cfg *config.Config, run *record) e
 	m.plan.Expires = m.plan.Created.Add(24 * time.Hour)
 	run.identify(m.plan)
 	run.fresh = true
+	run.await(m)
 	next := "Nothing is changed yet."
 	if c.AutoApprove {
 		next = applying(m.plan)

@@ -248,14 +248,19 @@ func (r *record) keep(st *state.State, result *apply.Result, ended error) error 
 func (r *record) remember(m *made) { r.rejected = m }
 
 func (r *record) memorize() {
-	m := r.rejected
-	if m == nil {
-		return
+	if m := r.rejected; m != nil {
+		r.remembers(m, m.plan.Remembered(m.known))
 	}
-	standing := m.plan.Remembered(m.known)
+}
+
+// await keeps who waits for another system, whatever becomes of the plan.
+func (r *record) await(m *made) { r.remembers(m, m.plan.Awaited(m.known)) }
+
+func (r *record) remembers(m *made, standing map[string]time.Time) {
 	if standing == nil || m.known != nil && maps.EqualFunc(standing, m.known, time.Time.Equal) {
 		return
 	}
+	m.known = standing
 	if err := r.s.store.SaveRejections(context.WithoutCancel(r.s.ctx), standing); err != nil {
 		r.s.warn("could not save the rejection list; the next run may report old ones as new: %v", err)
 	}
