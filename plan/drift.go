@@ -181,7 +181,7 @@ func cutLast(text, sep string) (before, after string, found bool) {
 // redactDetail masks what a cause is about: an address, a mark, or a text of the
 // console, which may name anybody.
 func redactDetail(c Cause, text string, m Masker) string {
-	if c == NotUnderstood {
+	if c == NotUnderstood || c == "" {
 		return m.Name(text)
 	}
 	if _, err := identity.ParseAddress(text); err == nil {

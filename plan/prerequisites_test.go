@@ -2,6 +2,7 @@ package plan_test
 
 import (
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -62,6 +63,31 @@ func waiting(match plan.Match, listed ...string) (in plan.Input) {
 	}
 	in.Others = []plan.PrerequisiteValues{match.Values(listed, plan.NewDomains(in.Rules.Domains))}
 	return in
+}
+
+// TestAwaited: the remedy names what the other system must list.
+func TestAwaited(t *testing.T) {
+	t.Parallel()
+	number := identity.NamedGUID("hr:4711")
+	for _, c := range []struct {
+		match plan.Match
+		entry identity.Entry
+		want  string
+	}{
+		{plan.MatchPrimary, identity.Entry{GUID: poolGUID(1), Primaries: []string{"ann@example.com"}}, "with ann@example.com in mail"},
+		{plan.MatchAddress, identity.Entry{GUID: poolGUID(1), Primaries: []string{"ann@example.com"}}, "with ann@example.com or another of its addresses in mail"},
+		{plan.MatchUsername, identity.Entry{GUID: poolGUID(1), Username: "ann", Primaries: []string{"ann@example.com"}}, "with ann in mail"},
+		{plan.MatchUsername, identity.Entry{GUID: poolGUID(1), Primaries: []string{"ann@example.com"}}, "with the entry's username, which it lacks, in mail"},
+		{plan.MatchGUID, identity.Entry{GUID: poolGUID(1), Primaries: []string{"ann@example.com"}}, "with the GUID " + poolGUID(1).String() + " in mail"},
+		{plan.MatchGUID, identity.Entry{GUID: number, Primaries: []string{"ann@example.com"}}, "with what the entry has in guid_attribute in mail"},
+	} {
+		in := waiting(c.match)
+		c.entry.DN = "CN=Ann,DC=x"
+		in.Entries = []identity.Entry{c.entry}
+		if r := compute(in).Rejections[0]; !strings.Contains(r.Remedy(plan.Names{}), c.want) {
+			t.Errorf("%s: %s, want %q", c.match, r.Remedy(plan.Names{}), c.want)
+		}
+	}
 }
 
 // TestOverdue: an entry that waits longer than its prerequisite says is pointed out,

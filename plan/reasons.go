@@ -305,14 +305,20 @@ func leaveToOwner(r *Rejection) string {
 func (r *Rejection) awaited(n Names) string {
 	switch r.Match {
 	case MatchAddress:
-		return "one of the entry's addresses"
+		return n.address(cmp.Or(r.Primary, r.Address)) + " or another of its addresses"
 	case MatchGUID:
+		if r.GUID.Named() {
+			return "what the entry has in guid_attribute"
+		}
 		return "the GUID " + n.guid(r.GUID)
 	case MatchUsername:
-		return "the entry's username"
+		if r.Detail == "" {
+			return "the entry's username, which it lacks,"
+		}
+		return named(n.Detail, r.Detail)
 	}
 	if r.Primary == "" {
-		return "the entry's primary, which it lacks"
+		return "the entry's primary, which it lacks,"
 	}
 	return n.address(r.Primary)
 }

@@ -57,7 +57,7 @@ type Rejection struct {
 	Wanted string
 	// Cause is why a console does not take what the directory wants, "" for other
 	// reasons, and Detail what it is about: an address, a mark, or a text of the
-	// console. Limit and Length then count aliases.
+	// console. For prerequisite_missing it is the username that is awaited. Limit and Length then count aliases.
 	Cause  Cause
 	Detail string
 	GUID   identity.GUID

@@ -53,7 +53,9 @@ func (e *engine) entryRow(i int32, reason Reason, address string) Rejection {
 		r.Attribute = e.scopes[in.Scope].GUIDAttribute
 	case reason == PrerequisiteMissing:
 		p := &e.in.Rules.Prerequisites[t.other]
-		r.Attribute, r.Match = p.Attribute, p.Match
+		if r.Attribute, r.Match = p.Attribute, p.Match; r.Match == MatchUsername {
+			r.Detail = in.Username
+		}
 	}
 	switch {
 	case t.primary != none:

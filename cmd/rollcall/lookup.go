@@ -58,18 +58,34 @@ func declared(cfg *config.Config, name string) *config.Directory {
 
 const unchecked = "check the GUID, or give --unchecked if the directory will have it"
 
+// in returns the GUID that was given, as that of an object of a directory.
+func (c *stateRebindCommand) in(cfg *config.Config, name string) (identity.GUID, error) {
+	if d := declared(cfg, name); d != nil {
+		for _, scope := range directoryScopes(cfg, d) {
+			if guid, err := scope.ParseGUID(c.GUID); err == nil {
+				return guid, nil
+			}
+		}
+	}
+	guid, err := identity.ParseGUID(c.GUID)
+	if err != nil {
+		return guid, usageError{fmt.Errorf("%q: %w", c.GUID, err)}
+	}
+	return guid, nil
+}
+
 // owner finds out which directory has the GUID that an account is to get:
 //
 //	--directory  the account      asked
 //	given        any              that directory
 //	             of a directory   its own
 //	             local            all that are declared; one of them must have it
-func (c *stateRebindCommand) owner(s *session, cfg *config.Config, a *identity.Account, guid identity.GUID) (string, error) {
+func (c *stateRebindCommand) owner(s *session, cfg *config.Config, a *identity.Account) (owner string, guid identity.GUID, err error) {
 	var names []string
 	switch {
 	case c.Directory != "":
 		if _, err := wantedDirectories(cfg, []string{c.Directory}); err != nil {
-			return "", err
+			return "", guid, err
 		}
 		names = []string{c.Directory}
 	case !a.Local():
@@ -79,38 +95,50 @@ func (c *stateRebindCommand) owner(s *session, cfg *config.Config, a *identity.A
 	}
 	if c.Unchecked {
 		if len(names) > 1 {
-			return "", usageError{fmt.Errorf("account %s is local; name the directory that has the GUID with --directory; available: %s", a.Primary, strings.Join(names, ", "))}
+			return "", guid, usageError{fmt.Errorf("account %s is local; name the directory that has the GUID with --directory; available: %s", a.Primary, strings.Join(names, ", "))}
 		}
-		return names[0], nil
+		guid, err = c.in(cfg, names[0])
+		return names[0], guid, err
 	}
-	var having []string
+	var asked, having []string
 	for _, name := range names {
+		its, failed := c.in(cfg, name)
+		if failed != nil {
+			err = failed // unless another one knows such texts
+			continue
+		}
+		asked = append(asked, name)
 		d := declared(cfg, name)
 		if d == nil {
-			return "", hinted{fmt.Errorf("directory %q is not declared and cannot be asked for the GUID", name), "give --directory with the one that has it, or --unchecked"}
+			return "", guid, hinted{fmt.Errorf("directory %q is not declared and cannot be asked for the GUID", name), "give --directory with the one that has it, or --unchecked"}
 		}
-		found, err := s.lookUp(cfg, d, guid)
+		found, err := s.lookUp(cfg, d, its)
 		if err != nil {
-			return "", hinted{fmt.Errorf("ask for the GUID: %w", err), strings.TrimPrefix(directory.HintOf(err)+"; or give --unchecked", "; or ")}
+			return "", guid, hinted{fmt.Errorf("ask for the GUID: %w", err), strings.TrimPrefix(directory.HintOf(err)+"; or give --unchecked", "; or ")}
 		}
 		if found == nil {
 			continue
 		}
-		having = append(having, name)
+		having, guid = append(having, name), its
 		if !slices.ContainsFunc(found.Verdicts, func(v directory.Verdict) bool { return v.Taken }) {
 			s.warn("directory %q has this GUID at %s, which no scope reads as an entry: account %s will have no directory entry", name, found.DN, a.Primary)
 		}
 	}
-	switch len(having) {
-	case 1:
-		return having[0], nil
-	case 0:
-		if len(names) == 1 {
-			return "", hinted{fmt.Errorf("directory %q has no object with GUID %s", names[0], guid), unchecked}
-		}
-		return "", hinted{fmt.Errorf("no directory has an object with GUID %s: %s were asked", guid, strings.Join(names, ", ")), unchecked}
+	shown := c.GUID
+	if given, err := identity.ParseGUID(c.GUID); err == nil {
+		shown = given.String()
 	}
-	return "", usageError{fmt.Errorf("several directories have GUID %s; choose one with --directory: %s", guid, strings.Join(having, ", "))}
+	switch {
+	case len(having) == 1:
+		return having[0], guid, nil
+	case len(having) > 1:
+		return "", guid, usageError{fmt.Errorf("several directories have GUID %s; choose one with --directory: %s", shown, strings.Join(having, ", "))}
+	case len(asked) == 0:
+		return "", guid, err
+	case len(asked) == 1:
+		return "", guid, hinted{fmt.Errorf("directory %q has no object with GUID %s", asked[0], shown), unchecked}
+	}
+	return "", guid, hinted{fmt.Errorf("no directory has an object with GUID %s: %s were asked", shown, strings.Join(asked, ", ")), unchecked}
 }
 
 // strange warns of a directory that does not know the GUIDs by which it is to own

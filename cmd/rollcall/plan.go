@@ -137,7 +137,8 @@ func advised(err error, cfg *config.Config, flags reading) error {
 	}
 	others, _ := wantedDirectories(cfg, flags.Directory)
 	others = slices.DeleteFunc(slices.Clone(others), func(name string) bool { return name == failed })
-	if len(others) > 0 {
+	awaited := slices.ContainsFunc(cfg.Prerequisites, func(p config.Prerequisite) bool { return p.Directory == failed })
+	if len(others) > 0 && !awaited {
 		advice = append(advice, "or continue without it: --directory "+strings.Join(others, " --directory "))
 	}
 	advice = slices.DeleteFunc(advice, func(text string) bool { return text == "" })

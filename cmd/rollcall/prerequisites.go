@@ -12,10 +12,28 @@ import (
 	"github.com/rollcall-cli/rollcall/plan"
 )
 
-// prerequisiteValues say how what other systems list is read, by what is matched.
-var prerequisiteValues = map[plan.Match]directory.Value{
-	plan.MatchPrimary: directory.AddressValue, plan.MatchAddress: directory.AddressValue,
-	plan.MatchGUID: directory.GUIDValue, plan.MatchUsername: directory.TextValue,
+// listed says how what another system lists is read. A GUID is read as each of the
+// directories has it whose entries wait.
+func listed(cfg *config.Config, rule *plan.Prerequisite) (reads []directory.Value) {
+	switch rule.Match {
+	case plan.MatchUsername:
+		return []directory.Value{directory.TextValue}
+	case plan.MatchPrimary, plan.MatchAddress:
+		return []directory.Value{directory.AddressValue}
+	}
+	seen := map[string]bool{}
+	for i := range cfg.Directories {
+		for _, scope := range directoryScopes(cfg, &cfg.Directories[i]) {
+			if scope.GUIDAttribute == "" {
+				scope.Keyspace = ""
+			}
+			if slices.Contains(rule.Scopes, scope.Name) && !seen[scope.Keyspace] {
+				seen[scope.Keyspace] = true
+				reads = append(reads, directory.GUIDValue(scope.Keyspace))
+			}
+		}
+	}
+	return reads
 }
 
 // prerequisites returns what other systems list, and the receipts. All of it is read
@@ -46,8 +64,7 @@ func (s *session) listings(cfg *config.Config, reader *directory.Reader) (values
 	domains := plan.NewDomains(cfg.Rules.Domains)
 	var lister *directory.Lister
 	err = reader.Objects(s.ctx, func(d *directory.Directory) (directory.Sink, error) {
-		match := cfg.Rules.Prerequisites[len(values)].Match
-		lister = directory.NewLister(&d.Scopes[0], prerequisiteValues[match])
+		lister = directory.NewLister(&d.Scopes[0], listed(cfg, &cfg.Rules.Prerequisites[len(values)])...)
 		return lister, nil
 	}, func(d *directory.Directory, read identity.Receipt) error {
 		rule := &cfg.Rules.Prerequisites[len(values)]
@@ -76,11 +93,16 @@ func prerequisiteScope(p *config.Prerequisite) directory.Scope {
 	return directory.Scope{Name: p.Name, Base: p.BaseDN, Filter: p.Filter, PrimaryAttribute: p.Attribute, Type: directory.Auto, Listing: true, Named: []string{p.Attribute}}
 }
 
+// forPrerequisites reports whether a directory is read for prerequisites alone, as it
+// is in every run.
+func forPrerequisites(cfg *config.Config, name string) bool {
+	return slices.ContainsFunc(cfg.Prerequisites, func(p config.Prerequisite) bool { return p.Directory == name }) &&
+		!slices.ContainsFunc(cfg.Scopes, func(s config.Scope) bool { return s.Directory == name })
+}
+
 // withoutScopes removes the directories that are read for prerequisites alone.
 func withoutScopes(cfg *config.Config, all []directory.Directory) []directory.Directory {
-	return slices.DeleteFunc(all, func(d directory.Directory) bool {
-		return len(d.Scopes) == 0 && slices.ContainsFunc(cfg.Prerequisites, func(p config.Prerequisite) bool { return p.Directory == d.Name })
-	})
+	return slices.DeleteFunc(all, func(d directory.Directory) bool { return forPrerequisites(cfg, d.Name) })
 }
 
 // diagnosePrerequisites tests what is read for the prerequisites of these

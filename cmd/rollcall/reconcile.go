@@ -154,9 +154,10 @@ func (s *session) gather(cfg *config.Config, flags reading, allowed [plan.Brakes
 		return nil, err
 	}
 	for i := range cfg.Directories {
-		if name := cfg.Directories[i].Name; slices.Contains(wanted, name) {
+		switch name := cfg.Directories[i].Name; {
+		case slices.Contains(wanted, name):
 			in.Read = append(in.Read, name)
-		} else {
+		case !forPrerequisites(cfg, name):
 			p.Unread = append(p.Unread, name)
 		}
 	}

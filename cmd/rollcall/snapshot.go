@@ -50,8 +50,11 @@ func (c *snapshotCommand) Run(s *session) (err error) {
 	if err != nil {
 		return err
 	}
-	reader.Directories = append(withoutScopes(cfg, reader.Directories), others.Directories...)
+	reader.Directories = withoutScopes(cfg, reader.Directories)
 	chosen := slices.DeleteFunc(slices.Clone(reader.Directories), func(d directory.Directory) bool { return !slices.Contains(wanted, d.Name) })
+	// Every plan needs the prerequisites, whatever directories it reads.
+	chosen = append(chosen, others.Directories...)
+	reader.Directories = append(reader.Directories, others.Directories...)
 	var paths []string
 	for i := range chosen {
 		paths = append(paths, snapshotPath(c.Output, chosen[i].SavedAs))

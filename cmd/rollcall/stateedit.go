@@ -10,7 +10,6 @@ import (
 	"slices"
 
 	"github.com/rollcall-cli/rollcall/config"
-	"github.com/rollcall-cli/rollcall/internal/identity"
 	"github.com/rollcall-cli/rollcall/internal/render"
 	"github.com/rollcall-cli/rollcall/internal/words"
 	"github.com/rollcall-cli/rollcall/plan"
@@ -147,7 +146,7 @@ func (r interruptible) Read(p []byte) (int, error) {
 
 type stateRebindCommand struct {
 	Address   string `arg:"" help:"A primary or an alias of the account."`
-	GUID      string `arg:"" name:"guid" help:"The new GUID in any spelling: with hyphens, in braces, 32 hex digits, or Base64 (an immutable ID)."`
+	GUID      string `arg:"" name:"guid" help:"The new GUID in any spelling: with hyphens, in braces, 32 hex digits, or Base64 (an immutable ID); of a CSV directory also any text in guid_attribute, such as an employee number."`
 	Directory string `placeholder:"NAME" help:"The directory that has the GUID. By default that of the account, or, for a local account, the one that turns out to have it."`
 	Unchecked bool   `help:"Do not ask the directory whether it has the GUID."`
 	approving
@@ -159,15 +158,12 @@ func (stateRebindCommand) Help() string {
 Examples:
   rollcall state rebind ann@example.com MsNKjF+XF0ete7pKTpaP/w==
   rollcall state rebind ann@example.com 8c4ac332-975f-4717-ad7b-ba4a4e968fff --directory corp
+  rollcall state rebind ann@example.com 4711 --directory hr
 
 Exit codes: 0 done; 1 no such account, it is on legal hold, another one has the GUID, or no directory has it, nothing was changed; 6 you said no; 10 the directory could not be asked; 11 the state is locked; 12 the directory refused the credentials; 80 wrong usage; 130 interrupted.`
 }
 
 func (c *stateRebindCommand) Run(s *session) error {
-	guid, err := identity.ParseGUID(c.GUID)
-	if err != nil {
-		return usageError{fmt.Errorf("%q: %w", c.GUID, err)}
-	}
 	return s.edit(editing{command: "rollcall state rebind", approved: c.AutoApprove}, func(cfg *config.Config, st *state.State) (edited, error) {
 		a, err := s.find(cfg, st, c.Address)
 		if err != nil {
@@ -177,10 +173,10 @@ func (c *stateRebindCommand) Run(s *session) error {
 			return edited{}, err
 		}
 		was, old := a.Directory, a.GUID
-		if old == guid && was != "" && (c.Directory == "" || c.Directory == was) {
+		if guid, err := c.in(cfg, was); err == nil && old == guid && was != "" && (c.Directory == "" || c.Directory == was) {
 			return edited{done: fmt.Sprintf("%s has GUID %s already", a.Primary, guid), decides: a.Primary}, nil
 		}
-		owner, err := c.owner(s, cfg, a, guid)
+		owner, guid, err := c.owner(s, cfg, a)
 		if err == nil {
 			err = st.Rebind(a, owner, guid)
 		}

@@ -218,3 +218,14 @@ func (s *Scope) ParseFilter() (*filter.Filter, error) {
 	}
 	return f, nil
 }
+
+// ParseGUID reads the GUID of an object of the scope as somebody writes it: in a
+// [Scope.Keyspace], the text by which the object is known.
+func (s *Scope) ParseGUID(text string) (identity.GUID, error) {
+	if s.Keyspace != "" && s.GUIDAttribute != "" {
+		if g := keyed(s.Keyspace, text); !g.IsZero() {
+			return g, nil
+		}
+	}
+	return identity.ParseGUID(text)
+}

@@ -356,8 +356,8 @@ func (j *Judge) isUsername(v []byte) bool {
 }
 
 func (j *Judge) isGUID(attribute string, v []byte) bool {
-	g := guidOf(attribute, v)
-	return !g.IsZero() && g == j.query.GUID
+	is := func(g identity.GUID) bool { return !g.IsZero() && g == j.query.GUID }
+	return is(guidOf(attribute, v)) || slices.ContainsFunc(j.scopes, func(s judged) bool { return s.mapper.guid == attribute && is(keyOf(s.mapper.keyspace, attribute, v)) })
 }
 
 // valueText is a value as text; one that is a GUID's octets as a GUID.

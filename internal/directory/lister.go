@@ -26,12 +26,10 @@ func AddressValue(_ string, value []byte) string {
 }
 
 // GUIDValue is a GUID as [identity.GUID.String] writes it, of its text in any
-// spelling or of its octets.
-func GUIDValue(attribute string, value []byte) string {
-	if g := guidOf(attribute, value); !g.IsZero() {
-		return g.String()
-	}
-	return ""
+// spelling or of its octets; in a [Scope.Keyspace] that of any text, as objects
+// there have it.
+func GUIDValue(keyspace string) Value {
+	return func(attribute string, value []byte) string { return keyOf(keyspace, attribute, value).String() }
 }
 
 // TextValue is the value as it is, but for blanks around it.
@@ -41,7 +39,7 @@ func TextValue(_ string, value []byte) string { return string(bytes.TrimSpace(va
 // that is not deleted, the loser of a replication conflict, or a system mailbox.
 type Lister struct {
 	attribute string
-	read      Value
+	reads     []Value
 	mapper    *Mapper
 	objects   [][]string
 	texts     compact.Slab[string]
@@ -52,9 +50,9 @@ type Lister struct {
 var _ Sink = (*Lister)(nil)
 
 // NewLister returns the lister of a read of one scope, whose primary attribute it
-// is that is collected.
-func NewLister(s *Scope, read Value) *Lister {
-	return &Lister{attribute: filter.AttributeName(s.PrimaryAttribute), read: read, mapper: NewMapper(s)}
+// is that is collected. Each value is read in each way.
+func NewLister(s *Scope, reads ...Value) *Lister {
+	return &Lister{attribute: filter.AttributeName(s.PrimaryAttribute), reads: reads, mapper: NewMapper(s)}
 }
 
 // Reset implements [Sink].
@@ -84,8 +82,10 @@ func (l *Lister) of(o Object) []string {
 		return nil
 	}
 	for _, value := range o.Values(l.attribute) {
-		if text := l.read(l.attribute, value); text != "" {
-			l.values = append(l.values, l.arena.String([]byte(strings.ToValidUTF8(text, "\uFFFD"))))
+		for _, read := range l.reads {
+			if text := read(l.attribute, value); text != "" {
+				l.values = append(l.values, l.arena.String([]byte(strings.ToValidUTF8(text, "\uFFFD"))))
+			}
 		}
 	}
 	return l.texts.Copy(l.values)

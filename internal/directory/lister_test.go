@@ -3,6 +3,8 @@ package directory
 import (
 	"slices"
 	"testing"
+
+	"github.com/rollcall-cli/rollcall/internal/identity"
 )
 
 func having(values map[string][]string) object {
@@ -28,10 +30,14 @@ func TestLister(t *testing.T) {
 			{"proxyaddresses": {"SMTP:ann@example.com", " smtp: b@example.com ", "X500:/o=x", "plain@example.com", ""}},
 			{"proxyaddresses": {"gone@example.com"}, "isdeleted": {"TRUE"}},
 		}, []string{"ann@example.com", "b@example.com", "plain@example.com"}},
-		"GUIDs": {"objectGUID", GUIDValue, []map[string][]string{
+		"GUIDs": {"objectGUID", GUIDValue(""), []map[string][]string{
 			{"objectguid": {"\x32\xc3\x4a\x8c\x5f\x97\x17\x47\xad\x7b\xba\x4a\x4e\x96\x8f\xff"}},
 			{"objectguid": {"{8C4AC332-975F-4717-AD7B-BA4A4E968FFF}", "MsNKjF+XF0ete7pKTpaP/w==", "none"}},
 		}, []string{"8c4ac332-975f-4717-ad7b-ba4a4e968fff", "8c4ac332-975f-4717-ad7b-ba4a4e968fff", "8c4ac332-975f-4717-ad7b-ba4a4e968fff"}},
+		"numbers of a file": {"employeeNumber", GUIDValue("hr"), []map[string][]string{
+			{"employeenumber": {" 4711 "}},
+			{"employeenumber": {"{8C4AC332-975F-4717-AD7B-BA4A4E968FFF}", ""}},
+		}, []string{identity.NamedGUID("hr:4711").String(), "8c4ac332-975f-4717-ad7b-ba4a4e968fff"}},
 		"texts": {"uid", TextValue, []map[string][]string{{"uid": {" ann ", "", "\xff"}}}, []string{"ann", "\uFFFD"}},
 	} {
 		l := NewLister(&Scope{PrimaryAttribute: c.attribute}, c.read)

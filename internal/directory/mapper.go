@@ -203,11 +203,7 @@ func scheme(v []byte) int {
 // can be read.
 func (m *Mapper) GUID(o Object) identity.GUID {
 	if m.guid != "" {
-		value := plainest(o, m.guid)
-		if m.keyspace != "" && (len(value) != 16 || printable(value)) {
-			return m.keyed(value)
-		}
-		return guidOf(m.guid, value)
+		return keyOf(m.keyspace, m.guid, plainest(o, m.guid))
 	}
 	if value := plainest(o, objectGUID); value != nil {
 		return guidOf(objectGUID, value)
@@ -215,15 +211,23 @@ func (m *Mapper) GUID(o Object) identity.GUID {
 	return guidOf(entryUUID, plainest(o, entryUUID))
 }
 
+// keyOf reads a GUID of an attribute; in a keyspace any text stands for one.
+func keyOf(keyspace, attribute string, value []byte) identity.GUID {
+	if keyspace != "" && (len(value) != 16 || printable(value)) {
+		return keyed(keyspace, string(value))
+	}
+	return guidOf(attribute, value)
+}
+
 // keyed reads a GUID of a text, which may be any; the zero GUID of none.
-func (m *Mapper) keyed(text []byte) identity.GUID {
-	if text = bytes.TrimSpace(text); len(text) == 0 {
+func keyed(keyspace, text string) identity.GUID {
+	if text = strings.TrimSpace(text); text == "" {
 		return identity.GUID{}
 	}
-	if g, err := identity.ParseGUID(string(text)); err == nil {
+	if g, err := identity.ParseGUID(text); err == nil {
 		return g
 	}
-	return identity.NamedGUID(m.keyspace + ":" + string(text))
+	return identity.NamedGUID(keyspace + ":" + text)
 }
 
 // printable reports whether octets are a text of ASCII.
