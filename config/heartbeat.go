@@ -18,8 +18,10 @@ type Heartbeat struct {
 	StaleAfter time.Duration
 }
 
-// httpURL is the least that a URL of HTTP has.
-var httpURL = regexp.MustCompile(`^https?://[^/?#\s]+[^\s]*$`)
+// httpURL is a URL of HTTP without a fragment: with or without user and port, its host
+// a name or an address.
+var httpURL = regexp.MustCompile(`^https?://([^/?#@%\s[:cntrl:]]*@)?([\p{L}\p{N}._-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?` +
+	`(/([^?#%\s[:cntrl:]]|%[0-9A-Fa-f]{2})*)?(\?[^#\s[:cntrl:]]*)?$`)
 
 func (d *decoder) readHeartbeat(b *block) {
 	if b == nil {
@@ -28,7 +30,7 @@ func (d *decoder) readHeartbeat(b *block) {
 	h := &d.config.Heartbeat
 	if it, ok := b.text("ping"); ok {
 		if h.Ping = it.text; !httpURL.MatchString(it.text) {
-			d.errorf(it.rng, `write ping = env("PING_URL"), with a URL that begins with https://`, "the value of %q is not a URL of HTTP", "ping")
+			d.errorf(it.rng, `write ping = env("PING_URL"), with a URL as in https://example.com/0123`, "the value of %q is not a URL of HTTP", "ping")
 		}
 	}
 	if it, ok := b.text("textfile"); ok && b.fullText("textfile", it) {

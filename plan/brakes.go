@@ -170,6 +170,18 @@ func countedFor(c *AccountChange) string {
 	return ""
 }
 
+// WithheldBy counts the accounts from which a brake withholds a loss, by the directory
+// for which they count.
+func (p *Plan) WithheldBy() map[string]int {
+	counts := map[string]int{}
+	for i := range p.Accounts {
+		if c := &p.Accounts[i]; c.Withheld {
+			counts[countedFor(c)]++
+		}
+	}
+	return counts
+}
+
 // countLosses counts what changes take away from accounts that are active.
 //
 //	account afterwards    its addresses that      counts

@@ -127,15 +127,17 @@ func (c *applyCommand) Validate() error {
 }
 
 func (c *applyCommand) Run(s *session) (err error) {
-	if c.Plan == "" && !c.AutoApprove && !s.in.Interactive {
-		return hinted{errors.New("apply asks before it changes anything, and standard input is not a terminal"),
-			"give --auto-approve, or make a plan with -o json=plan.json and apply that"}
-	}
 	cfg, err := s.configuration()
 	if err != nil {
 		return err
 	}
 	beat := s.beat(cfg)
+	if c.Plan == "" && !c.AutoApprove && !s.in.Interactive {
+		err := hinted{errors.New("apply asks before it changes anything, and standard input is not a terminal"),
+			"give --auto-approve, or make a plan with -o json=plan.json and apply that"}
+		beat.end(nil, err)
+		return err
+	}
 	lock, err := s.lock("rollcall apply")
 	if err != nil {
 		beat.end(nil, err)

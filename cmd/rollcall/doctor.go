@@ -4,6 +4,7 @@ import (
 	"github.com/rollcall-cli/rollcall/internal/console"
 	consoles "github.com/rollcall-cli/rollcall/internal/console/all"
 	"github.com/rollcall-cli/rollcall/internal/doctor"
+	"github.com/rollcall-cli/rollcall/internal/heartbeat"
 	"github.com/rollcall-cli/rollcall/internal/render"
 )
 
@@ -71,6 +72,7 @@ func (c *doctorCommand) Run(s *session) error {
 		}
 	}
 	progress.Clear()
+	s.metrics(cfg, func() error { return heartbeat.Writable(cfg.Heartbeat.Textfile) })
 	if err := diagnosisReport.write(s, c.Output, &found, render.TextOptions{}); err != nil {
 		return err
 	}

@@ -44,7 +44,7 @@ var may = map[string][]string{
 	"internal/directory/all":   {"internal/directory", "internal/directory/*", "internal/settings"},
 	"internal/doctor":          {},
 	"internal/expiry":          {"internal/identity"},
-	"internal/heartbeat":       {"internal/run"},
+	"internal/heartbeat":       {"internal/atomicfile", "internal/run"},
 	"internal/notice":          {"plan", "internal/identity", "internal/run", "internal/render"},
 	"internal/channel":         {"internal/run", "internal/doctor", "internal/settings"},
 	"internal/channel/*":       {"internal/channel", "internal/run", "internal/doctor", "internal/settings", "internal/render"},

@@ -3,6 +3,7 @@ package directory
 import (
 	"context"
 	"errors"
+	"strings"
 	"time"
 
 	"github.com/rollcall-cli/rollcall/internal/doctor"
@@ -77,10 +78,15 @@ func (r *Reader) Objects(ctx context.Context, begin func(*Directory) (Sink, erro
 // Receipt is the receipt of a read as plans show it: that of a snapshot names it.
 func (d *Directory) Receipt(r identity.Receipt) identity.Receipt {
 	if d.Snapshot != "" {
-		r.Server = "snapshot " + d.Snapshot
+		r.Server = ofSnapshot + d.Snapshot
 	}
 	return r
 }
+
+const ofSnapshot = "snapshot "
+
+// OfSnapshot reports whether a receipt, as plans show it, is of a snapshot.
+func OfSnapshot(r *identity.Receipt) bool { return strings.HasPrefix(r.Server, ofSnapshot) }
 
 // ended is an error without what was under way when somebody interrupted it.
 func ended(err error) error {
