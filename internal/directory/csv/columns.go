@@ -112,6 +112,8 @@ type layout struct {
 	id    []int
 	types []string
 	isDN  bool
+	// guid says which attributes identify an object, each by one value.
+	guid []bool
 }
 
 // layoutOf reads a header for what is wanted. id are the columns that a directory
@@ -124,7 +126,7 @@ func layoutOf(columns []column, id []string, want *files.Wanted) (*layout, error
 			return nil, files.Advise(fmt.Sprintf("the column %q holds a part of the values only", c.header), "export them all; on the server, MaxValRange limits them")
 		}
 		if other := slices.Index(l.number, n); n >= 0 && other >= 0 {
-			return nil, files.Advise(fmt.Sprintf("columns %d, %q, and %d, %q, are both the attribute %s", other+1, columns[other].header, i+1, c.header, c.attribute), "rename one of them, or take it out")
+			return nil, twice(columns, other, i)
 		}
 		l.number = append(l.number, n)
 	}
@@ -143,10 +145,38 @@ func layoutOf(columns []column, id []string, want *files.Wanted) (*layout, error
 		if c.attribute == "" || c.attribute[0]|0x20 < 'a' || c.attribute[0] == '_' {
 			return nil, files.Advise(fmt.Sprintf("column %d, %q, makes the DN, and its name does not begin with a letter", i+1, c.header), `rename it, or name others, as in id = ["EmployeeID"]`)
 		}
+		if n := slices.IndexFunc(columns, func(other column) bool { return other.key == c.key }); n != i {
+			return nil, twice(columns, n, i)
+		} else if n := slices.IndexFunc(columns[i+1:], func(other column) bool { return other.key == c.key }); n >= 0 {
+			return nil, twice(columns, i, i+1+n)
+		}
 		l.types = append(l.types, strings.NewReplacer("_", "-", ".", "-").Replace(c.attribute))
+	}
+	l.guid = make([]bool, len(want.Attributes))
+	for i := range want.Scopes {
+		if s := &want.Scopes[i]; !s.Listing {
+			for n, name := range want.Attributes {
+				l.guid[n] = l.guid[n] || s.GUIDAttribute != "" && name == identity.AttributeName(s.GUIDAttribute)
+			}
+		}
 	}
 	l.isDN = len(l.id) == 1 && columns[l.id[0]].isDN()
 	return l, l.complete(want.Scopes)
+}
+
+// twice is the error of two columns that are one attribute.
+func twice(columns []column, i, k int) error {
+	return files.Advise(fmt.Sprintf("columns %d, %q, and %d, %q, are both the attribute %s", i+1, columns[i].header, k+1, columns[k].header, columns[k].attribute), "rename one of them, or take it out")
+}
+
+// isHeader reports whether a row is the header.
+func (l *layout) isHeader(cells [][]byte) bool {
+	for i, cell := range cells {
+		if string(bytes.TrimSpace(cell)) != l.columns[i].header {
+			return false
+		}
+	}
+	return true
 }
 
 // find returns the column of an attribute.
@@ -176,6 +206,9 @@ func (l *layout) lacking(fault string, names ...string) error {
 	more := ""
 	if most := 30; len(there) > most {
 		there, more = there[:most], ", …"
+	}
+	if len(l.columns) == 1 {
+		more += `; columns are separated by commas, semicolons or tabs, or by what a line before the header says, as in "sep=|"`
 	}
 	return files.Advise(fault, hint+"the header names the attributes "+strings.Join(there, ", ")+more)
 }

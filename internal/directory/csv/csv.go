@@ -64,9 +64,9 @@ type records struct {
 	layout *layout
 	record record
 	// seen has the line of each DN, by its hash.
-	seen   map[uint64]int
-	seed   maphash.Seed
-	folded []byte
+	seen map[uint64]int
+	seed maphash.Seed
+	key  []byte
 }
 
 var _ files.Records = (*records)(nil)
@@ -95,6 +95,9 @@ func (r *records) Next() (files.Record, error) {
 			continue // as spreadsheets write empty rows
 		case len(cells) != len(r.layout.columns):
 			return nil, files.At(line, r.uneven(len(cells)))
+		}
+		if r.layout.isHeader(cells) {
+			return nil, files.At(line, files.Advise("the row is the header once more: exports were put one behind the other", "export into one file, or name several in path"))
 		}
 		if err := r.record.read(line, cells, r.layout, r.options.Separator); err != nil {
 			return nil, files.At(line, err)
@@ -167,19 +170,19 @@ func (r *records) uneven(cells int) error {
 	return files.Advise(fault, fmt.Sprintf("put a cell in which %q stands in quotes", r.rows.separator))
 }
 
-// unique reports a DN that an object before has. That two texts have one hash
-// happens once in 37 million files of a million rows.
+// unique reports an object that stands twice: by its DN, or by the text of the cells
+// that the DN is made from, whose letter case may tell two apart. That two texts have
+// one hash happens once in 37 million files of a million rows.
 func (r *records) unique() error {
-	r.folded = r.folded[:0]
-	for _, c := range r.record.name.Text {
-		if c >= 'A' && c <= 'Z' {
-			c |= 0x20
-		}
-		r.folded = append(r.folded, c)
+	name := r.record.name.Text
+	key := name
+	if r.layout.isDN {
+		r.key = r.record.name.AppendKey(r.key[:0])
+		key = r.key
 	}
-	hash := maphash.Bytes(r.seed, r.folded)
+	hash := maphash.Bytes(r.seed, key)
 	if line, twice := r.seen[hash]; twice {
-		return files.Advise(fmt.Sprintf("the row in line %d has the same DN, %q", line, r.record.name.Text), `export each object once, or name columns that tell all rows apart, as in id = ["EmployeeID"]`)
+		return files.Advise(fmt.Sprintf("the row in line %d has the same DN, %q", line, name), `export each object once, or name columns that tell all rows apart, as in id = ["EmployeeID"]`)
 	}
 	r.seen[hash] = r.record.line
 	return nil

@@ -73,6 +73,10 @@ func (r *record) read(line int, cells [][]byte, l *layout, separator string) err
 	for i, n := range l.number {
 		if n >= 0 {
 			r.values[n] = appendValues(r.values[n][:0], bytes.TrimSpace(cells[i]), separator)
+			if l.guid[n] && len(r.values[n]) > 1 {
+				return files.Advise(fmt.Sprintf("the cell of %q has %d values, and one identifies the object", l.columns[i].header, len(r.values[n])),
+					fmt.Sprintf("leave one of them, or name in separator another text than %q, if that is a part of the value", separator))
+			}
 		}
 	}
 	r.buf = r.buf[:0]
@@ -91,7 +95,10 @@ func (r *record) read(line int, cells [][]byte, l *layout, separator string) err
 		r.buf = append(append(r.buf, l.types[i]...), '=')
 		r.buf = appendEscaped(r.buf, value)
 	}
-	return r.name.Set(r.buf)
+	if err := r.name.Set(r.buf); err != nil {
+		return files.Advise(err.Error(), `write DNs as RFC 4514 has them, as in "CN=Smith\\, Ann,OU=Staff,DC=example", or name other columns, as in id = ["EmployeeID"]`)
+	}
+	return nil
 }
 
 // appendEscaped appends a value of a DN (RFC 4514 section 2.4). It has no white

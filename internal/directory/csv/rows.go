@@ -52,7 +52,7 @@ var (
 	errCR   = files.Advise("a carriage return stands alone, without a line feed", "end lines with LF or CRLF; put a cell with a line break in quotes")
 	errNUL  = files.Advise("a NUL octet: this is no text, or one in UTF-16 without a byte order mark", `export the file as "CSV UTF-8"`)
 	errUTF8 = files.Advise("the text is not UTF-8", `export the file as "CSV UTF-8", or say in the directory block which code page it has, as in encoding = "windows-1252"`)
-	errLong = fmt.Errorf("the row is longer than %d MiB; a quote that is opened here and never closed?", maxRow>>20)
+	errLong = files.Advise(fmt.Sprintf("the row is longer than %d MiB", maxRow>>20), "close the quote that is opened here, if one is; a quote inside a cell is written twice")
 )
 
 // next returns the cells of the next row, valid until the next call, and io.EOF
@@ -155,7 +155,11 @@ func (r *rows) split(row []byte) error {
 				return files.At(line, errOpen)
 			}
 			line += bytes.Count(cell, []byte{'\n'})
-			if len(row) > 0 && row[0] != r.separator {
+			switch {
+			case len(row) == 0 || row[0] == r.separator:
+			case row[0] == '\r':
+				return files.At(line, errCR)
+			default:
 				return files.At(line, errBehind)
 			}
 		} else {

@@ -37,6 +37,28 @@ func (n *Name) Set(text []byte) error {
 	return nil
 }
 
+// AppendKey appends a text that equal names have in common (RFC 4514), and others have
+// not.
+func (n *Name) AppendKey(b []byte) []byte {
+	plain := n.parsed == nil
+	for _, p := range n.parts {
+		plain = plain && p.plain
+	}
+	if plain {
+		for _, c := range n.Text {
+			if c >= 'A' && c <= 'Z' {
+				c |= 0x20
+			}
+			b = append(b, c)
+		}
+		return b
+	}
+	if n.parsed == nil {
+		n.parsed, _ = identity.ParseDN(string(n.Text)) // a name that was split is one
+	}
+	return append(b, strings.Join(n.parsed, ",")...)
+}
+
 // split finds the parts, and is false if the name is not certainly one.
 func (n *Name) split() bool {
 	n.parts = n.parts[:0]

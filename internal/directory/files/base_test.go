@@ -1,6 +1,8 @@
 package files
 
 import (
+	"bytes"
+	"slices"
 	"testing"
 
 	"github.com/rollcall-cli/rollcall/internal/identity"
@@ -49,6 +51,32 @@ func TestBase(t *testing.T) {
 	}
 }
 
+// TestKey: equal names have one key, and others have not.
+func TestKey(t *testing.T) {
+	t.Parallel()
+	key := func(text string) string {
+		var n Name
+		if err := n.Set([]byte(text)); err != nil {
+			t.Fatal(err)
+		}
+		return string(n.AppendKey(nil))
+	}
+	for _, equal := range [][]string{
+		{"CN=a b,DC=x", "cn=A  B,dc=X", "CN = a b , DC=x"}, {"CN=Éa,DC=x", "cn=éa,dc=x", `CN=\c3\89a,DC=x`}, {"CN=abC", "cn=ABc"}, {"CN=a+L=b", "l=B+cn=A"}, {"commonName=a", "cn=a"},
+	} {
+		for _, text := range equal[1:] {
+			if key(text) != key(equal[0]) {
+				t.Errorf("%q and %q: %q and %q", equal[0], text, key(equal[0]), key(text))
+			}
+		}
+	}
+	for _, other := range []string{"CN=ab,DC=x", "CN=a b,DC=xy", "CN=a b", `CN=a b\,DC\=x`} {
+		if key(other) == key("CN=a b,DC=x") {
+			t.Errorf("%q has the key of another one", other)
+		}
+	}
+}
+
 // FuzzBase checks the fast comparison of names against the general one.
 func FuzzBase(f *testing.F) {
 	f.Add("dc=b", "cn=a,dc=b")
@@ -68,6 +96,13 @@ func FuzzBase(f *testing.F) {
 		}
 		if got := b.Contains(&n); got != want.Within(b.dn) {
 			t.Fatalf("%q below %q: got %v", dn, text, got)
+		}
+		var m Name
+		if err := m.Set([]byte(text)); err != nil {
+			t.Fatal(err)
+		}
+		if got := bytes.Equal(n.AppendKey(nil), m.AppendKey(nil)); got != slices.Equal(want, b.dn) {
+			t.Fatalf("%q and %q: the keys are equal: %v", dn, text, got)
 		}
 	})
 }
