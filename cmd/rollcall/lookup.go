@@ -74,6 +74,16 @@ func (c *stateRebindCommand) in(cfg *config.Config, name string) (identity.GUID,
 	return guid, nil
 }
 
+// understood fails where what was given is no GUID in any directory.
+func (c *stateRebindCommand) understood(cfg *config.Config) (err error) {
+	for i := range cfg.Directories {
+		if _, err = c.in(cfg, cfg.Directories[i].Name); err == nil {
+			return nil
+		}
+	}
+	return err
+}
+
 // owner finds out which directory has the GUID that an account is to get:
 //
 //	--directory  the account      asked

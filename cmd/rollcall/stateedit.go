@@ -165,6 +165,9 @@ Exit codes: 0 done; 1 no such account, it is on legal hold, another one has the 
 
 func (c *stateRebindCommand) Run(s *session) error {
 	return s.edit(editing{command: "rollcall state rebind", approved: c.AutoApprove}, func(cfg *config.Config, st *state.State) (edited, error) {
+		if err := c.understood(cfg); err != nil {
+			return edited{}, err
+		}
 		a, err := s.find(cfg, st, c.Address)
 		if err != nil {
 			return edited{}, err

@@ -3,6 +3,7 @@ package render
 import (
 	"flag"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"strings"
@@ -285,7 +286,8 @@ func standing() *plan.Plan {
 	known := map[string]time.Time{}
 	for i := range p.Rejections {
 		if i%7 != 3 {
-			known[p.Rejections[i].Key()] = p.Created.AddDate(0, 0, -i)
+			before := &plan.Plan{Header: plan.Header{Created: p.Created.AddDate(0, 0, -i), Directories: p.Directories}, Rejections: p.Rejections[i : i+1]}
+			maps.Copy(known, before.Remembered(nil))
 		}
 	}
 	p.MarkNew(known, nil)
