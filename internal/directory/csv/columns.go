@@ -134,9 +134,9 @@ func layoutOf(columns []column, id []string, want *files.Wanted) (*layout, error
 		l.id = []int{0}
 	}
 	for _, name := range id {
-		i, err := l.find(name)
-		if err != nil {
-			return nil, err
+		i := l.find(name)
+		if i < 0 {
+			return nil, l.lacking("there is no column "+name, name)
 		}
 		l.id = append(l.id, i)
 	}
@@ -145,20 +145,15 @@ func layoutOf(columns []column, id []string, want *files.Wanted) (*layout, error
 		if c.attribute == "" || c.attribute[0]|0x20 < 'a' || c.attribute[0] == '_' {
 			return nil, files.Advise(fmt.Sprintf("column %d, %q, makes the DN, and its name does not begin with a letter", i+1, c.header), `rename it, or name others, as in id = ["EmployeeID"]`)
 		}
-		if n := slices.IndexFunc(columns, func(other column) bool { return other.key == c.key }); n != i {
-			return nil, twice(columns, n, i)
-		} else if n := slices.IndexFunc(columns[i+1:], func(other column) bool { return other.key == c.key }); n >= 0 {
+		if n := slices.IndexFunc(columns[i+1:], func(other column) bool { return other.key == c.key }); n >= 0 {
 			return nil, twice(columns, i, i+1+n)
 		}
 		l.types = append(l.types, strings.NewReplacer("_", "-", ".", "-").Replace(c.attribute))
 	}
-	l.guid = make([]bool, len(want.Attributes))
-	for i := range want.Scopes {
-		if s := &want.Scopes[i]; !s.Listing {
-			for n, name := range want.Attributes {
-				l.guid[n] = l.guid[n] || s.GUIDAttribute != "" && name == identity.AttributeName(s.GUIDAttribute)
-			}
-		}
+	for _, name := range want.Attributes {
+		l.guid = append(l.guid, slices.ContainsFunc(want.Scopes, func(s directory.Scope) bool {
+			return !s.Listing && s.GUIDAttribute != "" && name == identity.AttributeName(s.GUIDAttribute)
+		}))
 	}
 	l.isDN = len(l.id) == 1 && columns[l.id[0]].isDN()
 	return l, l.complete(want.Scopes)
@@ -179,13 +174,10 @@ func (l *layout) isHeader(cells [][]byte) bool {
 	return true
 }
 
-// find returns the column of an attribute.
-func (l *layout) find(attribute string) (int, error) {
+// find returns the column of an attribute, or -1.
+func (l *layout) find(attribute string) int {
 	key := identity.AttributeName(AttributeName(attribute))
-	if i := slices.IndexFunc(l.columns, func(c column) bool { return c.key == key && key != "" }); i >= 0 {
-		return i, nil
-	}
-	return -1, l.lacking("there is no column "+attribute, attribute)
+	return slices.IndexFunc(l.columns, func(c column) bool { return c.key == key && key != "" })
 }
 
 // lacking is an error that names the columns that there are.
@@ -218,10 +210,7 @@ func (l *layout) lacking(fault string, names ...string) error {
 func (l *layout) complete(scopes []directory.Scope) error {
 	for i := range scopes {
 		s := &scopes[i]
-		has := func(name string) bool {
-			_, err := l.find(name)
-			return name != "" && err == nil
-		}
+		has := func(name string) bool { return l.find(name) >= 0 }
 		lacks := func(what string, names ...string) error {
 			return l.lacking(s.Subject()+": there is no column "+what, names...)
 		}
