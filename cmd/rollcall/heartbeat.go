@@ -36,8 +36,7 @@ func (s *session) beat(cfg *config.Config) *beating {
 	return b
 }
 
-// end shows how the run ended, as err says. The run is nil where it did not get to a
-// plan, as another one held the lock.
+// end shows how the run ended, as err says. One that never held the lock has no record.
 func (b *beating) end(r *record, err error) {
 	h, code := &b.cfg.Heartbeat, codeOf(err)
 	last, _ := b.s.lastBeat() // one that is damaged is written anew

@@ -134,7 +134,7 @@ func (c *stateRebindCommand) owner(s *session, cfg *config.Config, a *identity.A
 			s.warn("directory %q has this GUID at %s, which no scope reads as an entry: account %s will have no directory entry", name, found.DN, a.Primary)
 		}
 	}
-	shown := c.GUID
+	shown := s.mask.Name(c.GUID)
 	if given, err := identity.ParseGUID(c.GUID); err == nil {
 		shown = given.String()
 	}
