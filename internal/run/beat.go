@@ -1,6 +1,9 @@
 package run
 
-import "time"
+import (
+	"maps"
+	"time"
+)
 
 // Beat is what the runs of a configuration have come to, as monitoring sees it.
 type Beat struct {
@@ -54,7 +57,7 @@ func (f *Figures) Of(directories []string) Figures {
 	}
 	for _, name := range directories {
 		if reasons, known := f.Rejections[name]; known {
-			kept.Rejections[name] = reasons
+			kept.Rejections[name] = maps.Clone(reasons)
 		}
 	}
 	return kept
