@@ -101,11 +101,11 @@ func (n *notices) end(r *record, err error) {
 		conditions, messages := n.file(told)
 		n.box.Conditions, n.box.Messages, n.box.Draft = conditions, append(n.box.Messages, messages...), nil
 	}
-	clear := channel.Forget(n.box, func(m *run.Message) bool {
+	named := channel.Forget(n.box, func(m *run.Message) bool {
 		return !slices.ContainsFunc(n.cfg.Notify, func(c config.Notify) bool { return c.Label == m.Channel && c.Redact && !m.Redacted })
 	})
-	if clear > 0 {
-		n.s.warn("%s dropped, because redact was set since, and they show names", wereNotices(clear))
+	if named > 0 {
+		n.s.warn("%s dropped, because redact was set since, and they show names", wereNotices(named))
 	}
 	gone := channel.Forget(n.box, func(m *run.Message) bool {
 		return slices.ContainsFunc(n.cfg.Notify, func(c config.Notify) bool { return c.Label == m.Channel })
@@ -175,10 +175,10 @@ func (n *notices) lost(reports []channel.Report) (all []run.Message) {
 		if len(r.Refused) == 0 {
 			continue
 		}
-		others := n.channels()
-		if len(r.RefusedBy) == 0 {
-			others = slices.DeleteFunc(others, func(c notice.Channel) bool { return c.Label == r.Channel })
-		}
+		// Of a block with several recipients, those who are left are told, too.
+		others := slices.DeleteFunc(n.channels(), func(c notice.Channel) bool {
+			return c.Label == r.Channel && len(r.RefusedBy) == len(r.Recipients)
+		})
 		lost := notice.Finding{Event: true, Notice: run.Notice{
 			Kind: run.NoticeFailed, Title: fmt.Sprintf("notify %q lost %s", r.Channel, counted(len(r.Refused), "notice")), Command: n.command("doctor"),
 		}}
@@ -309,7 +309,7 @@ func redactedOutcome(r *notice.Run, m *redact.Mask) *notice.Run {
 	}
 	for _, f := range r.Result.Failures {
 		said := m.Text
-		if f.Code != "" {
+		if f.Code != "" || r.Killed {
 			said = m.Name // a console may say anything
 		}
 		f.Account, f.Error = m.Address(f.Account), said(f.Error)
@@ -325,7 +325,7 @@ func redactedOutcome(r *notice.Run, m *redact.Mask) *notice.Run {
 		masked.Undecided = append(masked.Undecided, m.Address(x))
 	}
 	if r.Ended != nil {
-		masked.Ended = errors.New(maskedError(m, r.Ended))
+		masked.Ended = errors.New(m.Text(maskedError(m, r.Ended)))
 	}
 	if r.Error != nil {
 		masked.Error = errors.New(m.Text(maskedError(m, r.Error)))

@@ -501,6 +501,44 @@ func TestOutbox(t *testing.T) {
 	}
 }
 
+// TestMailedNotices: mail by a real server, of which one recipient is refused, and the
+// other hears of that.
+func TestMailedNotices(t *testing.T) {
+	t.Parallel()
+	server := servertest.NewSMTP(t, false)
+	o := newOffice(t, 3)
+	o.write("notify.hcl", fmt.Sprintf("notify \"ops\" {\n on = [\"applied\", \"failed\"]\n mail {\n server = %q\n from = \"rollcall@example.com\"\n to = [\"refused@example.com\", \"it@example.com\"]\n"+
+		" username = %q\n password = %q\n ca_file = %q\n }\n}\n", server.Address, server.User, server.Password, server.CA.File))
+	o.apply(exitOK)
+	taken := server.Taken()
+	if len(taken) != 2 {
+		t.Fatalf("%d mails\n%s", len(taken), o.talk)
+	}
+	applied, lost := taken[0], taken[1]
+	if applied.To[0] != "it@example.com" || !strings.HasPrefix(applied.Text, "3 accounts changed\n") || !strings.Contains(applied.Text, "\np0@example.com\n  what      is added\n") ||
+		!strings.Contains(applied.Text, "\nMore:\n  rollcall -C "+o.dir+" history show 1 --all\n") || !strings.Contains(applied.HTML, "p0@example.com") {
+		t.Errorf("%s\n%s", applied.Text, applied.HTML)
+	}
+	if lost.To[0] != "it@example.com" || !strings.HasPrefix(lost.Text, "notify \"ops\" lost 1 notice\n") || !strings.Contains(strings.Join(strings.Fields(lost.Text), " "), "to refused@example.com: the server refused it") || !strings.Contains(lost.Text, "550") {
+		t.Error(lost.Text)
+	}
+	if strings.Contains(o.talk, server.Password) || !strings.Contains(o.talk, "a notice is lost: notice \"applied\": to refused@example.com") {
+		t.Error(o.talk)
+	}
+	// A server that is down costs no notice.
+	server.Kill()
+	o.people(4)
+	o.apply(exitOK)
+	if !strings.Contains(o.talk, "1 notice waits for the next run") {
+		t.Error(o.talk)
+	}
+	server.Start()
+	o.apply(exitOK)
+	if taken = server.Taken(); len(taken) != 4 || !strings.HasPrefix(taken[2].Text, "1 account changed\n") {
+		t.Errorf("%d mails\n%s", len(taken), o.talk)
+	}
+}
+
 // TestUntold: what a person decides or the command line is wrong about is no notice, and
 // a run that fails in front of a terminal is one.
 func TestUntold(t *testing.T) {

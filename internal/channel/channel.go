@@ -32,6 +32,9 @@ type Sender interface {
 	// Send sends a message, once more if it was sent before: it bears its ID, so that who
 	// gets it twice can know.
 	Send(ctx context.Context, m *run.Message) Outcome
+	// Recipients are those to whom each message goes by itself; none of a channel that
+	// has just one.
+	Recipients() []string
 	// Examine tests the way as far as that goes without a message.
 	Examine(ctx context.Context, c *doctor.Check)
 	// Close ends what sending has left open.
@@ -91,9 +94,11 @@ type Report struct {
 	Channel string
 	Sent    int
 	Left    int
-	// Refused are why messages are lost, for the recipients in RefusedBy or in whole.
+	// Refused are why messages are lost: for the recipients in RefusedBy, or in whole.
 	Refused   []error
 	RefusedBy []string
+	// Recipients are those of the channel, if it has several.
+	Recipients []string
 	// Err is why the others are left; nil where a server has asked earlier to wait until
 	// Held.
 	Err  error
@@ -146,7 +151,7 @@ type delivery struct {
 // drain sends the messages of a channel in their order, up to one that cannot be sent
 // now.
 func (d *delivery) drain(ctx context.Context, label string, queue []run.Message, to Sender) Report {
-	r := Report{Channel: label}
+	r := Report{Channel: label, Recipients: to.Recipients()}
 	defer to.Close()
 	for i := range queue {
 		m := &queue[i]

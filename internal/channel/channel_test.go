@@ -29,6 +29,7 @@ func (s *scripted) Send(_ context.Context, m *run.Message) Outcome {
 	return s.by[m.ID]
 }
 
+func (s *scripted) Recipients() []string                   { return nil }
 func (s *scripted) Examine(context.Context, *doctor.Check) {}
 func (s *scripted) Close()                                 { s.closed = true }
 

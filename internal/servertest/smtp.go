@@ -118,9 +118,9 @@ func (m *Mail) read(from io.Reader) error {
 			return err
 		}
 		if strings.HasPrefix(part.Header.Get("Content-Type"), "text/html") {
-			m.HTML = string(text)
+			m.HTML = strings.ReplaceAll(string(text), "\r\n", "\n")
 		} else {
-			m.Text = string(text)
+			m.Text = strings.ReplaceAll(string(text), "\r\n", "\n")
 		}
 	}
 }

@@ -286,6 +286,9 @@ func (s *sender) said(err error) error {
 	return fmt.Errorf("mail server %s: %s", net.JoinHostPort(s.host, strconv.Itoa(s.port)), text)
 }
 
+// Recipients are those of the block.
+func (s *sender) Recipients() []string { return s.to }
+
 // Examine logs in and asks for each recipient, and sends nothing.
 func (s *sender) Examine(ctx context.Context, c *doctor.Check) {
 	if err := s.connect(ctx); err != nil {

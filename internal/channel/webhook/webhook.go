@@ -308,6 +308,9 @@ func plainCard(text string) string {
 	return strings.NewReplacer(`\`, `\\`, "*", `\*`, "_", `\_`, "[", `\[`, "]", `\]`, "`", "\\`", "#", `\#`).Replace(text)
 }
 
+// Recipients are none but the URL.
+func (s *sender) Recipients() []string { return nil }
+
 // Examine looks whether the server is there and proves who it is. Whether it takes
 // notices, only a notice shows.
 func (s *sender) Examine(ctx context.Context, c *doctor.Check) {

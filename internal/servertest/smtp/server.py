@@ -18,7 +18,7 @@ from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import AuthResult, LoginPassword
 
 options = json.loads(sys.argv[1])
-numbers = itertools.count(1)
+numbers = itertools.count(1 + sum(name.endswith(".eml") for name in os.listdir(options["folder"])))
 context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
 context.load_cert_chain(options["cert"], options["key"])
 
