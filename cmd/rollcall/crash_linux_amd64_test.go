@@ -271,13 +271,7 @@ func TestKilledAtEachCall(t *testing.T) {
 			}
 			for n := 1; ; n += step {
 				a.reset(t)
-				call, ws, err := traced(a.command("apply", "--auto-approve"), n, sig)
-				if errors.Is(err, syscall.EPERM) && os.Getenv("ROLLCALL_SERVERS") != "required" {
-					t.Skip("tracing is not permitted here")
-				}
-				if err != nil {
-					t.Fatal(err)
-				}
+				call, ws := signalled(t, a.command("apply", "--auto-approve"), n, sig)
 				if call == "" {
 					break
 				}
@@ -317,13 +311,7 @@ func TestNoticeKilledAtEachCall(t *testing.T) {
 			t.Fatal(err)
 		}
 		a := accident{program: program, dir: dir}
-		call, _, err := traced(a.command("apply", "--auto-approve"), n, syscall.SIGKILL)
-		if errors.Is(err, syscall.EPERM) && os.Getenv("ROLLCALL_SERVERS") != "required" {
-			t.Skip("tracing is not permitted here")
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
+		call, _ := signalled(t, a.command("apply", "--auto-approve"), n, syscall.SIGKILL)
 		if call == "" {
 			break
 		}
@@ -374,13 +362,7 @@ func TestEditKilledAtEachCall(t *testing.T) {
 	unchanged, changed := 0, 0
 	for n := 1; ; n++ {
 		a.reset(t)
-		call, _, err := traced(a.command(edit...), n, syscall.SIGKILL)
-		if errors.Is(err, syscall.EPERM) && os.Getenv("ROLLCALL_SERVERS") != "required" {
-			t.Skip("tracing is not permitted here")
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
+		call, _ := signalled(t, a.command(edit...), n, syscall.SIGKILL)
 		if call == "" {
 			break
 		}
@@ -499,6 +481,19 @@ func TestFullDisk(t *testing.T) {
 		}
 		a.recovers(t, what)
 	}
+}
+
+// signalled runs a command and sends it a signal as traced does, or ends the test.
+func signalled(t *testing.T, cmd *exec.Cmd, n int, sig syscall.Signal) (call string, ws syscall.WaitStatus) {
+	t.Helper()
+	call, ws, err := traced(cmd, n, sig)
+	if errors.Is(err, syscall.EPERM) && os.Getenv("ROLLCALL_SERVERS") != "required" {
+		t.Skip("tracing is not permitted here")
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return call, ws
 }
 
 // traced runs a command and sends it a signal before the n-th call by which it
