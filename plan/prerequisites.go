@@ -181,5 +181,5 @@ func (p *Plan) Overdue() string {
 		return ""
 	}
 	return fmt.Sprintf("%s waited too long for another directory: the first is %s, which directory %q has not listed since %s",
-		several(len(seen), "entry has", "entries have"), first.DN, first.Other.Directory, first.Since.UTC().Format(utc))
+		several(len(seen), "entry has", "entries have"), first.DN, first.Other.Directory, first.Since.UTC().Format(time.DateOnly))
 }

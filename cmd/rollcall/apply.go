@@ -153,6 +153,10 @@ func (c *applyCommand) Run(s *session) (err error) {
 		s.notices.send()
 		beat.end(run, err)
 	}()
+	run.options = append(c.reading.args(), plan.Options(c.allowed())...)
+	if c.AcceptDrift {
+		run.options = append(run.options, "--accept-drift")
+	}
 	run.head.Allowed, run.head.AllowedRemovals, run.head.AllowedPrimaryChanges = c.AllowDeactivations, c.AllowRemovals, c.AllowPrimaryChanges
 	if c.Plan != "" {
 		err = c.applySaved(s, cfg, run)

@@ -90,7 +90,7 @@ type showing struct {
 
 // quieting is the flag of commands that run on a schedule.
 type quieting struct {
-	Quiet bool `short:"q" help:"Write nothing to standard output if there is nothing to do, no drift and no new rejection."`
+	Quiet bool `short:"q" help:"Write nothing to standard output if there is nothing to do or withheld, no drift and no new rejection."`
 }
 
 // failing is the flag of commands that find rejections.

@@ -70,7 +70,7 @@ func (s *session) metrics(cfg *config.Config, write func() error) {
 	}
 	if err != nil {
 		hint := cmp.Or(directory.HintOf(err), "name in textfile a file in a folder that is there, and in which whoever runs rollcall may write")
-		s.say(levelWarning, fmt.Sprintf("could not write the metrics to %s: %v", path, err), hint, 0)
+		s.say(levelWarning, fmt.Sprintf("the metrics cannot be written to %s: %v", path, err), hint, 0)
 	}
 }
 

@@ -224,7 +224,7 @@ func (s *session) fail(err error) exitCode {
 	if code == exitInterrupted {
 		err = errors.New("interrupted: nothing was changed")
 	}
-	hint := directory.HintOf(err)
+	hint := maskedHint(s.mask, err)
 	if code == exitUsage {
 		hint = cmp.Or(hint, s.usage)
 	}

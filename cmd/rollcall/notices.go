@@ -330,7 +330,9 @@ func redactedOutcome(r *notice.Run, m *redact.Mask) *notice.Run {
 	if r.Error != nil {
 		masked.Error = errors.New(m.Text(maskedError(m, r.Error)))
 	}
-	masked.Hint = m.Text(r.Hint)
+	if r.Error != nil {
+		masked.Hint = m.Text(maskedHint(m, r.Error))
+	}
 	return &masked
 }
 
@@ -374,7 +376,7 @@ func (n *notices) outcome(r *record, err error) *notice.Run {
 
 // about is what is known of any run.
 func (n *notices) about(r *record) *notice.Run {
-	out := &notice.Run{Plan: r.plan, Made: r.fresh, Expiries: tokens(n.cfg), Now: n.s.now(), Command: n.command}
+	out := &notice.Run{Plan: r.plan, Made: r.fresh, Options: r.options, Expiries: tokens(n.cfg), Now: n.s.now(), Command: n.command}
 	if r.recorder != nil {
 		out.Number = r.recorder.Number()
 	}

@@ -217,7 +217,7 @@ func TestNotices(t *testing.T) {
 	o.person(70, "p70@example.com")
 	said(o.apply(exitOK), "new_rejections changes: 1 new rejection, 4 in all")
 	hour(49)
-	said(o.apply(exitOK), "new_rejections stands: still: 4 rejections stand", "overdue begins: 1 address has waited too long for another directory")
+	said(o.apply(exitOK), "new_rejections stands: still: 4 rejections stand", "overdue begins: 1 address waits too long for another directory")
 	o.append("cloud.ldif", "\ndn: cn=c70\nobjectGUID: 00000071-1111-4222-8333-000000000009\nmail: p70@example.com\n")
 	said(o.apply(exitOK), "applied happened: 1 account changed", "overdue over: over: no entry has waited too long")
 

@@ -136,7 +136,7 @@ func advised(err error, cfg *config.Config, flags reading) error {
 		advice = append(advice, fmt.Sprintf("put the file there, or correct path of directory %q", failed))
 	}
 	others, _ := wantedDirectories(cfg, flags.Directory)
-	others = slices.DeleteFunc(slices.Clone(others), func(name string) bool { return name == failed })
+	others = slices.DeleteFunc(slices.Clone(others), func(name string) bool { return name == failed || forPrerequisites(cfg, name) })
 	awaited := slices.ContainsFunc(cfg.Prerequisites, func(p config.Prerequisite) bool { return p.Directory == failed })
 	if len(others) > 0 && !awaited {
 		advice = append(advice, "or continue without it: --directory "+strings.Join(others, " --directory "))

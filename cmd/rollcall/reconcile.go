@@ -140,6 +140,9 @@ func (s *session) gather(cfg *config.Config, flags reading, allowed [plan.Brakes
 	p := plan.Header{ToolVersion: release, Created: s.moment(), Warnings: append(s.rewound(), cfg.Warnings()...)}
 	if text := s.overdueRead(cfg); text != "" {
 		p.Warnings = append(p.Warnings, text)
+		if s.quiet {
+			s.warn("%s", text)
+		}
 	}
 	p.Only, p.Except = spelled(selection.Only), spelled(selection.Except)
 	reader, err := s.reader(cfg, wanted, flags.Snapshot, progress)

@@ -32,6 +32,7 @@ type record struct {
 	outcome  run.Outcome          // "" until it is known
 	reason   string               // of an outcome that is known
 	fresh    bool                 // the run has made the plan itself
+	options  []string             // of the command line, that change what is applied
 	rejected *made                // whose rejections the next run is to know
 	left     *apply.Result        // of a run that the next one finds out about
 	leftBy   error                // what ended that

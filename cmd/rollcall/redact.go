@@ -13,6 +13,7 @@ import (
 	"github.com/rollcall-cli/rollcall/apply"
 	"github.com/rollcall-cli/rollcall/config"
 	"github.com/rollcall-cli/rollcall/internal/console"
+	"github.com/rollcall-cli/rollcall/internal/directory"
 	"github.com/rollcall-cli/rollcall/internal/identity"
 	"github.com/rollcall-cli/rollcall/internal/redact"
 	"github.com/rollcall-cli/rollcall/internal/run"
@@ -116,6 +117,25 @@ func (s *session) said(text string) string { return s.mask.Name(text) }
 // errorText returns the text of an error as it may be shown, as far as a console has
 // said it.
 func (s *session) errorText(err error) string { return maskedError(s.mask, err) }
+
+// maskedHint is the hint of an error, in which what a file has said is masked.
+func maskedHint(m *redact.Mask, err error) string {
+	hint := directory.HintOf(err)
+	var naming interface {
+		error
+		Named() []string
+	}
+	if m == nil || !errors.As(err, &naming) {
+		return hint
+	}
+	for _, name := range naming.Named() {
+		if i := strings.LastIndex(hint, " "+name); i >= 0 {
+			hint = hint[:i] + strings.ReplaceAll(hint[i:], name, m.Name(name))
+		}
+		hint = strings.ReplaceAll(hint, "did you mean "+name+"?", "did you mean "+m.Name(name)+"?")
+	}
+	return hint
+}
 
 // maskedError is an error in which what a console has said is masked.
 func maskedError(m *redact.Mask, err error) string {

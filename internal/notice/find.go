@@ -46,6 +46,8 @@ type Run struct {
 	Done, Failed bool
 	Error        error
 	Hint         string
+	// Options are those of the command line that change what is applied.
+	Options []string
 	// Expiries are when further credentials end.
 	Expiries []identity.Expiry
 	Now      time.Time
@@ -114,7 +116,7 @@ func (f *finder) review() {
 		Notice: run.Notice{
 			Kind: run.NoticePlanReview, Title: "a plan of " + level.String() + " risk waits for a review; nothing was changed",
 			Lines: lines, Items: items(Foremost(f.Plan.Accounts, nil), "would be "), Count: len(f.Plan.Accounts),
-			Command: f.Command("plan", "--all"), Next: f.Command("apply"),
+			Command: f.Command("plan", "--all"), Next: f.apply(),
 		},
 		Sum: sum(append([]string{level.String()}, lines[1:]...)),
 	})
@@ -207,35 +209,47 @@ func remedyOf(code string) string {
 }
 
 func (f *finder) withheld() {
-	f.judge(f.whole, run.NoticeWithheld)
+	f.judge(f.whole && f.Committed, run.NoticeWithheld)
 	p := f.Plan
 	if p.Summary().Withheld == 0 {
 		return
 	}
 	text := render.Withholding(p)
 	items, n := []run.NoticeItem(nil), 0
+	var keys []string
+	for i := range p.Allowances {
+		for b, loss := range p.Allowances[i].Losses {
+			if p.Allowances[i].Braked() && loss.Over() {
+				keys = append(keys, p.Allowances[i].Directory+" "+plan.Brake(b).String())
+			}
+		}
+	}
 	options := strings.Join(plan.Options(plan.Tripped(p.Allowances)), " ")
 	for i := range p.Accounts {
 		c := &p.Accounts[i]
 		if !c.Withheld {
 			continue
 		}
+		keys = append(keys, c.Name().String())
 		if n++; n <= Most {
 			items = append(items, run.NoticeItem{Account: c.Name().String(), Reason: "withheld", Rule: plan.RuleLimit.String(), Text: becomes(c.Before, c.After, "would be ")})
 		}
 	}
 	next := ""
 	if options != "" {
-		next = f.Command("apply") + " " + options
+		next = f.apply() + " " + options
 	}
 	f.add(Finding{
 		Notice: run.Notice{
 			Kind: run.NoticeWithheld, Title: "a brake withholds losses of " + several(n, "account", "accounts"), Lines: append([]string{text}, p.Causes...), Items: items, Count: n,
 			Command: f.Command("plan", "--all"), Next: next,
 		},
-		Sum: sum([]string{text}),
+		Sum: sum(keys),
 	})
 }
+
+// apply is the command that makes the plan.
+func (f *finder) apply() string { return f.Command(append([]string{"apply"}, f.Options...)...) }
 
 func (f *finder) rejections() {
 	f.judge(f.whole, run.NoticeNewRejections)
@@ -307,16 +321,15 @@ func (f *finder) overdue() {
 		return
 	}
 	var keys []string
-	n := 0
 	for i := range f.Plan.Rejections {
 		if r := &f.Plan.Rejections[i]; r.Overdue {
 			keys = append(keys, r.Key())
-			n++
 		}
 	}
+	n := len(keys)
 	f.add(Finding{
 		Notice: run.Notice{
-			Kind: run.NoticeOverdue, Title: several(n, "address has", "addresses have") + " waited too long for another directory", Lines: []string{text},
+			Kind: run.NoticeOverdue, Title: several(n, "address waits", "addresses wait") + " too long for another directory", Lines: []string{text},
 			Items: f.rejected(func(r *plan.Rejection) bool { return r.Overdue }, false), Count: n, Command: f.Command("plan", "--all"),
 		},
 		Sum: sum(keys),
@@ -346,7 +359,7 @@ func (f *finder) drift() {
 		keys = append(keys, "refused")
 		n.Title += "; nothing was changed"
 		n.Lines = []string{`Nothing is changed by any run as long as the differences stand, since on_drift is "fail".`, "Correct the console, or let an apply go on with --accept-drift."}
-		n.Next = f.Command("apply", "--accept-drift")
+		n.Next = f.apply() + " --accept-drift"
 	}
 	f.add(Finding{Notice: n, Sum: sum(keys)})
 }
@@ -442,9 +455,15 @@ func becomes(before, after *identity.Account, verb string) string {
 		}
 		parts = append(parts, text)
 	}
-	part("gains ", without(after, before))
-	part("loses ", without(before, after))
-	part("changes in ", fields(before, after))
+	if verb == "is " {
+		part("gains ", without(after, before))
+		part("loses ", without(before, after))
+		part("changes in ", fields(before, after))
+	} else {
+		part("would gain ", without(after, before))
+		part("would lose ", without(before, after))
+		part("would change in ", fields(before, after))
+	}
 	if len(parts) == 0 {
 		return verb + "changed"
 	}

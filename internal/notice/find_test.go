@@ -113,6 +113,18 @@ func TestDrift(t *testing.T) {
 	}
 }
 
+// TestReview: the command that makes the plan has the options of the run.
+func TestReview(t *testing.T) {
+	t.Parallel()
+	p := joiners(1)
+	p.Risks = []plan.Risk{{Level: plan.HighRisk, Words: "much is lost"}}
+	f := one(t, &Run{Plan: p, Made: true, Risky: true, Options: []string{"--allow-deactivations", "46"}}, run.NoticePlanReview)
+	if f.Next != "rollcall apply --allow-deactivations 46" || f.Title != "a plan of high risk waits for a review; nothing was changed" || !slices.Contains(f.Lines, "high risk: much is lost") ||
+		f.Items[0].Text != "would be deactivated: no longer receives mail" || f.Count != 2 {
+		t.Errorf("%+v", f)
+	}
+}
+
 // TestJudges: which kinds a run knows all about.
 func TestJudges(t *testing.T) {
 	t.Parallel()
@@ -128,8 +140,8 @@ func TestJudges(t *testing.T) {
 		"an undo":                {Run{Plan: undo, Made: true, Committed: true, Done: true}, nil},
 		"a saved plan":           {Run{Plan: joiners(1), Committed: true, Done: true}, nil},
 		"one that failed early":  {Run{Failed: true, Error: errors.New("no")}, []run.NoticeKind{run.NoticeFailed}},
-		"one that is too risky":  {Run{Plan: joiners(1), Made: true, Risky: true}, slices.Clone(all[:4])},
-		"one that drift stopped": {Run{Plan: joiners(1), Made: true, Refused: true}, slices.Clone(all[:4])},
+		"one that is too risky":  {Run{Plan: joiners(1), Made: true, Risky: true}, slices.Clone(all[1:4])},
+		"one that drift stopped": {Run{Plan: joiners(1), Made: true, Refused: true}, slices.Clone(all[1:4])},
 		"one that was killed":    {Run{Plan: joiners(1), Killed: true, Committed: true}, nil},
 	} {
 		x.run.Command = command

@@ -315,14 +315,23 @@ func inert(s string) string {
 		case percentage.MatchString(w):
 		case harmless(w) && (i > 0 || !leading.MatchString(w)):
 			words[i] = strings.ReplaceAll(w, "_", `\_`)
-		case i < len(words)-1 && strings.HasSuffix(w, ",") && !strings.HasSuffix(w, `\,`):
-			words[i] = code(strings.TrimSuffix(w, ",")) + "," // which parts a list
 		default:
-			words[i] = code(w)
+			value, sign := punctuated(w, i == len(words)-1)
+			words[i] = code(value) + sign
 		}
 	}
 	isolateWords(words)
 	return strings.Join(words, " ")
+}
+
+// punctuated parts a word from the sign behind it, which belongs to the sentence. At the
+// end of a text, a comma is the word's own.
+func punctuated(w string, last bool) (value, sign string) {
+	n := len(w) - 1
+	if n < 1 || !word(w[0]) && w[n] != ',' || leading.MatchString(w) || strings.IndexByte(",;:.", w[n]) < 0 || w[n-1] == '\\' || w[n] == ',' && last {
+		return w, ""
+	}
+	return w[:n], w[n:]
 }
 
 // lively finds what becomes a link, an emoji or a reference without any markup:

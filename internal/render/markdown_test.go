@@ -305,7 +305,7 @@ func TestInert(t *testing.T) {
 		{"", ""},
 		{"Ann Müller (Sales)", "Ann Müller (Sales)"},
 		{"CN=Ann,DC=example", "CN=Ann,DC=example"},
-		{"ask ann@example.com.", "ask `ann@example.com.`"},
+		{"ask ann@example.com.", "ask `ann@example.com`."},
 		{"ann@example.com, bob@example.com,", "`ann@example.com`, `bob@example.com,`"},
 		{",@ ,", "`,@` ,"},
 		{"legal_hold", `legal\_hold`},

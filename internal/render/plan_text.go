@@ -543,7 +543,7 @@ func newcomers(p *plan.Plan, a *plan.Allowance, b plan.Brake) string {
 	}
 	for _, before := range p.Active {
 		if n := a.Accounts - before.Accounts; before.Directory == a.Directory && n > 0 {
-			return "; " + number(n) + " of the " + number(a.Accounts) + " " + oneOf(n, "joins", "join")
+			return "; " + number(n) + " of the " + number(a.Accounts) + " " + oneOf(n, "joins or returns", "join or return")
 		}
 	}
 	return ""

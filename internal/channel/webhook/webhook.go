@@ -181,6 +181,9 @@ func retryAfter(text string, now time.Time) time.Time {
 func (s *sender) said(err error) error {
 	if failed := (*url.Error)(nil); errors.As(err, &failed) {
 		err = failed.Err
+		if failed.Timeout() {
+			err = fmt.Errorf("no answer within %v: %w", s.client.Timeout, context.DeadlineExceeded)
+		}
 	}
 	var network net.Error
 	var refused *tls.CertificateVerificationError

@@ -202,7 +202,7 @@ func (l *layout) lacking(fault string, names ...string) error {
 	if len(l.columns) == 1 {
 		more += `; columns are separated by commas, semicolons or tabs, or by what a line before the header says, as in "sep=|"`
 	}
-	return files.Advise(fault, hint+"the header names the attributes "+strings.Join(there, ", ")+more)
+	return files.AdviseOn(fault, hint+"the header names the attributes "+strings.Join(there, ", ")+more, there)
 }
 
 // complete reports which columns scopes lack. One that is gone would look like

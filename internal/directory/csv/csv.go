@@ -45,8 +45,11 @@ func New(label string, patterns []string, o Options) *files.Source {
 
 func open(o *Options) files.Format {
 	return func(file io.Reader, want *files.Wanted) files.Records {
+		if want.Seen == nil { // of a file that is read alone
+			want.Seen = map[uint64]files.Place{}
+		}
 		return &records{
-			file: file, options: o, want: want, seen: map[uint64]int{}, seed: maphash.MakeSeed(),
+			file: file, options: o, want: want,
 			record: record{attributes: want.Attributes, values: make([][][]byte, len(want.Attributes)), texts: &want.Texts},
 		}
 	}
@@ -63,11 +66,11 @@ type records struct {
 	rows   *rows
 	layout *layout
 	record record
-	// seen has the line of each DN, by its hash.
-	seen map[uint64]int
-	seed maphash.Seed
-	key  []byte
+	key    []byte
 }
+
+// seed is that of the hashes of DNs, by which objects are known in the files of a read.
+var seed = maphash.MakeSeed()
 
 var _ files.Records = (*records)(nil)
 
@@ -167,10 +170,10 @@ func (r *records) uneven(cells int) error {
 	if cells < columns {
 		return files.Advise(fault, "export it again if the row was cut; Excel leaves out empty cells at the end of rows, unless the last column has a value in each")
 	}
-	return files.Advise(fault, fmt.Sprintf("put a cell in which %q stands in quotes", r.rows.separator))
+	return files.Advise(fault, fmt.Sprintf("quote cells that contain %q", r.rows.separator))
 }
 
-// unique reports an object that stands twice: by its DN, or by the text of the cells
+// unique reports an object that stands twice, be it in two files: by its DN, or by the text of the cells
 // that the DN is made from, whose letter case may tell two apart. That two texts have
 // one hash happens once in 37 million files of a million rows.
 func (r *records) unique() error {
@@ -180,10 +183,14 @@ func (r *records) unique() error {
 		r.key = r.record.name.AppendKey(r.key[:0])
 		key = r.key
 	}
-	hash := maphash.Bytes(r.seed, key)
-	if line, twice := r.seen[hash]; twice {
-		return files.Advise(fmt.Sprintf("the row in line %d has the same DN, %q", line, name), `export each object once, or name columns that tell all rows apart, as in id = ["EmployeeID"]`)
+	hash := maphash.Bytes(seed, key)
+	if at, twice := r.want.Seen[hash]; twice {
+		where := fmt.Sprintf("line %d", at.Line)
+		if at.File != r.want.Name {
+			where += " of " + at.File
+		}
+		return files.Advise(fmt.Sprintf("the row in %s has the same DN, %q", where, name), `export each object once, or name columns that tell all rows apart, as in id = ["EmployeeID"]`)
 	}
-	r.seen[hash] = r.record.line
+	r.want.Seen[hash] = files.Place{File: r.want.Name, Line: r.record.line}
 	return nil
 }

@@ -211,7 +211,7 @@ func TestFaults(t *testing.T) {
 		"two bare quotes":             {head + "2,Ann \"Annie\" Smith\n", Options{}, 3, "inside a cell that does not begin with one", `""Annie""`},
 		"text behind a quote":         {head + "2,\"b\"@x.example\n", Options{}, 3, "behind the closing quote", "written twice"},
 		"fewer cells":                 {head + "2\n", Options{}, 3, "the row has 1 cell, and the header 2", "Excel leaves out"},
-		"more cells":                  {head + "2,b@x.example,\n", Options{}, 3, "the row has 3 cells, and the header 2", "in quotes"},
+		"more cells":                  {head + "2,b@x.example,\n", Options{}, 3, "the row has 3 cells, and the header 2", "quote cells"},
 		"a NUL octet":                 {head + "2,b\x00@x.example\n", Options{}, 3, "NUL", "CSV UTF-8"},
 		"Latin-1":                     {head + "2,m\xfcller@x.example\n", Options{}, 3, "not UTF-8", `encoding = "windows-1252"`},
 		"another code page":           {head + "2,\x81@x.example\n", Options{Encoding: "windows-1252"}, 3, "the text is not windows-1252", ""},
@@ -531,6 +531,23 @@ func TestSeveralFiles(t *testing.T) {
 	receipt, err := source.Read(context.Background(), scopes, collector, nil)
 	if entries := collector.Entries(); err != nil || len(entries) != 2 || entries[1].Username != "b" || receipt.Server != "a.csv (commas, UTF-8), b.csv (semicolons, UTF-8)" {
 		t.Errorf("%+v, %+v, %v", entries, receipt, err)
+	}
+}
+
+// TestSharedIDs: an ID that two files give to different people is an error that names
+// both rows.
+func TestSharedIDs(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	for name, text := range map[string]string{"de.csv": "id,mail\n1,ann@x.example\n", "fr.csv": "id,mail\n2,bob@x.example\n1,zoe@x.example\n"} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	scopes := []directory.Scope{people()}
+	_, err := New("hr", []string{filepath.Join(dir, "*.csv")}, Options{}).Read(t.Context(), scopes, directory.NewCollector(scopes), nil)
+	if err == nil || !strings.Contains(err.Error(), `fr.csv:3: the row in line 2 of de.csv has the same DN, "id=1"`) {
+		t.Errorf("%v", err)
 	}
 }
 

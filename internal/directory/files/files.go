@@ -35,6 +35,15 @@ type Wanted struct {
 	Attributes []string
 	// Anywhere is set where objects are wanted that no scope selects, too.
 	Anywhere bool
+	// Seen is shared by the files of one read: where objects were found, by a hash that
+	// is the format's.
+	Seen map[uint64]Place
+}
+
+// Place is a line of a file.
+type Place struct {
+	File string
+	Line int
 }
 
 // Below reports whether an object of this name may be wanted.
@@ -90,9 +99,18 @@ func (f *Fault) Error() string { return fmt.Sprintf("line %d: %v", f.Line, f.Err
 func (f *Fault) Unwrap() error { return f.Err }
 
 // Advise returns an error that says what to do next, for [directory.HintOf].
-func Advise(text, hint string) error { return &advised{text, hint} }
+func Advise(text, hint string) error { return &advised{text, hint, nil} }
 
-type advised struct{ text, hint string }
+type advised struct {
+	text, hint string
+	named      []string
+}
+
+// AdviseOn is [Advise] with a hint that names what a file says, which may be anything.
+func AdviseOn(text, hint string, named []string) error { return &advised{text, hint, named} }
+
+// Named are the texts of a file that the hint has.
+func (e *advised) Named() []string { return e.named }
 
 func (e *advised) Error() string { return e.text }
 
@@ -173,8 +191,9 @@ func (s *Source) Read(ctx context.Context, scopes []directory.Scope, sink direct
 	}
 	names := make([]string, len(files))
 	states := make([]os.FileInfo, len(files))
+	seen := map[uint64]Place{}
 	for i, path := range files {
-		about, err := s.visit(ctx, path, &states[i], &Wanted{Selection: sel, Attributes: sel.Attributes}, func(rec Record, about *About) error {
+		about, err := s.visit(ctx, path, &states[i], &Wanted{Selection: sel, Attributes: sel.Attributes, Seen: seen}, func(rec Record, about *About) error {
 			receipt.Scanned++
 			if progress != nil && receipt.Scanned%progressEvery == 0 {
 				progress(directory.Progress{Directory: s.label, From: path, Objects: receipt.Scanned})
