@@ -17,6 +17,7 @@ package csv
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
 	"hash/maphash"
 	"io"
@@ -30,7 +31,7 @@ type Options struct {
 	// ID are the columns that make the DN of an object, from the leaf up; none are
 	// the first column. One called DN or distinguishedName holds the DN.
 	ID []string
-	// Separator separates the values of a cell.
+	// Separator separates the values of a cell; "" is a semicolon.
 	Separator string
 	// Encoding is the code page of files without the marks of UTF-8 and UTF-16, by
 	// its name of IANA; "" is UTF-8.
@@ -40,6 +41,7 @@ type Options struct {
 // New returns the directory of this label. The patterns are paths, or globs as
 // in [filepath.Match]; no file is touched before they are read.
 func New(label string, patterns []string, o Options) *files.Source {
+	o.Separator = cmp.Or(o.Separator, ";")
 	return files.New(label, patterns, open(&o))
 }
 
