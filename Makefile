@@ -1,6 +1,6 @@
 # make test    everything that must hold: format, vet, staticcheck, the site, import
 #              table, tests, under the race detector where goroutines meet,
-#              120,000 random inputs, forty disturbed runs over a console,
+#              80,000 random inputs, forty disturbed runs over a console,
 #              builds for other platforms
 # make attack  the attacks among the tests with twenty times the cases: random
 #              inputs, kills, races and secrets; takes hours

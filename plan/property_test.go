@@ -26,7 +26,7 @@ import (
 
 var (
 	propertySeed   = flag.Uint64("properties.seed", 1, "seed of the random inputs of TestProperties")
-	propertyInputs = flag.Int("properties.inputs", 120_000, "how many random inputs TestProperties judges")
+	propertyInputs = flag.Int("properties.inputs", 80_000, "how many random inputs TestProperties judges")
 )
 
 // outcome is what a plan says and what an apply of it leaves.
