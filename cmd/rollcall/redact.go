@@ -128,13 +128,12 @@ func maskedHint(m *redact.Mask, err error) string {
 	if m == nil || !errors.As(err, &naming) {
 		return hint
 	}
+	var masks []string
 	for _, name := range naming.Named() {
-		if i := strings.LastIndex(hint, " "+name); i >= 0 {
-			hint = hint[:i] + strings.ReplaceAll(hint[i:], name, m.Name(name))
-		}
+		masks = append(masks, m.Name(name))
 		hint = strings.ReplaceAll(hint, "did you mean "+name+"?", "did you mean "+m.Name(name)+"?")
 	}
-	return hint
+	return strings.ReplaceAll(hint, strings.Join(naming.Named(), ", "), strings.Join(masks, ", "))
 }
 
 // maskedError is an error in which what a console has said is masked.

@@ -106,7 +106,8 @@ type advised struct {
 	named      []string
 }
 
-// AdviseOn is [Advise] with a hint that names what a file says, which may be anything.
+// AdviseOn is [Advise] with a hint that names what a file says, which may be anything:
+// in a list with ", " between them, and one perhaps in "did you mean NAME?".
 func AdviseOn(text, hint string, named []string) error { return &advised{text, hint, named} }
 
 // Named are the texts of a file that the hint has.
