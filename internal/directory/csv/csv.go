@@ -48,7 +48,7 @@ func New(label string, patterns []string, o Options) *files.Source {
 func open(o *Options) files.Format {
 	return func(file io.Reader, want *files.Wanted) files.Records {
 		if want.Seen == nil { // of a file that is read alone
-			want.Seen = map[uint64]files.Place{}
+			want.Seen = &files.Seen{}
 		}
 		return &records{
 			file: file, options: o, want: want,
@@ -186,13 +186,12 @@ func (r *records) unique() error {
 		key = r.key
 	}
 	hash := maphash.Bytes(seed, key)
-	if at, twice := r.want.Seen[hash]; twice {
-		where := fmt.Sprintf("line %d", at.Line)
-		if at.File != r.want.Name {
-			where += " of " + at.File
+	if file, line, twice := r.want.Seen.Twice(hash, r.want.Name, r.record.line); twice {
+		where := fmt.Sprintf("line %d", line)
+		if file != r.want.Name {
+			where += " of " + file
 		}
 		return files.Advise(fmt.Sprintf("the row in %s has the same DN, %q", where, name), `export each object once, or name columns that tell all rows apart, as in id = ["EmployeeID"]`)
 	}
-	r.want.Seen[hash] = files.Place{File: r.want.Name, Line: r.record.line}
 	return nil
 }

@@ -35,15 +35,33 @@ type Wanted struct {
 	Attributes []string
 	// Anywhere is set where objects are wanted that no scope selects, too.
 	Anywhere bool
-	// Seen is shared by the files of one read: where objects were found, by a hash that
-	// is the format's.
-	Seen map[uint64]Place
+	// Seen is shared by the files of one read.
+	Seen *Seen
 }
 
-// Place is a line of a file.
-type Place struct {
-	File string
-	Line int
+// Seen knows where the objects of a read were found, by a hash that is the format's. The
+// zero Seen has none.
+type Seen struct {
+	at    map[uint64]place
+	files []string
+}
+
+type place struct{ file, line int32 }
+
+// Twice takes down an object, and reports whether one of this hash was there before, and
+// where.
+func (s *Seen) Twice(hash uint64, file string, line int) (inFile string, onLine int, twice bool) {
+	if at, twice := s.at[hash]; twice {
+		return s.files[at.file], int(at.line), true
+	}
+	if s.at == nil {
+		s.at = map[uint64]place{}
+	}
+	if n := len(s.files); n == 0 || s.files[n-1] != file {
+		s.files = append(s.files, file)
+	}
+	s.at[hash] = place{int32(len(s.files) - 1), int32(line)}
+	return "", 0, false
 }
 
 // Below reports whether an object of this name may be wanted.
@@ -192,7 +210,7 @@ func (s *Source) Read(ctx context.Context, scopes []directory.Scope, sink direct
 	}
 	names := make([]string, len(files))
 	states := make([]os.FileInfo, len(files))
-	seen := map[uint64]Place{}
+	seen := &Seen{}
 	for i, path := range files {
 		about, err := s.visit(ctx, path, &states[i], &Wanted{Selection: sel, Attributes: sel.Attributes, Seen: seen}, func(rec Record, about *About) error {
 			receipt.Scanned++

@@ -79,7 +79,7 @@ func (s *Source) all(ctx context.Context, attributes []string, scopes []director
 		return err
 	}
 	states := make([]os.FileInfo, len(files))
-	seen := map[uint64]Place{}
+	seen := &Seen{}
 	for i, path := range files {
 		about, err := s.visit(ctx, path, &states[i], &Wanted{Selection: sel, Attributes: attributes, Anywhere: true, Seen: seen}, func(rec Record, about *About) error {
 			taker := -1
