@@ -30,9 +30,4 @@ func Percent(n, of int) string {
 	return strconv.Itoa(tenths/10) + strings.TrimSuffix("."+strconv.Itoa(tenths%10), ".0") + "%"
 }
 
-func several(n int, one, many string) string {
-	if n == 1 {
-		return "1 " + one
-	}
-	return Thousands(n) + " " + many
-}
+func several(n int, one, many string) string { return number.Count(n, one, many) }

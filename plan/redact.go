@@ -30,10 +30,7 @@ func (p *Plan) Redact(m Masker) *Plan {
 	masked.Redacted, masked.Lineage, masked.ConfigDigest, masked.id = true, "", m.Name(p.ConfigDigest), ""
 	masked.Accounts = make([]AccountChange, len(p.Accounts))
 	for i := range p.Accounts {
-		c := &p.Accounts[i]
-		masked.Accounts[i] = AccountChange{
-			Before: RedactAccount(c.Before, m), After: RedactAccount(c.After, m), Kept: RedactAccount(c.Kept, m), Withheld: c.Withheld, Gone: c.Gone,
-		}
+		masked.Accounts[i] = RedactChange(&p.Accounts[i], m)
 	}
 	sortFunc(masked.Accounts, func(x, y AccountChange) int {
 		return cmp.Or(subject(&x).Primary.Compare(subject(&y).Primary), compareBefore(&x, &y))
@@ -113,6 +110,13 @@ func redactedExpiries(all []identity.Expiry, m Masker) []identity.Expiry {
 			e.Name = m.Name(e.Name)
 		}
 	}
+	return masked
+}
+
+// RedactChange returns a copy of a change with masks.
+func RedactChange(c *AccountChange, m Masker) AccountChange {
+	masked := *c
+	masked.Before, masked.After, masked.Kept = RedactAccount(c.Before, m), RedactAccount(c.After, m), RedactAccount(c.Kept, m)
 	return masked
 }
 

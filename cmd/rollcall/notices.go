@@ -29,7 +29,8 @@ type notices struct {
 	s     *session
 	cfg   *config.Config
 	box   *run.Outbox
-	filed bool // with the intent of the run
+	filed bool         // with the intent of the run
+	masks *redact.Mask // once they are needed
 }
 
 // tellsOf begins to tell of a run that holds the lock.
@@ -91,15 +92,17 @@ func (n *notices) end(r *record, err error) {
 	if n == nil {
 		return
 	}
-	switch told := n.outcome(r, err); {
+	switch {
 	case n.filed && r.outcome == "":
 		n.box = nil // what the run has done, the next one finds out
 		return
 	case n.filed && r.outcome.Changed():
 		n.settle()
-	case told != nil:
-		conditions, messages := n.file(told)
-		n.box.Conditions, n.box.Messages, n.box.Draft = conditions, append(n.box.Messages, messages...), nil
+	default:
+		if told := n.outcome(r, err); told != nil {
+			conditions, messages := n.file(told)
+			n.box.Conditions, n.box.Messages, n.box.Draft = conditions, append(n.box.Messages, messages...), nil
+		}
 	}
 	named := channel.Forget(n.box, func(m *run.Message) bool {
 		return !slices.ContainsFunc(n.cfg.Notify, func(c config.Notify) bool { return c.Label == m.Channel && c.Redact && !m.Redacted })
@@ -187,10 +190,8 @@ func (n *notices) lost(reports []channel.Report) (all []run.Message) {
 		}
 		masked := lost
 		masked.Lines = []string{"the output of the run says which, and why"}
-		from := originOf(n.s, n.cfg)
 		found := notice.Findings{All: []notice.Finding{lost}, Redacted: []notice.Finding{masked}}
-		redacted := from
-		redacted.Host = n.mask().Name(from.Host)
+		from, redacted := n.origins(0)
 		_, messages := notice.File(nil, others, &found, from, redacted, n.s.now())
 		for i := range messages {
 			if messages[i].Channel == r.Channel {
@@ -215,13 +216,22 @@ func senderOf(n *config.Notify) channel.Sender {
 	return channels.Kind(n.Kind).Open(n.Settings, release)
 }
 
-// originOf is where notices come from that belong to no run.
-func originOf(s *session, cfg *config.Config) notice.Origin {
-	from := notice.Origin{Host: cmp.Or(s.host, "unknown host"), Configuration: absolute(cfg.Dir)}
-	if cfg.Console.Kind != config.Local {
-		from.Console = cfg.Console.Name
+// origins say where the notices of a run come from, 0 for none, in full and as channels
+// that redact show it.
+func (n *notices) origins(number int) (from, redacted notice.Origin) {
+	from = notice.Origin{Run: number, Host: cmp.Or(n.s.host, "unknown host"), Configuration: absolute(n.cfg.Dir)}
+	if n.cfg.Console.Kind != config.Local {
+		from.Console = n.cfg.Console.Name
 	}
-	return from
+	if redacted = from; n.redacts() {
+		redacted.Host = n.mask().Name(from.Host)
+	}
+	return from, redacted
+}
+
+// redacts reports whether any channel does.
+func (n *notices) redacts() bool {
+	return slices.ContainsFunc(n.cfg.Notify, func(c config.Notify) bool { return c.Redact })
 }
 
 func (s *session) reportDelivery(r *channel.Report) {
@@ -244,12 +254,7 @@ func (s *session) reportDelivery(r *channel.Report) {
 
 func wereNotices(n int) string { return oneOrMany(n, "notice was", "notices were") }
 
-func waits(n int) string {
-	if n == 1 {
-		return "1 notice waits"
-	}
-	return plan.Thousands(n) + " notices wait"
-}
+func waits(n int) string { return oneOrMany(n, "notice waits", "notices wait") }
 
 // command spells a command line that works in any folder.
 func (n *notices) command(args ...string) string { return commandIn(absolute(n.cfg.Dir), args...) }
@@ -258,33 +263,37 @@ func (n *notices) command(args ...string) string { return commandIn(absolute(n.c
 func (n *notices) file(r *notice.Run) ([]run.Condition, []run.Message) {
 	var found notice.Findings
 	found.All, found.Judged = notice.Find(r)
-	from := originOf(n.s, n.cfg)
-	from.Run = r.Number
-	masked := from
-	all := n.channels()
-	if slices.ContainsFunc(all, func(c notice.Channel) bool { return c.Redacted }) {
-		m := n.mask()
-		masked.Host = m.Name(from.Host)
-		redacted, _ := notice.Find(redactedOutcome(r, m))
-		found.Redact(redacted)
+	if n.redacts() {
+		masked, _ := notice.Find(redactedOutcome(r, n.mask()))
+		found.Redact(masked)
 	}
-	return notice.File(n.box.Conditions, all, &found, from, masked, n.s.now())
+	from, redacted := n.origins(r.Number)
+	return notice.File(n.box.Conditions, n.channels(), &found, from, redacted, n.s.now())
 }
 
 func (n *notices) channels() []notice.Channel {
 	all := make([]notice.Channel, len(n.cfg.Notify))
 	for i := range n.cfg.Notify {
-		c := &n.cfg.Notify[i]
-		all[i] = notice.Channel{Label: c.Label, On: c.On, Repeat: c.Repeat, Redacted: c.Redact}
+		all[i] = channelOf(&n.cfg.Notify[i])
 	}
 	return all
 }
 
+func channelOf(c *config.Notify) notice.Channel {
+	return notice.Channel{Label: c.Label, On: c.On, Repeat: c.Repeat, Redacted: c.Redact}
+}
+
 // mask is that of channels that redact.
 func (n *notices) mask() *redact.Mask {
-	if n.s.mask != nil {
-		return n.s.mask
+	if n.masks == nil {
+		if n.masks = n.s.mask; n.masks == nil {
+			n.masks = n.newMask()
+		}
 	}
+	return n.masks
+}
+
+func (n *notices) newMask() *redact.Mask {
 	key := os.Getenv(redactKey)
 	if key != "" && len(key) < leastKey {
 		n.s.warn("%s is too short to mask notices, which have other masks: a key of fewer than %d characters can be guessed", redactKey, leastKey)
@@ -302,10 +311,7 @@ func redactedOutcome(r *notice.Run, m *redact.Mask) *notice.Run {
 	}
 	masked.Result.Failures, masked.Foremost = nil, make([]plan.AccountChange, len(r.Foremost))
 	for i := range r.Foremost {
-		c := &r.Foremost[i]
-		masked.Foremost[i] = plan.AccountChange{
-			Before: plan.RedactAccount(c.Before, m), After: plan.RedactAccount(c.After, m), Kept: plan.RedactAccount(c.Kept, m), Withheld: c.Withheld, Gone: c.Gone,
-		}
+		masked.Foremost[i] = plan.RedactChange(&r.Foremost[i], m)
 	}
 	for _, f := range r.Result.Failures {
 		said := m.Text
@@ -329,8 +335,6 @@ func redactedOutcome(r *notice.Run, m *redact.Mask) *notice.Run {
 	}
 	if r.Error != nil {
 		masked.Error = errors.New(m.Text(maskedError(m, r.Error)))
-	}
-	if r.Error != nil {
 		masked.Hint = m.Text(maskedHint(m, r.Error))
 	}
 	return &masked

@@ -86,11 +86,10 @@ func (s *session) sendSamples(cfg *config.Config, n *config.Notify) error {
 	to := senderOf(n)
 	defer to.Close()
 	telling := &notices{s: s, cfg: cfg}
-	from := originOf(s, cfg)
-	if n.Redact {
-		from.Host = telling.mask().Name(from.Host)
-	}
-	for _, m := range notice.Samples(n.Label, n.On, from, s.now(), telling.command) {
+	from, redacted := telling.origins(0)
+	found := notice.Samples(telling.command)
+	_, messages := notice.File(nil, []notice.Channel{channelOf(n)}, &found, from, redacted, s.now())
+	for _, m := range messages {
 		out := to.Send(ctx, &m)
 		if out.Err != nil {
 			return out.Err

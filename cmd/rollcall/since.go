@@ -7,6 +7,7 @@ import (
 
 	"github.com/rollcall-cli/rollcall/config"
 	"github.com/rollcall-cli/rollcall/internal/identity"
+	"github.com/rollcall-cli/rollcall/internal/number"
 	"github.com/rollcall-cli/rollcall/internal/run"
 	"github.com/rollcall-cli/rollcall/plan"
 )
@@ -254,9 +255,4 @@ func lostDomains(cfg *config.Config, in *plan.Input, domains []run.Domain) (told
 }
 
 // oneOrMany counts with separators between thousands.
-func oneOrMany(n int, one, many string) string {
-	if n == 1 {
-		return "1 " + one
-	}
-	return plan.Thousands(n) + " " + many
-}
+func oneOrMany(n int, one, many string) string { return number.Count(n, one, many) }

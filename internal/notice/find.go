@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/rollcall-cli/rollcall/internal/identity"
+	"github.com/rollcall-cli/rollcall/internal/number"
 	"github.com/rollcall-cli/rollcall/internal/render"
 	"github.com/rollcall-cli/rollcall/internal/run"
 	"github.com/rollcall-cli/rollcall/plan"
@@ -115,7 +116,7 @@ func (f *finder) review() {
 	f.add(Finding{
 		Notice: run.Notice{
 			Kind: run.NoticePlanReview, Title: "a plan of " + level.String() + " risk waits for a review; nothing was changed",
-			Lines: lines, Items: items(Foremost(f.Plan.Accounts, nil), "would be "), Count: len(f.Plan.Accounts),
+			Lines: lines, Items: items(Foremost(f.Plan.Accounts, nil), planned), Count: len(f.Plan.Accounts),
 			Command: f.Command("plan", "--all"), Next: f.apply(),
 		},
 		Sum: sum(append([]string{level.String()}, lines[1:]...)),
@@ -126,7 +127,7 @@ func (f *finder) applied() {
 	if f.Result.Applied == 0 || f.Open {
 		return
 	}
-	title := several(f.Result.Applied, "account", "accounts") + " changed"
+	title := number.Count(f.Result.Applied, "account", "accounts") + " changed"
 	var lines []string
 	switch {
 	case f.Killed:
@@ -139,7 +140,7 @@ func (f *finder) applied() {
 	f.add(Finding{
 		Notice: run.Notice{
 			Kind: run.NoticeApplied, Title: title, Lines: lines,
-			Items: items(f.Foremost, "is "), Count: f.Result.Applied, Command: f.show(),
+			Items: items(f.Foremost, made), Count: f.Result.Applied, Command: f.show(),
 		},
 		Event: true,
 	})
@@ -182,10 +183,10 @@ func (f *finder) incomplete() {
 	}
 	var parts []string
 	if n := len(f.Result.Failures); n > 0 {
-		parts = append(parts, several(n, "change", "changes")+" failed")
+		parts = append(parts, number.Count(n, "change", "changes")+" failed")
 	}
 	if n := len(items) - len(f.Result.Failures); n > 0 {
-		parts = append(parts, several(n, "account is", "accounts are")+" not as asked")
+		parts = append(parts, number.Count(n, "account is", "accounts are")+" not as asked")
 	}
 	if f.Ended != nil {
 		parts = append(parts, "the run ended before all changes were made")
@@ -232,7 +233,7 @@ func (f *finder) withheld() {
 		}
 		keys = append(keys, c.Name().String())
 		if n++; n <= Most {
-			items = append(items, run.NoticeItem{Account: c.Name().String(), Reason: "withheld", Rule: plan.RuleLimit.String(), Text: becomes(c.Before, c.After, "would be ")})
+			items = append(items, run.NoticeItem{Account: c.Name().String(), Reason: "withheld", Rule: plan.RuleLimit.String(), Text: planned.becomes(c.Before, c.After)})
 		}
 	}
 	next := ""
@@ -241,7 +242,7 @@ func (f *finder) withheld() {
 	}
 	f.add(Finding{
 		Notice: run.Notice{
-			Kind: run.NoticeWithheld, Title: "a brake withholds losses of " + several(n, "account", "accounts"), Lines: append([]string{text}, p.Causes...), Items: items, Count: n,
+			Kind: run.NoticeWithheld, Title: "a brake withholds losses of " + number.Count(n, "account", "accounts"), Lines: append([]string{text}, p.Causes...), Items: items, Count: n,
 			Command: f.Command("plan", "--all"), Next: next,
 		},
 		Sum: sum(keys),
@@ -264,10 +265,10 @@ func (f *finder) rejections() {
 		}
 	}
 	n, all := len(keys), len(p.Rejections)
-	title := several(n, "new rejection", "new rejections")
+	title := number.Count(n, "new rejection", "new rejections")
 	switch {
 	case n == 0:
-		title = several(all, "rejection stands", "rejections stand")
+		title = number.Count(all, "rejection stands", "rejections stand")
 	case n < all:
 		title += ", " + plan.Thousands(all) + " in all"
 	}
@@ -329,7 +330,7 @@ func (f *finder) overdue() {
 	n := len(keys)
 	f.add(Finding{
 		Notice: run.Notice{
-			Kind: run.NoticeOverdue, Title: several(n, "address waits", "addresses wait") + " too long for another directory", Lines: []string{text},
+			Kind: run.NoticeOverdue, Title: number.Count(n, "address waits", "addresses wait") + " too long for another directory", Lines: []string{text},
 			Items: f.rejected(func(r *plan.Rejection) bool { return r.Overdue }, false), Count: n, Command: f.Command("plan", "--all"),
 		},
 		Sum: sum(keys),
@@ -351,7 +352,7 @@ func (f *finder) drift() {
 		}
 	}
 	n := run.Notice{
-		Kind: run.NoticeDrift, Title: "the console was changed by hand: " + several(len(keys), "difference", "differences"),
+		Kind: run.NoticeDrift, Title: "the console was changed by hand: " + number.Count(len(keys), "difference", "differences"),
 		Lines: []string{"What the directories want otherwise is corrected. What is meant belongs into the directory."},
 		Items: items, Count: len(keys), Command: f.Command("plan", "--all"),
 	}
@@ -387,24 +388,36 @@ func (f *finder) failed() {
 	f.add(Finding{Notice: run.Notice{Kind: run.NoticeFailed, Title: "apply failed: " + first, Lines: lines, Command: f.Command("doctor")}, Sum: sum([]string{text})})
 }
 
+// tense says whether changes were made, or are what a plan has.
+type tense bool
+
+const (
+	made    tense = true
+	planned tense = false
+)
+
+// outcome is an account as a change leaves it, or would.
+func (t tense) outcome(c *plan.AccountChange) *identity.Account {
+	if t == made {
+		return c.Result()
+	}
+	return c.After
+}
+
 // Foremost returns the changes to show of those that were made, by their indexes, which
-// are all if there are none: those first by which an account loses its mail.
-func Foremost(all []plan.AccountChange, made []int32) (first []plan.AccountChange) {
-	n := len(made)
-	if made == nil {
-		n = len(all)
+// are all of a plan if there are none: those first by which an account loses its mail.
+func Foremost(all []plan.AccountChange, indexes []int32) (first []plan.AccountChange) {
+	n, t := len(all), planned
+	if indexes != nil {
+		n, t = len(indexes), made
 	}
 	for _, losing := range [...]bool{true, false} {
 		for i := range n {
 			c := &all[i]
-			if made != nil {
-				c = &all[made[i]]
+			if t == made {
+				c = &all[indexes[i]]
 			}
-			after := c.Result()
-			if made == nil {
-				after = c.After
-			}
-			if len(first) < Most && loses(c.Before, after) == losing {
+			if len(first) < Most && loses(c.Before, t.outcome(c)) == losing {
 				first = append(first, *c)
 			}
 		}
@@ -412,15 +425,11 @@ func Foremost(all []plan.AccountChange, made []int32) (first []plan.AccountChang
 	return first
 }
 
-// items say what becomes of accounts, with a verb such as "is ".
-func items(changes []plan.AccountChange, verb string) (all []run.NoticeItem) {
+// items say what becomes of accounts.
+func items(changes []plan.AccountChange, t tense) (all []run.NoticeItem) {
 	for i := range changes {
 		c := &changes[i]
-		after := c.Result()
-		if verb != "is " {
-			after = c.After
-		}
-		all = append(all, run.NoticeItem{Account: c.Name().String(), Text: becomes(c.Before, after, verb)})
+		all = append(all, run.NoticeItem{Account: c.Name().String(), Text: t.becomes(c.Before, t.outcome(c))})
 	}
 	return all
 }
@@ -429,8 +438,12 @@ func loses(before, after *identity.Account) bool {
 	return before != nil && before.Active() && (after == nil || !after.Active())
 }
 
-// becomes says what becomes of an account, with a verb such as "is ".
-func becomes(before, after *identity.Account, verb string) string {
+// becomes says what becomes of an account.
+func (t tense) becomes(before, after *identity.Account) string {
+	verb, gain, lose, change := "would be ", "would gain ", "would lose ", "would change in "
+	if t == made {
+		verb, gain, lose, change = "is ", "gains ", "loses ", "changes in "
+	}
 	switch {
 	case before == nil:
 		return verb + "added"
@@ -455,15 +468,9 @@ func becomes(before, after *identity.Account, verb string) string {
 		}
 		parts = append(parts, text)
 	}
-	if verb == "is " {
-		part("gains ", without(after, before))
-		part("loses ", without(before, after))
-		part("changes in ", fields(before, after))
-	} else {
-		part("would gain ", without(after, before))
-		part("would lose ", without(before, after))
-		part("would change in ", fields(before, after))
-	}
+	part(gain, without(after, before))
+	part(lose, without(before, after))
+	part(change, fields(before, after))
 	if len(parts) == 0 {
 		return verb + "changed"
 	}
@@ -506,13 +513,6 @@ func fields(a, b *identity.Account) (names []string) {
 // oneLine is a text without line breaks.
 func oneLine(text string) string { return strings.ReplaceAll(text, "\n", "; ") }
 
-func several(n int, one, many string) string {
-	if n == 1 {
-		return "1 " + one
-	}
-	return plan.Thousands(n) + " " + many
-}
-
 // Bounds are how long before its end a credential is spoken of, the longest first.
 var Bounds = [...]time.Duration{30 * 24 * time.Hour, 7 * 24 * time.Hour, 24 * time.Hour}
 
@@ -548,9 +548,9 @@ func (f *finder) expiries() {
 func period(d time.Duration) string {
 	switch {
 	case d >= 48*time.Hour:
-		return several(int(d/(24*time.Hour)), "day", "days")
+		return number.Count(int(d/(24*time.Hour)), "day", "days")
 	case d >= time.Hour:
-		return several(int(d/time.Hour), "hour", "hours")
+		return number.Count(int(d/time.Hour), "hour", "hours")
 	}
 	return "less than an hour"
 }

@@ -18,3 +18,11 @@ func Thousands(n int) string {
 	}
 	return b.String()
 }
+
+// Count writes how many there are of something, with separators between thousands.
+func Count(n int, one, many string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return Thousands(n) + " " + many
+}
