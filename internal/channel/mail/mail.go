@@ -133,8 +133,8 @@ func (s *sender) connect(ctx context.Context) error {
 	if s.insecure || s.implicit {
 		policy = gomail.NoTLS
 	}
-	dial := func(ctx context.Context, network, address string) (net.Conn, error) {
-		conn, err := (&net.Dialer{}).DialContext(ctx, network, address)
+	dial := func(dialing context.Context, network, address string) (net.Conn, error) {
+		conn, err := (&net.Dialer{}).DialContext(dialing, network, address)
 		if err != nil {
 			return nil, err
 		}
@@ -143,7 +143,7 @@ func (s *sender) connect(ctx context.Context) error {
 			return conn, nil
 		}
 		secure := tls.Client(conn, trust)
-		if err := secure.HandshakeContext(ctx); err != nil {
+		if err := secure.HandshakeContext(dialing); err != nil {
 			_ = conn.Close()
 			return nil, err
 		}
@@ -151,7 +151,7 @@ func (s *sender) connect(ctx context.Context) error {
 	}
 	client, err := gomail.NewClient(s.host, gomail.WithPort(s.port), gomail.WithTLSPolicy(policy), gomail.WithTLSConfig(trust), gomail.WithTimeout(reply),
 		gomail.WithSMTPAuth(s.auth), gomail.WithUsername(s.user), gomail.WithPassword(s.pass),
-		gomail.WithDialContextFunc(func(_ context.Context, network, address string) (net.Conn, error) { return dial(ctx, network, address) }))
+		gomail.WithDialContextFunc(dial))
 	if err != nil {
 		return err
 	}
