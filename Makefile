@@ -35,7 +35,7 @@ NODE        = scimmy axe
 # of two others the tests of what they run beside each other. A test of
 # internal/architecture knows which packages need it.
 RACED       = ./apply ./cmd/... ./examples/... ./state ./internal/atomicfile ./internal/bench ./internal/channel/... ./internal/console/... ./internal/directory/ldap \
-              ./internal/directory/suite/... ./internal/identity ./internal/parallel ./internal/redact ./internal/servertest
+              ./internal/directory/suite/... ./internal/identity ./internal/parallel ./internal/redact ./internal/servertest ./internal/store/...
 RACED_TESTS = Sort|Progress
 # Tests of cmd/rollcall and state go without it in which what runs beside each other are processes, or nothing is.
 PROCESSES   = ^Test(KilledAt|NoticeKilled|EditKilled|ConsoleK|Scripts|Cases|Scenario|HostileValues|Live|ExplainLive|MassChanges|Docs|Schemas|PowerLoss)

@@ -34,8 +34,10 @@ type Config struct {
 	Heartbeat Heartbeat
 	// Notify are the channels by which people are told, in declared order.
 	Notify []Notify
-	// StatePath is where the state file is.
+	// StatePath is where the state file is, or the copy of a state that is elsewhere.
 	StatePath string
+	// Store is where the state is, if it is elsewhere.
+	Store Store
 	// HistoryDays and HistoryRuns are how long, and at most how many, records of
 	// runs are kept.
 	HistoryDays, HistoryRuns int
@@ -182,7 +184,7 @@ func (d *decoder) decode(sources []*source) {
 	d.readRisk(d.single(byType["risk"]))
 	d.readHeartbeat(d.single(byType[heartbeatBlock]))
 	d.readNotify(d.unique(byType[notifyBlock]))
-	d.readState(d.single(byType["state"]))
+	d.readState(d.single(byType[stateBlock]))
 	d.readConsole(byType[consoleBlock])
 	d.unused(byType["directory"], slices.Concat(byType[scopeBlock], byType[prerequisiteBlock]))
 }

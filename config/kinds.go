@@ -17,8 +17,8 @@ import (
 // Kinds are what the attribute kind of blocks may say.
 type Kinds struct {
 	// [Local] is among the consoles in any case. Channels are blocks in that of a
-	// channel, by their names.
-	Directories, Consoles, Channels []settings.Kind
+	// channel, by their names, and Stores in that of the state.
+	Directories, Consoles, Channels, Stores []settings.Kind
 }
 
 // blockTypes are what a configuration consists of, whose blocks take what any of
@@ -32,11 +32,9 @@ func (k *Kinds) blockTypes() []blockType {
 		case consoleBlock:
 			t.takes(k.Consoles)
 		case notifyBlock:
-			for _, c := range k.Channels {
-				inner := blockType{name: c.Name, example: c.Name + " {"}
-				inner.add(c.Settings)
-				t.blocks = append(t.blocks, inner)
-			}
+			t.holds(k.Channels)
+		case stateBlock:
+			t.holds(k.Stores)
 		}
 	}
 	return all
@@ -55,6 +53,15 @@ func (t *blockType) takes(kinds []settings.Kind) {
 			}
 			t.blocks[i].add(b.Settings)
 		}
+	}
+}
+
+// holds lets a block of each kind stand inside those of the type.
+func (t *blockType) holds(kinds []settings.Kind) {
+	for _, k := range kinds {
+		inner := blockType{name: k.Name, example: k.Name + " {"}
+		inner.add(k.Settings)
+		t.blocks = append(t.blocks, inner)
 	}
 }
 

@@ -56,7 +56,7 @@ var blockTypes = []blockType{
 	{name: "risk", attributes: []string{"medium_percent", "high_percent", "roles"}, example: `risk {`},
 	{name: heartbeatBlock, attributes: []string{"ping", "textfile", "stale_after"}, secrets: []string{"ping"}, example: `heartbeat {`},
 	{name: notifyBlock, labelled: true, attributes: []string{"on", "repeat", "redact"}, example: `notify "ops" {`},
-	{name: "state", attributes: []string{"path", "history_days", "history_runs"}, example: `state {`},
+	{name: stateBlock, attributes: []string{"path", "history_days", "history_runs"}, example: `state {`},
 	{name: localsBlock, example: `locals {`},
 }
 
@@ -75,6 +75,7 @@ const (
 	consoleBlock      = "console"
 	heartbeatBlock    = "heartbeat"
 	notifyBlock       = "notify"
+	stateBlock        = "state"
 	localsBlock       = "locals"
 	localRoot         = "local"
 )

@@ -2,6 +2,7 @@ package config
 
 import (
 	"math"
+	"slices"
 	"strings"
 
 	"github.com/rollcall-cli/rollcall/internal/identity"
@@ -58,6 +59,14 @@ const (
 	DefaultHistoryRuns = 1000
 )
 
+// Store is a store of the state that is elsewhere than in files.
+type Store struct {
+	// Kind is the name of the block inside that of the state, "" for files, and Settings
+	// are what it says.
+	Kind     string
+	Settings settings.Values
+}
+
 func (d *decoder) readState(b *block) {
 	d.config.StatePath = settings.Resolve(d.config.Dir, defaultState)
 	d.config.HistoryDays, d.config.HistoryRuns = DefaultHistoryDays, DefaultHistoryRuns
@@ -66,6 +75,16 @@ func (d *decoder) readState(b *block) {
 	}
 	d.config.HistoryDays = b.number("history_days", 1, 36_500, DefaultHistoryDays)
 	d.config.HistoryRuns = b.number("history_runs", 1, 100_000, DefaultHistoryRuns)
+	switch len(b.blocks) {
+	case 0:
+	case 1:
+		inner := b.blocks[0]
+		k := &d.kinds.Stores[slices.IndexFunc(d.kinds.Stores, func(k settings.Kind) bool { return k.Name == inner.Type })]
+		d.config.Store.Kind = k.Name
+		d.config.Store.Settings, _ = inner.settings(k, d.config.Dir)
+	default:
+		d.errorf(b.blocks[1].TypeRange, "remove one of them", "the state block names a second store")
+	}
 	if !b.has("path") {
 		return
 	}

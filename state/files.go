@@ -53,9 +53,6 @@ func (f files) all() []string {
 	return []string{path, backupName(path), lockName(path)}
 }
 
-// folder returns the path of the folder of the history.
-func (f files) folder() string { return historyName(atomicfile.Resolve(f.path)) }
-
 // sharing returns the other state that would have its history in the same folder.
 func (f files) sharing() string {
 	path := atomicfile.Resolve(f.path)
@@ -83,9 +80,6 @@ func (f files) sharing() string {
 
 func (f files) Newest(context.Context) (v Version, err error) {
 	file, err := atomicfile.Open(f.path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return v, nil
-	}
 	if err != nil {
 		return v, err
 	}
@@ -113,16 +107,19 @@ func (f files) Open(_ context.Context, older int) (io.ReadCloser, error) {
 	return atomicfile.Open(f.Name(older))
 }
 
-func (f files) Commit(ctx context.Context, after Version, write func(io.Writer) error, ready func() error) error {
+func (f files) Commit(ctx context.Context, after Version, write func(io.Writer) (Version, error), ready func() error) error {
 	d, name, err := atomicfile.Locate(f.path)
 	if err != nil {
 		return err
 	}
 	defer d.Close()
 	d.RemoveLeftovers(name)
-	return d.Replace(name, write, func() error {
+	return d.Replace(name, func(w io.Writer) error {
+		_, err := write(w)
+		return err
+	}, func() error {
 		// Though the lock may have been removed.
-		newest, err := f.Newest(ctx)
+		newest, err := newest(ctx, f)
 		if err == nil && newest.Sum != after.Sum {
 			err = ErrOvertaken
 		}
@@ -136,10 +133,19 @@ func (f files) Commit(ctx context.Context, after Version, write func(io.Writer) 
 	})
 }
 
-func (f files) History() History { return documents{f} }
+// Forget does nothing: there is no version but the newest two.
+func (f files) Forget(context.Context, int64) error { return nil }
 
-// documents are the files of the history.
-type documents struct{ of files }
+func (f files) History() History { return documents{f, historyName} }
+
+// documents are files in a folder beside a state: the history.
+type documents struct {
+	of   files
+	name func(state string) string // of the folder
+}
+
+// folder returns the path of the folder.
+func (h documents) folder() string { return h.name(atomicfile.Resolve(h.of.path)) }
 
 // named returns the name of the file of a document.
 func named(document string) string { return document + ".jsonl" }
@@ -151,7 +157,7 @@ func (h documents) enter() (*atomicfile.Folder, error) {
 		return nil, err
 	}
 	defer d.Close()
-	return atomicfile.Enter(d.Path(historyName(name)))
+	return atomicfile.Enter(d.Path(h.name(name)))
 }
 
 // begin returns the folder, and makes it if it is not there.
@@ -161,16 +167,16 @@ func (h documents) begin() (*atomicfile.Folder, error) {
 		return nil, err
 	}
 	defer d.Close()
-	switch err := d.Mkdir(historyName(name), name); {
+	switch err := d.Mkdir(h.name(name), name); {
 	case err == nil:
 		d.Sync()
 	case !errors.Is(err, fs.ErrExist):
 		return nil, err
 	}
-	return atomicfile.Enter(d.Path(historyName(name)))
+	return atomicfile.Enter(d.Path(h.name(name)))
 }
 
-func (h documents) Names(context.Context) (names []string, err error) {
+func (h documents) List(context.Context) (all []Listed, err error) {
 	d, err := h.enter()
 	if err != nil {
 		return nil, err
@@ -179,10 +185,10 @@ func (h documents) Names(context.Context) (names []string, err error) {
 	entries, err := d.List()
 	for _, e := range entries {
 		if name, ours := strings.CutSuffix(e.Name(), ".jsonl"); ours {
-			names = append(names, name)
+			all = append(all, Listed{Name: name})
 		}
 	}
-	return names, err
+	return all, err
 }
 
 // document is a file that is read.
@@ -203,7 +209,7 @@ func (h documents) Open(_ context.Context, name string) (Document, error) {
 	if err != nil {
 		return nil, err
 	}
-	return document{f, filepath.Join(h.of.folder(), named(name))}, nil
+	return document{f, filepath.Join(h.folder(), named(name))}, nil
 }
 
 // log is a file that is written.
@@ -221,6 +227,8 @@ func (l *log) Sync() error {
 	}
 	return err
 }
+
+func (l *log) Finish() error { return l.Close() }
 
 func (l *log) Close() error {
 	if l.folder != nil {

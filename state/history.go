@@ -87,12 +87,12 @@ func recordName(number int) string { return fmt.Sprintf("%06d", number) }
 
 // numbers returns the numbers of the runs that are recorded, rising.
 func (s *Store) numbers(ctx context.Context) (all []int, err error) {
-	names, err := s.backend.History().Names(ctx)
+	list, err := s.backend.History().List(ctx)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("read the history: %w", err)
 	}
-	for _, name := range names {
-		if n, err := strconv.Atoi(name); err == nil && n > 0 && recordName(n) == name {
+	for _, listed := range list {
+		if n, err := strconv.Atoi(listed.Name); err == nil && n > 0 && recordName(n) == listed.Name {
 			all = append(all, n)
 		}
 	}
@@ -272,8 +272,10 @@ func (r *Recorder) End(ctx context.Context, outcome run.Outcome, reason string, 
 			return recording(err)
 		}
 	}
-	if closeErr := r.log.Close(); err == nil {
-		err = closeErr
+	if err == nil {
+		err = r.log.Finish()
+	} else {
+		r.log.Close()
 	}
 	if err != nil {
 		return recording(err)

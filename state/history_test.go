@@ -107,7 +107,7 @@ func (j *journey) apply(t *testing.T) run.Outcome {
 func recordPath(path string, number int) string { return notePath(path, recordName(number)) }
 
 func notePath(path, name string) string {
-	return filepath.Join(At(path).HistoryPath(), name+".jsonl")
+	return filepath.Join(At(path).Folders()[0], name+".jsonl")
 }
 
 func mustRead(t *testing.T, path string) []byte {
@@ -170,10 +170,10 @@ func TestHistory(t *testing.T) {
 	if _, err := At(j.path).Run(ctx, 3, nil); err == nil || !strings.Contains(err.Error(), "no run 3") {
 		t.Errorf("run 3: %v", err)
 	}
-	if At(j.path).HistoryPath() != strings.TrimSuffix(j.path, ".jsonl")+".history" {
-		t.Errorf("the history is at %s", At(j.path).HistoryPath())
+	if At(j.path).Folders()[0] != strings.TrimSuffix(j.path, ".jsonl")+".history" {
+		t.Errorf("the history is at %s", At(j.path).Folders()[0])
 	}
-	for path, mode := range map[string]fs.FileMode{At(j.path).HistoryPath(): 0o700, recordPath(j.path, 1): 0o600} {
+	for path, mode := range map[string]fs.FileMode{At(j.path).Folders()[0]: 0o700, recordPath(j.path, 1): 0o600} {
 		if info, err := os.Stat(path); err != nil || os.PathSeparator == '/' && info.Mode().Perm() != mode {
 			t.Errorf("%s: %v, %v", path, info.Mode(), err)
 		}
@@ -422,7 +422,7 @@ func TestLost(t *testing.T) {
 func TestSharing(t *testing.T) {
 	dir := t.TempDir()
 	plain, named := filepath.Join(dir, "st"), filepath.Join(dir, "st.jsonl")
-	if At(plain).HistoryPath() != At(named).HistoryPath() {
+	if At(plain).Folders()[0] != At(named).Folders()[0] {
 		t.Fatal("they share none")
 	}
 	mustWrite(t, plain, []byte("a note\n"))
@@ -561,7 +561,7 @@ func FuzzRun(f *testing.F) {
 		if err != nil || s.end == nil || s.intent == nil {
 			return
 		}
-		os.RemoveAll(At(path).HistoryPath())
+		os.RemoveAll(At(path).Folders()[0])
 		r, err := At(path).Begin(ctx, s.past.Head)
 		if err != nil {
 			t.Skip(err) // a time that JSON does not have
@@ -607,7 +607,7 @@ func FuzzRecord(f *testing.F) {
 		for _, text := range []*string{&user, &command, &reason, &failure} {
 			*text = strings.ToValidUTF8(*text, "?")
 		}
-		os.RemoveAll(At(path).HistoryPath())
+		os.RemoveAll(At(path).Folders()[0])
 		want := run.Run{Head: run.Head{Number: 1, Started: began, User: user, Command: command, Accounts: 1, Summary: map[string]int{"add": int(n)}},
 			Outcome: run.Incomplete, Reason: reason, Ended: &began, Result: run.Result{Applied: int(n), Failures: []run.Failure{}}, SerialAfter: int64(n)}
 		for range n % 500 {

@@ -253,7 +253,7 @@ func TestKilledWithSteps(t *testing.T) {
 	newest := mustRead(t, path)
 	v := newVoyage(t, filepath.Join(t.TempDir(), "s.jsonl"))
 	first := mustRead(t, v.path)
-	if err := os.Mkdir(v.store.HistoryPath(), 0o700); err != nil {
+	if err := os.Mkdir(v.store.Folders()[0], 0o700); err != nil {
 		t.Fatal(err)
 	}
 	intent := len(whole) - len(lines[len(lines)-2])

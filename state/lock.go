@@ -3,6 +3,7 @@ package state
 import (
 	"bytes"
 	"context"
+	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -24,6 +25,8 @@ type Holder struct {
 	User    string    `json:"user"`
 	Host    string    `json:"host"`
 	Since   time.Time `json:"since"`
+	// ID is another one each time that the lock of a store is taken that is elsewhere.
+	ID string `json:"id,omitempty"`
 }
 
 func (h *Holder) String() string {
@@ -41,6 +44,9 @@ func (h *Holder) gone() bool { return h.Host == hostname() && !alive(h.PID) }
 type LockedError struct {
 	Path   string
 	Holder *Holder // nil if it has not said yet who it is
+	// Ends is when the lock ends unless it is renewed; 0 for one that does not end by
+	// itself.
+	Ends time.Duration
 }
 
 func (e *LockedError) Error() string {
@@ -53,6 +59,9 @@ func (e *LockedError) Error() string {
 // Hint says what to do next.
 func (e *LockedError) Hint() string {
 	hint := "wait until that run has ended, or give --lock-timeout to wait for it; the lock goes when the process does"
+	if e.Ends > 0 {
+		return fmt.Sprintf("wait until that run has ended, or give --lock-timeout to wait for it; if its machine is gone, the lock ends in %v", e.Ends.Round(time.Second))
+	}
 	if e.Holder != nil && !e.Holder.Running() {
 		hint += ". If a network file system keeps the lock of a process that is gone, rollcall state unlock removes it"
 	}
@@ -212,11 +221,13 @@ func (l fileLock) Release() error {
 
 func (l fileLock) Held(context.Context) error {
 	if !l.current() {
-		return &Error{Path: l.Path(), Reason: "the lock was removed while the command ran; nothing was changed",
-			Advice: "run the command again, and look who removes the lock"}
+		return Lost(l.Path())
 	}
 	return nil
 }
+
+// Cover does nothing: the lock goes with its process.
+func (l fileLock) Cover(context.Context, time.Duration) error { return nil }
 
 func (f files) Break(_ context.Context, h *Holder) error {
 	d, base, err := atomicfile.Locate(f.path)
@@ -224,7 +235,7 @@ func (f files) Break(_ context.Context, h *Holder) error {
 		return err
 	}
 	defer d.Close()
-	if now := readHolder(d.Path(lockName(base))); now == nil || *now != *h || h.Running() {
+	if now := readHolder(d.Path(lockName(base))); now == nil || *now != *h {
 		return &LockedError{Path: f.path, Holder: now}
 	}
 	if err := d.Remove(lockName(base)); err != nil {
@@ -240,12 +251,23 @@ func hostname() string {
 	return "unknown host"
 }
 
-func writeHolder(name, command string) error {
-	h := Holder{Command: command, PID: os.Getpid(), Since: time.Now().UTC().Truncate(time.Second), User: "unknown user", Host: hostname()}
+// Me is this process as a holder of the lock of a store that is elsewhere.
+func Me(command string) *Holder {
+	h := holder(command)
+	h.ID = rand.Text()
+	return h
+}
+
+func holder(command string) *Holder {
+	h := &Holder{Command: command, PID: os.Getpid(), Since: time.Now().UTC().Truncate(time.Second), User: "unknown user", Host: hostname()}
 	if u, err := user.Current(); err == nil {
 		h.User = u.Username
 	}
-	text, err := json.Marshal(h)
+	return h
+}
+
+func writeHolder(name, command string) error {
+	text, err := json.Marshal(holder(command))
 	if err != nil {
 		return err
 	}

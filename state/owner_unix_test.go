@@ -39,7 +39,7 @@ func TestOwner(t *testing.T) {
 	if err := errors.Join(At(path).Save(ctx, s, "test", time.Now(), nil), record.End(ctx, run.Failed, "", time.Now()), At(path).SaveRejections(ctx, nil)); err != nil {
 		t.Fatal(err)
 	}
-	for _, name := range append(At(path).Files(), At(path).HistoryPath(), recordPath(path, 1), notePath(path, rejections)) {
+	for _, name := range append(At(path).Files(), At(path).Folders()[0], recordPath(path, 1), notePath(path, rejections)) {
 		info, err := os.Stat(name)
 		if err != nil {
 			t.Fatal(err)

@@ -60,7 +60,7 @@ func TestDamagedRejections(t *testing.T) {
 		"parts of seconds": {strings.Replace(good, "00Z", "00.5Z", 1), "is no time in UTC"},
 	} {
 		path := filepath.Join(t.TempDir(), "mail.state.jsonl")
-		if err := os.Mkdir(At(path).HistoryPath(), 0o700); err != nil {
+		if err := os.Mkdir(At(path).Folders()[0], 0o700); err != nil {
 			t.Fatal(err)
 		}
 		if err := os.WriteFile(notePath(path, rejections), []byte(c.text), atomicfile.Mode); err != nil {

@@ -403,7 +403,7 @@ func (s *Store) Unsettled(ctx context.Context) (*Unsettled, error) {
 			return nil, err
 		}
 		if read.intent != nil {
-			newest, err := s.backend.Newest(ctx)
+			newest, err := newest(ctx, s.backend)
 			if err != nil || newest.Sum == read.intent.State {
 				return nil, err
 			}
@@ -437,7 +437,7 @@ func (s *Store) settle(ctx context.Context, past run.Run, now time.Time) (*run.R
 	}
 	end := runOutcome{Outcome: run.Interrupted, Reason: "the run was killed before it changed anything", Ended: now.UTC().Truncate(time.Second), Settled: true, SHA256: read.sum}
 	if read.intent != nil {
-		newest, err := s.backend.Newest(ctx)
+		newest, err := newest(ctx, s.backend)
 		if err != nil {
 			return nil, nil, err
 		}
@@ -461,8 +461,10 @@ func (s *Store) settle(ctx context.Context, past run.Run, now time.Time) (*run.R
 	if err == nil {
 		err = log.Sync()
 	}
-	if closeErr := log.Close(); err == nil {
-		err = closeErr
+	if err == nil {
+		err = log.Finish()
+	} else {
+		log.Close()
 	}
 	finish(&read.past, read.intent, &end)
 	return &read.past, nil, err
@@ -505,7 +507,7 @@ func (s *Store) Rewound(ctx context.Context) (past *run.Run, serial int64) {
 	if err != nil || past == nil || open {
 		return nil, 0
 	}
-	now, err := s.backend.Newest(ctx)
+	now, err := newest(ctx, s.backend)
 	switch {
 	case err != nil || now.Lineage == "" || past.LineageAfter == "":
 	case now.Lineage != past.LineageAfter:
@@ -574,6 +576,7 @@ func (s *Store) Prune(ctx context.Context, days, most int, now time.Time) error 
 	if err != nil || len(runs) == 0 {
 		return err
 	}
+	all := slices.Clone(runs)
 	over := len(runs) - most
 	newest := runs[len(runs)-1].Number
 	// Where every account failed, nothing is there to be undone.
@@ -603,17 +606,34 @@ func (s *Store) Prune(ctx context.Context, days, most int, now time.Time) error 
 	}
 	slices.SortStableFunc(runs, func(a, b run.Run) int { return cmp.Compare(rank(&a), rank(&b)) })
 	var gone []string
+	pruned := map[int]bool{}
 	for i := range runs {
 		if i >= over && rank(&runs[i]) != old {
 			break
 		}
 		gone = append(gone, recordName(runs[i].Number))
+		pruned[runs[i].Number] = true
 	}
-	if len(gone) == 0 {
-		return nil
+	if len(gone) > 0 {
+		if err := s.backend.History().Remove(ctx, gone...); err != nil {
+			return fmt.Errorf("prune the history: %w", err)
+		}
 	}
-	if err := s.backend.History().Remove(ctx, gone...); err != nil {
-		return fmt.Errorf("prune the history: %w", err)
+	if below := oldest(all, pruned); below > 0 {
+		if err := s.backend.Forget(ctx, below); err != nil {
+			return fmt.Errorf("prune the versions of the state: %w", err)
+		}
 	}
 	return nil
+}
+
+// oldest returns the lowest serial of a state on which a run was made that has
+// changed it and was not pruned; 0 for none.
+func oldest(runs []run.Run, pruned map[int]bool) (serial int64) {
+	for i := range runs {
+		if past := &runs[i]; past.Outcome.Changed() && !pruned[past.Number] && (serial == 0 || past.Serial < serial) {
+			serial = past.Serial
+		}
+	}
+	return serial
 }

@@ -12,6 +12,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/rollcall-cli/rollcall/internal/atomicfile"
 	"github.com/rollcall-cli/rollcall/internal/identity"
 )
 
@@ -20,43 +21,52 @@ import (
 type Store struct {
 	backend Backend
 	locker  Locker
+	local   files // the state, or the cache of one that is elsewhere
+	shared  Shared
 }
 
 // At returns the store of the state file at a path, which need not be there yet.
 func At(path string) *Store {
 	f := files{path}
-	return &Store{backend: f, locker: f}
+	return &Store{backend: f, locker: f, local: f}
+}
+
+// On returns the store of a state that is elsewhere, with a cache at a path, which
+// need not be there yet.
+func On(shared Shared, path string) *Store {
+	f := files{path}
+	return &Store{backend: newCached(shared, f), locker: shared, local: f, shared: shared}
+}
+
+// Close ends the connections to a store that is elsewhere.
+func (s *Store) Close() error {
+	if s.shared == nil {
+		return nil
+	}
+	return s.shared.Close()
 }
 
 // String is what people call the state.
 func (s *Store) String() string { return s.backend.Name(0) }
 
-// Files returns the files that belong to the state, without its history; none for
-// one that is elsewhere.
-func (s *Store) Files() []string {
-	if f, local := s.backend.(files); local {
-		return f.all()
-	}
-	return nil
-}
+// Files returns the files that belong to the state, or are its cache, without its
+// history.
+func (s *Store) Files() []string { return s.local.all() }
 
-// HistoryPath returns the folder of the history; "" for one that is elsewhere.
-// Two states would share one whose names differ in nothing but ".jsonl": see
-// [Store.Sharing].
-func (s *Store) HistoryPath() string {
-	if f, local := s.backend.(files); local {
-		return f.folder()
-	}
-	return ""
+// Folders returns the folder of the history, and that of its cache.
+func (s *Store) Folders() []string {
+	path := atomicfile.Resolve(s.local.path)
+	return []string{historyName(path), cacheName(path)}
 }
 
 // Sharing returns the other state that would have its history in the same folder;
-// "" if there is none.
+// "" if there is none. Two states would share one whose names differ in nothing but
+// ".jsonl".
 func (s *Store) Sharing() string {
-	if f, local := s.backend.(files); local {
-		return f.sharing()
+	if s.shared != nil {
+		return ""
 	}
-	return ""
+	return s.local.sharing()
 }
 
 // Lock takes the right to write the state, as [Locker] says.
@@ -68,7 +78,21 @@ func (s *Store) Lock(ctx context.Context, command string, wait time.Duration) (*
 // the process is gone. The caller makes sure that it is. If somebody else has the
 // lock by now, or the process of h is there on this host, the error is a
 // [*LockedError].
-func (s *Store) Unlock(ctx context.Context, h *Holder) error { return s.locker.Break(ctx, h) }
+func (s *Store) Unlock(ctx context.Context, h *Holder) error {
+	if h.Running() {
+		return &LockedError{Path: s.String(), Holder: h}
+	}
+	return s.locker.Break(ctx, h)
+}
+
+// newest returns the newest version of a backend; the zero Version where there is none.
+func newest(ctx context.Context, b Backend) (Version, error) {
+	v, err := b.Newest(ctx)
+	if errors.Is(err, fs.ErrNotExist) {
+		return Version{}, nil
+	}
+	return v, err
+}
 
 // Lineage returns the lineage of the state and reads no more than it must; "" where
 // there is no state, or none that can be read.
@@ -81,6 +105,15 @@ func (s *Store) Lineage(ctx context.Context) string {
 // state with serial 0, unless it was lost: there is a backup of it, or the history
 // has a run that wrote it. Then it is an [*Error].
 func (s *Store) Load(ctx context.Context) (*State, error) {
+	st, err := s.load(ctx)
+	var damage *Error
+	if c, is := s.backend.(*cached); is && errors.As(err, &damage) && c.drop() {
+		st, err = s.load(ctx)
+	}
+	return st, err
+}
+
+func (s *Store) load(ctx context.Context) (*State, error) {
 	r, err := s.backend.Open(ctx, 0)
 	if errors.Is(err, fs.ErrNotExist) {
 		lost := s.Lost(ctx)
@@ -98,7 +131,9 @@ func (s *Store) Load(ctx context.Context) (*State, error) {
 	}
 	st, err := readNamed(r, s.String())
 	var damage *Error
-	if errors.As(err, &damage) {
+	if errors.As(err, &damage) && s.shared != nil {
+		damage.Advice = "what is in the store was changed by something other than rollcall; rollcall state pull --older 1 has the version before"
+	} else if errors.As(err, &damage) {
 		damage.Advice = "the file was changed by something other than rollcall; put back a good copy of it"
 		if s.backedUp(ctx) {
 			damage.Advice = fmt.Sprintf("the file was changed by something other than rollcall; the version before is %s: "+
@@ -152,14 +187,15 @@ func LoadFile(path string) (*State, error) {
 // Lost is an error if there is no state and something shows that there was one,
 // and says what to do.
 func (s *Store) Lost(ctx context.Context) error {
-	r, err := s.backend.Open(ctx, 0)
-	if err == nil {
-		r.Close()
-	}
-	if !errors.Is(err, fs.ErrNotExist) {
+	if _, err := s.backend.Newest(ctx); !errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
-	kept := s.backedUp(ctx)
+	if s.shared != nil {
+		if err := s.unmoved(ctx); err != nil {
+			return err
+		}
+	}
+	kept := s.shared == nil && s.backedUp(ctx)
 	last, _, err := s.newestChange(ctx)
 	switch {
 	case err != nil:
@@ -180,17 +216,26 @@ func (s *Store) Lost(ctx context.Context) error {
 	return e
 }
 
+// unmoved is an error if a store is empty and there is a state in its cache.
+func (s *Store) unmoved(ctx context.Context) error {
+	v, err := s.local.Newest(ctx)
+	if err != nil || v.Serial == 0 {
+		return nil
+	}
+	return &Error{Path: s.String(), Reason: fmt.Sprintf("there is no state in it, and version %d of one in %s", v.Serial, s.local.path),
+		Advice: "rollcall state migrate takes that and its history into the store; if it belongs to something else, move it away, or write another path into the state block"}
+}
+
 // New returns an empty state to begin anew with, although there may have been
 // one. It is an error if there is one now.
 func (s *Store) New(ctx context.Context) (*State, error) {
-	r, err := s.backend.Open(ctx, 0)
+	_, err := s.backend.Newest(ctx)
 	if errors.Is(err, fs.ErrNotExist) {
 		return &State{}, nil
 	}
 	if err != nil {
 		return nil, fmt.Errorf("look for the state: %w", err)
 	}
-	r.Close()
 	return nil, &Error{Path: s.String(), Reason: "a new state was asked for, and there is one already",
 		Advice: "leave out --new-state, which is for a state that was lost; to begin anew all the same, move this file away first"}
 }
@@ -213,9 +258,9 @@ func (s *Store) Save(ctx context.Context, st *State, tool string, now time.Time,
 	}
 	next.Serial++
 	next.Written, next.Tool = now.UTC(), tool
-	write := func(w io.Writer) (err error) {
+	write := func(w io.Writer) (_ Version, err error) {
 		next.Sum, err = next.write(w)
-		return err
+		return next.version(), err
 	}
 	ready := func() error {
 		if intend == nil {
@@ -224,6 +269,12 @@ func (s *Store) Save(ctx context.Context, st *State, tool string, now time.Time,
 		return intend(&next)
 	}
 	err := s.backend.Commit(ctx, st.version(), write, ready)
+	if unknown := (*AccessError)(nil); errors.As(err, &unknown) {
+		// The answer alone may be lost.
+		if now, asked := newest(ctx, s.backend); asked == nil && next.Sum != "" && now == next.version() {
+			err = nil
+		}
+	}
 	if errors.Is(err, ErrOvertaken) {
 		err = &Error{Path: s.String(), Reason: "somebody else has written the state since it was read; nothing was changed",
 			Advice: "run the command again; if it says so again, look who removes the lock of the state"}

@@ -380,7 +380,9 @@ func (c *showCommand) Run(s *session) error {
 	if diags.HasErrors() {
 		cfg = nil
 	} else {
-		s.store = state.At(cfg.StatePath)
+		if err := s.reach(cfg); err != nil {
+			return err
+		}
 		s.keep(cfg)
 	}
 	if s.mask != nil {

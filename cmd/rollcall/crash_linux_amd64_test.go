@@ -93,7 +93,7 @@ func newAccident(t *testing.T, statePath string) *accident {
 // reset makes the state as it was before the run.
 func (a *accident) reset(t *testing.T) {
 	t.Helper()
-	for _, name := range append(state.At(a.path).Files(), state.At(a.path).HistoryPath()) {
+	for _, name := range append(state.At(a.path).Files(), state.At(a.path).Folders()[0]) {
 		if err := os.RemoveAll(name); err != nil {
 			t.Fatal(err)
 		}
@@ -118,7 +118,7 @@ func (a *accident) reset(t *testing.T) {
 		a.hook.next("/ops")
 	}
 	// The history has nothing but what the test is about.
-	if err := os.RemoveAll(state.At(a.path).HistoryPath()); err != nil {
+	if err := os.RemoveAll(state.At(a.path).Folders()[0]); err != nil {
 		t.Fatal(err)
 	}
 }

@@ -11,10 +11,11 @@ import (
 	"github.com/rollcall-cli/rollcall/internal/directory/all"
 	"github.com/rollcall-cli/rollcall/internal/directory/ldif"
 	"github.com/rollcall-cli/rollcall/internal/render"
+	stores "github.com/rollcall-cli/rollcall/internal/store/all"
 )
 
 // knownKinds are what the configuration may say of each block that has a kind.
-var knownKinds = config.Kinds{Consoles: consoles.Settings(), Directories: all.Settings(), Channels: channels.Settings()}
+var knownKinds = config.Kinds{Consoles: consoles.Settings(), Directories: all.Settings(), Channels: channels.Settings(), Stores: stores.Settings()}
 
 // reader returns what reads the directories of these labels, or a snapshot of
 // them unless that is "".

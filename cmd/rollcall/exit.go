@@ -43,6 +43,8 @@ func codeOf(err error) exitCode {
 		refused *directory.RefusedError
 		read    *directory.ReadError
 		locked  *state.LockedError
+		lost    *state.LostError
+		store   *state.AccessError
 		unread  *console.ReadError
 		denied  *console.RefusedError
 	)
@@ -61,8 +63,12 @@ func codeOf(err error) exitCode {
 		return exitRefused
 	case errors.As(err, &read), errors.As(err, &unread):
 		return exitUnreachable
-	case errors.As(err, &locked):
+	case errors.As(err, &locked), errors.As(err, &lost):
 		return exitLocked
+	case errors.As(err, &store) && store.Refused:
+		return exitRefused
+	case errors.As(err, &store):
+		return exitUnreachable
 	}
 	return exitFailed
 }

@@ -190,8 +190,8 @@ func (s *session) textfile(cfg *config.Config) error {
 	switch input := s.input(path); {
 	case input != "":
 		return refuse("would replace %s, which rollcall reads", input)
-	case s.kept != "" && sameFile(s.kept, filepath.Dir(target)):
-		return refuse("would be in %s, which rollcall keeps", s.kept)
+	case s.keeps(target) != "":
+		return refuse("would be in %s, which rollcall keeps", s.keeps(target))
 	case strings.EqualFold(filepath.Ext(target), ".hcl") && sameFile(cfg.Dir, filepath.Dir(target)):
 		return refuse("would be read as a part of the configuration")
 	}

@@ -63,7 +63,7 @@ type session struct {
 	notices     *notices                    // of an apply that holds the lock
 	mask        *redact.Mask                // of --redact; nil without
 	inputs      []string                    // files that no output may replace
-	kept        string                      // the folder of the history, which no output may be in
+	kept        []string                    // the folders of the history, which no output may be in
 	copies      map[string]directory.Source // of directories that two configurations read
 	unsettled   *state.Unsettled            // a run that was ended from outside, until the console is read
 	console     console.Target              // of the configuration, once it is opened

@@ -296,7 +296,7 @@ func TestNoticesWithoutDisk(t *testing.T) {
 	t.Parallel()
 	o := newOffice(t, 5)
 	o.apply(exitOK)
-	outbox := filepath.Join(state.At(filepath.Join(o.dir, "rollcall.state.jsonl")).HistoryPath(), "outbox.jsonl")
+	outbox := filepath.Join(state.At(filepath.Join(o.dir, "rollcall.state.jsonl")).Folders()[0], "outbox.jsonl")
 	if err := errors.Join(os.Remove(outbox), os.Mkdir(outbox, 0o700), os.WriteFile(filepath.Join(outbox, "x"), nil, 0o600)); err != nil {
 		t.Fatal(err)
 	}
@@ -367,7 +367,7 @@ func outboxOf(t *testing.T, dir string) *run.Outbox {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if info, err := os.Stat(filepath.Join(state.At(path).HistoryPath(), "outbox.jsonl")); err != nil || info.Mode().Perm() != 0o600 {
+	if info, err := os.Stat(filepath.Join(state.At(path).Folders()[0], "outbox.jsonl")); err != nil || info.Mode().Perm() != 0o600 {
 		t.Errorf("the outbox: %v, %v", info, err)
 	}
 	return box
@@ -475,7 +475,7 @@ func TestOutbox(t *testing.T) {
 		t.Errorf("%s\n%s", got, o.talk)
 	}
 	// A damaged outbox stops nobody.
-	path := filepath.Join(state.At(filepath.Join(o.dir, "rollcall.state.jsonl")).HistoryPath(), "outbox.jsonl")
+	path := filepath.Join(state.At(filepath.Join(o.dir, "rollcall.state.jsonl")).Folders()[0], "outbox.jsonl")
 	if err := os.WriteFile(path, []byte("{"), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -645,7 +645,7 @@ func TestNotifyTest(t *testing.T) {
 	if talk := notify(exitFailed); !strings.Contains(talk, "no notify block") {
 		t.Error(talk)
 	}
-	if _, err := os.Stat(state.At(filepath.Join(o.dir, "rollcall.state.jsonl")).HistoryPath()); err == nil {
+	if _, err := os.Stat(state.At(filepath.Join(o.dir, "rollcall.state.jsonl")).Folders()[0]); err == nil {
 		t.Error("a test leaves something in the history")
 	}
 }

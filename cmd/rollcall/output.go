@@ -117,6 +117,17 @@ func (all outputs) Validate() error {
 	return nil
 }
 
+// keeps returns the folder that rollcall keeps for itself and in which a file would be;
+// "" for none.
+func (s *session) keeps(file string) string {
+	for _, folder := range s.kept {
+		if sameFile(folder, filepath.Dir(file)) {
+			return folder
+		}
+	}
+	return ""
+}
+
 // samePath reports whether two paths name one file, be it there or not.
 func samePath(a, b string) bool {
 	x, errX := filepath.Abs(a)
@@ -137,8 +148,8 @@ func (s *session) writeOutputs(all outputs, write func(w io.Writer, format strin
 		if input := s.input(o.file); input != "" {
 			return hinted{fmt.Errorf("-o %s=%s would replace %s, which rollcall reads", o.format, o.file, input), "name another file"}
 		}
-		if s.kept != "" && sameFile(s.kept, filepath.Dir(o.file)) {
-			return hinted{fmt.Errorf("-o %s=%s would be in %s, which rollcall keeps", o.format, o.file, s.kept), "name another folder"}
+		if kept := s.keeps(o.file); kept != "" {
+			return hinted{fmt.Errorf("-o %s=%s would be in %s, which rollcall keeps", o.format, o.file, kept), "name another folder"}
 		}
 		if err := writeFile(o.file, func(w io.Writer) error {
 			return write(interruptibleWriter{s.ctx, w}, o.format, render.Terminal{})

@@ -11,6 +11,8 @@ import (
 	"github.com/rollcall-cli/rollcall/config"
 	"github.com/rollcall-cli/rollcall/internal/console"
 	"github.com/rollcall-cli/rollcall/internal/render"
+	"github.com/rollcall-cli/rollcall/internal/store"
+	stores "github.com/rollcall-cli/rollcall/internal/store/all"
 	"github.com/rollcall-cli/rollcall/internal/words"
 	"github.com/rollcall-cli/rollcall/plan"
 	"github.com/rollcall-cli/rollcall/state"
@@ -24,9 +26,11 @@ func (s *session) configuration() (*config.Config, error) {
 		s.diagnose(diags)
 		return nil, silent{exitFailed}
 	}
-	s.store = state.At(cfg.StatePath)
+	if err := s.reach(cfg); err != nil {
+		return nil, err
+	}
 	if other := s.store.Sharing(); other != "" {
-		return nil, hinted{fmt.Errorf("%s and %s are two states, and would share the history in %s: runs of one would be taken for runs of the other", s.store, other, s.store.HistoryPath()),
+		return nil, hinted{fmt.Errorf("%s and %s are two states, and would share the history in %s: runs of one would be taken for runs of the other", s.store, other, s.store.Folders()[0]),
 			"rename one of them, and write its new name as path into the state block of its configuration"}
 	}
 	s.keep(cfg)
@@ -42,7 +46,25 @@ func (s *session) configuration() (*config.Config, error) {
 // keep keeps outputs from replacing what rollcall reads and keeps.
 func (s *session) keep(cfg *config.Config) {
 	s.inputs = slices.Concat(s.inputs, s.store.Files(), []string{consoleLock(cfg.StatePath)}, cfg.Files, cfg.Used)
-	s.kept = s.store.HistoryPath()
+	s.kept = s.store.Folders()
+}
+
+// reach makes the store of the state that a configuration names. It is not asked yet.
+func (s *session) reach(cfg *config.Config) error {
+	var err error
+	s.store, err = storeOf(cfg)
+	return err
+}
+
+func storeOf(cfg *config.Config) (*state.Store, error) {
+	if cfg.Store.Kind == "" {
+		return state.At(cfg.StatePath), nil
+	}
+	shared, err := stores.Kind(cfg.Store.Kind).Open(store.Opening{Settings: cfg.Store.Settings, Cache: cfg.StatePath, Release: release})
+	if err != nil {
+		return nil, err
+	}
+	return state.On(shared, cfg.StatePath), nil
 }
 
 // made is a plan, the state that it was made on, and the rejections that are

@@ -99,8 +99,9 @@ func (c *testCommand) Run(s *session) error {
 // test loads it.
 func (s *session) keyedForTests(t *config.Test) {
 	if cfg, diags := config.LoadFor(t, s.dir, s.now(), knownKinds); !diags.HasErrors() {
-		s.store = state.At(cfg.StatePath)
-		s.keyedAs(cfg)
+		if s.reach(cfg) == nil {
+			s.keyedAs(cfg)
+		}
 	}
 }
 

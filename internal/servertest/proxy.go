@@ -14,6 +14,7 @@ type Proxy struct {
 	mu          sync.Mutex
 	cut         Cut
 	after       int64
+	total       bool // after counts what all connections have been sent
 	connections int
 	sent        int64
 }
@@ -76,7 +77,15 @@ func NewProxy(t T, target string) *Proxy {
 func (p *Proxy) Cut(n int64, how Cut) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.after, p.cut = n, how
+	p.after, p.cut, p.total = n, how, false
+}
+
+// CutAll breaks every connection once the server has sent n more bytes over any of
+// them, and all that are made later.
+func (p *Proxy) CutAll(n int64, how Cut) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.after, p.cut, p.total = p.sent+n, how, true
 }
 
 // Connections counts those made so far.
@@ -100,9 +109,13 @@ func (p *Proxy) answer(client *net.TCPConn, server net.Conn) {
 	pass(server, client, func(n int) int {
 		p.mu.Lock()
 		defer p.mu.Unlock()
-		if p.cut != Whole && sent+int64(n) >= p.after {
+		before := sent
+		if p.total {
+			before = p.sent
+		}
+		if p.cut != Whole && before+int64(n) >= p.after {
 			how = p.cut
-			n = int(max(0, p.after-sent))
+			n = int(max(0, p.after-before))
 		}
 		sent += int64(n)
 		p.sent += int64(n)

@@ -63,7 +63,7 @@ func customSettings(url string, statements map[string]any) map[string]any {
 // testCustom: tables of anybody's keep the contract, by statements of the configuration.
 func testCustom(t *testing.T, server *servertest.SQL) {
 	name, db := server.Database(t)
-	d := &database{t, server, name, db, server.URL(servertest.Superuser, servertest.Password, name)}
+	d := &testDatabase{t, server, name, db, server.URL(servertest.Superuser, servertest.Password, name)}
 	custom := customs[server.Scheme]
 	d.do(custom.tables)
 	set := customSettings(d.url, custom.statements)
@@ -73,7 +73,7 @@ func testCustom(t *testing.T, server *servertest.SQL) {
 	setUp(t, set)
 	conform(t, set, "stale_rev")
 
-	desk := &desk{database: d, c: opened(t, "hq", set)}
+	desk := &desk{testDatabase: d, c: opened(t, "hq", set)}
 	found, err := desk.c.Check(t.Context())
 	if err != nil || strings.Count(fmt.Sprint(found), "the database takes the statement") != 3 {
 		t.Errorf("%v, %v", found, err)

@@ -15,7 +15,7 @@ import (
 )
 
 // people are a database with the table and the statements of the page.
-func people(t *testing.T, server *servertest.SQL) (*database, map[string]any) {
+func people(t *testing.T, server *servertest.SQL) (*testDatabase, map[string]any) {
 	t.Helper()
 	d := emptyDatabase(t, server)
 	custom := customs["postgres"]
@@ -71,7 +71,7 @@ func testCustomEngine(t *testing.T, server *servertest.SQL) {
 func testCustomRows(t *testing.T, server *servertest.SQL) {
 	d, statements := people(t, server)
 	set := customSettings(d.url, statements)
-	desk := &desk{database: d, c: opened(t, "hq", set)}
+	desk := &desk{testDatabase: d, c: opened(t, "hq", set)}
 	for _, row := range []string{
 		"'ann@example.com', 'b@example.com,a@example.com', true, 'user', 'Ann', NULL",
 		"'bob@example.com', 'B.Smith@example.com; bs@Example.com', true, 'user', 'Bob', 'Sales'",
@@ -161,7 +161,7 @@ func testCustomCheck(t *testing.T, server *servertest.SQL) {
 func testCustomRead(t *testing.T, server *servertest.SQL) {
 	d, statements := people(t, server)
 	statements["read"] = statements["read"].(string) + " -- everybody"
-	desk := &desk{database: d, c: opened(t, "hq", customSettings(d.url, statements))}
+	desk := &desk{testDatabase: d, c: opened(t, "hq", customSettings(d.url, statements))}
 	desk.make(desk.step(nil, account("ann@example.com", "a@example.com")))
 	desk.change("ann@example.com", func(a *identity.Account) { a.Status = identity.Inactive }, plan.FieldStatus)
 	statements["read"] = "SELECT email AS address, others AS aliases, active AS status FROM people WHERE"

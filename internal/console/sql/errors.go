@@ -2,8 +2,6 @@ package sql
 
 import (
 	"context"
-	"crypto/tls"
-	"crypto/x509"
 	"database/sql/driver"
 	"errors"
 	"fmt"
@@ -16,6 +14,7 @@ import (
 
 	"github.com/rollcall-cli/rollcall/apply"
 	"github.com/rollcall-cli/rollcall/internal/console"
+	"github.com/rollcall-cli/rollcall/internal/database"
 )
 
 // class is what kind of error a database has given.
@@ -81,8 +80,7 @@ func classify(err error) (c class, said string) {
 }
 
 func untrusted(err error) bool {
-	return errors.As(err, new(*tls.CertificateVerificationError)) || errors.As(err, new(x509.UnknownAuthorityError)) || errors.As(err, new(x509.HostnameError)) ||
-		errors.As(err, new(x509.CertificateInvalidError)) || errors.As(err, new(tls.RecordHeaderError)) || errors.Is(err, mysqldriver.ErrNoTLS) || strings.Contains(err.Error(), "server refused TLS")
+	return database.Untrusted(err) || errors.Is(err, mysqldriver.ErrNoTLS)
 }
 
 // saidError is an error with what the server has said, which is quoted.
@@ -107,9 +105,7 @@ func (e *statementError) Unwrap() error { return e.err }
 // explained is an error without who asked.
 func explained(err error) error {
 	_, said := classify(err)
-	var pgConnect *pgconn.ConnectError
 	var statement *statementError
-	var operation *net.OpError
 	switch {
 	case said != "" && errors.As(err, &statement):
 		return &saidError{fmt.Sprintf("the statement %s: the database says: ", statement.name), said, err}
@@ -117,21 +113,11 @@ func explained(err error) error {
 		return &saidError{"the database says: ", said, err}
 	case errors.Is(err, errSilent):
 		return errSilent
-	case errors.As(err, &operation):
-		return operation
-	case errors.As(err, &pgConnect):
-		// Its own text has the user in it.
-		if inner := errors.Unwrap(pgConnect); inner != nil {
-			for next := errors.Unwrap(inner); next != nil; next = errors.Unwrap(inner) {
-				inner = next
-			}
-			return inner
-		}
-		return errors.New("no connection")
-	case errors.Is(err, driver.ErrBadConn), errors.Is(err, mysqldriver.ErrInvalidConn), errors.Is(err, errConnDone), errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
+	case errors.As(err, new(*net.OpError)):
+	case errors.Is(err, driver.ErrBadConn), errors.Is(err, mysqldriver.ErrInvalidConn), errors.Is(err, errConnDone):
 		return errors.New("the connection was lost")
 	}
-	return err
+	return database.Unnamed(err)
 }
 
 // engineError is a table without transactions.

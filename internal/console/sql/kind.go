@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"github.com/rollcall-cli/rollcall/internal/console"
+	"github.com/rollcall-cli/rollcall/internal/database"
 	"github.com/rollcall-cli/rollcall/internal/settings"
 )
 
@@ -19,13 +20,10 @@ const (
 var Kind = console.Kind{
 	Kind: settings.Kind{
 		Name: "sql", Help: "A mail server whose accounts are in PostgreSQL or MariaDB: those of PostfixAdmin, or tables of your own.",
-		Settings: []settings.Setting{
+		Settings: append([]settings.Setting{
 			{Name: "url", Required: true, Secret: true, Check: checkURL, Example: `env("DATABASE_URL")`, Help: "postgres://USER:PASSWORD@HOST/DATABASE or mysql://…"},
 			{Name: "profile", Required: true, Words: []string{profilePostfixAdmin, profileCustom}, Example: `"postfixadmin"`, Help: "how the accounts are stored"},
-			{Name: "ca_file", Type: settings.Path, Help: "the authority of the server's certificate, in PEM; without it those of the system"},
-			{Name: "client_cert", Type: settings.Path, Help: "a certificate to log in with, in PEM"},
-			{Name: "client_key", Type: settings.Path, Help: "its key, in PEM"},
-		},
+		}, database.Settings...),
 		Blocks: []settings.Block{statementsBlock},
 		Check:  check,
 		Initial: func(v settings.Values, name, text string) settings.Problem {
@@ -62,12 +60,11 @@ func checkURL(text string) (p settings.Problem) {
 
 // check looks for what does not go together.
 func check(v settings.Values) (problems []settings.Problem) {
-	if v.Has("client_cert") != v.Has("client_key") {
-		problems = append(problems, settings.Problem{Summary: "client_cert and client_key go together", Hint: "write both, or neither"})
+	var at *database.Place
+	if p, err := parseURL(v.Secret("url").Reveal()); err == nil {
+		at = p.Place
 	}
-	if p, err := parseURL(v.Secret("url").Reveal()); err == nil && p.socket() && (v.Has("ca_file") || v.Has("client_cert")) {
-		problems = append(problems, settings.Problem{Warning: true, Setting: "ca_file", Summary: "the database is reached by a socket, where there is no TLS", Hint: "remove ca_file, client_cert and client_key"})
-	}
+	problems = database.Check(v, at)
 	statements, has := v.Block("statements")
 	switch profile := v.Text("profile"); {
 	case profile == profileCustom && !v.Has("statements"):

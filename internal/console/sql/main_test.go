@@ -20,8 +20,8 @@ type product struct {
 
 var products = []product{{"PostgreSQL", servertest.NewPostgres}, {"MariaDB", servertest.NewMariaDB}}
 
-// database is one with the tables of PostfixAdmin, and nobody in them.
-type database struct {
+// testDatabase is one with the tables of PostfixAdmin, and nobody in them.
+type testDatabase struct {
 	t      *testing.T
 	server *servertest.SQL
 	name   string
@@ -29,7 +29,7 @@ type database struct {
 	url    string
 }
 
-func newDatabase(t *testing.T, server *servertest.SQL) *database {
+func newDatabase(t *testing.T, server *servertest.SQL) *testDatabase {
 	t.Helper()
 	d := emptyDatabase(t, server)
 	d.do(worlds.PostfixAdmin[server.Scheme])
@@ -38,7 +38,7 @@ func newDatabase(t *testing.T, server *servertest.SQL) *database {
 }
 
 // newOwnDatabase is one whose tables PostfixAdmin has made itself.
-func newOwnDatabase(t *testing.T, server *servertest.SQL) *database {
+func newOwnDatabase(t *testing.T, server *servertest.SQL) *testDatabase {
 	t.Helper()
 	d := emptyDatabase(t, server)
 	server.PostfixAdmin(t, d.name)
@@ -47,13 +47,13 @@ func newOwnDatabase(t *testing.T, server *servertest.SQL) *database {
 	return d
 }
 
-func emptyDatabase(t *testing.T, server *servertest.SQL) *database {
+func emptyDatabase(t *testing.T, server *servertest.SQL) *testDatabase {
 	t.Helper()
 	name, db := server.Database(t)
-	return &database{t, server, name, db, server.URL(servertest.Superuser, servertest.Password, name)}
+	return &testDatabase{t, server, name, db, server.URL(servertest.Superuser, servertest.Password, name)}
 }
 
-func (d *database) addDomains(insert string) {
+func (d *testDatabase) addDomains(insert string) {
 	d.t.Helper()
 	for _, domain := range []string{"ALL", "example.com", "example.net"} {
 		d.do(insert, domain)
@@ -61,14 +61,14 @@ func (d *database) addDomains(insert string) {
 }
 
 // bound writes a query with the placeholders of the server.
-func (d *database) bound(query string) string {
+func (d *testDatabase) bound(query string) string {
 	for n := 1; d.server.Scheme == "postgres" && strings.Contains(query, "?"); n++ {
 		query = strings.Replace(query, "?", fmt.Sprintf("$%d", n), 1)
 	}
 	return query
 }
 
-func (d *database) do(query string, args ...any) {
+func (d *testDatabase) do(query string, args ...any) {
 	d.t.Helper()
 	if _, err := d.db.Exec(d.bound(query), args...); err != nil {
 		d.t.Fatalf("%s: %v", query, err)
@@ -76,7 +76,7 @@ func (d *database) do(query string, args ...any) {
 }
 
 // rows returns the rows of a query, a line each, with their values parted by blanks.
-func (d *database) rows(query string, args ...any) string {
+func (d *testDatabase) rows(query string, args ...any) string {
 	d.t.Helper()
 	rows, err := d.db.Query(d.bound(query), args...)
 	if err != nil {
@@ -110,7 +110,7 @@ func (d *database) rows(query string, args ...any) string {
 }
 
 // granted is the database for a user that may do what the page says and no more.
-func (d *database) granted() string {
+func (d *testDatabase) granted() string {
 	d.t.Helper()
 	user := "limited_" + d.name
 	switch d.server.Scheme {

@@ -16,18 +16,18 @@ import (
 
 // desk is a console of which a test changes accounts.
 type desk struct {
-	*database
+	*testDatabase
 	c    *Console
 	keys int
 }
 
-func newDesk(t *testing.T, d *database, more ...func(map[string]any)) *desk {
+func newDesk(t *testing.T, d *testDatabase, more ...func(map[string]any)) *desk {
 	t.Helper()
 	set := postfixadmin(d.url)
 	for _, change := range more {
 		change(set)
 	}
-	return &desk{database: d, c: opened(t, "hq", set)}
+	return &desk{testDatabase: d, c: opened(t, "hq", set)}
 }
 
 func opened(t *testing.T, owner string, set map[string]any) *Console {

@@ -15,6 +15,7 @@ import (
 
 	"github.com/rollcall-cli/rollcall/apply"
 	"github.com/rollcall-cli/rollcall/internal/console"
+	"github.com/rollcall-cli/rollcall/internal/database"
 	"github.com/rollcall-cli/rollcall/internal/identity"
 	"github.com/rollcall-cli/rollcall/internal/servertest"
 	"github.com/rollcall-cli/rollcall/internal/settings"
@@ -435,11 +436,11 @@ func TestPlace(t *testing.T) {
 			t.Errorf("%s: %v", text, err)
 			continue
 		}
-		security, err := p.security(Kind.Values("mail", ".", nil))
+		security, err := p.Security(Kind.Values("mail", ".", nil))
 		got := p.String()
 		if security != nil {
 			got += " tls"
-			if security.InsecureSkipVerify || security.ServerName != p.host {
+			if security.InsecureSkipVerify || security.ServerName != p.Host {
 				t.Errorf("%s: TLS is not verified", text)
 			}
 		}
@@ -452,7 +453,7 @@ func TestPlace(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, set := range []map[string]any{{"ca_file": noPEM}, {"client_cert": noPEM, "client_key": noPEM}} {
-		if _, err := (&place{d: postgres, host: "db"}).security(Kind.Values("mail", ".", set)); err == nil {
+		if _, err := (&place{Place: &database.Place{Host: "db"}, d: postgres}).Security(Kind.Values("mail", ".", set)); err == nil {
 			t.Errorf("%v is taken", set)
 		}
 	}

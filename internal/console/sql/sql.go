@@ -164,7 +164,7 @@ func (c *Console) Accounts(ctx context.Context, yield func(identity.Live) error)
 	case err != nil && ctx.Err() != nil:
 		return receipt, ctx.Err()
 	}
-	receipt.Expiries = expiry.Certificates(fmt.Sprintf("console %q", c.label), c.place.shown())
+	receipt.Expiries = expiry.Certificates(fmt.Sprintf("console %q", c.label), c.place.Shown())
 	return receipt, c.unread(err)
 }
 

@@ -92,10 +92,10 @@ func FuzzURL(f *testing.F) {
 	f.Add("mysql://u:hunter2@[::1]/mail")
 	f.Fuzz(func(t *testing.T, text string) {
 		p, err := parseURL(text)
-		if err == nil && (p.d == nil || p.host == "" || p.user == "" || p.database == "") {
+		if err == nil && (p.d == nil || p.Host == "" || p.User == "" || p.Database == "") {
 			t.Errorf("%q is taken, and lacks something", text)
 		}
-		if err == nil && len(p.password) > 8 && p.password != p.user && !strings.Contains(p.host+p.database, p.password) && strings.Contains(p.String(), p.password) {
+		if err == nil && len(p.Password) > 8 && p.Password != p.User && !strings.Contains(p.Host+p.Database, p.Password) && strings.Contains(p.String(), p.Password) {
 			t.Errorf("%q is shown as %s", text, p)
 		}
 	})

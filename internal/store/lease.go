@@ -1,0 +1,177 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	"github.com/rollcall-cli/rollcall/state"
+)
+
+// Lease is a lock that ends some time after it was renewed last, by the clock of the
+// store. It renews itself until it is released.
+//
+// How long it lasts still is reckoned from the moment at which the last renewal was
+// sent that was answered, which cannot be later than the store's. So no two clocks need
+// to agree. A machine that sleeps counts as time that passes.
+type Lease struct {
+	store string
+	terms Terms
+
+	mu      sync.Mutex
+	length  time.Duration // asked for: that of the configuration, and what is covered
+	margin  time.Duration // what is covered
+	sent    time.Time     // when the renewal was sent that was answered last
+	granted time.Duration // what it asked for
+	lost    error
+
+	renewing sync.Mutex
+	stop     context.CancelFunc
+	stopped  chan struct{}
+}
+
+// Terms are how a store keeps a lease.
+type Terms struct {
+	// Renew asks for so much time from now on. It is a [*state.LostError] if somebody
+	// else has the lock, or nobody.
+	Renew func(ctx context.Context, length time.Duration) error
+	// Free gives the lock back, if it is held still.
+	Free func(ctx context.Context) error
+}
+
+// patience is how long one renewal may take.
+const patience = 10 * time.Second
+
+// NewLease returns the lease that was asked for, for a length of time, by a request that
+// was sent at a time, and begins to renew it.
+func NewLease(store string, length time.Duration, sent time.Time, terms Terms) *Lease {
+	ctx, stop := context.WithCancel(context.Background())
+	l := &Lease{store: store, terms: terms, length: length, sent: sent, granted: length, stop: stop, stopped: make(chan struct{})}
+	go l.keep(ctx)
+	return l
+}
+
+// keep renews the lease when a third of it is over.
+func (l *Lease) keep(ctx context.Context) {
+	defer close(l.stopped)
+	for {
+		l.mu.Lock()
+		pause := max(l.granted/3-since(l.sent), l.granted/30)
+		l.mu.Unlock()
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(max(pause, 10*time.Millisecond)):
+		}
+		if err := l.renew(ctx); errors.As(err, new(*state.LostError)) {
+			return
+		}
+	}
+}
+
+// renew asks for the lease once more.
+func (l *Lease) renew(ctx context.Context) error {
+	l.renewing.Lock()
+	defer l.renewing.Unlock()
+	l.mu.Lock()
+	lost, length := l.lost, l.length
+	l.mu.Unlock()
+	if lost != nil {
+		return lost
+	}
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	sent := time.Now()
+	err := l.terms.Renew(ctx, length)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	switch {
+	case err == nil:
+		l.sent, l.granted = sent, length
+	case errors.As(err, new(*state.LostError)):
+		l.lost = err
+	}
+	return err
+}
+
+// since is how much time is over, at most.
+func since(t time.Time) time.Duration {
+	now := time.Now()
+	return max(now.Sub(t), now.Round(0).Sub(t.Round(0)))
+}
+
+// lasts reports whether the lease outlives what is covered.
+func (l *Lease) lasts() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.lost == nil && l.granted-since(l.sent) > l.margin
+}
+
+// Margin is for how long the lock has to last when something is written.
+func (l *Lease) Margin() time.Duration {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.margin
+}
+
+// Lose says that a request has found the lock to be lost.
+func (l *Lease) Lose(err *state.LostError) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.lost == nil {
+		l.lost = err
+	}
+}
+
+// Held is a [*state.LostError] if the lock is lost, or does not outlive what is covered
+// and cannot be renewed.
+func (l *Lease) Held(ctx context.Context) error {
+	if l.lasts() {
+		return nil
+	}
+	err := l.renew(ctx)
+	if l.lasts() {
+		return nil
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	switch {
+	case l.lost != nil:
+		return l.lost
+	case ctx.Err() != nil:
+		return ctx.Err()
+	}
+	lost := &state.LostError{Store: l.store, Reason: "the lock could not be renewed in time", Advice: "look whether the store can be reached, and run the command again"}
+	if err != nil {
+		lost.Reason += ": " + err.Error()
+	}
+	return lost
+}
+
+// Cover asks for so much more time than the configuration says, from now on.
+func (l *Lease) Cover(ctx context.Context, d time.Duration) error {
+	l.mu.Lock()
+	longer := d > l.margin
+	if longer {
+		l.length += d - l.margin
+		l.margin = d
+	}
+	l.mu.Unlock()
+	if !longer {
+		return nil
+	}
+	if err := l.renew(ctx); err != nil {
+		return err
+	}
+	return l.Held(ctx)
+}
+
+// Release ends the renewals and gives the lock back.
+func (l *Lease) Release() error {
+	l.stop()
+	<-l.stopped
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	return l.terms.Free(ctx)
+}
