@@ -16,6 +16,7 @@ import (
 	"github.com/rollcall-cli/rollcall/internal/directory/all"
 	"github.com/rollcall-cli/rollcall/internal/identity"
 	"github.com/rollcall-cli/rollcall/internal/settings"
+	stores "github.com/rollcall-cli/rollcall/internal/store/all"
 	"github.com/rollcall-cli/rollcall/plan"
 )
 
@@ -54,7 +55,7 @@ var serviceKind = settings.Kind{
 	Where: func(v settings.Values) []string { return []string{v.Text("url")} },
 }
 
-var testKinds = Kinds{Directories: all.Settings(), Consoles: append(consoles.Settings(), serviceKind), Channels: channels.Settings()}
+var testKinds = Kinds{Directories: all.Settings(), Consoles: append(consoles.Settings(), serviceKind), Channels: channels.Settings(), Stores: stores.Settings()}
 
 func TestConsole(t *testing.T) {
 	t.Setenv("ROLLCALL_TOKEN", password)

@@ -12,6 +12,7 @@ import (
 	channels "github.com/rollcall-cli/rollcall/internal/channel/all"
 	consoles "github.com/rollcall-cli/rollcall/internal/console/all"
 	"github.com/rollcall-cli/rollcall/internal/directory/all"
+	stores "github.com/rollcall-cli/rollcall/internal/store/all"
 )
 
 // TestPage loads the examples of the page as one configuration, and looks there
@@ -38,13 +39,14 @@ func TestPage(t *testing.T) {
 	t.Setenv("SMTP_PASSWORD", password)
 	t.Setenv("HOOK_URL", "https://example.com/hook")
 	t.Setenv("HOOK_SECRET", "whsec_c2VjcmV0")
+	t.Setenv("DATABASE_URL", "postgres://rollcall:"+password+"@db.example.com/mail")
 	if c := load(t, files); len(c.Warnings()) > 0 {
 		t.Errorf("warnings %q", c.Warnings())
 	}
 
 	examples := strings.Join(example.FindAllString(page, -1), "\n")
 	text := example.ReplaceAllString(page, "")
-	kinds := Kinds{Directories: all.Settings(), Consoles: consoles.Settings(), Channels: channels.Settings()}
+	kinds := Kinds{Directories: all.Settings(), Consoles: consoles.Settings(), Channels: channels.Settings(), Stores: stores.Settings()}
 	for _, k := range kinds.Consoles {
 		if own, err := os.ReadFile("../docs/reference/" + k.Name + ".md"); err == nil {
 			text += string(own)
