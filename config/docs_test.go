@@ -2,6 +2,7 @@ package config
 
 import (
 	"io/fs"
+	"net/url"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -39,7 +40,7 @@ func TestPage(t *testing.T) {
 	t.Setenv("SMTP_PASSWORD", password)
 	t.Setenv("HOOK_URL", "https://example.com/hook")
 	t.Setenv("HOOK_SECRET", "whsec_c2VjcmV0")
-	t.Setenv("DATABASE_URL", "postgres://rollcall:"+password+"@db.example.com/mail")
+	t.Setenv("DATABASE_URL", "postgres://rollcall:"+url.QueryEscape(password)+"@db.example.com/mail")
 	if c := load(t, files); len(c.Warnings()) > 0 {
 		t.Errorf("warnings %q", c.Warnings())
 	}

@@ -291,6 +291,21 @@ func (r *Recorder) end(outcome run.Outcome, reason string, now time.Time) error 
 	return r.writeSynced(o)
 }
 
+// Leave makes durable what was recorded, and closes the record of a run whose outcome
+// is unknown.
+func (r *Recorder) Leave() error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	err := r.sync()
+	if closeErr := r.log.Close(); err == nil {
+		err = closeErr
+	}
+	if err != nil {
+		return recording(err)
+	}
+	return nil
+}
+
 // Drop removes the record.
 func (r *Recorder) Drop(ctx context.Context) {
 	r.log.Close()

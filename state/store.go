@@ -226,6 +226,12 @@ func (s *Store) unmoved(ctx context.Context) error {
 		Advice: "rollcall state migrate takes that and its history into the store; if it belongs to something else, move it away, or write another path into the state block"}
 }
 
+// Exists reports whether there is a state, or nobody can tell.
+func (s *Store) Exists(ctx context.Context) bool {
+	_, err := s.backend.Newest(ctx)
+	return !errors.Is(err, fs.ErrNotExist)
+}
+
 // New returns an empty state to begin anew with, although there may have been
 // one. It is an error if there is one now.
 func (s *Store) New(ctx context.Context) (*State, error) {

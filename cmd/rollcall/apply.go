@@ -143,7 +143,7 @@ func (c *applyCommand) Run(s *session) (err error) {
 		beat.end(nil, err)
 		return err
 	}
-	defer lock.Release()
+	defer s.release(lock)
 	run := s.record(cfg)
 	s.notices = s.tellsOf(cfg)
 	err = silent{exitInternal} // of a run that does not come to its end

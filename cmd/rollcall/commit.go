@@ -14,6 +14,7 @@ import (
 	"github.com/rollcall-cli/rollcall/internal/identity"
 	"github.com/rollcall-cli/rollcall/internal/render"
 	"github.com/rollcall-cli/rollcall/internal/run"
+	stores "github.com/rollcall-cli/rollcall/internal/store/all"
 	"github.com/rollcall-cli/rollcall/plan"
 	"github.com/rollcall-cli/rollcall/state"
 )
@@ -55,6 +56,9 @@ func (s *session) commit(cfg *config.Config, m *made, r *record, canary int) err
 		Listen:  func(e apply.Event) { s.follow(progress, c, e) },
 	}
 	if !facts.Embedded {
+		if err := s.cover(cfg, facts); err != nil {
+			return err
+		}
 		if err := r.begin(); err != nil {
 			return err
 		}
@@ -75,7 +79,15 @@ func (s *session) commit(cfg *config.Config, m *made, r *record, canary int) err
 	m.state.take(ledger)
 	progress.Update("writing the state", "accounts", len(m.state.Accounts))
 	if failed := r.keep(m.state.State, &result, err); failed != nil {
-		return failed
+		if facts.Embedded || result.Applied+result.Unknown == 0 {
+			return failed
+		}
+		progress.Clear()
+		r.leave(&result, failed)
+		s.tellFailures(&result)
+		s.say(levelError, s.errorText(failed), directory.HintOf(failed), exitIncomplete)
+		s.say(levelWarning, fmt.Sprintf("%s changed, and the state does not know it; the next run looks them up first", counted(result.Applied, "account")), "", exitIncomplete)
+		return silent{exitIncomplete}
 	}
 	progress.Clear()
 	if err != nil && result.Applied+result.Unknown == 0 {
@@ -139,7 +151,7 @@ func (s *session) commitNothing(cfg *config.Config, m *made, r *record) error {
 		if err := s.store.Save(context.WithoutCancel(s.ctx), m.state.State, release, s.now(), func(*state.State) error { return s.locked.Held(s.ctx) }); err != nil {
 			return err
 		}
-		s.note("recorded what console %q has in %s, version %d", cfg.Console.Name, cfg.StatePath, m.state.Serial)
+		s.note("recorded what console %q has in %s, version %d", cfg.Console.Name, s.store, m.state.Serial)
 	}
 	r.remember(m)
 	return s.withheld(m, false)
@@ -232,6 +244,16 @@ func (s *session) follow(progress *render.Progress, c *config.Console, e apply.E
 	}
 }
 
+// cover sees to it that nobody else gets the lock of a state that is elsewhere while
+// what this run has asked of the console may still be under way there.
+func (s *session) cover(cfg *config.Config, facts *plan.Facts) error {
+	if kind := cfg.Store.Kind; kind != "" && !stores.Kind(kind).Fenced && !facts.Marks && !facts.Publishes {
+		return hinted{fmt.Errorf("console %q does not store whose its accounts are, and a state in %s cannot keep two runs from making the same account", cfg.Console.Name, kind),
+			"keep the state in a file, or in postgres; docs/howto/shared-state.md says why"}
+	}
+	return s.locked.Cover(s.ctx, cfg.Console.Timeout+facts.Settles)
+}
+
 // journal is the record of a run, as an apply writes it.
 type journal struct {
 	s *session
@@ -248,7 +270,11 @@ func (j *journal) Intend(ctx context.Context, steps []apply.Sent) error {
 	for i := range steps {
 		all[i] = recordedStep(&steps[i])
 	}
-	return j.r.recorder.Step(ctx, all)
+	if err := j.r.recorder.Step(ctx, all); err != nil {
+		return err
+	}
+	// That may have taken long.
+	return j.s.locked.Held(ctx)
 }
 
 func recordedStep(t *apply.Sent) run.Step {
@@ -320,9 +346,9 @@ func (s *session) report(cfg *config.Config, m *made, r *apply.Result, ended err
 		s.say(levelError, render.UndecidedLine(spelledAddresses(r.Undecided)), "give it an owner with "+s.command("state", "rebind")+", or leave it local with "+s.command("state", "release"), exitIncomplete)
 	}
 	if cfg.Console.Kind == config.Local {
-		s.note("applied: %s changed, version %d of the state written to %s", counted(r.Applied, "account"), m.state.Serial, cfg.StatePath)
+		s.note("applied: %s changed, version %d of the state written to %s", counted(r.Applied, "account"), m.state.Serial, s.store)
 	} else {
-		s.note("%s; version %d of the state written to %s", render.AppliedLine(r.Applied, r.Verified, r.Differ), m.state.Serial, cfg.StatePath)
+		s.note("%s; version %d of the state written to %s", render.AppliedLine(r.Applied, r.Verified, r.Differ), m.state.Serial, s.store)
 	}
 	if r.Unknown > 0 {
 		s.say(levelWarning, fmt.Sprintf("the outcome of %s is unknown; the next run looks it up first", counted(r.Unknown, "change")), "", exitIncomplete)

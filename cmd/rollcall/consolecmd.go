@@ -214,7 +214,7 @@ func (s *session) subject(cfg *config.Config) (suite.Subject, func(), error) {
 		return suite.Subject{}, nil, err
 	}
 	if err := s.made(); err != nil {
-		_ = lock.Release()
+		s.release(lock)
 		return suite.Subject{}, nil, err
 	}
 	subject := suite.Subject{Owner: c.Owner, Domain: domains[0]}
@@ -228,7 +228,7 @@ func (s *session) subject(cfg *config.Config) (suite.Subject, func(), error) {
 		command, folder, given := program(c.Settings)
 		subject.Connector = &suite.Connector{Start: suite.Command(folder, io.Discard, command...), Config: json.RawMessage(given)}
 	}
-	return subject, func() { _ = lock.Release() }, nil
+	return subject, func() { s.release(lock) }, nil
 }
 
 type consoleSetupCommand struct {
@@ -271,23 +271,31 @@ func (c *consoleSetupCommand) Run(s *session) error {
 		s.note("console %q has what it needs: nothing to do", k.Name)
 		return nil
 	}
-	if _, err := io.WriteString(s.stdout, setup.Script); err != nil {
+	if err := s.runs(setup.Script, setup.Run, c.AutoApprove, fmt.Sprintf("Run this in console %q?", k.Name)); err != nil {
 		return err
 	}
-	if !c.AutoApprove {
+	s.note("console %q has what it needs now", k.Name)
+	return nil
+}
+
+// runs shows a script, asks, and runs it.
+func (s *session) runs(script string, run func(context.Context) error, approved bool, question string) error {
+	if _, err := io.WriteString(s.stdout, script); err != nil {
+		return err
+	}
+	if !approved {
 		if !s.in.Interactive {
 			return hinted{errors.New("setup asks before it changes anything, and standard input is not a terminal"), "read what is above, and give --auto-approve"}
 		}
-		if err := s.ask(fmt.Sprintf("Run this in console %q?", k.Name)); err != nil {
+		if err := s.ask(question); err != nil {
 			return err
 		}
 	}
-	if err := setup.Run(s.ctx); err != nil {
+	if err := run(s.ctx); err != nil {
 		if s.ctx.Err() != nil {
 			return context.Canceled
 		}
 		return err
 	}
-	s.note("console %q has what it needs now", k.Name)
 	return nil
 }

@@ -44,7 +44,7 @@ func (c *declineCommand) Run(s *session) error {
 	if err != nil {
 		return err
 	}
-	defer lock.Release()
+	defer s.release(lock)
 	declined := s.record(cfg)
 	defer declined.prune()
 	declined.identify(p)

@@ -52,7 +52,7 @@ func (s *session) edit(how editing, change func(*config.Config, *state.State) (e
 	if err != nil {
 		return err
 	}
-	defer lock.Release()
+	defer s.release(lock)
 	if err := s.made(); err != nil {
 		return err
 	}

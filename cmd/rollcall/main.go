@@ -101,6 +101,11 @@ func execute(ctx context.Context, args []string, s *session) (code exitCode) {
 		}
 	}()
 	defer s.hangUp()
+	defer func() {
+		if s.store != nil {
+			_ = s.store.Close()
+		}
+	}()
 	s.stderr = &lockedWriter{w: s.stderr}
 	tuneMemory()
 	s.redactsEarly(args)

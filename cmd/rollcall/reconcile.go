@@ -11,8 +11,6 @@ import (
 	"github.com/rollcall-cli/rollcall/config"
 	"github.com/rollcall-cli/rollcall/internal/console"
 	"github.com/rollcall-cli/rollcall/internal/render"
-	"github.com/rollcall-cli/rollcall/internal/store"
-	stores "github.com/rollcall-cli/rollcall/internal/store/all"
 	"github.com/rollcall-cli/rollcall/internal/words"
 	"github.com/rollcall-cli/rollcall/plan"
 	"github.com/rollcall-cli/rollcall/state"
@@ -54,17 +52,6 @@ func (s *session) reach(cfg *config.Config) error {
 	var err error
 	s.store, err = storeOf(cfg)
 	return err
-}
-
-func storeOf(cfg *config.Config) (*state.Store, error) {
-	if cfg.Store.Kind == "" {
-		return state.At(cfg.StatePath), nil
-	}
-	shared, err := stores.Kind(cfg.Store.Kind).Open(store.Opening{Settings: cfg.Store.Settings, Cache: cfg.StatePath, Release: release})
-	if err != nil {
-		return nil, err
-	}
-	return state.On(shared, cfg.StatePath), nil
 }
 
 // made is a plan, the state that it was made on, and the rejections that are

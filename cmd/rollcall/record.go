@@ -226,7 +226,7 @@ func (r *record) save(st *state.State, result run.Result, told *notice.Run) erro
 // of, the record stays open, and the next run finds out.
 func (r *record) keep(st *state.State, result *apply.Result, ended error) error {
 	if result.Unknown > 0 {
-		r.left, r.leftBy = result, ended
+		r.leave(result, ended)
 		return r.s.store.Save(context.WithoutCancel(r.s.ctx), st, release, r.s.now(), func(*state.State) error { return r.s.locked.Held(r.s.ctx) })
 	}
 	if ended != nil && result.Applied == 0 {
@@ -242,6 +242,17 @@ func (r *record) keep(st *state.State, result *apply.Result, ended error) error 
 		r.reason = strings.ReplaceAll(ended.Error(), "\n", "; ")
 	}
 	return nil
+}
+
+// leave leaves the record open, so that the next run finds out what this one has done.
+func (r *record) leave(result *apply.Result, why error) {
+	if r.left != nil {
+		return
+	}
+	r.left, r.leftBy = result, why
+	if err := r.recorder.Leave(); err != nil {
+		r.s.warn("could not record all answers of the console; the next run looks up what it has done: %v", err)
+	}
 }
 
 // remember keeps the rejections that stand after the run, for the next to say

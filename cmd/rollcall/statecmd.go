@@ -27,8 +27,12 @@ type stateCommand struct {
 	Forget  stateForgetCommand  `cmd:"" help:"Drop the record of an inactive account."`
 	Remove  stateRemoveCommand  `cmd:"" help:"Remove a local account."`
 	Diff    stateDiffCommand    `cmd:"" help:"Show what differs from the version before."`
-	Verify  stateVerifyCommand  `cmd:"" help:"Check the state file."`
+	Verify  stateVerifyCommand  `cmd:"" help:"Check the state."`
 	Unlock  stateUnlockCommand  `cmd:"" help:"Remove a lock that outlived its run."`
+	Setup   stateSetupCommand   `cmd:"" help:"Make what a shared store needs."`
+	Pull    statePullCommand    `cmd:"" help:"Write the state to a file or to standard output."`
+	Push    statePushCommand    `cmd:"" help:"Put the accounts of a state file into the state."`
+	Migrate stateMigrateCommand `cmd:"" help:"Move the state and its history to another store."`
 }
 
 func (stateCommand) Help() string {
@@ -157,7 +161,9 @@ func (s *session) state() (*config.Config, *state.State, error) {
 func (s *session) lock(command string) (*state.Lock, error) {
 	lock, err := s.store.Lock(s.ctx, command, s.lockTimeout)
 	if locked, ok := errors.AsType[*state.LockedError](err); ok && s.mask != nil {
-		err = hinted{&state.LockedError{Path: locked.Path, Holder: s.redactedHolder(locked.Holder)}, locked.Hint()}
+		masked := *locked
+		masked.Holder = s.redactedHolder(locked.Holder)
+		err = hinted{&masked, locked.Hint()}
 	}
 	if err == nil && lock.Left != nil {
 		s.note("took over the lock of %s, a run that ended without releasing it", s.redactedHolder(lock.Left))
