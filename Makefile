@@ -25,7 +25,7 @@ PACKAGES    = gcc libc6-dev python3-aiosmtpd slapd ldap-utils samba samba-ad-pro
               cmark-gfm curl git hugo jq nodejs patch python3-yaml shellcheck systemd \
               postfix postfix-lmdb postfix-cdb postfix-pgsql postfix-mysql postfix-ldap libidn12 dovecot-core dovecot-lmtpd dovecot-imapd \
               dovecot-pgsql dovecot-mysql \
-              postgresql mariadb-server-core mariadb-client-core php-cli php-pgsql php-mysql php-mbstring
+              postgresql pgbouncer mariadb-server-core mariadb-client-core php-cli php-pgsql php-mysql php-mbstring
 # The first cannot be installed beside postfix, the second brings a web server.
 UNPACKED    = exim4-daemon-light postfixadmin
 # What tests take from npm, each with its modules in .tools: a SCIM server, and the

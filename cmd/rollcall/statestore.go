@@ -307,7 +307,11 @@ func (c *stateMigrateCommand) Run(s *session) error {
 	var text bytes.Buffer
 	fmt.Fprintf(&text, "%s has version %d with %s, and %s", s.store, moved.State.Serial, counted(len(moved.State.Accounts), "account"), counted(moved.Runs, "run"))
 	s.announce(text.String())
-	s.note("%s is not used any more", from)
+	if c.From == "" {
+		s.note("%s is the copy from now on; the history in %s is not used any more", from, from.Folders()[0])
+	} else {
+		s.note("%s must not be used any more", from)
+	}
 	return nil
 }
 

@@ -93,7 +93,7 @@ func (s *Store) Close() error {
 
 // Name says which state it is, and where.
 func (s *Store) Name(older int) string {
-	name := fmt.Sprintf("state %q in %s", s.name, s.place)
+	name := fmt.Sprintf("%q in %s", s.name, s.place)
 	if older > 0 {
 		name = "the version before of " + name
 	}

@@ -48,16 +48,14 @@ func opened(t *testing.T, url, name string) *Store {
 }
 
 // places are states in databases of a server.
-func places(server *servertest.SQL, through func(url string) string) func(t *testing.T) suite.Place {
+// They are reached at a host.
+func places(server *servertest.SQL, host string) func(t *testing.T) suite.Place {
 	var all atomic.Int64
 	return func(t *testing.T) suite.Place {
-		url := newDatabase(t, server)
-		if through != nil {
-			url = through(url)
-		}
+		url := strings.Replace(newDatabase(t, server), server.Host, host, 1)
 		name := fmt.Sprint("state ", all.Add(1))
-		proxy := servertest.NewProxy(t, "postgres://"+strings.SplitN(strings.SplitN(url, "@", 2)[1], "/", 2)[0])
-		line := strings.Replace(url, strings.SplitN(strings.SplitN(url, "@", 2)[1], "/", 2)[0], strings.TrimPrefix(proxy.URL, "postgres://"), 1)
+		proxy := servertest.NewProxy(t, "postgres://"+host)
+		line := strings.Replace(url, host, strings.TrimPrefix(proxy.URL, "postgres://"), 1)
 		return suite.Place{
 			Open:  func(cache string) *state.Store { return state.On(opened(t, url, name), cache) },
 			Break: func(h *state.Holder) error { return opened(t, url, name).Break(context.Background(), h) },
@@ -75,5 +73,14 @@ func places(server *servertest.SQL, through func(url string) string) func(t *tes
 }
 
 func TestSuite(t *testing.T) {
-	suite.Run(t, suite.Subject{New: places(servertest.NewPostgres(t), nil), Lease: lease, Fenced: true})
+	t.Parallel()
+	server := servertest.NewPostgres(t)
+	suite.Run(t, suite.Subject{New: places(server, server.Host), Lease: lease, Fenced: true})
+}
+
+// TestPgBouncer: a pool that hands out connections by the transaction is no matter.
+func TestPgBouncer(t *testing.T) {
+	t.Parallel()
+	server := servertest.NewPostgres(t)
+	suite.Run(t, suite.Subject{New: places(server, servertest.NewPgBouncer(t, server)), Lease: lease, Fenced: true})
 }

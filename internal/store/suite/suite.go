@@ -642,7 +642,7 @@ func answer(t *testing.T, s Subject) {
 	m := p.machine(t)
 	added(t, m, 0)
 	n := 1
-	for cut := int64(1); cut < 6000; cut = cut*5/4 + 7 {
+	for cut := int64(1); cut < 6000; cut = cut*3/2 + 7 {
 		a := p.Line.Open(filepath.Join(t.TempDir(), "s.jsonl"))
 		l, err := a.Lock(t.Context(), "rollcall apply", 2*time.Minute)
 		must(t, err)
@@ -651,7 +651,7 @@ func answer(t *testing.T, s Subject) {
 		next := *before
 		next.Accounts = append(slices.Clone(next.Accounts), account(n))
 		p.Line.Cut(cut)
-		ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
+		ctx, cancel := context.WithTimeout(t.Context(), 500*time.Millisecond)
 		saved := a.Save(ctx, &next, "test", time.Now(), nil)
 		cancel()
 		p.Line.Mend()
