@@ -48,27 +48,35 @@ func (w *company) upheave() {
 
 // TestConsoleKilledAtEachCall kills an apply over a connector before each call by
 // which it changes a file, and interrupts another one there. The next run ends where
-// an undisturbed one does. Short of an attack, each of the three tries another third
-// of the calls.
+// an undisturbed one does: where the state is in a database, on another machine. Short
+// of an attack, each of the first three tries another third of the calls, and the others
+// a twelfth.
 func TestConsoleKilledAtEachCall(t *testing.T) {
 	t.Parallel()
 	rollcall := program(t)
 	told := newHook(t)
-	step := 3
-	if os.Getenv("ROLLCALL_ATTACK") != "" {
-		step = 1
-	}
+	office := newSharedOffice(t)
 	for i, c := range []struct {
 		name           string
 		marks, removes bool
 		sig            syscall.Signal
+		shared         bool
 	}{
-		{"killed", true, false, syscall.SIGKILL},
-		{"killed, without marks", false, true, syscall.SIGKILL},
-		{"interrupted", false, false, syscall.SIGINT},
+		{"killed", true, false, syscall.SIGKILL, false},
+		{"killed, without marks", false, true, syscall.SIGKILL, false},
+		{"interrupted", false, false, syscall.SIGINT, false},
+		{"killed, in a database", true, true, syscall.SIGKILL, true},
+		{"killed, in a database, without marks", false, false, syscall.SIGKILL, true},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
+			step := 3
+			if c.shared {
+				step = 12
+			}
+			if os.Getenv("ROLLCALL_ATTACK") != "" {
+				step = 1
+			}
 			dir := t.TempDir()
 			w := newUpheaval(c.marks, c.removes)
 			start := &premises{dir: filepath.Join(dir, "start"), log: &strings.Builder{}}
@@ -116,6 +124,11 @@ func TestConsoleKilledAtEachCall(t *testing.T) {
 					t.Fatal(err)
 				}
 				tells(p, path+fmt.Sprint(n))
+				if c.shared {
+					if err := office.move(p); err != nil {
+						t.Fatalf("%v\n%s", err, p.log)
+					}
+				}
 				a := accident{program: rollcall, dir: p.dir}
 				call, ws := signalled(t, a.command("apply", "--auto-approve"), n, c.sig)
 				if call == "" {
@@ -131,6 +144,11 @@ func TestConsoleKilledAtEachCall(t *testing.T) {
 					t.Fatal(err)
 				}
 				made[strings.Join(v.contents(), "\n")] = true
+				if c.shared {
+					if err := p.elsewhere(); err != nil {
+						t.Fatalf("%s: %v\n%s", what, err, p.log)
+					}
+				}
 				got, err := p.end(w)
 				if err != nil {
 					t.Fatalf("%s: %v\n%s", what, err, p.log)

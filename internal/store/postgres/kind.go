@@ -11,7 +11,7 @@ import (
 )
 
 // shortest is the shortest lease: three renewals have to fit into it.
-const shortest = 5 * time.Second
+const shortest = 2 * time.Second
 
 // Kind is the store "postgres".
 var Kind = store.Kind{
