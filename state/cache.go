@@ -7,6 +7,7 @@ import (
 	"os"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/rollcall-cli/rollcall/internal/atomicfile"
 )
@@ -49,7 +50,7 @@ func (c *cached) Open(ctx context.Context, older int) (io.ReadCloser, error) {
 // download reads the newest version into the cache, and opens it there.
 func (c *cached) download(ctx context.Context) (io.ReadCloser, error) {
 	var failed error // of the store
-	err := atomicfile.Write(c.files.path, func(w io.Writer) error {
+	err := c.replace(func(w io.Writer) error {
 		var r io.ReadCloser
 		if r, failed = c.Backend.Open(ctx, 0); failed != nil {
 			return failed
@@ -92,15 +93,28 @@ func (c *cached) Commit(ctx context.Context, after Version, write func(io.Writer
 		committed = true
 		return failed
 	}
-	err := atomicfile.Write(c.files.path, func(w io.Writer) error {
+	_ = c.replace(func(w io.Writer) error { // without a copy, what was committed is read again
 		copied := &copying{w: w}
 		return errors.Join(commit(copied), copied.err)
 	})
 	if !committed {
-		_ = err // the cache is not there for writing
-		commit(io.Discard)
+		_ = commit(io.Discard) // which is in failed
 	}
 	return failed
+}
+
+// abandoned is how old a file is that nobody writes any more.
+const abandoned = 24 * time.Hour
+
+// replace writes another version into the cache.
+func (c *cached) replace(write func(io.Writer) error) error {
+	d, name, err := atomicfile.Locate(c.files.path)
+	if err != nil {
+		return err
+	}
+	defer d.Close()
+	d.RemoveLeftovers(name, abandoned)
+	return d.Replace(name, write, nil)
 }
 
 // copying is a copy that may fail without what it is a copy of.

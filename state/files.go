@@ -113,7 +113,7 @@ func (f files) Commit(ctx context.Context, after Version, write func(io.Writer) 
 		return err
 	}
 	defer d.Close()
-	d.RemoveLeftovers(name)
+	d.RemoveLeftovers(name, 0)
 	return d.Replace(name, func(w io.Writer) error {
 		_, err := write(w)
 		return err
@@ -277,7 +277,7 @@ func (h documents) Replace(_ context.Context, name string, write func(io.Writer)
 		return err
 	}
 	defer d.Close()
-	d.RemoveLeftovers(named(name))
+	d.RemoveLeftovers(named(name), 0)
 	return atomicfile.Write(d.Path(named(name)), write)
 }
 

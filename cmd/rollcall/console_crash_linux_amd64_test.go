@@ -125,7 +125,7 @@ func TestConsoleKilledAtEachCall(t *testing.T) {
 				}
 				tells(p, path+fmt.Sprint(n))
 				if c.shared {
-					if err := office.move(p); err != nil {
+					if err := office.move(p, ""); err != nil {
 						t.Fatalf("%v\n%s", err, p.log)
 					}
 				}

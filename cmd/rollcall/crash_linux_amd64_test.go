@@ -31,12 +31,19 @@ type accident struct {
 	program, dir, path string            // of rollcall, the configuration and the state
 	before, after      []byte            // the accounts, without the run and once it is applied
 	hook               *hook             // of notices; nil for none
+	office             *sharedOffice     // where the state is; nil for files
+	shared             *state.Store      // the state there, once it is opened
 	fresh              map[string][]byte // the files of the state as it was before the run
 }
 
 func newAccident(t *testing.T, statePath string) *accident {
 	t.Helper()
-	a := &accident{program: program(t), dir: t.TempDir(), path: statePath}
+	return newAccidentIn(t, statePath, nil)
+}
+
+func newAccidentIn(t *testing.T, statePath string, office *sharedOffice) *accident {
+	t.Helper()
+	a := &accident{program: program(t), dir: t.TempDir(), path: statePath, office: office}
 	if a.path == "" {
 		a.path = filepath.Join(a.dir, "rollcall.state.jsonl")
 	}
@@ -66,8 +73,11 @@ func newAccident(t *testing.T, statePath string) *accident {
 	for n := 10; n < 40; n++ {
 		person(n, fmt.Sprintf("new%d", n), fmt.Sprintf("other%d", n))
 	}
-	config := fmt.Sprintf("directory \"corp\" {\n kind = \"ldif\"\n path = \"corp.ldif\"\n}\ndomain \"example.com\" {}\nscope \"all\" {\n directory = directory.corp\n guid_attribute = \"objectGUID\"\n}\n"+
-		"legal_hold \"case\" {\n addresses = [\"kept@example.com\"]\n reason = \"a case\"\n}\nprotected \"board\" {\n addresses = [\"chief@example.com\"]\n reason = \"the board\"\n}\nstate {\n path = %q\n}\n", a.path)
+	config := "directory \"corp\" {\n kind = \"ldif\"\n path = \"corp.ldif\"\n}\ndomain \"example.com\" {}\nscope \"all\" {\n directory = directory.corp\n guid_attribute = \"objectGUID\"\n}\n" +
+		"legal_hold \"case\" {\n addresses = [\"kept@example.com\"]\n reason = \"a case\"\n}\nprotected \"board\" {\n addresses = [\"chief@example.com\"]\n reason = \"the board\"\n}\n"
+	if office == nil {
+		config += fmt.Sprintf("state {\n path = %q\n}\n", a.path)
+	}
 	for name, text := range map[string]string{"rollcall.hcl": config, "corp.ldif": people.String(), "accounts.jsonl": accounts.String()} {
 		if err := os.WriteFile(filepath.Join(a.dir, name), []byte(text), 0o600); err != nil {
 			t.Fatal(err)
@@ -98,6 +108,10 @@ func (a *accident) reset(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	if a.office != nil {
+		a.office.begin(t, a)
+		return
+	}
 	for name, text := range a.fresh {
 		if err := os.WriteFile(name, text, 0o600); err != nil {
 			t.Fatal(err)
@@ -123,6 +137,18 @@ func (a *accident) reset(t *testing.T) {
 	}
 }
 
+// store is where the state is.
+func (a *accident) store(t *testing.T) *state.Store {
+	t.Helper()
+	if a.office == nil {
+		return state.At(a.path)
+	}
+	if a.shared == nil {
+		a.shared = a.office.open(t, a.dir)
+	}
+	return a.shared
+}
+
 func (a *accident) command(args ...string) *exec.Cmd {
 	return exec.Command(a.program, append([]string{"-C", a.dir}, args...)...)
 }
@@ -143,7 +169,7 @@ func (a *accident) run(t *testing.T, args ...string) (talk string, code int) {
 // accounts returns what the state has, which must be whole.
 func (a *accident) accounts(t *testing.T) []byte {
 	t.Helper()
-	s, err := state.At(a.path).Load(t.Context())
+	s, err := a.store(t).Load(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -173,6 +199,12 @@ func (a *accident) recovers(t *testing.T, what string) (changed bool) {
 			unfinished++
 		}
 	}
+	if a.office != nil {
+		p := &premises{dir: a.dir, log: &strings.Builder{}}
+		if err := p.elsewhere(); err != nil {
+			t.Fatalf("%s: %v\n%s", what, err, p.log)
+		}
+	}
 	talk, code := a.run(t, "apply", "--auto-approve")
 	if code != 0 {
 		t.Fatalf("%s: the next run: exit %d\n%s", what, code, talk)
@@ -183,7 +215,7 @@ func (a *accident) recovers(t *testing.T, what string) (changed bool) {
 	if end := a.accounts(t); !bytes.Equal(end, a.after) {
 		t.Fatalf("%s: after the next run:\n%s", what, end)
 	}
-	if s, err := state.At(a.path).Load(t.Context()); err != nil || s.Serial != 2 {
+	if s, err := a.store(t).Load(t.Context()); err != nil || s.Serial != 2 {
 		t.Errorf("%s: version %d, so it was applied twice", what, s.Serial)
 	}
 	applied := 0
@@ -196,7 +228,7 @@ func (a *accident) recovers(t *testing.T, what string) (changed bool) {
 		} else if r.Outcome != run.Interrupted && r.Outcome != run.Failed {
 			t.Errorf("%s: run %d is %s", what, r.Number, r.Outcome)
 		}
-		if _, err := state.At(a.path).Run(t.Context(), r.Number, nil); err != nil {
+		if _, err := a.store(t).Run(t.Context(), r.Number, nil); err != nil {
 			t.Errorf("%s: %v", what, err)
 		}
 	}
@@ -204,7 +236,7 @@ func (a *accident) recovers(t *testing.T, what string) (changed bool) {
 		t.Errorf("%s: the history has %d runs that changed something", what, applied)
 	}
 	a.told(t, what)
-	if left, err := filepath.Glob(filepath.Join(filepath.Dir(a.path), ".*.tmp*")); err != nil || len(left) > 0 && !changed {
+	if left, err := filepath.Glob(filepath.Join(filepath.Dir(a.path), ".*.tmp*")); err != nil || len(left) > 0 && !changed && a.office == nil {
 		t.Errorf("%s: left behind: %v", what, left)
 	}
 	return changed
@@ -243,14 +275,16 @@ func (a *accident) told(t *testing.T, what string) {
 			t.Errorf("%s: %d notices %s", what, len(all), kind)
 		}
 	}
-	if box := outboxOf(t, a.dir); len(box.Messages) > 0 || box.Draft != nil {
+	if box, err := a.store(t).Outbox(t.Context()); err != nil {
+		t.Error(err)
+	} else if len(box.Messages) > 0 || box.Draft != nil {
 		t.Errorf("%s: left in the outbox: %+v", what, box)
 	}
 }
 
 func (a *accident) runs(t *testing.T) []run.Run {
 	t.Helper()
-	runs, err := state.At(a.path).Runs(t.Context())
+	runs, err := a.store(t).Runs(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -290,6 +324,35 @@ func TestKilledAtEachCall(t *testing.T) {
 				t.Errorf("%d runs had written the state, %d had not: the calls are not those that matter", changed, unchanged)
 			}
 		})
+	}
+}
+
+// TestKilledAtEachCallShared kills an apply whose state is in a database, before each
+// call by which it changes a file or asks for something; short of an attack, before
+// every seventh. The next run is another machine's.
+func TestKilledAtEachCallShared(t *testing.T) {
+	t.Parallel()
+	a := newAccidentIn(t, "", newSharedOffice(t))
+	a.tells(t)
+	unchanged, changed, step := 0, 0, 7
+	if os.Getenv("ROLLCALL_ATTACK") != "" {
+		step = 1
+	}
+	for n := 1; ; n += step {
+		a.reset(t)
+		call, _ := signalled(t, a.command("apply", "--auto-approve"), n, syscall.SIGKILL)
+		if call == "" {
+			break
+		}
+		if a.recovers(t, fmt.Sprintf("killed at call %d, %s", n, call)) {
+			changed++
+		} else {
+			unchanged++
+		}
+	}
+	t.Logf("%d runs had written the state, %d had not", changed, unchanged)
+	if changed < 3 || unchanged < 3 {
+		t.Errorf("%d runs had written the state, %d had not: the calls are not those that matter", changed, unchanged)
 	}
 }
 

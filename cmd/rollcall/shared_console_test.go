@@ -4,16 +4,20 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/rollcall-cli/rollcall/internal/servertest"
 )
 
 // TestConsoleKeptFromTwo: a runner stops in the middle of an apply, as a machine that is
@@ -53,7 +57,7 @@ func TestConsoleKeptFromTwo(t *testing.T) {
 				t.Parallel()
 				first, err := start.copyTo(filepath.Join(t.TempDir(), "first"))
 				if err == nil {
-					err = errors.Join(office.move(first), first.configure(w, 4500*time.Millisecond))
+					err = errors.Join(office.move(first, ""), first.configure(w, 4500*time.Millisecond))
 				}
 				var second *premises
 				if err == nil {
@@ -96,6 +100,80 @@ func TestConsoleKeptFromTwo(t *testing.T) {
 				}
 				if diff := cmp.Diff(want, got); diff != "" {
 					t.Errorf("it does not end as with one runner: %s\n%s\nthe first:\n%s", diff, second.log, talk)
+				}
+			})
+		}
+	}
+}
+
+// TestConsoleLineLost: the line to the state breaks somewhere in an apply, once or more
+// often. Whatever was made by then, the next apply ends where an undisturbed one does,
+// and people were not told that nothing was changed where something was.
+func TestConsoleLineLost(t *testing.T) {
+	t.Parallel()
+	program(t)
+	office := newSharedOffice(t)
+	for _, marks := range []bool{true, false} {
+		w := newUpheaval(marks, !marks)
+		start := &premises{dir: filepath.Join(t.TempDir(), "start"), log: &strings.Builder{}}
+		if err := errors.Join(os.Mkdir(start.dir, 0o700), start.found(w)); err != nil {
+			t.Fatalf("%v\n%s", err, start.log)
+		}
+		w.upheave()
+		if err := start.write("corp.ldif", w.ldif()); err != nil {
+			t.Fatal(err)
+		}
+		reference, err := start.copyTo(filepath.Join(t.TempDir(), "reference"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		want, err := reference.end(w)
+		if err != nil {
+			t.Fatalf("undisturbed: %v\n%s", err, reference.log)
+		}
+		for seed := range cases(3) {
+			t.Run(fmt.Sprintf("marks %t, %d", marks, seed), func(t *testing.T) {
+				t.Parallel()
+				random := rand.New(rand.NewPCG(uint64(seed), 3))
+				proxy := servertest.NewProxy(t, "postgres://"+office.server.Host)
+				p, err := start.copyTo(filepath.Join(t.TempDir(), "copy"))
+				if err == nil {
+					err = errors.Join(office.move(p, strings.TrimPrefix(proxy.URL, "postgres://")), p.configure(w, 300*time.Millisecond))
+				}
+				if err != nil {
+					t.Fatal(err)
+				}
+				whole := proxy.Sent() // of the migration
+				for range 1 + random.IntN(2) {
+					before, err := p.vault()
+					if err != nil {
+						t.Fatal(err)
+					}
+					proxy.CutAll(random.Int64N(2*whole), servertest.Reset)
+					out, talk, code := at(t.Context(), nil, false, "-C", p.dir, "apply", "--auto-approve", "--lock-timeout", "1m")
+					fmt.Fprintf(p.log, "$ rollcall apply, over a line that breaks\n%s%sexit %d\n", out, talk, code)
+					proxy.Cut(0, servertest.Whole)
+					after, err := p.vault()
+					if err != nil {
+						t.Fatal(err)
+					}
+					changed := !slices.Equal(before.contents(), after.contents())
+					switch code {
+					case exitOK, exitIncomplete:
+					case exitUnreachable, exitLocked, exitFailed:
+						if changed {
+							t.Errorf("something was changed, and the apply ended with %d:\n%s", code, p.log)
+						}
+					default:
+						t.Errorf("the apply ended with %d:\n%s", code, p.log)
+					}
+				}
+				got, err := p.end(w)
+				if err != nil {
+					t.Fatalf("%v\n%s", err, p.log)
+				}
+				if diff := cmp.Diff(want, got); diff != "" {
+					t.Errorf("it does not end as without: %s\n%s", diff, p.log)
 				}
 			})
 		}

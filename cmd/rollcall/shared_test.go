@@ -1,19 +1,25 @@
 package main
 
 import (
+	"database/sql"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
+	"github.com/rollcall-cli/rollcall/config"
 	"github.com/rollcall-cli/rollcall/internal/servertest"
+	"github.com/rollcall-cli/rollcall/state"
 )
 
 // sharedOffice is a database in which many states are.
 type sharedOffice struct {
 	server *servertest.SQL
+	db     *sql.DB
 	url    string
 	states atomic.Int64
 }
@@ -21,7 +27,8 @@ type sharedOffice struct {
 func newSharedOffice(t *testing.T) *sharedOffice {
 	t.Helper()
 	o := &sharedOffice{server: servertest.NewPostgres(t)}
-	name, _ := o.server.Database(t)
+	var name string
+	name, o.db = o.server.Database(t)
 	o.url = o.server.URL(servertest.Superuser, servertest.Password, name)
 	dir := t.TempDir()
 	p := &premises{dir: dir}
@@ -45,9 +52,50 @@ func (o *sharedOffice) block(host string) string {
 	return fmt.Sprintf("state {\n postgres {\n  url = %q\n  name = \"state %d\"\n  lease = \"2s\"\n }\n}\n", url, o.states.Add(1))
 }
 
-// move moves the state of premises into a state of its own.
-func (o *sharedOffice) move(p *premises) error {
+// begin begins another state of the office, with what an accident begins with and
+// without a history.
+func (o *sharedOffice) begin(t *testing.T, a *accident) {
+	t.Helper()
+	if a.shared != nil {
+		a.shared.Close()
+		a.shared = nil
+	}
+	p := &premises{dir: a.dir, log: &strings.Builder{}}
 	if err := p.write("state.hcl", o.block("")); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := p.undisturbed("state", "import", filepath.Join(a.dir, "accounts.jsonl")); err != nil {
+		t.Fatalf("%v\n%s", err, p.log)
+	}
+	if _, err := o.db.Exec("DELETE FROM rollcall.document WHERE state = $1", o.name()); err != nil {
+		t.Fatal(err)
+	}
+	if a.hook != nil {
+		a.hook.next("/ops")
+	}
+}
+
+// name is that of the state that was begun last.
+func (o *sharedOffice) name() string { return fmt.Sprint("state ", o.states.Load()) }
+
+// open opens the store of the configuration in a folder, as another machine.
+func (o *sharedOffice) open(t *testing.T, dir string) *state.Store {
+	t.Helper()
+	cfg, diags := config.Load(dir, time.Now(), knownKinds)
+	if diags.HasErrors() {
+		t.Fatal(diags.Err())
+	}
+	cfg.StatePath = filepath.Join(t.TempDir(), "s.jsonl")
+	s, err := storeOf(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// move moves the state of premises into a state of its own, with the database at host.
+func (o *sharedOffice) move(p *premises, host string) error {
+	if err := p.write("state.hcl", o.block(host)); err != nil {
 		return err
 	}
 	_, err := p.undisturbed("state", "migrate", "--auto-approve")

@@ -16,6 +16,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 )
 
 // Mode is the mode of every file: they hold addresses.
@@ -97,16 +98,18 @@ func (d *Folder) Replace(name string, write func(io.Writer) error, ready func() 
 // temporary returns a name for a file that is going to replace the named one.
 func temporary(name string) string { return fmt.Sprintf(".%s.%d.tmp", name, rand.Uint32()) }
 
-// RemoveLeftovers removes what a writer of a file left behind that was killed.
-// The caller makes sure that nobody else writes.
-func (d *Folder) RemoveLeftovers(base string) {
+// RemoveLeftovers removes what a writer of a file left behind that was killed, as far
+// as it is of an age. The caller makes sure that nobody writes for so long.
+func (d *Folder) RemoveLeftovers(base string, age time.Duration) {
 	entries, err := d.List()
 	if err != nil {
 		return
 	}
 	for _, e := range entries {
 		if name := e.Name(); strings.HasPrefix(name, "."+base+".") && (strings.HasSuffix(name, ".tmp") || strings.HasSuffix(name, ".tmp.backup")) {
-			d.Remove(name)
+			if info, err := e.Info(); age == 0 || err == nil && time.Since(info.ModTime()) >= age {
+				d.Remove(name)
+			}
 		}
 	}
 }

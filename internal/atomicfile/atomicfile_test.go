@@ -102,7 +102,7 @@ func TestRemoveLeftovers(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	d.RemoveLeftovers(name)
+	d.RemoveLeftovers(name, 0)
 	if got := beside(t, path); len(got) != 3 || got[0] != ".f.note" || got[2] != "f" {
 		t.Errorf("%v are left", got)
 	}
