@@ -50,7 +50,10 @@ type LockedError struct {
 }
 
 func (e *LockedError) Error() string {
-	if e.Holder == nil {
+	switch {
+	case e.Holder == nil && e.Ends > 0:
+		return fmt.Sprintf("%s is locked for %v more: what a run has asked of the console that had the lock before may be under way", e.Path, e.Ends.Round(time.Second/10))
+	case e.Holder == nil:
 		return e.Path + " is locked by a process that has just begun"
 	}
 	return e.Path + " is locked by " + e.Holder.String()
@@ -59,6 +62,9 @@ func (e *LockedError) Error() string {
 // Hint says what to do next.
 func (e *LockedError) Hint() string {
 	hint := "wait until that run has ended, or give --lock-timeout to wait for it; the lock goes when the process does"
+	if e.Holder == nil && e.Ends > 0 {
+		return "wait for so long, or give --lock-timeout to wait for it"
+	}
 	if e.Ends > 0 {
 		return fmt.Sprintf("wait until that run has ended, or give --lock-timeout to wait for it; if its machine is gone, the lock ends in %v", e.Ends.Round(time.Second))
 	}

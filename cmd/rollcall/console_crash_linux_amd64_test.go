@@ -125,7 +125,7 @@ func TestConsoleKilledAtEachCall(t *testing.T) {
 				}
 				tells(p, path+fmt.Sprint(n))
 				if c.shared {
-					if err := office.move(p, ""); err != nil {
+					if err := errors.Join(office.move(p, ""), p.configure(w, 300*time.Millisecond)); err != nil {
 						t.Fatalf("%v\n%s", err, p.log)
 					}
 				}

@@ -110,6 +110,6 @@ func (p *premises) elsewhere() error {
 			return err
 		}
 	}
-	_, err := p.undisturbed("state", "unlock", "--auto-approve")
+	_, err := p.undisturbed("state", "unlock", "--auto-approve", "--lock-timeout", "0s")
 	return err
 }

@@ -272,7 +272,7 @@ type stateUnlockCommand struct {
 }
 
 func (stateUnlockCommand) Help() string {
-	return `Removes the lock of a run that has ended. This is rarely needed: a lock goes with its process, and the next run takes it over. Only some network file systems keep it, when the host that had it went down. The holder is shown; if its process is there on this host, the lock stays. Make sure that no run goes on elsewhere: two runs writing at once would overwrite each other.
+	return `Removes the lock of a run that has ended. This is rarely needed: the lock of a file goes with its process, and that of a database or a bucket ends by itself after the lease, which the error says. Only some network file systems keep it, when the host that had it went down, and stores behind HTTP. The holder is shown; if its process is there on this host, the lock stays. Make sure that no run goes on elsewhere: with files, two runs writing at once would overwrite each other; in a database, the other stops before its next change.
 
 Examples:
   rollcall state unlock

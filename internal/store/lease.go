@@ -33,9 +33,10 @@ type Lease struct {
 
 // Terms are how a store keeps a lease.
 type Terms struct {
-	// Renew asks for so much time from now on. It is a [*state.LostError] if somebody
-	// else has the lock, or nobody.
-	Renew func(ctx context.Context, length time.Duration) error
+	// Renew asks for so much time from now on, of which the last part is covered: who
+	// breaks the lock gives it to nobody before that is over. It is a
+	// [*state.LostError] if somebody else has the lock, or nobody.
+	Renew func(ctx context.Context, length, covered time.Duration) error
 	// Free gives the lock back, if it is held still.
 	Free func(ctx context.Context) error
 }
@@ -75,7 +76,7 @@ func (l *Lease) renew(ctx context.Context) error {
 	l.renewing.Lock()
 	defer l.renewing.Unlock()
 	l.mu.Lock()
-	lost, length := l.lost, l.length
+	lost, length, margin := l.lost, l.length, l.margin
 	l.mu.Unlock()
 	if lost != nil {
 		return lost
@@ -83,7 +84,7 @@ func (l *Lease) renew(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	sent := time.Now()
-	err := l.terms.Renew(ctx, length)
+	err := l.terms.Renew(ctx, length, margin)
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	switch {

@@ -24,7 +24,7 @@ func (s *Store) Lock(ctx context.Context, command string, wait time.Duration) (*
 		generation, left, err := s.take(ctx, string(me))
 		if err == nil {
 			lease := store.NewLease(s.Name(0), s.length, sent, store.Terms{
-				Renew: func(ctx context.Context, d time.Duration) error { return s.renew(ctx, generation, d) },
+				Renew: func(ctx context.Context, d, covered time.Duration) error { return s.renew(ctx, generation, d, covered) },
 				Free:  func(ctx context.Context) error { return s.free(ctx, generation) },
 			})
 			s.mu.Lock()
@@ -64,8 +64,8 @@ func (h *hold) Release() error {
 func (s *Store) take(ctx context.Context, me string) (generation int64, left *state.Holder, err error) {
 	var previous *string
 	err = s.row(ctx, `INSERT INTO {lock} AS l (state, generation, holder, expires) VALUES ($1, 1, $2, clock_timestamp() + $3::float8 * interval '1 second')
-ON CONFLICT (state) DO UPDATE SET generation = l.generation + 1, previous = l.holder, holder = excluded.holder, expires = excluded.expires
-WHERE l.holder IS NULL OR l.expires <= clock_timestamp()
+ON CONFLICT (state) DO UPDATE SET generation = l.generation + 1, previous = l.holder, holder = excluded.holder, expires = excluded.expires, covered = 0
+WHERE l.expires <= clock_timestamp()
 RETURNING generation, previous`, []any{s.name, me, s.length.Seconds()}, &generation, &previous)
 	if err == nil {
 		return generation, holderOf(previous), nil
@@ -94,8 +94,9 @@ func holderOf(text *string) *state.Holder {
 	return &h
 }
 
-func (s *Store) renew(ctx context.Context, generation int64, d time.Duration) error {
-	rows, err := s.exec(ctx, "UPDATE {lock} SET expires = greatest(expires, clock_timestamp() + $3::float8 * interval '1 second') WHERE state = $1 AND generation = $2::bigint AND holder IS NOT NULL", s.name, generation, d.Seconds())
+func (s *Store) renew(ctx context.Context, generation int64, d, covered time.Duration) error {
+	rows, err := s.exec(ctx, "UPDATE {lock} SET expires = greatest(expires, clock_timestamp() + $3::float8 * interval '1 second'), covered = $4::float8 WHERE state = $1 AND generation = $2::bigint AND holder IS NOT NULL",
+		s.name, generation, d.Seconds(), covered.Seconds())
 	if err == nil && rows == 0 {
 		return state.Lost(s.Name(0))
 	}
@@ -107,13 +108,14 @@ func (s *Store) free(ctx context.Context, generation int64) error {
 	return err
 }
 
-// Break takes the lock away from a holder.
+// Break takes the lock away from a holder. Nobody gets it before what it has covered is
+// over.
 func (s *Store) Break(ctx context.Context, h *state.Holder) error {
 	was, err := json.Marshal(h)
 	if err != nil {
 		return err
 	}
-	rows, err := s.exec(ctx, "UPDATE {lock} SET generation = generation + 1, previous = holder, holder = NULL, expires = clock_timestamp() WHERE state = $1 AND holder = $2", s.name, string(was))
+	rows, err := s.exec(ctx, "UPDATE {lock} SET generation = generation + 1, previous = holder, holder = NULL, expires = least(expires, clock_timestamp() + covered * interval '1 second') WHERE state = $1 AND holder = $2", s.name, string(was))
 	if err != nil {
 		return s.failed(err)
 	}

@@ -65,7 +65,8 @@ CREATE TABLE %[1]s.lock (
   generation bigint      NOT NULL,
   holder     text,
   previous   text,
-  expires    timestamptz NOT NULL
+  expires    timestamptz NOT NULL,
+  covered    float8      NOT NULL DEFAULT 0
 );
 `
 

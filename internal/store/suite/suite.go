@@ -64,7 +64,7 @@ func Run(t *testing.T, s Subject) {
 	}{
 		{"Chain", chain}, {"Stale", stale}, {"Writers", writers}, {"Lock", lock}, {"Wait", wait}, {"Break", breaks}, {"Failing", failing},
 		{"Reader", reader}, {"Documents", documents}, {"Records", records}, {"Prune", prune}, {"Cache", cache}, {"LostLock", lostLock},
-		{"Paused", paused}, {"Takeover", takeover}, {"Answer", answer}, {"Absent", absent},
+		{"Paused", paused}, {"Takeover", takeover}, {"Broken", broken}, {"Answer", answer}, {"Absent", absent},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
@@ -630,6 +630,29 @@ func takeover(t *testing.T, s Subject) {
 	}
 	p.Line.Mend()
 	l.Release()
+}
+
+// broken: nobody gets a lock that was broken before what its holder has covered is over.
+func broken(t *testing.T, s Subject) {
+	p := s.New(t)
+	if s.Lease == 0 {
+		t.Skip("locks do not end by themselves")
+	}
+	a, b := p.machine(t), p.machine(t)
+	l := hold(t, a)
+	defer l.Release()
+	const covered = time.Second
+	must(t, l.Cover(t.Context(), covered))
+	begun := time.Now()
+	robbed(t, p, b)
+	var locked *state.LockedError
+	if _, err := b.Lock(t.Context(), "rollcall apply", 0); !errors.As(err, &locked) || locked.Holder != nil || locked.Ends <= 0 || locked.Ends > covered {
+		t.Errorf("a lock that was broken: %v", err)
+	}
+	must(t, hold(t, b).Release())
+	if waited := time.Since(begun); waited < covered-50*time.Millisecond {
+		t.Errorf("the lock was to be had after %v, and %v were covered", waited, covered)
+	}
 }
 
 // answer: wherever a line breaks, a version is there or not, and whoever is told that

@@ -2,12 +2,20 @@ package postgres
 
 import (
 	"context"
+	"encoding/base64"
+	"errors"
 	"fmt"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"path/filepath"
 	"strings"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
+	"github.com/rollcall-cli/rollcall/internal/identity"
 	"github.com/rollcall-cli/rollcall/internal/servertest"
 	"github.com/rollcall-cli/rollcall/internal/settings"
 	"github.com/rollcall-cli/rollcall/internal/store"
@@ -76,6 +84,73 @@ func TestSuite(t *testing.T) {
 	t.Parallel()
 	server := servertest.NewPostgres(t)
 	suite.Run(t, suite.Subject{New: places(server, server.Host), Lease: lease, Fenced: true})
+}
+
+// TestFullDisk: a server without room takes no version, and loses none.
+func TestFullDisk(t *testing.T) {
+	t.Parallel()
+	server := servertest.NewPostgres(t)
+	url := newDatabase(t, server)
+	disk := t.TempDir()
+	if err := syscall.Mount("tmpfs", disk, "tmpfs", 0, "size=8m,mode=777"); err != nil {
+		if os.Getenv("ROLLCALL_SERVERS") == "required" {
+			t.Fatal(err)
+		}
+		t.Skipf("mounting is not permitted here: %v", err)
+	}
+	t.Cleanup(func() { syscall.Unmount(disk, syscall.MNT_DETACH) })
+	if err := os.Chmod(filepath.Dir(disk), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	ballast := filepath.Join(disk, "ballast")
+	err := os.WriteFile(ballast, make([]byte, 3<<20), 0o600)
+	db := server.Open(t, servertest.Superuser, filepath.Base(url))
+	for _, statement := range []string{"CREATE TABLESPACE tiny LOCATION '" + disk + "/data'", "ALTER TABLE rollcall.content SET TABLESPACE tiny"} {
+		if err == nil {
+			err = os.MkdirAll(filepath.Join(disk, "data"), 0o777)
+		}
+		if err == nil {
+			err = exec.Command("chown", "postgres", filepath.Join(disk, "data")).Run()
+		}
+		if err == nil {
+			_, err = db.Exec(statement)
+		}
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := state.On(opened(t, url, "corp"), filepath.Join(t.TempDir(), "s.jsonl"))
+	lock, err := s.Lock(t.Context(), "rollcall apply", 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer lock.Release()
+	st := &state.State{}
+	random := rand.NewChaCha8([32]byte{1})
+	text := make([]byte, 1<<20)
+	var before state.State
+	for n := 0; err == nil; n++ {
+		if n > 60 {
+			t.Fatal("the disk is never full")
+		}
+		before = *st
+		_, _ = random.Read(text) // never fails
+		st.Accounts = []identity.Account{{Primary: identity.MustAddress("ann@example.com"), Username: base64.StdEncoding.EncodeToString(text)}}
+		err = s.Save(t.Context(), st, "test", time.Now(), nil)
+	}
+	var failure *state.AccessError
+	if !errors.As(err, &failure) || !strings.Contains(err.Error(), "No space left") {
+		t.Errorf("a full disk: %v", err)
+	}
+	if now, err := s.Load(t.Context()); err != nil || now.Serial != before.Serial || now.Serial == 0 {
+		t.Errorf("version %d, %v, and the last was %d", now.Serial, err, before.Serial)
+	}
+	if err := os.Remove(ballast); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Save(t.Context(), st, "test", time.Now(), nil); err != nil {
+		t.Error(err)
+	}
 }
 
 // TestPgBouncer: a pool that hands out connections by the transaction is no matter.
