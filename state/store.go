@@ -94,6 +94,10 @@ func newest(ctx context.Context, b Backend) (Version, error) {
 	return v, err
 }
 
+// Newest says which version of the state is the newest, and reads no more than it must;
+// the zero Version where there is none.
+func (s *Store) Newest(ctx context.Context) (Version, error) { return newest(ctx, s.backend) }
+
 // Lineage returns the lineage of the state and reads no more than it must; "" where
 // there is no state, or none that can be read.
 func (s *Store) Lineage(ctx context.Context) string {

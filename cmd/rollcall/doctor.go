@@ -14,7 +14,7 @@ type doctorCommand struct {
 }
 
 func (doctorCommand) Help() string {
-	return `Tests every directory from DNS to the last entry, the console from its first answer to the last account, and whether each notify block can reach its server, as a list of named checks, each with its finding and what to do. A check that needs one that failed is skipped and says so. Nothing is changed, and a login that was refused is not tried again on that directory's other servers.
+	return `Tests every directory from DNS to the last entry, the console from its first answer to the last account, whether the store of a shared state answers, and whether each notify block can reach its server, as a list of named checks, each with its finding and what to do. A check that needs one that failed is skipped and says so. Nothing is changed, and a login that was refused is not tried again on that directory's other servers.
 
 Examples:
   rollcall doctor
@@ -60,6 +60,7 @@ func (c *doctorCommand) Run(s *session) error {
 	}
 	if len(c.Directory) == 0 {
 		progress.Clear()
+		found.State = s.examineStore(cfg)
 		found.Channels = s.examineChannels(cfg)
 	}
 	code := exitOK

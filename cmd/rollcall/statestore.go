@@ -10,6 +10,7 @@ import (
 	"slices"
 
 	"github.com/rollcall-cli/rollcall/config"
+	"github.com/rollcall-cli/rollcall/internal/doctor"
 	"github.com/rollcall-cli/rollcall/internal/run"
 	"github.com/rollcall-cli/rollcall/internal/store"
 	stores "github.com/rollcall-cli/rollcall/internal/store/all"
@@ -74,6 +75,31 @@ func storeOf(cfg *config.Config) (*state.Store, error) {
 		return nil, err
 	}
 	return state.On(shared, cfg.StatePath), nil
+}
+
+// examineStore tests the store of a state that is elsewhere, as far as that goes without
+// its lock.
+func (s *session) examineStore(cfg *config.Config) *doctor.Report {
+	if cfg.Store.Kind == "" {
+		return nil
+	}
+	r := &doctor.Report{Name: s.store.String(), Kind: cfg.Store.Kind}
+	r.Check(doctor.Reach, s.store.String(), func(c *doctor.Check) {
+		v, err := s.store.Newest(s.ctx)
+		var failure *state.AccessError
+		switch {
+		case errors.As(err, &failure):
+			r.Refused = failure.Refused
+			c.Fail(failure.Err.Error(), failure.Advice)
+		case err != nil:
+			c.Fail(err.Error(), "look into the store")
+		case v.Serial == 0:
+			c.Pass("it answers, and has no state yet")
+		default:
+			c.Pass(fmt.Sprintf("it answers, and has version %d of the state", v.Serial), "lineage "+v.Lineage)
+		}
+	})
+	return r
 }
 
 type statePullCommand struct {

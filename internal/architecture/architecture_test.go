@@ -60,7 +60,7 @@ var may = map[string][]string{
 	"internal/store":           {"internal/settings", "state"},
 	"internal/store/*":         {"internal/store", "internal/database", "internal/settings", "state"},
 	"internal/store/all":       {"internal/store", "internal/store/*", "internal/settings"},
-	"internal/store/suite":     {"internal/identity", "internal/run", "state"},
+	"internal/store/suite":     {"internal/corpus", "internal/identity", "internal/run", "state"},
 	"internal/console/postfix": {"internal/console", "internal/atomicfile", "internal/identity", "internal/settings", "plan", "apply"},
 	"internal/console/ldap":    {"internal/console", "internal/directory", "internal/directory/ldap", "internal/doctor", "internal/identity", "internal/settings", "plan", "apply"},
 	"internal/console/wire":    {"internal/identity", "plan", "apply"},

@@ -16,18 +16,23 @@ type Diagnosis struct {
 	// Version is that of the program, Created the time of the run.
 	Version string
 	Created time.Time
-	// Directories, Console and Channels are what was tested; Console may be nil.
+	// Directories, Console, State and Channels are what was tested; Console and State,
+	// where it is in a file, may be nil.
 	Directories []*doctor.Report
 	Console     *doctor.Report
+	State       *doctor.Report
 	Channels    []*doctor.Report
 }
 
-// Reports are those of the directories, then that of the console, and then those of
-// channels.
+// Reports are those of the directories, then those of the console and the state, and
+// then those of channels.
 func (d *Diagnosis) Reports() []*doctor.Report {
 	all := slices.Clone(d.Directories)
 	if d.Console != nil {
 		all = append(all, d.Console)
+	}
+	if d.State != nil {
+		all = append(all, d.State)
 	}
 	return append(all, d.Channels...)
 }
@@ -37,6 +42,8 @@ func (d *Diagnosis) noun(r *doctor.Report) string {
 	switch {
 	case r == d.Console:
 		return "console"
+	case r == d.State:
+		return "state"
 	case slices.Contains(d.Channels, r):
 		return "notify"
 	}
@@ -174,8 +181,9 @@ func DiagnosisJSON(w io.Writer, d *Diagnosis) error {
 		Summary       map[doctor.Status]int `json:"summary"`
 		Directories   []report              `json:"directories"`
 		Console       *report               `json:"console"`
+		State         *report               `json:"state"`
 		Channels      []report              `json:"channels"`
-	}{"1.0", d.Version, d.Created.UTC().Truncate(time.Second), map[doctor.Status]int{}, []report{}, nil, []report{}}
+	}{"1.0", d.Version, d.Created.UTC().Truncate(time.Second), map[doctor.Status]int{}, []report{}, nil, nil, []report{}}
 	for _, s := range doctor.Statuses {
 		document.Summary[s] = d.count(s)
 	}
@@ -192,6 +200,10 @@ func DiagnosisJSON(w io.Writer, d *Diagnosis) error {
 	if d.Console != nil {
 		console := reported(d.Console)
 		document.Console = &console
+	}
+	if d.State != nil {
+		state := reported(d.State)
+		document.State = &state
 	}
 	for _, r := range d.Channels {
 		document.Channels = append(document.Channels, reported(r))

@@ -31,7 +31,7 @@ func opening(url, name string) store.Opening {
 }
 
 // database makes a database with the tables, and returns where it is.
-func newDatabase(t *testing.T, server *servertest.SQL) string {
+func newDatabase(t testing.TB, server *servertest.SQL) string {
 	t.Helper()
 	name, _ := server.Database(t)
 	url := server.URL(servertest.Superuser, servertest.Password, name)
@@ -45,7 +45,7 @@ func newDatabase(t *testing.T, server *servertest.SQL) string {
 	return url
 }
 
-func opened(t *testing.T, url, name string) *Store {
+func opened(t testing.TB, url, name string) *Store {
 	t.Helper()
 	s, err := open(opening(url, name))
 	if err != nil {
@@ -158,4 +158,10 @@ func TestPgBouncer(t *testing.T) {
 	t.Parallel()
 	server := servertest.NewPostgres(t)
 	suite.Run(t, suite.Subject{New: places(server, servertest.NewPgBouncer(t, server)), Lease: lease, Fenced: true})
+}
+
+// BenchmarkMillion measures a million accounts over the loopback interface.
+func BenchmarkMillion(b *testing.B) {
+	url := newDatabase(b, servertest.NewPostgres(b))
+	suite.Benchmark(b, func(cache string) *state.Store { return state.On(opened(b, url, "corp"), cache) })
 }
