@@ -29,10 +29,10 @@ type stateCommand struct {
 	Diff    stateDiffCommand    `cmd:"" help:"Show what differs from the version before."`
 	Verify  stateVerifyCommand  `cmd:"" help:"Check the state."`
 	Unlock  stateUnlockCommand  `cmd:"" help:"Remove a lock that outlived its run."`
-	Setup   stateSetupCommand   `cmd:"" help:"Make what a shared store needs."`
+	Setup   stateSetupCommand   `cmd:"" group:"setup" help:"Make what the store of a shared state needs."`
 	Pull    statePullCommand    `cmd:"" help:"Write the state to a file or to standard output."`
 	Push    statePushCommand    `cmd:"" help:"Put the accounts of a state file into the state."`
-	Migrate stateMigrateCommand `cmd:"" help:"Move the state and its history to another store."`
+	Migrate stateMigrateCommand `cmd:"" group:"setup" help:"Move the state and its history to another store."`
 }
 
 func (stateCommand) Help() string {
