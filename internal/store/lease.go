@@ -18,6 +18,7 @@ import (
 type Lease struct {
 	store string
 	terms Terms
+	over  func(since time.Time) time.Duration // how much time is over, at most
 
 	mu      sync.Mutex
 	length  time.Duration // asked for: that of the configuration, and what is covered
@@ -47,10 +48,15 @@ const patience = 10 * time.Second
 // NewLease returns the lease that was asked for, for a length of time, by a request that
 // was sent at a time, and begins to renew it.
 func NewLease(store string, length time.Duration, sent time.Time, terms Terms) *Lease {
+	l := newLease(store, length, sent, terms)
 	ctx, stop := context.WithCancel(context.Background())
-	l := &Lease{store: store, terms: terms, length: length, sent: sent, granted: length, stop: stop, stopped: make(chan struct{})}
+	l.stop = stop
 	go l.keep(ctx)
 	return l
+}
+
+func newLease(store string, length time.Duration, sent time.Time, terms Terms) *Lease {
+	return &Lease{store: store, terms: terms, over: over, length: length, sent: sent, granted: length, stop: func() {}, stopped: make(chan struct{})}
 }
 
 // keep renews the lease when a third of it is over.
@@ -58,7 +64,7 @@ func (l *Lease) keep(ctx context.Context) {
 	defer close(l.stopped)
 	for {
 		l.mu.Lock()
-		pause := max(l.granted/3-since(l.sent), l.granted/30)
+		pause := max(l.granted/3-l.over(l.sent), l.granted/30)
 		l.mu.Unlock()
 		select {
 		case <-ctx.Done():
@@ -96,8 +102,9 @@ func (l *Lease) renew(ctx context.Context) error {
 	return err
 }
 
-// since is how much time is over, at most.
-func since(t time.Time) time.Duration {
+// over is how much time is over, by whichever of the clocks of a machine has gone
+// further: the one stands still while the machine sleeps, the other can be set.
+func over(t time.Time) time.Duration {
 	now := time.Now()
 	return max(now.Sub(t), now.Round(0).Sub(t.Round(0)))
 }
@@ -106,7 +113,7 @@ func since(t time.Time) time.Duration {
 func (l *Lease) lasts() bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.lost == nil && l.granted-since(l.sent) > l.margin
+	return l.lost == nil && l.granted-l.over(l.sent) > l.margin
 }
 
 // Margin is for how long the lock has to last when something is written.
