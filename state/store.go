@@ -209,6 +209,9 @@ func (s *Store) Lost(ctx context.Context) error {
 	}
 	e := &Error{Path: s.String(), Reason: "the state is missing"}
 	advice := "put back a copy of it"
+	if s.shared != nil {
+		advice += " with rollcall state push"
+	}
 	if last != nil {
 		e.Reason += fmt.Sprintf(" (run %d, of %s, left it at version %d)", last.Number, last.Started.UTC().Format(time.RFC3339), last.SerialAfter)
 	}

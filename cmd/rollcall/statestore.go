@@ -206,16 +206,26 @@ func (c *statePushCommand) Run(s *session) error {
 		return err
 	}
 	if st.Serial == 0 {
+		if err := c.asks(s); err != nil {
+			return err
+		}
 		err = c.bringBack(s, r, file)
 	} else {
-		err = c.replace(s, r, st, file)
+		var changes []plan.AccountChange
+		if r.head.Console == "" {
+			changes = differences(st.Accounts, file.Accounts)
+		}
+		if len(changes) == 0 && (r.head.Console == "" || st.Sum == file.Sum) {
+			s.announce(fmt.Sprintf("the state is as %s has it: nothing to do", c.File))
+			return nil
+		}
+		if err := c.follows(s, st, file); err != nil {
+			return err
+		}
+		err = c.replace(s, r, st, file, changes)
 	}
 	if err = r.end(err); err != nil {
 		return err
-	}
-	if r.recorder == nil {
-		s.announce(fmt.Sprintf("the state is as %s has it: nothing to do", c.File))
-		return nil
 	}
 	s.announce(fmt.Sprintf("pushed %s, as run %d", counted(len(file.Accounts), "account"), r.recorder.Number()))
 	return nil
@@ -223,7 +233,7 @@ func (c *statePushCommand) Run(s *session) error {
 
 // bringBack makes a file the state where there is none.
 func (c *statePushCommand) bringBack(s *session, r *record, file *state.State) error {
-	if err := c.asks(s, fmt.Sprintf("Make version %d of %s, with %s, the state?", file.Serial, c.File, counted(len(file.Accounts), "account"))); err != nil {
+	if err := c.asked(s, fmt.Sprintf("Make version %d of %s, with %s, the state?", file.Serial, c.File, counted(len(file.Accounts), "account"))); err != nil {
 		return err
 	}
 	r.edits(&state.State{Lineage: file.Lineage}, nil)
@@ -237,15 +247,9 @@ func (c *statePushCommand) bringBack(s *session, r *record, file *state.State) e
 	return nil
 }
 
-// replace makes the accounts of a file the next version.
-func (c *statePushCommand) replace(s *session, r *record, st, file *state.State) error {
-	var changes []plan.AccountChange
-	if r.head.Console == "" {
-		changes = differences(st.Accounts, file.Accounts)
-	}
-	if len(changes) == 0 && (r.head.Console == "" || st.Sum == file.Sum) {
-		return nil
-	}
+// follows is an error if a file is not what the state may become without --force, or
+// nobody can be asked.
+func (c *statePushCommand) follows(s *session, st, file *state.State) error {
 	switch {
 	case c.Force:
 	case file.Lineage != st.Lineage:
@@ -253,21 +257,31 @@ func (c *statePushCommand) replace(s *session, r *record, st, file *state.State)
 	case file.Serial < st.Serial:
 		return hinted{fmt.Errorf("%s is version %d, and %s is at version %d", c.File, file.Serial, s.store, st.Serial), "--force takes it all the same; rollcall state diff " + c.File + " shows what that takes back"}
 	}
+	return c.asks(s)
+}
+
+// replace makes the accounts of a file the next version.
+func (c *statePushCommand) replace(s *session, r *record, st, file *state.State, changes []plan.AccountChange) error {
 	question := fmt.Sprintf("Replace version %d, with %s, by %s, with %s?", st.Serial, counted(len(st.Accounts), "account"), c.File, counted(len(file.Accounts), "account"))
-	if err := c.asks(s, question); err != nil {
+	r.edits(st, changes)
+	if err := c.asked(s, question); err != nil {
 		return err
 	}
-	r.edits(st, changes)
 	st.Accounts, st.Placed = slices.Clone(file.Accounts), file.Placed
 	return r.save(st, run.Result{Applied: len(changes)}, nil)
 }
 
-func (c *statePushCommand) asks(s *session, question string) error {
-	switch {
-	case c.AutoApprove:
-		return nil
-	case !s.in.Interactive:
+// asks is an error if somebody has to be asked and nobody can be.
+func (c *statePushCommand) asks(s *session) error {
+	if !c.AutoApprove && !s.in.Interactive {
 		return hinted{errors.New("push asks before it changes anything, and standard input is not a terminal"), "give --auto-approve"}
+	}
+	return nil
+}
+
+func (c *statePushCommand) asked(s *session, question string) error {
+	if c.AutoApprove {
+		return nil
 	}
 	return s.ask(question)
 }
