@@ -189,9 +189,12 @@ func LoadFile(path string) (*State, error) {
 }
 
 // Lost is an error if there is no state and something shows that there was one,
-// and says what to do.
+// and says what to do; and if the store cannot be asked.
 func (s *Store) Lost(ctx context.Context) error {
-	if _, err := s.backend.Newest(ctx); !errors.Is(err, fs.ErrNotExist) {
+	switch _, err := s.backend.Newest(ctx); {
+	case errors.As(err, new(*AccessError)):
+		return err
+	case !errors.Is(err, fs.ErrNotExist):
 		return nil
 	}
 	if s.shared != nil {

@@ -22,6 +22,7 @@ import (
 	"io/fs"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -40,6 +41,9 @@ type Store struct {
 	schema string
 	name   string
 	length time.Duration // of a lease
+
+	// down says that the database was not to be reached the last time that it was tried.
+	down atomic.Bool
 
 	mu         sync.Mutex
 	lease      *store.Lease // of the lock, while it is held
@@ -106,12 +110,15 @@ func (s *Store) in(query string) string {
 }
 
 // try makes attempts at what may be done more than once, while the connection is lost or
-// the server is about to be there again.
+// the server is about to be there again. Of a database that was waited for already, it
+// makes one.
 func (s *Store) try(ctx context.Context, f func(ctx context.Context) error) error {
 	const attempts = 4
 	for n := 1; ; n++ {
 		err := s.once(ctx, f)
-		if err == nil || n == attempts || !passing(err) || ctx.Err() != nil {
+		again := err != nil && passing(err) && ctx.Err() == nil
+		if !again || n >= attempts || s.down.Load() {
+			s.down.Store(again)
 			return err
 		}
 		select {
