@@ -130,7 +130,7 @@ vulnerabilities: .tools/vulndb/$(VULNDB)
 	mv $@.part/db $@ && rm -rf $@.part
 
 bench:
-	$(GO) test -run '^$$' -bench . -benchtime 3x ./plan ./state ./internal/directory/ldif
+	$(GO) test -run '^$$' -bench . -benchtime 3x ./plan ./state ./internal/directory/ldif ./internal/store/...
 	$(GO) run ./internal/bench
 	ROLLCALL_SERVERS=required $(GO) test -count=1 -v -timeout 1h -run 'TestConsoleKindsMeasured' ./cmd/rollcall -args -kinds.measure 20000
 
