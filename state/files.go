@@ -31,6 +31,10 @@ var (
 	_ Locker  = files{}
 )
 
+// Files returns the files of a state at a path, for a store that is elsewhere and keeps
+// there what it cannot send yet.
+func Files(path string) (Backend, Locker) { return files{path}, files{path} }
+
 func (f files) Name(older int) string {
 	if older == 0 {
 		return f.path

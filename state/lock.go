@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/user"
 	"path/filepath"
+	"strconv"
 	"time"
 
 	"github.com/gofrs/flock"
@@ -29,8 +30,22 @@ type Holder struct {
 	ID string `json:"id,omitempty"`
 }
 
+// String leaves out what is not known of another program, as the number of its process.
 func (h *Holder) String() string {
-	return fmt.Sprintf("%q, process %d of %s on %s, since %s", h.Command, h.PID, h.User, h.Host, h.Since.UTC().Format(time.RFC3339))
+	text := strconv.Quote(h.Command)
+	if h.PID != 0 {
+		text += fmt.Sprintf(", process %d", h.PID)
+	}
+	if h.User != "" {
+		text += " of " + h.User
+	}
+	if h.Host != "" {
+		text += " on " + h.Host
+	}
+	if !h.Since.IsZero() {
+		text += ", since " + h.Since.UTC().Format(time.RFC3339)
+	}
+	return text
 }
 
 // Running reports whether the process of the holder is there. Of another host
@@ -47,10 +62,14 @@ type LockedError struct {
 	// Ends is when the lock ends unless it is renewed; 0 for one that does not end by
 	// itself.
 	Ends time.Duration
+	// Stays says that the lock does not go with its process, nor at any time.
+	Stays bool
 }
 
 func (e *LockedError) Error() string {
 	switch {
+	case e.Holder == nil && e.Stays:
+		return e.Path + " is locked, and the store does not say by whom"
 	case e.Holder == nil && e.Ends > 0:
 		return fmt.Sprintf("%s is locked for %v more: what a run has asked of the console that had the lock before may be under way", e.Path, e.Ends.Round(time.Second/10))
 	case e.Holder == nil:
@@ -61,13 +80,20 @@ func (e *LockedError) Error() string {
 
 // Hint says what to do next.
 func (e *LockedError) Hint() string {
-	hint := "wait until that run has ended, or give --lock-timeout to wait for it; the lock goes when the process does"
-	if e.Holder == nil && e.Ends > 0 {
+	const wait = "wait until that run has ended, or give --lock-timeout to wait for it"
+	switch {
+	case e.Holder == nil && e.Ends > 0:
 		return "wait for so long, or give --lock-timeout to wait for it"
+	case e.Ends > 0:
+		return fmt.Sprintf("%s; if its machine is gone, the lock ends in %v", wait, e.Ends.Round(time.Second))
+	case e.Stays && e.Holder == nil:
+		return wait + "; if nobody is at work, remove the lock on the server"
+	case e.Stays && !e.Holder.Running():
+		return wait + "; if its process is gone, the lock stays until rollcall state unlock removes it"
+	case e.Stays:
+		return wait
 	}
-	if e.Ends > 0 {
-		return fmt.Sprintf("wait until that run has ended, or give --lock-timeout to wait for it; if its machine is gone, the lock ends in %v", e.Ends.Round(time.Second))
-	}
+	hint := wait + "; the lock goes when the process does"
 	if e.Holder != nil && !e.Holder.Running() {
 		hint += ". If a network file system keeps the lock of a process that is gone, rollcall state unlock removes it"
 	}

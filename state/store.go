@@ -53,10 +53,15 @@ func (s *Store) String() string { return s.backend.Name(0) }
 // history.
 func (s *Store) Files() []string { return s.local.all() }
 
-// Folders returns the folder of the history, and that of its cache.
+// Folders returns the folder of the history, that of its cache, and those that a store
+// keeps beside them which is elsewhere.
 func (s *Store) Folders() []string {
 	path := atomicfile.Resolve(s.local.path)
-	return []string{historyName(path), cacheName(path)}
+	all := []string{historyName(path), cacheName(path)}
+	if keeps, ok := s.shared.(interface{ Folders() []string }); ok {
+		all = append(all, keeps.Folders()...)
+	}
+	return all
 }
 
 // Sharing returns the other state that would have its history in the same folder;

@@ -50,7 +50,7 @@ func (s *session) keep(cfg *config.Config) {
 // reach makes the store of the state that a configuration names. It is not asked yet.
 func (s *session) reach(cfg *config.Config) error {
 	var err error
-	s.store, err = storeOf(cfg)
+	s.store, err = storeOf(cfg, s.warning)
 	return err
 }
 

@@ -86,7 +86,7 @@ func (o *sharedOffice) open(t *testing.T, dir string) *state.Store {
 		t.Fatal(diags.Err())
 	}
 	cfg.StatePath = filepath.Join(t.TempDir(), "s.jsonl")
-	s, err := storeOf(cfg)
+	s, err := storeOf(cfg, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

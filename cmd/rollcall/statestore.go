@@ -10,6 +10,7 @@ import (
 	"slices"
 
 	"github.com/rollcall-cli/rollcall/config"
+	"github.com/rollcall-cli/rollcall/internal/directory"
 	"github.com/rollcall-cli/rollcall/internal/doctor"
 	"github.com/rollcall-cli/rollcall/internal/run"
 	"github.com/rollcall-cli/rollcall/internal/store"
@@ -65,12 +66,15 @@ func openingOf(cfg *config.Config) store.Opening {
 	return store.Opening{Settings: cfg.Store.Settings, Cache: cfg.StatePath, Release: release}
 }
 
-// storeOf returns the store of the state that a configuration names. It is not asked yet.
-func storeOf(cfg *config.Config) (*state.Store, error) {
+// storeOf returns the store of the state that a configuration names, which says by warn
+// what somebody should look at. It is not asked yet.
+func storeOf(cfg *config.Config, warn func(text string)) (*state.Store, error) {
 	if cfg.Store.Kind == "" {
 		return state.At(cfg.StatePath), nil
 	}
-	shared, err := stores.Kind(cfg.Store.Kind).Open(openingOf(cfg))
+	opening := openingOf(cfg)
+	opening.Warn = warn
+	shared, err := stores.Kind(cfg.Store.Kind).Open(opening)
 	if err != nil {
 		return nil, err
 	}
@@ -370,7 +374,7 @@ func (c *stateMigrateCommand) source(s *session, cfg *config.Config) (*state.Sto
 		}
 		return nil, silent{exitFailed}
 	}
-	from, err := storeOf(other)
+	from, err := storeOf(other, s.warning)
 	if err == nil && from.String() == s.store.String() {
 		return nil, hinted{fmt.Errorf("the configuration in %s has the same state, %s", c.From, from), "name the folder of another configuration"}
 	}
@@ -380,6 +384,9 @@ func (c *stateMigrateCommand) source(s *session, cfg *config.Config) (*state.Sto
 // release gives the lock back, and says if that fails.
 func (s *session) release(lock *state.Lock) {
 	if err := lock.Release(); err != nil {
-		s.warn("could not give the lock of the state back: %v", err)
+		s.say(levelWarning, "could not give the lock of the state back: "+err.Error(), directory.HintOf(err), 0)
 	}
 }
+
+// warning is warn for a text.
+func (s *session) warning(text string) { s.warn("%s", text) }

@@ -43,6 +43,8 @@ type Opening struct {
 	Cache string
 	// Release is the version of the program.
 	Release string
+	// Warn says what somebody should look at; nil says it to nobody.
+	Warn func(text string)
 }
 
 // Setup is what a store needs once.
