@@ -48,9 +48,9 @@ func (h *Holder) String() string {
 	return text
 }
 
-// Running reports whether the process of the holder is there. Of another host
-// that is unknown, and it reports false.
-func (h *Holder) Running() bool { return h.Host == hostname() && alive(h.PID) }
+// Running reports whether the process of the holder is there. Of another host, or of
+// another program, that is unknown, and it reports false.
+func (h *Holder) Running() bool { return h.Host == hostname() && h.PID != 0 && alive(h.PID) }
 
 // gone reports whether the process of the holder was on this host and is no more.
 func (h *Holder) gone() bool { return h.Host == hostname() && !alive(h.PID) }

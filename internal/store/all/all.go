@@ -5,11 +5,12 @@ package all
 import (
 	"github.com/rollcall-cli/rollcall/internal/settings"
 	"github.com/rollcall-cli/rollcall/internal/store"
+	"github.com/rollcall-cli/rollcall/internal/store/http"
 	"github.com/rollcall-cli/rollcall/internal/store/postgres"
 )
 
 // Kinds are the blocks that the state block may hold.
-var Kinds = []store.Kind{postgres.Kind}
+var Kinds = []store.Kind{postgres.Kind, http.Kind}
 
 // Settings are what can be configured of each kind.
 func Settings() []settings.Kind {

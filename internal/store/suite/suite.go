@@ -456,6 +456,7 @@ func records(t *testing.T, s Subject) {
 	must(t, err)
 	must(t, a.Save(t.Context(), st, "test", time.Now(), func(next *state.State) error { return again.Intend(run.Result{Applied: 2}, next) }))
 	must(t, again.End(t.Context(), run.Applied, "", time.Now()))
+	must(t, l.Release()) // by when others have to see it
 	found, err := p.machine(t).Run(t.Context(), 4, nil)
 	must(t, err)
 	if found.Outcome != run.Applied || !found.Settled || slices.Contains(found.Done, false) {
