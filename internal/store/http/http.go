@@ -286,26 +286,34 @@ func (s *Store) Commit(ctx context.Context, after state.Version, write func(io.W
 	return s.push(ctx, h, &next)
 }
 
-// unchanged is an error if the server has something else than what was read when the lock
-// was taken, or written since, or another version than after.
+// unchanged is an error if the server has another version than after, or anything else
+// than what was read when the lock was taken, or written since.
 func (s *Store) unchanged(ctx context.Context, h *hold, after state.Version) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	doc, err := s.compare(ctx, h)
+	if doc != nil && doc.newest() != after {
+		return state.ErrOvertaken
+	}
+	return err
+}
+
+// compare reads the document, which is another one than the present one if somebody has
+// broken the lock: then it returns a [*state.LostError], too. Not every server sees to it
+// that only who has the lock writes. The caller has mu.
+func (s *Store) compare(ctx context.Context, h *hold) (*document, error) {
 	doc, etag, err := s.fetch(ctx, s.doc, s.etag)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if late := h.work.late(); late.Serial > 0 && doc.revision() == late {
 		s.adopt(doc, etag)
 	}
-	switch {
-	case doc.newest() != after:
-		return state.ErrOvertaken
-	case doc.revision() != s.doc.revision():
-		return h.lose()
+	if doc.revision() != s.doc.revision() {
+		return doc, h.lose()
 	}
 	s.etag = etag
-	return nil
+	return doc, nil
 }
 
 // compose returns the document that comes after the present one. The caller has mu.
@@ -391,6 +399,7 @@ func (s *Store) push(ctx context.Context, h *hold, add *version) error {
 			done = err == nil
 			return err
 		case looked == nil && doc.revision() != s.doc.revision():
+			_ = h.lose()
 			return state.ErrOvertaken
 		case err == nil && a.ok() && looked != nil:
 			// It has said that it is there.

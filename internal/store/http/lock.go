@@ -284,7 +284,10 @@ func (h *hold) Release() error {
 	lost := h.lost.Load() != nil
 	var unsent error
 	if h.work.dirty() && !lost {
-		if unsent = s.push(ctx, h, nil); unsent != nil {
+		if _, unsent = s.compare(ctx, h); unsent == nil {
+			unsent = s.push(ctx, h, nil)
+		}
+		if unsent != nil {
 			lost = h.lost.Load() != nil
 			advice := "the next command on this machine that takes the lock sends it, unless another machine writes before; then it is set aside there"
 			unsent = s.access(errors.Join(errors.New("what the run has written down last is in "+s.Folders()[0]+" alone"), unsent), advice)
@@ -299,6 +302,9 @@ func (h *hold) Release() error {
 		err = s.free(ctx, h.claim)
 	case unsent == nil && h.work.dirty():
 		err = h.lost.Load()
+		fallthrough
+	default:
+		s.abandon(ctx, h.claim)
 	}
 	return errors.Join(unsent, err, h.local.Release())
 }
