@@ -59,6 +59,7 @@ var may = map[string][]string{
 	"internal/database":        {"internal/settings"},
 	"internal/store":           {"internal/settings", "state"},
 	"internal/store/*":         {"internal/store", "internal/database", "internal/settings", "state"},
+	"internal/store/http":      {"internal/store", "internal/atomicfile", "internal/settings", "state"},
 	"internal/store/all":       {"internal/store", "internal/store/*", "internal/settings"},
 	"internal/store/suite":     {"internal/corpus", "internal/identity", "internal/run", "state"},
 	"internal/console/postfix": {"internal/console", "internal/atomicfile", "internal/identity", "internal/settings", "plan", "apply"},

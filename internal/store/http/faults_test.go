@@ -265,6 +265,49 @@ func TestLostAnswers(t *testing.T) {
 	}
 }
 
+// TestLate: a version whose request was lost on the way, and comes late, is known to be the
+// own one.
+func TestLate(t *testing.T) {
+	t.Parallel()
+	for _, gitlab := range []bool{true, false} {
+		s := newServer(t, func(s *server) { s.gitlab = gitlab })
+		m := on(s.machine(t))
+		applied(t, m, 0)
+		l := lock(t, m)
+		st, err := m.Load(background)
+		must(t, err)
+		var body []byte
+		s.set(func() {
+			s.before = func(w http.ResponseWriter, r *http.Request, _ int) bool {
+				if r.Method != "POST" || strings.HasSuffix(r.URL.Path, "/lock") {
+					return false
+				}
+				body, _ = io.ReadAll(r.Body)
+				panic(http.ErrAbortHandler)
+			}
+		})
+		next := *st
+		if err := m.Save(background, &next, "test", time.Now(), nil); !errors.As(err, new(*state.AccessError)) {
+			t.Errorf("%v", err)
+		}
+		s.set(func() {
+			s.before = nil
+			request := httptest.NewRequest("POST", s.path()+"?ID="+s.id(), bytes.NewReader(body))
+			s.post(httptest.NewRecorder(), request, body)
+		})
+		must(t, m.SaveBeat(background, run.Beat{Read: time.Unix(7, 0)}))
+		must(t, l.Release())
+		other := on(s.machine(t))
+		got, err := other.Load(background)
+		must(t, err)
+		beat, err := other.Beat(background)
+		must(t, err)
+		if got.Serial != 2 || beat.Read.Unix() != 7 {
+			t.Errorf("GitLab %t: version %d, %+v", gitlab, got.Serial, beat)
+		}
+	}
+}
+
 // TestWritten: what a server may say to who writes.
 func TestWritten(t *testing.T) {
 	t.Parallel()

@@ -392,7 +392,8 @@ func (s *Store) push(ctx context.Context, h *hold, add *version) error {
 		case looked == nil && doc.revision() == next.revision():
 			done = true
 			s.adopt(next, etag)
-			return h.work.sent(next)
+			h.work.sent(next)
+			return nil
 		case looked == nil && late.Serial > 0 && doc.revision() == late:
 			s.adopt(doc, etag)
 			err := s.push(ctx, h, add)
@@ -405,7 +406,8 @@ func (s *Store) push(ctx context.Context, h *hold, add *version) error {
 			// It has said that it is there.
 			done = true
 			s.adopt(next, "")
-			return h.work.sent(next)
+			h.work.sent(next)
+			return nil
 		case err == nil && a.ok():
 			return s.access(errors.New("the server said that it has written the state, and has what was there before"), "look whether something keeps copies of its answers on the way, and into its log")
 		case err == nil && !a.passing(), err != nil && final(err), !s.pause(ctx, attempt):

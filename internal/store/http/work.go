@@ -295,22 +295,19 @@ func (w *work) keepFor(names []string, err error) error {
 	return w.keep()
 }
 
-// sent notes what the server has.
-func (w *work) sent(d *document) error {
+// sent notes what the server has. Without the note, it is known by what was being sent.
+func (w *work) sent(d *document) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.origin.Base, w.origin.Sending = d.revision(), revision{}
 	clear(w.removed)
 	names, err := w.names(context.Background())
-	if err != nil {
-		return err
-	}
 	for _, name := range names {
 		if e := d.find(name); e != nil {
 			w.origin.Sent[name] = summed(e.Text)
 		}
 	}
-	return w.keepFor(names, nil)
+	_ = w.keepFor(names, err)
 }
 
 // clear removes what is on the server. What remains, for it cannot be removed, is known
