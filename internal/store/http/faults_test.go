@@ -22,6 +22,7 @@ import (
 	"github.com/rollcall-cli/rollcall/internal/identity"
 	"github.com/rollcall-cli/rollcall/internal/run"
 	"github.com/rollcall-cli/rollcall/internal/servertest"
+	"github.com/rollcall-cli/rollcall/internal/store/suite"
 	"github.com/rollcall-cli/rollcall/state"
 )
 
@@ -997,4 +998,10 @@ func BenchmarkStore(b *testing.B) {
 			must(b, err)
 		}
 	})
+}
+
+// BenchmarkMillion measures a million accounts beside a file.
+func BenchmarkMillion(b *testing.B) {
+	s := newServer(b, func(s *server) { s.gitlab = true })
+	suite.Benchmark(b, func(cache string) *state.Store { return state.On(s.opened(b, cache), cache) })
 }
