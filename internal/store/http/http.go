@@ -113,6 +113,11 @@ const seen = "seen"
 // fetch asks for the document. The one that was read before, with its tag, is returned
 // again if the server says that it is the same. That of a server which has none is empty.
 func (s *Store) fetch(ctx context.Context, known *document, etag string) (*document, string, error) {
+	return s.fetchSent(ctx, known, etag, nil, nil)
+}
+
+// fetchSent is fetch where the document that was sent may be there, as its body.
+func (s *Store) fetchSent(ctx context.Context, known *document, etag string, sent *document, body []byte) (*document, string, error) {
 	for attempt := 1; ; attempt++ {
 		a, _, err := s.persist(ctx, http.MethodGet, s.state, nil, etag)
 		if err != nil {
@@ -129,6 +134,8 @@ func (s *Store) fetch(ctx context.Context, known *document, etag string) (*docum
 			return &document{}, "", nil
 		case a.code != http.StatusOK:
 			return nil, "", s.refused(a)
+		case sent != nil && bytes.Equal(a.body, body):
+			return sent, a.etag, nil
 		}
 		doc, err := parse(a.body)
 		switch {
@@ -387,7 +394,7 @@ func (s *Store) push(ctx context.Context, h *hold, add *version) error {
 			said = s.failed(err)
 		}
 		// Another document than this one may be there, whatever the answer was.
-		doc, etag, looked := s.fetch(ctx, s.doc, s.etag)
+		doc, etag, looked := s.fetchSent(ctx, s.doc, s.etag, next, body)
 		switch {
 		case looked == nil && doc.revision() == next.revision():
 			done = true
