@@ -257,3 +257,33 @@ func TestHeld(t *testing.T) {
 		t.Errorf("a lock that was removed: %v", err)
 	}
 }
+
+// TestHolderOfAnother: of another program no more is said than is known, and what to do
+// about a lock that stays depends on who has it.
+func TestHolderOfAnother(t *testing.T) {
+	t.Parallel()
+	for want, h := range map[string]Holder{
+		`"apply"`:               {Command: "apply"},
+		`"apply" of ann on mx1`: {Command: "apply", User: "ann", Host: "mx1"},
+		`"apply", process 7 of ann on mx1, since 2026-11-20T22:00:00Z`: {Command: "apply", PID: 7, User: "ann", Host: "mx1", Since: time.Date(2026, 11, 20, 22, 0, 0, 0, time.UTC)},
+	} {
+		if got := h.String(); got != want {
+			t.Errorf("%s, want %s", got, want)
+		}
+	}
+	if h := (&Holder{Command: "apply", Host: hostname()}); h.Running() {
+		t.Error("a process without a number is there")
+	}
+	for want, e := range map[string]LockedError{
+		"on the server":   {Stays: true},
+		"state unlock":    {Stays: true, Holder: &Holder{Host: "elsewhere", PID: 7}},
+		"--lock-timeout":  {Stays: true, Holder: holder("apply")},
+		"process does":    {Holder: holder("apply")},
+		"lock ends in 5s": {Ends: 5 * time.Second, Holder: holder("apply")},
+	} {
+		hint := e.Hint()
+		if !strings.Contains(hint, want) || e.Stays && strings.Contains(hint, "process does") {
+			t.Errorf("%s, want %s", hint, want)
+		}
+	}
+}

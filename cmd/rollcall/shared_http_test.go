@@ -62,15 +62,18 @@ func TestStateHTTP(t *testing.T) {
 	web := httptest.NewServer(server)
 	defer web.Close()
 	dir := t.TempDir()
-	p := &premises{dir: dir}
+	write := func(name, text string) {
+		t.Helper()
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
 	for name, text := range map[string]string{
 		"rollcall.hcl":   "directory \"corp\" {\n kind = \"ldif\"\n path = \"corp.ldif\"\n}\ndomain \"example.com\" {}\nscope \"all\" {\n directory = directory.corp\n guid_attribute = \"employeeNumber\"\n}\n",
 		"corp.ldif":      "dn: CN=ann\nobjectClass: user\nmail: ann@example.com\nemployeeNumber: 8c4ac332-975f-4717-ad7b-ba4a4e968fff\n",
 		"accounts.jsonl": "{\"primary\":\"ann@example.com\"}\n",
 	} {
-		if err := p.write(name, text); err != nil {
-			t.Fatal(err)
-		}
+		write(name, text)
 	}
 	run := func(want exitCode, args ...string) string {
 		t.Helper()
@@ -89,9 +92,7 @@ func TestStateHTTP(t *testing.T) {
 		}
 	}
 	run(exitOK, "state", "import", filepath.Join(dir, "accounts.jsonl"))
-	if err := p.write("state.hcl", fmt.Sprintf("state {\n http {\n  address = \"%s/states/corp\"\n }\n}\n", web.URL)); err != nil {
-		t.Fatal(err)
-	}
+	write("state.hcl", fmt.Sprintf("state {\n http {\n  address = \"%s/states/corp\"\n }\n}\n", web.URL))
 	has(run(exitOK, "state", "setup"), "nothing to do")
 	has(run(exitFailed, "plan"), "state migrate")
 	run(exitOK, "state", "migrate", "--auto-approve")

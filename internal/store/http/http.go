@@ -387,11 +387,9 @@ func (s *Store) push(ctx context.Context, h *hold, add *version) error {
 		case err == nil && !a.ok() && !a.passing() && a.code != http.StatusUnprocessableEntity:
 			return s.refused(a)
 		}
-		said := err
+		said := s.failed(err)
 		if err == nil {
 			said = s.refused(a)
-		} else {
-			said = s.failed(err)
 		}
 		// Another document than this one may be there, whatever the answer was.
 		doc, etag, looked := s.fetchSent(ctx, s.doc, s.etag, next, body)

@@ -317,7 +317,7 @@ func (s *Store) Break(ctx context.Context, h *state.Holder) error {
 	if err == nil {
 		err = s.free(ctx, mine)
 		if err == nil {
-			err = &state.LockedError{Path: s.Name(0), Stays: true}
+			err = &state.LockedError{Path: s.Name(0)}
 		}
 		return err
 	}
@@ -335,7 +335,7 @@ func (s *Store) Break(ctx context.Context, h *state.Holder) error {
 	case a.ok(), a.taken() && asked > 1, a.code == http.StatusNotFound:
 		return nil
 	case a.taken():
-		return &state.LockedError{Path: s.Name(0), Stays: true}
+		return &state.LockedError{Path: s.Name(0)}
 	}
 	return s.refused(a)
 }

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"path/filepath"
 	"sync"
 	"time"
@@ -300,7 +301,7 @@ func (w *work) sent(d *document) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.origin.Base, w.origin.Sending = d.revision(), revision{}
-	clear(w.removed)
+	maps.DeleteFunc(w.removed, func(name string, _ bool) bool { return d.find(name) == nil })
 	names, err := w.names(context.Background())
 	for _, name := range names {
 		if e := d.find(name); e != nil {
