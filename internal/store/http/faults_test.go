@@ -529,6 +529,22 @@ func TestUnsent(t *testing.T) {
 	}
 }
 
+// TestGone: where the server is gone when the lock is given back, both are said: what is
+// here alone, and that the lock may be held.
+func TestGone(t *testing.T) {
+	t.Parallel()
+	s := newServer(t, nil)
+	m := on(s.machine(t))
+	l := lock(t, m)
+	must(t, m.SaveBeat(background, run.Beat{}))
+	s.Close()
+	err := l.Release()
+	if err == nil || !strings.Contains(err.Error(), "s.http alone") || !strings.Contains(err.Error(), "held still") || strings.Contains(err.Error(), "\n") {
+		t.Error(err)
+	}
+	must(t, l.Release())
+}
+
 const childAddress, childCache, childUntil = "ROLLCALL_TEST_ADDRESS", "ROLLCALL_TEST_CACHE", "ROLLCALL_TEST_UNTIL"
 
 // TestMain is the process that is killed, if it is asked to be that.

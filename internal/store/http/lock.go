@@ -6,6 +6,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"net/http"
 	"strings"
 	"sync/atomic"
@@ -290,7 +291,7 @@ func (h *hold) Release() error {
 		if unsent != nil {
 			lost = h.lost.Load() != nil
 			advice := "the next command on this machine that takes the lock sends it, unless another machine writes before; then it is set aside there"
-			unsent = s.access(errors.Join(errors.New("what the run has written down last is in "+s.Folders()[0]+" alone"), unsent), advice)
+			unsent = s.access(fmt.Errorf("what the run has written down last is in %s alone: %w", s.Folders()[0], unsent), advice)
 		}
 	}
 	if !h.work.dirty() {
@@ -299,14 +300,21 @@ func (h *hold) Release() error {
 	var err error
 	switch {
 	case !lost:
-		err = s.free(ctx, h.claim)
+		if err = s.free(ctx, h.claim); err != nil && !errors.As(err, new(*state.LostError)) {
+			err = s.access(fmt.Errorf("the lock may be held still: %w", err), "rollcall state unlock removes it, if it is")
+		}
 	case unsent == nil && h.work.dirty():
 		err = h.lost.Load()
 		fallthrough
 	default:
 		s.abandon(ctx, h.claim)
 	}
-	return errors.Join(unsent, err, h.local.Release())
+	if unsent != nil && err != nil {
+		err = fmt.Errorf("%w; %w", unsent, err)
+	} else if unsent != nil {
+		err = unsent
+	}
+	return errors.Join(err, h.local.Release())
 }
 
 // Break takes the lock away from a holder. Who that is, the server says to who asks for
