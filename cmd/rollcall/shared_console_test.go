@@ -1,3 +1,5 @@
+//go:build unix
+
 package main
 
 import (
@@ -8,7 +10,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
 	"slices"
 	"strings"
 	"syscall"
@@ -26,9 +27,6 @@ import (
 // change, says that it has lost the lock, and all is as if there had been one runner.
 func TestConsoleKeptFromTwo(t *testing.T) {
 	t.Parallel()
-	if runtime.GOOS == "windows" {
-		t.Skip("no process is stopped there")
-	}
 	program(t)
 	office := newSharedOffice(t)
 	for _, c := range []struct {

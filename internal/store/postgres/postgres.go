@@ -245,8 +245,7 @@ func (s *Store) Open(ctx context.Context, older int) (io.ReadCloser, error) {
 
 // Commit uploads a version and makes it the newest.
 func (s *Store) Commit(ctx context.Context, after state.Version, write func(io.Writer) (state.Version, error), ready func() error) error {
-	condition, err := s.whole(ctx)
-	if err != nil {
+	if _, err := s.whole(ctx); err != nil {
 		return err
 	}
 	upload, parts := rand.Text(), 0
@@ -278,7 +277,8 @@ func (s *Store) Commit(ctx context.Context, after state.Version, write func(io.W
 	if err := ready(); err != nil {
 		return err
 	}
-	if condition, err = s.whole(ctx); err != nil {
+	condition, err := s.whole(ctx)
+	if err != nil {
 		return err
 	}
 	ctx = context.WithoutCancel(ctx)
