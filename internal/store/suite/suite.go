@@ -666,7 +666,7 @@ func answer(t *testing.T, s Subject) {
 	m := p.machine(t)
 	added(t, m, 0)
 	n := 1
-	for cut := int64(1); cut < 6000; cut = cut*3/2 + 7 {
+	for cut := int64(1); cut < 6000 || n < 3 && cut < 1<<18; cut = cut*3/2 + 7 {
 		a := p.Line.Open(filepath.Join(t.TempDir(), "s.jsonl"))
 		l, err := a.Lock(t.Context(), "rollcall apply", 2*time.Minute)
 		must(t, err)
