@@ -42,7 +42,7 @@ type record struct {
 
 	number int64
 	age    time.Duration
-	before []int64 // those of the lock that are there still
+	before []int64 // objects of the lock that were listed with it
 }
 
 // lasts is for how much longer nobody else gets the lock.
@@ -74,7 +74,7 @@ func (s *Store) record(ctx context.Context, number int64) (*record, error) {
 // now reads the newest object of the lock; one with number 0 if there is none.
 func (s *Store) now(ctx context.Context) (*record, error) {
 	for range again {
-		all, err := s.chain(ctx, locks, 0)
+		all, err := s.end(ctx, locks)
 		if err != nil {
 			return nil, err
 		}
@@ -159,13 +159,7 @@ func (s *Store) take(ctx context.Context, holder *state.Holder) (*lock, *state.H
 		}
 		return nil, nil, err
 	}
-	var old []string
-	for _, n := range now.before {
-		if n <= l.number-kept {
-			old = append(old, locks+numbered(n))
-		}
-	}
-	_ = s.remove(ctx, old...) // they are in nobody's way
+	l.tidy(ctx, now.before...)
 	if now.number > 0 && now.Event != released {
 		if err := s.fence(ctx); err != nil {
 			// Who comes next makes one.
@@ -219,6 +213,21 @@ func (l *lock) confirmed(ctx context.Context) error {
 	return nil
 }
 
+// tidy removes what is old of the lock, among it some that were listed. They would be in
+// nobody's way.
+func (l *lock) tidy(ctx context.Context, listed ...int64) {
+	var old []string
+	if oldest := l.number - kept; oldest > 0 {
+		old = append(old, locks+numbered(oldest))
+	}
+	for _, n := range listed {
+		if n < l.number-kept {
+			old = append(old, locks+numbered(n))
+		}
+	}
+	_ = l.s.remove(ctx, old...)
+}
+
 // lose says that the lock is lost.
 func (l *lock) lose() error {
 	lost := state.Lost(l.s.Name(0))
@@ -250,9 +259,7 @@ func (l *lock) append(ctx context.Context, r record) error {
 			if r.Event != renewed {
 				return nil
 			}
-			if l.number > kept {
-				_ = l.s.remove(ctx, locks+numbered(l.number-kept)) // it is in nobody's way
-			}
+			l.tidy(ctx)
 			return l.confirmed(ctx)
 		}
 		if !errors.Is(err, errTaken) {

@@ -68,7 +68,7 @@ type Store struct {
 	mu     sync.Mutex
 	lock   *lock // while it is held
 	probed bool
-	seen   int64 // the highest number of a version that was listed
+	seen   map[string]int64 // the highest number of a chain that was listed
 }
 
 var _ state.Shared = (*Store)(nil)
@@ -81,10 +81,13 @@ const (
 	slowest = 256 << 10
 )
 
+// The client makes one attempt, and would pause after that.
+func init() { minio.DefaultRetryUnit = 0 }
+
 func open(o store.Opening) (*Store, error) {
 	v := o.Settings
 	host, secure := endpoint(v)
-	s := &Store{bucket: v.Text("bucket"), host: host, length: v.Duration("lease"), pause: 100 * time.Millisecond, poll: 500 * time.Millisecond}
+	s := &Store{bucket: v.Text("bucket"), host: host, length: v.Duration("lease"), pause: 100 * time.Millisecond, poll: 500 * time.Millisecond, seen: map[string]int64{}}
 	if prefix := v.Text("prefix"); prefix != "" {
 		s.prefix = prefix + "/"
 	}

@@ -36,7 +36,7 @@ func opened(t testing.TB, o store.Opening) *Store {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.pause, s.poll = 5*time.Millisecond, 20*time.Millisecond
+	s.pause, s.poll = 5*time.Millisecond, 150*time.Millisecond
 	t.Cleanup(func() { s.Close() })
 	return s
 }

@@ -74,7 +74,8 @@ func (s *Store) resolved(ctx context.Context, n int64) (int64, state.Version, er
 // version that holds, and what it is. All are zero where there is none.
 func (s *Store) newest(ctx context.Context) (highest, holds int64, v state.Version, err error) {
 	for range again {
-		if highest, err = s.highest(ctx); highest == 0 || err != nil {
+		all, err := s.end(ctx, versions)
+		if highest = last(all); highest == 0 || err != nil {
 			return 0, 0, v, err
 		}
 		holds, v, err = s.resolved(ctx, highest)
@@ -85,19 +86,20 @@ func (s *Store) newest(ctx context.Context) (highest, holds int64, v state.Versi
 	return 0, 0, v, s.changing()
 }
 
-// highest returns the highest number of the chain of versions; 0 for none.
-func (s *Store) highest(ctx context.Context) (int64, error) {
+// end returns the numbers at the end of a chain, rising, at least the highest; none if
+// the chain has none.
+func (s *Store) end(ctx context.Context, folder string) ([]int64, error) {
 	s.mu.Lock()
-	seen := s.seen
+	seen := s.seen[folder]
 	s.mu.Unlock()
-	all, err := s.chain(ctx, versions, seen)
+	all, err := s.chain(ctx, folder, seen)
 	if err == nil && len(all) == 0 && seen > 0 {
-		all, err = s.chain(ctx, versions, 0)
+		all, err = s.chain(ctx, folder, 0)
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.seen = max(s.seen, last(all))
-	return last(all), err
+	s.seen[folder] = max(s.seen[folder], last(all))
+	return all, err
 }
 
 // changing is the error of a chain that never stays as it is while it is read.
@@ -317,7 +319,7 @@ func (s *Store) fence(ctx context.Context) error {
 		if err != nil {
 			continue
 		}
-		if now, err := s.highest(ctx); err != nil || now == highest+1 {
+		if all, err := s.end(ctx, versions); err != nil || last(all) == highest+1 {
 			return err
 		}
 	}
