@@ -7,11 +7,19 @@ import (
 	"path/filepath"
 	"sync"
 	"syscall"
+
+	"golang.org/x/sys/unix"
 )
 
 // endWithUs lets the system kill the program when this process ends, however
 // it ends.
 func endWithUs() *syscall.SysProcAttr { return &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL} }
+
+// LimitFiles keeps a running program from writing files that are longer than so many
+// octets, as if the disk were full.
+func LimitFiles(pid int, octets uint64) error {
+	return unix.Prlimit(pid, unix.RLIMIT_FSIZE, &unix.Rlimit{Cur: octets, Max: unix.RLIM_INFINITY}, nil)
+}
 
 // reserved are the ports of this process. Those of others have their octet of the
 // file locked.

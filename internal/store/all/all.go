@@ -7,10 +7,11 @@ import (
 	"github.com/rollcall-cli/rollcall/internal/store"
 	"github.com/rollcall-cli/rollcall/internal/store/http"
 	"github.com/rollcall-cli/rollcall/internal/store/postgres"
+	"github.com/rollcall-cli/rollcall/internal/store/s3"
 )
 
 // Kinds are the blocks that the state block may hold.
-var Kinds = []store.Kind{postgres.Kind, http.Kind}
+var Kinds = []store.Kind{postgres.Kind, s3.Kind, http.Kind}
 
 // Settings are what can be configured of each kind.
 func Settings() []settings.Kind {

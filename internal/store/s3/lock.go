@@ -217,11 +217,9 @@ func (l *lock) confirmed(ctx context.Context) error {
 // nobody's way.
 func (l *lock) tidy(ctx context.Context, listed ...int64) {
 	var old []string
-	if oldest := l.number - kept; oldest > 0 {
-		old = append(old, locks+numbered(oldest))
-	}
-	for _, n := range listed {
-		if n < l.number-kept {
+	// Two, because it is taken and released.
+	for _, n := range append(listed, l.number-kept-1, l.number-kept) {
+		if n > 0 && n <= l.number-kept {
 			old = append(old, locks+numbered(n))
 		}
 	}

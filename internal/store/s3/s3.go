@@ -239,7 +239,7 @@ const (
 // put writes an object. If it is only to be made, it must not be there: see errTaken.
 func (s *Store) put(ctx context.Context, key string, data []byte, meta map[string]string, only bool) error {
 	upload := rand.Text()
-	options := minio.PutObjectOptions{ServerSideEncryption: s.sse, UserMetadata: map[string]string{metaUpload: upload}}
+	options := minio.PutObjectOptions{ServerSideEncryption: s.sse, DisableContentSha256: true, UserMetadata: map[string]string{metaUpload: upload}}
 	for name, value := range meta {
 		options.UserMetadata[name] = value
 	}
