@@ -84,6 +84,14 @@ prepare:
 	    npm ci --prefix $$dir --ignore-scripts --no-audit --no-fund --loglevel=error && \
 	    cp $$dir/package-lock.json $$dir/installed; } || exit 1; \
 	done
+	@$(MAKE) --no-print-directory .tools/versitygw
+
+# The S3 server of tests, a module of its own. What it needs and never runs is compiled
+# in a hurry.
+.tools/versitygw: $(wildcard internal/servertest/versitygw/*)
+	@mkdir -p $(@D)
+	cd internal/servertest/versitygw && $(GO) build $(foreach p,aws hashicorp segmentio nats-io rabbitmq,-gcflags='github.com/$(p)/...=-N -l') -ldflags='-s -w' -o $(CURDIR)/$@ .
+	@touch $@
 
 format:
 	@files=$$(gofmt -l .); test -z "$$files" || { echo "gofmt would change: $$files"; exit 1; }

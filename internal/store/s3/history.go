@@ -151,28 +151,26 @@ func tag(etag string) string {
 	}, etag)
 }
 
-func (h history) absent(name string) error {
-	return &fs.PathError{Op: "open", Path: name + " of " + h.s.Name(0), Err: fs.ErrNotExist}
-}
-
 func (h history) Open(ctx context.Context, name string) (state.Document, error) {
-	// A record may end between two looks.
-	for range 2 {
-		for _, folder := range []string{records, notes} {
-			d, err := h.whole(ctx, folder, name)
-			if !errors.Is(err, fs.ErrNotExist) {
-				return d, err
-			}
-		}
-		open, err := h.s.journals(ctx, name+"/")
-		if err != nil {
-			return nil, err
-		}
-		if j := open[name]; j != nil {
-			return h.open(ctx, name, j), nil
+	for _, folder := range []string{records, notes} {
+		d, err := h.whole(ctx, folder, name)
+		if !errors.Is(err, fs.ErrNotExist) {
+			return d, err
 		}
 	}
-	return nil, h.absent(name)
+	open, err := h.s.journals(ctx, name+"/")
+	if err != nil {
+		return nil, err
+	}
+	if j := open[name]; j != nil {
+		return h.open(ctx, name, j), nil
+	}
+	// It may have ended meanwhile.
+	d, err := h.whole(ctx, records, name)
+	if errors.Is(err, fs.ErrNotExist) {
+		err = &fs.PathError{Op: "open", Path: name + " of " + h.s.Name(0), Err: fs.ErrNotExist}
+	}
+	return d, err
 }
 
 // open returns the document of a record that goes on.

@@ -18,6 +18,8 @@ const (
 	// slack is how much longer than its lease a lock is left to its holder: the times of
 	// the service have whole seconds, and not all of its machines need to have the same.
 	slack = 2 * time.Second
+	// patience is how long it may take to give back a lock that was not got.
+	patience = 5 * time.Second
 	// kept is how many of the newest objects of the lock stay.
 	kept = 100
 )
@@ -150,23 +152,29 @@ func (s *Store) take(ctx context.Context, holder *state.Holder) (*lock, *state.H
 		next.Left = now.Holder
 	}
 	l := &lock{s: s, holder: holder, number: now.number + 1, taken: now.number + 1}
-	if err := s.write(ctx, l.number, next); err != nil {
-		return nil, nil, err
+	fenced := now.number == 0 || now.Event == released
+	err = s.write(ctx, l.number, next)
+	if err == nil {
+		err = l.confirm(ctx)
 	}
-	if err := l.confirm(ctx); err != nil {
-		if errors.As(err, new(*state.LostError)) {
-			err = errTaken
-		}
-		return nil, nil, err
+	if err == nil {
+		l.tidy(ctx, now.before...)
 	}
-	l.tidy(ctx, now.before...)
-	if now.number > 0 && now.Event != released {
-		if err := s.fence(ctx); err != nil {
-			// Who comes next makes one.
-			return nil, nil, errors.Join(err, l.end(ctx, broken))
-		}
+	if err == nil && !fenced {
+		err = s.fence(ctx)
 	}
-	return l, next.Left, nil
+	switch {
+	case err == nil:
+		return l, next.Left, nil
+	case errors.Is(err, errTaken), errors.As(err, new(*state.LostError)):
+		return nil, nil, errTaken
+	}
+	// The lock may be ours, and nobody shall wait until it ends.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), patience)
+	defer cancel()
+	l.unclear.Store(!fenced)
+	_ = l.free(ctx) // it ends by itself
+	return nil, nil, err
 }
 
 // lock is the lock while this process has it.
@@ -175,7 +183,8 @@ type lock struct {
 	holder *state.Holder
 	taken  int64 // the number by which it was taken
 	lease  *store.Lease
-	// unclear is that a version may be on its way still.
+	// unclear is that a version may be on its way still, so that who comes next has to make
+	// a fence.
 	unclear atomic.Bool
 
 	mu      sync.Mutex
@@ -279,12 +288,8 @@ func (l *lock) append(ctx context.Context, r record) error {
 func (l *lock) free(ctx context.Context) error {
 	event := released
 	if l.unclear.Load() {
-		event = broken // so that who comes next makes a fence
+		event = broken
 	}
-	return l.end(ctx, event)
-}
-
-func (l *lock) end(ctx context.Context, event string) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.over {
