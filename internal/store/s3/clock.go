@@ -27,7 +27,7 @@ const tolerable = time.Minute
 
 func (c *corrected) RoundTrip(r *http.Request) (*http.Response, error) {
 	if wrong := time.Duration(c.wrong.Load()); wrong.Abs() > tolerable {
-		login, err := c.login.Get()
+		login, err := c.login.GetWithContext(nil)
 		if err != nil {
 			return nil, err
 		}

@@ -14,7 +14,7 @@ import (
 var errNoLogin = errors.New("nothing says who logs in: there is no access_key, no AWS_ACCESS_KEY_ID in the environment, no profile with keys in the files of AWS, and no role of this machine")
 
 // login returns who logs in: who is configured, or else whom programs of AWS take.
-func login(v settings.Values, transport *http.Transport) *credentials.Credentials {
+func login(v settings.Values) *credentials.Credentials {
 	if v.Has("access_key") {
 		return credentials.NewStaticV4(v.Secret("access_key").Reveal(), v.Secret("secret_key").Reveal(), v.Secret("session_token").Reveal())
 	}

@@ -131,7 +131,7 @@ func open(o store.Opening) (*Store, error) {
 	case v.Has("path_style"):
 		lookup = minio.BucketLookupDNS
 	}
-	login := login(v, s.transport)
+	login := login(v)
 	s.client, err = minio.NewCore(host, &minio.Options{
 		Creds: login, Secure: secure, Region: regionOf(v), BucketLookup: lookup, MaxRetries: 1, Transport: &corrected{next: s.transport, login: login},
 	})

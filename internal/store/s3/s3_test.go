@@ -94,15 +94,16 @@ func TestSuite(t *testing.T) {
 	suite.Run(t, suite.Subject{New: places(servertest.NewS3(t, false), map[string]any{"lease": lease}), Lease: lease + slack, Fenced: true})
 }
 
+var quiet = slog.NewLogLogger(slog.DiscardHandler, slog.LevelError)
+
 // front is a server before another one, which handles each request in a way of its own
 // and signs what goes on anew, because what is signed may have been changed.
 func front(t *testing.T, server *servertest.S3, handle func(w http.ResponseWriter, r *http.Request, next http.Handler)) string {
 	t.Helper()
-	next := &httputil.ReverseProxy{ErrorLog: slog.NewLogLogger(slog.DiscardHandler, slog.LevelError), Director: func(r *http.Request) {
-		r.URL.Scheme, r.URL.Host = "http", server.Host()
-		r.Header.Del("Authorization")
-		r.Header.Del("X-Forwarded-For")
-		signer.SignV4(*r, servertest.S3User, servertest.Password, "", "us-east-1")
+	next := &httputil.ReverseProxy{ErrorLog: quiet, Rewrite: func(r *httputil.ProxyRequest) {
+		r.Out.URL.Scheme, r.Out.URL.Host = "http", server.Host()
+		r.Out.Header.Del("Authorization")
+		signer.SignV4(*r.Out, servertest.S3User, servertest.Password, "", "us-east-1")
 	}}
 	f := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { handle(w, r, next) }))
 	t.Cleanup(f.Close)
@@ -387,7 +388,7 @@ func TestUnclear(t *testing.T) {
 	defer l.Release()
 	r := <-late
 	w := httptest.NewRecorder()
-	(&httputil.ReverseProxy{Director: func(r *http.Request) { r.URL.Scheme, r.URL.Host = "http", server.Host() }}).ServeHTTP(w, r)
+	(&httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) { r.Out.URL.Scheme, r.Out.URL.Host = "http", server.Host() }}).ServeHTTP(w, r)
 	if w.Code != http.StatusPreconditionFailed {
 		t.Errorf("the late version was answered by %d", w.Code)
 	}
@@ -791,7 +792,7 @@ func TestEncryption(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		secure := httptest.NewUnstartedServer(httputil.NewSingleHostReverseProxy(to))
+		secure := httptest.NewUnstartedServer(&httputil.ReverseProxy{ErrorLog: quiet, Rewrite: func(r *httputil.ProxyRequest) { r.Out.URL.Scheme, r.Out.URL.Host = to.Scheme, to.Host }})
 		secure.TLS = &tls.Config{Certificates: []tls.Certificate{ca.Issue(t, servertest.Leaf{}).TLS}}
 		secure.StartTLS()
 		t.Cleanup(secure.Close)
