@@ -55,5 +55,5 @@ func (s *Store) probe(ctx context.Context) error {
 // unfit is the error of a service that does not keep conditions.
 func (s *Store) unfit(what string) error {
 	return s.access(fmt.Errorf("the service at %s %s, although If-None-Match forbids it: two runs could write the state at the same time", s.host, what),
-		"use a service that keeps conditional writes, as Amazon S3, MinIO or Ceph from Squid on do, or the store postgres")
+		"use a service that keeps conditional writes, as Amazon S3 and MinIO do, or the store postgres")
 }

@@ -233,6 +233,27 @@ func TestLostAnswer(t *testing.T) {
 	}
 }
 
+// TestConflict: a service may let nobody win who makes an object at the same time as
+// somebody else, and ask for another attempt, as Amazon S3 does; the server here does
+// not, and so one before it says it.
+func TestConflict(t *testing.T) {
+	t.Parallel()
+	server := servertest.NewS3(t, false)
+	var told sync.Map
+	m := machine(t, opened(t, opening(front(t, server, func(w http.ResponseWriter, r *http.Request, next http.Handler) {
+		if _, again := told.LoadOrStore(r.URL.Path, true); r.Method != http.MethodPut || again {
+			next.ServeHTTP(w, r)
+			return
+		}
+		w.WriteHeader(http.StatusConflict)
+		io.WriteString(w, "<Error><Code>ConditionalRequestConflict</Code><Message>The conditional request cannot succeed due to a conflicting operation against this resource.</Message></Error>")
+	}), server.Bucket(t), "corp", nil)))
+	added(t, m, "a")
+	if got := accounts(t, m); got != "a" {
+		t.Errorf("accounts %s", got)
+	}
+}
+
 // TestDelayed: a version that was on its way when the lock of who sent it was taken away
 // comes too late, whether the new holder has written one or not, and so does a part of a
 // record.
