@@ -146,10 +146,13 @@ func (s *Store) newer(ctx context.Context, many int) (all, real []int64, err err
 	return nil, nil, s.changing()
 }
 
-// real returns the number of a version, older as for Open.
+// real returns the number of a version, older as for Open; of the newest that of the fence
+// behind it, if there is one.
 func (s *Store) real(ctx context.Context, older int) (number int64, err error) {
 	if older == 0 {
-		_, number, _, err = s.newest(ctx)
+		var all []int64
+		all, err = s.end(ctx, versions)
+		number = last(all)
 	} else {
 		var real []int64
 		if _, real, err = s.newer(ctx, older+1); len(real) > older {
@@ -170,7 +173,15 @@ func (s *Store) Open(ctx context.Context, older int) (io.ReadCloser, error) {
 			return nil, err
 		}
 		b := &body{s: s, ctx: ctx, key: versions + numbered(number)}
-		if err = b.begin(); err == nil {
+		if err = b.begin(); err == nil && b.meta[metaFence] != "" {
+			b.close()
+			if number, err = strconv.ParseInt(b.meta[metaFence], 10, 64); err == nil && number == 0 {
+				return nil, s.nothing()
+			}
+			b = &body{s: s, ctx: ctx, key: versions + numbered(number)}
+			err = b.begin()
+		}
+		if err == nil {
 			return store.NewReader(b.next, b.close)
 		}
 		if !errors.Is(err, fs.ErrNotExist) {
@@ -249,7 +260,7 @@ func (b *body) close() error {
 // lock is seen to be held. So whoever gets the lock after that either finds the version,
 // or makes a fence of this number first.
 func (s *Store) Commit(ctx context.Context, after state.Version, write func(io.Writer) (state.Version, error), ready func() error) error {
-	if _, err := s.held(ctx); err != nil {
+	if _, err := s.leased(ctx); err != nil {
 		return err
 	}
 	var text bytes.Buffer
@@ -297,6 +308,11 @@ func (s *Store) Commit(ctx context.Context, after state.Version, write func(io.W
 		l.unclear.Store(true)
 		return err
 	}
+	all, err := s.end(ctx, versions)
+	if err != nil || last(all) == number {
+		return err
+	}
+	// It may be behind a fence.
 	_, holds, _, err := s.newest(ctx)
 	if err == nil && holds != number {
 		err = l.lose() // to somebody who has written since
