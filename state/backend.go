@@ -120,6 +120,9 @@ type Hold interface {
 	// unless the lock lasts for that time. Locks that end with their process only,
 	// or when a person says so, last for any time.
 	Cover(ctx context.Context, d time.Duration) error
+	// Linger says that what was asked for may be under way when the lock is given back:
+	// nobody gets it before what was covered is over.
+	Linger()
 	// Release gives the lock back.
 	Release() error
 }

@@ -261,6 +261,9 @@ func (l fileLock) Held(context.Context) error {
 // Cover does nothing: the lock goes with its process.
 func (l fileLock) Cover(context.Context, time.Duration) error { return nil }
 
+// Linger does nothing: what the process has asked for ends with it.
+func (l fileLock) Linger() {}
+
 func (f files) Break(_ context.Context, h *Holder) error {
 	d, base, err := atomicfile.Locate(f.path)
 	if err != nil {

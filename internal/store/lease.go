@@ -25,6 +25,7 @@ type Lease struct {
 	margin  time.Duration // what is covered
 	sent    time.Time     // when the renewal was sent that was answered last
 	granted time.Duration // what it asked for
+	lingers bool
 	lost    error
 
 	renewing sync.Mutex
@@ -38,8 +39,8 @@ type Terms struct {
 	// breaks the lock gives it to nobody before that is over. It is a
 	// [*state.LostError] if somebody else has the lock, or nobody.
 	Renew func(ctx context.Context, length, covered time.Duration) error
-	// Free gives the lock back, if it is held still.
-	Free func(ctx context.Context) error
+	// Free gives the lock back, if it is held still. Nobody gets it before a time is over.
+	Free func(ctx context.Context, after time.Duration) error
 }
 
 // patience is how long one renewal may take.
@@ -64,7 +65,7 @@ func (l *Lease) keep(ctx context.Context) {
 	defer close(l.stopped)
 	for {
 		l.mu.Lock()
-		pause := max(l.granted/3-l.over(l.sent), l.granted/30)
+		pause := max((l.granted-l.margin)/3-l.over(l.sent), (l.granted-l.margin)/30)
 		l.mu.Unlock()
 		select {
 		case <-ctx.Done():
@@ -175,11 +176,24 @@ func (l *Lease) Cover(ctx context.Context, d time.Duration) error {
 	return l.Held(ctx)
 }
 
+// Linger says that what was asked for may be under way when the lock is given back.
+func (l *Lease) Linger() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.lingers = true
+}
+
 // Release ends the renewals and gives the lock back.
 func (l *Lease) Release() error {
 	l.stop()
 	<-l.stopped
+	l.mu.Lock()
+	after := time.Duration(0)
+	if l.lingers {
+		after = l.margin
+	}
+	l.mu.Unlock()
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
-	return l.terms.Free(ctx)
+	return l.terms.Free(ctx, after)
 }

@@ -26,7 +26,7 @@ func (k *landlord) terms() Terms {
 			}
 			return k.err
 		},
-		Free: func(context.Context) error { k.freed = true; return nil },
+		Free: func(context.Context, time.Duration) error { k.freed = true; return nil },
 	}
 }
 
@@ -108,7 +108,7 @@ func TestLeaseKept(t *testing.T) {
 			}
 			return nil
 		},
-		Free: func(context.Context) error { freed.Store(true); return nil },
+		Free: func(context.Context, time.Duration) error { freed.Store(true); return nil },
 	}
 	wait := func(what string, is func() bool) {
 		t.Helper()

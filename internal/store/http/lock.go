@@ -272,6 +272,10 @@ func (h *hold) Held(context.Context) error {
 // Cover does nothing: the lock lasts until a person breaks it.
 func (h *hold) Cover(context.Context, time.Duration) error { return nil }
 
+// Linger does nothing: the protocol gives a lock back at once. What was asked for bears a
+// mark, by which the next run knows it.
+func (h *hold) Linger() {}
+
 // Release sends what was not sent yet, and gives the lock back, whether that was to be
 // sent or not.
 func (h *hold) Release() error {

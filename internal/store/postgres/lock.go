@@ -25,7 +25,7 @@ func (s *Store) Lock(ctx context.Context, command string, wait time.Duration) (*
 		if err == nil {
 			lease := store.NewLease(s.Name(0), s.length, sent, store.Terms{
 				Renew: func(ctx context.Context, d, covered time.Duration) error { return s.renew(ctx, generation, d, covered) },
-				Free:  func(ctx context.Context) error { return s.free(ctx, generation) },
+				Free:  func(ctx context.Context, after time.Duration) error { return s.free(ctx, generation, after) },
 			})
 			s.mu.Lock()
 			s.lease, s.generation = lease, generation
@@ -103,8 +103,8 @@ func (s *Store) renew(ctx context.Context, generation int64, d, covered time.Dur
 	return s.failed(err)
 }
 
-func (s *Store) free(ctx context.Context, generation int64) error {
-	_, err := s.exec(ctx, "UPDATE {lock} SET holder = NULL, expires = clock_timestamp() WHERE state = $1 AND generation = $2::bigint", s.name, generation)
+func (s *Store) free(ctx context.Context, generation int64, after time.Duration) error {
+	_, err := s.exec(ctx, "UPDATE {lock} SET holder = NULL, expires = clock_timestamp() + $3::float8 * interval '1 second' WHERE state = $1 AND generation = $2::bigint AND holder IS NOT NULL", s.name, generation, after.Seconds())
 	return err
 }
 

@@ -37,8 +37,11 @@ type record struct {
 	Event string `json:"event"`
 	// Holder is who has the lock, or had it.
 	Holder *state.Holder `json:"holder"`
-	// Seconds is how long it lasts, unless it is renewed.
+	// Seconds is how long it lasts, unless it is renewed; of one that was given back or
+	// broken, for how long nobody gets it. Covered is how much of it is left to the holder
+	// if it is broken.
 	Seconds float64 `json:"seconds,omitempty"`
+	Covered float64 `json:"covered,omitempty"`
 	// Left is the holder before, if it has not given the lock back.
 	Left *state.Holder `json:"left,omitempty"`
 
@@ -49,7 +52,7 @@ type record struct {
 
 // lasts is for how much longer nobody else gets the lock.
 func (r *record) lasts() time.Duration {
-	if r.number == 0 || r.Event == released || r.Event == broken {
+	if r.number == 0 || r.ended() && r.Seconds == 0 {
 		return 0
 	}
 	return max(0, time.Duration(r.Seconds*float64(time.Second))+slack-r.age)
@@ -142,7 +145,11 @@ func (s *Store) take(ctx context.Context, holder *state.Holder) (*lock, *state.H
 	}
 	mine := now.number > 0 && now.of(holder) // by a request that was not answered
 	if lasts := now.lasts(); lasts > 0 && !mine {
-		return nil, nil, &state.LockedError{Path: s.Name(0), Holder: now.Holder, Ends: lasts}
+		locked := &state.LockedError{Path: s.Name(0), Holder: now.Holder, Ends: lasts}
+		if now.ended() {
+			locked.Holder = nil
+		}
+		return nil, nil, locked
 	}
 	next := record{Event: taken, Holder: holder, Seconds: s.length.Seconds()}
 	switch {
@@ -173,7 +180,7 @@ func (s *Store) take(ctx context.Context, holder *state.Holder) (*lock, *state.H
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), patience)
 	defer cancel()
 	l.unclear.Store(!fenced)
-	_ = l.free(ctx) // it ends by itself
+	_ = l.free(ctx, 0) // it ends by itself
 	return nil, nil, err
 }
 
@@ -248,13 +255,13 @@ func (l *lock) lose() error {
 }
 
 // renew makes the lock last for a time from now on.
-func (l *lock) renew(ctx context.Context, length time.Duration) error {
+func (l *lock) renew(ctx context.Context, length, covered time.Duration) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.over {
 		return state.Lost(l.s.Name(0))
 	}
-	return l.append(ctx, record{Event: renewed, Holder: l.holder, Seconds: length.Seconds()})
+	return l.append(ctx, record{Event: renewed, Holder: l.holder, Seconds: length.Seconds(), Covered: covered.Seconds()})
 }
 
 // append makes the next object of the lock, if the lock is ours.
@@ -285,7 +292,7 @@ func (l *lock) append(ctx context.Context, r record) error {
 }
 
 // free gives the lock back, if it is held still.
-func (l *lock) free(ctx context.Context) error {
+func (l *lock) free(ctx context.Context, after time.Duration) error {
 	event := released
 	if l.unclear.Load() {
 		event = broken
@@ -295,7 +302,7 @@ func (l *lock) free(ctx context.Context) error {
 	if l.over {
 		return nil
 	}
-	err := l.append(ctx, record{Event: event, Holder: l.holder})
+	err := l.append(ctx, record{Event: event, Holder: l.holder, Seconds: after.Seconds()})
 	if errors.As(err, new(*state.LostError)) {
 		err = nil
 	}
@@ -361,7 +368,7 @@ func (s *Store) Break(ctx context.Context, h *state.Holder) error {
 		if !same(now.Holder, h) {
 			return &state.LockedError{Path: s.Name(0), Holder: now.Holder}
 		}
-		err = s.write(ctx, now.number+1, record{Event: broken, Holder: h})
+		err = s.write(ctx, now.number+1, record{Event: broken, Holder: h, Seconds: min(now.Covered, now.lasts().Seconds())})
 		if !errors.Is(err, errTaken) || ctx.Err() != nil {
 			return err
 		}

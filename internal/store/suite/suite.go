@@ -29,6 +29,8 @@ type Subject struct {
 	// Lease is after what time a lock ends that nobody renews; 0 for locks that do not
 	// end by themselves.
 	Lease time.Duration
+	// Slack is how much longer than its lease a lock is left to its holder.
+	Slack time.Duration
 	// Fenced says that a run which has lost its lock cannot add to its record.
 	Fenced bool
 }
@@ -253,7 +255,7 @@ func lock(t *testing.T, s Subject) {
 	if _, err := b.Lock(t.Context(), "rollcall state", 0); !errors.As(err, &locked) || locked.Holder == nil || locked.Holder.Command != "rollcall apply" || !locked.Holder.Running() {
 		t.Fatalf("%v", err)
 	}
-	if s.Lease > 0 && (locked.Ends <= 0 || locked.Ends > s.Lease) {
+	if s.Lease > 0 && (locked.Ends <= 0 || locked.Ends > s.Lease+s.Slack) {
 		t.Errorf("the lock ends in %v, and its lease is %v", locked.Ends, s.Lease)
 	}
 	must(t, l.Held(t.Context()))
@@ -634,20 +636,37 @@ func takeover(t *testing.T, s Subject) {
 }
 
 // broken: nobody gets a lock that was broken before what its holder has covered is over.
+// The same goes for one that was given back while that may be under way.
 func broken(t *testing.T, s Subject) {
 	p := s.New(t)
 	if s.Lease == 0 {
 		t.Skip("locks do not end by themselves")
 	}
 	a, b := p.machine(t), p.machine(t)
-	l := hold(t, a)
-	defer l.Release()
 	const covered = time.Second
-	must(t, l.Cover(t.Context(), covered))
-	begun := time.Now()
-	robbed(t, p, b)
+	for _, ends := range []func(l *state.Lock){
+		func(l *state.Lock) {
+			robbed(t, p, b)
+			l.Release()
+		},
+		func(l *state.Lock) {
+			l.Linger()
+			must(t, l.Release())
+		},
+	} {
+		l := hold(t, a)
+		must(t, l.Cover(t.Context(), covered))
+		begun := time.Now()
+		ends(l)
+		left(t, b, begun, covered, s.Slack)
+	}
+}
+
+// left looks for how long nobody gets a lock.
+func left(t *testing.T, b *state.Store, begun time.Time, covered, slack time.Duration) {
+	t.Helper()
 	var locked *state.LockedError
-	if _, err := b.Lock(t.Context(), "rollcall apply", 0); !errors.As(err, &locked) || locked.Holder != nil || locked.Ends <= 0 || locked.Ends > covered {
+	if _, err := b.Lock(t.Context(), "rollcall apply", 0); !errors.As(err, &locked) || locked.Holder != nil || locked.Ends <= 0 || locked.Ends > covered+slack {
 		t.Errorf("a lock that was broken: %v", err)
 	}
 	must(t, hold(t, b).Release())
