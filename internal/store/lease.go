@@ -72,14 +72,14 @@ func (l *Lease) keep(ctx context.Context) {
 			return
 		case <-time.After(max(pause, 10*time.Millisecond)):
 		}
-		if err := l.renew(ctx); errors.As(err, new(*state.LostError)) {
+		if err := l.Renew(ctx); errors.As(err, new(*state.LostError)) {
 			return
 		}
 	}
 }
 
-// renew asks for the lease once more.
-func (l *Lease) renew(ctx context.Context) error {
+// Renew asks for the lease once more.
+func (l *Lease) Renew(ctx context.Context) error {
 	l.renewing.Lock()
 	defer l.renewing.Unlock()
 	l.mu.Lock()
@@ -110,8 +110,8 @@ func over(t time.Time) time.Duration {
 	return max(now.Sub(t), now.Round(0).Sub(t.Round(0)))
 }
 
-// lasts reports whether the lease outlives what is covered.
-func (l *Lease) lasts() bool {
+// Lasts reports whether the lease outlives what is covered.
+func (l *Lease) Lasts() bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.lost == nil && l.granted-l.over(l.sent) > l.margin
@@ -136,11 +136,11 @@ func (l *Lease) Lose(err *state.LostError) {
 // Held is a [*state.LostError] if the lock is lost, or does not outlive what is covered
 // and cannot be renewed.
 func (l *Lease) Held(ctx context.Context) error {
-	if l.lasts() {
+	if l.Lasts() {
 		return nil
 	}
-	err := l.renew(ctx)
-	if l.lasts() {
+	err := l.Renew(ctx)
+	if l.Lasts() {
 		return nil
 	}
 	l.mu.Lock()
@@ -170,7 +170,7 @@ func (l *Lease) Cover(ctx context.Context, d time.Duration) error {
 	if !longer {
 		return nil
 	}
-	if err := l.renew(ctx); err != nil {
+	if err := l.Renew(ctx); err != nil {
 		return err
 	}
 	return l.Held(ctx)

@@ -14,6 +14,9 @@ import (
 
 // Lock takes the lock, if nobody has it or its time is over.
 func (s *Store) Lock(ctx context.Context, command string, wait time.Duration) (*state.Lock, error) {
+	if err := s.known(ctx); err != nil {
+		return nil, err
+	}
 	holder := state.Me(command)
 	me, err := json.Marshal(holder)
 	if err != nil {
@@ -33,6 +36,9 @@ func (s *Store) Lock(ctx context.Context, command string, wait time.Duration) (*
 			return &state.Lock{Left: left, Hold: &hold{lease, s}}, nil
 		}
 		var locked *state.LockedError
+		if errors.As(err, &locked) && locked.Holder == nil && locked.Ends == 0 && ctx.Err() == nil {
+			continue // it was given back meanwhile
+		}
 		if !errors.As(err, &locked) || !time.Now().Before(deadline) {
 			return nil, err
 		}
@@ -111,18 +117,24 @@ func (s *Store) free(ctx context.Context, generation int64, after time.Duration)
 // Break takes the lock away from a holder. Nobody gets it before what it has covered is
 // over.
 func (s *Store) Break(ctx context.Context, h *state.Holder) error {
-	was, err := json.Marshal(h)
-	if err != nil {
-		return err
+	var was, previous *string
+	if err := s.row(ctx, "SELECT holder FROM {lock} WHERE state = $1", []any{s.name}, &was); err != nil && !errors.Is(err, pgx.ErrNoRows) {
+		return s.failed(err)
 	}
-	rows, err := s.exec(ctx, "UPDATE {lock} SET generation = generation + 1, previous = holder, holder = NULL, expires = least(expires, clock_timestamp() + covered * interval '1 second') WHERE state = $1 AND holder = $2", s.name, string(was))
+	if now := holderOf(was); now == nil || now.ID != h.ID {
+		return &state.LockedError{Path: s.Name(0), Holder: now}
+	}
+	rows, err := s.exec(ctx, "UPDATE {lock} SET generation = generation + 1, previous = holder, holder = NULL, expires = least(expires, clock_timestamp() + covered * interval '1 second') WHERE state = $1 AND holder = $2", s.name, *was)
 	if err != nil {
 		return s.failed(err)
 	}
 	if rows == 0 {
 		var now *string
-		if err := s.row(ctx, "SELECT holder FROM {lock} WHERE state = $1", []any{s.name}, &now); err != nil && !errors.Is(err, pgx.ErrNoRows) {
+		if err := s.row(ctx, "SELECT holder, previous FROM {lock} WHERE state = $1", []any{s.name}, &now, &previous); err != nil {
 			return s.failed(err)
+		}
+		if now == nil && previous != nil && *previous == *was {
+			return nil // a statement that was sent again has met itself
 		}
 		return &state.LockedError{Path: s.Name(0), Holder: holderOf(now)}
 	}

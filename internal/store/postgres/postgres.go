@@ -44,6 +44,8 @@ type Store struct {
 
 	// down says that the database was not to be reached the last time that it was tried.
 	down atomic.Bool
+	// looked says that the tables are those of this version of the program.
+	looked atomic.Bool
 
 	mu         sync.Mutex
 	lease      *store.Lease // of the lock, while it is held
@@ -53,8 +55,12 @@ type Store struct {
 var _ state.Shared = (*Store)(nil)
 
 const (
-	// silence is how long the database may take for one statement.
-	silence = 30 * time.Second
+	// silence is how long the database may take for one statement, and patience for all
+	// attempts at it together while the lock is not held.
+	silence  = 15 * time.Second
+	patience = 30 * time.Second
+	// idle is how long a transaction waits for who is stopped in the middle of it.
+	idle = 5 * time.Second
 	// kept is how long what was uploaded for nothing stays.
 	kept = "1 day"
 )
@@ -110,23 +116,32 @@ func (s *Store) in(query string) string {
 }
 
 // try makes attempts at what may be done more than once, while the connection is lost or
-// the server is about to be there again. Of a database that was waited for already, it
-// makes one.
+// the server is about to be there again: for as long as the lock lasts, if it is held,
+// and otherwise four of them. Of a database that was waited for already, it makes one.
 func (s *Store) try(ctx context.Context, f func(ctx context.Context) error) error {
 	const attempts = 4
+	begun := time.Now()
 	for n := 1; ; n++ {
 		err := s.once(ctx, f)
 		again := err != nil && passing(err) && ctx.Err() == nil
-		if !again || n >= attempts || s.down.Load() {
+		if !again || !s.lasts() && (n >= attempts || s.down.Load() || time.Since(begun) > patience) {
 			s.down.Store(again)
 			return err
 		}
 		select {
 		case <-ctx.Done():
 			return err
-		case <-time.After(time.Duration(n*n) * 100 * time.Millisecond):
+		case <-time.After(time.Duration(min(n*n, 10)) * 100 * time.Millisecond):
 		}
 	}
+}
+
+// lasts reports whether the lock is held and lasts long enough.
+func (s *Store) lasts() bool {
+	s.mu.Lock()
+	lease := s.lease
+	s.mu.Unlock()
+	return lease != nil && lease.Lasts()
 }
 
 func (s *Store) once(ctx context.Context, f func(ctx context.Context) error) error {
@@ -157,7 +172,7 @@ func (s *Store) row(ctx context.Context, query string, args []any, to ...any) er
 // held is the lock, if this process holds it and it lasts: a condition that keeps it
 // from changing hands until the statement has ended. $1 is the state, $2 the
 // generation, and $3 how long it has to last, in seconds.
-const held = "SELECT 1 FROM {lock} WHERE state = $1 AND generation = $2::bigint AND ($3::float8 <= 0 OR expires > clock_timestamp() + $3::float8 * interval '1 second') FOR SHARE"
+const held = "SELECT 1 FROM {lock} WHERE state = $1 AND generation = $2::bigint AND holder IS NOT NULL AND ($3::float8 <= 0 OR expires > clock_timestamp() + $3::float8 * interval '1 second') FOR SHARE"
 
 // condition returns the arguments of held.
 func (s *Store) condition(ctx context.Context) ([]any, error) {
@@ -183,12 +198,22 @@ func (s *Store) whole(ctx context.Context) ([]any, error) {
 }
 
 // why says why a statement with the condition held has changed nothing; nil if the
-// reason is another one.
+// reason is another one, or was that the lock did not last long enough, which it does by
+// now.
 func (s *Store) why(ctx context.Context, condition []any) error {
-	var mine bool
-	err := s.row(ctx, "SELECT generation = $2::bigint AND ($3::float8 <= 0 OR expires > clock_timestamp() + $3::float8 * interval '1 second') FROM {lock} WHERE state = $1", condition, &mine)
+	var mine, lasts bool
+	err := s.row(ctx, "SELECT generation = $2::bigint AND holder IS NOT NULL, $3::float8 <= 0 OR expires > clock_timestamp() + $3::float8 * interval '1 second' FROM {lock} WHERE state = $1", condition, &mine, &lasts)
 	if err != nil && !errors.Is(err, pgx.ErrNoRows) {
 		return s.failed(err)
+	}
+	if mine && !lasts {
+		s.mu.Lock()
+		lease := s.lease
+		s.mu.Unlock()
+		if lease == nil {
+			return state.Lost(s.Name(0))
+		}
+		return s.failed(lease.Renew(ctx))
 	}
 	if mine {
 		return nil
@@ -204,6 +229,9 @@ func (s *Store) why(ctx context.Context, condition []any) error {
 
 // Newest asks which version is the newest.
 func (s *Store) Newest(ctx context.Context) (v state.Version, err error) {
+	if err := s.known(ctx); err != nil {
+		return v, err
+	}
 	err = s.row(ctx, "SELECT lineage, serial, sum FROM {version} WHERE state = $1 ORDER BY serial DESC LIMIT 1", []any{s.name}, &v.Lineage, &v.Serial, &v.Sum)
 	return v, s.failed(err)
 }
@@ -214,8 +242,7 @@ func (s *Store) Open(ctx context.Context, older int) (io.ReadCloser, error) {
 	var upload string
 	var parts int
 	err := s.try(ctx, func(ctx context.Context) (err error) {
-		// Its context may not end with the attempt.
-		if tx, err = s.pool.BeginTx(context.WithoutCancel(ctx), pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}); err != nil {
+		if tx, err = s.pool.BeginTx(ctx, pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}); err != nil {
 			return err
 		}
 		err = tx.QueryRow(ctx, s.in("SELECT upload, parts FROM {version} WHERE state = $1 ORDER BY serial DESC OFFSET $2::int LIMIT 1"), s.name, older).Scan(&upload, &parts)
@@ -237,7 +264,7 @@ func (s *Store) Open(ctx context.Context, older int) (io.ReadCloser, error) {
 		})
 		part++
 		if errors.Is(err, pgx.ErrNoRows) {
-			err = errors.New("a part of it is missing")
+			return nil, s.access(errors.New("a part of the version is missing"), "rollcall state pull --older 1 has the version before")
 		}
 		return data, s.failed(err)
 	}, func() error { return tx.Rollback(context.WithoutCancel(ctx)) })
@@ -249,9 +276,9 @@ func (s *Store) Commit(ctx context.Context, after state.Version, write func(io.W
 		return err
 	}
 	upload, parts := rand.Text(), 0
-	committed := false
+	unwanted := true
 	defer func() {
-		if !committed {
+		if unwanted {
 			_, _ = s.exec(context.WithoutCancel(ctx), "DELETE FROM {content} WHERE upload = $1 AND NOT EXISTS (SELECT 1 FROM {version} v WHERE v.upload = $1)", upload)
 		}
 	}()
@@ -271,6 +298,9 @@ func (s *Store) Commit(ctx context.Context, after state.Version, write func(io.W
 	if err := w.Close(); err != nil {
 		return err
 	}
+	if _, err := s.whole(ctx); err != nil {
+		return err
+	}
 	if err := s.follows(ctx, after); err != nil {
 		return err
 	}
@@ -282,28 +312,33 @@ func (s *Store) Commit(ctx context.Context, after state.Version, write func(io.W
 		return err
 	}
 	ctx = context.WithoutCancel(ctx)
+	unwanted = false // from here on, whoever sends the statement cannot be sure that it was not run
 	rows, err := s.exec(ctx, `WITH held AS (`+held+`), newest AS (SELECT lineage, serial, sum FROM {version} WHERE state = $1 ORDER BY serial DESC LIMIT 1)
 INSERT INTO {version} (state, serial, lineage, sum, upload, parts)
 SELECT $1, $4::bigint, $5::text, $6::text, $7::text, $8::int FROM held
-WHERE $9::text = '' AND NOT EXISTS (SELECT 1 FROM newest) OR EXISTS (SELECT 1 FROM newest WHERE sum = $9::text AND serial = $10::bigint)`,
+WHERE (SELECT count(*) FROM {content} WHERE upload = $7::text) = $8::int AND ($9::text = '' AND NOT EXISTS (SELECT 1 FROM newest) OR EXISTS (SELECT 1 FROM newest WHERE sum = $9::text AND serial = $10::bigint))`,
 		append(condition, next.Serial, next.Lineage, next.Sum, upload, parts, after.Sum, after.Serial)...)
 	if err == nil && rows == 1 {
-		committed = true
 		return nil
 	}
 	// A statement that was sent again may meet itself.
 	var mine bool
-	if asked := s.row(ctx, "SELECT EXISTS (SELECT 1 FROM {version} WHERE state = $1 AND serial = $2::bigint AND upload = $3)", []any{s.name, next.Serial, upload}, &mine); asked == nil && mine {
-		committed = true
+	var there int
+	asked := s.row(ctx, "SELECT EXISTS (SELECT 1 FROM {version} WHERE state = $1 AND serial = $2::bigint AND upload = $3::text), (SELECT count(*) FROM {content} WHERE upload = $3::text)", []any{s.name, next.Serial, upload}, &mine, &there)
+	switch {
+	case asked == nil && mine:
 		return nil
-	} else if asked != nil {
-		committed = true // perhaps
-	}
-	if err != nil && !duplicate(err) {
+	case err != nil && !duplicate(err):
 		return s.failed(err)
+	case asked != nil:
+		return s.failed(asked)
 	}
+	unwanted = true // the statement was answered, and has changed nothing
 	if lost := s.why(ctx, condition); lost != nil {
 		return lost
+	}
+	if there != parts {
+		return s.access(errors.New("what was uploaded is not there any more, as after a day"), "run the command again")
 	}
 	return state.ErrOvertaken
 }
@@ -330,7 +365,7 @@ func (s *Store) Forget(ctx context.Context, below int64) error {
 DELETE FROM {version} WHERE state = $1 AND serial < $4::bigint AND EXISTS (SELECT 1 FROM held)
 AND serial NOT IN (SELECT serial FROM {version} WHERE state = $1 ORDER BY serial DESC LIMIT 2)`, append(condition, below)...)
 	if err == nil {
-		_, err = s.exec(ctx, "DELETE FROM {content} c WHERE NOT EXISTS (SELECT 1 FROM {version} v WHERE v.upload = c.upload) AND written < clock_timestamp() - interval '"+kept+"'")
+		_, err = s.exec(ctx, "DELETE FROM {content} WHERE (upload, part) IN (SELECT upload, part FROM {content} c WHERE written < clock_timestamp() - interval '"+kept+"' AND NOT EXISTS (SELECT 1 FROM {version} v WHERE v.upload = c.upload) LIMIT 200)")
 	}
 	return s.failed(err)
 }
@@ -459,7 +494,7 @@ ON CONFLICT (state, name) DO UPDATE SET tag = NULL WHERE NOT EXISTS (SELECT 1 FR
 func (s *Store) transact(ctx context.Context, condition []any, f func(ctx context.Context, tx pgx.Tx) error) error {
 	err := s.try(ctx, func(ctx context.Context) error {
 		return pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error {
-			if _, err := tx.Exec(ctx, fmt.Sprintf("SET LOCAL idle_in_transaction_session_timeout = %d", silence.Milliseconds())); err != nil {
+			if _, err := tx.Exec(ctx, fmt.Sprintf("SET LOCAL idle_in_transaction_session_timeout = %d", idle.Milliseconds())); err != nil {
 				return err
 			}
 			var one int
@@ -506,33 +541,43 @@ func (l *log) Sync() error {
 		return nil
 	}
 	ctx := context.WithoutCancel(l.ctx)
-	condition, err := l.s.condition(ctx)
+	data := store.Compress(l.buf.Bytes())
+	written, err := l.insert(ctx, data)
+	if err == nil && !written { // the lock had too little time, and was renewed
+		written, err = l.insert(ctx, data)
+	}
 	if err != nil {
 		return err
 	}
-	data := store.Compress(l.buf.Bytes())
-	rows, err := l.s.exec(ctx, `WITH held AS (`+held+`) INSERT INTO {part} (state, name, at, length, data) SELECT $1, $4, $5::bigint, $6::bigint, $7 FROM held ON CONFLICT DO NOTHING`,
-		append(condition, l.name, l.at, l.buf.Len(), data)...)
-	if err != nil {
-		return l.s.failed(err)
-	}
-	if rows == 0 {
-		// One that was sent again may meet itself.
-		var mine bool
-		err := l.s.row(ctx, "SELECT data = $4 FROM {part} WHERE state = $1 AND name = $2 AND at = $3::bigint", []any{l.s.name, l.name, l.at, data}, &mine)
-		if err != nil && !errors.Is(err, pgx.ErrNoRows) {
-			return l.s.failed(err)
-		}
-		if !mine {
-			if err := l.s.why(ctx, condition); err != nil {
-				return err
-			}
-			return fmt.Errorf("%s of %s: somebody else has written to it", l.name, l.s.Name(0))
-		}
+	if !written {
+		return fmt.Errorf("%s of %s: somebody else has written to it", l.name, l.s.Name(0))
 	}
 	l.at += int64(l.buf.Len())
 	l.buf.Reset()
 	return nil
+}
+
+// insert adds a part, and reports whether it is there.
+func (l *log) insert(ctx context.Context, data []byte) (bool, error) {
+	condition, err := l.s.condition(ctx)
+	if err != nil {
+		return false, err
+	}
+	rows, err := l.s.exec(ctx, `WITH held AS (`+held+`) INSERT INTO {part} (state, name, at, length, data) SELECT $1, $4, $5::bigint, $6::bigint, $7 FROM held ON CONFLICT DO NOTHING`,
+		append(condition, l.name, l.at, l.buf.Len(), data)...)
+	if err != nil || rows > 0 {
+		return rows > 0, l.s.failed(err)
+	}
+	// One that was sent again may meet itself.
+	var mine bool
+	err = l.s.row(ctx, "SELECT data = $4 FROM {part} WHERE state = $1 AND name = $2 AND at = $3::bigint", []any{l.s.name, l.name, l.at, data}, &mine)
+	if err != nil && !errors.Is(err, pgx.ErrNoRows) {
+		return false, l.s.failed(err)
+	}
+	if mine {
+		return true, nil
+	}
+	return false, l.s.why(ctx, condition)
 }
 
 // Finish gives the document its tag.
@@ -545,7 +590,10 @@ func (l *log) Finish() error {
 	if err != nil {
 		return err
 	}
-	_, err = l.s.exec(ctx, `WITH held AS (`+held+`) UPDATE {document} SET tag = $5 WHERE state = $1 AND name = $4 AND EXISTS (SELECT 1 FROM held)`, append(condition, l.name, strings.ToLower(rand.Text()[:13]))...)
+	rows, err := l.s.exec(ctx, `WITH held AS (`+held+`) UPDATE {document} SET tag = $5 WHERE state = $1 AND name = $4 AND EXISTS (SELECT 1 FROM held)`, append(condition, l.name, strings.ToLower(rand.Text()[:13]))...)
+	if err == nil && rows == 0 {
+		return l.s.why(ctx, condition)
+	}
 	return l.s.failed(err)
 }
 
@@ -606,6 +654,8 @@ func (s *Store) failed(err error) error {
 	errors.As(err, &said)
 	failure := s.access(explained(err), fmt.Sprintf("look whether the database can be reached at %s from here", s.place))
 	switch {
+	case strings.Contains(err.Error(), "server refused TLS"):
+		failure.Advice = "let the server speak TLS: it is not on this machine"
 	case said == nil && database.Untrusted(err):
 		failure.Advice = "name the authority of the server's certificate with ca_file, and the server by a name of the certificate in url"
 	case said == nil:
@@ -613,6 +663,10 @@ func (s *Store) failed(err error) error {
 		failure.Refused, failure.Advice = true, "correct the user or the password in url"
 	case missing(err):
 		failure.Err, failure.Advice = errors.New("the database has no tables of rollcall in schema "+s.schema), "rollcall state setup makes them"
+	case said.Code == "3D000":
+		failure.Advice = "correct the database in url"
+	case said.Code == "42P07":
+		failure.Advice = "some of the tables are there already: drop schema " + s.schema + ", if nothing else is in it"
 	case said.Code == "42501":
 		failure.Advice = "grant the rights that docs/howto/shared-state.md lists to the user of url"
 	case said.Code == "25006":

@@ -23,8 +23,7 @@ const format = 1
 //
 // What is written before it counts, as the content of a version that did not come
 // about, is not in anybody's way, and removed a day later.
-const script = `CREATE SCHEMA IF NOT EXISTS %[1]s;
-CREATE TABLE %[1]s.format (version integer NOT NULL);
+const script = `CREATE TABLE %[1]s.format (version integer NOT NULL);
 INSERT INTO %[1]s.format VALUES (1);
 CREATE TABLE %[1]s.content (
   upload  text        NOT NULL,
@@ -84,6 +83,13 @@ func setup(ctx context.Context, o store.Opening) (store.Setup, error) {
 		return store.Setup{}, s.readable(found)
 	}
 	text := fmt.Sprintf(script, pgx.Identifier{s.schema}.Sanitize())
+	var schema bool
+	if err := s.row(ctx, "SELECT EXISTS (SELECT 1 FROM pg_namespace WHERE nspname = $1)", []any{s.schema}, &schema); err != nil {
+		return store.Setup{}, s.failed(err)
+	}
+	if !schema {
+		text = "CREATE SCHEMA " + pgx.Identifier{s.schema}.Sanitize() + ";\n" + text
+	}
 	return store.Setup{Script: text, Run: func(ctx context.Context) error {
 		s, err := open(o)
 		if err != nil {
@@ -108,6 +114,23 @@ func (s *Store) format(ctx context.Context) (version int, err error) {
 		return 0, nil
 	}
 	return version, err
+}
+
+// known is an error if the tables are those of another version of the program, which is
+// looked for once.
+func (s *Store) known(ctx context.Context) error {
+	if s.looked.Load() {
+		return nil
+	}
+	found, err := s.format(ctx)
+	if err != nil {
+		return s.failed(err)
+	}
+	if found != 0 { // without tables, what is asked for says so
+		err = s.readable(found)
+	}
+	s.looked.Store(err == nil && found != 0)
+	return err
 }
 
 // readable is an error if the tables are those of another version of the program.

@@ -295,7 +295,7 @@ func breaks(t *testing.T, s Subject) {
 		t.Errorf("the lock of a process that runs: %v", err)
 	}
 	other := *locked.Holder
-	other.Host, other.PID = "elsewhere", 1
+	other.Host, other.PID, other.ID = "elsewhere", 1, "another"
 	if err := b.Unlock(t.Context(), &other); !errors.As(err, new(*state.LockedError)) {
 		t.Errorf("the lock of somebody else: %v", err)
 	}
