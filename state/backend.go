@@ -159,6 +159,8 @@ type AccessError struct {
 	Err   error
 	// Refused says that the store has refused the credentials.
 	Refused bool
+	// Unclear says that what was asked for may be done still, although it is not there.
+	Unclear bool
 	Advice  string
 }
 
@@ -168,3 +170,19 @@ func (e *AccessError) Unwrap() error { return e.Err }
 
 // Hint says what to do next.
 func (e *AccessError) Hint() string { return e.Advice }
+
+// UnclearError is returned where nobody knows whether a version was written. A run that
+// meets it leaves its record open.
+type UnclearError struct {
+	Serial int64
+	Err    error
+}
+
+func (e *UnclearError) Error() string {
+	return fmt.Sprintf("it is unknown whether version %d of the state was written: %v", e.Serial, e.Err)
+}
+
+func (e *UnclearError) Unwrap() error { return e.Err }
+
+// Hint says what to do next.
+func (e *UnclearError) Hint() string { return "once the store can be reached, the next run finds out" }

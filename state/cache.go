@@ -1,10 +1,16 @@
 package state
 
 import (
+	"bufio"
 	"context"
+	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
+	"io/fs"
 	"os"
+	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -14,18 +20,28 @@ import (
 
 // cached is a backend that is elsewhere, with a copy of what was read of it in files:
 //
-//	NAME.jsonl                    a version, which is used if it is the newest
-//	NAME.cache/000001-TAG.jsonl   the record of a run that has ended
+//	NAME.jsonl                           a version, which is used if it is the newest
+//	NAME.cache/copy.jsonl                which one that is
+//	NAME.cache/000001-TAG-LENGTH.jsonl   the record of a run that has ended
 //
-// What cannot be kept there is read from the store each time.
+// What cannot be kept there is read from the store each time, and so is all by which a
+// killed run is made out. A file that is no copy is nobody's to replace.
 type cached struct {
 	Backend
 	files   files
 	history *cachedHistory
 }
 
+// direct returns what a backend is a copy of, or itself.
+func direct(b Backend) Backend {
+	if c, is := b.(*cached); is {
+		return c.Backend
+	}
+	return b
+}
+
 func newCached(of Backend, f files) *cached {
-	return &cached{of, f, &cachedHistory{History: of.History(), local: documents{f, cacheName}}}
+	return &cached{of, f, &cachedHistory{History: of.History(), local: documents{f, cacheName}, copies: map[string]copied{}}}
 }
 
 // cacheName returns the name of the folder of cached documents for that of a state.
@@ -44,13 +60,65 @@ func (c *cached) Open(ctx context.Context, older int) (io.ReadCloser, error) {
 			return f, nil
 		}
 	}
-	return c.download(ctx)
+	if err := c.replaceable(ctx, newest); err != nil {
+		return nil, err
+	}
+	return c.download(ctx, newest)
+}
+
+// copyNote is the name of the document that says which version the copy is.
+const copyNote = "copy"
+
+// replaceable is an error if the file in the place of the copy is none: neither the one
+// that was written last nor one of some other versions.
+func (c *cached) replaceable(ctx context.Context, others ...Version) error {
+	v, err := c.files.Newest(ctx)
+	if errors.Is(err, fs.ErrNotExist) || err == nil && (slices.Contains(others, v) || c.copied(ctx, v)) {
+		return nil
+	}
+	if info, err := os.Stat(c.files.path); err == nil && !info.Mode().IsRegular() {
+		return nil // what cannot be replaced is not
+	}
+	what := "it is no state that can be read"
+	if v.Serial > 0 {
+		what = fmt.Sprintf("it is version %d of a state", v.Serial)
+	}
+	return &Error{Path: c.files.path, Reason: fmt.Sprintf("%s, and no copy of %s", what, c.Name(0)),
+		Advice: "move it away, or write another path into the state block; rollcall state migrate takes a state into an empty store"}
+}
+
+// copied reports whether a version, of which not all can be read perhaps, is the one that
+// was written last.
+func (c *cached) copied(ctx context.Context, v Version) bool {
+	d, err := c.history.local.Open(ctx, copyNote)
+	if err != nil {
+		return false
+	}
+	defer d.Close()
+	var was Version
+	line, err := bufio.NewReader(d).ReadBytes('\n')
+	return err == nil && strict(line, &was) == nil && v.Lineage == was.Lineage && v.Serial == was.Serial && (v.Sum == was.Sum || v.Sum == "")
+}
+
+// note writes down which version is the copy from now on.
+func (c *cached) note(ctx context.Context, v Version) error {
+	line, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	return c.history.local.Replace(ctx, copyNote, func(w io.Writer) error {
+		_, err := w.Write(append(line, '\n'))
+		return err
+	})
 }
 
 // download reads the newest version into the cache, and opens it there.
-func (c *cached) download(ctx context.Context) (io.ReadCloser, error) {
+func (c *cached) download(ctx context.Context, newest Version) (io.ReadCloser, error) {
 	var failed error // of the store
 	err := c.replace(func(w io.Writer) error {
+		if err := c.note(ctx, newest); err != nil {
+			return err
+		}
 		var r io.ReadCloser
 		if r, failed = c.Backend.Open(ctx, 0); failed != nil {
 			return failed
@@ -87,15 +155,22 @@ func (c *cached) drop() bool { return os.Remove(c.files.path) == nil }
 
 func (c *cached) Commit(ctx context.Context, after Version, write func(io.Writer) (Version, error), ready func() error) error {
 	committed := false
+	var next Version
 	var failed error
 	commit := func(to io.Writer) error {
-		failed = c.Backend.Commit(ctx, after, func(w io.Writer) (Version, error) { return write(io.MultiWriter(w, to)) }, ready)
+		failed = c.Backend.Commit(ctx, after, func(w io.Writer) (_ Version, err error) {
+			next, err = write(io.MultiWriter(w, to))
+			return next, err
+		}, ready)
 		committed = true
 		return failed
 	}
 	_ = c.replace(func(w io.Writer) error { // without a copy, what was committed is read again
 		copied := &copying{w: w}
-		return errors.Join(commit(copied), copied.err)
+		if err := errors.Join(commit(copied), copied.err, c.replaceable(ctx, after, next)); err != nil {
+			return err
+		}
+		return c.note(ctx, next)
 	})
 	if !committed {
 		_ = commit(io.Discard) // which is in failed
@@ -137,14 +212,22 @@ type cachedHistory struct {
 	History
 	local documents
 
-	mu   sync.Mutex
-	tags map[string]string // by name, as listed last
+	mu     sync.Mutex
+	tags   map[string]string // by name, as listed last
+	copies map[string]copied // by name, of those that have their tags
 }
 
-func (h *cachedHistory) tag(name string) string {
+// copied is the copy of a document.
+type copied struct {
+	file   string
+	length int64
+}
+
+// kept returns the tag of a document and its copy; "" for none.
+func (h *cachedHistory) kept(name string) (tag string, c copied) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	return h.tags[name]
+	return h.tags[name], h.copies[name]
 }
 
 func (h *cachedHistory) List(ctx context.Context) ([]Listed, error) {
@@ -158,52 +241,77 @@ func (h *cachedHistory) List(ctx context.Context) ([]Listed, error) {
 			tags[l.Name] = l.Tag
 		}
 	}
+	copies := h.tidy(ctx, tags)
 	h.mu.Lock()
-	h.tags = tags
+	h.tags, h.copies = tags, copies
 	h.mu.Unlock()
-	h.tidy(ctx, tags)
 	return all, nil
 }
 
-// tidy removes copies of what is no more.
-func (h *cachedHistory) tidy(ctx context.Context, tags map[string]string) {
-	kept, err := h.local.List(ctx)
-	if err != nil {
-		return
-	}
+// tidy removes copies of what is no more, and returns the others.
+func (h *cachedHistory) tidy(ctx context.Context, tags map[string]string) map[string]copied {
+	copies := map[string]copied{}
+	kept, _ := h.local.List(ctx) // there may be none
 	var gone []string
 	for _, l := range kept {
-		if name, tag, _ := strings.Cut(l.Name, "-"); tags[name] != tag {
+		name, rest, _ := strings.Cut(l.Name, "-")
+		tag, length, _ := strings.Cut(rest, "-")
+		n, err := strconv.ParseInt(length, 10, 64)
+		switch {
+		case l.Name == copyNote:
+		case err != nil || tags[name] != tag:
 			gone = append(gone, l.Name)
+		default:
+			copies[name] = copied{l.Name, n}
 		}
 	}
 	if len(gone) > 0 {
 		_ = h.local.Remove(ctx, gone...)
 	}
+	return copies
 }
 
+// largest is the length of the longest document of which a copy is kept, in octets: of a
+// longer one, mostly the ends are read.
+const largest = 4 << 20
+
 func (h *cachedHistory) Open(ctx context.Context, name string) (Document, error) {
-	tag := h.tag(name)
+	tag, c := h.kept(name)
 	if tag == "" {
 		return h.History.Open(ctx, name)
 	}
-	copied := name + "-" + tag
-	if d, err := h.local.Open(ctx, copied); err == nil {
-		return d, nil
+	if c.file != "" {
+		if d, err := h.local.Open(ctx, c.file); err == nil {
+			if n, err := d.Seek(0, io.SeekEnd); err == nil && n == c.length {
+				_, err = d.Seek(0, io.SeekStart)
+				return d, err
+			}
+			d.Close() // it was damaged
+		}
 	}
 	d, err := h.History.Open(ctx, name)
 	if err != nil {
 		return nil, err
 	}
-	var failed error
-	err = h.local.Replace(ctx, copied, func(w io.Writer) error {
+	length, failed := d.Seek(0, io.SeekEnd)
+	if failed == nil {
+		_, failed = d.Seek(0, io.SeekStart)
+	}
+	if failed != nil || length > largest {
+		return d, failed
+	}
+	file := fmt.Sprintf("%s-%s-%d", name, tag, length)
+	err = h.local.Replace(ctx, file, func(w io.Writer) error {
 		_, err := io.Copy(w, noting{d, &failed})
 		return err
 	})
 	if err == nil {
 		var local Document
-		if local, err = h.local.Open(ctx, copied); err == nil {
+		if local, err = h.local.Open(ctx, file); err == nil {
 			d.Close()
+			h.mu.Lock()
+			h.copies[name] = copied{file, length}
+			h.mu.Unlock()
 			return local, nil
 		}
 	}
@@ -233,5 +341,6 @@ func (h *cachedHistory) forget(names ...string) {
 	defer h.mu.Unlock()
 	for _, name := range names {
 		delete(h.tags, name)
+		delete(h.copies, name)
 	}
 }

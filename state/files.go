@@ -98,6 +98,19 @@ func (f files) Newest(context.Context) (v Version, err error) {
 	return v, err
 }
 
+// Replaceable reports whether a path is that of a state file, or of no regular file.
+func Replaceable(path string) bool {
+	if info, err := os.Stat(path); err != nil || !info.Mode().IsRegular() {
+		return true
+	}
+	file, err := os.Open(path)
+	if err != nil {
+		return false
+	}
+	defer file.Close()
+	return peekHeader(file).Format == format
+}
+
 // peekHeader reads the first line of a state; a zero header is none.
 func peekHeader(r io.Reader) (h header) {
 	in := lineReader{r: bufio.NewReader(r)}

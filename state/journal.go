@@ -232,7 +232,7 @@ type Unsettled struct {
 // Resume continues the record of a run that is unsettled. Until it is ended, it
 // stays unsettled.
 func (s *Store) Resume(ctx context.Context, u *Unsettled) (*Recorder, error) {
-	r := &Recorder{history: s.backend.History(), head: u.Head, changes: len(u.Changes), sum: sha256.New(), stepped: true, resumed: true}
+	r := &Recorder{history: direct(s.backend).History(), head: u.Head, changes: len(u.Changes), sum: sha256.New(), stepped: true, resumed: true}
 	name := recordName(u.Number)
 	f, err := r.history.Open(ctx, name)
 	if err == nil {

@@ -2,6 +2,7 @@ package state
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -40,7 +41,7 @@ func (s *Store) Adopt(ctx context.Context, st *State, intend func(next *State) e
 // way; older is 0 for the newest, 1 for the one before, and so on. Where there is none,
 // the error is [fs.ErrNotExist].
 func (s *Store) Export(ctx context.Context, older int, w io.Writer) (*State, error) {
-	r, err := s.backend.Open(ctx, older)
+	r, err := direct(s.backend).Open(ctx, older)
 	if err != nil {
 		return nil, err
 	}
@@ -59,8 +60,9 @@ type Moved struct {
 
 // Migrate copies a state and its history into an empty store, and compares what is
 // there then with what was here. One that was ended in the middle goes on where it was.
-// The caller holds the locks of both. Of the source nothing is changed.
-func Migrate(ctx context.Context, from, to *Store) (Moved, error) {
+// The caller holds the locks of both; held is an error once that of the source is lost. Of
+// the source nothing is changed.
+func Migrate(ctx context.Context, from, to *Store, held func(context.Context) error) (Moved, error) {
 	var moved Moved
 	st, err := from.Load(ctx)
 	if err != nil {
@@ -84,9 +86,15 @@ func Migrate(ctx context.Context, from, to *Store) (Moved, error) {
 		return moved, err
 	}
 	if there == (Version{}) {
-		if err := to.Adopt(ctx, st, nil); err != nil {
+		if err := to.Adopt(ctx, st, func(*State) error { return held(ctx) }); err != nil {
 			return moved, err
 		}
+	}
+	if now, err := newest(ctx, from.backend); err != nil || now != st.version() {
+		return moved, cmp.Or(err, error(&Error{Path: from.String(), Reason: "somebody else has written the state since it was read", Advice: "name another store, and run the command again"}))
+	}
+	if err := held(ctx); err != nil {
+		return moved, err
 	}
 	if there, err = newest(ctx, to.backend); err == nil && there != st.version() {
 		err = &Error{Path: to.String(), Reason: "what was written is not what is there", Advice: "run the command again"}
@@ -99,7 +107,7 @@ func Migrate(ctx context.Context, from, to *Store) (Moved, error) {
 
 // documents copies the history.
 func (m *Moved) documents(ctx context.Context, from, to *Store) error {
-	source, target := from.backend.History(), to.backend.History()
+	source, target := direct(from.backend).History(), direct(to.backend).History()
 	list, err := listed(ctx, source)
 	if err != nil {
 		return err

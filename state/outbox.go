@@ -23,7 +23,7 @@ func (s *Store) Outbox(ctx context.Context) (*run.Outbox, error) {
 	if box.Draft == nil {
 		return box, nil
 	}
-	switch past, err := s.peekRun(ctx, box.Draft.Run); {
+	switch past, err := peekRun(ctx, direct(s.backend).History(), box.Draft.Run); {
 	case errors.Is(err, fs.ErrNotExist):
 		box.Draft = nil
 	case err != nil:

@@ -30,7 +30,7 @@ func (s *Store) Runs(ctx context.Context) ([]run.Run, error) {
 	}
 	runs := make([]run.Run, 0, len(numbers))
 	for _, n := range numbers {
-		past, err := s.peekRun(ctx, n)
+		past, err := peekRun(ctx, s.backend.History(), n)
 		if errors.Is(err, fs.ErrNotExist) { // pruned meanwhile
 			continue
 		}
@@ -50,7 +50,7 @@ func (s *Store) RejectedSince(ctx context.Context, at time.Time) bool {
 		return false
 	}
 	for _, n := range slices.Backward(numbers) {
-		past, err := s.peekRun(ctx, n)
+		past, err := peekRun(ctx, s.backend.History(), n)
 		if err != nil || past.Started.Before(at) {
 			break
 		}
@@ -63,8 +63,8 @@ func (s *Store) RejectedSince(ctx context.Context, at time.Time) bool {
 
 // peekRun reads the head of a record and how it ends. One that lost its head to
 // a crash is a run of which only the number is known, and that it is unfinished.
-func (s *Store) peekRun(ctx context.Context, number int) (run.Run, error) {
-	f, err := s.backend.History().Open(ctx, recordName(number))
+func peekRun(ctx context.Context, h History, number int) (run.Run, error) {
+	f, err := h.Open(ctx, recordName(number))
 	if err != nil {
 		return run.Run{}, err
 	}
@@ -188,7 +188,18 @@ func cutLast(text []byte) (before, after []byte, found bool) {
 // account change, which stays valid afterwards. A record that does not fit its checksums is an
 // [Error]; one that is cut short is that of an unfinished run.
 func (s *Store) Run(ctx context.Context, number int, each func(*identity.Change)) (*run.Record, error) {
-	f, err := s.backend.History().Open(ctx, recordName(number))
+	h := s.backend.History()
+	if c, elsewhere := s.backend.(*cached); elsewhere {
+		// The copy may be damaged.
+		if _, err := readRun(ctx, h, number, nil); errors.As(err, new(*Error)) {
+			h = c.Backend.History()
+		}
+	}
+	return readRun(ctx, h, number, each)
+}
+
+func readRun(ctx context.Context, h History, number int, each func(*identity.Change)) (*run.Record, error) {
+	f, err := h.Open(ctx, recordName(number))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("the history has no run %d", number)
 	}
@@ -357,7 +368,7 @@ func (s *Store) Settle(ctx context.Context, now time.Time) (*run.Run, *Unsettled
 	// It is the newest, or there came some that changed nothing, as they may without
 	// the console.
 	for _, n := range slices.Backward(numbers) {
-		past, err := s.peekRun(ctx, n)
+		past, err := peekRun(ctx, direct(s.backend).History(), n)
 		if err == nil && past.Outcome == run.Unfinished {
 			ended, open, err := s.settle(ctx, past, now)
 			if err == nil {
@@ -388,7 +399,7 @@ func (s *Store) Unsettled(ctx context.Context) (*Unsettled, error) {
 		return nil, err
 	}
 	for _, n := range slices.Backward(numbers) {
-		past, err := s.peekRun(ctx, n)
+		past, err := peekRun(ctx, direct(s.backend).History(), n)
 		if errors.Is(err, fs.ErrNotExist) { // pruned meanwhile
 			continue
 		}
@@ -426,7 +437,7 @@ func (s *Store) unsettled(ctx context.Context, name string, read *scan) (*Unsett
 
 // settle ends the record of an unfinished run, or finds it unsettled.
 func (s *Store) settle(ctx context.Context, past run.Run, now time.Time) (*run.Run, *Unsettled, error) {
-	history, name := s.backend.History(), recordName(past.Number)
+	history, name := direct(s.backend).History(), recordName(past.Number)
 	read, err := s.scan(ctx, name, reader{})
 	if err != nil {
 		return nil, nil, err
@@ -472,7 +483,7 @@ func (s *Store) settle(ctx context.Context, past run.Run, now time.Time) (*run.R
 
 // scan reads the record of a killed run, up to what the kill has damaged.
 func (s *Store) scan(ctx context.Context, name string, to reader) (scan, error) {
-	f, err := s.backend.History().Open(ctx, name)
+	f, err := direct(s.backend).History().Open(ctx, name)
 	if err != nil {
 		return scan{}, err
 	}
@@ -527,7 +538,7 @@ func (s *Store) newestChange(ctx context.Context) (past *run.Run, open bool, err
 	}
 	for _, n := range slices.Backward(numbers) {
 		// One that cannot be read says nothing.
-		past, err := s.peekRun(ctx, n)
+		past, err := peekRun(ctx, s.backend.History(), n)
 		if err == nil && past.Outcome.Changed() {
 			return &past, open, nil
 		}

@@ -202,23 +202,24 @@ func (s *Store) Lost(ctx context.Context) error {
 	case !errors.Is(err, fs.ErrNotExist):
 		return nil
 	}
-	if s.shared != nil {
-		if err := s.unmoved(ctx); err != nil {
-			return err
-		}
-	}
-	kept := s.shared == nil && s.backedUp(ctx)
+	c, elsewhere := s.backend.(*cached)
+	kept := !elsewhere && s.backedUp(ctx)
 	last, _, err := s.newestChange(ctx)
 	switch {
 	case err != nil:
 		return err
+	case last == nil && elsewhere:
+		return c.unmoved(ctx)
 	case last == nil && !kept:
 		return nil
 	}
 	e := &Error{Path: s.String(), Reason: "the state is missing"}
 	advice := "put back a copy of it"
-	if s.shared != nil {
+	if elsewhere {
 		advice += " with rollcall state push"
+	}
+	if v, err := s.local.Newest(ctx); elsewhere && err == nil && c.copied(ctx, v) {
+		advice += fmt.Sprintf("; %s is one of version %d", s.local.path, v.Serial)
 	}
 	if last != nil {
 		e.Reason += fmt.Sprintf(" (run %d, of %s, left it at version %d)", last.Number, last.Started.UTC().Format(time.RFC3339), last.SerialAfter)
@@ -231,14 +232,25 @@ func (s *Store) Lost(ctx context.Context) error {
 	return e
 }
 
-// unmoved is an error if a store is empty and there is a state in its cache.
-func (s *Store) unmoved(ctx context.Context) error {
-	v, err := s.local.Newest(ctx)
-	if err != nil || v.Serial == 0 {
+// unmoved is an error if a store is empty and a state is or was in the place of its copy.
+func (c *cached) unmoved(ctx context.Context) error {
+	v, err := c.files.Newest(ctx)
+	if errors.Is(err, fs.ErrNotExist) {
+		if lost := (*Error)(nil); errors.As(At(c.files.path).Lost(ctx), &lost) {
+			return &Error{Path: c.Name(0), Reason: fmt.Sprintf("there is no state in it, and of that at %s %s", lost.Path, lost.Reason),
+				Advice: lost.Advice + "; if that state belongs to something else, write another path into the state block"}
+		}
 		return nil
 	}
-	return &Error{Path: s.String(), Reason: fmt.Sprintf("there is no state in it, and version %d of one in %s", v.Serial, s.local.path),
+	if info, err := os.Stat(c.files.path); err == nil && !info.Mode().IsRegular() {
+		return nil
+	}
+	e := &Error{Path: c.Name(0), Reason: fmt.Sprintf("there is no state in it, and version %d of one in %s", v.Serial, c.files.path),
 		Advice: "rollcall state migrate takes that and its history into the store; if it belongs to something else, move it away, or write another path into the state block"}
+	if v.Serial == 0 {
+		e.Reason, e.Advice = fmt.Sprintf("there is no state in it, and something that cannot be read as one in %s", c.files.path), "look what that is; if it is not needed, move it away"
+	}
+	return e
 }
 
 // Exists reports whether there is a state, or nobody can tell.
@@ -265,8 +277,8 @@ func (s *Store) New(ctx context.Context) (*State, error) {
 // made where there is none, and the version before is kept as the backup. The
 // state becomes that version. When it is durable, and before it takes the place of
 // the old one, Save calls intend with it, which may be nil. An error of that
-// leaves the old one, as any error does, and so does a state that is not the
-// newest version any more.
+// leaves the old one, as any error does but an [UnclearError], and so does a state that
+// is not the newest version any more.
 func (s *Store) Save(ctx context.Context, st *State, tool string, now time.Time, intend func(next *State) error) error {
 	slices.SortFunc(st.Accounts, func(a, b identity.Account) int { return a.Primary.Compare(b.Primary) })
 	next := *st
@@ -290,10 +302,13 @@ func (s *Store) Save(ctx context.Context, st *State, tool string, now time.Time,
 		return intend(&next)
 	}
 	err := s.backend.Commit(ctx, st.version(), write, ready)
-	if unknown := (*AccessError)(nil); errors.As(err, &unknown) {
+	if access := (*AccessError)(nil); errors.As(err, &access) && next.Sum != "" {
 		// The answer alone may be lost.
-		if now, asked := newest(ctx, s.backend); asked == nil && next.Sum != "" && now == next.version() {
+		switch now, asked := newest(context.WithoutCancel(ctx), s.backend); {
+		case asked == nil && now == next.version():
 			err = nil
+		case asked != nil || access.Unclear:
+			return &UnclearError{next.Serial, err}
 		}
 	}
 	if errors.Is(err, ErrOvertaken) {

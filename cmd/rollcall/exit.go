@@ -44,6 +44,7 @@ func codeOf(err error) exitCode {
 		read    *directory.ReadError
 		locked  *state.LockedError
 		lost    *state.LostError
+		unclear *state.UnclearError
 		store   *state.AccessError
 		unread  *console.ReadError
 		denied  *console.RefusedError
@@ -59,6 +60,8 @@ func codeOf(err error) exitCode {
 		return exitUsage
 	case errors.As(err, &stale):
 		return exitStale
+	case errors.As(err, &unclear):
+		return exitIncomplete
 	case errors.As(err, &refused), errors.As(err, &denied), apply.CodeOf(err) == apply.Auth:
 		return exitRefused
 	case errors.As(err, &read), errors.As(err, &unread):

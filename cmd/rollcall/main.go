@@ -66,6 +66,7 @@ type session struct {
 	kept        []string                    // the folders of the history, which no output may be in
 	copies      map[string]directory.Source // of directories that two configurations read
 	unsettled   *state.Unsettled            // a run that was ended from outside, until the console is read
+	looked      time.Time                   // when that was done first
 	console     console.Target              // of the configuration, once it is opened
 	seen        *console.View               // of the console that two configurations share
 }

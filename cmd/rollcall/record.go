@@ -34,6 +34,7 @@ type record struct {
 	fresh    bool                 // the run has made the plan itself
 	options  []string             // of the command line, that change what is applied
 	rejected *made                // whose rejections the next run is to know
+	unknown  bool                 // nobody knows whether the state was written
 	left     *apply.Result        // of a run that the next one finds out about
 	leftBy   error                // what ended that
 }
@@ -212,6 +213,9 @@ func (r *record) save(st *state.State, result run.Result, told *notice.Run) erro
 		r.s.notices.draft(r, told)
 		return r.recorder.Intend(result, next)
 	})
+	if r.unknown = errors.As(err, new(*state.UnclearError)); r.unknown {
+		_ = r.recorder.Leave() // the intent is there
+	}
 	if err != nil {
 		return err
 	}
@@ -250,6 +254,7 @@ func (r *record) leave(result *apply.Result, why error) {
 		return
 	}
 	r.left, r.leftBy = result, why
+	r.s.locked.Linger()
 	if err := r.recorder.Leave(); err != nil {
 		r.s.warn("could not record all answers of the console; the next run looks up what it has done: %v", err)
 	}
@@ -281,6 +286,9 @@ func (r *record) remembers(m *made, standing map[string]time.Time) {
 // end records how the run ended, as err says, and returns err. A run that found
 // nothing to do leaves no record.
 func (r *record) end(err error) error {
+	if r.unknown {
+		return err
+	}
 	defer r.prune()
 	if r.left != nil {
 		return err

@@ -39,6 +39,16 @@ func (s *session) makeOut(cfg *config.Config, st *recorded, live []identity.Live
 	if u == nil {
 		return 0, nil
 	}
+	if s.looked.IsZero() {
+		s.looked = read
+	}
+	for i := range u.Steps {
+		// The clock of another machine may be wrong. Whoever has taken over its lock has waited
+		// longer than this for what it has asked for.
+		if u.Steps[i].At.After(s.looked) {
+			u.Steps[i].At = s.looked
+		}
+	}
 	ledger := apply.NewLedger(st.Accounts, placedOr(st.Placed))
 	found, err := apply.Recover(interrupted(u, cfg.Console.Owner, facts), ledger, live, *facts, read)
 	if err != nil {

@@ -217,7 +217,7 @@ func TestSharedPush(t *testing.T) {
 	if _, err := office.db.Exec("DELETE FROM rollcall.version WHERE state = $1", office.name()); err != nil {
 		t.Fatal(err)
 	}
-	d.does(exitFailed, line("apply --auto-approve"), "there is no state in it, and version 4 of one in")
+	d.does(exitFailed, line("apply --auto-approve"), "the state is missing (run 4", "rollcall state push", "rollcall.state.jsonl is one of version 4")
 	d.remove()
 	d.does(exitFailed, line("apply --auto-approve"), "the state is missing", "rollcall state push")
 	d.answers("yes\n", exitOK, []string{"state", "push", second}, "Make version 2 of", "pushed 56 accounts")

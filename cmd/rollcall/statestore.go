@@ -1,12 +1,12 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
+	"math"
 	"slices"
 
 	"github.com/rollcall-cli/rollcall/config"
@@ -124,8 +124,8 @@ Exit codes: 0 done; 1 there is no such version, or it is damaged; 10 the store c
 
 // Validate refuses a version after the newest.
 func (c *statePullCommand) Validate() error {
-	if c.Older < 0 {
-		return errors.New("--older must not be negative")
+	if c.Older < 0 || c.Older > math.MaxInt32 {
+		return errors.New("--older is a number of versions, from 0 on")
 	}
 	return nil
 }
@@ -145,6 +145,8 @@ func (c *statePullCommand) Run(s *session) error {
 		err = write(s.stdout)
 	case s.input(c.File) != "" || s.keeps(c.File) != "":
 		return hinted{fmt.Errorf("%s is a file that rollcall keeps or reads", c.File), "name another file"}
+	case !state.Replaceable(c.File):
+		return hinted{fmt.Errorf("%s is there, and is no state file", c.File), "name another file"}
 	default:
 		err = writeFile(c.File, write)
 	}
@@ -344,13 +346,11 @@ func (c *stateMigrateCommand) Run(s *session) error {
 	}
 	s.locked = target
 	defer s.release(target)
-	moved, err := state.Migrate(s.ctx, from, s.store)
+	moved, err := state.Migrate(s.ctx, from, s.store, source.Held)
 	if err != nil {
 		return err
 	}
-	var text bytes.Buffer
-	fmt.Fprintf(&text, "%s has version %d with %s, and %s", s.store, moved.State.Serial, counted(len(moved.State.Accounts), "account"), counted(moved.Runs, "run"))
-	s.announce(text.String())
+	s.announce(fmt.Sprintf("%s has version %d with %s, and %s", s.store, moved.State.Serial, counted(len(moved.State.Accounts), "account"), counted(moved.Runs, "run")))
 	if c.From == "" {
 		s.note("%s is the copy from now on; the history in %s is not used any more", from, from.Folders()[0])
 	} else {

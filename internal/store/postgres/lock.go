@@ -27,11 +27,11 @@ func (s *Store) Lock(ctx context.Context, command string, wait time.Duration) (*
 		generation, left, err := s.take(ctx, string(me))
 		if err == nil {
 			lease := store.NewLease(s.Name(0), s.length, sent, store.Terms{
-				Renew: func(ctx context.Context, d, covered time.Duration) error { return s.renew(ctx, generation, d, covered) },
-				Free:  func(ctx context.Context, after time.Duration) error { return s.free(ctx, generation, after) },
+				Renew: func(ctx context.Context, d, covered time.Duration) error { return s.renew(ctx, string(me), d, covered) },
+				Free:  func(ctx context.Context, after time.Duration) error { return s.free(ctx, string(me), after) },
 			})
 			s.mu.Lock()
-			s.lease, s.generation = lease, generation
+			s.lease, s.generation, s.me = lease, generation, string(me)
 			s.mu.Unlock()
 			return &state.Lock{Left: left, Hold: &hold{lease, s}}, nil
 		}
@@ -100,17 +100,17 @@ func holderOf(text *string) *state.Holder {
 	return &h
 }
 
-func (s *Store) renew(ctx context.Context, generation int64, d, covered time.Duration) error {
-	rows, err := s.exec(ctx, "UPDATE {lock} SET expires = greatest(expires, clock_timestamp() + $3::float8 * interval '1 second'), covered = $4::float8 WHERE state = $1 AND generation = $2::bigint AND holder IS NOT NULL",
-		s.name, generation, d.Seconds(), covered.Seconds())
+func (s *Store) renew(ctx context.Context, me string, d, covered time.Duration) error {
+	rows, err := s.exec(ctx, "UPDATE {lock} SET expires = greatest(expires, clock_timestamp() + $3::float8 * interval '1 second'), covered = $4::float8 WHERE state = $1 AND holder = $2",
+		s.name, me, d.Seconds(), covered.Seconds())
 	if err == nil && rows == 0 {
 		return state.Lost(s.Name(0))
 	}
 	return s.failed(err)
 }
 
-func (s *Store) free(ctx context.Context, generation int64, after time.Duration) error {
-	_, err := s.exec(ctx, "UPDATE {lock} SET holder = NULL, expires = clock_timestamp() + $3::float8 * interval '1 second' WHERE state = $1 AND generation = $2::bigint AND holder IS NOT NULL", s.name, generation, after.Seconds())
+func (s *Store) free(ctx context.Context, me string, after time.Duration) error {
+	_, err := s.exec(ctx, "UPDATE {lock} SET holder = NULL, expires = clock_timestamp() + $3::float8 * interval '1 second' WHERE state = $1 AND holder = $2", s.name, me, after.Seconds())
 	return err
 }
 

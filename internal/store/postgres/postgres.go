@@ -49,7 +49,8 @@ type Store struct {
 
 	mu         sync.Mutex
 	lease      *store.Lease // of the lock, while it is held
-	generation int64        // of the lock when it was taken
+	generation int64        // of the lock while it is held
+	me         string       // who holds it then, as the table has it
 }
 
 var _ state.Shared = (*Store)(nil)
@@ -321,6 +322,12 @@ WHERE (SELECT count(*) FROM {content} WHERE upload = $7::text) = $8::int AND ($9
 	if err == nil && rows == 1 {
 		return nil
 	}
+	if err != nil && !duplicate(err) {
+		// It may be under way. From now on it finds another lock.
+		if fenced := s.renumber(ctx); fenced != nil {
+			return fenced
+		}
+	}
 	// A statement that was sent again may meet itself.
 	var mine bool
 	var there int
@@ -341,6 +348,36 @@ WHERE (SELECT count(*) FROM {content} WHERE upload = $7::text) = $8::int AND ($9
 		return s.access(errors.New("what was uploaded is not there any more, as after a day"), "run the command again")
 	}
 	return state.ErrOvertaken
+}
+
+// renumber gives the lock, if it is held, another generation, so that what was sent before
+// and is not done by now will not be done.
+func (s *Store) renumber(ctx context.Context) error {
+	condition, err := s.whole(ctx)
+	if err != nil {
+		return err
+	}
+	generation := condition[1].(int64)
+	rows, err := s.exec(ctx, "UPDATE {lock} SET generation = $2::bigint + 1 WHERE state = $1 AND holder IS NOT NULL AND generation = $2::bigint", s.name, generation)
+	if err != nil {
+		return s.failed(err)
+	}
+	var now int64
+	if rows == 0 { // a statement that was sent again has met itself, or somebody else has the lock
+		if err := s.row(ctx, "SELECT generation FROM {lock} WHERE state = $1 AND holder = $2", []any{s.name, s.holder()}, &now); err != nil || now != generation+1 {
+			return s.why(ctx, condition)
+		}
+	}
+	s.mu.Lock()
+	s.generation = generation + 1
+	s.mu.Unlock()
+	return nil
+}
+
+func (s *Store) holder() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.me
 }
 
 // follows is an error unless a version is the newest.

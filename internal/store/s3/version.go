@@ -306,6 +306,9 @@ func (s *Store) Commit(ctx context.Context, after state.Version, write func(io.W
 	}
 	if err != nil {
 		l.unclear.Store(true)
+		if access := (*state.AccessError)(nil); errors.As(err, &access) {
+			access.Unclear = true
+		}
 		return err
 	}
 	all, err := s.end(ctx, versions)
