@@ -2,9 +2,10 @@
 // history of the runs that have written it, and the import of accounts that exist
 // already.
 //
-// A [Store] is where a state is, made once by [At]. Below it a [Backend] keeps
-// versions and documents without knowing what they say, and a [Locker] keeps all
-// but one from writing; both are files beside each other.
+// A [Store] is where a state is, made by [At] for files and by [On] for a place that
+// several machines use. Below it a [Backend] keeps versions and documents without knowing
+// what they say, and a [Locker] keeps all but one from writing. What is elsewhere has a
+// copy in files.
 //
 // The state file is JSON lines. The first is a header, then comes one account a line
 // in byte order of the primaries, and the last line has the number of accounts

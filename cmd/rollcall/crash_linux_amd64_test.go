@@ -20,6 +20,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/rollcall-cli/rollcall/internal/run"
+	"github.com/rollcall-cli/rollcall/internal/servertest"
 	"github.com/rollcall-cli/rollcall/state"
 )
 
@@ -199,8 +200,8 @@ func (a *accident) recovers(t *testing.T, what string) (changed bool) {
 			unfinished++
 		}
 	}
+	p := &premises{dir: a.dir, log: &strings.Builder{}}
 	if a.office != nil {
-		p := &premises{dir: a.dir, log: &strings.Builder{}}
 		if err := p.elsewhere(); err != nil {
 			t.Fatalf("%s: %v\n%s", what, err, p.log)
 		}
@@ -209,6 +210,7 @@ func (a *accident) recovers(t *testing.T, what string) (changed bool) {
 	if code != 0 {
 		t.Fatalf("%s: the next run: exit %d\n%s", what, code, talk)
 	}
+	talk = p.log.String() + talk
 	if told := strings.Count(talk, "was killed"); told != unfinished {
 		t.Errorf("%s: %d unfinished, %d reported:\n%s", what, unfinished, told, talk)
 	}
@@ -354,6 +356,55 @@ func TestKilledAtEachCallShared(t *testing.T) {
 	if changed < 3 || unchanged < 3 {
 		t.Errorf("%d runs had written the state, %d had not: the calls are not those that matter", changed, unchanged)
 	}
+}
+
+// TestKilledAtLine breaks the line to a state in a database somewhere in an apply, which
+// ends as it can. What the history says of it is true, people are told of it once, and
+// the next run, on another machine, ends where an undisturbed one does.
+func TestKilledAtLine(t *testing.T) {
+	t.Parallel()
+	office := newSharedOffice(t)
+	a := newAccidentIn(t, "", office)
+	a.tells(t)
+	proxy := servertest.NewProxy(t, "postgres://"+office.server.Host)
+	p := &premises{dir: a.dir, log: &strings.Builder{}}
+	through := func(host string) {
+		if err := p.write("state.hcl", office.again(host)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	line := strings.TrimPrefix(proxy.URL, "postgres://")
+	a.reset(t)
+	through(line)
+	if talk, code := a.run(t, "apply", "--auto-approve"); code != 0 {
+		t.Fatalf("exit %d\n%s", code, talk)
+	}
+	whole := proxy.Sent()
+	random := rand.New(rand.NewPCG(1, 5))
+	changed, most := 0, cases(12)
+	for n := range most {
+		a.reset(t)
+		through(line)
+		proxy.CutAll(whole*int64(n)/int64(most)+random.Int64N(whole/int64(most)), servertest.Reset)
+		talk, code := a.run(t, "apply", "--auto-approve")
+		proxy.Cut(0, servertest.Whole)
+		through("")
+		what := fmt.Sprintf("cut %d, exit %d\n%s", n, code, talk)
+		written := bytes.Equal(a.accounts(t), a.after)
+		switch exitCode(code) {
+		case exitOK, exitIncomplete:
+		case exitUnreachable, exitLocked:
+			if written {
+				t.Errorf("%s: it has written the state", what)
+			}
+		default:
+			t.Errorf("%s", what)
+		}
+		if a.recovers(t, what) {
+			changed++
+		}
+	}
+	t.Logf("%d of %d runs had written the state", changed, most)
 }
 
 // TestNoticeKilledAtEachCall kills an apply that has nothing to do but to say what is

@@ -47,11 +47,17 @@ func newSharedOffice(t *testing.T) *sharedOffice {
 // block is the configuration of another state of the office; host is where the database
 // is reached, "" for directly.
 func (o *sharedOffice) block(host string) string {
+	o.states.Add(1)
+	return o.again(host)
+}
+
+// again is the configuration of the state that was begun last.
+func (o *sharedOffice) again(host string) string {
 	url := o.url
 	if host != "" {
 		url = o.server.Scheme + "://" + servertest.Superuser + ":" + servertest.Password + "@" + host + "/" + filepath.Base(o.url)
 	}
-	return fmt.Sprintf("state {\n postgres {\n  url = %q\n  name = \"state %d\"\n  lease = \"2s\"\n }\n}\n", url, o.states.Add(1))
+	return fmt.Sprintf("state {\n postgres {\n  url = %q\n  name = \"state %d\"\n  lease = \"2s\"\n }\n}\n", url, o.states.Load())
 }
 
 // begin begins another state of the office, with what an accident begins with and
