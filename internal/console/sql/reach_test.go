@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -15,7 +14,6 @@ import (
 
 	"github.com/rollcall-cli/rollcall/apply"
 	"github.com/rollcall-cli/rollcall/internal/console"
-	"github.com/rollcall-cli/rollcall/internal/database"
 	"github.com/rollcall-cli/rollcall/internal/identity"
 	"github.com/rollcall-cli/rollcall/internal/servertest"
 	"github.com/rollcall-cli/rollcall/internal/settings"
@@ -398,64 +396,6 @@ func testKilled(t *testing.T, server *servertest.SQL) {
 		}
 	}); err != nil || len(desk.reads()) != len(steps) {
 		t.Errorf("afterwards: %v, %d accounts", err, len(desk.reads()))
-	}
-}
-
-// TestPlace: a URL is read without its secrets, and TLS is verified everywhere but on
-// this machine.
-func TestPlace(t *testing.T) {
-	for text, want := range map[string]string{
-		"postgres://u:p@db.example.com/mail":                            "postgres://db.example.com:5432/mail tls",
-		"postgresql://u:p%40@127.0.0.1:6000/mail":                       "postgres://127.0.0.1:6000/mail",
-		"mysql://u:p@[::1]/mail":                                        "mysql://[::1]:3306/mail",
-		"mariadb://u@192.0.2.1/mail?sslmode=verify-full":                "mysql://192.0.2.1:3306/mail tls",
-		"postgres://u@/mail?host=/run/postgresql":                       "postgres:/run/postgresql/mail",
-		"mysql://u:p@/mail?host=/run/mysqld/mysqld.sock":                "mysql:/run/mysqld/mysqld.sock/mail",
-		"postgres://u:hunter2@db/mail?sslmode=disable":                  "!after its ?",
-		"mysql://u:hunter2@db/mail?tls=skip-verify":                     "!after its ?",
-		"http://u:hunter2@db/mail":                                      "!neither with postgres:// nor with mysql://",
-		"postgres://db/mail":                                            "!no user",
-		"postgres://u:hunter2@db":                                       "!no database",
-		"postgres://u:hunter2@db/":                                      "!no database",
-		"postgres://u:hunter2@/mail":                                    "!no host",
-		"postgres://u:hunter2%zz@db/mail":                               "!no URL",
-		"postgres://u:hunter2@db/a/b":                                   "!no database",
-		"host=db user=u password=hunter2":                               "!neither with",
-		"postgres://u:hunter2@db/mail?host=/run/postgresql":             "!after its ?",
-		"postgres://u:hunter2@db/mail?host=%zz":                         "!cannot be read",
-		"postgres://u:hunter2@db:99999999999/mail?sslmode=verify-full%": "!cannot be read",
-	} {
-		p, err := parseURL(text)
-		if wrong, fails := strings.CutPrefix(want, "!"); fails {
-			if err == nil || !strings.Contains(err.Error(), wrong) || strings.Contains(err.Error(), "hunter2") {
-				t.Errorf("%s: %v", text, err)
-			}
-			continue
-		}
-		if err != nil {
-			t.Errorf("%s: %v", text, err)
-			continue
-		}
-		security, err := p.Security(Kind.Values("mail", ".", nil))
-		got := p.String()
-		if security != nil {
-			got += " tls"
-			if security.InsecureSkipVerify || security.ServerName != p.Host {
-				t.Errorf("%s: TLS is not verified", text)
-			}
-		}
-		if err != nil || got != want {
-			t.Errorf("%s is %s, %v", text, got, err)
-		}
-	}
-	noPEM := filepath.Join(t.TempDir(), "ca.pem")
-	if err := os.WriteFile(noPEM, []byte("nothing"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	for _, set := range []map[string]any{{"ca_file": noPEM}, {"client_cert": noPEM, "client_key": noPEM}} {
-		if _, err := (&place{Place: &database.Place{Host: "db"}, d: postgres}).Security(Kind.Values("mail", ".", set)); err == nil {
-			t.Errorf("%v is taken", set)
-		}
 	}
 }
 
