@@ -246,7 +246,7 @@ func TestFacts(t *testing.T) {
 func TestFactNames(t *testing.T) {
 	values := map[string]string{
 		"types": `["list"]`, "inactive": `"removed"`, "rename": "false", "owner": `"stored"`, "ref_stable": "false", "stores": `["dn"]`, "attributes": `{"a": 1}`,
-		"domains": `["example.com"]`, "groups": "true", "dry_run": "true",
+		"domains": `["example.com"]`, "groups": "true", "dry_run": "true", "ledger": "true",
 	}
 	for _, name := range factNames {
 		value := values[name]

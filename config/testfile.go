@@ -216,7 +216,7 @@ func (d *testDecoder) test(b *block) Test {
 
 // factNames are the keys that plan.ParseFacts knows.
 var factNames = []string{
-	"types", "inactive", "rename", "owner", "ref_stable", "stores", "attributes", "max_aliases", "domains", "batch", "groups", "dry_run",
+	"types", "inactive", "rename", "owner", "ref_stable", "stores", "attributes", "max_aliases", "domains", "batch", "groups", "dry_run", "ledger",
 	"deleted_blocks_for", "settles_within",
 }
 

@@ -38,6 +38,9 @@ type Facts struct {
 	Groups bool
 	// DryRun says that it can try changes without making them.
 	DryRun bool
+	// Ledger says that it can remember, for each owner, to which ledger its accounts
+	// belong.
+	Ledger bool
 	// DeletedBlocks is how long a removed account holds its addresses.
 	DeletedBlocks time.Duration
 	// Settles is how long a change may take until it is seen.
@@ -98,6 +101,7 @@ type factsDocument struct {
 	Batch         int            `json:"batch,omitempty"`
 	Groups        bool           `json:"groups,omitempty"`
 	DryRun        bool           `json:"dry_run,omitempty"`
+	Ledger        bool           `json:"ledger,omitempty"`
 	DeletedBlocks float64        `json:"deleted_blocks_for,omitempty"`
 	Settles       float64        `json:"settles_within,omitempty"`
 }
@@ -113,7 +117,7 @@ func ParseFacts(text []byte) (Facts, error) {
 		return Facts{}, fmt.Errorf("facts: %w", err)
 	}
 	f := Facts{
-		Stores: d.Stores, Lengths: d.Attributes, MaxAliases: d.MaxAliases, Domains: d.Domains, Batch: d.Batch, Groups: d.Groups, DryRun: d.DryRun,
+		Stores: d.Stores, Lengths: d.Attributes, MaxAliases: d.MaxAliases, Domains: d.Domains, Batch: d.Batch, Groups: d.Groups, DryRun: d.DryRun, Ledger: d.Ledger,
 		DeletedBlocks: time.Duration(d.DeletedBlocks * float64(time.Second)), Settles: time.Duration(d.Settles * float64(time.Second)),
 		FixedPrimary: d.Rename != nil && !*d.Rename, Unstable: d.RefStable != nil && !*d.RefStable,
 	}
@@ -149,7 +153,7 @@ func ParseFacts(text []byte) (Facts, error) {
 func (f *Facts) AppendJSON(b []byte) []byte {
 	no := false
 	d := factsDocument{
-		Stores: f.Stores, Attributes: f.Lengths, MaxAliases: f.MaxAliases, Domains: f.Domains, Batch: f.Batch, Groups: f.Groups, DryRun: f.DryRun,
+		Stores: f.Stores, Attributes: f.Lengths, MaxAliases: f.MaxAliases, Domains: f.Domains, Batch: f.Batch, Groups: f.Groups, DryRun: f.DryRun, Ledger: f.Ledger,
 		DeletedBlocks: f.DeletedBlocks.Seconds(), Settles: f.Settles.Seconds(),
 	}
 	for _, t := range f.Types {

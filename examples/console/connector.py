@@ -13,7 +13,8 @@ The configuration names the file, relative to the folder of the configuration:
 Its first row names the columns: those of COLUMNS, in any order, and one for
 each further attribute, such as display_name. Aliases are separated by spaces.
 Columns and rows may be edited by hand; a row that is added needs a ref that no
-row had before.
+row had before. Beside it, accounts.csv.ledgers says to which state of rollcall
+the accounts of each owner belong.
 """
 
 import collections
@@ -146,16 +147,41 @@ class Table:
 
     def save(self):
         """Replace the file as a whole: a crash leaves the old or the new."""
-        new = self.path + ".new"
         texts = [self.header, *(row.text for row in self.rows.values())]
-        with open(new, "w", **EXACTLY) as file:
-            shutil.copymode(self.path, new)
+        with replacing(self.path) as file:
+            shutil.copymode(self.path, file.name)
             for text in texts:
                 ended = text.endswith(("\r", "\n"))
                 file.write(text if ended else text + self.end)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(new, self.path)
+
+
+class Ledgers:
+    """The file beside it: a JSON object of texts, by owner."""
+
+    def __init__(self, path):
+        self.path = os.path.realpath(path) + ".ledgers"
+        self.known = {}
+        with contextlib.suppress(FileNotFoundError):
+            with open(self.path, encoding="utf-8") as file:
+                self.known = json.load(file)
+
+    def save(self):
+        self.known = {owner: text for owner, text in self.known.items() if text}
+        if self.known:
+            with replacing(self.path) as file:
+                json.dump(self.known, file)
+        else:
+            os.remove(self.path)
+
+
+@contextlib.contextmanager
+def replacing(path):
+    """Write a file beside another, and put it in its place at the end."""
+    with open(path + ".new", "w", **EXACTLY) as file:
+        yield file
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(path + ".new", path)
 
 
 @contextlib.contextmanager
@@ -277,6 +303,7 @@ class Connector:
         """Return the answers to a request."""
         kinds = {"hello": self.hello, "read": self.read, "get": self.get,
                  "check": self.check, "apply": self.apply, "try": self.attempt,
+                 "ledger": self.ledger, "claim": self.claim,
                  "bye": lambda request: [{}]}
         kind = request["type"]
         if kind not in kinds:
@@ -298,7 +325,7 @@ class Connector:
         # lists, inactive ones are kept, and a primary may change.
         yield {"protocol": 1, "name": "csv-console", "version": "1.0",
                "facts": {"owner": "stored", "groups": True, "dry_run": True,
-                         "batch": 1000,
+                         "ledger": True, "batch": 1000,
                          "stores": ["aliases", "type", "status", "owner",
                                     "username", "dn", *table.attributes]}}
 
@@ -355,6 +382,21 @@ class Connector:
         answers = self.change(Table(self.path), request)
         yield from answers
         yield {"done": len(answers)}
+
+    def ledger(self, request):
+        yield {"ledger": Ledgers(self.path).known.get(self.owner, "")}
+
+    def claim(self, request):
+        """Remember another ledger, if the one that was seen is still there."""
+        with locked(self.path):
+            ledgers = Ledgers(self.path)
+            now = ledgers.known.get(self.owner, "")
+            if now != request["was"]:
+                raise Problem("changed", f"the ledger of {self.owner} is {now!r}")
+            if now != request["ledger"]:
+                ledgers.known[self.owner] = request["ledger"]
+                ledgers.save()
+        yield {}
 
     def change(self, table, request):
         """Change a table group by group, and return the answers."""

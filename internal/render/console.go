@@ -194,6 +194,7 @@ func wordsOf(f *plan.Facts) []fact {
 	amount("batch", f.BatchSize(), f.Batch == 0, "at most "+count(f.BatchSize(), "change", "changes")+" in a request")
 	either("groups", f.Groups, "false", "true", "changes that belong together are made one after the other", "changes that belong together are made all or none")
 	either("dry_run", f.DryRun, "false", "true", "changes cannot be tried", "changes can be tried without making them")
+	either("ledger", f.Ledger, "false", "true", "the console does not remember to which state accounts belong", "the console remembers to which state the accounts of an owner belong")
 	wait("deleted_blocks_for", f.DeletedBlocks, "the addresses of a removed account are free at once", "the addresses of a removed account are taken for another ")
 	wait("settles_within", f.Settles, "a change is seen at once", "a change is seen within ")
 

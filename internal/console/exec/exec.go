@@ -88,6 +88,8 @@ var (
 	_ console.Target  = (*Console)(nil)
 	_ console.Checker = (*Console)(nil)
 	_ apply.Trier     = (*Console)(nil)
+
+	_ console.Ledgered = (*Console)(nil)
 )
 
 // Console is a console behind a connector.

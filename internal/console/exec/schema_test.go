@@ -143,6 +143,7 @@ func TestRefusedBySchemas(t *testing.T) {
 		`> {"id":1,"type":"apply","changes":[{"key":"k","op":"put","group":1,"ref":"u","after":{}}]}`,
 		`> {"id":1,"type":"apply","changes":[{"key":"k","op":"put","group":1,"after":{"username":""}}]}`,
 		`> {"id":1,"type":"get","refs":[]}`,
+		`> {"id":1,"type":"claim","ledger":"0123456789abcdef0123456789abcdef"}`,
 		`> {"id":1,"type":"cancel","target":3}`,
 		`< {"account":{"ref":"u"}}`,
 		`< {"id":1,"account":{"primary":"a@b.c"}}`,
@@ -156,6 +157,7 @@ func TestRefusedBySchemas(t *testing.T) {
 		`< {"id":1,"key":"k","error":{"code":"E12","message":"m"}}`,
 		`< {"id":1,"error":{"message":"m"}}`,
 		`< {"id":1,"findings":[{"check":"c","status":"bad"}]}`,
+		`< {"id":1,"ledger":7}`,
 		`< {"id":1,"hello":true}`,
 	} {
 		value, err := jsonschema.UnmarshalJSON(strings.NewReader(line[2:]))
@@ -208,7 +210,7 @@ func TestDocumentedNames(t *testing.T) {
 	}
 	// What the schema calls a fact is one that is understood.
 	all := []byte(`{"types":["user"],"inactive":"removed","rename":false,"owner":"stored","ref_stable":false,"stores":["aliases"],"attributes":{"x":1},` +
-		`"max_aliases":1,"domains":["example.com"],"batch":1,"groups":true,"dry_run":true,"deleted_blocks_for":1,"settles_within":1}`)
+		`"max_aliases":1,"domains":["example.com"],"batch":1,"groups":true,"dry_run":true,"ledger":true,"deleted_blocks_for":1,"settles_within":1}`)
 	f, err := plan.ParseFacts(all)
 	if err != nil {
 		t.Fatal(err)

@@ -144,7 +144,7 @@ func (t *tree) live(e *entry) (l identity.Live, is bool) {
 	primaries, broken := e.addresses(t.primary)
 	aliases, brokenAliases := e.addresses(t.alias)
 	marks := t.marks(e)
-	if len(e.get(t.primary))+len(e.get(t.alias))+len(marks) == 0 {
+	if len(e.get(t.primary))+len(e.get(t.alias))+len(marks) == 0 || t.isLedger(e) {
 		return l, false
 	}
 	l.Ref, l.Rev = e.one(t.ref), e.one(entryCSN)

@@ -13,7 +13,8 @@
 //	ref, rev       entryUUID, entryCSN
 //
 // All names can be set. Of an entry without a mark, which somebody else has made, the
-// status is its place. A new entry is called cn=GUID, and is never renamed.
+// status is its place. A new entry is called cn=GUID, and is never renamed. The entry
+// cn=rollcall-OWNER is no account: it says to which state those of the owner belong.
 //
 // A change begins with a look at the entry and at who holds the addresses that it is
 // to get. Then it is a single request, an add, a modify or a delete:
@@ -51,6 +52,8 @@ import (
 var (
 	_ console.Target  = (*Console)(nil)
 	_ console.Checker = (*Console)(nil)
+
+	_ console.Ledgered = (*Console)(nil)
 )
 
 // Console is a tree on a server.
@@ -117,7 +120,7 @@ func (c *Console) open(ctx context.Context) error {
 
 // facts are what the tree stores.
 func (t *tree) facts() plan.Facts {
-	f := plan.Facts{Marks: true, Stores: []string{plan.FieldAliases, plan.FieldStatus, plan.FieldUsername}}
+	f := plan.Facts{Marks: true, Ledger: t.schema.classes[strings.ToLower(ledgerClass)] != nil, Stores: []string{plan.FieldAliases, plan.FieldStatus, plan.FieldUsername}}
 	if len(t.listed) > 0 {
 		f.Stores = append(f.Stores, plan.FieldType)
 	}

@@ -25,13 +25,22 @@ func (c *Console) Check(ctx context.Context) ([]console.Finding, error) {
 	if err := a.begin(ctx, a.d.beginWrite); err != nil {
 		return nil, c.unread(err)
 	}
-	owners := rights(ctx, a, []string{
-		"UPDATE " + ownerTable + " SET dn = dn WHERE 1 = 0", "DELETE FROM " + ownerTable + " WHERE 1 = 0",
-		"INSERT INTO " + ownerTable + " (" + ownerColumns + ") SELECT " + ownerColumns + " FROM " + ownerTable + " WHERE 1 = 0",
-	})
-	owners.Check = "owner_table"
-	found = append(found, owners)
-	if owners.Status == "failed" {
+	tables := []struct{ check, table, columns, update string }{{"owner_table", ownerTable, ownerColumns, "dn = dn"}, {"ledger_table", ledgerTable, "owner, lineage", "lineage = lineage"}}
+	for _, t := range tables {
+		if t.table == ledgerTable && !c.known.Ledger {
+			found = append(found, console.Finding{Check: t.check, Status: "warning", Evidence: ledgerTable + " is not there, or the user of url may not read it: that the state of another configuration has the same owner would not be noticed",
+				Remedy: "run rollcall console setup, which makes the table; where it is there, grant what is missing; " + rightsPage + " lists the rights"})
+			continue
+		}
+		f := rights(ctx, a, []string{
+			"UPDATE " + t.table + " SET " + t.update + " WHERE 1 = 0", "DELETE FROM " + t.table + " WHERE 1 = 0",
+			"INSERT INTO " + t.table + " (" + t.columns + ") SELECT " + t.columns + " FROM " + t.table + " WHERE 1 = 0",
+		})
+		f.Check = t.check
+		found = append(found, f)
+		if f.Status == "ok" {
+			continue
+		}
 		// A failed statement ends a transaction of PostgreSQL.
 		if _, err := a.run(ctx, "ROLLBACK"); err != nil {
 			return nil, c.unread(err)

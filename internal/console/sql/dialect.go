@@ -23,8 +23,9 @@ type dialect struct {
 	text string
 	// within is the expression for whether a text, %s, has another in it, which is ?.
 	within string
-	// ownerTable is the script that makes the table of owners.
-	ownerTable string
+	// ownerTable and ledgerTable are the scripts that make the table of owners and that
+	// of ledgers.
+	ownerTable, ledgerTable string
 }
 
 var postgres = &dialect{
@@ -50,6 +51,11 @@ var postgres = &dialect{
 );
 CREATE INDEX rollcall_owner_address ON rollcall_owner (address);
 `,
+	ledgerTable: `CREATE TABLE rollcall_ledger (
+  owner   varchar(255) PRIMARY KEY,
+  lineage varchar(32)  NOT NULL
+);
+`,
 }
 
 // mysql is the dialect of MariaDB, and of MySQL where it is the same.
@@ -74,6 +80,11 @@ var mysql = &dialect{
   attributes mediumtext   NOT NULL,
   UNIQUE KEY mark (owner, directory, guid),
   KEY address (address)
+) ENGINE=InnoDB DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin;
+`,
+	ledgerTable: `CREATE TABLE rollcall_ledger (
+  owner   varchar(255) PRIMARY KEY,
+  lineage varchar(32)  NOT NULL
 ) ENGINE=InnoDB DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin;
 `,
 }

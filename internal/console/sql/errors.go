@@ -170,7 +170,7 @@ func (c *Console) unread(err error) error {
 		advice = "correct the database in url"
 	case kind == denied:
 		advice = "grant the right to the user of url; " + rightsPage + " lists what is needed"
-	case kind == noTable && strings.Contains(why.Error(), ownerTable):
+	case kind == noTable && (strings.Contains(why.Error(), ownerTable) || strings.Contains(why.Error(), ledgerTable)):
 		advice = "run rollcall console setup, which makes the table"
 	case kind == noTable && c.postfix():
 		advice = "look whether url names the database of PostfixAdmin, and search_path of the user its schema"

@@ -8,7 +8,8 @@
 // What a product stores and how is a profile: [postfixAdmin] or [custom]. Whose an
 // account is, its key that never changes, and all that the product has no column for
 // are in a table of ours, rollcall_owner, which "rollcall console setup" makes. An
-// account without a row there is local.
+// account without a row there is local. Beside it, rollcall_ledger says to which state the
+// accounts of each owner belong.
 //
 // A read is one transaction that sees the database as it is at one moment. The changes
 // of a group are one transaction: it locks and reads the accounts, compares them with
@@ -39,6 +40,8 @@ var (
 	_ console.Target  = (*Console)(nil)
 	_ console.Checker = (*Console)(nil)
 	_ apply.Trier     = (*Console)(nil)
+
+	_ console.Ledgered = (*Console)(nil)
 )
 
 // Console is a console in a database.
@@ -84,6 +87,9 @@ func (c *Console) begin(ctx context.Context, o console.Opening) error {
 		}
 		return a.each(ctx, "SELECT "+ownerColumns+" FROM "+ownerTable+" WHERE 1 = 0", nil, nil)
 	})
+	if err == nil {
+		c.known.Ledger, err = c.hasLedgers(ctx)
+	}
 	if err != nil {
 		_ = c.Close() // what failed is reported already
 		if ctx.Err() != nil {

@@ -97,6 +97,8 @@ var checks = []check{
 			}
 			return ""
 		}), (*run).dryRun},
+	{"ledger", "The console remembers a ledger for each owner, none at first, and has it when it is opened again. A claim in place of another one than is there is answered changed, and not made.",
+		needs(ledgers), (*run).ledgers},
 
 	// What goes wrong on the way.
 	{"interrupted", "When a request is broken off, each of its changes is made as a whole or not at all, and what was answered ok is made.",

@@ -82,7 +82,7 @@ func TestMinimal(t *testing.T) {
 		t.Fatal(err)
 	}
 	passes(t, 1_000, map[string]string{"folder": folder},
-		"directory_switch username_change adoption guid_change dn_change stale_rev mark_twice foreign dry_run throttled", program)
+		"directory_switch username_change adoption guid_change dn_change stale_rev mark_twice foreign dry_run ledger throttled", program)
 	if text, err := os.ReadFile(filepath.Join(folder, "u-1.json")); err != nil || string(text) != before {
 		t.Errorf("the file has become\n%s(%v)", text, err)
 	}

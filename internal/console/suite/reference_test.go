@@ -28,11 +28,12 @@ type reference struct {
 	accounts map[string]identity.Live // by ref
 	gone     map[identity.Address]bool
 	former   map[identity.Address]bool // addresses that were primaries
+	ledgers  map[string]string         // lineages, by owner
 	made     int                       // counts accounts, changes and openings
 }
 
 func newReference(facts plan.Facts, fault string) *reference {
-	return &reference{facts: facts, fault: fault, accounts: map[string]identity.Live{}, gone: map[identity.Address]bool{}, former: map[identity.Address]bool{}}
+	return &reference{facts: facts, fault: fault, accounts: map[string]identity.Live{}, gone: map[identity.Address]bool{}, former: map[identity.Address]bool{}, ledgers: map[string]string{}}
 }
 
 // session is the console as one configuration has it open.
@@ -59,6 +60,34 @@ func (c *reference) session(owner string) *session {
 func (s *session) Facts() plan.Facts             { return s.facts }
 func (s *session) Publish(context.Context) error { return nil }
 func (s *session) Close() error                  { return nil }
+
+// remembered is the owner whose ledger is meant.
+func (s *session) remembered() string {
+	if s.fault == "one ledger for all" {
+		return ""
+	}
+	return s.owner
+}
+
+func (s *session) Ledger(context.Context) (string, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.ledgers[s.remembered()], nil
+}
+
+func (s *session) Claim(_ context.Context, lineage, was string) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if now := s.ledgers[s.remembered()]; s.fault != "any claim taken" {
+		if made, err := console.Claimed(now, lineage, was); made || err != nil {
+			return err
+		}
+	}
+	if s.fault != "no claim written" {
+		s.ledgers[s.remembered()] = lineage
+	}
+	return nil
+}
 
 // seen is an account as a read has it.
 func (s *session) seen(l identity.Live) identity.Live {

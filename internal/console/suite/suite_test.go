@@ -13,7 +13,7 @@ import (
 )
 
 // able are the facts of a console that can do everything.
-var able = plan.Facts{Marks: true, Groups: true, DryRun: true}
+var able = plan.Facts{Marks: true, Groups: true, DryRun: true, Ledger: true}
 
 // bare are those of one that can do as little as possible.
 var bare = plan.Facts{
@@ -62,12 +62,12 @@ func TestKept(t *testing.T) {
 		skipped   string
 	}{
 		{"able", able, "", true, "throttled"},
-		{"without groups", plan.Facts{Marks: true}, "", false, "dry_run hello unknown_type unknown_fields absent_and_null lines cancel bye end_of_input killed throttled"},
-		{"without marks", plan.Facts{Groups: true}, "", true, "directory_switch adoption guid_change mark_twice foreign dry_run throttled"},
+		{"without groups", plan.Facts{Marks: true}, "", false, "dry_run ledger hello unknown_type unknown_fields absent_and_null lines cancel bye end_of_input killed throttled"},
+		{"without marks", plan.Facts{Groups: true}, "", true, "directory_switch adoption guid_change mark_twice foreign dry_run ledger throttled"},
 		{"without revs", able, "no revs", false, "stale_rev hello unknown_type unknown_fields absent_and_null lines cancel bye end_of_input killed throttled"},
 		{"throttling", able, "throttles", false, "hello unknown_type unknown_fields absent_and_null lines cancel bye end_of_input killed"},
 		{"bounded", plan.Facts{Marks: true, MaxAliases: 1, Lengths: map[string]int{"display_name": 5}, Batch: 3}, "", false,
-			"dry_run hello unknown_type unknown_fields absent_and_null lines cancel bye end_of_input killed throttled"},
+			"dry_run ledger hello unknown_type unknown_fields absent_and_null lines cancel bye end_of_input killed throttled"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
@@ -81,6 +81,11 @@ func TestKept(t *testing.T) {
 			got := outcomes(t, s)
 			if got[Failed] != "" || got[Skipped] != c.skipped {
 				t.Errorf("failed: %s\nskipped: %s\nwant:    %s", got[Failed], got[Skipped], c.skipped)
+			}
+			for owner, lineage := range console.ledgers {
+				if lineage != "" {
+					t.Errorf("left behind: %s is remembered of owner %s", lineage, owner)
+				}
 			}
 			if len(console.accounts) != 1 || fmt.Sprint(console.accounts["r1"]) != fmt.Sprint(before) {
 				t.Errorf("left behind: %v", console.accounts)
@@ -152,6 +157,9 @@ func TestFaults(t *testing.T) {
 		{"get misses aliases", "get", false},
 		{"get doubles", "get", false},
 		{"try makes", "dry_run", false},
+		{"no claim written", "ledger", false},
+		{"any claim taken", "ledger", false},
+		{"one ledger for all", "ledger", false},
 		{"forgets when broken off", "interrupted", false},
 		{"one page read", "many", false},
 		{"throttles in silence", "throttled", false},

@@ -42,6 +42,8 @@ type Line struct {
 	Facts         []byte
 	// Findings answer check.
 	Findings []Finding
+	// Ledger answers ledger.
+	Ledger string
 }
 
 // Finding is one of the findings of a check.
@@ -131,6 +133,7 @@ func (d *Decoder) object(line []byte) (l Line, id bool, err error) {
 	if !absent(keys["facts"]) {
 		l.Facts = keys["facts"]
 	}
+	value("ledger", &l.Ledger, "a string")
 	value("findings", &l.Findings, "a list of objects of strings")
 	var said struct {
 		Code, Message, Address, Holder string

@@ -110,6 +110,13 @@ func AppendChange(b []byte, s *apply.Step, f *plan.Facts) []byte {
 	return append(b, '}')
 }
 
+// AppendClaim appends the fields of "claim": the lineage that is to be remembered, and
+// the one that has to be there; "" for none.
+func AppendClaim(b []byte, lineage, was string) []byte {
+	b = identity.AppendJSONString(append(b, `,"ledger":`...), lineage)
+	return identity.AppendJSONString(append(b, `,"was":`...), was)
+}
+
 func appendAfter(b []byte, s *apply.Step, f *plan.Facts) []byte {
 	a := s.After
 	// wanted says whether a key is to be written.

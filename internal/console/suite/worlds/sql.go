@@ -44,11 +44,11 @@ CREATE TABLE alias (
 var Grants = map[string][]string{
 	"postgres": {
 		"GRANT SELECT, INSERT, UPDATE, DELETE ON mailbox, alias TO rollcall;", "GRANT SELECT ON domain TO rollcall;",
-		"GRANT SELECT, INSERT, UPDATE, DELETE ON rollcall_owner TO rollcall;",
+		"GRANT SELECT, INSERT, UPDATE, DELETE ON rollcall_owner TO rollcall;", "GRANT SELECT, INSERT, UPDATE, DELETE ON rollcall_ledger TO rollcall;",
 	},
 	"mysql": {
 		"GRANT SELECT, INSERT, UPDATE, DELETE ON mailbox TO rollcall;", "GRANT SELECT, INSERT, UPDATE, DELETE ON alias TO rollcall;", "GRANT SELECT ON domain TO rollcall;",
-		"GRANT SELECT, INSERT, UPDATE, DELETE ON rollcall_owner TO rollcall;",
+		"GRANT SELECT, INSERT, UPDATE, DELETE ON rollcall_owner TO rollcall;", "GRANT SELECT, INSERT, UPDATE, DELETE ON rollcall_ledger TO rollcall;",
 	},
 }
 

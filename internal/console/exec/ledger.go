@@ -1,0 +1,60 @@
+package exec
+
+import (
+	"context"
+	"errors"
+
+	"github.com/rollcall-cli/rollcall/apply"
+	"github.com/rollcall-cli/rollcall/internal/console"
+	"github.com/rollcall-cli/rollcall/internal/console/wire"
+)
+
+// Ledger asks the connector to which ledger the accounts of the owner belong. Only one
+// with the fact ledger is asked.
+func (c *Console) Ledger(ctx context.Context) (string, error) {
+	lineage, err := c.ledger(ctx)
+	return lineage, c.unread(err)
+}
+
+func (c *Console) ledger(ctx context.Context) (lineage string, err error) {
+	err = c.request(ctx, "ledger", nil, false, func(l *wire.Line) (bool, error) {
+		if l.Account != nil || l.Accounts != nil || l.Key != nil || l.Done != nil {
+			return false, unexpected("ledger")
+		}
+		lineage = c.secrets.clean(l.Ledger)
+		return true, nil
+	})
+	return lineage, err
+}
+
+// Claim has the connector remember a ledger. Whether one that was lost has done so, the
+// next one is asked. When ctx ends, the answer is awaited.
+func (c *Console) Claim(ctx context.Context, lineage, was string) error {
+	for attempt := 0; ; attempt++ {
+		err := c.claim(ctx, lineage, was)
+		var lost *lostError
+		unanswered := errors.As(err, &lost)
+		if !unanswered && apply.CodeOf(err) != apply.Changed {
+			return c.unread(err)
+		}
+		now, failed := c.ledger(ctx)
+		if failed != nil {
+			return c.unread(failed)
+		}
+		if made, refused := console.Claimed(now, lineage, was); made || refused != nil {
+			return refused
+		}
+		if !unanswered || attempt == restarts {
+			return c.unread(err)
+		}
+	}
+}
+
+func (c *Console) claim(ctx context.Context, lineage, was string) error {
+	return c.request(ctx, "claim", wire.AppendClaim(nil, lineage, was), true, func(l *wire.Line) (bool, error) {
+		if l.Account != nil || l.Accounts != nil || l.Key != nil || l.Done != nil {
+			return false, unexpected("claim")
+		}
+		return true, nil
+	})
+}

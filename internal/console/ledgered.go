@@ -1,0 +1,62 @@
+package console
+
+import (
+	"context"
+	"errors"
+)
+
+// Ledgered is a console that can remember, for each owner, to which ledger the accounts
+// with its marks belong, so that two ledgers with one owner find each other out. Whether
+// it does so, the fact [plan.Facts.Ledger] says.
+type Ledgered interface {
+	// Ledger returns the lineage of the state to which the accounts of the owner
+	// belong, 32 hexadecimal digits in small letters; "" for none yet. What somebody
+	// has written there by hand may be any text.
+	Ledger(ctx context.Context) (lineage string, err error)
+	// Claim writes that they belong to the state of a lineage, if it is was that is
+	// there still, or the lineage already. A lineage of "" takes out what is there.
+	// If another one is there, the error is a [*ClaimedError]. After any other error it
+	// may be written or not, and whoever asks finds out.
+	Claim(ctx context.Context, lineage, was string) error
+}
+
+// ClaimedError is a claim of accounts that belong to another ledger than was said.
+type ClaimedError struct {
+	Lineage string // of the state to which they belong; "" for none any more
+}
+
+func (e *ClaimedError) Error() string {
+	if e.Lineage == "" {
+		return "the accounts no longer belong to the state that was seen"
+	}
+	return "the accounts belong to another state by now"
+}
+
+// LedgeredOf returns a console as one that remembers ledgers; nil if it does not.
+func LedgeredOf(t Target) Ledgered {
+	if l, can := t.(Ledgered); can && t.Facts().Ledger {
+		return l
+	}
+	return nil
+}
+
+// Claimed decides about a claim by what is there: it is made already, it may be written,
+// or it is refused.
+func Claimed(now, lineage, was string) (made bool, err error) {
+	switch now {
+	case lineage:
+		return true, nil
+	case was:
+		return false, nil
+	}
+	return false, &ClaimedError{now}
+}
+
+// AsClaimed returns the [*ClaimedError] of an error, or nil.
+func AsClaimed(err error) *ClaimedError {
+	var e *ClaimedError
+	if errors.As(err, &e) {
+		return e
+	}
+	return nil
+}
