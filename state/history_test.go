@@ -365,7 +365,7 @@ func TestRewound(t *testing.T) {
 }
 
 // TestLost: a state that a run has written, or that has a backup, and that is not
-// there, was lost; one is begun anew only where there is none.
+// there, was lost; one is begun anew only where there is none, or none with accounts.
 func TestLost(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "s")
 	r, err := At(path).Begin(ctx, run.Head{Started: began})
@@ -375,7 +375,15 @@ func TestLost(t *testing.T) {
 	if s, err := At(path).Load(ctx); err != nil || s.Serial != 0 {
 		t.Errorf("a run that failed has written no state: %v", err)
 	}
+	empty := filepath.Join(t.TempDir(), "s")
 	s := &State{}
+	if err := At(empty).Save(ctx, s, "1.0", began, nil); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := At(empty).New(ctx); err != nil || got.Lineage != s.Lineage || got.Serial != 1 {
+		t.Errorf("one that is empty: %+v, %v", got, err)
+	}
+	s = &State{Accounts: []identity.Account{*person("ann")}}
 	r, err = At(path).Begin(ctx, run.Head{Started: began})
 	err = errors.Join(err, At(path).Save(ctx, s, "1.0", began, func(next *State) error {
 		return r.Intend(run.Result{}, next)

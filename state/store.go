@@ -260,7 +260,8 @@ func (s *Store) Exists(ctx context.Context) bool {
 }
 
 // New returns an empty state to begin anew with, although there may have been
-// one. It is an error if there is one now.
+// one. It is an error if there is one now that has accounts; one without any is
+// returned as it is.
 func (s *Store) New(ctx context.Context) (*State, error) {
 	_, err := s.backend.Newest(ctx)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -268,6 +269,9 @@ func (s *Store) New(ctx context.Context) (*State, error) {
 	}
 	if err != nil {
 		return nil, fmt.Errorf("look for the state: %w", err)
+	}
+	if st, err := s.Load(ctx); err == nil && len(st.Accounts)+len(st.Placed) == 0 {
+		return st, nil
 	}
 	return nil, &Error{Path: s.String(), Reason: "a new state was asked for, and there is one already",
 		Advice: "leave out --new-state, which is for a state that was lost; to begin anew all the same, move this file away first"}

@@ -269,7 +269,7 @@ func (c *applyCommand) applySaved(s *session, cfg *config.Config, run *record) e
 	}
 	progress := render.NewProgress(s.stderr, s.err, s.now)
 	// What the plan touches is compared below.
-	view, err := s.see(cfg, st, reading{AllowEmpty: true}, progress)
+	view, err := s.see(cfg, st, reading{AllowEmpty: true, NewState: c.NewState}, progress)
 	progress.Clear()
 	if err != nil {
 		return err

@@ -59,6 +59,9 @@ func (s *session) commit(cfg *config.Config, m *made, r *record, canary int) err
 		if err := s.cover(cfg, facts); err != nil {
 			return err
 		}
+		if err := s.claim(cfg, m); err != nil {
+			return err
+		}
 		if err := r.begin(); err != nil {
 			return err
 		}
@@ -143,8 +146,14 @@ func acceptance(asked, refused int) string {
 }
 
 // commitNothing ends an apply that has nothing to do, or all of it withheld. What
-// the ledger has to learn of the console, it learns all the same.
+// the ledger has to learn of the console, it learns all the same, and a console that is
+// taken over is.
 func (s *session) commitNothing(cfg *config.Config, m *made, r *record) error {
+	if m.view.Ledger != "" {
+		if err := s.claim(cfg, m); err != nil {
+			return err
+		}
+	}
 	ledger, learned := m.ledger()
 	if m.agree(ledger) || learned {
 		m.state.take(ledger)

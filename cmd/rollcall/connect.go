@@ -96,6 +96,10 @@ func (s *session) see(cfg *config.Config, st *recorded, flags reading, progress 
 		}
 		return console.Embedded(st.Accounts, c.Name, c.Kind, target.Facts()), nil
 	}
+	ledger, err := s.ledgerOf(cfg, st, flags)
+	if err != nil {
+		return nil, err
+	}
 	var live []identity.Live
 	var receipt plan.ConsoleReceipt
 	var read time.Time // when the read began: what is seen is as old as that
@@ -110,6 +114,7 @@ func (s *session) see(cfg *config.Config, st *recorded, flags reading, progress 
 		}
 	}
 	v := console.See(live, receipt, merging(cfg, st, read))
+	v.Ledger = ledger
 	for _, g := range v.GoneBeyond(cfg.Rules.Limits) {
 		if !flags.AllowEmpty {
 			return nil, &console.ReadError{Console: c.Name, Advice: "check that the login sees all accounts of the console; if these are really gone, plan and apply with --allow-empty",
@@ -233,12 +238,14 @@ func attributesRead(cfg *config.Config) []string {
 	return slices.Sorted(maps.Keys(names))
 }
 
-// digest is that of the configuration and of what its console can do.
+// digest is that of the configuration and of what its console can do for accounts.
 func digest(cfg *config.Config, facts *plan.Facts) string {
 	if facts == nil || facts.Embedded {
 		return cfg.Digest()
 	}
-	return cfg.Digest(string(facts.AppendJSON(nil)))
+	f := *facts
+	f.Ledger = false // by which no plan is another
+	return cfg.Digest(string(f.AppendJSON(nil)))
 }
 
 // factsOf are those of the console that a plan was made on, or nil.

@@ -69,9 +69,13 @@ func (s *session) lookAtConsole() (*console.View, *render.ConsoleReport, error) 
 	if err != nil {
 		return nil, nil, err
 	}
-	v, err := s.see(cfg, st, reading{AllowEmpty: true}, progress)
+	// Whoever looks may look into what belongs to another state.
+	v, err := s.see(cfg, st, reading{AllowEmpty: true, NewState: true}, progress)
 	if err != nil {
 		return nil, nil, err
+	}
+	if other := s.otherState(cfg, st.State, v.Ledger); other != nil {
+		s.warn("%v", other)
 	}
 	return v, &render.ConsoleReport{ConsoleReceipt: v.Receipt, Owner: cfg.Console.Owner}, nil
 }

@@ -19,6 +19,9 @@ type View struct {
 	// ledger.
 	Live    []identity.Live
 	Receipt plan.ConsoleReceipt
+	// Ledger is the lineage of the state to which the accounts of the owner belong, as
+	// [Ledgered] has it; "" for none, and for a console that remembers none.
+	Ledger string
 }
 
 // Read reads a console completely. Progress hears how many accounts were read.
