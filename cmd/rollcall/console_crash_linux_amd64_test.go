@@ -19,7 +19,7 @@ import (
 // newUpheaval is a company in which everything is about to move.
 func newUpheaval(marks, removes bool) *company {
 	w := &company{random: rand.New(rand.NewPCG(1, 2))}
-	w.facts.Batch = 2
+	w.facts.Batch, w.facts.Ledger = 2, true
 	if marks {
 		w.facts.Owner = "stored"
 	}

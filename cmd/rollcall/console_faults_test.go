@@ -84,6 +84,7 @@ func newCompany(seed uint64) *company {
 	if chance(20) {
 		f.Settles = 0.1
 	}
+	f.Ledger = seed%3 > 0
 	w.config = fmt.Sprintf("concurrency = %d\n max_attempts = %d\n", 1+r.IntN(3), 1+r.IntN(4))
 	if chance(50) {
 		w.scope = "\n on_guid_change = \"rebind\""

@@ -32,6 +32,8 @@ type vault struct {
 	// Rows are the accounts, each in the versions that it had. The last one counts;
 	// what is read may be an older one.
 	Rows []vaultRow
+	// Ledgers are what was claimed, by owner.
+	Ledgers map[string]string `json:",omitempty"`
 	// Wrong is what must never happen, and did.
 	Wrong []string
 }
@@ -43,6 +45,7 @@ type vaultFacts struct {
 	Stores    []string `json:"stores,omitempty"`
 	Batch     int      `json:"batch,omitempty"`
 	Groups    bool     `json:"groups,omitempty"`
+	Ledger    bool     `json:"ledger,omitempty"`
 	Settles   float64  `json:"settles_within,omitempty"`
 }
 
@@ -195,6 +198,8 @@ type faultyRequest struct {
 	Refs      []string
 	Addresses []string
 	Owner     string
+	Ledger    string
+	Was       string
 }
 
 type faultyChange struct {
@@ -233,6 +238,8 @@ func faultyMain() {
 			c.accounts(r)
 		case "apply":
 			c.apply(r, owner)
+		case "ledger", "claim":
+			c.ledger(r, owner)
 		case "bye":
 			c.line(map[string]any{"id": r.ID})
 			return
@@ -240,6 +247,35 @@ func faultyMain() {
 			c.line(map[string]any{"id": r.ID, "error": map[string]any{"code": "unsupported", "message": "no " + r.Type}})
 		}
 	}
+}
+
+// ledger answers ledger and claim.
+func (c *faulty) ledger(r *faultyRequest, owner string) {
+	answer := map[string]any{"id": r.ID}
+	err := withVault(c.dir, func(v *vault) bool {
+		now := v.Ledgers[owner]
+		switch {
+		case !v.Facts.Ledger:
+			v.Wrong = append(v.Wrong, r.Type+", without the fact")
+		case r.Type == "ledger":
+			answer["ledger"] = now
+			return false
+		case r.Was != now:
+			answer["error"] = map[string]any{"code": "changed", "message": "it is " + now}
+			return false
+		default:
+			if v.Ledgers == nil {
+				v.Ledgers = map[string]string{}
+			}
+			v.Ledgers[owner] = r.Ledger
+		}
+		return true
+	})
+	if err != nil {
+		panic(err)
+	}
+	c.point()
+	c.line(answer)
 }
 
 // listen reads requests. It hears when one is cancelled while that is answered.
