@@ -14,6 +14,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/rollcall-cli/rollcall/internal/run"
+	"github.com/rollcall-cli/rollcall/state"
 )
 
 // newUpheaval is a company in which everything is about to move.
@@ -164,6 +165,100 @@ func TestConsoleKilledAtEachCall(t *testing.T) {
 			t.Logf("%d calls, which left the console in %d states", calls, len(made))
 			if calls < 30/step || len(made) < 3 {
 				t.Errorf("%d calls, which left the console in %d states: they are not those that matter", calls, len(made))
+			}
+		})
+	}
+}
+
+// TestConsoleClaimKilled kills a first apply, and one that takes a console over, before
+// each call by which it changes a file, up to the first changes of accounts. The console never belongs to a state that is not
+// there but by --new-state, and the next run of the same command ends where an
+// undisturbed one does.
+func TestConsoleClaimKilled(t *testing.T) {
+	t.Parallel()
+	rollcall := program(t)
+	for _, takes := range []bool{false, true} {
+		t.Run(fmt.Sprintf("takes over %t", takes), func(t *testing.T) {
+			t.Parallel()
+			dir := t.TempDir()
+			w := newUpheaval(true, false)
+			start := &premises{dir: filepath.Join(dir, "start"), log: &strings.Builder{}}
+			err := errors.Join(os.Mkdir(start.dir, 0o700), os.Mkdir(start.console(), 0o700), start.configure(w, time.Minute), start.write("corp.ldif", w.ldif()),
+				withVault(start.console(), func(v *vault) bool {
+					v.Facts = w.facts
+					if takes {
+						v.Ledgers = map[string]string{faultyOwner: strings.Repeat("5a", 16)}
+					}
+					return true
+				}))
+			if err != nil {
+				t.Fatal(err)
+			}
+			args := []string{"apply", "--auto-approve"}
+			if takes {
+				args = append(args, "--new-state")
+			}
+			reference, err := start.copyTo(filepath.Join(dir, "reference"))
+			if err == nil {
+				_, err = reference.undisturbed(args...)
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			want, err := reference.end(w)
+			if err != nil {
+				t.Fatal(err)
+			}
+			calls, unclaimed, claimed, changed := 0, 0, 0, 0
+			for n := 1; changed < 3 || os.Getenv("ROLLCALL_ATTACK") != ""; n++ {
+				p, err := start.copyTo(filepath.Join(dir, fmt.Sprint(n)))
+				if err != nil {
+					t.Fatal(err)
+				}
+				a := accident{program: rollcall, dir: p.dir}
+				call, _ := signalled(t, a.command(args...), n, syscall.SIGKILL)
+				if call == "" {
+					break
+				}
+				calls++
+				st, err := state.At(filepath.Join(p.dir, "rollcall.state.jsonl")).Load(t.Context())
+				if err != nil {
+					t.Fatalf("call %d, %s: %v", n, call, err)
+				}
+				v, err := p.vault()
+				if err != nil {
+					t.Fatal(err)
+				}
+				is := v.Ledgers[faultyOwner]
+				switch {
+				case st.Serial == 0 && is != "" && !takes, st.Serial == 0 && len(v.Rows) > 0, len(v.Rows) > 0 && is != st.Lineage:
+					t.Errorf("call %d, %s: the state is %q, and the console has %q and %d accounts", n, call, st.Lineage, is, len(v.Rows))
+				case st.Serial > 0 && is != st.Lineage:
+					unclaimed++
+				case st.Serial > 0 && len(v.Rows) == 0:
+					claimed++
+				case len(v.Rows) > 0:
+					changed++
+				}
+				again := args
+				if len(st.Accounts) > 0 {
+					again = args[:2]
+				}
+				if _, err := p.undisturbed(again...); err != nil {
+					t.Fatalf("call %d, %s: %v\n%s", n, call, err, p.log)
+				}
+				got, err := p.end(w)
+				if err != nil {
+					t.Fatalf("call %d, %s: %v\n%s", n, call, err, p.log)
+				}
+				if diff := cmp.Diff(want, got); diff != "" {
+					t.Fatalf("call %d, %s: it does not end as without: %s\n%s", n, call, diff, p.log)
+				}
+				os.RemoveAll(p.dir)
+			}
+			t.Logf("%d calls; %d left a state that had not claimed the console yet, %d one that had, and no accounts", calls, unclaimed, claimed)
+			if calls < 10 || unclaimed == 0 || claimed == 0 {
+				t.Error("they are not those that matter")
 			}
 		})
 	}

@@ -32,7 +32,7 @@ func TestConsoleKeptFromTwo(t *testing.T) {
 	for _, c := range []struct {
 		marks  bool
 		points []int // at which the first is stopped: the console is about to make that change
-	}{{true, []int{6, 9, 12}}, {false, []int{4, 8, 11}}} {
+	}{{true, []int{8, 11, 14}}, {false, []int{6, 10, 13}}} {
 		w := newUpheaval(c.marks, c.marks)
 		start := &premises{dir: filepath.Join(t.TempDir(), "start"), log: &strings.Builder{}}
 		if err := errors.Join(os.Mkdir(start.dir, 0o700), start.found(w)); err != nil {
