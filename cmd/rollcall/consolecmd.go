@@ -240,7 +240,7 @@ type consoleSetupCommand struct {
 }
 
 func (consoleSetupCommand) Help() string {
-	return `Makes what a console needs once, before it can be used: in a database the table rollcall_owner, which says whose an account is. It shows what it is about to run, and asks. Accounts are not changed. Where a login may not make tables, somebody else can run what is shown.
+	return `Makes what a console needs once, before it can be used: in a database the tables rollcall_owner, which says whose an account is, and rollcall_ledger, which says to which state the accounts of an owner belong. It shows what it is about to run, and asks. Accounts are not changed. Where a login may not make tables, somebody else can run what is shown.
 
 Consoles of other kinds need nothing.
 

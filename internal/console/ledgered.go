@@ -3,6 +3,7 @@ package console
 import (
 	"context"
 	"errors"
+	"fmt"
 )
 
 // Ledgered is a console that can remember, for each owner, to which ledger the accounts
@@ -15,8 +16,9 @@ type Ledgered interface {
 	Ledger(ctx context.Context) (lineage string, err error)
 	// Claim writes that they belong to the state of a lineage, if it is was that is
 	// there still, or the lineage already. A lineage of "" takes out what is there.
-	// If another one is there, the error is a [*ClaimedError]. After any other error it
-	// may be written or not, and whoever asks finds out.
+	// If another one is there, the error is a [*ClaimedError]; if the console does not let
+	// the login write it, a [*UnclaimedError]. After any other error it may be written or
+	// not, and whoever asks finds out.
 	Claim(ctx context.Context, lineage, was string) error
 }
 
@@ -31,6 +33,22 @@ func (e *ClaimedError) Error() string {
 	}
 	return "the accounts belong to another state by now"
 }
+
+// UnclaimedError is a claim that the console refuses.
+type UnclaimedError struct {
+	Console string // the label of its block
+	Err     error
+	Advice  string
+}
+
+func (e *UnclaimedError) Error() string {
+	return fmt.Sprintf("console %q: it cannot be written to which state the accounts belong: %v", e.Console, e.Err)
+}
+
+func (e *UnclaimedError) Unwrap() error { return e.Err }
+
+// Hint says what to do next.
+func (e *UnclaimedError) Hint() string { return e.Advice }
 
 // LedgeredOf returns a console as one that remembers ledgers; nil if it does not.
 func LedgeredOf(t Target) Ledgered {

@@ -34,7 +34,12 @@ func (c *Console) Claim(ctx context.Context, lineage, was string) error {
 		err := c.claim(ctx, lineage, was)
 		var lost *lostError
 		unanswered := errors.As(err, &lost)
-		if !unanswered && apply.CodeOf(err) != apply.Changed {
+		var said *apply.Error
+		switch {
+		case unanswered:
+		case apply.CodeOf(err) == apply.Refused && errors.As(err, &said):
+			return &console.UnclaimedError{Console: c.o.Label, Err: said, Advice: adviceFor(apply.Refused)}
+		case apply.CodeOf(err) != apply.Changed:
 			return c.unread(err)
 		}
 		now, failed := c.ledger(ctx)

@@ -140,5 +140,8 @@ func (c *Console) refusedClaim(s *servers.Session, l ledgerEntry, was string, sa
 		}
 		return nil
 	}
-	return &console.ReadError{Console: c.o.Label, Err: quoting(fmt.Errorf("%s: it cannot be written to which state the accounts belong: %w", s.Server(), refused)), Advice: "let this account write the entry"}
+	if apply.CodeOf(refused) == apply.Refused {
+		return &console.UnclaimedError{Console: c.o.Label, Err: quoting(fmt.Errorf("%s: %w", s.Server(), refused)), Advice: "let this account write the entry"}
+	}
+	return &console.ReadError{Console: c.o.Label, Err: quoting(fmt.Errorf("%s: %w", s.Server(), refused)), Advice: "try again later; if it says so again, look into the log of the server"}
 }

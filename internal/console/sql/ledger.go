@@ -68,6 +68,9 @@ func (c *Console) Claim(ctx context.Context, lineage, was string) error {
 		if refused := console.AsClaimed(err); refused != nil {
 			return refused
 		}
+		if kind, _ := classify(err); kind == denied || kind == readOnly {
+			return &console.UnclaimedError{Console: c.label, Err: explained(err), Advice: "grant the rights that " + rightsPage + " lists, on a server that can be written"}
+		}
 		return c.unread(err)
 	}
 	if _, err := a.run(ctx, "COMMIT"); err != nil {
