@@ -64,6 +64,8 @@ type request struct {
 	Refs      []string
 	Addresses []string
 	Target    int
+	Ledger    string
+	Was       string
 }
 
 type change struct {
