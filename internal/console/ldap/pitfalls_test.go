@@ -533,7 +533,7 @@ func pitfalls(t *testing.T, m *servertest.MailTree) {
 		run  func(*testing.T, *servertest.MailTree)
 	}{
 		{"inactive", testInactive}, {"in place", testInPlace}, {"meanwhile", testMeanwhile}, {"by hand", testByHand}, {"others' values", testOthersValues}, {"demanded", testDemanded}, {"names", testNames}, {"owner of many", testOwnerOfMany},
-		{"escapes", testEscapes}, {"doctor", testDoctor}, {"halfway", testHalfway}, {"lost answers", testLostAnswers}, {"together", testTogether}, {"ways", testWays}, {"look failed", testLookFailed}, {"survey", testSurvey}, {"unique", testUnique},
+		{"escapes", testEscapes}, {"doctor", testDoctor}, {"halfway", testHalfway}, {"lost answers", testLostAnswers}, {"together", testTogether}, {"ways", testWays}, {"look failed", testLookFailed}, {"survey", testSurvey}, {"unique", testUnique}, {"ledger", testLedger}, {"claims", testClaims}, {"lost claim", testLostClaim},
 	} {
 		t.Run(test.name, func(t *testing.T) { test.run(t, m) })
 	}

@@ -176,7 +176,7 @@ func TestConsole(t *testing.T) {
 				name string
 				run  func(*testing.T, *servertest.SQL)
 			}{
-				{"Reach", testReach}, {"Survey", testSurvey}, {"ReadOnly", testReadOnly}, {"Lock", testLock}, {"Deadlock", testDeadlock}, {"LostCommit", testLostCommit}, {"Silence", testSilence},
+				{"Reach", testReach}, {"Survey", testSurvey}, {"ReadOnly", testReadOnly}, {"Lock", testLock}, {"Deadlock", testDeadlock}, {"LostCommit", testLostCommit}, {"Ledger", testLedger}, {"Claims", testClaims}, {"LostClaim", testLostClaim}, {"Silence", testSilence},
 				{"Killed", testKilled}, {"TLS", testTLS}, {"Custom", testCustom}, {"CustomEngine", testCustomEngine}, {"CustomRows", testCustomRows}, {"CustomCheck", testCustomCheck}, {"CustomRead", testCustomRead},
 			} {
 				t.Run(test.name, func(t *testing.T) { test.run(t, server) })
