@@ -28,9 +28,8 @@ func remembers(t *testing.T, c *Console, want string) {
 // testLedger: the entry of a ledger is no account, whatever attributes accounts have,
 // and whatever the owner is called. What somebody has written there by hand counts.
 func testLedger(t *testing.T, m *servertest.MailTree) {
-	for _, owner := range []string{"hq", `Großraum, "West" + #1=a\b`} {
-		base := m.Tree(t)
-		c, err := open(t, inside(t, m, base, "owner_attribute = \"description\"\n"), owner)
+	for owner, attribute := range map[string]string{"hq": "primary_attribute", `Großraum, "West" + #1=a\b`: "owner_attribute"} {
+		c, err := open(t, inside(t, m, m.Tree(t), attribute+" = \"description\"\n"), owner)
 		if err != nil {
 			t.Fatal(err)
 		}
