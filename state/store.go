@@ -273,8 +273,12 @@ func (s *Store) New(ctx context.Context) (*State, error) {
 	if st, err := s.Load(ctx); err == nil && len(st.Accounts)+len(st.Placed) == 0 {
 		return st, nil
 	}
+	anew := "move this file away first"
+	if s.shared != nil {
+		anew = "name another one in the state block"
+	}
 	return nil, &Error{Path: s.String(), Reason: "a new state was asked for, and there is one already",
-		Advice: "leave out --new-state, which is for a state that was lost; to begin anew all the same, move this file away first"}
+		Advice: "leave out --new-state, which is for a state that was lost; to begin anew all the same, " + anew}
 }
 
 // Save writes the next version of a state: its serial grows by one, a lineage is
