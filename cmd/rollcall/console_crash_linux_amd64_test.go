@@ -171,9 +171,9 @@ func TestConsoleKilledAtEachCall(t *testing.T) {
 }
 
 // TestConsoleKilledAtClaim kills a first apply, and one that takes a console over, before
-// each call by which it changes a file, up to the first changes of accounts. The console never belongs to a state that is not
-// there but by --new-state, and the next run of the same command ends where an
-// undisturbed one does.
+// each call by which it changes a file, up to the first changes of accounts. The console
+// never belongs to a state that is not there but by --new-state, and the next run of the
+// same command ends where an undisturbed one does.
 func TestConsoleKilledAtClaim(t *testing.T) {
 	t.Parallel()
 	rollcall := program(t)
