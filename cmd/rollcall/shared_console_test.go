@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -224,6 +225,47 @@ func (p *premises) stopped(t *testing.T, f faults) (*exec.Cmd, *strings.Builder)
 		case state == "Z", time.Now().After(deadline):
 			_ = cmd.Wait()
 			t.Fatalf("the apply was not stopped:\n%s", talk)
+		}
+	}
+}
+
+// TestConsoleNeedsMarks: a store that cannot look at the lock in the step that writes is
+// refused for a console that stores no marks, before anything is asked of it, and is good
+// for one that does.
+func TestConsoleNeedsMarks(t *testing.T) {
+	t.Parallel()
+	program(t)
+	for _, marks := range []bool{false, true} {
+		w := newUpheaval(marks, false)
+		p := &premises{dir: filepath.Join(t.TempDir(), "start"), log: &strings.Builder{}}
+		if err := errors.Join(os.Mkdir(p.dir, 0o700), p.found(w)); err != nil {
+			t.Fatalf("%v\n%s", err, p.log)
+		}
+		w.upheave()
+		web := httptest.NewServer(&stateServer{})
+		defer web.Close()
+		err := errors.Join(p.write("corp.ldif", w.ldif()), p.write("state.hcl", fmt.Sprintf("state {\n http {\n  address = \"%s/states/corp\"\n }\n}\n", web.URL)))
+		if err == nil {
+			_, err = p.undisturbed("state", "migrate", "--auto-approve")
+		}
+		var before vault
+		if err == nil {
+			before, err = p.vault()
+		}
+		if err != nil {
+			t.Fatalf("%v\n%s", err, p.log)
+		}
+		_, talk, code := at(t.Context(), nil, false, "-C", p.dir, "apply", "--auto-approve")
+		after, err := p.vault()
+		if err != nil {
+			t.Fatal(err)
+		}
+		changed := !slices.Equal(before.contents(), after.contents())
+		switch {
+		case marks && (code != exitOK || !changed):
+			t.Errorf("with marks: exit %d, changed: %t\n%s", code, changed, talk)
+		case !marks && (code != exitFailed || changed || !strings.Contains(talk, `console "faulty" does not store whose its accounts are`) || !strings.Contains(talk, "postgres")):
+			t.Errorf("without marks: exit %d, changed: %t\n%s", code, changed, talk)
 		}
 	}
 }
