@@ -2,6 +2,7 @@ package state
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -21,7 +22,7 @@ import (
 // cached is a backend that is elsewhere, with a copy of what was read of it in files:
 //
 //	NAME.jsonl                           a version, which is used if it is the newest
-//	NAME.cache/copy.jsonl                which one that is
+//	NAME.cache/copy.jsonl                which one that is, or the one before was
 //	NAME.cache/000001-TAG-LENGTH.jsonl   the record of a run that has ended
 //
 // What cannot be kept there is read from the store each time, and so is all by which a
@@ -63,11 +64,15 @@ func (c *cached) Open(ctx context.Context, older int) (io.ReadCloser, error) {
 	if err := c.replaceable(ctx, newest); err != nil {
 		return nil, err
 	}
-	return c.download(ctx, newest)
+	return c.download(ctx)
 }
 
-// copyNote is the name of the document that says which version the copy is.
-const copyNote = "copy"
+// copyNote is the name of the document that says which version the copy is, or is about
+// to be, and those that it was before; noted is how many.
+const (
+	copyNote = "copy"
+	noted    = 3
+)
 
 // replaceable is an error if the file in the place of the copy is none: neither the one
 // that was written last nor one of some other versions.
@@ -87,22 +92,31 @@ func (c *cached) replaceable(ctx context.Context, others ...Version) error {
 		Advice: "move it away, or write another path into the state block; rollcall state migrate takes a state into an empty store"}
 }
 
-// copied reports whether a version, of which not all can be read perhaps, is the one that
-// was written last.
+// copied reports whether a version, of which not all can be read perhaps, is a copy.
 func (c *cached) copied(ctx context.Context, v Version) bool {
+	return slices.ContainsFunc(c.noted(ctx), func(was Version) bool {
+		return v.Lineage == was.Lineage && v.Serial == was.Serial && (v.Sum == was.Sum || v.Sum == "")
+	})
+}
+
+// noted returns the versions that were copies, the newest first.
+func (c *cached) noted(ctx context.Context) (all []Version) {
 	d, err := c.history.local.Open(ctx, copyNote)
 	if err != nil {
-		return false
+		return nil
 	}
 	defer d.Close()
-	var was Version
 	line, err := bufio.NewReader(d).ReadBytes('\n')
-	return err == nil && strict(line, &was) == nil && v.Lineage == was.Lineage && v.Serial == was.Serial && (v.Sum == was.Sum || v.Sum == "")
+	if err != nil || strict(line, &all) != nil {
+		return nil
+	}
+	return all
 }
 
 // note writes down which version is the copy from now on.
 func (c *cached) note(ctx context.Context, v Version) error {
-	line, err := json.Marshal(v)
+	all := append([]Version{v}, c.noted(ctx)...)
+	line, err := json.Marshal(all[:min(noted, len(all))])
 	if err != nil {
 		return err
 	}
@@ -113,27 +127,54 @@ func (c *cached) note(ctx context.Context, v Version) error {
 }
 
 // download reads the newest version into the cache, and opens it there.
-func (c *cached) download(ctx context.Context, newest Version) (io.ReadCloser, error) {
+func (c *cached) download(ctx context.Context) (io.ReadCloser, error) {
 	var failed error // of the store
 	err := c.replace(func(w io.Writer) error {
-		if err := c.note(ctx, newest); err != nil {
-			return err
-		}
 		var r io.ReadCloser
 		if r, failed = c.Backend.Open(ctx, 0); failed != nil {
 			return failed
 		}
 		defer r.Close()
-		_, err := io.Copy(w, noting{r, &failed})
-		return err
+		// It may be a newer one by now.
+		var edges edges
+		if _, err := io.Copy(io.MultiWriter(w, &edges), noting{r, &failed}); err != nil {
+			return err
+		}
+		return c.note(ctx, edges.version())
 	})
 	switch {
+	case errors.Is(failed, io.ErrUnexpectedEOF):
+		return nil, &Error{Path: c.Name(0), Reason: "the version in it is cut short", Advice: damagedInStore}
 	case failed != nil:
 		return nil, failed
 	case err != nil:
 		return c.Backend.Open(ctx, 0)
 	}
 	return atomicfile.Open(c.files.path)
+}
+
+// edges keeps the first and the last octets of a state that is written.
+type edges struct{ first, last []byte }
+
+func (e *edges) Write(text []byte) (int, error) {
+	const enough = 4 << 10
+	if n := enough - len(e.first); n > 0 {
+		e.first = append(e.first, text[:min(n, len(text))]...)
+	}
+	e.last = append(e.last, text[max(0, len(text)-enough):]...)
+	e.last = e.last[max(0, len(e.last)-enough):]
+	return len(text), nil
+}
+
+// version returns the version of the state, as far as it can be read.
+func (e *edges) version() Version {
+	h := peekHeader(bytes.NewReader(e.first))
+	v := Version{Lineage: h.Lineage, Serial: h.Serial}
+	var t trailer
+	if _, last, _ := cutLast(bytes.TrimSuffix(e.last, []byte("\n"))); strict(last, &t) == nil {
+		v.Sum = t.SHA256
+	}
+	return v
 }
 
 // noting keeps the error of a reader.
@@ -150,8 +191,11 @@ func (r noting) Read(b []byte) (int, error) {
 	return n, err
 }
 
-// drop forgets the version in the cache, and reports whether there was one.
-func (c *cached) drop() bool { return os.Remove(c.files.path) == nil }
+// drop forgets the copy, and reports whether there was one.
+func (c *cached) drop(ctx context.Context) bool {
+	v, err := c.files.Newest(ctx)
+	return err == nil && c.copied(ctx, v) && os.Remove(c.files.path) == nil
+}
 
 func (c *cached) Commit(ctx context.Context, after Version, write func(io.Writer) (Version, error), ready func() error) error {
 	committed := false

@@ -9,7 +9,10 @@ import (
 	"io"
 	"io/fs"
 	"slices"
+	"strconv"
 	"strings"
+
+	"github.com/rollcall-cli/rollcall/internal/run"
 )
 
 // Adopt makes a state the first version of a store, with the lineage and the serial that
@@ -82,6 +85,11 @@ func Migrate(ctx context.Context, from, to *Store, held func(context.Context) er
 	if there != (Version{}) && there != st.version() {
 		return moved, &Error{Path: to.String(), Reason: fmt.Sprintf("there is a state in it already, version %d", there.Serial), Advice: "name an empty store"}
 	}
+	if there == (Version{}) {
+		if err := vain(ctx, from, to); err != nil {
+			return moved, err
+		}
+	}
 	if err := moved.documents(ctx, from, to); err != nil {
 		return moved, err
 	}
@@ -103,6 +111,41 @@ func Migrate(ctx context.Context, from, to *Store, held func(context.Context) er
 		_, err = to.Export(ctx, 0, io.Discard)
 	}
 	return moved, err
+}
+
+// vain removes from an empty store the records of runs that have changed nothing, and
+// notes, which runs have left there that found no state.
+func vain(ctx context.Context, from, to *Store) error {
+	target := direct(to.backend).History()
+	present, err := listed(ctx, target)
+	if err != nil {
+		return err
+	}
+	source, err := listed(ctx, direct(from.backend).History())
+	if err != nil {
+		return err
+	}
+	var gone []string
+	for _, name := range present {
+		n, failed := strconv.Atoi(name)
+		if failed != nil {
+			if !slices.Contains(source, name) {
+				gone = append(gone, name)
+			}
+			continue
+		}
+		past, err := peekRun(ctx, target, n)
+		if err != nil {
+			return err
+		}
+		if !past.Outcome.Changed() && past.Outcome != run.Unfinished && past.Outcome != run.Damaged {
+			gone = append(gone, name)
+		}
+	}
+	if len(gone) == 0 {
+		return nil
+	}
+	return target.Remove(ctx, gone...)
 }
 
 // documents copies the history.

@@ -114,34 +114,34 @@ func (s *Store) Lineage(ctx context.Context) string {
 // state with serial 0, unless it was lost: there is a backup of it, or the history
 // has a run that wrote it. Then it is an [*Error].
 func (s *Store) Load(ctx context.Context) (*State, error) {
-	st, err := s.load(ctx)
-	var damage *Error
-	if c, is := s.backend.(*cached); is && errors.As(err, &damage) && c.drop() {
-		st, err = s.load(ctx)
+	st, damaged, err := s.load(ctx)
+	if c, is := s.backend.(*cached); is && damaged && c.drop(ctx) {
+		st, _, err = s.load(ctx)
 	}
 	return st, err
 }
 
-func (s *Store) load(ctx context.Context) (*State, error) {
+// load reads the state, and reports whether what was read is damaged.
+func (s *Store) load(ctx context.Context) (_ *State, damaged bool, _ error) {
 	r, err := s.backend.Open(ctx, 0)
 	if errors.Is(err, fs.ErrNotExist) {
 		lost := s.Lost(ctx)
 		// The first versions may have been written in between.
 		if r, err = s.backend.Open(ctx, 0); errors.Is(err, fs.ErrNotExist) {
-			return &State{}, lost
+			return &State{}, false, lost
 		}
 	}
 	if errors.Is(err, fs.ErrPermission) {
-		return nil, &Error{Path: s.String(), Reason: "no permission to read the state",
+		return nil, false, &Error{Path: s.String(), Reason: "no permission to read the state",
 			Advice: "run rollcall as the user who owns it, or give it to yours with chown"}
 	}
 	if err != nil {
-		return nil, fmt.Errorf("open the state: %w", err)
+		return nil, false, fmt.Errorf("open the state: %w", err)
 	}
 	st, err := readNamed(r, s.String())
 	var damage *Error
 	if errors.As(err, &damage) && s.shared != nil {
-		damage.Advice = "what is in the store was changed by something other than rollcall; rollcall state pull --older 1 has the version before"
+		damage.Advice = damagedInStore
 	} else if errors.As(err, &damage) {
 		damage.Advice = "the file was changed by something other than rollcall; put back a good copy of it"
 		if s.backedUp(ctx) {
@@ -149,8 +149,10 @@ func (s *Store) load(ctx context.Context) (*State, error) {
 				"compare the two, then put back the good one with cp", s.backend.Name(1))
 		}
 	}
-	return st, err
+	return st, damage != nil, err
 }
+
+const damagedInStore = "what is in the store was changed by something other than rollcall; rollcall state pull --older 1 has the version before"
 
 // readNamed reads a state, closes what it is read from, and names it in errors.
 func readNamed(r io.ReadCloser, name string) (*State, error) {

@@ -92,7 +92,16 @@ func TestSharedSetup(t *testing.T) {
 	if out := d.does(exitOK, line("state setup"), "nothing to do"); out != "" {
 		t.Errorf("it shows %s", out)
 	}
-	d.does(exitFailed, line("plan"), "there is no state in it, and version 1 of one in", "rollcall state migrate")
+	before, err := os.ReadFile(d.file("rollcall.state.jsonl"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, command := range []string{"plan", "state list", "state verify", "state show ann@example.com", "state diff", "explain ann@example.com", "state list"} {
+		d.does(exitFailed, line(command), "there is no state in it, and version 1 of one in", "rollcall state migrate")
+	}
+	if after, err := os.ReadFile(d.file("rollcall.state.jsonl")); err != nil || !bytes.Equal(before, after) {
+		t.Fatalf("the state that was not moved yet: %v", err)
+	}
 	d.does(exitFailed, line("apply --auto-approve"), "rollcall state migrate")
 	d.does(exitOK, line("doctor"), "it answers, and has no state yet")
 
@@ -135,6 +144,7 @@ func TestSharedMigrate(t *testing.T) {
 	d.write("state.hcl", office.block(""))
 	d.does(exitFailed, line("state migrate"), "standard input is not a terminal", "--auto-approve")
 	d.answers("no\n", exitDeclined, line("state migrate"))
+	d.does(exitFailed, line("apply --auto-approve"), "rollcall state migrate") // which leaves a record in the store
 
 	// As if it was ended before the state was there, and in the middle of a record.
 	d.does(exitOK, line("state migrate --auto-approve"), "has version 2 with 56 accounts, and 1 run")

@@ -27,6 +27,7 @@ auth_file = %s
 pool_mode = transaction
 default_pool_size = 4
 max_client_conn = 500
+server_login_retry = 0.2
 `, s.Host[len("127.0.0.1:"):], port, filepath.Join(dir, "users")))
 	own(t, dir, "postgres")
 	server := &Server{t: t, Log: filepath.Join(dir, "log"), answers: []string{host}, command: func() *exec.Cmd {

@@ -43,7 +43,7 @@ type Terms struct {
 	Free func(ctx context.Context, after time.Duration) error
 }
 
-// patience is how long one renewal may take.
+// patience is how long one renewal may take at most, and giving a lock back.
 const patience = 10 * time.Second
 
 // NewLease returns the lease that was asked for, for a length of time, by a request that
@@ -84,11 +84,12 @@ func (l *Lease) Renew(ctx context.Context) error {
 	defer l.renewing.Unlock()
 	l.mu.Lock()
 	lost, length, margin := l.lost, l.length, l.margin
+	most := min(patience, max(time.Second, (l.granted-margin)/3))
 	l.mu.Unlock()
 	if lost != nil {
 		return lost
 	}
-	ctx, cancel := context.WithTimeout(ctx, patience)
+	ctx, cancel := context.WithTimeout(ctx, most)
 	defer cancel()
 	sent := time.Now()
 	err := l.terms.Renew(ctx, length, margin)

@@ -414,7 +414,7 @@ func TestHeedless(t *testing.T) {
 	s.set(func() { s.lock = nil })
 	applied(t, b, 1)
 	err = a.Save(background, st, "test", time.Now(), func(next *state.State) error { return r.Intend(run.Result{}, next) })
-	if err == nil || !strings.Contains(err.Error(), "somebody else has written") {
+	if !errors.As(err, new(*state.LostError)) {
 		t.Error(err)
 	}
 	if err := l.Release(); !errors.As(err, new(*state.LostError)) {

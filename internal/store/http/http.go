@@ -107,6 +107,9 @@ func (s *Store) begin() error {
 	return nil
 }
 
+// longest is how long sending a document may take, with all attempts.
+const longest = 3 * time.Minute
+
 // seen is the file of the document that was read last.
 const seen = "seen"
 
@@ -299,7 +302,7 @@ func (s *Store) unchanged(ctx context.Context, h *hold, after state.Version) err
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	doc, err := s.compare(ctx, h)
-	if doc != nil && doc.newest() != after {
+	if err == nil && doc.newest() != after {
 		return state.ErrOvertaken
 	}
 	return err
@@ -355,7 +358,7 @@ func (s *Store) compose(ctx context.Context, h *hold, add *version) (*document, 
 
 // push writes the document, with a version more if there is one. Where no clear answer
 // comes, it looks what the server has. The caller has mu.
-func (s *Store) push(ctx context.Context, h *hold, add *version) error {
+func (s *Store) push(ctx context.Context, h *hold, add *version) (failed error) {
 	if lost := h.lost.Load(); lost != nil {
 		return lost
 	}
@@ -379,6 +382,14 @@ func (s *Store) push(ctx context.Context, h *hold, add *version) error {
 	query.Set("ID", h.claim.ID)
 	at.RawQuery = query.Encode()
 	body := next.encode()
+	unclear := false // an earlier attempt was not answered, and may be carried out still
+	defer func() {
+		if access := (*state.AccessError)(nil); unclear && errors.As(failed, &access) {
+			access.Unclear = true
+		}
+	}()
+	ctx, cancel := context.WithTimeout(ctx, longest)
+	defer cancel()
 	for attempt := 1; ; attempt++ {
 		a, err := s.ask(ctx, s.updateMethod, &at, body, "")
 		switch {
@@ -386,6 +397,8 @@ func (s *Store) push(ctx context.Context, h *hold, add *version) error {
 			return h.lose()
 		case err == nil && !a.ok() && !a.passing() && a.code != http.StatusUnprocessableEntity:
 			return s.refused(a)
+		case err != nil || a.passing():
+			unclear = true
 		}
 		said := s.failed(err)
 		if err == nil {

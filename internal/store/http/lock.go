@@ -166,17 +166,18 @@ func (s *Store) abandon(ctx context.Context, c *claim) {
 }
 
 // robbed reports whether the lock is somebody else's, or nobody's. The only way to ask is
-// to ask for it.
+// to ask for it, as somebody else: not every server refuses who has it already.
 func (s *Store) robbed(ctx context.Context, h *hold) bool {
-	a, err := s.ask(ctx, s.lockMethod, s.lock, h.claim.raw, "")
+	another := newClaim(state.Me("rollcall state"), s.release)
+	a, err := s.ask(ctx, s.lockMethod, s.lock, another.raw, "")
 	switch {
 	case err != nil:
 		return false
 	case a.ok():
-		_ = s.free(ctx, h.claim)
+		_ = s.free(ctx, another)
 		return true
 	case a.taken():
-		by, _ := holderOf(a, h.claim)
+		by, _ := holderOf(a, another)
 		return by != nil && by.ID != h.claim.ID
 	}
 	return false

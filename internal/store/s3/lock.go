@@ -176,12 +176,27 @@ func (s *Store) take(ctx context.Context, holder *state.Holder) (*lock, *state.H
 	case errors.Is(err, errTaken), errors.As(err, new(*state.LostError)):
 		return nil, nil, errTaken
 	}
-	// The lock may be ours, and nobody shall wait until it ends.
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), patience)
-	defer cancel()
+	// The lock may be ours, or be going to be, and nobody shall wait until it ends.
 	l.unclear.Store(!fenced)
-	_ = l.free(ctx, 0) // it ends by itself
+	l.abandon(context.WithoutCancel(ctx))
 	return nil, nil, err
+}
+
+// abandon gives back a lock of which is not known whether it was taken: nobody has it by
+// that number afterwards, or it is somebody else's.
+func (l *lock) abandon(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	event := released
+	if l.unclear.Load() {
+		event = broken
+	}
+	if err := l.s.write(ctx, l.number, record{Event: event, Holder: l.holder}); !errors.Is(err, errTaken) {
+		return // it ends by itself
+	}
+	if now, err := l.s.record(ctx, l.number); err == nil && now.of(l.holder) && !now.ended() {
+		_ = l.free(ctx, 0) // it ends by itself
+	}
 }
 
 // lock is the lock while this process has it.

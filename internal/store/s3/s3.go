@@ -247,7 +247,9 @@ func (s *Store) put(ctx context.Context, key string, data []byte, meta map[strin
 		options.SetMatchETagExcept("*")
 	}
 	sum := sha256.Sum256(data)
+	attempts := 0
 	err := s.try(ctx, len(data), func(ctx context.Context) error {
+		attempts++
 		_, err := s.client.PutObject(ctx, s.bucket, s.prefix+key, bytes.NewReader(data), int64(len(data)), "", hex.EncodeToString(sum[:]), options)
 		return err
 	})
@@ -259,7 +261,7 @@ func (s *Store) put(ctx context.Context, key string, data []byte, meta map[strin
 	switch {
 	case asked == nil && there.meta[metaUpload] == upload:
 		return nil
-	case present(err):
+	case present(err) && (asked == nil || attempts == 1):
 		return errTaken
 	}
 	return s.failed(err)

@@ -496,7 +496,7 @@ func prune(t *testing.T, s Subject) {
 }
 
 // cache: what another machine wrote is read although there is a copy of what was, a
-// copy that was damaged is not believed, and one that is the newest is not fetched.
+// copy that was damaged is not believed, and what is no copy stays.
 func cache(t *testing.T, s Subject) {
 	p := s.New(t)
 	if p.Line == nil {
@@ -513,6 +513,63 @@ func cache(t *testing.T, s Subject) {
 	must(t, os.WriteFile(path, bytes.Replace(text, []byte("user 1"), []byte("user 7"), 1), 0o600))
 	has(t, b, 2, 1, 2)
 	has(t, b, 2, 1, 2)
+	text, err = os.ReadFile(path)
+	must(t, err)
+	must(t, os.Truncate(path, int64(len(text)-20)))
+	has(t, b, 2, 1, 2)
+
+	// The copy of a record.
+	l := hold(t, a)
+	r := begin(t, a, 1)
+	must(t, r.Step(t.Context(), step(0)))
+	st, err := a.Load(t.Context())
+	must(t, err)
+	must(t, a.Save(t.Context(), st, "test", time.Now(), func(next *state.State) error { return r.Intend(run.Result{Applied: 1}, next) }))
+	must(t, r.End(t.Context(), run.Applied, "", time.Now()))
+	must(t, l.Release())
+	for _, damage := range []func(path string) error{
+		func(path string) error { return os.Truncate(path, 0) },
+		func(path string) error { return os.Truncate(path, 300) },
+		func(path string) error {
+			text, err := os.ReadFile(path)
+			return errors.Join(err, os.WriteFile(path, bytes.Replace(text, []byte("user 0"), []byte("user 7"), 1), 0o600))
+		},
+	} {
+		runs, err := b.Runs(t.Context())
+		must(t, err)
+		if len(runs) != 1 || runs[0].Outcome != run.Applied {
+			t.Fatalf("%+v", runs)
+		}
+		copies, err := filepath.Glob(filepath.Join(filepath.Dir(path), "s.cache", "000001-*.jsonl"))
+		must(t, err)
+		if len(copies) != 1 {
+			t.Fatalf("copies: %v", copies)
+		}
+		must(t, damage(copies[0]))
+		if _, err := b.Run(t.Context(), 1, nil); err != nil {
+			t.Error(err)
+		}
+		l := hold(t, b)
+		past, open, err := b.Settle(t.Context(), time.Now())
+		must(t, errors.Join(err, l.Release()))
+		if past != nil || open != nil {
+			t.Errorf("what was damaged here was settled there: %+v, %+v", past, open)
+		}
+	}
+	has(t, b, 3, 1, 2)
+
+	// A state of something else, in the place of the copy.
+	foreign := filepath.Join(t.TempDir(), "s.jsonl")
+	must(t, state.At(foreign).Save(t.Context(), &state.State{Accounts: []identity.Account{account(9)}}, "test", time.Now(), nil))
+	text, err = os.ReadFile(foreign)
+	must(t, err)
+	c := closing(t, p.Open(foreign))
+	if _, err := c.Load(t.Context()); !errors.As(err, new(*state.Error)) {
+		t.Errorf("a state that is no copy: %v", err)
+	}
+	if now, err := os.ReadFile(foreign); err != nil || !bytes.Equal(now, text) {
+		t.Errorf("a state that is no copy was replaced: %v", err)
+	}
 }
 
 // lostLock: who has lost its lock to somebody who broke it writes nothing any more.
