@@ -37,9 +37,10 @@ NODE        = scimmy axe
 RACED       = ./apply ./cmd/... ./examples/... ./state ./internal/atomicfile ./internal/bench ./internal/channel/... ./internal/console/... ./internal/directory/ldap \
               ./internal/directory/suite/... ./internal/identity ./internal/parallel ./internal/redact ./internal/servertest ./internal/store/...
 RACED_TESTS = Sort|Progress
-# Tests of cmd/rollcall and state go without it in which what runs beside each other are processes, or nothing is.
-PROCESSES   = ^Test(KilledAt|NoticeKilled|EditKilled|ConsoleK|Scripts|Cases|Scenario|HostileValues|Live|ExplainLive|MassChanges|Docs|Schemas|PowerLoss)
-UNRACED     = ./plan ./state ./cmd/rollcall
+# Tests of cmd/rollcall, state and stores go without it in which what runs beside each
+# other are processes, or stands for some, or nothing is.
+PROCESSES   = ^Test(KilledAt|NoticeKilled|EditKilled|ConsoleK|Scripts|Cases|Scenario|HostileValues|Live|ExplainLive|MassChanges|Docs|Schemas|PowerLoss|Writers)
+UNRACED     = ./plan ./state ./cmd/rollcall ./internal/store/...
 PLATFORMS   = linux/arm64 darwin/arm64 windows/amd64
 
 .PHONY: build test prepare format vet staticcheck site unit platforms attack vulnerabilities bench fuzz

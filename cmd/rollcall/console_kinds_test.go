@@ -17,6 +17,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -560,6 +561,9 @@ func kindReadOnly(t *testing.T, k *kindSite) {
 	k.has("ann a1", "bob")
 }
 
+// variables counts those of the environment that tests have set.
+var variables atomic.Int64
+
 // begunOverKind: the block that init writes, of the few settings that it is given and
 // what the product says, reads the product. A secret stays in the environment.
 func begunOverKind(t *testing.T, k *kindSite) {
@@ -574,7 +578,7 @@ func begunOverKind(t *testing.T, k *kindSite) {
 			value = text
 		}
 		if slices.ContainsFunc(kind.Settings, func(s settings.Setting) bool { return s.Name == name && s.Secret }) {
-			variable := "ROLLCALL_TEST_" + strings.ToUpper(name)
+			variable := fmt.Sprintf("ROLLCALL_TEST_%s_%d", strings.ToUpper(name), variables.Add(1))
 			if err := os.Setenv(variable, value); err != nil { // of no other test; t.Setenv forbids those in parallel
 				t.Fatal(err)
 			}

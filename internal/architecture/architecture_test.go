@@ -230,6 +230,11 @@ func variable(t *testing.T, name string) string {
 	return found[1]
 }
 
+// named reports whether a package is among those that patterns of go name.
+func named(patterns []string, pkg string) bool {
+	return slices.ContainsFunc(patterns, func(pattern string) bool { return covers(strings.TrimPrefix(pattern, "./"), pkg) })
+}
+
 // TestSkippedOnce: what the raced run skips by name, the run without the race detector
 // has: it is a test of one of the packages that this names.
 func TestSkippedOnce(t *testing.T) {
@@ -238,8 +243,7 @@ func TestSkippedOnce(t *testing.T) {
 	root := os.DirFS("../..")
 	err := fs.WalkDir(root, ".", func(file string, d fs.DirEntry, err error) error {
 		pkg := path.Dir(file)
-		if err != nil || d.IsDir() || !strings.HasSuffix(file, "_test.go") || strings.HasPrefix(file, ".") || slices.Contains(again, "./"+pkg) ||
-			!slices.ContainsFunc(raced, func(pattern string) bool { return covers(strings.TrimPrefix(pattern, "./"), pkg) }) {
+		if err != nil || d.IsDir() || !strings.HasSuffix(file, "_test.go") || strings.HasPrefix(file, ".") || named(again, pkg) || !named(raced, pkg) {
 			return err
 		}
 		text, err := fs.ReadFile(root, file)

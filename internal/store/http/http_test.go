@@ -28,7 +28,12 @@ func places(change func(*server)) func(t *testing.T) suite.Place {
 	}
 }
 
-func TestSuite(t *testing.T) {
+func TestSuite(t *testing.T) { overAll(t, suite.Run) }
+
+func TestWriters(t *testing.T) { overAll(t, suite.Writers) }
+
+// overAll runs a test over each kind of server.
+func overAll(t *testing.T, test func(*testing.T, suite.Subject)) {
 	t.Parallel()
 	for name, change := range map[string]func(*server){
 		"GitLab": func(s *server) { s.gitlab = true },
@@ -36,7 +41,7 @@ func TestSuite(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel() // each place has a server of its own
-			suite.Run(t, suite.Subject{New: places(change)})
+			test(t, suite.Subject{New: places(change)})
 		})
 	}
 }

@@ -86,6 +86,12 @@ func TestSuite(t *testing.T) {
 	suite.Run(t, suite.Subject{New: places(server, server.Host), Lease: lease, Fenced: true})
 }
 
+func TestWriters(t *testing.T) {
+	t.Parallel()
+	server := servertest.NewPostgres(t)
+	suite.Writers(t, suite.Subject{New: places(server, server.Host), Lease: lease, Fenced: true})
+}
+
 // TestFullDisk: a server without room takes no version, and loses none.
 func TestFullDisk(t *testing.T) {
 	t.Parallel()

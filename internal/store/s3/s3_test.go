@@ -91,7 +91,16 @@ func places(server *servertest.S3, more map[string]any) func(t *testing.T) suite
 // TestSuite: a lock that nobody renews is left to its holder for the slack.
 func TestSuite(t *testing.T) {
 	t.Parallel()
-	suite.Run(t, suite.Subject{New: places(servertest.NewS3(t, false), map[string]any{"lease": lease}), Lease: lease + slack, Slack: slack, Fenced: true})
+	suite.Run(t, subject(t))
+}
+
+func TestWriters(t *testing.T) {
+	t.Parallel()
+	suite.Writers(t, subject(t))
+}
+
+func subject(t *testing.T) suite.Subject {
+	return suite.Subject{New: places(servertest.NewS3(t, false), map[string]any{"lease": lease}), Lease: lease + slack, Slack: slack, Fenced: true}
 }
 
 var quiet = slog.NewLogLogger(slog.DiscardHandler, slog.LevelError)

@@ -58,13 +58,13 @@ type Line struct {
 	Mend func()
 }
 
-// Run tests a store.
+// Run tests a store, but for [Writers].
 func Run(t *testing.T, s Subject) {
 	for _, test := range []struct {
 		name string
 		run  func(*testing.T, Subject)
 	}{
-		{"Chain", chain}, {"Stale", stale}, {"Writers", writers}, {"Lock", lock}, {"Wait", wait}, {"Break", breaks}, {"Failing", failing},
+		{"Chain", chain}, {"Stale", stale}, {"Lock", lock}, {"Wait", wait}, {"Break", breaks}, {"Failing", failing},
 		{"Reader", reader}, {"Documents", documents}, {"Records", records}, {"Prune", prune}, {"Cache", cache}, {"LostLock", lostLock},
 		{"Paused", paused}, {"Takeover", takeover}, {"Broken", broken}, {"Answer", answer}, {"Absent", absent},
 	} {
@@ -213,8 +213,9 @@ func stale(t *testing.T, s Subject) {
 	has(t, p.machine(t), 2, 1, 2)
 }
 
-// writers: eight that write at the same time lose nothing of each other.
-func writers(t *testing.T, s Subject) {
+// Writers tests that eight processes that write at the same time lose nothing of each
+// other.
+func Writers(t *testing.T, s Subject) {
 	const many, rounds = 8, 25
 	p := s.New(t)
 	var group sync.WaitGroup
