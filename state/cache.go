@@ -233,7 +233,7 @@ func (c *cached) replace(write func(io.Writer) error) error {
 	}
 	defer d.Close()
 	d.RemoveLeftovers(name, abandoned)
-	return d.Replace(name, write, nil)
+	return d.ReplaceCopy(name, write)
 }
 
 // copying is a copy that may fail without what it is a copy of.

@@ -55,7 +55,17 @@ func Write(path string, write func(io.Writer) error) error {
 // be nil, and renames the new file over the old one. Whatever happens on the way,
 // a whole file stands there. An error of write or of ready leaves the old one and
 // is returned.
-func (d *Folder) Replace(name string, write func(io.Writer) error, ready func() error) (err error) {
+func (d *Folder) Replace(name string, write func(io.Writer) error, ready func() error) error {
+	return d.replace(name, write, ready, true)
+}
+
+// ReplaceCopy is [Folder.Replace] for a copy of what is elsewhere, which is not synced:
+// after a crash of the machine it may be damaged.
+func (d *Folder) ReplaceCopy(name string, write func(io.Writer) error) error {
+	return d.replace(name, write, nil, false)
+}
+
+func (d *Folder) replace(name string, write func(io.Writer) error, ready func() error, sync bool) (err error) {
 	var tmp *os.File
 	var tmpName string
 	for range 100 {
@@ -77,8 +87,10 @@ func (d *Folder) Replace(name string, write func(io.Writer) error, ready func() 
 	if err := write(tmp); err != nil {
 		return err
 	}
-	if err := tmp.Sync(); err != nil {
-		return err
+	if sync {
+		if err := tmp.Sync(); err != nil {
+			return err
+		}
 	}
 	if err := tmp.Close(); err != nil {
 		return err

@@ -75,39 +75,71 @@ func Compress(text []byte) []byte { return compressor().EncodeAll(text, nil) }
 // Decompress returns the text of frames of zstd.
 func Decompress(frames []byte) ([]byte, error) { return decompressor().DecodeAll(frames, nil) }
 
-// Writer compresses a text and cuts what comes of it into parts.
+// Writer compresses a text and cuts what comes of it into parts, which are put away beside.
 type Writer struct {
-	put func(part []byte) error
-	buf bytes.Buffer
-	enc *zstd.Encoder
+	buf    bytes.Buffer
+	enc    *zstd.Encoder
+	parts  chan []byte
+	failed chan struct{} // closed with the first error
+	done   chan struct{} // closed once all is put away
+	err    error         // of put; to be read once failed or done is closed
 }
 
-// NewWriter returns a writer that calls put with each part, which is valid until put
-// returns. Its Close ends the text.
+// ahead is how many parts wait to be put away.
+const ahead = 4
+
+// NewWriter returns a writer that calls put with each part, one after the other. Its Close
+// ends the text, and its Abort drops it; one of them has to be called.
 func NewWriter(put func(part []byte) error) (*Writer, error) {
-	w := &Writer{put: put}
+	w := &Writer{parts: make(chan []byte, ahead), failed: make(chan struct{}), done: make(chan struct{})}
 	enc, err := zstd.NewWriter(cutting{w}, zstd.WithEncoderLevel(zstd.SpeedFastest))
+	if err != nil {
+		return nil, err
+	}
 	w.enc = enc
-	return w, err
+	go func() {
+		defer close(w.done)
+		for part := range w.parts {
+			if w.err == nil {
+				if w.err = put(part); w.err != nil {
+					close(w.failed)
+				}
+			}
+		}
+	}()
+	return w, nil
 }
 
 func (w *Writer) Write(text []byte) (int, error) { return w.enc.Write(text) }
 
 // Close ends the text.
 func (w *Writer) Close() error {
-	if err := w.enc.Close(); err != nil {
-		return err
+	err := w.enc.Close()
+	if err == nil {
+		err = w.cut(0)
 	}
-	return w.cut(0)
+	close(w.parts)
+	<-w.done
+	if w.err != nil {
+		return w.err
+	}
+	return err
 }
 
-// Abort drops what was written.
-func (w *Writer) Abort() { w.enc.Reset(nil); _ = w.enc.Close() }
+// Abort drops what was not put away yet.
+func (w *Writer) Abort() {
+	w.enc.Reset(nil)
+	_ = w.enc.Close() // of nothing
+	close(w.parts)
+	<-w.done
+}
 
 func (w *Writer) cut(least int) error {
 	for w.buf.Len() > least {
-		if err := w.put(w.buf.Next(PartSize)); err != nil {
-			return err
+		select {
+		case w.parts <- bytes.Clone(w.buf.Next(PartSize)):
+		case <-w.failed:
+			return w.err
 		}
 	}
 	return nil
