@@ -256,11 +256,20 @@ func (s *session) follow(progress *render.Progress, c *config.Console, e apply.E
 // cover sees to it that nobody else gets the lock of a state that is elsewhere while
 // what this run has asked of the console may still be under way there.
 func (s *session) cover(cfg *config.Config, facts *plan.Facts) error {
-	if kind := cfg.Store.Kind; kind != "" && !stores.Kind(kind).Fenced && !facts.Marks && !facts.Publishes {
-		return hinted{fmt.Errorf("console %q does not store whose its accounts are, and a state in %s cannot keep two runs from making the same account", cfg.Console.Name, kind),
-			"keep the state in a file, or in postgres; docs/howto/shared-state.md says why"}
+	if err := unfenced(cfg, facts); err != nil {
+		return hinted{err, "keep the state in a file, or in postgres; docs/howto/shared-state.md says why"}
 	}
 	return s.locked.Cover(s.ctx, cfg.Console.Timeout+facts.Settles)
+}
+
+// unfenced is an error if neither the store of the state nor what the console can do keeps
+// two runs apart.
+func unfenced(cfg *config.Config, facts *plan.Facts) error {
+	kind := cfg.Store.Kind
+	if kind == "" || stores.Kind(kind).Fenced || facts.Embedded || facts.Marks || facts.Publishes {
+		return nil
+	}
+	return fmt.Errorf("console %q does not store whose its accounts are, and a state in %s cannot keep two runs from making the same account", cfg.Console.Name, kind)
 }
 
 // journal is the record of a run, as an apply writes it.

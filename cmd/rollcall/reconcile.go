@@ -184,6 +184,9 @@ func (s *session) gather(cfg *config.Config, flags reading, allowed [plan.Brakes
 	if err := s.consider(cfg, view, &in, &p); err != nil {
 		return nil, err
 	}
+	if err := unfenced(cfg, &view.Receipt.Facts); err != nil {
+		p.Warnings = append(p.Warnings, err.Error()+": nothing can be applied")
+	}
 	p.Lineage, p.Serial, p.StateSum = st.Lineage, st.Serial, st.Sum
 	missing, err := gaps(cfg, p.Directories, &in, flags.AllowEmpty)
 	if err != nil {

@@ -255,6 +255,9 @@ func TestConsoleNeedsMarks(t *testing.T) {
 		if err != nil {
 			t.Fatalf("%v\n%s", err, p.log)
 		}
+		if out, talk, code := at(t.Context(), nil, false, "-C", p.dir, "plan"); code != exitOK || strings.Contains(strings.Join(strings.Fields(out), " "), "nothing can be applied") == marks {
+			t.Errorf("marks %t: plan: exit %d\n%s%s", marks, code, out, talk)
+		}
 		_, talk, code := at(t.Context(), nil, false, "-C", p.dir, "apply", "--auto-approve")
 		after, err := p.vault()
 		if err != nil {

@@ -46,8 +46,19 @@ func NewBrowser(t T) *Browser {
 		"--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--disable-quic", "--no-first-run", "--disable-background-networking",
 		"--disable-component-update", "--disable-sync", "--remote-debugging-pipe", "--user-data-dir=" + filepath.Join(dir, "profile"),
 	}
+	// A driver that accepts connections may not answer yet.
+	b.session = fmt.Sprintf("http://127.0.0.1:%d", port)
+	for deadline := time.Now().Add(patience); ; time.Sleep(20 * time.Millisecond) {
+		err := b.call(http.MethodGet, "/status", nil, nil)
+		if err == nil {
+			break
+		}
+		if time.Now().After(deadline) {
+			must(t, err)
+		}
+	}
 	var made struct{ SessionID string }
-	b.session = fmt.Sprintf("http://127.0.0.1:%d/session", port)
+	b.session += "/session"
 	must(t, b.call(http.MethodPost, "", map[string]any{"capabilities": map[string]any{"alwaysMatch": map[string]any{
 		"browserName":        "chrome",
 		"goog:loggingPrefs":  map[string]string{"browser": "ALL"},
