@@ -51,7 +51,7 @@ func (w *company) upheave() {
 // which it changes a file, and interrupts another one there. The next run ends where
 // an undisturbed one does: where the state is in a database, on another machine. Short
 // of an attack, each of the first three tries another third of the calls, and the others
-// a twelfth.
+// a twentieth.
 func TestConsoleKilledAtEachCall(t *testing.T) {
 	t.Parallel()
 	rollcall := program(t)
@@ -73,7 +73,7 @@ func TestConsoleKilledAtEachCall(t *testing.T) {
 			t.Parallel()
 			step := 3
 			if c.shared {
-				step = 12
+				step = 20
 			}
 			if os.Getenv("ROLLCALL_ATTACK") != "" {
 				step = 1
@@ -210,7 +210,7 @@ func TestConsoleKilledAtClaim(t *testing.T) {
 				t.Fatal(err)
 			}
 			calls, unclaimed, claimed, changed := 0, 0, 0, 0
-			for n := 1; changed < 3 || os.Getenv("ROLLCALL_ATTACK") != ""; n++ {
+			for n := 1; changed < 2 || os.Getenv("ROLLCALL_ATTACK") != ""; n++ {
 				p, err := start.copyTo(filepath.Join(dir, fmt.Sprint(n)))
 				if err != nil {
 					t.Fatal(err)

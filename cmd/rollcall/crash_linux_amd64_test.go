@@ -331,12 +331,12 @@ func TestKilledAtEachCall(t *testing.T) {
 
 // TestKilledAtEachCallShared kills an apply whose state is in a database, before each
 // call by which it changes a file or asks for something; short of an attack, before
-// every seventh. The next run is another machine's.
+// every tenth. The next run is another machine's.
 func TestKilledAtEachCallShared(t *testing.T) {
 	t.Parallel()
 	a := newAccidentIn(t, "", newSharedOffice(t))
 	a.tells(t)
-	unchanged, changed, step := 0, 0, 7
+	unchanged, changed, step := 0, 0, 10
 	if os.Getenv("ROLLCALL_ATTACK") != "" {
 		step = 1
 	}
@@ -381,7 +381,7 @@ func TestKilledAtLine(t *testing.T) {
 	}
 	whole := proxy.Sent()
 	random := rand.New(rand.NewPCG(1, 5))
-	changed, most := 0, cases(12)
+	changed, most := 0, cases(8)
 	for n := range most {
 		a.reset(t)
 		through(line)
