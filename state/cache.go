@@ -1,10 +1,8 @@
 package state
 
 import (
-	"bufio"
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -101,13 +99,7 @@ func (c *cached) copied(ctx context.Context, v Version) bool {
 
 // noted returns the versions that were copies, the newest first.
 func (c *cached) noted(ctx context.Context) (all []Version) {
-	d, err := c.history.local.Open(ctx, copyNote)
-	if err != nil {
-		return nil
-	}
-	defer d.Close()
-	line, err := bufio.NewReader(d).ReadBytes('\n')
-	if err != nil || strict(line, &all) != nil {
+	if readNote(ctx, c.history.local, copyNote, &all) != nil {
 		return nil
 	}
 	return all
@@ -116,14 +108,7 @@ func (c *cached) noted(ctx context.Context) (all []Version) {
 // note writes down which version is the copy from now on.
 func (c *cached) note(ctx context.Context, v Version) error {
 	all := append([]Version{v}, c.noted(ctx)...)
-	line, err := json.Marshal(all[:min(noted, len(all))])
-	if err != nil {
-		return err
-	}
-	return c.history.local.Replace(ctx, copyNote, func(w io.Writer) error {
-		_, err := w.Write(append(line, '\n'))
-		return err
-	})
+	return writeNote(ctx, c.history.local, copyNote, all[:min(noted, len(all))])
 }
 
 // download reads the newest version into the cache, and opens it there.
@@ -168,13 +153,8 @@ func (e *edges) Write(text []byte) (int, error) {
 
 // version returns the version of the state, as far as it can be read.
 func (e *edges) version() Version {
-	h := peekHeader(bytes.NewReader(e.first))
-	v := Version{Lineage: h.Lineage, Serial: h.Serial}
-	var t trailer
-	if _, last, _ := cutLast(bytes.TrimSuffix(e.last, []byte("\n"))); strict(last, &t) == nil {
-		v.Sum = t.SHA256
-	}
-	return v
+	_, last, _ := cutLast(bytes.TrimSuffix(e.last, []byte("\n")))
+	return versionOf(peekHeader(bytes.NewReader(e.first)), last)
 }
 
 // noting keeps the error of a reader.

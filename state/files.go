@@ -90,12 +90,18 @@ func (f files) Newest(context.Context) (v Version, err error) {
 	defer file.Close()
 	h := peekHeader(file)
 	_, last, err := lastLines(file)
+	return versionOf(h, last), err
+}
+
+// versionOf returns the version of a state by its first and its last line, as far as they
+// can be read.
+func versionOf(h header, last []byte) Version {
+	v := Version{Lineage: h.Lineage, Serial: h.Serial}
 	var t trailer
-	if err == nil && strict(last, &t) == nil {
+	if strict(last, &t) == nil {
 		v.Sum = t.SHA256
 	}
-	v.Lineage, v.Serial = h.Lineage, h.Serial
-	return v, err
+	return v
 }
 
 // Replaceable reports whether a path is that of a state file, or of no regular file.

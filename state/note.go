@@ -14,7 +14,11 @@ import (
 // there is no such note. One that cannot be read is an error, and one that is damaged an
 // [Error]; v may then be filled in part.
 func (s *Store) readNote(ctx context.Context, name string, v any) error {
-	f, err := s.backend.History().Open(ctx, name)
+	return readNote(ctx, s.backend.History(), name, v)
+}
+
+func readNote(ctx context.Context, h History, name string, v any) error {
+	f, err := h.Open(ctx, name)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
@@ -34,11 +38,15 @@ func (s *Store) readNote(ctx context.Context, name string, v any) error {
 
 // writeNote replaces a note.
 func (s *Store) writeNote(ctx context.Context, name string, v any) error {
+	return writeNote(ctx, s.backend.History(), name, v)
+}
+
+func writeNote(ctx context.Context, h History, name string, v any) error {
 	line, err := identity.MarshalLine(v)
 	if err != nil {
 		return err
 	}
-	return s.backend.History().Replace(ctx, name, func(w io.Writer) error {
+	return h.Replace(ctx, name, func(w io.Writer) error {
 		_, err := w.Write(append(line, '\n'))
 		return err
 	})

@@ -34,23 +34,7 @@ func TestConsoleKeptFromTwo(t *testing.T) {
 		marks  bool
 		points []int // at which the first is stopped: the console is about to make that change
 	}{{true, []int{8, 11, 14}}, {false, []int{6, 10, 13}}} {
-		w := newUpheaval(c.marks, c.marks)
-		start := &premises{dir: filepath.Join(t.TempDir(), "start"), log: &strings.Builder{}}
-		if err := errors.Join(os.Mkdir(start.dir, 0o700), start.found(w)); err != nil {
-			t.Fatalf("%v\n%s", err, start.log)
-		}
-		w.upheave()
-		if err := start.write("corp.ldif", w.ldif()); err != nil {
-			t.Fatal(err)
-		}
-		reference, err := start.copyTo(filepath.Join(t.TempDir(), "reference"))
-		if err != nil {
-			t.Fatal(err)
-		}
-		want, err := reference.end(w)
-		if err != nil {
-			t.Fatalf("undisturbed: %v\n%s", err, reference.log)
-		}
+		w, start, want := upheaved(t, c.marks, c.marks)
 		for _, point := range c.points {
 			t.Run(fmt.Sprintf("marks %t, point %d", c.marks, point), func(t *testing.T) {
 				t.Parallel()
@@ -113,23 +97,7 @@ func TestConsoleLineLost(t *testing.T) {
 	program(t)
 	office := newSharedOffice(t)
 	for _, marks := range []bool{true, false} {
-		w := newUpheaval(marks, !marks)
-		start := &premises{dir: filepath.Join(t.TempDir(), "start"), log: &strings.Builder{}}
-		if err := errors.Join(os.Mkdir(start.dir, 0o700), start.found(w)); err != nil {
-			t.Fatalf("%v\n%s", err, start.log)
-		}
-		w.upheave()
-		if err := start.write("corp.ldif", w.ldif()); err != nil {
-			t.Fatal(err)
-		}
-		reference, err := start.copyTo(filepath.Join(t.TempDir(), "reference"))
-		if err != nil {
-			t.Fatal(err)
-		}
-		want, err := reference.end(w)
-		if err != nil {
-			t.Fatalf("undisturbed: %v\n%s", err, reference.log)
-		}
+		w, start, want := upheaved(t, marks, !marks)
 		for seed := range cases(3) {
 			t.Run(fmt.Sprintf("marks %t, %d", marks, seed), func(t *testing.T) {
 				t.Parallel()
@@ -177,6 +145,30 @@ func TestConsoleLineLost(t *testing.T) {
 			})
 		}
 	}
+}
+
+// upheaved are a company and its premises before everything moves, and how an apply ends
+// that nothing disturbs.
+func upheaved(t *testing.T, marks, removes bool) (w *company, start *premises, want ending) {
+	t.Helper()
+	w = newUpheaval(marks, removes)
+	start = &premises{dir: filepath.Join(t.TempDir(), "start"), log: &strings.Builder{}}
+	if err := errors.Join(os.Mkdir(start.dir, 0o700), start.found(w)); err != nil {
+		t.Fatalf("%v\n%s", err, start.log)
+	}
+	w.upheave()
+	if err := start.write("corp.ldif", w.ldif()); err != nil {
+		t.Fatal(err)
+	}
+	reference, err := start.copyTo(filepath.Join(t.TempDir(), "reference"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	want, err = reference.end(w)
+	if err != nil {
+		t.Fatalf("undisturbed: %v\n%s", err, reference.log)
+	}
+	return w, start, want
 }
 
 // neighbour is another machine with the same configuration, console and state.

@@ -137,11 +137,17 @@ func (s *Store) try(ctx context.Context, f func(ctx context.Context) error) erro
 	}
 }
 
+// lock returns the lease of the lock, nil while it is not held, its generation, and who
+// holds it, as the table has it.
+func (s *Store) lock() (lease *store.Lease, generation int64, me string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.lease, s.generation, s.me
+}
+
 // lasts reports whether the lock is held and lasts long enough.
 func (s *Store) lasts() bool {
-	s.mu.Lock()
-	lease := s.lease
-	s.mu.Unlock()
+	lease, _, _ := s.lock()
 	return lease != nil && lease.Lasts()
 }
 
@@ -177,9 +183,7 @@ const held = "SELECT 1 FROM {lock} WHERE state = $1 AND generation = $2::bigint 
 
 // condition returns the arguments of held.
 func (s *Store) condition(ctx context.Context) ([]any, error) {
-	s.mu.Lock()
-	lease, generation := s.lease, s.generation
-	s.mu.Unlock()
+	lease, generation, _ := s.lock()
 	if lease == nil {
 		return nil, state.Lost(s.Name(0))
 	}
@@ -207,25 +211,18 @@ func (s *Store) why(ctx context.Context, condition []any) error {
 	if err != nil && !errors.Is(err, pgx.ErrNoRows) {
 		return s.failed(err)
 	}
-	if mine && !lasts {
-		s.mu.Lock()
-		lease := s.lease
-		s.mu.Unlock()
-		if lease == nil {
-			return state.Lost(s.Name(0))
-		}
-		return s.failed(lease.Renew(ctx))
-	}
-	if mine {
+	lease, _, _ := s.lock()
+	switch lost := state.Lost(s.Name(0)); {
+	case mine && lasts:
 		return nil
+	case lease == nil:
+		return lost
+	case mine:
+		return s.failed(lease.Renew(ctx))
+	default:
+		lease.Lose(lost)
+		return lost
 	}
-	lost := state.Lost(s.Name(0))
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.lease != nil {
-		s.lease.Lose(lost)
-	}
-	return lost
 }
 
 // Newest asks which version is the newest.
@@ -364,7 +361,8 @@ func (s *Store) renumber(ctx context.Context) error {
 	}
 	var now int64
 	if rows == 0 { // a statement that was sent again has met itself, or somebody else has the lock
-		if err := s.row(ctx, "SELECT generation FROM {lock} WHERE state = $1 AND holder = $2", []any{s.name, s.holder()}, &now); err != nil || now != generation+1 {
+		_, _, me := s.lock()
+		if err := s.row(ctx, "SELECT generation FROM {lock} WHERE state = $1 AND holder = $2", []any{s.name, me}, &now); err != nil || now != generation+1 {
 			return s.why(ctx, condition)
 		}
 	}
@@ -372,12 +370,6 @@ func (s *Store) renumber(ctx context.Context) error {
 	s.generation = generation + 1
 	s.mu.Unlock()
 	return nil
-}
-
-func (s *Store) holder() string {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.me
 }
 
 // follows is an error unless a version is the newest.
