@@ -10,7 +10,6 @@ import (
 	"io"
 	"net"
 	"net/url"
-	"os"
 	"slices"
 	"strconv"
 	"strings"
@@ -21,6 +20,7 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/rollcall-cli/rollcall/internal/settings"
+	"github.com/rollcall-cli/rollcall/internal/trust"
 )
 
 // The schemes of URLs.
@@ -113,18 +113,9 @@ func (p *Place) String() string {
 	return fmt.Sprintf("%s://%s/%s", p.Scheme, net.JoinHostPort(p.Host, p.Port), p.Database)
 }
 
-// Settings are those by which TLS is spoken, beside the URL.
-var Settings = []settings.Setting{
-	{Name: "ca_file", Type: settings.Path, Help: "the authority of the server's certificate, in PEM; without it those of the system"},
-	{Name: "client_cert", Type: settings.Path, Help: "a certificate to log in with, in PEM"},
-	{Name: "client_key", Type: settings.Path, Help: "its key, in PEM"},
-}
-
 // Check looks for settings that do not go together.
 func Check(v settings.Values, p *Place) (problems []settings.Problem) {
-	if v.Has("client_cert") != v.Has("client_key") {
-		problems = append(problems, settings.Problem{Summary: "client_cert and client_key go together", Hint: "write both, or neither"})
-	}
+	problems = trust.Check(v)
 	if p != nil && p.Socket() && (v.Has("ca_file") || v.Has("client_cert")) {
 		problems = append(problems, settings.Problem{Warning: true, Setting: "ca_file", Summary: "the database is reached by a socket, where there is no TLS", Hint: "remove ca_file, client_cert and client_key"})
 	}
@@ -134,30 +125,17 @@ func Check(v settings.Values, p *Place) (problems []settings.Problem) {
 // Security is how TLS is spoken; nil for none. On this machine it is spoken only
 // where an authority is named.
 func (p *Place) Security(v settings.Values) (*tls.Config, error) {
-	ca, cert := v.Path("ca_file"), v.Path("client_cert")
-	if p.Socket() || p.local() && ca == "" && cert == "" {
+	if p.Socket() || p.local() && v.Path("ca_file") == "" && v.Path("client_cert") == "" {
 		return nil, nil
 	}
-	c := &tls.Config{ServerName: p.Host, MinVersion: tls.VersionTLS12, VerifyConnection: func(s tls.ConnectionState) error {
+	c, err := trust.Config(v)
+	if err != nil {
+		return nil, err
+	}
+	c.ServerName = p.Host
+	c.VerifyConnection = func(s tls.ConnectionState) error {
 		p.chain.Store(&s)
 		return nil
-	}}
-	if ca != "" {
-		pem, err := os.ReadFile(ca)
-		if err != nil {
-			return nil, fmt.Errorf("ca_file: %w", err)
-		}
-		c.RootCAs = x509.NewCertPool()
-		if !c.RootCAs.AppendCertsFromPEM(pem) {
-			return nil, fmt.Errorf("ca_file: %s has no certificate in PEM", ca)
-		}
-	}
-	if cert != "" {
-		pair, err := tls.LoadX509KeyPair(cert, v.Path("client_key"))
-		if err != nil {
-			return nil, fmt.Errorf("client_cert and client_key: %w", err)
-		}
-		c.Certificates = []tls.Certificate{pair}
 	}
 	return c, nil
 }

@@ -7,10 +7,11 @@ import (
 	"testing"
 
 	"github.com/rollcall-cli/rollcall/internal/settings"
+	"github.com/rollcall-cli/rollcall/internal/trust"
 )
 
 // kind is what has the settings of TLS.
-var kind = settings.Kind{Settings: Settings}
+var kind = settings.Kind{Settings: trust.Settings}
 
 // TestPlace: a URL is read without its secrets, and TLS is verified everywhere but on
 // this machine.

@@ -8,6 +8,7 @@ import (
 	"github.com/rollcall-cli/rollcall/internal/console"
 	"github.com/rollcall-cli/rollcall/internal/database"
 	"github.com/rollcall-cli/rollcall/internal/settings"
+	"github.com/rollcall-cli/rollcall/internal/trust"
 )
 
 // The profiles.
@@ -23,7 +24,7 @@ var Kind = console.Kind{
 		Settings: append([]settings.Setting{
 			{Name: "url", Required: true, Secret: true, Check: checkURL, Example: `env("DATABASE_URL")`, Help: "postgres://USER:PASSWORD@HOST/DATABASE or mysql://…"},
 			{Name: "profile", Required: true, Words: []string{profilePostfixAdmin, profileCustom}, Example: `"postfixadmin"`, Help: "how the accounts are stored"},
-		}, database.Settings...),
+		}, trust.Settings...),
 		Blocks: []settings.Block{statementsBlock},
 		Check:  check,
 		Initial: func(v settings.Values, name, text string) settings.Problem {

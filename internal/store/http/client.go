@@ -4,17 +4,16 @@ import (
 	"bytes"
 	"context"
 	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
 	"net/url"
-	"os"
 	"time"
 
 	"github.com/rollcall-cli/rollcall/internal/settings"
+	"github.com/rollcall-cli/rollcall/internal/trust"
 	"github.com/rollcall-cli/rollcall/state"
 )
 
@@ -57,38 +56,16 @@ func (a *answer) passing() bool {
 
 func newClient(v settings.Values, release string) (*client, error) {
 	c := &client{username: v.Text("username"), password: v.Secret("password").Reveal(), agent: "rollcall/" + release, silence: silence, pace: 100 * time.Millisecond, most: most}
-	trust, err := trust(v)
+	security, err := trust.Config(v)
 	if err != nil {
 		return nil, err
 	}
 	transport := http.DefaultTransport.(*http.Transport).Clone()
-	transport.TLSClientConfig, transport.MaxResponseHeaderBytes = trust, 1<<16
+	transport.TLSClientConfig, transport.MaxResponseHeaderBytes = security, 1<<16
 	c.http = &http.Client{
 		Transport: transport,
 		// Another address would get a password that was not meant for it.
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-	}
-	return c, nil
-}
-
-// trust is how TLS is spoken.
-func trust(v settings.Values) (*tls.Config, error) {
-	c := &tls.Config{MinVersion: tls.VersionTLS12}
-	if file := v.Path("ca_file"); file != "" {
-		text, err := os.ReadFile(file)
-		if err != nil {
-			return nil, fmt.Errorf("ca_file: %w", err)
-		}
-		if c.RootCAs = x509.NewCertPool(); !c.RootCAs.AppendCertsFromPEM(text) {
-			return nil, fmt.Errorf("ca_file: %s has no certificate in PEM", file)
-		}
-	}
-	if file := v.Path("client_cert"); file != "" {
-		pair, err := tls.LoadX509KeyPair(file, v.Path("client_key"))
-		if err != nil {
-			return nil, fmt.Errorf("client_cert and client_key: %w", err)
-		}
-		c.Certificates = []tls.Certificate{pair}
 	}
 	return c, nil
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/rollcall-cli/rollcall/internal/settings"
 	"github.com/rollcall-cli/rollcall/internal/store"
+	"github.com/rollcall-cli/rollcall/internal/trust"
 	"github.com/rollcall-cli/rollcall/state"
 )
 
@@ -17,7 +18,7 @@ import (
 var Kind = store.Kind{
 	Kind: settings.Kind{
 		Name: "http", Help: "A server that keeps states for Terraform's http backend, such as GitLab.",
-		Settings: []settings.Setting{
+		Settings: append([]settings.Setting{
 			{Name: "address", Required: true, Check: checkAddress, Example: `"https://gitlab.example.com/api/v4/projects/17/terraform/state/corp"`, Help: "where the state is"},
 			{Name: "lock_address", Check: checkAddress, Help: "where it is locked"},
 			{Name: "unlock_address", Check: checkAddress, Help: "where it is unlocked"},
@@ -26,10 +27,7 @@ var Kind = store.Kind{
 			{Name: "unlock_method", Check: checkMethod, Help: "the method that unlocks"},
 			{Name: "username", Help: "who logs in"},
 			{Name: "password", Secret: true, Example: `env("STATE_PASSWORD")`, Help: "a password or a token"},
-			{Name: "ca_file", Type: settings.Path, Help: "the authority of the server's certificate, in PEM; without it those of the system"},
-			{Name: "client_cert", Type: settings.Path, Help: "a certificate to log in with, in PEM"},
-			{Name: "client_key", Type: settings.Path, Help: "its key, in PEM"},
-		},
+		}, trust.Settings...),
 		Check: check,
 		Where: func(v settings.Values) []string {
 			at, err := url.Parse(v.Text("address"))
@@ -83,10 +81,7 @@ func check(v settings.Values) (all []settings.Problem) {
 	if v.Has("username") != v.Has("password") {
 		all = append(all, settings.Problem{Summary: "username and password go together", Hint: "write both, or neither"})
 	}
-	if v.Has("client_cert") != v.Has("client_key") {
-		all = append(all, settings.Problem{Summary: "client_cert and client_key go together", Hint: "write both, or neither"})
-	}
-	return all
+	return append(all, trust.Check(v)...)
 }
 
 // gitlab is how addresses of states in GitLab end, whose lock has an address of its own.

@@ -7,6 +7,7 @@ import (
 	"github.com/rollcall-cli/rollcall/internal/database"
 	"github.com/rollcall-cli/rollcall/internal/settings"
 	"github.com/rollcall-cli/rollcall/internal/store"
+	"github.com/rollcall-cli/rollcall/internal/trust"
 	"github.com/rollcall-cli/rollcall/state"
 )
 
@@ -22,7 +23,7 @@ var Kind = store.Kind{
 			{Name: "name", Required: true, Example: `"corp"`, Help: "which state of the database it is"},
 			{Name: "schema", Default: "rollcall", Help: "where the tables are"},
 			{Name: "lease", Type: settings.Duration, Default: time.Minute, Help: "after what time the lock of a machine ends that is gone"},
-		}, database.Settings...),
+		}, trust.Settings...),
 		Check: func(v settings.Values) []settings.Problem {
 			p, _ := database.Parse(v.Secret("url").Reveal(), database.Postgres)
 			problems := database.Check(v, p)

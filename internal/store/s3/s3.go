@@ -40,7 +40,6 @@ import (
 	"net"
 	"net/http"
 	"net/url"
-	"os"
 	"slices"
 	"strings"
 	"sync"
@@ -50,6 +49,7 @@ import (
 	"github.com/minio/minio-go/v7/pkg/encrypt"
 
 	"github.com/rollcall-cli/rollcall/internal/store"
+	"github.com/rollcall-cli/rollcall/internal/trust"
 	"github.com/rollcall-cli/rollcall/state"
 )
 
@@ -99,13 +99,8 @@ func open(o store.Opening) (*Store, error) {
 	s.transport.DialContext = dial
 	s.transport.ResponseHeaderTimeout = silence
 	if ca := v.Path("ca_file"); ca != "" && secure {
-		pem, err := os.ReadFile(ca)
-		if err != nil {
-			return nil, s.access(fmt.Errorf("ca_file: %w", err), advice)
-		}
-		s.transport.TLSClientConfig.RootCAs = x509.NewCertPool()
-		if !s.transport.TLSClientConfig.RootCAs.AppendCertsFromPEM(pem) {
-			return nil, s.access(fmt.Errorf("ca_file: %s has no certificate in PEM", ca), advice)
+		if s.transport.TLSClientConfig.RootCAs, err = trust.Authority(ca); err != nil {
+			return nil, s.access(err, advice)
 		}
 	}
 	switch {
