@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/rollcall-cli/rollcall/apply"
 	"github.com/rollcall-cli/rollcall/internal/console"
 )
 
@@ -69,8 +70,34 @@ func (k *keeper) refused(lineage, was, now string) {
 	k.has(now, "since a claim in place of another one was refused")
 }
 
-// forget takes out what a check has left.
-func (r *run) forget(owner string) {
+// holds gives the owner an account: some consoles remember a ledger by the accounts that
+// belong to it. It returns what removes the account.
+func (k *keeper) holds(name string) (remove func()) {
+	r, owner := k.r, k.owner
+	if !r.facts.Marks {
+		return func() {}
+	}
+	step := r.put(nil, r.account(name))
+	step.By = owner
+	if made := r.apply(k.target, []apply.Step{step})[0]; made.Err != nil {
+		r.fail("owner %q cannot create an account: %w", owner, made.Err)
+	}
+	return func() {
+		// What is left is reported by the last check.
+		_ = r.try(func(r *run) {
+			later := r.keeper(owner)
+			defer later.close()
+			if l := r.read().byPrimary(step.After.Primary); l != nil {
+				gone := r.remove(l)
+				gone.By = owner
+				r.apply(later.target, []apply.Step{gone})
+			}
+		})
+	}
+}
+
+// restore has the console remember again what it did before the check.
+func (r *run) restore(owner, lineage string) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.ctx), patience)
 	defer cancel()
 	t, err := r.Open(ctx, owner)
@@ -79,37 +106,60 @@ func (r *run) forget(owner string) {
 	}
 	defer t.Close()
 	if l := console.LedgeredOf(t); l != nil {
-		if now, err := l.Ledger(ctx); err == nil && now != "" {
-			_ = l.Claim(ctx, "", now)
+		if now, err := l.Ledger(ctx); err == nil && now != lineage {
+			_ = l.Claim(ctx, lineage, now)
 		}
 	}
 }
 
 func (r *run) ledgers() {
 	owner, second := prefix+r.id, prefix+r.id+"-other"
+	if r.facts.Exclusive {
+		owner = r.Owner
+	}
 	a, b, c := strings.Repeat("0a", 16), strings.Repeat("1b", 16), strings.Repeat("2c", 16)
-	defer r.forget(owner)
-	defer r.forget(second)
 	k := r.keeper(owner)
 	defer func() { k.close() }()
-	k.has("", "since nobody has claimed one")
-	k.claims(a, "")
+	kept := ""
+	if !r.facts.Exclusive {
+		k.has("", "since nobody has claimed one")
+	} else if was, err := k.Ledger(r.ctx); err != nil {
+		r.fail("asked for the ledger of owner %q, the console answered: %w", owner, err)
+	} else {
+		kept = was
+	}
+	defer r.restore(owner, kept)
+	defer k.holds("ledger")()
+	k.claims(a, kept)
 	k.has(a, "which was claimed")
 	k.close()
 	k = r.keeper(owner)
 	k.has(a, "which was claimed before the console was opened again")
-	k.refused(b, "", a)
+	k.refused(b, kept, a)
 	k.refused(b, c, a)
 	k.claims(a, "")
 	k.claims(b, a)
 	k.has(b, "which has taken its place")
+	defer k.holds("ledger.later")()
+	k.has(b, "since it has one account more")
+	if !r.facts.Exclusive {
+		r.apartFrom(k, second, b, c)
+	}
+	k.claims("", b)
+	k.has("", "since it was taken out")
+}
+
+// apartFrom looks that a second owner has a ledger of its own.
+func (r *run) apartFrom(k *keeper, second, lineage, other string) {
+	defer r.restore(second, "")
 	theirs := r.keeper(second)
 	defer theirs.close()
 	theirs.has("", "since another owner alone has claimed one")
-	theirs.claims(c, "")
-	theirs.has(c, "which was claimed")
-	k.has(b, "since another owner has claimed another")
-	k.claims("", b)
-	k.has("", "since it was taken out")
-	theirs.has(c, "since that of another owner was taken out")
+	defer theirs.holds("ledger.other")()
+	theirs.claims(other, "")
+	theirs.has(other, "which was claimed")
+	k.has(lineage, "since another owner has claimed another")
+	k.claims("", lineage)
+	theirs.has(other, "since that of another owner was taken out")
+	k.claims(lineage, "")
 }
