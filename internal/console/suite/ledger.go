@@ -25,16 +25,21 @@ type keeper struct {
 }
 
 func (r *run) keeper(owner string) *keeper {
-	t, err := r.Open(r.ctx, owner)
+	k := &keeper{r: r, owner: owner}
+	k.open()
+	return k
+}
+
+func (k *keeper) open() {
+	t, err := k.r.Open(k.r.ctx, k.owner)
 	if err != nil {
-		r.fail("the console cannot be opened as owner %q: %w", owner, err)
+		k.r.fail("the console cannot be opened as owner %q: %w", k.owner, err)
 	}
-	k := &keeper{r: r, owner: owner, Ledgered: console.LedgeredOf(t), target: t}
+	k.target, k.Ledgered = t, console.LedgeredOf(t)
 	if k.Ledgered == nil {
 		k.close()
-		r.fail("fact ledger is true, and the console remembers none when it is opened as owner %q", owner)
+		k.r.fail("fact ledger is true, and the console remembers none when it is opened as owner %q", k.owner)
 	}
-	return k
 }
 
 func (k *keeper) close() {
@@ -73,42 +78,33 @@ func (k *keeper) refused(lineage, was, now string) {
 // holds gives the owner an account: some consoles remember a ledger by the accounts that
 // belong to it. It returns what removes the account.
 func (k *keeper) holds(name string) (remove func()) {
-	r, owner := k.r, k.owner
+	r := k.r
 	if !r.facts.Marks {
 		return func() {}
 	}
 	step := r.put(nil, r.account(name))
-	step.By = owner
+	step.By = k.owner
 	if made := r.apply(k.target, []apply.Step{step})[0]; made.Err != nil {
-		r.fail("owner %q cannot create an account: %w", owner, made.Err)
+		r.fail("owner %q cannot create an account: %w", k.owner, made.Err)
 	}
 	return func() {
 		// What is left is reported by the last check.
 		_ = r.try(func(r *run) {
-			later := r.keeper(owner)
-			defer later.close()
 			if l := r.read().byPrimary(step.After.Primary); l != nil {
 				gone := r.remove(l)
-				gone.By = owner
-				r.apply(later.target, []apply.Step{gone})
+				gone.By = k.owner
+				r.apply(k.target, []apply.Step{gone})
 			}
 		})
 	}
 }
 
 // restore has the console remember again what it did before the check.
-func (r *run) restore(owner, lineage string) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.ctx), patience)
+func (k *keeper) restore(lineage string) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(k.r.ctx), patience)
 	defer cancel()
-	t, err := r.Open(ctx, owner)
-	if err != nil {
-		return // as the check has reported
-	}
-	defer t.Close()
-	if l := console.LedgeredOf(t); l != nil {
-		if now, err := l.Ledger(ctx); err == nil && now != lineage {
-			_ = l.Claim(ctx, lineage, now)
-		}
+	if now, err := k.Ledger(ctx); err == nil && now != lineage {
+		_ = k.Claim(ctx, lineage, now) // else the check has failed
 	}
 }
 
@@ -119,7 +115,7 @@ func (r *run) ledgers() {
 	}
 	a, b, c := strings.Repeat("0a", 16), strings.Repeat("1b", 16), strings.Repeat("2c", 16)
 	k := r.keeper(owner)
-	defer func() { k.close() }()
+	defer k.close()
 	kept := ""
 	if !r.facts.Exclusive {
 		k.has("", "since nobody has claimed one")
@@ -128,12 +124,12 @@ func (r *run) ledgers() {
 	} else {
 		kept = was
 	}
-	defer r.restore(owner, kept)
+	defer k.restore(kept)
 	defer k.holds("ledger")()
 	k.claims(a, kept)
 	k.has(a, "which was claimed")
 	k.close()
-	k = r.keeper(owner)
+	k.open()
 	k.has(a, "which was claimed before the console was opened again")
 	k.refused(b, kept, a)
 	k.refused(b, c, a)
@@ -151,9 +147,9 @@ func (r *run) ledgers() {
 
 // apartFrom looks that a second owner has a ledger of its own.
 func (r *run) apartFrom(k *keeper, second, lineage, other string) {
-	defer r.restore(second, "")
 	theirs := r.keeper(second)
 	defer theirs.close()
+	defer theirs.restore("")
 	theirs.has("", "since another owner alone has claimed one")
 	defer theirs.holds("ledger.other")()
 	theirs.claims(other, "")
