@@ -96,16 +96,16 @@ func (s *session) see(cfg *config.Config, st *recorded, flags reading, progress 
 		}
 		return console.Embedded(st.Accounts, c.Name, c.Kind, target.Facts()), nil
 	}
-	ledger, err := s.ledgerOf(cfg, st, flags)
-	if err != nil {
-		return nil, err
-	}
 	var live []identity.Live
 	var receipt plan.ConsoleReceipt
+	var ledger string
 	var read time.Time // when the read began: what is seen is as old as that
 	for again := time.Duration(1); again > 0; {
 		var err error
 		read = s.now()
+		if ledger, err = s.ledgerOf(cfg, st, flags, progress); err != nil {
+			return nil, err
+		}
 		if live, receipt, err = s.live(cfg, flags.Snapshot, progress); err != nil {
 			return nil, err
 		}

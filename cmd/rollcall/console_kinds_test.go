@@ -41,7 +41,7 @@ func TestConsoleKinds(t *testing.T) {
 				name string
 				run  func(*testing.T, *kindSite)
 			}{
-				{"life", lifeOverKind}, {"edited", editedByHand}, {"away", kindAway}, {"refused", kindRefused}, {"read-only", kindReadOnly}, {"begun", begunOverKind},
+				{"life", lifeOverKind}, {"edited", editedByHand}, {"away", kindAway}, {"refused", kindRefused}, {"read-only", kindReadOnly}, {"begun", begunOverKind}, {"states", statesOverKind},
 			} {
 				t.Run(test.name, func(t *testing.T) { test.run(t, newKindSite(t, s, begin(t))) })
 			}
@@ -166,6 +166,41 @@ func (k *kindSite) quiet() {
 	if err != nil || code != exitOK || len(left.Changes)+len(drift) > 0 {
 		k.t.Fatalf("the plan after it: exit %d, %v\nchanges %s\ndrift %v\n%s", code, err, left.Changes, drift, talk)
 	}
+}
+
+// statesOverKind: a second state with the owner of the first is refused, until it takes
+// the product over; then the first is. No account is changed by that.
+func statesOverKind(t *testing.T, k *kindSite) {
+	k.directory(somebody{1, "ann ann.a", ""}, somebody{2, "bob", ""}, somebody{3, "carl c.carl", ""})
+	k.follow()
+	second := *k
+	second.dir = t.TempDir()
+	for _, name := range []string{"rollcall.hcl", "corp.ldif"} {
+		text, err := os.ReadFile(filepath.Join(k.dir, name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		second.write(name, string(text))
+	}
+	const refused = "belong to another state"
+	before := k.listed()
+	for _, args := range [][]string{{"plan"}, {"apply", "--auto-approve"}} {
+		if said := second.must(exitFailed, args...); !strings.Contains(said, refused) {
+			t.Errorf("%s: %s", args[0], said)
+		}
+	}
+	second.must(exitOK, "apply", "--auto-approve", "--new-state")
+	second.quiet()
+	if diff := cmp.Diff(before, k.listed()); diff != "" {
+		t.Errorf("the accounts are others: %s", diff)
+	}
+	for _, args := range [][]string{{"plan"}, {"apply", "--auto-approve"}} {
+		if said := k.must(exitFailed, args...); !strings.Contains(said, refused) {
+			t.Errorf("%s: %s", args[0], said)
+		}
+	}
+	second.directory(somebody{1, "ann ann.a", ""}, somebody{2, "bob.new", ""}, somebody{4, "dora", ""})
+	second.follow()
 }
 
 // account is one of the product, as "console accounts" has it.

@@ -6,13 +6,14 @@ import (
 
 	"github.com/rollcall-cli/rollcall/config"
 	"github.com/rollcall-cli/rollcall/internal/console"
+	"github.com/rollcall-cli/rollcall/internal/render"
 	"github.com/rollcall-cli/rollcall/state"
 )
 
 // ledgerOf returns the lineage of the state to which the accounts of the owner belong,
 // as the console has it; "" for none, and for one that remembers none or is not read. It
 // is an error if that is another state than this one, unless a new one takes over.
-func (s *session) ledgerOf(cfg *config.Config, st *recorded, flags reading) (string, error) {
+func (s *session) ledgerOf(cfg *config.Config, st *recorded, flags reading, progress *render.Progress) (string, error) {
 	if s.seen != nil || flags.Snapshot != "" && s.locked == nil {
 		return "", nil // nobody asks the console
 	}
@@ -24,7 +25,9 @@ func (s *session) ledgerOf(cfg *config.Config, st *recorded, flags reading) (str
 	if ledgers == nil {
 		return "", nil
 	}
+	progress.Update("reading console "+cfg.Console.Name, "accounts", 0)
 	lineage, err := ledgers.Ledger(s.ctx)
+	progress.Clear()
 	if err != nil {
 		return "", err
 	}
@@ -41,25 +44,32 @@ func (s *session) otherState(cfg *config.Config, st *state.State, lineage string
 		return nil
 	}
 	c := cfg.Console
-	this, begin := "there is no state here yet", "begin anew with --new-state"
+	another, this, begin := "another state", "there is no state here yet", "begin anew with --new-state"
+	if strings.Contains(lineage, " ") {
+		another = "several states"
+	}
 	if st.Lineage != "" {
 		this = "this one is " + s.shortLineage(st.Lineage)
 	}
 	if len(st.Accounts) > 0 {
 		begin = "move this state away and begin anew with --new-state"
 	}
-	return hinted{fmt.Errorf("console %q: the accounts of owner %q belong to another state, %s, and %s", c.Name, c.Owner, s.shortLineage(lineage), this),
+	return hinted{fmt.Errorf("console %q: the accounts of owner %q belong to %s, %s, and %s", c.Name, c.Owner, another, s.shortLineage(lineage), this),
 		"if the other state is gone, " + begin + ", which takes the console over; otherwise give this configuration another owner"}
 }
 
-// shortLineage is enough of a lineage to tell it from another one. What is none, somebody
-// has written into the console by hand.
+// shortLineage is enough of a lineage, or of several, to tell it from another one. What is
+// none, somebody has written into the console by hand.
 func (s *session) shortLineage(lineage string) string {
 	const digits, shown = 32, 8
-	if len(lineage) == digits && strings.Trim(lineage, "0123456789abcdef") == "" {
-		return lineage[:shown]
+	var all []string
+	for l := range strings.FieldsSeq(lineage) {
+		if len(l) != digits || strings.Trim(l, "0123456789abcdef") != "" {
+			return fmt.Sprintf("%q", s.said(lineage))
+		}
+		all = append(all, l[:shown])
 	}
-	return fmt.Sprintf("%q", s.said(lineage))
+	return strings.Join(all, " and ")
 }
 
 // claim has the console remember that the accounts of the owner belong to this state, as

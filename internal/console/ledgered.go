@@ -11,8 +11,9 @@ import (
 // it does so, the fact [plan.Facts.Ledger] says.
 type Ledgered interface {
 	// Ledger returns the lineage of the state to which the accounts of the owner
-	// belong, 32 hexadecimal digits in small letters; "" for none yet. What somebody
-	// has written there by hand may be any text.
+	// belong, 32 hexadecimal digits in small letters; "" for none yet. Where each
+	// account says it, there may be several, with blanks between. What somebody has
+	// written there by hand may be any text.
 	Ledger(ctx context.Context) (lineage string, err error)
 	// Claim writes that they belong to the state of a lineage, if it is was that is
 	// there still, or the lineage already. A lineage of "" takes out what is there.

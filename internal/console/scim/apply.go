@@ -135,12 +135,13 @@ func (r *run) look(ctx context.Context) error {
 	var addresses []identity.Address
 	var marks []string
 	var newer time.Time
+	lineage := r.mine()
 	r.mu.Lock()
 	for i := range r.steps {
 		s := &r.steps[i]
 		given(s, func(x identity.Address) { addresses = append(addresses, x) })
 		if s.Creates() && !s.After.Local() {
-			mark := markText(s.Outcome().Mark)
+			mark := externalID(s.Outcome().Mark, lineage)
 			marks, newer = append(marks, mark), later(newer, r.doubts[mark])
 		}
 	}
@@ -300,7 +301,7 @@ func (r *run) created(s *apply.Step) tree {
 			fields = append(fields, a.name)
 		}
 	}
-	all := edits(t, &identity.Live{}, want, fields)
+	all := edits(t, &identity.Live{}, want, fields, r.mine())
 	for i := range all {
 		all[i].to(t)
 	}
@@ -381,8 +382,12 @@ func (r *run) holder(ctx context.Context, self string, x identity.Address) (stri
 // made is the answer to a creation: what the service has made of it.
 func (r *run) made(ctx context.Context, want *identity.Live, body []byte, location string) (apply.Answer, error) {
 	var l *identity.Live
+	lineage := r.mine()
 	if len(body) > 0 {
-		_, l, _ = r.decode(body) // what is no user is looked for
+		var user *resource
+		if user, l, _ = r.decode(body); l != nil { // what is no user is looked for
+			lineage = user.lineage()
+		}
 	}
 	if l == nil {
 		ref := refOf(location)
@@ -392,7 +397,7 @@ func (r *run) made(ctx context.Context, want *identity.Live, body []byte, locati
 		if ref != "" && keeps {
 			now := *want
 			now.Ref = ref
-			r.noteCreated(&now)
+			r.noteCreated(&now, lineage)
 			return apply.Answer{Ref: ref}, nil
 		}
 		if ref == "" {
@@ -403,7 +408,7 @@ func (r *run) made(ctx context.Context, want *identity.Live, body []byte, locati
 			return r.found(ctx, want, &contentError{text: "it created a user that is not there", advice: "if it is there a while later, set settles_within in the console block"}, time.Now())
 		}
 	}
-	r.noteCreated(l)
+	r.noteCreated(l, lineage)
 	if l.Mark.IsZero() && !want.Mark.IsZero() {
 		// Some do not send it back, and have it.
 		if again, err := r.account(ctx, l.Ref); err == nil && again != nil {
@@ -422,8 +427,8 @@ func (r *run) made(ctx context.Context, want *identity.Live, body []byte, locati
 	return answer(l), nil
 }
 
-func (c *Console) noteCreated(l *identity.Live) {
-	c.note(l)
+func (c *Console) noteCreated(l *identity.Live, lineage string) {
+	c.noteAs(l, lineage)
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.facts.Settles > 0 {
@@ -457,7 +462,7 @@ func (r *run) uncreated(ctx context.Context, want *identity.Live, err error, at 
 	case f.code() == "", s == 503 && r.facts.Settles > 0:
 		return apply.Answer{}, &unknownError{r.label, f}
 	case f.code() == apply.Throttled:
-		r.doubt(markText(want.Mark))
+		r.doubt(r.markText(want))
 		return apply.Answer{}, err
 	case f.code() == apply.Auth, unsent(err):
 		return apply.Answer{}, err
@@ -485,7 +490,7 @@ func (r *run) found(ctx context.Context, want *identity.Live, f failure, at time
 	want.EachAddress(func(x identity.Address) { addresses = append(addresses, x) })
 	var a apply.Answer
 	there := false
-	err := r.seek(ctx, addresses, []string{markText(want.Mark)}, at)
+	err := r.seek(ctx, addresses, []string{r.markText(want)}, at)
 	if err == nil {
 		a, there, err = r.prior(ctx, want)
 	}
@@ -530,7 +535,7 @@ func (r *run) fresh(ctx context.Context, s *apply.Step) (t tree, l *identity.Liv
 		a := answerOf(f)
 		return nil, nil, "", &a, nil
 	}
-	_, l, err = r.decode(reply.body)
+	user, l, err := r.decode(reply.body)
 	if err == nil && l.Ref != s.Live.Ref {
 		err = &contentError{text: "it sent another user than was asked for: ", quoted: r.quote(l.Ref), advice: "this is a fault of the service"}
 	}
@@ -542,17 +547,25 @@ func (r *run) fresh(ctx context.Context, s *apply.Step) (t tree, l *identity.Liv
 	if err != nil {
 		return nil, nil, "", nil, err
 	}
-	r.note(l)
-	if r.provider.ETag.Supported == yes {
-		etag = cmp.Or(reply.etag, l.Rev)
-	}
+	r.note(l, user)
+	lineage, mine := user.lineage(), r.mine()
 	switch {
 	case !l.Mark.IsZero() && l.Mark.By != r.owner:
 		return say(apply.Refused, "the account is marked by another, %s", l.Mark.By)
+	case lineage != "" && mine != "" && lineage != mine:
+		return say(apply.Refused, "the account belongs to another state, %s", lineage)
 	case l.Odd != "":
 		return say(apply.Changed, "the account can no longer be understood: %s", l.Odd)
 	}
-	return t, l, etag, nil, nil
+	return t, l, r.etag(reply, l), nil, nil
+}
+
+// etag is the version of an account as it was just read, "" where none is announced.
+func (c *Console) etag(read *reply, l *identity.Live) string {
+	if c.provider.ETag.Supported != yes {
+		return ""
+	}
+	return cmp.Or(read.etag, l.Rev)
 }
 
 // unseen reports whether an account was created so recently that it need not be seen.
@@ -615,7 +628,7 @@ func (r *run) change(ctx context.Context, s *apply.Step) (apply.Answer, error) {
 	if a, is, err := r.taken(ctx, l.Ref, gaining(s)); err != nil || is {
 		return a, err
 	}
-	all := edits(t, l, want, s.Fields)
+	all := edits(t, l, want, s.Fields, r.mine())
 	if len(all) == 0 {
 		return answer(l), nil
 	}
@@ -626,15 +639,15 @@ func (r *run) change(ctx context.Context, s *apply.Step) (apply.Answer, error) {
 	if len(reply.body) == 0 {
 		now := *want
 		now.Ref, now.Rev = l.Ref, ""
-		r.note(&now)
+		r.noteAs(&now, r.mine())
 		return apply.Answer{Ref: l.Ref}, nil
 	}
-	_, said, err := r.decode(reply.body)
+	user, said, err := r.decode(reply.body)
 	if err != nil || said.Ref != l.Ref {
 		// As a page for people, which comes with status 200, too.
 		return r.unwritten(ctx, s, l, want, r.notJSON(reply.body))
 	}
-	r.note(said)
+	r.note(said, user)
 	return answer(said), nil
 }
 

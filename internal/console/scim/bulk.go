@@ -114,7 +114,7 @@ func (r *run) bulk(ctx context.Context, n int) error {
 			if f.code() == apply.Throttled {
 				for _, want := range wants[:n] {
 					if want != nil {
-						r.doubt(markText(want.Mark))
+						r.doubt(r.markText(want))
 					}
 				}
 				return err

@@ -797,7 +797,7 @@ func TestChangedDuringRead(t *testing.T) {
 	s := (&service{}).start(t, people(150)...)
 	s.on = func(s *service, w http.ResponseWriter, r *http.Request) bool {
 		if r.URL.Query().Get("startIndex") == "100" {
-			c.note(&identity.Live{Ref: "u-1", Account: identity.Account{Primary: identity.MustAddress("new@example.com")}})
+			c.noteAs(&identity.Live{Ref: "u-1", Account: identity.Account{Primary: identity.MustAddress("new@example.com")}}, "")
 			c.forget("u-150")
 		}
 		return false

@@ -28,8 +28,8 @@ const (
 	// maxBody is the most octets of an answer, maxSaid of one that is an error.
 	maxBody = 64 << 20
 	maxSaid = 64 << 10
-	// attempts is how often something is read that the service puts off, and
-	// mostPause how long it may ask to wait.
+	// attempts is how often something is asked for that the service puts off, and
+	// mostPause how long it may ask to wait for a read.
 	attempts  = 5
 	mostPause = 5 * time.Minute
 

@@ -51,8 +51,15 @@ func (c *Console) one(ctx context.Context, ref string) (*reply, error) {
 
 func userPath(ref string) string { return "/Users/" + url.PathEscape(ref) }
 
-// note keeps the index up to date.
-func (c *Console) note(l *identity.Live) { c.amend(func(x *index) { x.put(l) }) }
+// note keeps the index up to date with an account as it was read.
+func (c *Console) note(l *identity.Live, r *resource) {
+	c.noteAs(l, r.lineage())
+}
+
+// noteAs keeps it up to date with one that is known otherwise.
+func (c *Console) noteAs(l *identity.Live, lineage string) {
+	c.amend(func(x *index) { x.put(l, lineage) })
+}
 
 func (c *Console) forget(ref string) { c.amend(func(x *index) { x.drop(ref) }) }
 
@@ -153,14 +160,14 @@ func (c *Console) account(ctx context.Context, ref string) (*identity.Live, erro
 	case err != nil:
 		return nil, err
 	}
-	_, l, err := c.decode(body)
+	r, l, err := c.decode(body)
 	if err != nil {
 		return nil, err
 	}
 	if l.Ref != ref {
 		return nil, &contentError{text: "it sent another user than was asked for: ", quoted: c.quote(l.Ref), advice: "this is a fault of the service"}
 	}
-	c.note(l)
+	c.note(l, r)
 	return l, nil
 }
 
@@ -252,7 +259,7 @@ func (c *Console) lookUp(ctx context.Context, by string, values []string, most t
 		t.each = time.Since(begun) / time.Duration(n)
 		c.trust(by, t)
 		for i := range users {
-			c.note(users[i].live)
+			c.note(users[i].live, users[i].resource)
 		}
 		found, values = append(found, users...), values[n:]
 	}

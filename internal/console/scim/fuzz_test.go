@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"reflect"
+	"strings"
 	"testing"
 	"time"
 
@@ -14,34 +15,41 @@ import (
 // TestMarkText: marks are what they were, whatever their names have in them, and no text
 // of another form is taken for one.
 func TestMarkText(t *testing.T) {
-	for _, m := range []identity.Mark{
-		{By: "hq", Directory: "corp", GUID: guid}, {By: "hq:a", Directory: "b/c", GUID: guid}, {By: "hq", Directory: "a:b/c%3A", GUID: guid}, {By: "%", Directory: "%2F"},
-	} {
-		if got := markOf(markText(m)); got != m {
-			t.Errorf("%q is %+v", markText(m), got)
+	for _, lineage := range []string{"", lineageA} {
+		for _, m := range []identity.Mark{
+			{By: "hq", Directory: "corp", GUID: guid}, {By: "hq:a", Directory: "b/c", GUID: guid}, {By: "hq", Directory: "a:b/c%3A", GUID: guid}, {By: "%", Directory: "%2F"},
+		} {
+			text := externalID(m, lineage)
+			if got, of := markOf(text); got != m || of != lineage {
+				t.Errorf("%q is %+v of %q", text, got, of)
+			}
 		}
 	}
-	for _, text := range []string{"hq", "hq:corp", "hq:corp/x", ":corp/" + guidText, "hq:/" + guidText, "hq:corp/" + guidText + " ", "hq:corp/{" + guidText + "}", "a:b:c/" + guidText, "hq%:corp/" + guidText, "hq:corp/00000000-0000-0000-0000-000000000000"} {
-		if m := markOf(text); m.Directory != "" || m.By == "hq" || m.IsZero() {
-			t.Errorf("%q is %+v", text, m)
+	for _, text := range []string{"hq", "hq:corp", "hq:corp/x", ":corp/" + guidText, "hq:/" + guidText, "hq:corp/" + guidText + " ", "hq:corp/{" + guidText + "}", "a:b:c/" + guidText, "hq%:corp/" + guidText, "hq:corp/00000000-0000-0000-0000-000000000000",
+		"hq:corp/" + guidText + "/", "hq:corp/" + guidText + "/1", "hq:corp/" + guidText + "/" + lineageA + "/", "hq:corp/" + guidText + "/" + strings.ToUpper(lineageA)} {
+		if m, lineage := markOf(text); m.Directory != "" || m.By == "hq" || m.IsZero() || lineage != "" {
+			t.Errorf("%q is %+v of %q", text, m, lineage)
 		}
 	}
 }
 
 func FuzzMark(f *testing.F) {
 	f.Add("hq:corp/"+guidText, "hq", "corp")
+	f.Add("hq:corp/"+guidText+"/"+lineageA, "hq", "corp")
 	f.Add("00u1", "a:b", "c/d%3A")
 	f.Add("%:%/", "%25", "%")
 	f.Fuzz(func(t *testing.T, text, by, directory string) {
-		if m := markOf(text); m.Directory != "" && markText(m) != text {
-			t.Errorf("%q is %+v, which is written %q", text, m, markText(m))
+		if m, lineage := markOf(text); m.Directory != "" && externalID(m, lineage) != text {
+			t.Errorf("%q is %+v of %q, which is written %q", text, m, lineage, externalID(m, lineage))
 		}
 		if by == "" || directory == "" {
 			return
 		}
 		m := identity.Mark{By: by, Directory: directory, GUID: guid}
-		if got := markOf(markText(m)); got != m {
-			t.Errorf("%+v is %+v", m, got)
+		for _, lineage := range []string{"", lineageA} {
+			if got, of := markOf(externalID(m, lineage)); got != m || of != lineage {
+				t.Errorf("%+v is %+v of %q", m, got, of)
+			}
 		}
 	})
 }
@@ -84,7 +92,7 @@ func FuzzUser(f *testing.F) {
 		for _, a := range attributes {
 			fields = append(fields, a.name)
 		}
-		all := edits(tr, l, &want, fields)
+		all := edits(tr, l, &want, fields, "")
 		for i := range all {
 			if !json.Valid(encode(all[i].operation(tr))) {
 				t.Error("an operation is no JSON")

@@ -16,13 +16,18 @@ type index struct {
 	accounts  map[string]held
 	addresses map[identity.Address][]string // refs
 	marks     map[identity.Mark][]string
+	ledgers   map[ledger]int // how many accounts belong to each
 	sample    sample
 }
+
+// ledger is what the marks of accounts say of where they belong.
+type ledger struct{ owner, lineage string }
 
 // held is what an account has.
 type held struct {
 	addresses []identity.Address
 	mark      identity.Mark
+	lineage   string
 }
 
 // patience is how old the index may be where nobody can be looked up.
@@ -32,13 +37,13 @@ func (x *index) patience() time.Duration { return max(stale, often*x.took) }
 type sample struct{ ref, email, userName, externalID string }
 
 func newIndex() *index {
-	return &index{accounts: map[string]held{}, addresses: map[identity.Address][]string{}, marks: map[identity.Mark][]string{}}
+	return &index{accounts: map[string]held{}, addresses: map[identity.Address][]string{}, marks: map[identity.Mark][]string{}, ledgers: map[ledger]int{}}
 }
 
-// put notes an account as it is now.
-func (x *index) put(l *identity.Live) {
+// put notes an account as it is now, and the lineage in its mark.
+func (x *index) put(l *identity.Live, lineage string) {
 	x.drop(l.Ref)
-	h := held{mark: l.Mark}
+	h := held{mark: l.Mark, lineage: lineage}
 	l.EachAddress(func(a identity.Address) {
 		if !a.IsZero() {
 			h.addresses = append(h.addresses, a)
@@ -47,6 +52,7 @@ func (x *index) put(l *identity.Live) {
 	})
 	if !h.mark.IsZero() {
 		x.marks[h.mark] = append(x.marks[h.mark], l.Ref)
+		x.ledgers[ledger{h.mark.By, lineage}]++
 	}
 	x.accounts[l.Ref] = h
 }
@@ -60,7 +66,14 @@ func (x *index) drop(ref string) {
 	for _, a := range h.addresses {
 		without(x.addresses, a, ref)
 	}
-	without(x.marks, h.mark, ref)
+	if !h.mark.IsZero() {
+		without(x.marks, h.mark, ref)
+		if l := (ledger{h.mark.By, h.lineage}); x.ledgers[l] > 1 {
+			x.ledgers[l]--
+		} else {
+			delete(x.ledgers, l)
+		}
+	}
 	delete(x.accounts, ref)
 }
 

@@ -60,7 +60,7 @@ func options(o console.Opening) Options {
 	options := Options{
 		Label: o.Label, Owner: o.Owner, URL: v.Text("url"), Token: v.Secret("token"), CAFile: v.Path("ca_file"),
 		ClientCert: v.Path("client_cert"), ClientKey: v.Path("client_key"), Settles: v.Duration("settles_within"),
-		Timeout: o.Timeout, Release: o.Release,
+		Timeout: o.Timeout, Release: o.Release, Log: o.Log, Progress: o.Progress,
 	}
 	if b, ok := v.Block("basic"); ok {
 		options.Basic = &Basic{b.Text("username"), b.Secret("password")}

@@ -81,6 +81,9 @@ func (c *Console) readAll(ctx context.Context) (*index, error) {
 				change(x)
 			}
 			c.index = x
+			if is := x.ledger(c.owner); c.lineage == "" && isLineage(is) {
+				c.lineage = is
+			}
 			return x, nil
 		}
 		var moved *movedError
@@ -156,7 +159,7 @@ func (c *Console) pass(ctx context.Context, apart bool) ([]identity.Live, *index
 		full = len(users)+overlap >= size
 		for _, u := range users {
 			all = append(compact.Grown(all), *u.live)
-			x.put(u.live)
+			x.put(u.live, u.resource.lineage())
 			x.sampled(u.resource, u.live)
 		}
 		if n := len(users); n < size && len(all) < total && n > 0 {

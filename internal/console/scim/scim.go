@@ -7,7 +7,7 @@
 //	primary        the e-mail that is marked primary, and userName
 //	aliases        the other e-mails
 //	inactive       active: false, and no e-mail but the primary one
-//	mark           externalId, as OWNER:DIRECTORY/GUID
+//	mark           externalId, as OWNER:DIRECTORY/GUID/LINEAGE
 //	attributes     those of the table [attributes], where the schema has them
 //
 // A change becomes requests like this:
@@ -64,6 +64,8 @@ type Options struct {
 	Timeout time.Duration
 	// Release is the version of rollcall.
 	Release string
+	// Log and Progress are those of [console.Opening].
+	Log, Progress func(string)
 }
 
 // Basic is a login by name and password.
@@ -80,14 +82,17 @@ type OAuth struct {
 }
 
 var (
-	_ console.Target  = (*Console)(nil)
-	_ console.Checker = (*Console)(nil)
+	_ console.Target   = (*Console)(nil)
+	_ console.Checker  = (*Console)(nil)
+	_ console.Ledgered = (*Console)(nil)
 )
 
 // Console is a service that takes its users by SCIM.
 type Console struct {
 	*client
-	owner string
+	owner         string
+	lineage       string // see [Console.mine]; guarded by mu
+	log, progress func(string)
 	// provider is what the service announces of itself.
 	provider provider
 	facts    plan.Facts
@@ -97,6 +102,7 @@ type Console struct {
 
 	mu      sync.Mutex
 	index   *index         // nil before all accounts were read
+	ahead   *index         // what was read for the ledger alone
 	amended bool           // all accounts are being read
 	since   []func(*index) // what became of accounts meanwhile
 	filters map[string]trust
@@ -121,8 +127,8 @@ func New(o Options) (*Console, error) {
 		return nil, err
 	}
 	return &Console{
-		client: cl, owner: o.Owner, filters: map[string]trust{}, answered: map[string]apply.Answer{}, created: map[string]time.Time{}, doubts: map[string]time.Time{},
-		facts: plan.Facts{Types: []identity.Type{identity.User}, Marks: true, Settles: o.Settles},
+		client: cl, owner: o.Owner, log: o.Log, progress: o.Progress, filters: map[string]trust{}, answered: map[string]apply.Answer{}, created: map[string]time.Time{}, doubts: map[string]time.Time{},
+		facts: plan.Facts{Types: []identity.Type{identity.User}, Marks: true, Ledger: true, Settles: o.Settles},
 	}, nil
 }
 
@@ -211,9 +217,15 @@ func (c *Console) Facts() plan.Facts { return c.facts }
 
 // Accounts reads every user.
 func (c *Console) Accounts(ctx context.Context, yield func(identity.Live) error) (console.Receipt, error) {
-	x, err := c.known(ctx, time.Now())
-	if err != nil {
-		return console.Receipt{}, c.unread(err)
+	c.mu.Lock()
+	x := c.ahead
+	c.ahead = nil
+	c.mu.Unlock()
+	if x == nil || c.wrote.Load() > x.at.UnixNano() {
+		var err error
+		if x, err = c.known(ctx, time.Now()); err != nil {
+			return console.Receipt{}, c.unread(err)
+		}
 	}
 	for i := range x.all {
 		if err := yield(x.all[i]); err != nil {

@@ -62,13 +62,13 @@ func TestScimmy(t *testing.T) {
 	if os.Getenv("ROLLCALL_ATTACK") != "" {
 		many = 10_000
 	}
-	suiteOf(t, toScimmy(servertest.NewScimmy(t)), many, "type_change username_change dn_change stale_rev dry_run ledger hello unknown_type unknown_fields absent_and_null lines cancel bye end_of_input killed throttled")
+	suiteOf(t, toScimmy(servertest.NewScimmy(t)), many, "type_change username_change dn_change stale_rev dry_run hello unknown_type unknown_fields absent_and_null lines cancel bye end_of_input killed throttled")
 }
 
 // TestServices: the console keeps its contract with services of other abilities, which
 // are scripted: ETags and bulk, PUT alone, filters of every kind, short pages.
 func TestServices(t *testing.T) {
-	const always = "type_change username_change dn_change dry_run ledger hello unknown_type unknown_fields absent_and_null lines cancel bye end_of_input killed throttled"
+	const always = "type_change username_change dn_change dry_run hello unknown_type unknown_fields absent_and_null lines cancel bye end_of_input killed throttled"
 	without := func(s string) string { return strings.Replace(always, "dry_run", s+" dry_run", 1) }
 	for name, c := range map[string]struct {
 		service *service

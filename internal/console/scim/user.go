@@ -90,6 +90,12 @@ type email struct {
 	Primary truth
 }
 
+// lineage is that in the mark, "" for none.
+func (r *resource) lineage() string {
+	_, lineage := markOf(r.ExternalID)
+	return lineage
+}
+
 // value returns that of an attribute.
 func (r *resource) value(a attribute) string {
 	switch a.path {
@@ -151,7 +157,8 @@ func (c *Console) decode(body []byte) (*resource, *identity.Live, error) {
 // else userName where that is an address, else the only e-mail. A userName that is
 // another address is one of the account, too.
 func (c *Console) live(r *resource) *identity.Live {
-	l := &identity.Live{Ref: r.ID, Mark: markOf(r.ExternalID)}
+	mark, _ := markOf(r.ExternalID)
+	l := &identity.Live{Ref: r.ID, Mark: mark}
 	if c.provider.ETag.Supported == yes {
 		l.Rev = r.Meta.Version
 	}
@@ -320,8 +327,8 @@ func (e *edit) operation(t tree) map[string]any {
 }
 
 // edits returns what makes a User, which the service has as t, the account. Fields are
-// the names of what changes.
-func edits(t tree, was, want *identity.Live, fields []string) (all []edit) {
+// the names of what changes, and lineage is that of a mark which does.
+func edits(t tree, was, want *identity.Live, fields []string, lineage string) (all []edit) {
 	changes := func(name string) bool { return slices.Contains(fields, name) }
 	set := func(schema, path string, value any) { all = append(all, edit{schema, path, value}) }
 	if changes(plan.FieldPrimary) || changes(plan.FieldAliases) {
@@ -334,7 +341,7 @@ func edits(t tree, was, want *identity.Live, fields []string) (all []edit) {
 		set(core, "active", want.Active())
 	}
 	if changes(plan.FieldOwner) {
-		set(core, "externalId", orNil(markText(want.Mark)))
+		set(core, "externalId", orNil(externalID(want.Mark, lineage)))
 	}
 	for _, a := range attributes {
 		if changes(a.name) {
