@@ -45,6 +45,8 @@ type document struct {
 	Sum           string    `json:"sha256"`
 	Versions      []version `json:"versions"`
 	Documents     []entry   `json:"documents"`
+	// body is the checksum of the document as it was read or sent; zero where nobody knows.
+	body [sha256.Size]byte
 }
 
 // version is a version of the state.
