@@ -16,7 +16,8 @@ type Ledgered interface {
 	// written there by hand may be any text.
 	Ledger(ctx context.Context) (lineage string, err error)
 	// Claim writes that they belong to the state of a lineage, if it is was that is
-	// there still, or the lineage already. A lineage of "" takes out what is there.
+	// there still, or the lineage already. A lineage of "" takes out what is there. A console
+	// without any account may write it with the first one.
 	// If another one is there, the error is a [*ClaimedError]; if the console does not let
 	// the login write it, a [*UnclaimedError]. After any other error it may be written or
 	// not, and whoever asks finds out.

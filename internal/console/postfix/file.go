@@ -17,6 +17,7 @@ type header struct {
 	serial int64
 	sum    string // SHA-256 of what follows the line, in hexadecimal; "" for a file that was handed over
 	apart  bool   // aliases have a file of their own
+	ledger string // the lineage of the state to which the accounts belong, among the recipients; "" for none
 }
 
 // begins is how a header begins.
@@ -25,12 +26,24 @@ const begins = "# rollcall owner="
 // note stands below the header.
 const note = "# Written by rollcall. What is changed by hand is drift, which the next apply takes back.\n"
 
+// String returns the line. That of a file which was handed over is as short as it may be.
 func (h *header) String() string {
-	where := "here"
-	if h.apart {
-		where = "apart"
+	line := begins + strconv.Quote(h.owner)
+	if h.sum != "" || h.serial > 0 {
+		line += fmt.Sprintf(" serial=%d", h.serial)
 	}
-	return fmt.Sprintf("%s%s serial=%d aliases=%s sha256=%s\n", begins, strconv.Quote(h.owner), h.serial, where, h.sum)
+	if h.apart {
+		line += " aliases=apart"
+	} else if h.sum != "" {
+		line += " aliases=here"
+	}
+	if h.sum != "" {
+		line += " sha256=" + h.sum
+	}
+	if h.ledger != "" {
+		line += " ledger=" + h.ledger
+	}
+	return line + "\n"
 }
 
 // parseHeader reads a header, of which all but the owner may be absent.
@@ -54,11 +67,25 @@ func parseHeader(line string) (*header, bool) {
 			h.apart = value == "apart"
 		case "sha256":
 			h.sum = value
+		case "ledger":
+			h.ledger = value
 		default:
 			return nil, false
 		}
 	}
 	return h, true
+}
+
+// headerOf returns the header that a line is, or nil.
+func headerOf(path string, number int, line []byte) (*header, error) {
+	if !bytes.HasPrefix(line, []byte(begins)) {
+		return nil, nil
+	}
+	h, ok := parseHeader(string(bytes.TrimRight(line, blanks)))
+	if !ok {
+		return nil, &atomicfile.Error{Path: path, Line: number, Reason: "the header cannot be understood", Advice: "restore the line as rollcall has written it, or from a backup"}
+	}
+	return h, nil
 }
 
 // row is a key of a table and what is found there, both without the blanks around
@@ -77,6 +104,9 @@ type file struct {
 	sum    [sha256.Size]byte // of all that it has; zero for one that is not there
 	body   []byte            // what follows the header
 	header *header           // nil for none
+	text   []byte
+	begin  int // of the header within the text, as is end; both are 0 for none
+	end    int
 	rows   []row
 }
 
@@ -102,7 +132,7 @@ func digest(body []byte) string {
 // without a value, without a beginning or with open quotes, and a key that is there already. Which of
 // two values counts depends on the type of table.
 func parse(path string, text []byte) (*file, error) {
-	f := &file{path: path, there: true, sum: sha256.Sum256(text), body: text}
+	f := &file{path: path, there: true, sum: sha256.Sum256(text), body: text, text: text}
 	wrong := func(line int, advice, format string, args ...any) error {
 		return &atomicfile.Error{Path: path, Line: line, Reason: fmt.Sprintf(format, args...), Advice: advice}
 	}
@@ -144,17 +174,18 @@ func parse(path string, text []byte) (*file, error) {
 		switch {
 		case len(start) == 0:
 		case start[0] == '#':
-			if !bytes.HasPrefix(line, []byte(begins)) {
-				continue
+			h, err := headerOf(path, number, line)
+			if err != nil {
+				return nil, err
 			}
-			h, ok := parseHeader(string(bytes.TrimRight(line, blanks)))
-			if !ok {
-				return nil, wrong(number, "restore the line as rollcall has written it, or from a backup", "the header cannot be understood")
+			if h == nil {
+				continue
 			}
 			if f.header != nil {
 				return nil, wrong(number, "remove one of the two", "the file has a second header")
 			}
-			f.header = h
+			f.header, f.end = h, len(text)-len(rest)
+			f.begin = bytes.LastIndexByte(text[:f.end-1], '\n') + 1
 			if f.body = rest; number > 1 {
 				f.body = text // which is never what rollcall has written
 			}

@@ -7,7 +7,8 @@
 //
 // Without a second table, aliases stand among the recipients, as ALIAS PRIMARY. Both
 // files are rollcall's own: their first line has the owner, a serial and the SHA-256
-// of the rest. An inactive account has no rows, and the ref of an account is its
+// of the rest, and among the recipients the lineage of the state to which the accounts
+// belong. An inactive account has no rows, and the ref of an account is its
 // primary.
 //
 // # From a change to the tables
@@ -53,8 +54,9 @@ import (
 )
 
 var (
-	_ console.Target  = (*Console)(nil)
-	_ console.Checker = (*Console)(nil)
+	_ console.Target   = (*Console)(nil)
+	_ console.Checker  = (*Console)(nil)
+	_ console.Ledgered = (*Console)(nil)
 )
 
 // texthash is the type of table that has no index: Postfix reads the source when it
@@ -81,7 +83,9 @@ type Console struct {
 	base  *snapshot               // as read last, or as published
 	stage *stage                  // nil for nothing that waits to be published
 	made  map[string]apply.Answer // by key, what was made
-	told  map[string]bool         // what the log has heard
+	// unwritten is a lineage that was claimed where there is no file of recipients yet.
+	unwritten string
+	told      map[string]bool // what the log has heard
 }
 
 // snapshot is what was read at one time.
@@ -205,19 +209,8 @@ func (c *Console) read(ctx context.Context) (*snapshot, error) {
 
 // readAs reads the tables as they will be once a record is done; nil for none.
 func (c *Console) readAs(decided *record) (*snapshot, error) {
-	s := &snapshot{}
-	for _, t := range c.used() {
-		name := ""
-		if decided != nil {
-			name = decided.last(t)
-		}
-		f, err := c.readFile(t, name)
-		if err != nil {
-			return nil, err
-		}
-		s.files[t] = f
-	}
-	if err := c.belong(s); err != nil {
+	s, err := c.sources(decided)
+	if err != nil {
 		return nil, err
 	}
 	var moved int
@@ -240,23 +233,30 @@ func (c *Console) readAs(decided *record) (*snapshot, error) {
 	return s, nil
 }
 
+// sources reads the files alone, which have to be ours.
+func (c *Console) sources(decided *record) (*snapshot, error) {
+	s := &snapshot{}
+	for _, t := range c.used() {
+		f, err := c.readFile(t, decided.last(t))
+		if err != nil {
+			return nil, err
+		}
+		s.files[t] = f
+	}
+	return s, c.belong(s)
+}
+
 // readFile reads the source of a table or, if that is there, the file name beside it.
 func (c *Console) readFile(t int, name string) (*file, error) {
-	dir, base, err := c.locate(t)
+	source, err := c.source(t, name)
 	if err != nil {
 		return nil, err
 	}
-	defer dir.Close()
-	var b []byte
-	if name != "" {
-		b, err = readAll(dir, name)
-	}
-	if name == "" || errors.Is(err, fs.ErrNotExist) {
-		b, err = readAll(dir, base)
-	}
-	if errors.Is(err, fs.ErrNotExist) {
+	if source == nil {
 		return &file{path: c.paths[t]}, nil
 	}
+	defer source.Close()
+	b, err := io.ReadAll(source)
 	if err != nil {
 		return nil, c.unread(err, "let rollcall read "+c.paths[t])
 	}
@@ -267,15 +267,37 @@ func (c *Console) readFile(t int, name string) (*file, error) {
 	return f, nil
 }
 
+// source opens the source of a table or, if that is there, the file name beside it; nil
+// for none.
+func (c *Console) source(t int, name string) (f *os.File, err error) {
+	dir, base, err := c.locate(t)
+	if err != nil {
+		return nil, err
+	}
+	defer dir.Close()
+	if name != "" {
+		f, err = dir.Open(name, os.O_RDONLY)
+	}
+	if name == "" || errors.Is(err, fs.ErrNotExist) {
+		f, err = dir.Open(base, os.O_RDONLY)
+	}
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, c.unread(err, "let rollcall read "+c.paths[t])
+	}
+	return f, nil
+}
+
 // belong sees to it that the files are ours, and that none of them was lost.
 func (c *Console) belong(s *snapshot) error {
 	for _, t := range c.used() {
 		f := s.files[t]
-		switch {
-		case f.header != nil && f.header.owner != c.owner:
-			return c.unread(fmt.Errorf("%s belongs to the configuration with owner %q, and this is %q; nothing is written there", f.path, f.header.owner, c.owner),
-				"name other files in the console block, and list both in main.cf; or, if the other configuration is given up, put this owner into the first line of the file")
-		case f.header == nil && len(f.rows) > 0:
+		if err := c.foreign(f.path, f.header); err != nil {
+			return err
+		}
+		if f.header == nil && len(f.rows) > 0 {
 			return c.unread(fmt.Errorf("%s has %d rows and no header of rollcall, so that they are somebody else's", f.path, len(f.rows)),
 				fmt.Sprintf("name a file of its own in the console block, and list both in main.cf, as in relay_recipient_maps = %[1]s:%[2]s, %[1]s:OTHER; or hand these rows over, with this as the first line of the file: %[3]s%[4]q", c.kind, f.path, begins, c.owner))
 		}
@@ -291,6 +313,15 @@ func (c *Console) belong(s *snapshot) error {
 		return c.lost(a, r)
 	}
 	return nil
+}
+
+// foreign is an error if a header is that of another configuration.
+func (c *Console) foreign(path string, h *header) error {
+	if h == nil || h.owner == c.owner {
+		return nil
+	}
+	return c.unread(fmt.Errorf("%s belongs to the configuration with owner %q, and this is %q; nothing is written there", path, h.owner, c.owner),
+		"name other files in the console block, and list both in main.cf; or, if the other configuration is given up, put this owner into the first line of the file")
 }
 
 func (c *Console) lost(f, other *file) error {

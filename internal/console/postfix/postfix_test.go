@@ -199,7 +199,7 @@ func TestSuite(t *testing.T) {
 func passes(t *testing.T, g *gateway, many int) {
 	t.Helper()
 	const want = "directory_switch type_change username_change adoption guid_change attribute_change dn_change attribute_cleared initial_attributes texts " +
-		"stale_rev mark_twice foreign dry_run ledger hello unknown_type unknown_fields absent_and_null lines cancel bye end_of_input killed throttled"
+		"stale_rev mark_twice foreign dry_run hello unknown_type unknown_fields absent_and_null lines cancel bye end_of_input killed throttled"
 	suite.Hold(context.Background(), t, suite.Subject{
 		Owner: "hq", Domain: "example.com", Many: many,
 		Open: func(ctx context.Context, owner string) (console.Target, error) {

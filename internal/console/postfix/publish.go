@@ -42,8 +42,12 @@ type replacement struct {
 	File  string `json:"file"`
 }
 
-// last returns the file that will be a source in the end; "" for none.
+// last returns the file that will be a source in the end; "" for none, and where nothing
+// was decided.
 func (r *record) last(table int) (name string) {
+	if r == nil {
+		return ""
+	}
 	for _, w := range r.Writes {
 		if w.Table == table {
 			name = w.File
@@ -97,11 +101,13 @@ func (c *Console) publish(ctx context.Context, s *stage) error {
 		}
 	}
 	h := header{owner: c.owner, serial: serial, apart: c.apart()}
+	heads := [tables]header{recipients: h, aliases: h}
+	heads[recipients].ledger = c.ledgerOf(s.base.files[recipients])
 	var texts [tables][]byte
 	var changed [tables]bool
 	for _, t := range c.used() {
 		var err error
-		if texts[t], err = write(c.paths[t], h, next[t]); err != nil {
+		if texts[t], err = write(c.paths[t], heads[t], next[t]); err != nil {
 			return c.unread(err, adviceOf(err))
 		}
 		f := s.base.files[t]
@@ -118,16 +124,16 @@ func (c *Console) publish(ctx context.Context, s *stage) error {
 	if err := c.finish(ctx); err != nil {
 		return err
 	}
+	now := &snapshot{}
 	for _, t := range c.used() {
-		now, err := c.readFile(t, "")
-		if err != nil {
+		if now.files[t], err = c.readFile(t, ""); err != nil {
 			return err
 		}
-		if was := s.base.files[t]; now.there != was.there || now.sum != was.sum {
-			return c.unread(&apply.Error{Code: apply.Changed, Message: fmt.Sprintf("%s was changed since it was read; nothing was written", now.path)}, "plan again: what was changed is drift then")
-		}
 	}
-	writes, err := c.order(s, h, next, texts, changed)
+	if err := c.unchanged(s.base, now); err != nil {
+		return err
+	}
+	writes, err := c.order(s, heads[recipients], next, texts, changed)
 	if err != nil {
 		return c.unread(err, adviceOf(err))
 	}
@@ -147,13 +153,24 @@ func (c *Console) publish(ctx context.Context, s *stage) error {
 	return nil
 }
 
+// unchanged is an error if the files are not what was read before.
+func (c *Console) unchanged(was, now *snapshot) error {
+	for _, t := range c.used() {
+		if f := now.files[t]; f.there != was.files[t].there || f.sum != was.files[t].sum {
+			return c.unread(&apply.Error{Code: apply.Changed, Message: fmt.Sprintf("%s was changed since it was read; nothing was written", f.path)}, "plan again: what was changed is drift then")
+		}
+	}
+	return nil
+}
+
 // text is what a table is to be.
 type text struct {
 	table int
 	text  []byte
 }
 
-// order returns what is written, one after the other: see the comment of the package.
+// order returns what is written, one after the other: see the comment of the package. The
+// header is that of the recipients.
 func (c *Console) order(s *stage, h header, next [tables][]row, texts [tables][]byte, changed [tables]bool) ([]text, error) {
 	r, a := text{recipients, texts[recipients]}, text{aliases, texts[aliases]}
 	switch {
@@ -227,20 +244,7 @@ func (c *Console) prepare(ctx context.Context, lock *os.File, x text) (name stri
 	failed := func(err error) error {
 		return c.unread(fmt.Errorf("%s cannot be written: %w; nothing was changed", c.paths[x.table], err), "look at the rights and the room in the folder")
 	}
-	var f *os.File
-	for range 100 {
-		name = temporary(base)
-		if f, err = dir.Open(name, os.O_RDWR|os.O_CREATE|os.O_EXCL); !errors.Is(err, fs.ErrExist) {
-			break
-		}
-	}
-	if err != nil {
-		return "", failed(err)
-	}
-	dir.GiveAway(f, ".") // since postmap makes the index as the owner of the source
-	_, err = f.Write(x.text)
-	err = errors.Join(err, f.Sync(), f.Close())
-	if err != nil {
+	if name, err = draft(dir, base, x.text); err != nil {
 		return "", failed(err)
 	}
 	if c.ending != "" {
@@ -260,6 +264,23 @@ func (c *Console) prepare(ctx context.Context, lock *os.File, x text) (name stri
 		}
 	}
 	return name, nil
+}
+
+// draft writes a file beside a source.
+func draft(dir *atomicfile.Folder, base string, text []byte) (name string, err error) {
+	var f *os.File
+	for range 100 {
+		name = temporary(base)
+		if f, err = dir.Open(name, os.O_RDWR|os.O_CREATE|os.O_EXCL); !errors.Is(err, fs.ErrExist) {
+			break
+		}
+	}
+	if err != nil {
+		return "", err
+	}
+	dir.GiveAway(f, ".") // since postmap makes the index as the owner of the source
+	_, err = f.Write(text)
+	return name, errors.Join(err, f.Sync(), f.Close())
 }
 
 // finalize gives a file that is complete the mode and the owner of the one that it is

@@ -213,5 +213,5 @@ func (c *Console) forget(s *stage) {
 
 // Facts are those of every console of the kind.
 var facts = plan.Facts{
-	Removes: true, Unstable: true, Stores: []string{plan.FieldAliases}, Groups: true, Batch: 10_000, Publishes: true, Exclusive: true,
+	Removes: true, Unstable: true, Stores: []string{plan.FieldAliases}, Groups: true, Batch: 10_000, Publishes: true, Exclusive: true, Ledger: true,
 }

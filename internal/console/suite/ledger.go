@@ -76,10 +76,10 @@ func (k *keeper) refused(lineage, was, now string) {
 }
 
 // holds gives the owner an account: some consoles remember a ledger by the accounts that
-// belong to it. It returns what removes the account.
+// belong to it, or once they have any. It returns what removes the account.
 func (k *keeper) holds(name string) (remove func()) {
 	r := k.r
-	if !r.facts.Marks {
+	if !r.facts.Marks && !r.facts.Exclusive {
 		return func() {}
 	}
 	step := r.put(nil, r.account(name))
