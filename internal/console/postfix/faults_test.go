@@ -91,7 +91,7 @@ func TestPostmapWarns(t *testing.T) {
 	}
 }
 
-// TestNoRoom: where the folder cannot be written, nothing is changed.
+// TestNoRoom: where the folder cannot be written, nothing is changed, and nothing claimed.
 func TestNoRoom(t *testing.T) {
 	if os.Getuid() != 0 {
 		t.Skip("needs root for a file system of its own")
@@ -114,6 +114,21 @@ func TestNoRoom(t *testing.T) {
 	}
 	if after := contentsOf(t, g.Folder); !maps.Equal(before, after) {
 		t.Errorf("the folder has %q, and had %q", namesIn(t, g.Folder), slices.Sorted(maps.Keys(before)))
+	}
+	f, err := os.Create(filepath.Join(g.Folder, "filling"))
+	for err == nil {
+		_, err = f.Write(make([]byte, 1024))
+	}
+	f.Close()
+	var unclaimed *console.UnclaimedError
+	if err := g.open().Claim(context.Background(), ours, ""); !errors.As(err, &unclaimed) || !errors.Is(err, syscall.ENOSPC) || unclaimed.Advice == "" {
+		t.Errorf("the claim ends with %v", err)
+	}
+	if err := os.Remove(f.Name()); err != nil {
+		t.Fatal(err)
+	}
+	if after := contentsOf(t, g.Folder); !maps.Equal(before, after) {
+		t.Errorf("after a claim, the folder has %q", namesIn(t, g.Folder))
 	}
 }
 
@@ -191,13 +206,15 @@ func brokenOff(t *testing.T, g *gateway, renamed int) int {
 	stageAll(t, c, step(account("ann", "help"), account("help", "old")), step(account("bob"), account("bobby", "ann")))
 	next := s.next.rows(true)
 	h := header{owner: "hq", serial: 2, apart: true}
+	heads := [tables]header{h, h}
+	heads[recipients].ledger = base.files[recipients].header.ledger
 	var texts [tables][]byte
 	for table := range texts {
-		if texts[table], err = write(c.paths[table], h, next[table]); err != nil {
+		if texts[table], err = write(c.paths[table], heads[table], next[table]); err != nil {
 			t.Fatal(err)
 		}
 	}
-	order, err := c.order(s, h, next, texts, [tables]bool{true, true})
+	order, err := c.order(s, heads[recipients], next, texts, [tables]bool{true, true})
 	if err != nil || len(order) != 3 {
 		t.Fatalf("%d are written, %v", len(order), err)
 	}
@@ -379,6 +396,13 @@ func TestMain(m *testing.M) {
 		if now[0].Primary == address("anna") {
 			is = 1
 		}
+		var lineage string
+		if lineage, err = c.Ledger(context.Background()); err != nil {
+			break
+		}
+		if err = c.Claim(context.Background(), map[string]string{ours: theirs, theirs: ours}[lineage], lineage); err != nil {
+			break
+		}
 		var steps []apply.Step
 		for i := range now {
 			steps = append(steps, step(&now[i].Account, heads[1-is][i]))
@@ -395,8 +419,8 @@ func TestMain(m *testing.M) {
 	os.Exit(1)
 }
 
-// TestKilled: a run that is killed anywhere leaves the tables as they were, or the next
-// finishes them; and whoever reads finds one or the other.
+// TestKilled: a run that is killed anywhere, also while it claims, leaves the tables as
+// they were, or the next finishes them; and whoever reads finds one or the other.
 func TestKilled(t *testing.T) {
 	t.Parallel()
 	kills := 15
@@ -405,6 +429,7 @@ func TestKilled(t *testing.T) {
 	}
 	g := files(t, "hash")
 	publish(t, g.open(), step(nil, heads[0][0]), step(nil, heads[0][1]))
+	claim(t, g.open(), ours, "")
 	self, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
@@ -445,7 +470,12 @@ func TestKilled(t *testing.T) {
 		if !slices.Equal(got, texts[0]) && !slices.Equal(got, texts[1]) {
 			t.Fatalf("the accounts are %q", got)
 		}
+		ledger, err := c.Ledger(context.Background())
+		if err != nil || ledger != ours && ledger != theirs {
+			t.Fatalf("the ledger is %q, %v", ledger, err)
+		}
 		seen[strings.Join(got, ", ")]++
+		seen[ledger]++
 		g.inStep()
 		if left := namesIn(t, g.Folder); len(left) != 5 {
 			t.Fatalf("left: %q", left)

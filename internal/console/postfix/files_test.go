@@ -530,12 +530,14 @@ func TestSealed(t *testing.T) {
 }
 
 // FuzzParse: whatever a file has, it is read as accounts or is an error with its line;
-// what is written of it is read as the same.
+// what is written of it is read as the same, and a claim changes neither rows nor what
+// was edited.
 func FuzzParse(f *testing.F) {
 	f.Add("# rollcall owner=\"hq\" serial=1 aliases=apart sha256=00\nann@example.com OK\n", "help@example.com ann@example.com\n")
 	f.Add("a@example.com\n b@example.com\n", "#\n\x00 x\n")
 	f.Add("a@example.com a@example.com\nb@example.com a@example.com\n@example.com OK", "A@example.com b@example.com,c@example.com\r\n")
 	f.Add("\"ann  smith\"@example.com OK\n\"ann\tb\\\"\"@example.com OK\na\\ b OK\n", "m\xfc@example.com x\nM\u00dc@example.com x\n")
+	f.Add("#\n# rollcall owner=\"hq\" ledger=x\r\na@example.com OK", "# rollcall owner=\"hq\" ledger=\xff\n")
 	f.Fuzz(func(t *testing.T, r, a string) {
 		for _, apart := range []bool{false, true} {
 			var all [tables]*file
@@ -548,6 +550,13 @@ func FuzzParse(f *testing.F) {
 					return
 				}
 				all[table] = parsed
+				if parsed.header == nil && len(parsed.rows) > 0 {
+					continue // whose file it is, nobody knows
+				}
+				claimed, ok := parsed.claim("hq", ours)
+				if !ok || claimed.header.ledger != ours || !claimed.touched() && (parsed.header == nil || parsed.touched()) || claimed.edited() != parsed.edited() || !slices.EqualFunc(claimed.rows, parsed.rows, row.same) {
+					t.Errorf("a claim makes %q of %q, %t", claimed.text, text, ok)
+				}
 			}
 			c, moved := understand(&all, apart)
 			seen := map[string]bool{}
@@ -583,6 +592,9 @@ func FuzzParse(f *testing.F) {
 		}
 	})
 }
+
+// same is whether rows are but for their lines.
+func (r row) same(s row) bool { return r.key == s.key && r.value == s.value }
 
 // refs tells accounts without the lines that they are in.
 func refs(c *contents) (all []string) {
