@@ -14,6 +14,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/rollcall-cli/rollcall/internal/console/suite/worlds"
 	"github.com/rollcall-cli/rollcall/state"
 )
 
@@ -217,4 +218,71 @@ func TestConsoleClaimedMeanwhile(t *testing.T) {
 	}
 	first.says(t, exitOK, "", "plan", "--detailed-exitcode")
 	first.says(t, exitFailed, "there is one already", "plan", "--new-state")
+}
+
+// TestTablesOfTwoStates: two states with one owner on one pair of tables for Postfix find
+// each other out by the header of the recipients. Tables of before, which do not say whose
+// state they are of, are claimed by the next change, and so are those that were lost.
+func TestTablesOfTwoStates(t *testing.T) {
+	t.Parallel()
+	tables := t.TempDir()
+	path := filepath.Join(tables, "recipients")
+	block := fmt.Sprintf("recipients = %q\naliases = %q\nmap = \"texthash\"\nreload = [\"true\"]\n", path, filepath.Join(tables, "aliases"))
+	site := func() *kindSite {
+		k := &kindSite{World: &worlds.World{}, t: t, kind: "postfix", dir: t.TempDir()}
+		k.configure(block)
+		k.directory(somebody{1, "ann a1", ""}, somebody{2, "bob", ""})
+		return k
+	}
+	remembered := func() (lineage string) {
+		text, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		line, _, _ := strings.Cut(string(text), "\n")
+		_, lineage, _ = strings.Cut(line, " ledger=")
+		return lineage
+	}
+	claimed := func(k *kindSite) {
+		t.Helper()
+		if is := (&premises{dir: k.dir}).lineage(t); remembered() != is {
+			t.Errorf("the tables have %q, and the state is %q", remembered(), is)
+		}
+	}
+	refused := func(k *kindSite, args ...string) {
+		t.Helper()
+		if talk := k.must(exitFailed, args...); !strings.Contains(talk, `the accounts of owner "hq" belong to another state, `+remembered()[:8]) || !strings.Contains(talk, "--new-state") {
+			t.Errorf("rollcall %s: %s", strings.Join(args, " "), talk)
+		}
+	}
+	first, second := site(), site()
+	first.follow()
+	claimed(first)
+	refused(second, "plan")
+	refused(second, "apply", "--auto-approve")
+	first.quiet()
+	second.must(exitOK, "apply", "--auto-approve", "--new-state")
+	claimed(second)
+	second.quiet()
+	first.directory(somebody{1, "ann a1", ""})
+	refused(first, "apply", "--auto-approve")
+
+	text, err := os.ReadFile(path)
+	if err := errors.Join(err, os.WriteFile(path, []byte(strings.Replace(string(text), " ledger="+remembered(), "", 1)), 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	if talk := second.must(exitOK, "plan"); strings.Contains(talk, "by hand") {
+		t.Errorf("a header of before is an edit: %s", talk)
+	}
+	second.directory(somebody{1, "ann a2", ""}, somebody{2, "bob", ""}, somebody{3, "carl", ""})
+	second.follow()
+	claimed(second)
+	for _, name := range []string{"recipients", "aliases"} {
+		if err := os.Remove(filepath.Join(tables, name)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	second.must(exitOK, "apply", "--auto-approve", "--allow-empty")
+	claimed(second)
+	second.quiet()
 }
