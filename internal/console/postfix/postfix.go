@@ -32,6 +32,9 @@
 // leaves the tables as they were, or the next run finishes them, and whoever reads the
 // accounts meanwhile finds them as they will be.
 //
+// [Console.Claim] changes the header of the recipients alone, which Postfix takes for a
+// comment: that is one rename, and decides nothing else.
+//
 // A lock on NAME.lock keeps two writers apart, and readers from what is half done. It
 // is inherited by postmap, and not by reload, which may start a server.
 package postfix
