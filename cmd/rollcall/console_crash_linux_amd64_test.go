@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -261,5 +262,85 @@ func TestConsoleKilledAtClaim(t *testing.T) {
 				t.Error("they are not those that matter")
 			}
 		})
+	}
+}
+
+// TestTablesTakenOverKilledAtEachCall kills an apply that takes tables for Postfix over for
+// a new state, before each call by which it changes a file; short of an attack, before every
+// fifth. The tables belong to one state or the other and have all rows of before or of
+// after, and the next run ends where an undisturbed one does.
+func TestTablesTakenOverKilledAtEachCall(t *testing.T) {
+	t.Parallel()
+	step := 5
+	if os.Getenv("ROLLCALL_ATTACK") != "" {
+		step = 1
+	}
+	rollcall := program(t)
+	d := t.TempDir()
+	first := overTables(t, d)
+	first.directory(somebody{1, "ann a1", ""}, somebody{2, "bob b1", ""})
+	first.follow()
+	names := []string{"recipients", "aliases"}
+	was := ledgerOfTables(t, d)
+	tables := func() (texts []string) {
+		for _, name := range names {
+			text, err := os.ReadFile(filepath.Join(d, name))
+			if err != nil {
+				t.Fatal(err)
+			}
+			texts = append(texts, string(text))
+		}
+		return texts
+	}
+	rows := func() (all string) {
+		for _, text := range tables() {
+			_, rows, _ := strings.Cut(text, "\n")
+			all += rows
+		}
+		return all
+	}
+	before, rowsBefore := tables(), rows()
+	kept, taken, after := 0, 0, ""
+	for n := 0; ; n += step { // the first is undisturbed
+		for i, name := range names {
+			if err := os.WriteFile(filepath.Join(d, name), []byte(before[i]), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		second := overTables(t, d)
+		second.directory(somebody{1, "ann a1", ""}, somebody{2, "bob b1", ""}, somebody{3, "carl", ""})
+		if n > 0 {
+			call, _ := signalled(t, exec.Command(rollcall, "-C", second.dir, "apply", "--auto-approve", "--new-state"), n, syscall.SIGKILL)
+			if call == "" {
+				break
+			}
+			if now := ledgerOfTables(t, d); now == was {
+				kept++
+			} else if taken++; now != (&premises{dir: second.dir}).lineage(t) {
+				t.Errorf("killed at call %d, %s: the tables belong to %q", n, call, now)
+			}
+			if got := rows(); got != rowsBefore && got != after {
+				t.Errorf("killed at call %d, %s: the tables have\n%s", n, call, got)
+			}
+		}
+		if _, talk, code := second.run("apply", "--auto-approve"); code != exitOK {
+			if !strings.Contains(talk, "begin anew with --new-state") {
+				t.Fatalf("exit %d after call %d: %s", code, n, talk)
+			}
+			second.must(exitOK, "apply", "--auto-approve", "--new-state")
+		}
+		second.quiet()
+		if now := ledgerOfTables(t, d); now != (&premises{dir: second.dir}).lineage(t) {
+			t.Errorf("after call %d, the tables belong to %q", n, now)
+		}
+		if n == 0 {
+			after = rows()
+		} else if got := rows(); got != after {
+			t.Errorf("after call %d, the tables have\n%s", n, got)
+		}
+	}
+	t.Logf("%d runs had taken the tables over, %d had not", taken, kept)
+	if taken < 2 || kept < 2 {
+		t.Error("the calls are not those that matter")
 	}
 }

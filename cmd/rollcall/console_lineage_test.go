@@ -220,29 +220,39 @@ func TestConsoleClaimedMeanwhile(t *testing.T) {
 	first.says(t, exitFailed, "there is one already", "plan", "--new-state")
 }
 
+// overTables is a configuration without a state whose accounts are in tables for Postfix.
+func overTables(t *testing.T, folder string) *kindSite {
+	t.Helper()
+	k := &kindSite{World: &worlds.World{}, t: t, kind: "postfix", dir: t.TempDir()}
+	k.configure(fmt.Sprintf("recipients = %q\naliases = %q\nmap = \"texthash\"\nreload = [\"true\"]\n", filepath.Join(folder, "recipients"), filepath.Join(folder, "aliases")))
+	return k
+}
+
+// ledgerOfTables is what tables have as the ledger of their owner.
+func ledgerOfTables(t *testing.T, folder string) string {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join(folder, "recipients"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	line, _, _ := strings.Cut(string(text), "\n")
+	_, lineage, _ := strings.Cut(line, " ledger=")
+	return lineage
+}
+
 // TestTablesOfTwoStates: two states with one owner on one pair of tables for Postfix find
 // each other out by the header of the recipients. Tables of before, which do not say whose
 // state they are of, are claimed by the next change, and so are those that were lost.
 func TestTablesOfTwoStates(t *testing.T) {
 	t.Parallel()
-	tables := t.TempDir()
-	path := filepath.Join(tables, "recipients")
-	block := fmt.Sprintf("recipients = %q\naliases = %q\nmap = \"texthash\"\nreload = [\"true\"]\n", path, filepath.Join(tables, "aliases"))
+	d := t.TempDir()
+	path := filepath.Join(d, "recipients")
 	site := func() *kindSite {
-		k := &kindSite{World: &worlds.World{}, t: t, kind: "postfix", dir: t.TempDir()}
-		k.configure(block)
+		k := overTables(t, d)
 		k.directory(somebody{1, "ann a1", ""}, somebody{2, "bob", ""})
 		return k
 	}
-	remembered := func() (lineage string) {
-		text, err := os.ReadFile(path)
-		if err != nil {
-			t.Fatal(err)
-		}
-		line, _, _ := strings.Cut(string(text), "\n")
-		_, lineage, _ = strings.Cut(line, " ledger=")
-		return lineage
-	}
+	remembered := func() string { return ledgerOfTables(t, d) }
 	claimed := func(k *kindSite) {
 		t.Helper()
 		if is := (&premises{dir: k.dir}).lineage(t); remembered() != is {
@@ -278,7 +288,7 @@ func TestTablesOfTwoStates(t *testing.T) {
 	second.follow()
 	claimed(second)
 	for _, name := range []string{"recipients", "aliases"} {
-		if err := os.Remove(filepath.Join(tables, name)); err != nil {
+		if err := os.Remove(filepath.Join(d, name)); err != nil {
 			t.Fatal(err)
 		}
 	}
