@@ -58,12 +58,8 @@ func (a *Account) AppendJSON(b []byte) []byte {
 func AppendJSONString(b []byte, s string) []byte {
 	b = append(b, '"')
 	start := 0
-	for i := 0; i < len(s); {
+	for i := plain(s); i < len(s); i += plain(s[i:]) {
 		c := s[i]
-		if c >= ' ' && c < 0x7f && c != '"' && c != '\\' {
-			i++
-			continue
-		}
 		r, n := rune(c), 1
 		if c >= utf8.RuneSelf {
 			r, n = utf8.DecodeRuneInString(s[i:])
@@ -482,7 +478,8 @@ func (s *scanner) text() []byte {
 		return nil
 	}
 	ascii := true
-	for i, c := range s.rest {
+	for i := plain(s.rest); i < len(s.rest); i += plain(s.rest[i:]) {
+		c := s.rest[i]
 		if c == '"' {
 			text := s.rest[:i]
 			s.rest = s.rest[i+1:]
@@ -497,7 +494,26 @@ func (s *scanner) text() []byte {
 		if c >= utf8.RuneSelf {
 			ascii = false
 		}
+		i++
 	}
 	s.bad = true
 	return nil
 }
+
+// plain counts the octets at the beginning of a text that are in [printables].
+func plain[T string | []byte](s T) int {
+	for i := range len(s) {
+		if !printables[s[i]] {
+			return i
+		}
+	}
+	return len(s)
+}
+
+// printables are the printable octets of ASCII but for a quote and a backslash.
+var printables = func() (t [256]bool) {
+	for c := range t {
+		t[c] = c >= ' ' && c < 0x7f && c != '"' && c != '\\'
+	}
+	return t
+}()

@@ -135,12 +135,15 @@ func unhex(dst []byte, src string) bool {
 	return true
 }
 
-func hexDigit(c byte) byte {
-	switch {
-	case c >= '0' && c <= '9':
-		return c - '0'
-	case c|0x20 >= 'a' && c|0x20 <= 'f':
-		return c | 0x20 - 'a' + 10
+// hexDigits are the values of hexadecimal digits, and 255 of all other octets.
+var hexDigits = func() (t [256]byte) {
+	for c := range t {
+		t[c] = 255
 	}
-	return 255
-}
+	for i, c := range "0123456789abcdef" {
+		t[c], t[strings.ToUpper(string(c))[0]] = byte(i), byte(i)
+	}
+	return t
+}()
+
+func hexDigit(c byte) byte { return hexDigits[c] }
