@@ -1018,6 +1018,6 @@ func BenchmarkStore(b *testing.B) {
 
 // BenchmarkMillion measures a million accounts beside a file.
 func BenchmarkMillion(b *testing.B) {
-	s := newServer(b, func(s *server) { s.gitlab = true })
+	s := newServer(b, func(s *server) { s.gitlab, s.hasty = true, true })
 	suite.Benchmark(b, func(cache string) *state.Store { return state.On(s.opened(b, cache), cache) })
 }

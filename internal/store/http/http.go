@@ -187,10 +187,19 @@ func (s *Store) refresh(ctx context.Context) error {
 // adopt takes what the server has. The caller has mu.
 func (s *Store) adopt(doc *document, etag string) {
 	if doc != s.doc && etag != "" && s.begin() == nil {
-		// Without it, the next command reads all of it again.
-		_ = atomicfile.Write(s.file(seen), func(w io.Writer) error { return doc.save(w, etag, s.place()) })
+		_ = s.save(doc, etag) // without it, the next command reads all of it again
 	}
 	s.doc, s.etag, s.asked = doc, etag, time.Now()
+}
+
+// save keeps the document that was read last.
+func (s *Store) save(doc *document, etag string) error {
+	d, err := atomicfile.Enter(s.Folders()[0])
+	if err != nil {
+		return err
+	}
+	defer d.Close()
+	return d.ReplaceCopy(seen, func(w io.Writer) error { return doc.save(w, etag, s.place()) })
 }
 
 // current returns the document as it is now, and the lock if it is held. What was read

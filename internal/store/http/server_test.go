@@ -1,6 +1,7 @@
 package http
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -9,6 +10,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -30,6 +32,7 @@ type server struct {
 	etags   bool // it tags what it has
 	heedful bool // it looks at the ID of a write and of who unlocks
 	mute    bool // it does not say who has the lock
+	hasty   bool // it believes what is JSON
 	most    int  // how long a body may be, in octets; 0 for any
 
 	mu       sync.Mutex
@@ -91,19 +94,20 @@ func (s *server) serve(w http.ResponseWriter, r *http.Request) {
 	if s.before != nil && s.before(w, r, n) {
 		return
 	}
+	if s.after == nil {
+		s.handle(w, r)
+		return
+	}
 	recorded := httptest.NewRecorder()
 	s.handle(recorded, r)
-	if s.after != nil && s.after(r, n) {
+	if s.after(r, n) {
 		panic(http.ErrAbortHandler)
 	}
 	for name, values := range recorded.Header() {
 		w.Header()[name] = values
 	}
 	w.WriteHeader(recorded.Code)
-	n64, _ := w.Write(recorded.Body.Bytes())
-	if r.Method == http.MethodGet {
-		s.sent += int64(n64)
-	}
+	_, _ = w.Write(recorded.Body.Bytes())
 }
 
 func (s *server) handle(w http.ResponseWriter, r *http.Request) {
@@ -111,8 +115,8 @@ func (s *server) handle(w http.ResponseWriter, r *http.Request) {
 		said(w, http.StatusUnauthorized, "401 Unauthorized")
 		return
 	}
-	body, err := io.ReadAll(r.Body)
-	if err != nil {
+	body := make([]byte, max(r.ContentLength, 0))
+	if _, err := io.ReadFull(r.Body, body); err != nil {
 		panic(http.ErrAbortHandler)
 	}
 	locks := map[bool][2]string{true: {"POST /lock", "DELETE /lock"}, false: {"LOCK ", "UNLOCK "}}[s.gitlab]
@@ -153,7 +157,9 @@ func (s *server) get(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 	}
-	_, _ = w.Write(body)
+	w.Header().Set("Content-Length", strconv.Itoa(len(body)))
+	n, _ := w.Write(body)
+	s.sent += int64(n)
 }
 
 // id is the ID of the lock; "" for none.
@@ -171,7 +177,11 @@ func (s *server) post(w http.ResponseWriter, r *http.Request, body []byte) {
 		return
 	}
 	var head struct{ Serial *int64 }
-	err := json.Unmarshal(body, &head)
+	text := body
+	if first := bytes.IndexByte(body, ','); s.hasty && first > 0 {
+		text = append(bytes.Clone(body[:first]), '}') // which has the serial
+	}
+	err := json.Unmarshal(text, &head)
 	wrong := r.URL.Query().Get("ID") != s.id()
 	switch {
 	case !s.gitlab && s.heedful && wrong:
