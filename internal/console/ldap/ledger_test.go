@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync/atomic"
 	"sync"
 	"testing"
 
@@ -111,10 +112,9 @@ func testClaims(t *testing.T, m *servertest.MailTree) {
 
 // testLostClaim: a line that breaks at a claim, before the server has it or after.
 func testLostClaim(t *testing.T, m *servertest.MailTree) {
-	broken := false
+	var broken atomic.Bool
 	gate := servertest.NewGate(t, m.URL, func(request int) int {
-		if request == servertest.AddRequest && !broken {
-			broken = true
+		if request == servertest.AddRequest && broken.CompareAndSwap(false, true) {
 			return servertest.Broken
 		}
 		return 0
@@ -130,7 +130,7 @@ func testLostClaim(t *testing.T, m *servertest.MailTree) {
 		t.Errorf("again: %v", err)
 	}
 	remembers(t, c, ours)
-	if !broken {
+	if !broken.Load() {
 		t.Error("nothing was broken")
 	}
 }

@@ -14,6 +14,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -769,17 +770,17 @@ func TestSilence(t *testing.T) {
 			<-released
 			return
 		}
-		for _, b := range whole {
-			_, _ = w.Write([]byte{b})
+		for piece := range slices.Chunk(whole, len(whole)/24+1) {
+			_, _ = w.Write(piece)
 			w.(http.Flusher).Flush()
-			time.Sleep(time.Millisecond)
+			time.Sleep(50 * time.Millisecond)
 		}
 	}))
 	defer server.Close()
 	defer close(released)
 	m := opened(t, server.URL, filepath.Join(t.TempDir(), "s.jsonl"))
-	m.silence = 100 * time.Millisecond
-	if _, err := m.Newest(background); !errors.As(err, new(*state.AccessError)) || !strings.Contains(err.Error(), "no answer within 100ms") {
+	m.silence = 500 * time.Millisecond
+	if _, err := m.Newest(background); !errors.As(err, new(*state.AccessError)) || !strings.Contains(err.Error(), "no answer within 500ms") {
 		t.Error(err)
 	}
 	slow.Store(true)
