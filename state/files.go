@@ -19,6 +19,7 @@ import (
 //	NAME.jsonl                  the newest version
 //	NAME.jsonl.backup           the version before
 //	NAME.jsonl.lock             who holds the lock
+//	NAME.index                  the newest version once more, see [indexFoot]
 //	NAME.history/000001.jsonl   the record of a run
 //	NAME.history/NOTE.jsonl     a note
 //
@@ -54,7 +55,7 @@ func historyName(state string) string { return strings.TrimSuffix(state, ".jsonl
 // all returns the files of a state but for its history.
 func (f files) all() []string {
 	path := atomicfile.Resolve(f.path)
-	return []string{path, backupName(path), lockName(path)}
+	return []string{path, backupName(path), lockName(path), indexName(path)}
 }
 
 // sharing returns the other state that would have its history in the same folder.

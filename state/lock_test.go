@@ -30,6 +30,7 @@ func TestMain(m *testing.M) {
 		fmt.Println("holds")
 		select {}
 	}
+	indexed, settled = 0, 0
 	os.Exit(m.Run())
 }
 

@@ -20,7 +20,7 @@ import (
 // which may be nil.
 func (s *Store) Adopt(ctx context.Context, st *State, intend func(next *State) error) error {
 	err := s.backend.Commit(ctx, Version{}, func(w io.Writer) (Version, error) {
-		sum, err := st.write(w)
+		sum, err := st.write(w, nil)
 		if err == nil && sum != st.Sum {
 			err = errors.New("the state is not what its checksum says")
 		}

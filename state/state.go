@@ -209,7 +209,7 @@ func (in *lineReader) damaged(err error, reason string) error {
 // Write writes a state to w. The accounts must be in byte order of their
 // primaries.
 func (s *State) Write(w io.Writer) error {
-	_, err := s.write(w)
+	_, err := s.write(w, nil)
 	return err
 }
 
@@ -224,8 +224,9 @@ func (s *State) appendAccount(b []byte, i int) []byte {
 	return append(a.AppendJSON(b), '\n')
 }
 
-// write writes a state and returns the checksum of its last line.
-func (s *State) write(w io.Writer) (checksum string, err error) {
+// write writes a state and returns the checksum of its last line. An index that is not nil
+// gets its blocks meanwhile: the texts of an account are at hand then.
+func (s *State) write(w io.Writer, x *indexWriter) (checksum string, err error) {
 	sum := sha256.New()
 	out := bufio.NewWriterSize(io.MultiWriter(w, sum), 1<<20)
 	head, err := json.Marshal(header{format, version, s.Lineage, s.Serial, s.Written.UTC().Truncate(time.Second), s.Tool})
@@ -235,7 +236,7 @@ func (s *State) write(w io.Writer) (checksum string, err error) {
 	if _, err := out.Write(append(head, '\n')); err != nil {
 		return "", err
 	}
-	if err := parallel.WriteItems(out, len(s.Accounts), s.appendAccount); err != nil {
+	if err := s.writeAccounts(out, x); err != nil {
 		return "", err
 	}
 	if err := out.Flush(); err != nil {
@@ -244,4 +245,37 @@ func (s *State) write(w io.Writer) (checksum string, err error) {
 	checksum = hex.EncodeToString(sum.Sum(nil))
 	_, err = fmt.Fprintf(w, "{\"accounts\":%d,\"sha256\":%q}\n", len(s.Accounts), checksum)
 	return checksum, err
+}
+
+// writeAccounts writes the lines of accounts, and their blocks into an index.
+func (s *State) writeAccounts(out io.Writer, x *indexWriter) error {
+	if x == nil {
+		return parallel.WriteItems(out, len(s.Accounts), s.appendAccount)
+	}
+	both := &both{lines: out, blocks: x, lengths: make([]int, x.begin(s))}
+	return parallel.WriteBlocks(both, len(both.lengths), func(b []byte, n int) []byte {
+		for i := range piece(s, n) {
+			b = s.appendAccount(b, n*indexPiece+i)
+		}
+		both.lengths[n] = len(b)
+		return x.append(b, n)
+	})
+}
+
+// both gets lines and the block of an index that has the same accounts, one after the
+// other.
+type both struct {
+	lines, blocks io.Writer
+	lengths       []int // of lines
+	n             int
+}
+
+func (b *both) Write(text []byte) (int, error) {
+	lines, block := text[:b.lengths[b.n]], text[b.lengths[b.n]:]
+	b.n++
+	if _, err := b.lines.Write(lines); err != nil {
+		return 0, err
+	}
+	_, err := b.blocks.Write(block)
+	return len(text), err
 }

@@ -64,13 +64,13 @@ func TestSaveAndLoad(t *testing.T) {
 	if err != nil || !bytes.Equal(backup, before) {
 		t.Errorf("the backup is not the version before: %v", err)
 	}
-	for _, p := range []string{path, backupName(path)} {
+	for _, p := range []string{path, backupName(path), indexName(path)} {
 		if info, err := os.Stat(p); err != nil || runtime.GOOS != "windows" && info.Mode().Perm() != atomicfile.Mode {
 			t.Errorf("%s: mode %v, %v", p, info.Mode(), err)
 		}
 	}
 	files, err := os.ReadDir(filepath.Dir(path))
-	if err != nil || len(files) != 2 {
+	if err != nil || len(files) != 3 { // with the index
 		t.Errorf("left beside the state: %v, %v", files, err)
 	}
 }
@@ -415,6 +415,26 @@ func BenchmarkLoad(b *testing.B) {
 			b.Fatal(err)
 		}
 	}
+}
+
+// BenchmarkRecall reads a state of a million accounts by its index, and one of them.
+func BenchmarkRecall(b *testing.B) {
+	path := filepath.Join(b.TempDir(), "s")
+	x := saved(b, path, 1_000_000).Accounts[123_456].Primary
+	b.Run("all", func(b *testing.B) {
+		for b.Loop() {
+			if st := At(path).indexed(ctx, (*index).all); st == nil {
+				b.Fatal("there is no index")
+			}
+		}
+	})
+	b.Run("one", func(b *testing.B) {
+		for b.Loop() {
+			if st := At(path).indexed(ctx, func(i *index) (*State, error) { return i.holding([]identity.Address{x}) }); st == nil || len(st.Accounts) != 1 {
+				b.Fatal("it was not found")
+			}
+		}
+	})
 }
 
 func BenchmarkSave(b *testing.B) {

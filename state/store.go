@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"maps"
 	"os"
 	"slices"
 	"time"
@@ -119,6 +120,59 @@ func (s *Store) Load(ctx context.Context) (*State, error) {
 		st, _, err = s.load(ctx)
 	}
 	return st, err
+}
+
+// Recall is Load by the index of the state, where it has one that fits. What somebody has
+// changed in the file since is noticed; what a disk has lost is not before all of it is
+// read.
+func (s *Store) Recall(ctx context.Context) (*State, error) {
+	if st := s.indexed(ctx, (*index).all); st != nil {
+		return st, nil
+	}
+	st, err := s.Load(ctx)
+	if err == nil && st.Serial > 0 {
+		_ = s.local.index(st) // else the next one reads all of it again
+	}
+	return st, err
+}
+
+// Holding is Recall of the accounts alone that hold one of some addresses.
+func (s *Store) Holding(ctx context.Context, addresses ...identity.Address) (*State, error) {
+	if st := s.indexed(ctx, func(x *index) (*State, error) { return x.holding(addresses) }); st != nil {
+		return st, nil
+	}
+	st, err := s.Recall(ctx)
+	if err != nil {
+		return nil, err
+	}
+	st.Accounts = slices.DeleteFunc(st.Accounts, func(a identity.Account) bool { return !slices.ContainsFunc(addresses, a.Holds) })
+	maps.DeleteFunc(st.Placed, func(x identity.Address, _ identity.Placed) bool {
+		return !slices.ContainsFunc(st.Accounts, func(a identity.Account) bool { return a.Primary == x })
+	})
+	return st, nil
+}
+
+// indexed reads something of the state by its index; nil where there is none that fits.
+func (s *Store) indexed(ctx context.Context, read func(*index) (*State, error)) *State {
+	r, err := s.backend.Open(ctx, 0)
+	if err != nil {
+		return nil
+	}
+	defer r.Close()
+	file, is := r.(*os.File)
+	if !is {
+		return nil
+	}
+	x, err := s.local.openIndex(file)
+	if err != nil {
+		return nil
+	}
+	defer x.file.Close()
+	st, err := read(x)
+	if err != nil {
+		return nil
+	}
+	return st
 }
 
 // load reads the state, and reports whether what was read is damaged.
@@ -301,17 +355,18 @@ func (s *Store) Save(ctx context.Context, st *State, tool string, now time.Time,
 	}
 	next.Serial++
 	next.Written, next.Tool = now.UTC(), tool
-	write := func(w io.Writer) (_ Version, err error) {
-		next.Sum, err = next.write(w)
-		return next.version(), err
-	}
 	ready := func() error {
 		if intend == nil {
 			return nil
 		}
 		return intend(&next)
 	}
-	err := s.backend.Commit(ctx, st.version(), write, ready)
+	err := s.local.indexing(&next, func(x *indexWriter) error {
+		return s.backend.Commit(ctx, st.version(), func(w io.Writer) (_ Version, err error) {
+			next.Sum, err = next.write(w, x)
+			return next.version(), err
+		}, ready)
+	})
 	if access := (*AccessError)(nil); errors.As(err, &access) && next.Sum != "" {
 		// The answer alone may be lost.
 		switch now, asked := newest(context.WithoutCancel(ctx), s.backend); {

@@ -201,7 +201,7 @@ func (r reading) state(s *session) (*state.State, error) {
 	if r.NewState {
 		return s.store.New(s.ctx)
 	}
-	return s.store.Load(s.ctx)
+	return s.store.Recall(s.ctx)
 }
 
 // moment returns when a plan is made, to the second. In a second in which a plan

@@ -15,6 +15,70 @@ import (
 	"github.com/rollcall-cli/rollcall/state"
 )
 
+// TestIndexedState: commands on a large state use its index as long as that is of the file,
+// and refuse the file once it was damaged.
+func TestIndexedState(t *testing.T) {
+	t.Parallel()
+	dir := quickstart(t)
+	path := filepath.Join(dir, "rollcall.state.jsonl")
+	says := func(want exitCode, told string, args ...string) {
+		t.Helper()
+		out, talk, code := at(context.Background(), nil, false, append([]string{"-C", dir}, args...)...)
+		if code != want || !strings.Contains(out+talk, told) {
+			t.Fatalf("%s: exit %d, %.1000s%.1000s", args, code, out, talk)
+		}
+	}
+	var export strings.Builder
+	export.WriteString("PrimarySMTPAddress,EmailAddresses,GUID\n")
+	for i := range 12_000 {
+		fmt.Fprintf(&export, "p%d@example.com,smtp:alias%d@example.com,%08x-1111-4222-8333-000000000001\n", i, i, i+1)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "export.csv"), []byte(export.String()), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range []string{path, path + ".backup"} {
+		if err := os.RemoveAll(p); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.RemoveAll(filepath.Join(dir, "rollcall.state.history")); err != nil {
+		t.Fatal(err)
+	}
+	says(exitOK, "12,000", "state", "import", "--auto-approve", filepath.Join(dir, "export.csv"))
+	index := filepath.Join(dir, "rollcall.state.index")
+	whole, err := os.ReadFile(index)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if info, err := os.Stat(index); err != nil || info.Mode().Perm()&0o077 != 0 {
+		t.Errorf("%v, %v", info, err)
+	}
+	for range 2 {
+		says(exitOK, "p7123@example.com", "state", "show", "alias7123@example.com")
+		says(exitFailed, "no account holds", "state", "show", "nobody@example.com")
+		says(exitOK, "12,000 accounts", "state", "verify")
+		says(exitFailed, "which rollcall reads", "state", "list", "-o", "json="+index)
+		// It is made anew by who reads all.
+		if err := os.WriteFile(index, whole[:len(whole)/2], 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	says(exitOK, "alias9@example.com", "state", "list")
+	if again, err := os.ReadFile(index); err != nil || !bytes.Equal(again, whole) {
+		t.Errorf("the index was not made anew: %v", err)
+	}
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path, bytes.Replace(text, []byte("alias7123@"), []byte("alias7124@"), 1), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, args := range [][]string{{"state", "show", "alias7123@example.com"}, {"state", "list"}, {"plan"}, {"state", "verify"}} {
+		says(exitFailed, "the checksum in the last line does not fit", args...)
+	}
+}
+
 // TestUnlock: a lock that outlived its run is removed after asking; that of a
 // run at work, and one of which nobody knows whose it is, are not.
 func TestUnlock(t *testing.T) {

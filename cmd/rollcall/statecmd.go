@@ -114,7 +114,15 @@ Exit codes: 0 done; 1 no account holds the address, or the state cannot be read;
 }
 
 func (c *stateShowCommand) Run(s *session) error {
-	cfg, st, err := s.state()
+	cfg, err := s.configuration()
+	if err != nil {
+		return err
+	}
+	spellings, err := spellingsOf(cfg, c.Address)
+	if err != nil {
+		return err
+	}
+	st, err := s.store.Holding(s.ctx, spellings...)
 	if err != nil {
 		return err
 	}
@@ -133,17 +141,26 @@ func writeAccount(w io.Writer, a *identity.Account) error {
 
 // find returns the account that holds the address that a user has typed.
 func (s *session) find(cfg *config.Config, st *state.State, text string) (*identity.Account, error) {
+	spellings, err := spellingsOf(cfg, text)
+	if err != nil {
+		return nil, err
+	}
+	for _, x := range spellings {
+		if a := st.Find(x); a != nil {
+			return a, nil
+		}
+	}
+	return nil, hinted{fmt.Errorf("no account holds %s", spellings[0]), s.command("state", "list") + " shows all accounts"}
+}
+
+// spellingsOf returns the address that a user has typed, and how it may be recorded in
+// alias domains.
+func spellingsOf(cfg *config.Config, text string) ([]identity.Address, error) {
 	x, err := identity.ParseAddress(text)
 	if err != nil {
 		return nil, usageError{fmt.Errorf("%q is not a mail address: %w", text, err)}
 	}
-	// It may be recorded in an alias domain.
-	for _, y := range append([]identity.Address{x}, plan.NewDomains(cfg.Rules.Domains).Spellings(x)...) {
-		if a := st.Find(y); a != nil {
-			return a, nil
-		}
-	}
-	return nil, hinted{fmt.Errorf("no account holds %s", x), s.command("state", "list") + " shows all accounts"}
+	return append([]identity.Address{x}, plan.NewDomains(cfg.Rules.Domains).Spellings(x)...), nil
 }
 
 // state loads the configuration and the state that it names.
@@ -152,7 +169,7 @@ func (s *session) state() (*config.Config, *state.State, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	st, err := s.store.Load(s.ctx)
+	st, err := s.store.Recall(s.ctx)
 	return cfg, st, err
 }
 
@@ -190,7 +207,10 @@ Exit codes: 0 the state is intact; 1 it is not, or cannot be read; 80 wrong usag
 }
 
 func (stateVerifyCommand) Run(s *session) error {
-	_, st, err := s.state()
+	if _, err := s.configuration(); err != nil {
+		return err
+	}
+	st, err := s.store.Load(s.ctx)
 	if err != nil {
 		return err
 	}

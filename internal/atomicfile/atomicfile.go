@@ -118,7 +118,10 @@ func (d *Folder) RemoveLeftovers(base string, age time.Duration) {
 		return
 	}
 	for _, e := range entries {
-		if name := e.Name(); strings.HasPrefix(name, "."+base+".") && (strings.HasSuffix(name, ".tmp") || strings.HasSuffix(name, ".tmp.backup")) {
+		name := e.Name()
+		rest, is := strings.CutPrefix(name, "."+base+".")
+		number, ending, _ := strings.Cut(rest, ".")
+		if is && strings.Trim(number, "0123456789") == "" && (ending == "tmp" || ending == "tmp.backup") {
 			if info, err := e.Info(); age == 0 || err == nil && time.Since(info.ModTime()) >= age {
 				d.Remove(name)
 			}

@@ -13,6 +13,16 @@ const piece = 1024
 // them with all processors meanwhile. Each call of w.Write has whole items. The
 // first error of w ends it and is returned.
 func WriteItems(w io.Writer, n int, item func(b []byte, i int) []byte) error {
+	return write(w, n, piece, item)
+}
+
+// WriteBlocks is [WriteItems] for items that are as long as a thousand others: each is
+// rendered and written by itself.
+func WriteBlocks(w io.Writer, n int, block func(b []byte, i int) []byte) error {
+	return write(w, n, 1, block)
+}
+
+func write(w io.Writer, n, piece int, item func(b []byte, i int) []byte) error {
 	ahead := 2 * runtime.GOMAXPROCS(0)
 	queue := make(chan chan []byte, ahead)
 	spare := make(chan []byte, 2*ahead)
