@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"time"
@@ -19,6 +20,7 @@ import (
 	"github.com/rollcall-cli/rollcall/internal/directory/ldif"
 	"github.com/rollcall-cli/rollcall/internal/identity"
 	"github.com/rollcall-cli/rollcall/internal/servertest"
+	"github.com/rollcall-cli/rollcall/state"
 )
 
 const liveConfiguration = `directory "corp" {
@@ -49,8 +51,8 @@ func liveScope() directory.Scope {
 }
 
 // live measures reading an OpenLDAP server on this machine over TLS: the
-// reader alone and a whole plan on an empty state, each beside a paged
-// ldapsearch for the same attributes, in turn.
+// reader alone and whole plans, on a state of which one percent differs and on an empty
+// one, each beside a paged ldapsearch for the same attributes, in turn.
 func live(dir, program string, n, runs int) error {
 	fmt.Printf("\nlive directory of %d entries, slapd on this machine, ldaps, pages of %d\n", n, livePage)
 	host := &host{}
@@ -59,14 +61,18 @@ func live(dir, program string, n, runs int) error {
 	if host.failed != nil {
 		return host.failed
 	}
-	conf := filepath.Join(dir, fmt.Sprintf("live-%d", n))
-	if err := os.Mkdir(conf, 0o700); err != nil {
+	conf, empty := filepath.Join(dir, fmt.Sprintf("live-%d", n)), filepath.Join(dir, fmt.Sprintf("live-%d-empty", n))
+	if err := errors.Join(os.Mkdir(conf, 0o700), os.Mkdir(empty, 0o700)); err != nil {
 		return err
 	}
 	text := fmt.Sprintf(liveConfiguration, server.LDAPS, server.Admin, server.CA.File)
-	if err := os.WriteFile(filepath.Join(conf, "rollcall.hcl"), []byte(text), 0o600); err != nil {
+	if err := os.WriteFile(filepath.Join(empty, "rollcall.hcl"), []byte(text), 0o600); err != nil {
 		return err
 	}
+	if err := begin(conf, text, state.State{Accounts: corpus.Accounts(n, "corp")}); err != nil {
+		return err
+	}
+	runtime.GC()
 	self, err := os.Executable()
 	if err != nil {
 		return err
@@ -78,7 +84,8 @@ func live(dir, program string, n, runs int) error {
 	return inTurn(runs, "ldapsearch", env, []rival{
 		{title: "ldapsearch, paged", command: append([]string{"ldapsearch"}, search...)},
 		{title: "read", command: []string{self, "-read"}},
-		{title: "plan -o json, no state yet", command: []string{program, "-C", conf, "plan", "-o", "json"}},
+		{title: "plan -o json", command: []string{program, "-C", conf, "plan", "-o", "json"}},
+		{title: "plan -o json, no state yet", command: []string{program, "-C", empty, "plan", "-o", "json"}},
 	})
 }
 
