@@ -172,6 +172,8 @@ func (s *Source) connect(ctx context.Context, t target) (*conn, error) {
 		return nil, err
 	}
 	below := nc // stays TCP, whose Close never waits, when nc becomes TLS
+	socket := newSocket(nc)
+	nc = socket
 	stop := context.AfterFunc(ctx, func() { _ = below.Close() })
 	encrypted := t.tls || s.options.StartTLS
 	if encrypted {
@@ -182,6 +184,7 @@ func (s *Source) connect(ctx context.Context, t target) (*conn, error) {
 		}
 	}
 	w := newWire(nc, below, s.options.Timeout)
+	w.socket = socket
 	c := &conn{Conn: goldap.NewConn(w, encrypted), wire: w, target: t, asked: &settings.asked, stop: stop}
 	if secure, ok := nc.(*tls.Conn); ok {
 		c.chain = secure.ConnectionState().VerifiedChains[0]

@@ -36,10 +36,14 @@ type wire struct {
 
 	// tapped is the message id of the paged search, which wire sees in the
 	// request.
-	tapped  atomic.Int64
-	block   []byte
-	batches chan batch
-	spare   chan []byte
+	tapped atomic.Int64
+	// socket is told what is coming: of a page of entries entries were read, and the one
+	// before had full.
+	socket        *socket
+	entries, full int
+	block         []byte
+	batches       chan batch
+	spare         chan []byte
 
 	timeout  time.Duration
 	timer    *time.Timer
@@ -159,6 +163,8 @@ func (w *wire) next() error {
 			}
 			w.block = w.empty()
 		}
+		w.entries++
+		w.expect(max(w.full-w.entries, 0))
 		start := len(w.block)
 		if cap(w.block)-start < size {
 			w.block = append(make([]byte, 0, start+size), w.block...)
@@ -167,9 +173,13 @@ func (w *wire) next() error {
 		_, err := io.ReadFull(w.in, w.block[start:])
 		return unexpected(err)
 	}
-	if tapped && op == opDone && len(w.block) > 0 {
-		if err := w.pass(); err != nil {
-			return err
+	if tapped && op == opDone {
+		w.full, w.entries = w.entries, 0
+		w.expect(0)
+		if len(w.block) > 0 {
+			if err := w.pass(); err != nil {
+				return err
+			}
 		}
 	}
 	if cap(w.buf) < size {
@@ -186,6 +196,14 @@ func (w *wire) next() error {
 		return farewell(w.rest)
 	}
 	return nil
+}
+
+// expect says how many entries are coming, none of which is shorter than this.
+func (w *wire) expect(entries int) {
+	const shortest = 64 // octets
+	if w.socket != nil {
+		w.socket.coming.Store(int64(entries) * shortest)
+	}
 }
 
 // readableControls leaves out of the response to a login the controls that cannot

@@ -1,0 +1,7 @@
+//go:build !linux
+
+package ldap
+
+const canWait = false
+
+func setLow(uintptr, int) error { return nil }
