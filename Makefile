@@ -36,7 +36,7 @@ NODE        = scimmy axe
 # internal/architecture knows which packages need it.
 RACED       = ./apply ./cmd/... ./examples/... ./state ./internal/atomicfile ./internal/bench ./internal/channel/... ./internal/console/... ./internal/directory/ldap \
               ./internal/directory/suite/... ./internal/identity ./internal/parallel ./internal/redact ./internal/servertest ./internal/store/...
-RACED_TESTS = Sort|Progress
+RACED_TESTS = Sort|AsWanted|Progress
 # Tests of cmd/rollcall, state and stores go without it in which what runs beside each
 # other are processes, or stands for some, or nothing is.
 PROCESSES   = ^Test(KilledAt|NoticeKilled|EditKilled|ConsoleK|Scripts|Cases|Scenario|HostileValues|Live|ExplainLive|MassChanges|Docs|Schemas|PowerLoss|Writers|SharedP|SharedM|SharedS|StateHTTP|ConsoleLine|ConsoleNeeds)

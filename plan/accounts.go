@@ -2,8 +2,10 @@ package plan
 
 import (
 	"cmp"
+	"runtime"
 	"slices"
 	"strings"
+	"sync"
 	"unicode/utf8"
 
 	"github.com/rollcall-cli/rollcall/internal/identity"
@@ -12,8 +14,14 @@ import (
 // console makes the accounts as they are afterwards. It returns those that
 // change and counts the others.
 func (e *engine) console() (changes []AccountChange, unchanged int) {
+	wanted := e.asWanted(max(len(e.accounts)/runtime.GOMAXPROCS(0), manyToSort) + 1)
 	for n := range e.accounts {
 		a := int32(n)
+		if wanted[a] {
+			unchanged++
+			e.noteAgreed(a)
+			continue
+		}
 		change, changed := e.accountAfter(a)
 		if !changed {
 			unchanged++
@@ -94,6 +102,42 @@ func (e *engine) dispossessed(a int32) bool {
 	return e.granted(e.accounts[a].first) || e.in.Accounts[a].Primary.IsTemporary()
 }
 
+// asWanted says of which accounts it is certain that their entries want them as they are,
+// and that nothing is to be said of them. Most are: to look at each account and its entry
+// takes long, for they lie far from each other, and so several processors do, each so many
+// at a time.
+func (e *engine) asWanted(each int) []bool {
+	all := make([]bool, len(e.accounts))
+	var wg sync.WaitGroup
+	for first := 0; first < len(all); first += each {
+		part := all[first:min(first+each, len(all))]
+		wg.Go(func() {
+			for n := range part {
+				part[n] = e.isAsWanted(int32(first + n))
+			}
+		})
+	}
+	wg.Wait()
+	return all
+}
+
+func (e *engine) isAsWanted(a int32) bool {
+	t, before := &e.accounts[a], &e.in.Accounts[a]
+	if t.hold != none || t.is(frozen|protectedAlias) || !e.bound(a) {
+		return false
+	}
+	in := &e.in.Entries[t.entry]
+	s := &e.scopes[in.Scope]
+	if before.GUID != in.GUID || before.Type != in.Type || before.Directory != s.Directory || before.Username != in.Username || !identity.EqualDN(before.DN, in.DN) {
+		return false
+	}
+	if tooLong(in.Username, e.limit(s, Username)) || !slices.Equal(before.Attributes, in.Attributes) ||
+		slices.ContainsFunc(in.Attributes, func(x identity.Attribute) bool { return tooLong(x.Value, e.limit(s, x.Name)) }) {
+		return false
+	}
+	return !e.keepsPrimary(a, e.claims[e.entries[t.entry].primary].id) && e.keepsAddresses(t.entry)
+}
+
 // boundAccount returns the account of an entry as the entry wants it, or nil if
 // it is so already.
 func (e *engine) boundAccount(a int32) *identity.Account {
@@ -134,10 +178,26 @@ func (e *engine) keepsPrimary(a, primary int32) bool {
 func (e *engine) boundAddresses(i int32) (primary identity.Address, aliases []identity.Address) {
 	entry := &e.entries[i]
 	a := entry.account
-	before, first, id := &e.in.Accounts[a], e.accounts[a].first, e.claims[entry.primary].id
+	before, id := &e.in.Accounts[a], e.claims[entry.primary].id
 	keeps := e.keepsPrimary(a, id)
+	left := e.protectedAliasesLeft(a)
+	if !keeps && len(left) == 0 && e.keepsAddresses(i) {
+		return before.Primary, before.Aliases
+	}
 	if keeps {
-		id = first
+		id = e.accounts[a].first
+	}
+	return e.text(id), e.aliases(i, id, e.texts(left))
+}
+
+// keepsAddresses reports whether a bound entry claims the very addresses that its account
+// has, the primary as that.
+func (e *engine) keepsAddresses(i int32) bool {
+	entry := &e.entries[i]
+	a := entry.account
+	before := &e.in.Accounts[a]
+	if !before.Active() || e.claims[entry.primary].id != e.accounts[a].first {
+		return false
 	}
 	standing, own := 0, 0
 	for c := entry.first; c < entry.end; c++ {
@@ -146,11 +206,7 @@ func (e *engine) boundAddresses(i int32) (primary identity.Address, aliases []id
 			own += boolInt(e.lists(a, e.claims[c].id))
 		}
 	}
-	left := e.protectedAliasesLeft(a)
-	if before.Active() && id == first && !keeps && len(left) == 0 && standing == own && own == 1+len(before.Aliases) {
-		return before.Primary, before.Aliases
-	}
-	return e.text(id), e.aliases(i, id, e.texts(left))
+	return standing == own && own == 1+len(before.Aliases)
 }
 
 // protectedAliasesLeft returns the protected aliases of a bound account that
