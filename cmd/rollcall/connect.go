@@ -106,7 +106,7 @@ func (s *session) see(cfg *config.Config, st *recorded, flags reading, progress 
 		if ledger, err = s.ledgerOf(cfg, st, flags, progress); err != nil {
 			return nil, err
 		}
-		if live, receipt, err = s.live(cfg, flags.Snapshot, progress); err != nil {
+		if live, receipt, err = s.live(cfg, flags.Snapshot, read, progress); err != nil {
 			return nil, err
 		}
 		if again, err = s.makeOut(cfg, st, live, &receipt.Facts, read); err != nil {
@@ -125,8 +125,9 @@ func (s *session) see(cfg *config.Config, st *recorded, flags reading, progress 
 }
 
 // live reads all accounts of a console that is not the state, or those that a
-// snapshot of it has. Who may change the console reads itself in any case.
-func (s *session) live(cfg *config.Config, snapshot string, progress *render.Progress) (live []identity.Live, receipt plan.ConsoleReceipt, err error) {
+// snapshot of it has. Who may change the console reads itself in any case. It was begun at
+// a time.
+func (s *session) live(cfg *config.Config, snapshot string, begun time.Time, progress *render.Progress) (live []identity.Live, receipt plan.ConsoleReceipt, err error) {
 	c := cfg.Console
 	switch {
 	case s.seen != nil:
@@ -142,7 +143,7 @@ func (s *session) live(cfg *config.Config, snapshot string, progress *render.Pro
 	}
 	task := "reading console " + c.Name
 	progress.Update(task, "accounts", 0)
-	live, receipt, err = console.Read(s.ctx, target, c.Name, c.Kind, s.now, func(n int) { progress.Update(task, "accounts", n) })
+	live, receipt, err = console.Read(s.ctx, target, c.Name, c.Kind, begun, s.now, func(n int) { progress.Update(task, "accounts", n) })
 	progress.Clear()
 	return live, receipt, err
 }

@@ -120,7 +120,7 @@ type snapshotFile struct {
 
 // saveConsole reads the console for a file in a folder.
 func (s *session) saveConsole(cfg *config.Config, folder string, progress *render.Progress) (snapshotFile, error) {
-	live, r, err := s.live(cfg, "", progress)
+	live, r, err := s.live(cfg, "", s.now(), progress)
 	if err != nil {
 		return snapshotFile{}, err
 	}

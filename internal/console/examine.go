@@ -47,7 +47,7 @@ func Examine(ctx context.Context, e Examining, open func() (Target, error), now 
 	})
 	r.Check(doctor.Facts, subject, func(k *doctor.Check) { e.facts(k, target) }, reach)
 	r.Check(doctor.Read, subject, func(k *doctor.Check) {
-		live, receipt, err := Read(ctx, target, e.Name, e.Kind, now, progress)
+		live, receipt, err := Read(ctx, target, e.Name, e.Kind, now(), now, progress)
 		if err != nil {
 			failed(k, err)
 			return

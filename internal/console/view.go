@@ -24,9 +24,9 @@ type View struct {
 	Ledger string
 }
 
-// Read reads a console completely. Progress hears how many accounts were read.
-func Read(ctx context.Context, t Target, name, kind string, now func() time.Time, progress func(accounts int)) ([]identity.Live, plan.ConsoleReceipt, error) {
-	begun := now()
+// Read reads a console completely, which was begun at a time: some read all accounts for
+// what was asked before. Progress hears how many accounts were read.
+func Read(ctx context.Context, t Target, name, kind string, begun time.Time, now func() time.Time, progress func(accounts int)) ([]identity.Live, plan.ConsoleReceipt, error) {
 	var live []identity.Live
 	read, err := t.Accounts(ctx, func(l identity.Live) error {
 		live = append(compact.Grown(live), l)

@@ -43,7 +43,7 @@ func TestView(t *testing.T) {
 	marked := identity.Live{Account: account("ann"), Ref: "u-1", Mark: identity.Mark{By: "hq", Directory: "corp", GUID: identity.GUID{1}}}
 	theirs := identity.Live{Account: account("bob"), Ref: "u-2", Mark: identity.Mark{By: "branch", Directory: "madrid", GUID: identity.GUID{3}}}
 	r := reader{live: []identity.Live{theirs, marked}}
-	live, receipt, err := Read(context.Background(), r, "gateway", "exec", time.Now, func(int) {})
+	live, receipt, err := Read(context.Background(), r, "gateway", "exec", time.Now(), time.Now, func(int) {})
 	if err != nil || len(live) != 2 || receipt.Product != "p" || receipt.Accounts != 2 || !receipt.Facts.Marks {
 		t.Fatalf("%+v, %+v, %v", live, receipt, err)
 	}
@@ -67,12 +67,12 @@ func TestView(t *testing.T) {
 		t.Errorf("%+v", m)
 	}
 	r.err = &ReadError{Console: "gateway", Err: errors.New("cut short")}
-	if _, _, err := Read(context.Background(), r, "gateway", "exec", time.Now, func(int) {}); !errors.As(err, new(*ReadError)) {
+	if _, _, err := Read(context.Background(), r, "gateway", "exec", time.Now(), time.Now, func(int) {}); !errors.As(err, new(*ReadError)) {
 		t.Error(err)
 	}
 	ended, cancel := context.WithCancel(context.Background())
 	cancel()
-	if _, _, err := Read(ended, r, "gateway", "exec", time.Now, func(int) {}); err != context.Canceled {
+	if _, _, err := Read(ended, r, "gateway", "exec", time.Now(), time.Now, func(int) {}); err != context.Canceled {
 		t.Error(err)
 	}
 }
