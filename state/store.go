@@ -361,12 +361,18 @@ func (s *Store) Save(ctx context.Context, st *State, tool string, now time.Time,
 		}
 		return intend(&next)
 	}
-	err := s.local.indexing(&next, func(x *indexWriter) error {
+	commit := func(x *indexWriter) error {
 		return s.backend.Commit(ctx, st.version(), func(w io.Writer) (_ Version, err error) {
 			next.Sum, err = next.write(w, x)
 			return next.version(), err
 		}, ready)
-	})
+	}
+	var err error
+	if s.shared != nil {
+		err = commit(nil) // others wait for it, and may write the next one
+	} else {
+		err = s.local.indexing(&next, commit)
+	}
 	if access := (*AccessError)(nil); errors.As(err, &access) && next.Sum != "" {
 		// The answer alone may be lost.
 		switch now, asked := newest(context.WithoutCancel(ctx), s.backend); {
