@@ -91,7 +91,7 @@ func (s *stamp) settles() time.Duration {
 // indexName returns the name of the index for that of a state.
 func indexName(state string) string { return strings.TrimSuffix(state, ".jsonl") + ".index" }
 
-// of reads what a state file says of itself at its ends.
+// indexOf reads what a state file says of itself at its ends.
 func indexOf(file *os.File) (foot indexFoot, err error) {
 	foot = indexFoot{Format: indexFormat, Version: indexVersion}
 	if foot.Of, err = stampOf(file); err != nil {

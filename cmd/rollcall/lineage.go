@@ -61,10 +61,10 @@ func (s *session) otherState(cfg *config.Config, st *state.State, lineage string
 // shortLineage is enough of a lineage, or of several, to tell it from another one. What is
 // none, somebody has written into the console by hand.
 func (s *session) shortLineage(lineage string) string {
-	const digits, shown = 32, 8
+	const shown = 8
 	var all []string
 	for l := range strings.FieldsSeq(lineage) {
-		if len(l) != digits || strings.Trim(l, "0123456789abcdef") != "" {
+		if !console.IsLineage(l) {
 			return fmt.Sprintf("%q", s.said(lineage))
 		}
 		all = append(all, l[:shown])

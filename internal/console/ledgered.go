@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 )
 
 // Ledgered is a console that can remember, for each owner, to which ledger the accounts
@@ -51,6 +52,12 @@ func (e *UnclaimedError) Unwrap() error { return e.Err }
 
 // Hint says what to do next.
 func (e *UnclaimedError) Hint() string { return e.Advice }
+
+// IsLineage reports whether a text is the lineage of a state: 32 hexadecimal digits in
+// small letters.
+func IsLineage(text string) bool {
+	return len(text) == 32 && strings.Trim(text, "0123456789abcdef") == ""
+}
 
 // LedgeredOf returns a console as one that remembers ledgers; nil if it does not.
 func LedgeredOf(t Target) Ledgered {

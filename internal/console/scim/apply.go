@@ -535,19 +535,13 @@ func (r *run) fresh(ctx context.Context, s *apply.Step) (t tree, l *identity.Liv
 		a := answerOf(f)
 		return nil, nil, "", &a, nil
 	}
-	user, l, err := r.decode(reply.body)
-	if err == nil && l.Ref != s.Live.Ref {
-		err = &contentError{text: "it sent another user than was asked for: ", quoted: r.quote(l.Ref), advice: "this is a fault of the service"}
-	}
-	if err == nil {
-		if t, err = parse(reply.body); err != nil {
-			err = r.notJSON(reply.body)
-		}
-	}
+	user, l, err := r.decodeOf(s.Live.Ref, reply.body)
 	if err != nil {
 		return nil, nil, "", nil, err
 	}
-	r.note(l, user)
+	if t, err = parse(reply.body); err != nil {
+		return nil, nil, "", nil, r.notJSON(reply.body)
+	}
 	lineage, mine := user.lineage(), r.mine()
 	switch {
 	case !l.Mark.IsZero() && l.Mark.By != r.owner:

@@ -160,15 +160,21 @@ func (c *Console) account(ctx context.Context, ref string) (*identity.Live, erro
 	case err != nil:
 		return nil, err
 	}
+	_, l, err := c.decodeOf(ref, body)
+	return l, err
+}
+
+// decodeOf reads the User that was asked for by its ref, and notes it.
+func (c *Console) decodeOf(ref string, body []byte) (*resource, *identity.Live, error) {
 	r, l, err := c.decode(body)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	if l.Ref != ref {
-		return nil, &contentError{text: "it sent another user than was asked for: ", quoted: c.quote(l.Ref), advice: "this is a fault of the service"}
+		return nil, nil, &contentError{text: "it sent another user than was asked for: ", quoted: c.quote(l.Ref), advice: "this is a fault of the service"}
 	}
 	c.note(l, r)
-	return l, nil
+	return r, l, nil
 }
 
 // getFromAll reads all accounts, unless that was done since anything was written, and

@@ -149,14 +149,10 @@ func (c *Console) relabel(ctx context.Context, ref, lineage, was string) error {
 // rewrite writes a lineage into the mark of an account as it was just read. It is done
 // where the account has it.
 func (r *run) rewrite(ctx context.Context, ref string, read *reply, lineage, was string) (done bool, err error) {
-	user, l, err := r.decode(read.body)
+	user, l, err := r.decodeOf(ref, read.body)
 	if err != nil {
 		return false, err
 	}
-	if l.Ref != ref {
-		return false, &contentError{text: "it sent another user than was asked for: ", quoted: r.quote(l.Ref), advice: "this is a fault of the service"}
-	}
-	r.note(l, user)
 	m, is := markOf(user.ExternalID)
 	switch {
 	case m.By != r.owner, is == lineage:

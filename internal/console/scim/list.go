@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/rollcall-cli/rollcall/internal/compact"
+	"github.com/rollcall-cli/rollcall/internal/console"
 	"github.com/rollcall-cli/rollcall/internal/identity"
 )
 
@@ -81,7 +82,7 @@ func (c *Console) readAll(ctx context.Context) (*index, error) {
 				change(x)
 			}
 			c.index = x
-			if is := x.ledger(c.owner); c.lineage == "" && isLineage(is) {
+			if is := x.ledger(c.owner); c.lineage == "" && console.IsLineage(is) {
 				c.lineage = is
 			}
 			return x, nil

@@ -4,6 +4,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/rollcall-cli/rollcall/internal/console"
 	"github.com/rollcall-cli/rollcall/internal/identity"
 )
 
@@ -36,7 +37,7 @@ func markOf(text string) (m identity.Mark, lineage string) {
 	by, rest, colon := strings.Cut(text, ":")
 	directory, rest, slash := strings.Cut(rest, "/")
 	guid, lineage, more := strings.Cut(rest, "/")
-	if colon && slash && by != "" && directory != "" && more == isLineage(lineage) {
+	if colon && slash && by != "" && directory != "" && more == console.IsLineage(lineage) {
 		m := identity.Mark{By: unescapes.Replace(by), Directory: unescapes.Replace(directory)}
 		if guid != "" {
 			m.GUID, _ = identity.ParseGUID(guid) // what is none is found below
@@ -46,10 +47,4 @@ func markOf(text string) (m identity.Mark, lineage string) {
 		}
 	}
 	return identity.Mark{By: strconv.Quote(text)}, ""
-}
-
-// isLineage reports whether a text is the lineage of a state: 32 hexadecimal digits in
-// small letters.
-func isLineage(text string) bool {
-	return len(text) == 32 && strings.Trim(text, "0123456789abcdef") == ""
 }
