@@ -34,6 +34,16 @@ type Receipt struct {
 	// Expiries are the ends of what the read rests on, as far as that is known. They are
 	// not saved.
 	Expiries []Expiry `json:"-"`
+	// Delta says that what changed since a complete read was read alone; Since is when
+	// that read was, in UTC.
+	Delta bool
+	Since time.Time `json:"since,omitzero"`
+	// Full is the reason for which a read was complete that could have been a delta: a
+	// clause.
+	Full string
+	// Mark says where to ask for what changes from now on; "" for none, where Full has
+	// the reason if that was wanted. It is not saved.
+	Mark string `json:"-"`
 	// PassedOver counts the objects that a scope selects and that are no entries.
 	PassedOver PassedOver `json:"passed_over"`
 	// Seconds is how long the read took.

@@ -20,7 +20,7 @@ import (
 var ActiveDirectory = directory.Kind{
 	Kind: settings.Kind{
 		Name:     "active_directory",
-		Settings: append([]settings.Setting{{Name: "site"}}, common(checkLogin)...), Blocks: []settings.Block{ticketLogin},
+		Settings: append([]settings.Setting{{Name: "site"}}, read(checkLogin)...), Blocks: []settings.Block{ticketLogin},
 		Check: func(v settings.Values) []settings.Problem {
 			problems := check("directory", v)
 			if !v.Has("bind_dn") && !v.Has("client_cert") && !v.Has("kerberos") {
@@ -44,7 +44,7 @@ var ActiveDirectory = directory.Kind{
 
 // LDAP are other servers that hold the same.
 var LDAP = directory.Kind{
-	Kind: settings.Kind{Name: "ldap", Username: "uid", Settings: common(checkDN), Blocks: []settings.Block{ticketLogin}, Where: where,
+	Kind: settings.Kind{Name: "ldap", Username: "uid", Settings: read(checkDN), Blocks: []settings.Block{ticketLogin}, Where: where,
 		Check: func(v settings.Values) []settings.Problem { return check("directory", v) }},
 	Open: func(v settings.Values) (directory.Source, error) { return New(options(v)), nil },
 }
@@ -81,7 +81,14 @@ func ConnectionWhere(v settings.Values) []string { return serverURLs(v) }
 // CheckDN says what is wrong with a distinguished name.
 func CheckDN(text string) settings.Problem { return checkDN(text) }
 
-// common are the settings of both kinds, which differ in who logs in.
+// read are the settings of both kinds, which differ in who logs in.
+func read(login func(string) settings.Problem) []settings.Setting {
+	return append(common(login),
+		settings.Setting{Name: "delta", Type: settings.Flag},
+		settings.Setting{Name: "full_every", Type: settings.Duration, Default: 24 * time.Hour})
+}
+
+// common are those of them that connections have, too.
 func common(login func(string) settings.Problem) []settings.Setting {
 	return []settings.Setting{
 		{Name: "urls", Type: settings.Texts, Check: checkURL, Example: `["ldaps://dc1.example.com"]`},
@@ -134,6 +141,9 @@ var ticketLogin = settings.Block{
 func options(v settings.Values) Options {
 	o := ConnectionOptions(v)
 	o.Domain, o.Timeout = strings.ToLower(v.Text("domain")), v.Duration("timeout")
+	if v.Flag("delta") {
+		o.FullEvery = v.Duration("full_every")
+	}
 	return o
 }
 
@@ -190,6 +200,9 @@ func check(noun string, v settings.Values) (problems []settings.Problem) {
 		report(settings.Problem{Setting: "domain", Hint: remove}, "directory %q has both %q and %q", label, "urls", "domain")
 	}
 
+	if v.Has("full_every") && !v.Flag("delta") {
+		report(settings.Problem{Setting: "full_every", Hint: "write delta = true, or remove full_every"}, "directory %q has %q and reads completely every time", label, "full_every")
+	}
 	plain := -1
 	for i, text := range v.Texts("urls") {
 		switch encrypted := strings.HasPrefix(strings.ToLower(text), "ldaps:"); {

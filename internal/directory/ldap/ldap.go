@@ -55,6 +55,9 @@ type Options struct {
 	Timeout time.Duration
 	// PageSize is how many entries are asked for at a time.
 	PageSize int
+	// FullEvery is after how long a directory that is followed is read completely
+	// again; 0 follows none.
+	FullEvery time.Duration
 }
 
 // Kerberos says whose ticket to use.
