@@ -1,14 +1,10 @@
 package state
 
 import (
-	"bytes"
 	"encoding/binary"
-	"encoding/json"
 	"errors"
-	"hash/crc32"
 	"io"
 	"os"
-	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -16,6 +12,7 @@ import (
 	"time"
 
 	"github.com/rollcall-cli/rollcall/internal/atomicfile"
+	"github.com/rollcall-cli/rollcall/internal/blockfile"
 	"github.com/rollcall-cli/rollcall/internal/identity"
 	"github.com/rollcall-cli/rollcall/internal/parallel"
 )
@@ -23,21 +20,12 @@ import (
 // The index of a state file has the same accounts in a form that is read several times as
 // fast, and of which one account is read without the others. It is a cache: it names the
 // file that it was made of, and one that is of another file, damaged or not there is made
-// anew by whoever reads all of the file.
-//
-//	blocks   of up to 1024 accounts each: their keys, a row each, and the names in these
-//	foot     JSON: what it is of, and where the blocks are
-//	end      12 octets: where the foot begins, and its checksum
-//
-// The keys of an account are checksums of its addresses: an address that is among no keys
-// is nobody's. Checksums are CRC-32C, for what is damaged by chance; whoever may write the
-// index may write the state.
+// anew by whoever reads all of the file. Its format is that of package blockfile: a row is
+// an account and what is known of it in a console, and its keys are its addresses and its
+// GUID. Whoever may write the index may write the state.
 const (
 	indexFormat  = "rollcall-index"
-	indexVersion = 1
-	indexPiece   = 1024
-	indexEnd     = 12
-	keySize      = 4
+	indexVersion = 2
 )
 
 // Tests change these.
@@ -49,31 +37,13 @@ var (
 	settled = 20 * time.Millisecond
 )
 
-var castagnoli = crc32.MakeTable(crc32.Castagnoli)
-
-// indexFoot says what an index is of.
-type indexFoot struct {
-	Format  string       `json:"format"`
-	Version int          `json:"version"`
-	Of      stamp        `json:"of"`
-	State   header       `json:"state"`
-	Sum     string       `json:"sha256"` // in the last line of the state
-	Placed  int          `json:"placed"` // how many accounts are in a console
-	Blocks  []indexBlock `json:"blocks"`
+// indexAbout says what an index is of.
+type indexAbout struct {
+	Of     stamp  `json:"of"`
+	State  header `json:"state"`
+	Sum    string `json:"sha256"` // in the last line of the state
+	Placed int    `json:"placed"` // how many accounts are in a console
 }
-
-// indexBlock is where a block is, and how long its parts are.
-type indexBlock struct {
-	At       int64  `json:"at"`
-	Accounts int    `json:"accounts"`
-	Keys     int    `json:"keys"`
-	KeysSum  uint32 `json:"keys_sum"`
-	Rows     int    `json:"rows"`
-	Names    int    `json:"names"`
-	RowsSum  uint32 `json:"rows_sum"` // with the names
-}
-
-func (b *indexBlock) length() int64 { return int64(b.Keys) + int64(b.Rows) + int64(b.Names) }
 
 // stamp tells a file from what it was before, as far as its file system does.
 type stamp struct {
@@ -92,28 +62,28 @@ func (s *stamp) settles() time.Duration {
 func indexName(state string) string { return strings.TrimSuffix(state, ".jsonl") + ".index" }
 
 // indexOf reads what a state file says of itself at its ends.
-func indexOf(file *os.File) (foot indexFoot, err error) {
-	foot = indexFoot{Format: indexFormat, Version: indexVersion}
-	if foot.Of, err = stampOf(file); err != nil {
-		return foot, err
+func indexOf(file *os.File) (about indexAbout, err error) {
+	if about.Of, err = stampOf(file); err != nil {
+		return about, err
 	}
 	if _, err := file.Seek(0, io.SeekStart); err != nil {
-		return foot, err
+		return about, err
 	}
-	foot.State = peekHeader(file)
+	about.State = peekHeader(file)
 	_, last, err := lastLines(file)
 	if err != nil {
-		return foot, err
+		return about, err
 	}
-	foot.Sum = versionOf(foot.State, last).Sum
+	about.Sum = versionOf(about.State, last).Sum
 	_, err = file.Seek(0, io.SeekStart)
-	return foot, err
+	return about, err
 }
 
 // index is one that fits its state file.
 type index struct {
+	*blockfile.File
+	indexAbout
 	file *os.File
-	indexFoot
 }
 
 // errNoIndex is the error of an index that is of no use.
@@ -134,36 +104,10 @@ func (f files) openIndex(file *os.File) (_ *index, err error) {
 			x.file.Close()
 		}
 	}()
-	info, err := x.file.Stat()
-	if err != nil || info.Size() < indexEnd {
-		return nil, errors.Join(err, errNoIndex)
-	}
-	end := make([]byte, indexEnd)
-	if _, err := x.file.ReadAt(end, info.Size()-indexEnd); err != nil {
+	if x.File, err = blockfile.Open(x.file, indexFormat, indexVersion, &x.indexAbout); err != nil {
 		return nil, err
 	}
-	at := int64(binary.LittleEndian.Uint64(end))
-	if at < 0 || at > info.Size()-indexEnd {
-		return nil, errNoIndex
-	}
-	text := make([]byte, info.Size()-indexEnd-at)
-	if _, err := x.file.ReadAt(text, at); err != nil {
-		return nil, err
-	}
-	if checksum(text) != binary.LittleEndian.Uint32(end[8:]) || strict(text, &x.indexFoot) != nil {
-		return nil, errNoIndex
-	}
-	if x.Format != indexFormat || x.Version != indexVersion || x.Of != want.Of || x.State != want.State || x.Sum != want.Sum || x.Sum == "" {
-		return nil, errNoIndex
-	}
-	next := int64(0)
-	for _, b := range x.Blocks {
-		if b.At != next || b.Accounts < 1 || b.Accounts > indexPiece || b.Keys < 0 || b.Keys%keySize != 0 || b.Rows < b.Accounts || b.Names < 0 {
-			return nil, errNoIndex
-		}
-		next += b.length()
-	}
-	if next != at {
+	if x.Of != want.Of || x.State != want.State || x.Sum != want.Sum || x.Sum == "" {
 		return nil, errNoIndex
 	}
 	return x, nil
@@ -175,38 +119,16 @@ func (x *index) begun() *State {
 	return &State{Lineage: h.Lineage, Serial: h.Serial, Written: h.Written, Tool: h.Tool, Sum: x.Sum}
 }
 
-// part reads a part of a block.
-func (x *index) part(buf []byte, at int64, length int, sum uint32) ([]byte, error) {
-	if cap(buf) < length {
-		buf = make([]byte, length)
-	}
-	buf = buf[:length]
-	if _, err := x.file.ReadAt(buf, at); err != nil {
-		return buf, err
-	}
-	if checksum(buf) != sum {
-		return buf, errNoIndex
-	}
-	return buf, nil
-}
-
-// blockReader reads blocks one after the other.
-type blockReader struct {
-	*index
+// rowReader reads the rows of blocks.
+type rowReader struct {
 	rows identity.RowReader
 	dec  identity.Decoder
-	buf  []byte
 }
 
-// rowsOf reads the accounts of a block, each with what is known of it in a console.
-func (r *blockReader) rowsOf(b *indexBlock, account func(i int, a identity.Account, p *identity.Placed)) error {
-	var err error
-	if r.buf, err = r.part(r.buf, b.At+int64(b.Keys), b.Rows+b.Names, b.RowsSum); err != nil {
-		return err
-	}
-	text := string(r.buf)
-	r.rows.Reset(text[:b.Rows], text[b.Rows:])
-	for i := range b.Accounts {
+// each reads the accounts of a block, each with what is known of it in a console.
+func (r *rowReader) each(accounts int, texts []byte, account func(i int, a identity.Account, p *identity.Placed)) error {
+	r.rows.Reset(string(texts))
+	for i := range accounts {
 		a := r.rows.Account()
 		p, err := r.placed()
 		if err = errors.Join(err, r.rows.Err()); err != nil {
@@ -253,7 +175,7 @@ func appendRowPlaced(b []byte, p *identity.Placed, is bool) []byte {
 	return b
 }
 
-func (r *blockReader) placed() (p *identity.Placed, err error) {
+func (r *rowReader) placed() (p *identity.Placed, err error) {
 	first := r.rows.Byte()
 	if first&rowPlaced == 0 {
 		return nil, nil
@@ -272,74 +194,51 @@ func (r *blockReader) placed() (p *identity.Placed, err error) {
 // all reads the state.
 func (x *index) all() (*State, error) {
 	st := x.begun()
-	starts := make([]int, len(x.Blocks)+1)
-	for i := range x.Blocks {
-		starts[i+1] = starts[i] + x.Blocks[i].Accounts
-	}
-	st.Accounts = make([]identity.Account, starts[len(x.Blocks)])
+	st.Accounts = make([]identity.Account, x.Rows())
 	if x.Placed > 0 {
 		st.Placed = make(map[identity.Address]identity.Placed, x.Placed)
 	}
 	var mu sync.Mutex
-	var failed error
-	var next atomic.Int64
-	var readers sync.WaitGroup
-	for range min(runtime.GOMAXPROCS(0), len(x.Blocks)) {
-		readers.Go(func() {
-			r := blockReader{index: x}
-			for {
-				n := int(next.Add(1)) - 1
-				if n >= len(x.Blocks) {
-					return
+	err := x.Each(func() func(n, first int, texts []byte) error {
+		var r rowReader
+		return func(n, first int, texts []byte) error {
+			placed := map[identity.Address]*identity.Placed{}
+			err := r.each(x.Blocks[n].Rows, texts, func(i int, a identity.Account, p *identity.Placed) {
+				st.Accounts[first+i] = a
+				if p != nil {
+					placed[a.Primary] = p
 				}
-				placed := map[identity.Address]*identity.Placed{}
-				err := r.rowsOf(&x.Blocks[n], func(i int, a identity.Account, p *identity.Placed) {
-					st.Accounts[starts[n]+i] = a
-					if p != nil {
-						placed[a.Primary] = p
-					}
-				})
+			})
+			if len(placed) > 0 {
 				mu.Lock()
 				for x, p := range placed {
 					st.Placed[x] = *p
 				}
-				failed = errors.Join(failed, err)
-				broken := failed != nil
 				mu.Unlock()
-				if broken {
-					return
-				}
 			}
-		})
+			return err
+		}
+	})
+	if err == nil && len(st.Placed) != x.Placed {
+		err = errNoIndex
 	}
-	readers.Wait()
-	if failed == nil && len(st.Placed) != x.Placed {
-		failed = errNoIndex
-	}
-	return st, failed
+	return st, err
 }
-
-func checksum(b []byte) uint32 { return crc32.Checksum(b, castagnoli) }
 
 // holding reads the accounts that hold one of some addresses.
 func (x *index) holding(addresses []identity.Address) (*State, error) {
 	st := x.begun()
-	want := make([][]byte, len(addresses))
-	for i, a := range addresses {
-		want[i] = binary.LittleEndian.AppendUint32(nil, checksum([]byte(a.String())))
+	wanted := map[uint32]struct{}{}
+	for _, a := range addresses {
+		wanted[blockfile.Key([]byte(a.String()))] = struct{}{}
 	}
-	r := blockReader{index: x}
-	var keys []byte
-	for i := range x.Blocks {
-		b := &x.Blocks[i]
-		var err error
-		if keys, err = x.part(keys, b.At, b.Keys, b.KeysSum); err != nil {
-			return nil, err
+	var r rowReader
+	var buf []byte
+	err := x.Find(wanted, func(n int) (err error) {
+		if buf, err = x.Texts(buf, n); err != nil {
+			return err
 		}
-		if !slices.ContainsFunc(want, func(key []byte) bool { return among(keys, key) }) {
-			continue
-		}
-		err = r.rowsOf(b, func(_ int, a identity.Account, p *identity.Placed) {
+		return r.each(x.Blocks[n].Rows, buf, func(_ int, a identity.Account, p *identity.Placed) {
 			if !slices.ContainsFunc(addresses, a.Holds) {
 				return
 			}
@@ -351,25 +250,8 @@ func (x *index) holding(addresses []identity.Address) (*State, error) {
 				st.Placed[a.Primary] = *p
 			}
 		})
-		if err != nil {
-			return nil, err
-		}
-	}
-	return st, nil
-}
-
-// among reports whether a key is one of several.
-func among(keys, key []byte) bool {
-	for at := 0; ; {
-		i := bytes.Index(keys[at:], key)
-		if i < 0 {
-			return false
-		}
-		if at += i; at%keySize == 0 {
-			return true
-		}
-		at++
-	}
+	})
+	return st, err
 }
 
 // indexing writes the index of the version that commit makes, while it makes it. Without
@@ -423,66 +305,56 @@ func (f files) replaceIndex(st *State, write func(*indexWriter) error) error {
 	})
 }
 
-// indexWriter writes an index. What cannot be written is in its error, and does not keep
-// the state from being written.
+// indexWriter writes an index.
 type indexWriter struct {
+	*blockfile.Writer
 	w      io.Writer
-	err    error
+	again  bool
 	st     *State
-	blocks []indexBlock
 	placed atomic.Int64
 }
 
 // begin says of which state it is, and returns how many blocks that has.
 func (x *indexWriter) begin(st *State) int {
-	if x.st != nil {
-		x.err = errNoIndex // it was begun already
-	}
-	x.st, x.blocks = st, make([]indexBlock, pieces(st))
-	return len(x.blocks)
+	x.again = x.st != nil
+	n := blockfile.Blocks(len(st.Accounts))
+	x.st, x.Writer = st, blockfile.NewWriter(x.w, n)
+	return n
 }
-
-// pieces is how many blocks a state has.
-func pieces(st *State) int { return (len(st.Accounts) + indexPiece - 1) / indexPiece }
 
 // piece are the accounts of a block.
 func piece(st *State, n int) []identity.Account {
-	return st.Accounts[n*indexPiece : min((n+1)*indexPiece, len(st.Accounts))]
+	first, end := blockfile.Bounds(len(st.Accounts), n)
+	return st.Accounts[first:end]
 }
 
 // append appends a block.
 func (x *indexWriter) append(b []byte, n int) []byte {
 	accounts := piece(x.st, n)
-	begin := len(b)
-	var text []byte
-	for i := range accounts {
-		accounts[i].EachAddress(func(address identity.Address) {
-			text = append(text[:0], address.String()...)
-			b = binary.LittleEndian.AppendUint32(b, checksum(text))
-		})
-	}
-	keys := len(b)
-	var row identity.RowWriter
-	for i := range accounts {
-		b = row.Append(b, &accounts[i])
-		p, is := x.st.Placed[accounts[i].Primary]
-		if is {
-			x.placed.Add(1)
+	return x.Writer.Append(b, n, len(accounts), func(b []byte) []byte {
+		var text []byte
+		for i := range accounts {
+			accounts[i].EachAddress(func(address identity.Address) {
+				text = append(text[:0], address.String()...)
+				b = blockfile.AppendKey(b, blockfile.Key(text))
+			})
+			if g := &accounts[i].GUID; !g.IsZero() {
+				b = blockfile.AppendKey(b, blockfile.Key(g[:]))
+			}
 		}
-		b = appendRowPlaced(b, &p, is)
-	}
-	rows := len(b)
-	b = row.AppendNames(b)
-	x.blocks[n] = indexBlock{Accounts: len(accounts), Keys: keys - begin, KeysSum: checksum(b[begin:keys]),
-		Rows: rows - keys, Names: len(b) - rows, RowsSum: checksum(b[keys:])}
-	return b
-}
-
-func (x *indexWriter) Write(b []byte) (int, error) {
-	if x.err == nil {
-		_, x.err = x.w.Write(b)
-	}
-	return len(b), nil
+		return b
+	}, func(b []byte) []byte {
+		var row identity.RowWriter
+		for i := range accounts {
+			b = row.Append(b, &accounts[i])
+			p, is := x.st.Placed[accounts[i].Primary]
+			if is {
+				x.placed.Add(1)
+			}
+			b = appendRowPlaced(b, &p, is)
+		}
+		return row.AppendNames(b)
+	})
 }
 
 // end writes the foot, once the state is in its file.
@@ -492,29 +364,17 @@ func (x *indexWriter) end(f files) error {
 		return err
 	}
 	defer file.Close()
-	foot, err := indexOf(file)
+	about, err := indexOf(file)
 	if err != nil {
 		return err
 	}
-	if x.st == nil || foot.Sum != x.st.Sum {
+	if x.st == nil || x.again || about.Sum != x.st.Sum {
 		return errNoIndex
 	}
-	time.Sleep(foot.Of.settles())
-	if now, err := stampOf(file); err != nil || now != foot.Of {
+	time.Sleep(about.Of.settles())
+	if now, err := stampOf(file); err != nil || now != about.Of {
 		return errors.Join(err, errNoIndex)
 	}
-	at := int64(0)
-	for i := range x.blocks {
-		x.blocks[i].At = at
-		at += x.blocks[i].length()
-	}
-	foot.Placed, foot.Blocks = int(x.placed.Load()), x.blocks
-	text, err := json.Marshal(foot)
-	if err != nil {
-		return err
-	}
-	end := binary.LittleEndian.AppendUint64(nil, uint64(at))
-	end = binary.LittleEndian.AppendUint32(end, checksum(text))
-	_, _ = x.Write(append(text, end...))
-	return x.err
+	about.Placed = int(x.placed.Load())
+	return x.Writer.End(indexFormat, indexVersion, about)
 }

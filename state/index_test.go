@@ -6,7 +6,6 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -14,6 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 
+	"github.com/rollcall-cli/rollcall/internal/blockfile"
 	"github.com/rollcall-cli/rollcall/internal/corpus"
 	"github.com/rollcall-cli/rollcall/internal/identity"
 )
@@ -72,7 +72,7 @@ func TestIndex(t *testing.T) {
 	for seed := range uint64(6) {
 		r := rand.New(rand.NewPCG(seed, 7))
 		path := filepath.Join(t.TempDir(), "s.jsonl")
-		s := varied(r, []int{0, 1, 700, indexPiece, indexPiece + 1, 3000}[seed%6])
+		s := varied(r, []int{0, 1, 700, blockfile.Rows, blockfile.Rows + 1, 3000}[seed%6])
 		if err := At(path).Save(ctx, s, "test", day, nil); err != nil {
 			t.Fatal(err)
 		}
@@ -268,23 +268,12 @@ func FuzzRows(f *testing.F) {
 	var w identity.RowWriter
 	rows := w.Append(nil, person("ann", "a"))
 	rows = appendRowPlaced(rows, &identity.Placed{Ref: "u", Applied: day, Found: person("ann")}, true)
-	f.Add(rows, w.AppendNames(nil), 1)
-	f.Fuzz(func(t *testing.T, rows, names []byte, n int) {
-		text := slices.Concat(rows, names)
-		file := filepath.Join(t.TempDir(), "rows")
-		if err := os.WriteFile(file, text, 0o600); err != nil {
-			t.Fatal(err)
-		}
-		o, err := os.Open(file)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer o.Close()
-		r := blockReader{index: &index{file: o}}
+	f.Add(w.AppendNames(rows), 1)
+	f.Fuzz(func(t *testing.T, text []byte, n int) {
+		var r rowReader
 		read := 0
-		n = min(max(n, 0), indexPiece)
-		err = r.rowsOf(&indexBlock{Accounts: n, Rows: len(rows), Names: len(names), RowsSum: checksum(text)}, func(int, identity.Account, *identity.Placed) { read++ })
-		if err == nil && read != n {
+		n = min(max(n, 0), blockfile.Rows)
+		if err := r.each(n, text, func(int, identity.Account, *identity.Placed) { read++ }); err == nil && read != n {
 			t.Errorf("%d accounts of %d", read, n)
 		}
 	})

@@ -28,6 +28,7 @@ import (
 	"time"
 
 	"github.com/rollcall-cli/rollcall/internal/atomicfile"
+	"github.com/rollcall-cli/rollcall/internal/blockfile"
 	"github.com/rollcall-cli/rollcall/internal/compact"
 	"github.com/rollcall-cli/rollcall/internal/identity"
 	"github.com/rollcall-cli/rollcall/internal/parallel"
@@ -255,7 +256,7 @@ func (s *State) writeAccounts(out io.Writer, x *indexWriter) error {
 	both := &both{lines: out, blocks: x, lengths: make([]int, x.begin(s))}
 	return parallel.WriteBlocks(both, len(both.lengths), func(b []byte, n int) []byte {
 		for i := range piece(s, n) {
-			b = s.appendAccount(b, n*indexPiece+i)
+			b = s.appendAccount(b, n*blockfile.Rows+i)
 		}
 		both.lengths[n] = len(b)
 		return x.append(b, n)

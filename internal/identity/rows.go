@@ -45,12 +45,7 @@ func (w *RowWriter) Append(b []byte, a *Account) []byte {
 		b = append(b, a.GUID[:]...)
 	}
 	b = AppendText(AppendText(b, a.Username), a.DN)
-	b = binary.AppendUvarint(b, uint64(len(a.Attributes)))
-	for i := range a.Attributes {
-		b = binary.AppendUvarint(b, uint64(w.number(a.Attributes[i].Name)))
-		b = AppendText(b, a.Attributes[i].Value)
-	}
-	return b
+	return w.appendAttributes(b, a.Attributes)
 }
 
 // number is that of a name. There are few, of which the first are the usual ones.
@@ -73,13 +68,48 @@ func (w *RowWriter) number(name string) int {
 	return n
 }
 
-// AppendNames appends the names of the rows that were written since, and begins anew.
+// AppendNames appends the names of the rows that were written before it to the same
+// text, and begins anew.
 func (w *RowWriter) AppendNames(b []byte) []byte {
+	begin := len(b)
 	b = binary.AppendUvarint(b, uint64(len(w.names)))
 	for _, name := range w.names {
 		b = AppendText(b, name)
 	}
 	w.numbers, w.names = nil, nil
+	return binary.LittleEndian.AppendUint32(b, uint32(len(b)-begin))
+}
+
+// AppendEntry appends an entry.
+func (w *RowWriter) AppendEntry(b []byte, e *Entry) []byte {
+	var first byte
+	if e.Type == List {
+		first |= rowList
+	}
+	if !e.GUID.IsZero() {
+		first |= rowOwned
+	}
+	b = append(b, first)
+	if first&rowOwned != 0 {
+		b = append(b, e.GUID[:]...)
+	}
+	b = AppendText(AppendText(b, e.DN), e.Username)
+	for _, list := range [...][]string{e.Primaries, e.Mail, e.Aliases} {
+		b = binary.AppendUvarint(b, uint64(len(list)))
+		for _, text := range list {
+			b = AppendText(b, text)
+		}
+	}
+	b = binary.AppendUvarint(b, uint64(e.Scope))
+	return w.appendAttributes(b, e.Attributes)
+}
+
+func (w *RowWriter) appendAttributes(b []byte, attrs []Attribute) []byte {
+	b = binary.AppendUvarint(b, uint64(len(attrs)))
+	for i := range attrs {
+		b = binary.AppendUvarint(b, uint64(w.number(attrs[i].Name)))
+		b = AppendText(b, attrs[i].Value)
+	}
 	return b
 }
 
@@ -104,13 +134,23 @@ type RowReader struct {
 	addresses compact.Slab[Address]
 	attrs     compact.Slab[Attribute]
 
+	texts compact.Slab[string]
+
 	addressBuf []Address
 	attrBuf    []Attribute
+	textBuf    []string
 }
 
-// Reset begins with other rows, and the names in them.
-func (r *RowReader) Reset(rows, names string) {
-	r.text, r.at, r.bad = names, 0, false
+// Reset begins with another text of rows, and the names behind them.
+func (r *RowReader) Reset(text string) {
+	rows, names := "", ""
+	r.bad = true
+	if end := len(text) - 4; end >= 0 {
+		if n := int(binary.LittleEndian.Uint32([]byte(text[end:]))); n <= end {
+			rows, names, r.bad = text[:end-n], text[end-n:end], false
+		}
+	}
+	r.text, r.at = names, 0
 	if r.known == nil {
 		r.known = map[string]string{}
 	}
@@ -209,18 +249,52 @@ func (r *RowReader) Account() (a Account) {
 	a.Aliases = r.addresses.Copy(r.addressBuf)
 	a.Directory = r.name()
 	if first&rowOwned != 0 {
-		if r.at+len(a.GUID) > len(r.text) {
-			r.bad = true
-			return a
-		}
-		r.at += copy(a.GUID[:], r.text[r.at:])
+		a.GUID = r.GUID()
 	}
 	a.Username, a.DN = r.Text(), r.Text()
+	a.Attributes = r.attributes()
+	return a
+}
+
+// Entry reads an entry.
+func (r *RowReader) Entry() (e Entry) {
+	first := r.Byte()
+	if first&rowList != 0 {
+		e.Type = List
+	}
+	if first&rowOwned != 0 {
+		e.GUID = r.GUID()
+	}
+	e.DN, e.Username = r.Text(), r.Text()
+	e.Primaries, e.Mail, e.Aliases = r.list(), r.list(), r.list()
+	e.Scope = int32(r.Number())
+	e.Attributes = r.attributes()
+	return e
+}
+
+// GUID reads a GUID.
+func (r *RowReader) GUID() (g GUID) {
+	if r.at+len(g) > len(r.text) {
+		r.bad = true
+		return g
+	}
+	r.at += copy(g[:], r.text[r.at:])
+	return g
+}
+
+func (r *RowReader) list() []string {
+	r.textBuf = r.textBuf[:0]
+	for range r.count() {
+		r.textBuf = append(r.textBuf, r.Text())
+	}
+	return r.texts.Copy(r.textBuf)
+}
+
+func (r *RowReader) attributes() []Attribute {
 	r.attrBuf = r.attrBuf[:0]
 	for range r.count() {
 		name := r.name()
 		r.attrBuf = append(r.attrBuf, Attribute{name, r.Text()})
 	}
-	a.Attributes = r.attrs.Copy(r.attrBuf)
-	return a
+	return r.attrs.Copy(r.attrBuf)
 }
