@@ -22,7 +22,11 @@ func (e *engine) console() (changes []AccountChange, unchanged int) {
 			e.noteAgreed(a)
 			continue
 		}
+		notes := len(e.notes)
 		change, changed := e.accountAfter(a)
+		if e.in.Count && (changed || len(e.notes) > notes) {
+			e.speaking = append(e.speaking, a)
+		}
 		if !changed {
 			unchanged++
 			e.noteAgreed(a)
@@ -36,6 +40,9 @@ func (e *engine) console() (changes []AccountChange, unchanged int) {
 			continue
 		}
 		changes = append(changes, AccountChange{After: e.newAccount(i)})
+		if e.in.Count {
+			e.served = append(e.served, i)
+		}
 	}
 	changes = append(changes, e.gone()...)
 	sortFunc(changes, func(x, y AccountChange) int {

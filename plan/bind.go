@@ -113,7 +113,7 @@ func (e *engine) mergeSame(group []int32) {
 	}
 	names := make(map[int32]string, len(group))
 	for _, i := range group {
-		names[i] = foldDN(e.in.Entries[i].DN)
+		names[i] = identity.FoldDN(e.in.Entries[i].DN)
 	}
 	sorted := slices.Clone(group)
 	slices.SortFunc(sorted, func(a, b int32) int {
@@ -155,15 +155,6 @@ func (e *engine) unite(results []int32) {
 		first.Aliases = append(first.Aliases, e.in.Entries[i].Aliases...)
 	}
 	e.in.Entries[results[0]] = first
-}
-
-// foldDN returns text that is equal for equal names.
-func foldDN(dn string) string {
-	parsed, err := identity.ParseDN(dn)
-	if err != nil {
-		return dn
-	}
-	return strings.Join(parsed, ",")
 }
 
 // compareEntries orders entries by what they say, so that any choice among

@@ -310,6 +310,10 @@ func (e *engine) withhold(changes []AccountChange, ownerOf func(i int) string) [
 	}
 	allowances := make([]Allowance, 0, len(l.dirs))
 	for _, d := range l.dirs {
+		if e.in.Rest != nil {
+			rest := e.in.Rest.InService[d.Directory]
+			d.Accounts, d.Addresses = d.Accounts+rest.Accounts, d.Addresses+rest.Addresses
+		}
 		for b := range Brake(Brakes) {
 			d.Losses[b].Bound = e.in.Rules.Limits[b].bound(d.Of(b))
 		}

@@ -111,6 +111,8 @@ type Ambiguity struct {
 	// byte order.
 	Chosen identity.Address
 	Others []identity.Address
+
+	entry int32
 }
 
 // declaredPrimary chooses among several candidates of entry i, by the first of
@@ -141,7 +143,7 @@ func (e *engine) declaredPrimary(i int32, candidates []listed) int {
 	}
 	if len(others) > 0 {
 		slices.SortFunc(others, identity.Address.Compare)
-		e.ambiguous = append(e.ambiguous, Ambiguity{e.in.Entries[i].DN, chosen.address, slices.Compact(others)})
+		e.ambiguous = append(e.ambiguous, Ambiguity{e.in.Entries[i].DN, chosen.address, slices.Compact(others), i})
 	}
 	return best
 }

@@ -248,7 +248,13 @@ func appendReceipt(b []byte, r *identity.Receipt) []byte {
 	}
 	b = fmt.Appendf(b, `], "scanned": %d, "entries": %d, "passed_over": {"deleted": %d, "conflict": %d, "system": %d, "ignored": %d}`,
 		r.Scanned, r.Entries, r.PassedOver.Deleted, r.PassedOver.Conflict, r.PassedOver.System, r.PassedOver.Ignored)
-	return fmt.Appendf(b, `, "seconds": %.3f, "complete": %t}`, r.Seconds, r.Complete)
+	b = fmt.Appendf(b, `, "seconds": %.3f, "complete": %t, "delta": %t, "since": `, r.Seconds, r.Complete, r.Delta)
+	if r.Since.IsZero() {
+		b = append(b, "null"...)
+	} else {
+		b = identity.AppendJSONString(b, r.Since.UTC().Format(time.RFC3339))
+	}
+	return append(appendMember(b, ", ", "full", r.Full), '}')
 }
 
 func (c *Change) appendJSON(b []byte) []byte {

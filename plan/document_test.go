@@ -88,8 +88,8 @@ func TestDocumentRoundTrip(t *testing.T) {
 }
 
 var receiptKeys = []string{
-	"complete", "entries", "identity", "kind", "name", "pages", "passed_over", "ranged", "references",
-	"reread", "scanned", "seconds", "server", "usn_after", "usn_before",
+	"complete", "delta", "entries", "full", "identity", "kind", "name", "pages", "passed_over", "ranged", "references",
+	"reread", "scanned", "seconds", "server", "since", "usn_after", "usn_before",
 }
 
 // TestShortReceipts: a plan whose receipts say less is read all the same.

@@ -50,6 +50,7 @@ func (e *engine) compute() (*Plan, error) {
 	}
 	p := &Plan{}
 	changes, unchanged := e.console()
+	changed := len(changes)
 	p.Unchanged, p.Agreed = unchanged, e.agreed
 	p.Accounts, p.LeftOut, p.LeftOutAccounts = e.selected(changes)
 	p.Strangers = e.strangers()
@@ -69,6 +70,12 @@ func (e *engine) compute() (*Plan, error) {
 	p.Active = activeBy(e.in.Accounts, e.boundTo)
 	for i := range e.entries {
 		p.WithoutAccount += boolInt(e.withoutAccount(int32(i)))
+	}
+	if e.in.Count {
+		p.Sums, p.Spoken = e.sums(p, changed), e.spoken()
+	}
+	if e.in.Rest != nil {
+		p.count(e.in.Rest)
 	}
 	p.Group()
 	p.Assess(e.in.Rules.Risk)
@@ -153,8 +160,10 @@ type engine struct {
 	localPrimaries map[identity.Address]bool // nil until somebody asks
 	emptied        map[Departed]bool         // owners whose objects list no address; nil until somebody asks
 
-	notes []Rejection // rows found while the console was made
-	slab  compact.Slab[identity.Address]
+	notes    []Rejection // rows found while the console was made
+	speaking []int32     // accounts that change, or of which there is such a row, where that is asked for
+	served   []int32     // entries that get a new account, where that is asked for
+	slab     compact.Slab[identity.Address]
 }
 
 type dirInfo struct {

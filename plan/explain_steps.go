@@ -387,7 +387,7 @@ type object struct {
 
 func (x *explainer) object(i int32) object {
 	in := &x.in.Entries[i]
-	return object{x.entryDir(i), in.GUID, foldDN(in.DN)}
+	return object{x.entryDir(i), in.GUID, identity.FoldDN(in.DN)}
 }
 
 // takenObjects returns the entries that count, by object.

@@ -49,6 +49,10 @@ type Plan struct {
 	// saved.
 	Agreed []int32
 
+	// Sums and Spoken are what the input asks for by Count. They are not saved.
+	Sums   Sums
+	Spoken Spoken
+
 	// Recorded marks the plan that a run had, as far as its record has it: without the
 	// reasons of losses.
 	Recorded bool

@@ -122,6 +122,11 @@ type Input struct {
 	// Now decides which legal holds are over: a hold lasts until its last day
 	// has ended in UTC.
 	Now time.Time
+	// Count asks for the sums of the plan, and of whom it has something to say.
+	Count bool
+	// Rest are the sums of accounts and entries that are not among those above. Nothing
+	// is to be said of them, and they have nothing to do with those above.
+	Rest *Sums
 }
 
 // Over reports whether the guard's last day has ended in UTC.

@@ -1,6 +1,7 @@
 package state
 
 import (
+	"context"
 	"encoding/binary"
 	"errors"
 	"io"
@@ -332,15 +333,8 @@ func piece(st *State, n int) []identity.Account {
 func (x *indexWriter) append(b []byte, n int) []byte {
 	accounts := piece(x.st, n)
 	return x.Writer.Append(b, n, len(accounts), func(b []byte) []byte {
-		var text []byte
 		for i := range accounts {
-			accounts[i].EachAddress(func(address identity.Address) {
-				text = append(text[:0], address.String()...)
-				b = blockfile.AppendKey(b, blockfile.Key(text))
-			})
-			if g := &accounts[i].GUID; !g.IsZero() {
-				b = blockfile.AppendKey(b, blockfile.Key(g[:]))
-			}
+			EachKey(&accounts[i], func(key uint32) { b = blockfile.AppendKey(b, key) })
 		}
 		return b
 	}, func(b []byte) []byte {
@@ -354,6 +348,60 @@ func (x *indexWriter) append(b []byte, n int) []byte {
 			b = appendRowPlaced(b, &p, is)
 		}
 		return row.AppendNames(b)
+	})
+}
+
+// EachKey calls a function with each key by which an account is found in an index: those of
+// its addresses and of its GUID.
+func EachKey(a *identity.Account, key func(uint32)) {
+	var text []byte
+	a.EachAddress(func(address identity.Address) {
+		text = append(text[:0], address.String()...)
+		key(blockfile.Key(text))
+	})
+	if !a.GUID.IsZero() {
+		key(blockfile.Key(a.GUID[:]))
+	}
+}
+
+// Rows is a state whose accounts are found by their keys, without the others.
+type Rows struct {
+	Version
+	Accounts int
+	x        *index
+	file     io.Closer
+}
+
+// Rows opens the index of the state; nil where there is none that fits.
+func (s *Store) Rows(ctx context.Context) *Rows {
+	r, err := s.backend.Open(ctx, 0)
+	if err != nil {
+		return nil
+	}
+	if file, is := r.(*os.File); is {
+		if x, err := s.local.openIndex(file); err == nil {
+			return &Rows{Version{x.State.Lineage, x.State.Serial, x.Sum}, x.File.Rows(), x, r}
+		}
+	}
+	r.Close()
+	return nil
+}
+
+// Close closes the files.
+func (r *Rows) Close() {
+	r.x.file.Close()
+	r.file.Close()
+}
+
+// Find calls a function with the accounts that have one of some keys, and with others.
+func (r *Rows) Find(wanted map[uint32]struct{}, each func(a identity.Account)) error {
+	var reader rowReader
+	var buf []byte
+	return r.x.Find(wanted, func(n int) (err error) {
+		if buf, err = r.x.Texts(buf, n); err != nil {
+			return err
+		}
+		return reader.each(r.x.Blocks[n].Rows, buf, func(_ int, a identity.Account, _ *identity.Placed) { each(a) })
 	})
 }
 

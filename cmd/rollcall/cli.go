@@ -51,6 +51,7 @@ type reading struct {
 	Directory []string `placeholder:"NAME" sep:"none" help:"Read only this directory; repeatable. Accounts of the others are left alone."`
 	Snapshot  string   `type:"path" placeholder:"DIR" help:"Read DIR/<directory>.ldif instead of each server, and the accounts of the console from DIR, unless they are about to be changed."`
 
+	Full       bool `help:"Read every directory completely, also one that is followed by what changes."`
 	NewState   bool `help:"Begin with an empty state although the history says that there was one."`
 	AllowEmpty bool `help:"Continue even if a scope that had accounts is now empty, or all its entries have lost their aliases, usernames, an attribute or their type."`
 
@@ -70,6 +71,9 @@ func (r reading) args() (args []string) {
 	}
 	if r.Snapshot != "" {
 		args = append(args, "--snapshot", r.Snapshot)
+	}
+	if r.Full {
+		args = append(args, "--full")
 	}
 	if r.NewState {
 		args = append(args, "--new-state")

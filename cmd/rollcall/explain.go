@@ -64,6 +64,9 @@ func (c *explainCommand) Run(s *session) error {
 func (c *explainCommand) explain(s *session, cfg *config.Config, g *gathered, about plan.Subject, progress *render.Progress) (*explain.Document, error) {
 	progress.Update("explaining", "entries", len(g.in.Entries))
 	x, err := await(s, func() (*plan.Explanation, error) { return plan.Explain(g.in, about) })
+	if err == nil {
+		err = s.settled(g)
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -76,6 +76,9 @@ func (s *session) plan(cfg *config.Config, flags reading, allowed [plan.Brakes]i
 	}
 	progress.Update("planning", "entries", len(g.in.Entries))
 	result, err := await(s, func() (*plan.Plan, error) { return plan.Compute(g.in) })
+	if err == nil {
+		err = s.settled(g)
+	}
 	progress.Clear()
 	if err != nil {
 		return nil, err
@@ -116,6 +119,7 @@ type gathered struct {
 	header plan.Header
 	state  *recorded
 	view   *console.View
+	kept   <-chan *begun[bool] // once what was read is kept for the next read
 }
 
 // gather reads the directories, the state and the console.
@@ -159,9 +163,15 @@ func (s *session) gather(cfg *config.Config, flags reading, allowed [plan.Brakes
 		return nil, err
 	}
 	reader.Directories = withoutScopes(cfg, reader.Directories)
-	if in.Entries, p.Directories, err = reader.Entries(s.ctx); err != nil {
+	read, err := s.readChanges(cfg, reader, flags)
+	if err != nil {
 		return nil, err
 	}
+	defer read.Close()
+	if in.Entries, err = read.Entries(s.ctx); err != nil {
+		return nil, err
+	}
+	p.Directories = read.Receipts
 	if in.Others, p.Prerequisites, err = s.prerequisites(cfg, flags.Snapshot, progress); err != nil {
 		return nil, err
 	}
@@ -193,7 +203,7 @@ func (s *session) gather(cfg *config.Config, flags reading, allowed [plan.Brakes
 		return nil, err
 	}
 	p.Warnings = slices.Concat(p.Warnings, missing, undeclared(cfg, st.State), s.undeclaredSince(cfg, &in), unlisted(p.Prerequisites), told)
-	return &gathered{in, p, st, view}, nil
+	return &gathered{in, p, st, view, begin(func() (bool, error) { return true, read.Keep() })}, nil
 }
 
 // state loads the state, or begins one anew.

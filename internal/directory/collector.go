@@ -2,7 +2,6 @@ package directory
 
 import (
 	"fmt"
-	"maps"
 	"slices"
 
 	"github.com/rollcall-cli/rollcall/internal/compact"
@@ -12,12 +11,15 @@ import (
 // Collector is a [Sink] that makes entries of objects.
 type Collector struct {
 	scopes  []Scope
+	keyed   bool // keys are wanted
 	mappers []*Mapper
 	entries []identity.Entry
 	// at holds, by the number of an object, the index of its entry, or why it is
 	// none.
 	at   []int32
 	gone bool // entries hold some whose Scope is none
+	// keys holds, by the number of an object, its key, where objects are [Keyed].
+	keys []identity.GUID
 	// broken holds, by the number of an object, how many values are not UTF-8.
 	broken map[int]int
 }
@@ -39,12 +41,20 @@ func NewCollector(scopes []Scope) *Collector {
 	return c
 }
 
+// NewKeyedCollector returns the collector of a read whose objects are [Keyed], and whose
+// keys are wanted, too.
+func NewKeyedCollector(scopes []Scope) *Collector {
+	c := NewCollector(scopes)
+	c.keyed = true
+	return c
+}
+
 func (c *Collector) reset() {
 	c.mappers = nil
 	for i := range c.scopes {
 		c.mappers = append(c.mappers, NewMapper(&c.scopes[i]))
 	}
-	c.entries, c.at, c.gone, c.broken = nil, nil, false, map[int]int{}
+	c.entries, c.at, c.gone, c.keys, c.broken = nil, nil, false, nil, map[int]int{}
 }
 
 // Reset implements [Sink].
@@ -75,6 +85,12 @@ func (c *Collector) Replace(n, scope int, o Object) error {
 
 func (c *Collector) take(n, scope int, o Object) {
 	m := c.mappers[scope]
+	if c.keyed {
+		for len(c.keys) <= n {
+			c.keys = append(compact.Grown(c.keys), identity.GUID{})
+		}
+		c.keys[n] = o.(Keyed).Key()
+	}
 	e, why := m.Entry(o)
 	switch why {
 	case "":
@@ -95,33 +111,78 @@ func (c *Collector) take(n, scope int, o Object) {
 // Tell adds to the receipt of the read how many entries there are, and what of
 // the objects is none or cannot be read. It is called before Entries.
 func (c *Collector) Tell(r *identity.Receipt) {
-	r.Entries = 0
+	n := 0
 	for _, i := range c.at {
-		switch i {
-		case none:
-		case deleted:
-			r.PassedOver.Deleted++
-		case conflict:
-			r.PassedOver.Conflict++
-		case system:
-			r.PassedOver.System++
-		default:
-			r.Entries++
+		if i >= 0 {
+			n++
 		}
 	}
-	if len(c.broken) == 0 {
-		return
+	Tell(r, n, c.Remarks())
+}
+
+// Remark is what is to be said of an object beside its entry, or in place of one.
+type Remark struct {
+	// Key is that of a [Keyed] object, DN the name of an entry.
+	Key identity.GUID
+	DN  string
+	// PassedOver is why it is no entry: [Deleted], [Conflict] or [System].
+	PassedOver ObstacleKind
+	// Broken counts the values of an entry that are not UTF-8.
+	Broken int
+}
+
+// Remarks returns those of the objects. It is called before Entries.
+func (c *Collector) Remarks() (all []Remark) {
+	for n, i := range c.at {
+		var m Remark
+		switch {
+		case i == deleted:
+			m.PassedOver = Deleted
+		case i == conflict:
+			m.PassedOver = Conflict
+		case i == system:
+			m.PassedOver = System
+		case i < 0 || len(c.broken) == 0 || c.broken[n] == 0:
+			continue
+		default:
+			m.DN, m.Broken = c.entries[i].DN, c.broken[n]
+		}
+		if c.keyed {
+			m.Key = c.keys[n]
+		}
+		all = append(all, m)
 	}
-	values, first := 0, slices.Min(slices.Collect(maps.Keys(c.broken)))
-	for _, n := range c.broken {
-		values += n
+	return all
+}
+
+// Tell adds to a receipt how many entries there are, and what is to be said of objects.
+func Tell(r *identity.Receipt, entries int, remarks []Remark) {
+	r.Entries, r.PassedOver = entries, identity.PassedOver{Ignored: r.PassedOver.Ignored}
+	values, broken, first := 0, 0, ""
+	for i := range remarks {
+		switch m := &remarks[i]; m.PassedOver {
+		case Deleted:
+			r.PassedOver.Deleted++
+		case Conflict:
+			r.PassedOver.Conflict++
+		case System:
+			r.PassedOver.System++
+		default:
+			if values += m.Broken; broken == 0 || m.DN < first {
+				first = m.DN
+			}
+			broken++
+		}
+	}
+	if broken == 0 {
+		return
 	}
 	verb := "are"
 	if values == 1 {
 		verb = "is"
 	}
 	r.Notes = append(r.Notes, fmt.Sprintf("%s of %s %s not UTF-8, and \uFFFD stands for what cannot be read: convert the data, or the export, to UTF-8; the first entry is %s",
-		counted(values, "value", "values"), counted(len(c.broken), "entry", "entries"), verb, c.entries[c.at[first]].DN))
+		counted(values, "value", "values"), counted(broken, "entry", "entries"), verb, first))
 }
 
 // Entries returns the entries. The collector must not be used any more.
@@ -131,4 +192,24 @@ func (c *Collector) Entries() []identity.Entry {
 	}
 	c.at = nil
 	return c.entries
+}
+
+// Keys returns the key of each of the entries, and is called before them.
+func (c *Collector) Keys() []identity.GUID {
+	keys := make([]identity.GUID, len(c.entries))
+	for n, i := range c.at {
+		if i >= 0 {
+			keys[i] = c.keys[n]
+		}
+	}
+	if c.gone {
+		kept := keys[:0]
+		for i := range keys {
+			if c.entries[i].Scope != none {
+				kept = append(kept, keys[i])
+			}
+		}
+		keys = kept
+	}
+	return keys
 }

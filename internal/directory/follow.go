@@ -32,8 +32,8 @@ type Follower interface {
 type Since struct {
 	// Mark is that of its receipt.
 	Mark string
-	// Has reports whether the read gave an object with this key.
-	Has func(identity.GUID) bool
+	// Has returns those of some keys of which the read gave objects.
+	Has func([]identity.GUID) (map[identity.GUID]bool, error)
 	// Most is how many objects may have been touched.
 	Most int
 }

@@ -130,6 +130,15 @@ func EqualDN(a, b string) bool {
 	return errX == nil && errY == nil && slices.Equal(x, y)
 }
 
+// FoldDN returns a text that is equal for equal names. What is no name stands for itself.
+func FoldDN(text string) string {
+	dn, err := ParseDN(text)
+	if err != nil {
+		return text
+	}
+	return strings.Join(dn, ",")
+}
+
 // PlainDN reports whether a text is certainly a distinguished name in which
 // nothing but letter case can differ from an equal one: no escapes, no other
 // names of types, no several-valued parts, no spaces that do not count. Two such

@@ -123,6 +123,12 @@ type Entry struct {
 	Type Type
 }
 
+// Equal reports whether two entries are the same in everything.
+func (e *Entry) Equal(f *Entry) bool {
+	return e.GUID == f.GUID && e.DN == f.DN && e.Username == f.Username && e.Scope == f.Scope && e.Type == f.Type &&
+		slices.Equal(e.Primaries, f.Primaries) && slices.Equal(e.Mail, f.Mail) && slices.Equal(e.Aliases, f.Aliases) && slices.Equal(e.Attributes, f.Attributes)
+}
+
 // Account is one record of the console.
 type Account struct {
 	// Primary is the account's primary address.

@@ -189,6 +189,9 @@ func (o *page) header(p *plan.Plan) {
 		o.cell(text(d.Kind).fit(kinds))
 		beside := margin + names + gap
 		scanned := count(d.Entries, "entry", "entries") + " of " + count(d.Scanned, "object", "objects")
+		if d.Delta {
+			scanned = count(d.Entries, "entry", "entries") + ", " + number(d.Scanned) + " read anew"
+		}
 		if !d.Complete {
 			scanned += ", incomplete"
 		}
@@ -260,6 +263,12 @@ func passedOver(n *identity.PassedOver) string {
 // facts says what is known of a read beside its entries.
 func facts(r *identity.Receipt) []string {
 	var all []string
+	if r.Delta {
+		all = append(all, "what changed since "+moment(r.Since))
+	}
+	if r.Full != "" {
+		all = append(all, "read completely: "+r.Full)
+	}
 	if r.Pages > 0 {
 		all = append(all, count(r.Pages, "page", "pages")+" in "+strconv.FormatFloat(r.Seconds, 'f', 1, 64)+" s")
 	}

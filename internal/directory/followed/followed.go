@@ -1,0 +1,319 @@
+// Package followed reads directories of which a complete read is kept, so that the next
+// read asks for what has changed since alone.
+//
+//	            complete read ──────────────┐
+//	directory ──┤                           ├──> entries ──> file of entries
+//	            what was touched ── file ───┘
+//
+// What was touched is always asked for since the complete read that the file has, or since
+// the last that was put in its place with what had changed. An entry of the file counts
+// unless its object was touched; of those that were, what was read of them now counts.
+package followed
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/rollcall-cli/rollcall/internal/compact"
+	"github.com/rollcall-cli/rollcall/internal/directory"
+	"github.com/rollcall-cli/rollcall/internal/identity"
+)
+
+// Reader reads directories, those that are [directory.Follower] by what has changed where
+// that can be.
+type Reader struct {
+	directory.Reader
+	// Path is that of the file of entries.
+	Path string
+	// Made is of what the entries have to be.
+	Made Made
+	// All says that the directories are all that are declared.
+	All bool
+	// Full reads everything completely.
+	Full bool
+	// Canonical returns an address as accounts have it.
+	Canonical func(identity.Address) identity.Address
+	Now       func() time.Time
+}
+
+// Made is of what entries were made. Those of anything else are read anew.
+type Made struct {
+	// Release is the version of rollcall, Config the digest of the configuration and
+	// Lineage that of the state.
+	Release string `json:"release"`
+	Config  string `json:"config"`
+	Lineage string `json:"lineage"`
+}
+
+// differs says what is another than it was, in a clause; "" for nothing.
+func (m *Made) differs(now *Made) string {
+	switch {
+	case m.Release != now.Release:
+		return "another version of rollcall made the last complete read"
+	case m.Config != now.Config:
+		return "the configuration has changed"
+	case m.Lineage != now.Lineage:
+		return "the state is another one"
+	}
+	return ""
+}
+
+// Reading is what was read.
+type Reading struct {
+	// Receipts are those of the directories, as they stand in a plan.
+	Receipts []identity.Receipt
+	reader   *Reader
+	parts    []part
+	file     *file // nil where nothing is followed
+}
+
+// part is what was read of a directory.
+type part struct {
+	d       *directory.Directory
+	follows bool
+	read    time.Time // when it was read completely
+	receipt identity.Receipt
+	// entries and their keys are all, or, where only what has changed was read, those
+	// that were touched.
+	entries []identity.Entry
+	keys    []identity.GUID
+	remarks []directory.Remark
+	delta   bool
+	touched map[identity.GUID]bool
+}
+
+// Shares of the entries that may have changed: beyond, a complete read costs no more.
+const (
+	mostPercent = 1
+	mostAlways  = 100
+)
+
+// Read reads the directories. What is not wanted any more has to be closed.
+func (r *Reader) Read(ctx context.Context) (*Reading, error) {
+	x := &Reading{reader: r}
+	var why string
+	x.file, why = r.open()
+	for i := range r.Directories {
+		d := &r.Directories[i]
+		p, err := x.one(ctx, d, why)
+		if err != nil {
+			x.Close()
+			return nil, err
+		}
+		x.parts = append(x.parts, *p)
+		x.Receipts = append(x.Receipts, x.receipt(p))
+	}
+	return x, nil
+}
+
+// Close closes the file.
+func (x *Reading) Close() {
+	if x.file != nil {
+		x.file.close()
+		x.file = nil
+	}
+}
+
+// Follows reports whether something is to be followed.
+func (r *Reader) Follows() bool { return slices.ContainsFunc(r.Directories, follows) }
+
+// open opens the file of entries, or says why it is of no use.
+func (r *Reader) open() (*file, string) {
+	if !r.Follows() {
+		return nil, ""
+	}
+	if r.Full {
+		return nil, "--full was given"
+	}
+	f, err := openFile(r.Path)
+	if err != nil {
+		if errors.Is(err, errNone) {
+			return nil, "there is no complete read to go on from"
+		}
+		return nil, "what is kept of the last complete read cannot be read"
+	}
+	if why := f.about.Made.differs(&r.Made); why != "" {
+		f.close()
+		return nil, why
+	}
+	return f, ""
+}
+
+func follows(d directory.Directory) bool {
+	f, is := d.Source.(directory.Follower)
+	return is && f.FullEvery() > 0
+}
+
+// one reads a directory.
+func (x *Reading) one(ctx context.Context, d *directory.Directory, why string) (*part, error) {
+	if !follows(*d) {
+		return x.whole(ctx, d, "")
+	}
+	if why == "" {
+		p, err := x.changed(ctx, d)
+		if err == nil {
+			return p, nil
+		}
+		var not *directory.NotFollowedError
+		if !errors.As(err, &not) {
+			return nil, err
+		}
+		why = not.Why
+	}
+	return x.whole(ctx, d, why)
+}
+
+// whole reads a directory completely, why it is followed and is not now.
+func (x *Reading) whole(ctx context.Context, d *directory.Directory, why string) (*part, error) {
+	p := &part{d: d, follows: follows(*d), read: x.reader.Now().UTC()}
+	one := directory.Reader{Directories: []directory.Directory{*d}, Progress: x.reader.Progress}
+	var c *directory.Collector
+	err := one.Objects(ctx, func(d *directory.Directory) (directory.Sink, error) {
+		if c = directory.NewCollector(d.Scopes); p.follows {
+			c = directory.NewKeyedCollector(d.Scopes)
+		}
+		return c, nil
+	}, func(_ *directory.Directory, receipt identity.Receipt) error {
+		p.receipt, p.remarks = receipt, c.Remarks()
+		if p.receipt.Full == "" {
+			p.receipt.Full = why
+		}
+		if p.follows {
+			p.keys = c.Keys()
+		}
+		p.entries = c.Entries()
+		return nil
+	})
+	return p, err
+}
+
+// changed reads what has changed of a directory.
+func (x *Reading) changed(ctx context.Context, d *directory.Directory) (*part, error) {
+	at := x.file.of(d.Name)
+	follower := d.Source.(directory.Follower)
+	switch since := x.reader.Now().Sub(at.Read); {
+	case at.Mark == "":
+		return nil, &directory.NotFollowedError{Why: "there is no complete read to go on from"}
+	case since < 0 || since >= follower.FullEvery():
+		return nil, &directory.NotFollowedError{Why: "the last complete read is of " + at.Read.UTC().Format("2006-01-02 15:04") + " UTC"}
+	}
+	c := directory.NewKeyedCollector(d.Scopes)
+	receipt, touched, err := follower.Follow(ctx, d.Scopes, directory.Since{
+		Mark: at.Mark, Has: x.file.has, Most: max(mostAlways, at.Entries*mostPercent/100),
+	}, c, x.reader.Progress)
+	if errors.Is(err, context.Canceled) {
+		return nil, context.Canceled
+	}
+	if err != nil {
+		return nil, err
+	}
+	p := &part{d: d, follows: true, read: at.Read, receipt: receipt, delta: true, touched: make(map[identity.GUID]bool, len(touched))}
+	for _, g := range touched {
+		p.touched[g] = true
+	}
+	for _, m := range at.Remarks {
+		if !p.touched[m.Key] {
+			p.remarks = append(p.remarks, m)
+		}
+	}
+	p.remarks = append(p.remarks, c.Remarks()...)
+	p.keys = c.Keys()
+	p.entries = c.Entries()
+	had, err := x.file.has(touched)
+	if err != nil {
+		return nil, unreadable()
+	}
+	p.receipt.Kind, p.receipt.Delta, p.receipt.Since = d.Kind.Name, true, at.Read
+	p.receipt.References = at.Receipt.References
+	p.receipt.Entries = at.Entries - len(had) + len(p.entries)
+	if p.receipt.Mark == "" {
+		p.receipt.Mark = at.Mark
+	}
+	return p, nil
+}
+
+func unreadable() error {
+	return &directory.NotFollowedError{Why: "what is kept of the last complete read is damaged"}
+}
+
+// receipt returns the receipt of a part as it stands in a plan.
+func (x *Reading) receipt(p *part) identity.Receipt {
+	r := p.d.Receipt(p.receipt)
+	n := len(p.entries)
+	if p.delta {
+		n = p.receipt.Entries
+	}
+	directory.Tell(&r, n, p.remarks)
+	return r
+}
+
+// Entries returns the entries of all directories. A file that turns out to be damaged is
+// not believed: what is followed by it is read completely then.
+func (x *Reading) Entries(ctx context.Context) (entries []identity.Entry, err error) {
+	if err := x.complete(ctx); err != nil {
+		return nil, err
+	}
+	for i := range x.parts {
+		if entries == nil {
+			entries = x.parts[i].entries // which may be very many, and are not copied
+		} else {
+			entries = append(entries, x.parts[i].entries...)
+		}
+	}
+	return entries, nil
+}
+
+// complete gives each part all of its entries.
+func (x *Reading) complete(ctx context.Context) error {
+	if !slices.ContainsFunc(x.parts, func(p part) bool { return p.delta && p.touched != nil }) {
+		return nil
+	}
+	rows, err := x.file.all()
+	for i := range x.parts {
+		p := &x.parts[i]
+		if !p.delta || p.touched == nil {
+			continue
+		}
+		if err != nil {
+			why := unreadable().(*directory.NotFollowedError).Why
+			again, err := x.whole(ctx, p.d, why)
+			if err != nil {
+				return err
+			}
+			*p = *again
+			x.Receipts[i] = x.receipt(p)
+			continue
+		}
+		entries, keys := rows.entries, rows.keys
+		if len(x.file.about.Directories) > 1 {
+			entries, keys = rows.of(p.d.Scopes)
+		}
+		p.entries, p.keys = merged(entries, keys, p)
+		p.touched = nil
+		if len(p.entries) != p.receipt.Entries {
+			return fmt.Errorf("directory %q: %d entries where %d are counted: read it with --full", p.d.Name, len(p.entries), p.receipt.Entries)
+		}
+	}
+	return nil
+}
+
+// merged puts what was touched in the place of what was kept of it.
+func merged(entries []identity.Entry, keys []identity.GUID, p *part) ([]identity.Entry, []identity.GUID) {
+	n := 0
+	for i := range entries {
+		if !p.touched[keys[i]] {
+			if n != i {
+				entries[n], keys[n] = entries[i], keys[i]
+			}
+			n++
+		}
+	}
+	entries, keys = entries[:n], keys[:n]
+	for i := range p.entries {
+		entries, keys = append(compact.Grown(entries), p.entries[i]), append(compact.Grown(keys), p.keys[i])
+	}
+	return entries, keys
+}
