@@ -38,6 +38,9 @@ var (
 	settled = 20 * time.Millisecond
 )
 
+// Indexed reports whether a state of so many accounts has an index.
+func Indexed(accounts int) bool { return accounts >= indexed }
+
 // indexAbout says what an index is of.
 type indexAbout struct {
 	Of     stamp  `json:"of"`

@@ -199,6 +199,9 @@ func (c *applyCommand) applyFresh(s *session, cfg *config.Config, run *record) e
 			return err
 		}
 	}
+	if err := s.fill(cfg, m); err != nil {
+		return err
+	}
 	return s.commit(cfg, m, run, c.Canary)
 }
 

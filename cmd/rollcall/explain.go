@@ -48,7 +48,7 @@ func (c *explainCommand) Run(s *session) error {
 	progress := render.NewProgress(s.stderr, s.err, s.now)
 	defer progress.Clear()
 	flags := reading{Directory: c.Directory, Snapshot: c.Snapshot, AllowEmpty: true}
-	g, err := s.gather(cfg, flags, [plan.Brakes]int{}, progress)
+	g, err := s.gather(cfg, flags, [plan.Brakes]int{}, false, progress)
 	if err != nil {
 		return advised(err, cfg, flags)
 	}
@@ -65,7 +65,7 @@ func (c *explainCommand) explain(s *session, cfg *config.Config, g *gathered, ab
 	progress.Update("explaining", "entries", len(g.in.Entries))
 	x, err := await(s, func() (*plan.Explanation, error) { return plan.Explain(g.in, about) })
 	if err == nil {
-		err = s.settled(g)
+		err = s.settled(g, nil)
 	}
 	if err != nil {
 		return nil, err

@@ -39,7 +39,7 @@ func TestExplainAfterCases(t *testing.T) {
 				t.Fatal(err)
 			}
 			progress := render.NewProgress(s.stderr, s.err, s.now)
-			g, err := s.gather(cfg, reading{AllowEmpty: true}, [plan.Brakes]int{}, progress)
+			g, err := s.gather(cfg, reading{AllowEmpty: true}, [plan.Brakes]int{}, false, progress)
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -14,7 +14,7 @@ import (
 func (s *session) readChanges(cfg *config.Config, reader *directory.Reader, flags reading) (*followed.Reading, error) {
 	r := followed.Reader{
 		Reader: *reader, Path: followed.Name(cfg.StatePath), Full: flags.Full, Now: s.now,
-		All:       len(flags.Directory) == 0,
+		All: len(flags.Directory) == 0, Apart: s.copies != nil,
 		Canonical: plan.NewDomains(cfg.Rules.Domains).Canonical,
 		Made:      followed.Made{Release: release, Config: cfg.Digest()},
 	}
@@ -24,15 +24,16 @@ func (s *session) readChanges(cfg *config.Config, reader *directory.Reader, flag
 	return r.Read(s.ctx)
 }
 
-// settled waits until what was read is kept. That it cannot be is no error: the next plan
-// reads everything.
-func (s *session) settled(g *gathered) error {
+// settled waits until what was read is kept, and what is planned of it: nil where nothing is.
+// That it cannot be is no error: the next plan reads everything.
+func (s *session) settled(g *gathered, planned *plan.Plan) error {
+	g.planned <- planned
 	select {
 	case <-s.ctx.Done():
 		return context.Canceled
 	case kept := <-g.kept:
 		if _, err := kept.get(); err != nil {
-			s.warn("what was read could not be kept, and the next plan reads completely: %v", err)
+			s.warn("what was read could not be kept for the next plan, which reads everything: %v", err)
 		}
 	}
 	return nil

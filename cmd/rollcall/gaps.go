@@ -13,10 +13,7 @@ import (
 // taken for incomplete ones, unless that is allowed.
 func gaps(cfg *config.Config, read []identity.Receipt, in *plan.Input, allowed bool) (warnings []string, err error) {
 	domains := plan.NewDomains(in.Rules.Domains)
-	reading := directory.Reading{Directories: directories(cfg), Entries: in.Entries, Accounts: in.Accounts, Canonical: domains.Canonical}
-	if domains.Ignoring() && slices.ContainsFunc(in.Entries, domains.OnlyIgnored) {
-		reading.Entries = slices.DeleteFunc(slices.Clone(in.Entries), domains.OnlyIgnored)
-	}
+	reading := directory.Reading{Directories: directories(cfg), Entries: heeded(domains, in.Entries), Accounts: in.Accounts, Canonical: domains.Canonical}
 	for i := range read {
 		g := reading.Gaps(&read[i])
 		if err := g.Err(); err != nil && !allowed {
@@ -25,4 +22,12 @@ func gaps(cfg *config.Config, read []identity.Receipt, in *plan.Input, allowed b
 		warnings = append(warnings, g.Warnings()...)
 	}
 	return warnings, nil
+}
+
+// heeded are the entries without those that are none because of their domains.
+func heeded(domains *plan.Domains, entries []identity.Entry) []identity.Entry {
+	if !domains.Ignoring() || !slices.ContainsFunc(entries, domains.OnlyIgnored) {
+		return entries
+	}
+	return slices.DeleteFunc(slices.Clone(entries), domains.OnlyIgnored)
 }

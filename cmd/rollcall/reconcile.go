@@ -63,6 +63,7 @@ type made struct {
 	known map[string]time.Time
 	again string // the command that applies the same again, without what lifts brakes
 	saved bool   // the plan was saved, and is good for one apply
+	part  bool   // it was made of a part, and state and view have no accounts
 }
 
 // plan is the whole of rollcall: directories become entries, the state becomes
@@ -70,14 +71,16 @@ type made struct {
 func (s *session) plan(cfg *config.Config, flags reading, allowed [plan.Brakes]int) (*made, error) {
 	progress := render.NewProgress(s.stderr, s.err, s.now)
 	defer progress.Clear()
-	g, err := s.gather(cfg, flags, allowed, progress)
+	g, err := s.gather(cfg, flags, allowed, true, progress)
 	if err != nil {
 		return nil, err
 	}
-	progress.Update("planning", "entries", len(g.in.Entries))
-	result, err := await(s, func() (*plan.Plan, error) { return plan.Compute(g.in) })
-	if err == nil {
-		err = s.settled(g)
+	result := g.plan
+	if result == nil {
+		progress.Update("planning", "entries", len(g.in.Entries))
+		if result, err = await(s, func() (*plan.Plan, error) { return plan.Compute(g.in) }); err == nil {
+			err = s.settled(g, result)
+		}
 	}
 	progress.Clear()
 	if err != nil {
@@ -110,7 +113,7 @@ func (s *session) plan(cfg *config.Config, flags reading, allowed [plan.Brakes]i
 		result.Warnings = append(result.Warnings, text)
 	}
 	result.Assess(cfg.Rules.Risk)
-	return &made{plan: result, state: g.state, view: g.view, known: known, again: s.command(append([]string{"apply"}, flags.args()...)...)}, nil
+	return &made{plan: result, part: g.plan != nil, state: g.state, view: g.view, known: known, again: s.command(append([]string{"apply"}, flags.args()...)...)}, nil
 }
 
 // gathered is what a plan is made of.
@@ -119,11 +122,17 @@ type gathered struct {
 	header plan.Header
 	state  *recorded
 	view   *console.View
-	kept   <-chan *begun[bool] // once what was read is kept for the next read
+	// plan is the plan, where it was made of a part: in and view have no more than that.
+	plan *plan.Plan
+	// planned gets the plan otherwise, and kept tells that what was read is kept for the
+	// next.
+	planned chan *plan.Plan
+	kept    <-chan *begun[bool]
 }
 
-// gather reads the directories, the state and the console.
-func (s *session) gather(cfg *config.Config, flags reading, allowed [plan.Brakes]int, progress *render.Progress) (*gathered, error) {
+// gather reads the directories, the state and the console. Where parts are enough for a
+// plan, it makes that.
+func (s *session) gather(cfg *config.Config, flags reading, allowed [plan.Brakes]int, parts bool, progress *render.Progress) (*gathered, error) {
 	now := s.now()
 	wanted, err := wantedDirectories(cfg, flags.Directory)
 	if err != nil {
@@ -141,11 +150,23 @@ func (s *session) gather(cfg *config.Config, flags reading, allowed [plan.Brakes
 			return nil, err
 		}
 	}
+	var part *parted
+	if parts {
+		part = s.parted(cfg, flags)
+	}
+	defer part.close()
 	var told []string
-	loading := begin(func() (st *recorded, err error) {
-		st, told, err = flags.known(s, cfg)
-		return st, err
-	})
+	load := func() <-chan *begun[*recorded] {
+		return begin(func() (st *recorded, err error) {
+			st, told, err = flags.known(s, cfg)
+			return st, err
+		})
+	}
+	var loading <-chan *begun[*recorded]
+	if part == nil {
+		loading = load()
+	}
+	last := s.lastRun()
 	in := plan.Input{Rules: cfg.Rules, Selection: selection, Now: now}
 	for b, n := range allowed {
 		in.Rules.Limits[b].Allowed = n
@@ -168,20 +189,19 @@ func (s *session) gather(cfg *config.Config, flags reading, allowed [plan.Brakes
 		return nil, err
 	}
 	defer read.Close()
+	in.Read = s.read(cfg, wanted, &p)
+	if part != nil {
+		if g, err := s.planPart(cfg, part, read, in, p, flags); g != nil || err != nil {
+			return g, err
+		}
+		loading = load()
+	}
 	if in.Entries, err = read.Entries(s.ctx); err != nil {
 		return nil, err
 	}
 	p.Directories = read.Receipts
 	if in.Others, p.Prerequisites, err = s.prerequisites(cfg, flags.Snapshot, progress); err != nil {
 		return nil, err
-	}
-	for i := range cfg.Directories {
-		switch name := cfg.Directories[i].Name; {
-		case slices.Contains(wanted, name):
-			in.Read = append(in.Read, name)
-		case !forPrerequisites(cfg, name):
-			p.Unread = append(p.Unread, name)
-		}
 	}
 	st, err := (<-loading).get()
 	if err != nil {
@@ -202,8 +222,24 @@ func (s *session) gather(cfg *config.Config, flags reading, allowed [plan.Brakes
 	if err != nil {
 		return nil, err
 	}
-	p.Warnings = slices.Concat(p.Warnings, missing, undeclared(cfg, st.State), s.undeclaredSince(cfg, &in), unlisted(p.Prerequisites), told)
-	return &gathered{in, p, st, view, begin(func() (bool, error) { return true, read.Keep() })}, nil
+	p.Warnings = slices.Concat(p.Warnings, missing, undeclared(cfg, activeOf(st.State)), s.undeclaredSince(cfg, &in), unlisted(p.Prerequisites), told)
+	in.Count = parts && s.partly(cfg, flags) && state.Indexed(len(st.Accounts)) && len(st.originals)+len(told) == 0 && read.Objects() != nil
+	g := &gathered{in: in, header: p, state: st, view: view, planned: make(chan *plan.Plan, 1)}
+	g.kept = begin(func() (bool, error) { return s.keepRead(cfg, read, g, last) })
+	return g, nil
+}
+
+// read returns which directories are read, and notes which are not.
+func (*session) read(cfg *config.Config, wanted []string, p *plan.Header) (read []string) {
+	for i := range cfg.Directories {
+		switch name := cfg.Directories[i].Name; {
+		case slices.Contains(wanted, name):
+			read = append(read, name)
+		case !forPrerequisites(cfg, name):
+			p.Unread = append(p.Unread, name)
+		}
+	}
+	return read
 }
 
 // state loads the state, or begins one anew.
@@ -234,15 +270,22 @@ func (s *session) standing() map[string]time.Time {
 	return plan.Known(known)
 }
 
-// undeclared warns of accounts whose directory the configuration does not
-// declare: no entry can stand behind them any more.
-func undeclared(cfg *config.Config, st *state.State) []string {
+// activeOf counts the active accounts of each directory.
+func activeOf(st *state.State) map[string]int {
 	active := map[string]int{}
 	for i := range st.Accounts {
 		if a := &st.Accounts[i]; a.Active() && !a.Local() {
 			active[a.Directory]++
 		}
 	}
+	return active
+}
+
+// undeclared warns of active accounts, which are counted by their directories, whose
+// directory the configuration does not declare: no entry can stand behind them any more.
+func undeclared(cfg *config.Config, counts map[string]int) []string {
+	active := maps.Clone(counts)
+	maps.DeleteFunc(active, func(_ string, n int) bool { return n == 0 })
 	for i := range cfg.Directories {
 		delete(active, cfg.Directories[i].Name)
 	}

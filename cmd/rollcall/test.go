@@ -171,7 +171,7 @@ func (s *session) planOf(t *config.Test) (*plan.Plan, error) {
 	if err != nil {
 		return nil, err
 	}
-	header.Warnings = slices.Concat(header.Warnings, missing, undeclared(cfg, st), unlisted(header.Prerequisites))
+	header.Warnings = slices.Concat(header.Warnings, missing, undeclared(cfg, activeOf(st)), unlisted(header.Prerequisites))
 	p, err := await(s, func() (*plan.Plan, error) { return plan.Compute(in) })
 	if err != nil {
 		return nil, err

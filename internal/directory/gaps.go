@@ -54,16 +54,21 @@ type Gaps struct {
 // Gaps compares the read of a directory, by its receipt, with the accounts.
 func (r *Reading) Gaps(receipt *identity.Receipt) Gaps {
 	scopes := r.scopes()
-	at := slices.IndexFunc(r.Directories, func(d Directory) bool { return d.Name == receipt.Name })
-	g := Gaps{
-		directory: &r.Directories[at], server: receipt.Server, notes: receipt.Notes,
-		Emptied: r.emptied(scopes, receipt.Name), Bared: r.bared(scopes, receipt.Name),
-		Uncovered: uncovered(scopes, receipt.Name, receipt.References),
-	}
+	g := r.gaps(scopes, receipt)
+	g.Emptied, g.Bared = r.emptied(scopes, receipt.Name), r.bared(scopes, receipt.Name)
 	if len(g.Emptied)+len(g.Bared) == 0 {
 		g.Unselective = r.unselective(scopes, receipt.Name)
 	}
 	return g
+}
+
+// gaps are those that show without the entries.
+func (r *Reading) gaps(scopes []declared, receipt *identity.Receipt) Gaps {
+	at := slices.IndexFunc(r.Directories, func(d Directory) bool { return d.Name == receipt.Name })
+	return Gaps{
+		directory: &r.Directories[at], server: receipt.Server, notes: receipt.Notes,
+		Uncovered: uncovered(scopes, receipt.Name, receipt.References),
+	}
 }
 
 // scopes returns all scopes by their indexes.
@@ -256,8 +261,127 @@ func things(s *Scope, canonical func(identity.Address) identity.Address) []thing
 	return all
 }
 
-// bared says what no entry of a scope has any more that many active accounts
-// have which its entries own by GUID.
+// Tally counts, by the indexes of scopes, what their entries have, for those of a read that
+// are not at hand.
+type Tally []ScopeTally
+
+// ScopeTally counts the entries of a scope, and, for each thing that they may have, those
+// that have it and those whose accounts alone do.
+type ScopeTally struct {
+	Entries int   `json:"entries"`
+	Has     []int `json:"has"`
+	Lost    []int `json:"lost"`
+}
+
+// Tally counts what was read of the directories. In a scope in which some entry has a thing,
+// it is not counted from which it was lost, unless all is wanted.
+func (r *Reading) Tally(all bool) Tally {
+	scopes := r.scopes()
+	t, of := make(Tally, len(scopes)), make([][]thing, len(scopes))
+	for i, s := range scopes {
+		of[i] = things(s.Scope, r.Canonical)
+		t[i].Has, t[i].Lost = make([]int, len(of[i])), make([]int, len(of[i]))
+	}
+	for n := range r.Entries {
+		e := &r.Entries[n]
+		t[e.Scope].Entries++
+		for k := range of[e.Scope] {
+			if of[e.Scope][k].has(e) {
+				t[e.Scope].Has[k]++
+			}
+		}
+	}
+	r.losers(scopes, of, t, func(scope, k int) bool { return all || t[scope].Has[k] == 0 })
+	return t
+}
+
+// losers counts, of the things of scopes that are asked for, the entries whose active
+// accounts have them and that have them not.
+func (r *Reading) losers(scopes []declared, of [][]thing, t Tally, asked func(scope, k int) bool) {
+	losable := map[string][]thing{} // by directory, each once: scopes mostly read the same attributes
+	for i, s := range scopes {
+		for k, x := range of[i] {
+			if asked(i, k) && !slices.ContainsFunc(losable[s.directory], func(y thing) bool { return y.what == x.what }) {
+				losable[s.directory] = append(losable[s.directory], x)
+			}
+		}
+	}
+	type owner struct {
+		directory string
+		guid      identity.GUID
+	}
+	owners := map[owner]*identity.Account{}
+	nothing := &identity.Entry{}
+	for n := range r.Accounts {
+		a := &r.Accounts[n]
+		if a.Active() && slices.ContainsFunc(losable[a.Directory], func(x thing) bool { return x.lost(a, nothing) }) {
+			owners[owner{a.Directory, a.GUID}] = a
+		}
+	}
+	if len(owners) == 0 {
+		return
+	}
+	for n := range r.Entries {
+		e := &r.Entries[n]
+		a := owners[owner{scopes[e.Scope].directory, e.GUID}]
+		if a == nil {
+			continue
+		}
+		for k, x := range of[e.Scope] {
+			if asked(int(e.Scope), k) && x.lost(a, e) {
+				t[e.Scope].Lost[k]++
+			}
+		}
+	}
+}
+
+// Changed is a tally after a part of what it counts has changed: what the part was, and what
+// it is, all counted. It is not known where a thing is lost that was there, or a scope has
+// no entries.
+func (t Tally) Changed(was, is Tally) (now Tally, known bool) {
+	now = make(Tally, len(t))
+	for i := range t {
+		now[i].Entries = t[i].Entries - was[i].Entries + is[i].Entries
+		known := now[i].Entries > 0
+		for k := range t[i].Has {
+			has, lost := t[i].Has[k]-was[i].Has[k]+is[i].Has[k], 0
+			if has == 0 {
+				lost = t[i].Lost[k] - was[i].Lost[k] + is[i].Lost[k]
+				known = known && t[i].Has[k] == 0
+			}
+			now[i].Has, now[i].Lost = append(now[i].Has, has), append(now[i].Lost, lost)
+		}
+		if !known {
+			return nil, false
+		}
+	}
+	return now, true
+}
+
+// GapsOf is Gaps for a read of which there is a tally, and in which no scope is empty.
+func (r *Reading) GapsOf(t Tally, receipt *identity.Receipt) Gaps {
+	scopes := r.scopes()
+	g := r.gaps(scopes, receipt)
+	for i, s := range scopes {
+		if s.directory == receipt.Name {
+			g.Bared = append(g.Bared, bared(s, things(s.Scope, r.Canonical), &t[i])...)
+		}
+	}
+	return g
+}
+
+// bared says what no entry of a scope has any more that many active accounts have which its
+// entries own by GUID.
+func bared(s declared, of []thing, t *ScopeTally) (told []string) {
+	for k, x := range of {
+		if t.Has[k] == 0 && t.Lost[k] > fewLosers {
+			told = append(told, fmt.Sprintf("scope %q: no entry has %s, and %s had", s.Name, x.what, counted(t.Lost[k], "active account", "active accounts")))
+		}
+	}
+	return told
+}
+
+// bared says what no entry of the scopes of a directory has any more.
 func (r *Reading) bared(scopes []declared, name string) (told []string) {
 	missing := make([][]thing, len(scopes)) // of each scope, what no entry was seen to have yet
 	for i, s := range scopes {
@@ -271,42 +395,13 @@ func (r *Reading) bared(scopes []declared, name string) (told []string) {
 			missing[e.Scope] = slices.DeleteFunc(all, func(t thing) bool { return t.has(e) })
 		}
 	}
-	var losable []thing // each once: scopes mostly read the same attributes
-	for _, t := range slices.Concat(missing...) {
-		if !slices.ContainsFunc(losable, func(u thing) bool { return u.what == t.what }) {
-			losable = append(losable, t)
-		}
+	t := make(Tally, len(scopes))
+	for i := range t {
+		t[i].Has, t[i].Lost = make([]int, len(missing[i])), make([]int, len(missing[i]))
 	}
-	owners := map[identity.GUID]*identity.Account{}
-	nothing := &identity.Entry{}
-	for n := range r.Accounts {
-		a := &r.Accounts[n]
-		if a.Active() && a.Directory == name && slices.ContainsFunc(losable, func(t thing) bool { return t.lost(a, nothing) }) {
-			owners[a.GUID] = a
-		}
-	}
-	if len(owners) <= fewLosers {
-		return nil
-	}
-	losers := make([][]int, len(scopes))
-	for i := range losers {
-		losers[i] = make([]int, len(missing[i]))
-	}
-	for n := range r.Entries {
-		e := &r.Entries[n]
-		a := owners[e.GUID]
-		for k, t := range missing[e.Scope] {
-			if a != nil && t.lost(a, e) {
-				losers[e.Scope][k]++
-			}
-		}
-	}
-	for i := range missing {
-		for k, t := range missing[i] {
-			if losers[i][k] > fewLosers {
-				told = append(told, fmt.Sprintf("scope %q: no entry has %s, and %s had", scopes[i].Name, t.what, counted(losers[i][k], "active account", "active accounts")))
-			}
-		}
+	r.losers(scopes, missing, t, func(scope, _ int) bool { return scopes[scope].directory == name })
+	for i, s := range scopes {
+		told = append(told, bared(s, missing[i], &t[i])...)
 	}
 	return told
 }

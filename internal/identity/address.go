@@ -64,6 +64,15 @@ func MustAddress(s string) Address {
 // String returns the address in lower case, or "" for the zero Address.
 func (a Address) String() string { return a.text }
 
+// MarshalText writes the address as text.
+func (a Address) MarshalText() ([]byte, error) { return []byte(a.text), nil }
+
+// UnmarshalText reads it as [ParseAddress] does.
+func (a *Address) UnmarshalText(text []byte) (err error) {
+	*a, err = ParseAddress(string(text))
+	return err
+}
+
 // IsZero reports whether a is no address.
 func (a Address) IsZero() bool { return a.text == "" }
 

@@ -109,6 +109,15 @@ func WireGUID(wire []byte) (GUID, error) {
 // names is the namespace of [NamedGUID].
 var names = GUID{0x5c, 0x1d, 0x0f, 0x8e, 0x3b, 0x57, 0x4a, 0x5e, 0x9a, 0x2e, 0x6f, 0x0c, 0x94, 0xd3, 0x71, 0xb6}
 
+// MarshalText writes the GUID as [GUID.String] does.
+func (g GUID) MarshalText() ([]byte, error) { return g.Append(nil), nil }
+
+// UnmarshalText reads it as [ParseGUID] does.
+func (g *GUID) UnmarshalText(text []byte) (err error) {
+	*g, err = ParseGUID(string(text))
+	return err
+}
+
 // Named reports whether a GUID is name-based, of version 5, as [NamedGUID] makes it.
 func (g GUID) Named() bool { return g[6]>>4 == 5 && g[8]>>6 == 2 }
 

@@ -1,6 +1,7 @@
 package followed
 
 import (
+	"crypto/rand"
 	"errors"
 	"io"
 	"io/fs"
@@ -26,6 +27,8 @@ const (
 
 // about is what a file says of itself.
 type about struct {
+	// ID is another for each file.
+	ID          string           `json:"id"`
 	Made        Made             `json:"made"`
 	Directories []aboutDirectory `json:"directories"`
 }
@@ -171,12 +174,13 @@ func (f *file) find(wanted map[uint32]struct{}, row func(key identity.GUID, e id
 }
 
 // Keep puts what was read in the place of the file, if it is of all directories and
-// something of it was read completely.
-func (x *Reading) Keep() error {
-	a := about{Made: x.reader.Made}
+// something of it was read completely, or it is to be kept in any case. It returns the ID of
+// the new file; "" where there is none.
+func (x *Reading) Keep(always bool) (id string, err error) {
+	a := about{ID: strings.ToLower(rand.Text()), Made: x.reader.Made}
 	var entries []identity.Entry
 	var keys []identity.GUID
-	news := false
+	news := always
 	for i := range x.parts {
 		p := &x.parts[i]
 		switch {
@@ -194,9 +198,9 @@ func (x *Reading) Keep() error {
 		}
 	}
 	if !news || !x.reader.All || len(a.Directories) == 0 {
-		return nil
+		return "", nil
 	}
-	return writeFile(x.reader.Path, &a, entries, keys, x.reader.Canonical)
+	return a.ID, writeFile(x.reader.Path, &a, entries, keys, x.reader.Canonical)
 }
 
 // abandoned is after how long a file that was begun and not put in its place is removed.

@@ -14,6 +14,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -32,8 +33,8 @@ type Reader struct {
 	Made Made
 	// All says that the directories are all that are declared.
 	All bool
-	// Full reads everything completely.
-	Full bool
+	// Full reads everything completely, and Apart does as if nothing were followed.
+	Full, Apart bool
 	// Canonical returns an address as accounts have it.
 	Canonical func(identity.Address) identity.Address
 	Now       func() time.Time
@@ -118,7 +119,7 @@ func (x *Reading) Close() {
 }
 
 // Follows reports whether something is to be followed.
-func (r *Reader) Follows() bool { return slices.ContainsFunc(r.Directories, follows) }
+func (r *Reader) Follows() bool { return slices.ContainsFunc(r.Directories, r.follows) }
 
 // open opens the file of entries, or says why it is of no use.
 func (r *Reader) open() (*file, string) {
@@ -142,14 +143,14 @@ func (r *Reader) open() (*file, string) {
 	return f, ""
 }
 
-func follows(d directory.Directory) bool {
+func (r *Reader) follows(d directory.Directory) bool {
 	f, is := d.Source.(directory.Follower)
-	return is && f.FullEvery() > 0
+	return is && f.FullEvery() > 0 && !r.Apart
 }
 
 // one reads a directory.
 func (x *Reading) one(ctx context.Context, d *directory.Directory, why string) (*part, error) {
-	if !follows(*d) {
+	if !x.reader.follows(*d) {
 		return x.whole(ctx, d, "")
 	}
 	if why == "" {
@@ -168,7 +169,7 @@ func (x *Reading) one(ctx context.Context, d *directory.Directory, why string) (
 
 // whole reads a directory completely, why it is followed and is not now.
 func (x *Reading) whole(ctx context.Context, d *directory.Directory, why string) (*part, error) {
-	p := &part{d: d, follows: follows(*d), read: x.reader.Now().UTC()}
+	p := &part{d: d, follows: x.reader.follows(*d), read: x.reader.Now().UTC()}
 	one := directory.Reader{Directories: []directory.Directory{*d}, Progress: x.reader.Progress}
 	var c *directory.Collector
 	err := one.Objects(ctx, func(d *directory.Directory) (directory.Sink, error) {
@@ -264,6 +265,59 @@ func (x *Reading) Entries(ctx context.Context) (entries []identity.Entry, err er
 		}
 	}
 	return entries, nil
+}
+
+// Delta is what has changed since the entries of a file.
+type Delta struct {
+	// ID is that of the file.
+	ID string
+	// Touched are the objects whose entries in the file count no more; Fresh are the
+	// entries that they have now, and Objects the keys of their objects.
+	Touched map[identity.GUID]bool
+	Fresh   []identity.Entry
+	Objects []identity.GUID
+	file    *file
+}
+
+// Delta returns what has changed; nil where something was read completely.
+func (x *Reading) Delta() *Delta {
+	d := &Delta{Touched: map[identity.GUID]bool{}, file: x.file}
+	for i := range x.parts {
+		p := &x.parts[i]
+		if !p.delta || p.touched == nil {
+			return nil
+		}
+		maps.Copy(d.Touched, p.touched)
+		d.Fresh, d.Objects = append(d.Fresh, p.entries...), append(d.Objects, p.keys...)
+	}
+	if x.file == nil || len(x.file.about.Directories) != len(x.parts) {
+		return nil
+	}
+	d.ID = x.file.about.ID
+	return d
+}
+
+// Find calls a function with the entries of the file that have one of some keys, which
+// are those of [EachKey] and [ObjectKey], with others, too, and with the keys of their objects.
+func (d *Delta) Find(wanted map[uint32]struct{}, each func(object identity.GUID, e identity.Entry)) error {
+	return d.file.find(wanted, each)
+}
+
+// Objects returns the key of the object of each of the entries of all directories, as
+// Entries has them; nil where not all directories are followed.
+func (x *Reading) Objects() (keys []identity.GUID) {
+	for i := range x.parts {
+		p := &x.parts[i]
+		if !p.follows || p.receipt.Mark == "" || len(p.keys) != len(p.entries) {
+			return nil
+		}
+		if keys == nil {
+			keys = p.keys
+		} else {
+			keys = append(keys[:len(keys):len(keys)], p.keys...)
+		}
+	}
+	return keys
 }
 
 // complete gives each part all of its entries.

@@ -1,0 +1,298 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+
+	"github.com/rollcall-cli/rollcall/config"
+	"github.com/rollcall-cli/rollcall/internal/console"
+	consoles "github.com/rollcall-cli/rollcall/internal/console/all"
+	"github.com/rollcall-cli/rollcall/internal/directory"
+	"github.com/rollcall-cli/rollcall/internal/directory/followed"
+	"github.com/rollcall-cli/rollcall/internal/identity"
+	"github.com/rollcall-cli/rollcall/internal/partial"
+	"github.com/rollcall-cli/rollcall/internal/run"
+	"github.com/rollcall-cli/rollcall/plan"
+	"github.com/rollcall-cli/rollcall/state"
+)
+
+// A plan of all can be made of a part, where directories are followed and the state is the
+// console: see package partial. Whatever is not certain to be the same so is planned whole.
+
+// shares of the entries and accounts that a part may have. A larger one costs as much.
+const (
+	mostPartPercent = 3
+	mostPart        = 2000
+)
+
+// parted is what a plan of a part needs beside what has changed.
+type parted struct {
+	base *partial.Base
+	rows *state.Rows
+	gone []identity.Account
+	come []identity.Account
+}
+
+func (p *parted) close() {
+	if p != nil {
+		p.rows.Close()
+	}
+}
+
+// partly reports whether the configuration is one whose plans can be made of a part.
+func (s *session) partly(cfg *config.Config, flags reading) bool {
+	return consoles.Kind(cfg.Console.Kind).Embedded && len(cfg.Prerequisites) == 0 && !flags.NewState && s.copies == nil &&
+		len(flags.Only)+len(flags.Except)+len(flags.Directory) == 0 && flags.Snapshot == ""
+}
+
+// parted opens what a plan of a part needs; nil where it cannot be one.
+func (s *session) parted(cfg *config.Config, flags reading) *parted {
+	if !s.partly(cfg, flags) || flags.Full || s.unsettled != nil {
+		return nil
+	}
+	base, err := partial.Open(partial.BaseName(cfg.StatePath))
+	if err != nil || base.Made.Release != release || base.Made.Config != cfg.Digest() {
+		return nil
+	}
+	holds := cfg.Rules.Holds
+	if slices.ContainsFunc(holds, func(g plan.Guard) bool { return g.Over(base.At) != g.Over(s.now()) }) {
+		return nil
+	}
+	p := &parted{base: base, rows: s.store.Rows(s.ctx)}
+	if p.rows == nil {
+		return nil
+	}
+	if !s.since(p) || !s.sameSince(cfg) {
+		p.close()
+		return nil
+	}
+	return p
+}
+
+// since finds out from the history which accounts have changed since the base, and reports
+// whether that is certain.
+func (s *session) since(p *parted) bool {
+	if p.rows.Lineage != p.base.Made.Lineage {
+		return false
+	}
+	runs, err := s.store.Runs(s.ctx)
+	if err != nil {
+		return false
+	}
+	serial := p.base.Serial
+	gone, come := map[identity.Address]identity.Account{}, map[identity.Address]identity.Account{}
+	for i := range runs {
+		past := &runs[i]
+		if past.Number <= p.base.Run {
+			continue
+		}
+		if past.Outcome == run.Damaged || past.Outcome == run.Unfinished {
+			return false
+		}
+		if !past.Outcome.Changed() || past.SerialAfter == past.Serial {
+			continue
+		}
+		if past.Serial != serial || past.LineageAfter != p.rows.Lineage {
+			return false
+		}
+		serial = past.SerialAfter
+		_, err := s.store.Run(s.ctx, past.Number, func(c *identity.Change) {
+			if before := c.Before; before != nil {
+				if _, new := come[before.Primary]; new {
+					delete(come, before.Primary)
+				} else {
+					gone[before.Primary] = *before
+				}
+			}
+			if after := c.Result(); after != nil {
+				come[after.Primary] = *after
+			}
+		})
+		if err != nil {
+			return false
+		}
+	}
+	if serial != p.rows.Serial || serial == p.base.Serial && p.rows.Sum != p.base.Sum {
+		return false
+	}
+	for x, a := range gone {
+		if now, is := come[x]; is && now.Equal(&a) {
+			delete(gone, x)
+			delete(come, x)
+		}
+	}
+	p.gone, p.come = slices.Collect(maps.Values(gone)), slices.Collect(maps.Values(come))
+	return true
+}
+
+// sameSince reports whether nothing is missing in the configuration that the last run knew.
+func (s *session) sameSince(cfg *config.Config) bool {
+	last := s.lastApplied()
+	if last == nil {
+		return true
+	}
+	lost := func(before run.Scope) bool {
+		return !slices.ContainsFunc(cfg.Scopes, func(c config.Scope) bool { return c.Name == before.Name })
+	}
+	same := func(a, b run.Domain) bool {
+		return a.Name == b.Name && a.Kind == b.Kind && slices.Equal(a.Aliases, b.Aliases)
+	}
+	return !slices.ContainsFunc(last.Scopes, lost) && slices.EqualFunc(last.Domains, domainsOf(cfg), same)
+}
+
+// planPart makes the plan of a part, and gives it what gather gives others; nil where all
+// has to be planned.
+func (s *session) planPart(cfg *config.Config, p *parted, read *followed.Reading, in plan.Input, header plan.Header, flags reading) (*gathered, error) {
+	delta := read.Delta()
+	if delta == nil || delta.ID != p.base.Entries {
+		return nil, nil
+	}
+	domains := plan.NewDomains(cfg.Rules.Domains)
+	world := partial.World{
+		Canonical: domains.Canonical, Kept: delta.Find, Held: p.rows.Find,
+		Touched: delta.Touched, Fresh: delta.Fresh, Objects: delta.Objects, Gone: p.gone, Come: p.come,
+	}
+	part, err := world.Find(&p.base.Earlier, max(mostPart, p.base.Sums.Accounts*mostPartPercent/100))
+	if err != nil {
+		return nil, nil
+	}
+	if odd := func(a identity.Account) bool {
+		other := false
+		a.EachAddress(func(x identity.Address) { other = other || domains.Canonical(x) != x })
+		return other
+	}; slices.ContainsFunc(part.Is.Accounts, odd) {
+		return nil, nil
+	}
+	result, err := part.Compute(in, &p.base.Earlier, p.base.At)
+	if err != nil || len(result.Diagnose(part.Is.Entries, cfg.Rules.Scopes)) > 0 {
+		return nil, nil
+	}
+	sums := p.base.Sums
+	for _, half := range [...]struct {
+		accounts []identity.Account
+		sign     int
+	}{{part.Was.Accounts, -1}, {part.Is.Accounts, 1}} {
+		for i := range half.accounts {
+			a := &half.accounts[i]
+			sums.Accounts += half.sign
+			if a.Local() {
+				sums.Local += half.sign
+			}
+			if a.Active() && !a.Local() {
+				sums.Recorded[a.Directory] += half.sign
+			}
+		}
+	}
+	reading := directory.Reading{Directories: directories(cfg), Canonical: domains.Canonical}
+	tally := func(half *partial.Half) directory.Tally {
+		of := reading
+		of.Accounts, of.Entries = half.Accounts, heeded(domains, half.Entries)
+		return of.Tally(true)
+	}
+	now, known := p.base.Tally.Changed(tally(&part.Was), tally(&part.Is))
+	if !known {
+		return nil, nil
+	}
+	header.Directories = slices.Clone(read.Receipts)
+	missing := []string{}
+	for i := range header.Directories {
+		g := reading.GapsOf(now, &header.Directories[i])
+		if err := g.Err(); err != nil && !flags.AllowEmpty {
+			return nil, err
+		}
+		missing = append(missing, g.Warnings()...)
+	}
+	view, err := s.embedded(cfg, &sums)
+	if err != nil {
+		return nil, err
+	}
+	in.Entries, in.Accounts = part.Is.Entries, part.Is.Accounts
+	if err := s.consider(cfg, view, &in, &header); err != nil {
+		return nil, err
+	}
+	if err := unfenced(cfg, &view.Receipt.Facts); err != nil {
+		header.Warnings = append(header.Warnings, err.Error()+": nothing can be applied")
+	}
+	header.Lineage, header.Serial, header.StateSum = p.rows.Lineage, p.rows.Serial, p.rows.Sum
+	header.Warnings = slices.Concat(header.Warnings, missing, undeclared(cfg, sums.Recorded))
+	st := &recorded{State: &state.State{Lineage: p.rows.Lineage, Serial: p.rows.Serial, Sum: p.rows.Sum}}
+	return &gathered{in: in, header: header, state: st, view: view, plan: result}, nil
+}
+
+// embedded is the view of a console that is the state, by what is counted of it.
+func (s *session) embedded(cfg *config.Config, sums *plan.Sums) (*console.View, error) {
+	c := cfg.Console
+	target, err := consoles.Kind(c.Kind).Open(s.ctx, console.Opening{Label: c.Name})
+	if err != nil {
+		return nil, err
+	}
+	view := console.Embedded(nil, c.Name, c.Kind, target.Facts())
+	r := &view.Receipt
+	r.Accounts, r.Local, r.Owned = sums.Accounts, sums.Local, sums.Accounts-sums.Local
+	return view, nil
+}
+
+// fill reads the state of a plan that was made of a part, for it to be applied.
+func (s *session) fill(cfg *config.Config, m *made) error {
+	if !m.part {
+		return nil
+	}
+	st, _, err := reading{}.known(s, cfg)
+	if err != nil {
+		return err
+	}
+	if st.Sum != m.plan.StateSum {
+		return errors.New("the state was changed since the plan was made: run it again")
+	}
+	view, err := s.see(cfg, st, reading{}, nil)
+	if err != nil {
+		return err
+	}
+	m.state, m.view, m.part = st, view, false
+	return nil
+}
+
+// lastRun is the number of the last run in the history.
+func (s *session) lastRun() int {
+	runs, err := s.store.Runs(s.ctx)
+	if err != nil || len(runs) == 0 {
+		return 0
+	}
+	return runs[len(runs)-1].Number
+}
+
+// keepRead keeps what was read for the next plan, and what is planned of it.
+func (s *session) keepRead(cfg *config.Config, read *followed.Reading, g *gathered, last int) (bool, error) {
+	id, err := read.Keep(g.in.Count)
+	if err != nil || id == "" || !g.in.Count {
+		return false, err
+	}
+	planned := <-g.planned
+	objects := read.Objects()
+	if planned == nil || len(objects) != len(g.in.Entries) {
+		return false, nil
+	}
+	spoken := planned.Spoken
+	if len(spoken.Entries)+len(spoken.Accounts) > max(mostPart, len(g.in.Accounts)*mostPartPercent/100) {
+		return false, nil
+	}
+	domains := plan.NewDomains(cfg.Rules.Domains)
+	of := directory.Reading{Directories: directories(cfg), Canonical: domains.Canonical, Accounts: g.in.Accounts, Entries: heeded(domains, g.in.Entries)}
+	base := partial.Base{
+		Made: followed.Made{Release: release, Config: cfg.Digest(), Lineage: g.header.Lineage}, Entries: id,
+		Serial: g.header.Serial, Sum: g.header.StateSum, At: g.in.Now, Tally: of.Tally(false), Run: last,
+		Earlier: partial.Earlier{Sums: planned.Sums},
+	}
+	for _, i := range spoken.Entries {
+		base.Objects = append(base.Objects, objects[i])
+	}
+	for _, a := range spoken.Accounts {
+		base.Primaries = append(base.Primaries, g.in.Accounts[a].Primary)
+	}
+	if err := base.Save(partial.BaseName(cfg.StatePath)); err != nil {
+		return false, fmt.Errorf("what the plan counts: %w", err)
+	}
+	return true, nil
+}
