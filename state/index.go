@@ -1,6 +1,7 @@
 package state
 
 import (
+	"bufio"
 	"context"
 	"encoding/binary"
 	"errors"
@@ -38,15 +39,20 @@ var (
 	settled = 20 * time.Millisecond
 )
 
-// Indexed reports whether a state of so many accounts has an index.
-func Indexed(accounts int) bool { return accounts >= indexed }
-
 // indexAbout says what an index is of.
 type indexAbout struct {
-	Of     stamp  `json:"of"`
-	State  header `json:"state"`
-	Sum    string `json:"sha256"` // in the last line of the state
-	Placed int    `json:"placed"` // how many accounts are in a console
+	Of     stamp        `json:"of"`
+	State  header       `json:"state"`
+	Sum    string       `json:"sha256"` // in the last line of the state
+	Placed int          `json:"placed"` // how many accounts are in a console
+	Pieces []indexPiece `json:"pieces"`
+}
+
+// indexPiece is what the file has of the accounts of a block.
+type indexPiece struct {
+	First identity.Address `json:"first"` // its first primary
+	Lines int              `json:"lines"` // octets
+	Sum   uint32           `json:"sum"`   // their checksum, as blocks have it
 }
 
 // stamp tells a file from what it was before, as far as its file system does.
@@ -111,7 +117,7 @@ func (f files) openIndex(file *os.File) (_ *index, err error) {
 	if x.File, err = blockfile.Open(x.file, indexFormat, indexVersion, &x.indexAbout); err != nil {
 		return nil, err
 	}
-	if x.Of != want.Of || x.State != want.State || x.Sum != want.Sum || x.Sum == "" {
+	if x.Of != want.Of || x.State != want.State || x.Sum != want.Sum || x.Sum == "" || len(x.Pieces) != len(x.Blocks) {
 		return nil, errNoIndex
 	}
 	return x, nil
@@ -275,9 +281,48 @@ func (f files) indexing(next *State, commit func(*indexWriter) error) (failed er
 // index writes the index of a state that was read from its file.
 func (f files) index(st *State) error {
 	return f.replaceIndex(st, func(x *indexWriter) error {
-		blocks := x.begin(st)
-		return parallel.WriteBlocks(x, blocks, x.append)
+		x.begin(st, blockfile.Blocks(len(st.Accounts)))
+		if err := x.look(f.path); err != nil {
+			return err
+		}
+		return parallel.WriteBlocks(x, len(x.pieces), func(b []byte, n int) []byte { return x.append(b, n, piece(st, n)) })
 	})
+}
+
+// look finds the lines of the blocks in the file.
+func (x *indexWriter) look(path string) error {
+	file, err := atomicfile.Open(path)
+	if err != nil {
+		return err
+	}
+	defer file.Close()
+	in := bufio.NewReaderSize(file, 1<<20)
+	if _, err := in.ReadBytes('\n'); err != nil {
+		return err
+	}
+	var lines []byte
+	for n := range x.pieces {
+		lines = lines[:0]
+		for range piece(x.st, n) {
+			for {
+				some, err := in.ReadSlice('\n')
+				lines = append(lines, some...)
+				if err == nil {
+					break
+				}
+				if !errors.Is(err, bufio.ErrBufferFull) {
+					return err
+				}
+			}
+		}
+		x.line(n, piece(x.st, n), lines)
+	}
+	return nil
+}
+
+// line notes the lines of block n.
+func (x *indexWriter) line(n int, accounts []identity.Account, lines []byte) {
+	x.pieces[n] = indexPiece{accounts[0].Primary, len(lines), blockfile.Key(lines)}
 }
 
 // replaceIndex writes an index, of which write writes the blocks. One that is of no use
@@ -290,7 +335,7 @@ func (f files) replaceIndex(st *State, write func(*indexWriter) error) error {
 	defer d.Close()
 	of := name
 	name = indexName(of)
-	if len(st.Accounts) < indexed {
+	if st.count() < indexed {
 		if _, err := d.Lstat(name); err == nil {
 			_ = d.Remove(name)
 		}
@@ -315,15 +360,14 @@ type indexWriter struct {
 	w      io.Writer
 	again  bool
 	st     *State
+	pieces []indexPiece
 	placed atomic.Int64
 }
 
-// begin says of which state it is, and returns how many blocks that has.
-func (x *indexWriter) begin(st *State) int {
+// begin says of which state it is, and how many blocks that has.
+func (x *indexWriter) begin(st *State, blocks int) {
 	x.again = x.st != nil
-	n := blockfile.Blocks(len(st.Accounts))
-	x.st, x.Writer = st, blockfile.NewWriter(x.w, n)
-	return n
+	x.st, x.Writer, x.pieces = st, blockfile.NewWriter(x.w, blocks), make([]indexPiece, blocks)
 }
 
 // piece are the accounts of a block.
@@ -333,8 +377,7 @@ func piece(st *State, n int) []identity.Account {
 }
 
 // append appends a block.
-func (x *indexWriter) append(b []byte, n int) []byte {
-	accounts := piece(x.st, n)
+func (x *indexWriter) append(b []byte, n int, accounts []identity.Account) []byte {
 	return x.Writer.Append(b, n, len(accounts), func(b []byte) []byte {
 		for i := range accounts {
 			EachKey(&accounts[i], func(key uint32) { b = blockfile.AppendKey(b, key) })
@@ -367,37 +410,49 @@ func EachKey(a *identity.Account, key func(uint32)) {
 	}
 }
 
-// Rows is a state whose accounts are found by their keys, without the others.
+// Rows is a state whose accounts are found by their keys: by its index where it has one, so
+// that the others need not be read.
 type Rows struct {
 	Version
-	Accounts int
-	x        *index
-	file     io.Closer
+	x    *index
+	file io.Closer
+	all  []identity.Account // where there is no index
 }
 
-// Rows opens the index of the state; nil where there is none that fits.
-func (s *Store) Rows(ctx context.Context) *Rows {
+// Rows opens the state.
+func (s *Store) Rows(ctx context.Context) (*Rows, error) {
 	r, err := s.backend.Open(ctx, 0)
-	if err != nil {
-		return nil
-	}
-	if file, is := r.(*os.File); is {
+	if file, is := r.(*os.File); is && err == nil {
 		if x, err := s.local.openIndex(file); err == nil {
-			return &Rows{Version{x.State.Lineage, x.State.Serial, x.Sum}, x.File.Rows(), x, r}
+			return &Rows{Version: Version{x.State.Lineage, x.State.Serial, x.Sum}, x: x, file: r}, nil
 		}
 	}
-	r.Close()
-	return nil
+	if err == nil {
+		r.Close()
+	}
+	st, err := s.Recall(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return &Rows{Version: Version{st.Lineage, st.Serial, st.Sum}, all: st.Accounts}, nil
 }
 
 // Close closes the files.
 func (r *Rows) Close() {
-	r.x.file.Close()
-	r.file.Close()
+	if r.x != nil {
+		r.x.file.Close()
+		r.file.Close()
+	}
 }
 
 // Find calls a function with the accounts that have one of some keys, and with others.
 func (r *Rows) Find(wanted map[uint32]struct{}, each func(a identity.Account)) error {
+	if r.x == nil {
+		for i := range r.all {
+			each(r.all[i])
+		}
+		return nil
+	}
 	var reader rowReader
 	var buf []byte
 	return r.x.Find(wanted, func(n int) (err error) {
@@ -426,6 +481,6 @@ func (x *indexWriter) end(f files) error {
 	if now, err := stampOf(file); err != nil || now != about.Of {
 		return errors.Join(err, errNoIndex)
 	}
-	about.Placed = int(x.placed.Load())
+	about.Placed, about.Pieces = int(x.placed.Load()), x.pieces
 	return x.Writer.End(indexFormat, indexVersion, about)
 }

@@ -53,7 +53,7 @@ func varied(r *rand.Rand, n int) *State {
 }
 
 // compared compares states by what they say.
-var compared = cmp.Options{cmpopts.EquateComparable(identity.Address{}, identity.GUID{}), cmpopts.EquateEmpty()}
+var compared = cmp.Options{cmpopts.IgnoreUnexported(State{}), cmpopts.EquateComparable(identity.Address{}, identity.GUID{}), cmpopts.EquateEmpty()}
 
 // byIndex reads a state by its index, which has to fit.
 func byIndex(t *testing.T, path string) *State {

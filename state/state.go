@@ -58,6 +58,8 @@ type State struct {
 	// Placed is what is known of accounts in a console, by their primaries. It is
 	// nil where the console is the state itself.
 	Placed map[identity.Address]identity.Placed
+
+	rest *rest // accounts that are not among those above
 }
 
 type header struct {
@@ -244,22 +246,28 @@ func (s *State) write(w io.Writer, x *indexWriter) (checksum string, err error) 
 		return "", err
 	}
 	checksum = hex.EncodeToString(sum.Sum(nil))
-	_, err = fmt.Fprintf(w, "{\"accounts\":%d,\"sha256\":%q}\n", len(s.Accounts), checksum)
+	_, err = fmt.Fprintf(w, "{\"accounts\":%d,\"sha256\":%q}\n", s.count(), checksum)
 	return checksum, err
 }
 
 // writeAccounts writes the lines of accounts, and their blocks into an index.
 func (s *State) writeAccounts(out io.Writer, x *indexWriter) error {
+	if s.rest != nil {
+		return s.rest.write(out, x, s)
+	}
 	if x == nil {
 		return parallel.WriteItems(out, len(s.Accounts), s.appendAccount)
 	}
-	both := &both{lines: out, blocks: x, lengths: make([]int, x.begin(s))}
-	return parallel.WriteBlocks(both, len(both.lengths), func(b []byte, n int) []byte {
+	blocks := blockfile.Blocks(len(s.Accounts))
+	x.begin(s, blocks)
+	both := &both{lines: out, blocks: x, lengths: make([]int, blocks)}
+	return parallel.WriteBlocks(both, blocks, func(b []byte, n int) []byte {
 		for i := range piece(s, n) {
 			b = s.appendAccount(b, n*blockfile.Rows+i)
 		}
 		both.lengths[n] = len(b)
-		return x.append(b, n)
+		x.line(n, piece(s, n), b)
+		return x.append(b, n, piece(s, n))
 	})
 }
 

@@ -345,6 +345,9 @@ func (s *Store) New(ctx context.Context) (*State, error) {
 // is not the newest version any more.
 func (s *Store) Save(ctx context.Context, st *State, tool string, now time.Time, intend func(next *State) error) error {
 	slices.SortFunc(st.Accounts, func(a, b identity.Account) int { return a.Primary.Compare(b.Primary) })
+	if st.rest != nil && st.rest.written {
+		return errors.New("the state of a part was written already")
+	}
 	next := *st
 	if next.Lineage == "" {
 		id := make([]byte, 16)
@@ -388,6 +391,9 @@ func (s *Store) Save(ctx context.Context, st *State, tool string, now time.Time,
 	}
 	if err != nil {
 		return fmt.Errorf("write the state: %w", err)
+	}
+	if next.rest != nil {
+		next.rest.written = true
 	}
 	*st = next
 	return nil

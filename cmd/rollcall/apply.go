@@ -199,9 +199,6 @@ func (c *applyCommand) applyFresh(s *session, cfg *config.Config, run *record) e
 			return err
 		}
 	}
-	if err := s.fill(cfg, m); err != nil {
-		return err
-	}
 	return s.commit(cfg, m, run, c.Canary)
 }
 

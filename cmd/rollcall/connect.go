@@ -55,8 +55,11 @@ func (s *session) connect(cfg *config.Config, ledger []identity.Account) (consol
 // console.
 func consoleLock(state string) string { return strings.TrimSuffix(state, ".jsonl") + ".console" }
 
-// hangUp closes the console that a command has used.
+// hangUp closes what a command has used: the state, and the console.
 func (s *session) hangUp() {
+	for _, rows := range s.rows {
+		rows.Close()
+	}
 	if s.console == nil {
 		return
 	}

@@ -68,6 +68,7 @@ type session struct {
 	unsettled   *state.Unsettled            // a run that was ended from outside, until the console is read
 	looked      time.Time                   // when that was done first
 	console     console.Target              // of the configuration, once it is opened
+	rows        []*state.Rows               // that are open
 	seen        *console.View               // of the console that two configurations share
 }
 

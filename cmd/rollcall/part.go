@@ -1,13 +1,11 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 	"maps"
 	"slices"
 
 	"github.com/rollcall-cli/rollcall/config"
-	"github.com/rollcall-cli/rollcall/internal/console"
 	consoles "github.com/rollcall-cli/rollcall/internal/console/all"
 	"github.com/rollcall-cli/rollcall/internal/directory"
 	"github.com/rollcall-cli/rollcall/internal/directory/followed"
@@ -35,12 +33,6 @@ type parted struct {
 	come []identity.Account
 }
 
-func (p *parted) close() {
-	if p != nil {
-		p.rows.Close()
-	}
-}
-
 // partly reports whether the configuration is one whose plans can be made of a part.
 func (s *session) partly(cfg *config.Config, flags reading) bool {
 	return consoles.Kind(cfg.Console.Kind).Embedded && len(cfg.Prerequisites) == 0 && !flags.NewState && s.copies == nil &&
@@ -60,12 +52,12 @@ func (s *session) parted(cfg *config.Config, flags reading) *parted {
 	if slices.ContainsFunc(holds, func(g plan.Guard) bool { return g.Over(base.At) != g.Over(s.now()) }) {
 		return nil
 	}
-	p := &parted{base: base, rows: s.store.Rows(s.ctx)}
-	if p.rows == nil {
+	p := &parted{base: base}
+	if p.rows, err = s.store.Rows(s.ctx); err != nil {
 		return nil
 	}
 	if !s.since(p) || !s.sameSince(cfg) {
-		p.close()
+		p.rows.Close()
 		return nil
 	}
 	return p
@@ -204,10 +196,16 @@ func (s *session) planPart(cfg *config.Config, p *parted, read *followed.Reading
 		}
 		missing = append(missing, g.Warnings()...)
 	}
-	view, err := s.embedded(cfg, &sums)
+	st, err := p.rows.Part(part.Is.Accounts)
+	if err != nil {
+		return nil, nil
+	}
+	s.rows = append(s.rows, p.rows)
+	view, err := s.see(cfg, &recorded{State: st}, flags, nil)
 	if err != nil {
 		return nil, err
 	}
+	view.Receipt.Accounts, view.Receipt.Local, view.Receipt.Owned = sums.Accounts, sums.Local, sums.Accounts-sums.Local
 	in.Entries, in.Accounts = part.Is.Entries, part.Is.Accounts
 	if err := s.consider(cfg, view, &in, &header); err != nil {
 		return nil, err
@@ -217,41 +215,7 @@ func (s *session) planPart(cfg *config.Config, p *parted, read *followed.Reading
 	}
 	header.Lineage, header.Serial, header.StateSum = p.rows.Lineage, p.rows.Serial, p.rows.Sum
 	header.Warnings = slices.Concat(header.Warnings, missing, undeclared(cfg, sums.Recorded))
-	st := &recorded{State: &state.State{Lineage: p.rows.Lineage, Serial: p.rows.Serial, Sum: p.rows.Sum}}
-	return &gathered{in: in, header: header, state: st, view: view, plan: result}, nil
-}
-
-// embedded is the view of a console that is the state, by what is counted of it.
-func (s *session) embedded(cfg *config.Config, sums *plan.Sums) (*console.View, error) {
-	c := cfg.Console
-	target, err := consoles.Kind(c.Kind).Open(s.ctx, console.Opening{Label: c.Name})
-	if err != nil {
-		return nil, err
-	}
-	view := console.Embedded(nil, c.Name, c.Kind, target.Facts())
-	r := &view.Receipt
-	r.Accounts, r.Local, r.Owned = sums.Accounts, sums.Local, sums.Accounts-sums.Local
-	return view, nil
-}
-
-// fill reads the state of a plan that was made of a part, for it to be applied.
-func (s *session) fill(cfg *config.Config, m *made) error {
-	if !m.part {
-		return nil
-	}
-	st, _, err := reading{}.known(s, cfg)
-	if err != nil {
-		return err
-	}
-	if st.Sum != m.plan.StateSum {
-		return errors.New("the state was changed since the plan was made: run it again")
-	}
-	view, err := s.see(cfg, st, reading{}, nil)
-	if err != nil {
-		return err
-	}
-	m.state, m.view, m.part = st, view, false
-	return nil
+	return &gathered{in: in, header: header, state: &recorded{State: st}, view: view, plan: result}, nil
 }
 
 // lastRun is the number of the last run in the history.

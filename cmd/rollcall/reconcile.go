@@ -63,7 +63,6 @@ type made struct {
 	known map[string]time.Time
 	again string // the command that applies the same again, without what lifts brakes
 	saved bool   // the plan was saved, and is good for one apply
-	part  bool   // it was made of a part, and state and view have no accounts
 }
 
 // plan is the whole of rollcall: directories become entries, the state becomes
@@ -113,7 +112,7 @@ func (s *session) plan(cfg *config.Config, flags reading, allowed [plan.Brakes]i
 		result.Warnings = append(result.Warnings, text)
 	}
 	result.Assess(cfg.Rules.Risk)
-	return &made{plan: result, part: g.plan != nil, state: g.state, view: g.view, known: known, again: s.command(append([]string{"apply"}, flags.args()...)...)}, nil
+	return &made{plan: result, state: g.state, view: g.view, known: known, again: s.command(append([]string{"apply"}, flags.args()...)...)}, nil
 }
 
 // gathered is what a plan is made of.
@@ -154,7 +153,6 @@ func (s *session) gather(cfg *config.Config, flags reading, allowed [plan.Brakes
 	if parts {
 		part = s.parted(cfg, flags)
 	}
-	defer part.close()
 	var told []string
 	load := func() <-chan *begun[*recorded] {
 		return begin(func() (st *recorded, err error) {
@@ -194,6 +192,7 @@ func (s *session) gather(cfg *config.Config, flags reading, allowed [plan.Brakes
 		if g, err := s.planPart(cfg, part, read, in, p, flags); g != nil || err != nil {
 			return g, err
 		}
+		part.rows.Close()
 		loading = load()
 	}
 	if in.Entries, err = read.Entries(s.ctx); err != nil {
@@ -223,7 +222,7 @@ func (s *session) gather(cfg *config.Config, flags reading, allowed [plan.Brakes
 		return nil, err
 	}
 	p.Warnings = slices.Concat(p.Warnings, missing, undeclared(cfg, activeOf(st.State)), s.undeclaredSince(cfg, &in), unlisted(p.Prerequisites), told)
-	in.Count = parts && s.partly(cfg, flags) && state.Indexed(len(st.Accounts)) && len(st.originals)+len(told) == 0 && read.Objects() != nil
+	in.Count = parts && s.partly(cfg, flags) && len(st.originals)+len(told) == 0 && read.Objects() != nil
 	g := &gathered{in: in, header: p, state: st, view: view, planned: make(chan *plan.Plan, 1)}
 	g.kept = begin(func() (bool, error) { return s.keepRead(cfg, read, g, last) })
 	return g, nil

@@ -19,6 +19,7 @@ import (
 	"io"
 	"os"
 	"runtime"
+	"slices"
 	"sync"
 	"sync/atomic"
 )
@@ -87,6 +88,21 @@ func (x *Writer) Append(b []byte, n, rows int, keys, texts func(b []byte) []byte
 	b = texts(b)
 	x.blocks[n] = Block{Rows: rows, Keys: middle - begin, KeysSum: checksum(b[begin:middle]), Texts: len(b) - middle, TextsSum: checksum(b[middle:])}
 	return b
+}
+
+// AppendCopy appends block m of another file as block n.
+func (x *Writer) AppendCopy(b []byte, n int, of *File, m int) ([]byte, error) {
+	block := of.Blocks[m]
+	begin := len(b)
+	b = slices.Grow(b, block.Keys+block.Texts)[:begin+block.Keys+block.Texts]
+	if _, err := of.file.ReadAt(b[begin:], block.At); err != nil {
+		return b, err
+	}
+	if checksum(b[begin:begin+block.Keys]) != block.KeysSum || checksum(b[begin+block.Keys:]) != block.TextsSum {
+		return b, ErrDamaged
+	}
+	x.blocks[n] = block
+	return b, nil
 }
 
 // AppendKey appends a key.
