@@ -33,12 +33,30 @@ func (p *Plan) Diagnose(entries []identity.Entry, scopes []Scope) []string {
 		}
 		slices.SortStableFunc(found, func(x, y massChange) int { return cmp.Compare(y.accounts, x.accounts) })
 		for _, f := range found {
-			if f.accounts >= many && f.accounts*100 > manyPercent*l.active {
+			if l.isMass(f.accounts) {
 				all = append(all, f.say(l))
 			}
 		}
 	}
 	return all
+}
+
+// MassLeaving reports whether so many accounts of a directory lose all mail that
+// [Plan.Diagnose] looks at all entries.
+func (p *Plan) MassLeaving() bool {
+	d := diagnosis{plan: p, by: map[string]*directoryLosses{}}
+	d.collect()
+	for _, l := range d.by {
+		if l.isMass(len(l.leavers)) {
+			return true
+		}
+	}
+	return false
+}
+
+// isMass reports whether a change of so many accounts is a mass change.
+func (l *directoryLosses) isMass(accounts int) bool {
+	return accounts >= many && accounts*100 > manyPercent*l.active
 }
 
 // massChange is a change of so many accounts, and how to say what it is.

@@ -25,6 +25,9 @@ const (
 	mostPart        = 2000
 )
 
+// largest is how much a part may have, beside so many accounts in all.
+func largest(accounts int) int { return max(mostPart, accounts*mostPartPercent/100) }
+
 // parted is what a plan of a part needs beside what has changed.
 type parted struct {
 	base *partial.Base
@@ -45,7 +48,7 @@ func (s *session) parted(cfg *config.Config, flags reading) *parted {
 		return nil
 	}
 	base, err := partial.Open(partial.BaseName(cfg.StatePath))
-	if err != nil || base.Made.Release != release || base.Made.Config != cfg.Digest() {
+	if err != nil || base.Large || base.Made.Release != release || base.Made.Config != cfg.Digest() {
 		return nil
 	}
 	holds := cfg.Rules.Holds
@@ -146,7 +149,7 @@ func (s *session) planPart(cfg *config.Config, p *parted, read *followed.Reading
 		Canonical: domains.Canonical, Kept: delta.Find, Held: p.rows.Find,
 		Touched: delta.Touched, Fresh: delta.Fresh, Objects: delta.Objects, Gone: p.gone, Come: p.come,
 	}
-	part, err := world.Find(&p.base.Earlier, max(mostPart, p.base.Sums.Accounts*mostPartPercent/100))
+	part, err := world.Find(&p.base.Earlier, largest(p.base.Sums.Accounts))
 	if err != nil {
 		return nil, nil
 	}
@@ -158,7 +161,7 @@ func (s *session) planPart(cfg *config.Config, p *parted, read *followed.Reading
 		return nil, nil
 	}
 	result, err := part.Compute(in, &p.base.Earlier, p.base.At)
-	if err != nil || len(result.Diagnose(part.Is.Entries, cfg.Rules.Scopes)) > 0 {
+	if err != nil || result.MassLeaving() {
 		return nil, nil
 	}
 	sums := p.base.Sums
@@ -218,6 +221,16 @@ func (s *session) planPart(cfg *config.Config, p *parted, read *followed.Reading
 	return &gathered{in: in, header: header, state: &recorded{State: st}, view: view, plan: result}, nil
 }
 
+// countable reports whether the plan of what was read can be one that others go on from,
+// and is not known to speak of too much for that.
+func (s *session) countable(cfg *config.Config, read *followed.Reading, flags reading) bool {
+	if !s.partly(cfg, flags) || read.Objects() == nil {
+		return false
+	}
+	base, err := partial.Open(partial.BaseName(cfg.StatePath))
+	return err != nil || !base.Large || base.Entries != read.ID()
+}
+
 // lastRun is the number of the last run in the history.
 func (s *session) lastRun() int {
 	runs, err := s.store.Runs(s.ctx)
@@ -239,15 +252,15 @@ func (s *session) keepRead(cfg *config.Config, read *followed.Reading, g *gather
 		return false, nil
 	}
 	spoken := planned.Spoken
-	if len(spoken.Entries)+len(spoken.Accounts) > max(mostPart, len(g.in.Accounts)*mostPartPercent/100) {
-		return false, nil
-	}
 	domains := plan.NewDomains(cfg.Rules.Domains)
 	of := directory.Reading{Directories: directories(cfg), Canonical: domains.Canonical, Accounts: g.in.Accounts, Entries: heeded(domains, g.in.Entries)}
 	base := partial.Base{
 		Made: followed.Made{Release: release, Config: cfg.Digest(), Lineage: g.header.Lineage}, Entries: id,
 		Serial: g.header.Serial, Sum: g.header.StateSum, At: g.in.Now, Tally: of.Tally(false), Run: last,
 		Earlier: partial.Earlier{Sums: planned.Sums},
+	}
+	if base.Large = len(spoken.Entries)+len(spoken.Accounts) > largest(len(g.in.Accounts)); base.Large {
+		spoken = plan.Spoken{}
 	}
 	for _, i := range spoken.Entries {
 		base.Objects = append(base.Objects, objects[i])

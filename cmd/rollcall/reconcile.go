@@ -222,7 +222,7 @@ func (s *session) gather(cfg *config.Config, flags reading, allowed [plan.Brakes
 		return nil, err
 	}
 	p.Warnings = slices.Concat(p.Warnings, missing, undeclared(cfg, activeOf(st.State)), s.undeclaredSince(cfg, &in), unlisted(p.Prerequisites), told)
-	in.Count = parts && s.partly(cfg, flags) && len(st.originals)+len(told) == 0 && read.Objects() != nil
+	in.Count = parts && len(st.originals)+len(told) == 0 && s.countable(cfg, read, flags)
 	g := &gathered{in: in, header: p, state: st, view: view, planned: make(chan *plan.Plan, 1)}
 	g.kept = begin(func() (bool, error) { return s.keepRead(cfg, read, g, last) })
 	return g, nil

@@ -23,6 +23,8 @@ type Base struct {
 	// At is when the plan was made.
 	At    time.Time       `json:"at"`
 	Tally directory.Tally `json:"tally"`
+	// Large says that the plan speaks of too much for a part.
+	Large bool `json:"large"`
 	Earlier
 }
 

@@ -279,6 +279,15 @@ type Delta struct {
 	file    *file
 }
 
+// ID is that of the file from which all that was read goes on; "" where something was read
+// completely.
+func (x *Reading) ID() string {
+	if x.file == nil || len(x.file.about.Directories) != len(x.parts) || slices.ContainsFunc(x.parts, func(p part) bool { return !p.delta }) {
+		return ""
+	}
+	return x.file.about.ID
+}
+
 // Delta returns what has changed; nil where something was read completely.
 func (x *Reading) Delta() *Delta {
 	d := &Delta{Touched: map[identity.GUID]bool{}, file: x.file}
@@ -290,10 +299,9 @@ func (x *Reading) Delta() *Delta {
 		maps.Copy(d.Touched, p.touched)
 		d.Fresh, d.Objects = append(d.Fresh, p.entries...), append(d.Objects, p.keys...)
 	}
-	if x.file == nil || len(x.file.about.Directories) != len(x.parts) {
+	if d.ID = x.ID(); d.ID == "" {
 		return nil
 	}
-	d.ID = x.file.about.ID
 	return d
 }
 
