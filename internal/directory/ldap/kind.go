@@ -20,7 +20,7 @@ import (
 var ActiveDirectory = directory.Kind{
 	Kind: settings.Kind{
 		Name:     "active_directory",
-		Settings: append([]settings.Setting{{Name: "site"}}, read(checkLogin)...), Blocks: []settings.Block{ticketLogin},
+		Settings: append([]settings.Setting{{Name: "site"}}, readSettings(checkLogin)...), Blocks: []settings.Block{ticketLogin},
 		Check: func(v settings.Values) []settings.Problem {
 			problems := check("directory", v)
 			if !v.Has("bind_dn") && !v.Has("client_cert") && !v.Has("kerberos") {
@@ -44,7 +44,7 @@ var ActiveDirectory = directory.Kind{
 
 // LDAP are other servers that hold the same.
 var LDAP = directory.Kind{
-	Kind: settings.Kind{Name: "ldap", Username: "uid", Settings: read(checkDN), Blocks: []settings.Block{ticketLogin}, Where: where,
+	Kind: settings.Kind{Name: "ldap", Username: "uid", Settings: readSettings(checkDN), Blocks: []settings.Block{ticketLogin}, Where: where,
 		Check: func(v settings.Values) []settings.Problem { return check("directory", v) }},
 	Open: func(v settings.Values) (directory.Source, error) { return New(options(v)), nil },
 }
@@ -81,8 +81,8 @@ func ConnectionWhere(v settings.Values) []string { return serverURLs(v) }
 // CheckDN says what is wrong with a distinguished name.
 func CheckDN(text string) settings.Problem { return checkDN(text) }
 
-// read are the settings of both kinds, which differ in who logs in.
-func read(login func(string) settings.Problem) []settings.Setting {
+// readSettings are the settings of both kinds, which differ in who logs in.
+func readSettings(login func(string) settings.Problem) []settings.Setting {
 	return append(common(login),
 		settings.Setting{Name: "delta", Type: settings.Flag},
 		settings.Setting{Name: "full_every", Type: settings.Duration, Default: 24 * time.Hour})

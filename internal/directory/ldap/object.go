@@ -35,7 +35,10 @@ type tag struct {
 	options               string
 }
 
-var _ directory.Object = (*object)(nil)
+var (
+	_ directory.Object = (*object)(nil)
+	_ directory.Keyed  = (*object)(nil)
+)
 
 func newObject(wanted, ids []string, texts *compact.Arena) *object {
 	return &object{wanted: wanted, names: make([]string, len(wanted)), values: make([][][]byte, len(wanted)), ids: ids, texts: texts}
@@ -203,6 +206,9 @@ func guidAttributes(ad bool) []string {
 
 // guid returns what identifies the object through renames, or zeros.
 func (o *object) guid() identity.GUID { return idOf(o.ids, o.Values) }
+
+// Key implements [directory.Keyed].
+func (o *object) Key() identity.GUID { return o.guid() }
 
 func idOf(ids []string, values func(name string) [][]byte) identity.GUID {
 	for _, name := range ids {

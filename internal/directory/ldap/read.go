@@ -25,6 +25,12 @@ func (s *Source) Read(ctx context.Context, scopes []directory.Scope, sink direct
 	if err != nil {
 		return none, err
 	}
+	why := ""
+	if s.options.FullEvery > 0 {
+		if why, err = unfollowed(scopes); err != nil {
+			return none, err
+		}
+	}
 	targets, err := s.targets(ctx)
 	if err != nil {
 		if ctx.Err() != nil {
@@ -39,7 +45,7 @@ func (s *Source) Read(ctx context.Context, scopes []directory.Scope, sink direct
 				return none, err
 			}
 		}
-		r := &reading{source: s, scopes: plan, sink: sink, progress: progress, target: t}
+		r := &reading{source: s, scopes: plan, sink: sink, progress: progress, target: t, unfollowed: why}
 		receipt, err := r.read(ctx)
 		var own *sinkError
 		var login *loginError
@@ -153,6 +159,16 @@ type reading struct {
 	// containers are the DNs of the containers of Active Directory when the
 	// attempt began.
 	containers map[identity.GUID]string
+	// unfollowed says why what changes in the scopes cannot be followed, and began is
+	// what the server had when the attempt began.
+	unfollowed string
+	began      position
+}
+
+// position is how far the changes of a server are: see [mark].
+type position struct {
+	csn state
+	usn int64
 }
 
 // maxReferences is how many continuation references are reported.
@@ -202,6 +218,14 @@ func (r *reading) read(ctx context.Context) (identity.Receipt, error) {
 		}
 		r.receipt.USNBefore, r.receipt.Reread, r.receipt.Ranged = r.receipt.USNAfter, 0, 0
 	}
+	if r.source.options.FullEvery > 0 {
+		if r.receipt.Mark, r.receipt.Full, err = r.mark(ctx); err != nil {
+			if err = r.source.cause(ctx, c, err); ctx.Err() != nil {
+				return identity.Receipt{}, err
+			}
+			r.receipt.Full = fmt.Sprintf("the server does not say where to ask for what changes from now on: %v", err)
+		}
+	}
 	r.receipt.Pages = r.fetch.pages
 	for u := range r.refs {
 		r.receipt.References = append(r.receipt.References, u)
@@ -214,6 +238,12 @@ func (r *reading) read(ctx context.Context) (identity.Receipt, error) {
 	r.receipt.Seconds = time.Since(began).Seconds()
 	r.receipt.Complete = true
 	return r.receipt, nil
+}
+
+// begin forgets what an attempt before this one took.
+func (r *reading) begin() {
+	r.places, r.byGUID, r.twins, r.byDN = nil, map[identity.GUID]int32{}, map[identity.GUID][]int32{}, map[string]int32{}
+	r.seen, r.refs = 0, map[string]bool{}
 }
 
 // tell says how far the read is.
@@ -283,11 +313,15 @@ func (r *reading) fit() error {
 // attempt reads every scope once, and then what changed meanwhile. It is not
 // settled when the read must start over.
 func (r *reading) attempt(ctx context.Context) (settled bool, err error) {
-	r.places, r.byGUID, r.twins, r.byDN = nil, map[identity.GUID]int32{}, map[identity.GUID][]int32{}, map[string]int32{}
-	r.seen, r.refs = 0, map[string]bool{}
+	r.begin()
 	if r.source.options.ActiveDirectory {
+		r.began.usn = r.receipt.USNBefore
 		if err := r.listContainers(ctx); err != nil {
 			return false, within(err, "listing the containers")
+		}
+	} else if r.source.options.FullEvery > 0 {
+		if r.began.csn, err = r.conn.state(r.contexts()); err != nil {
+			return false, r.source.cause(ctx, r.conn, err)
 		}
 	}
 	for i := range r.scopes {

@@ -1,0 +1,183 @@
+package ldap
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	goldap "github.com/go-ldap/ldap/v3"
+
+	"github.com/rollcall-cli/rollcall/internal/identity"
+)
+
+// refreshRequired is e-syncRefreshRequired (RFC 4533 section 2.1).
+const refreshRequired = 4096
+
+// answer is what a server says to a request for content synchronization.
+type answer struct {
+	changes changes
+	// deletes says that what is not mentioned did not change, and that what was deleted
+	// is; otherwise what is not mentioned was deleted (RFC 4533 section 3.3).
+	deletes bool
+	// full says that the server tells what there is, not what changed.
+	full bool
+}
+
+// synchronize asks for what changed below the bases since a state (RFC 4533 section
+// 3.2).
+func (f *following) synchronize(ctx context.Context, since state) (changes, error) {
+	all := changes{}
+	for _, base := range f.outerBases() {
+		got, err := f.ask(ctx, base, goldap.ScopeWholeSubtree, since.cookie(f.conn.root.contextOf(base)), f.since.Most-len(all))
+		switch {
+		case goldap.IsErrorWithCode(err, refreshRequired):
+			return nil, notFollowed("the server no longer knows what changed since (e-syncRefreshRequired)")
+		case err != nil:
+			return nil, within(f.said(ctx, err), fmt.Sprintf("asking for what changed below %q", base))
+		case got.full || !got.deletes:
+			return nil, notFollowed("the server no longer knows what was deleted since: it lost its session log, or keeps none that is long enough")
+		}
+		for g, gone := range got.changes {
+			// What left one base may have come into another.
+			if was, known := all[g]; !known || was {
+				all[g] = gone
+			}
+		}
+	}
+	return all, nil
+}
+
+// outerBases returns the bases of the scopes that are in no other.
+func (f *following) outerBases() (outer []string) {
+	var bases []string
+	for i := range f.scopes {
+		bases = append(bases, f.bases(&f.scopes[i])...)
+	}
+	for i, base := range bases {
+		dn, err := identity.ParseDN(base)
+		inner := slices.ContainsFunc(bases[:i], func(b string) bool { return sameName(b, base) })
+		for _, other := range bases {
+			o, errOther := identity.ParseDN(other)
+			inner = inner || err == nil && errOther == nil && len(o) < len(dn) && dn.Within(o) && f.conn.root.contextOf(other) == f.conn.root.contextOf(base)
+		}
+		if !inner {
+			outer = append(outer, base)
+		}
+	}
+	return outer
+}
+
+// tellsDeleted checks that the server does not leave out what was deleted. One with
+// syncprov-nopresent and without a session log (slapo-syncprov(5)) does so in silence.
+// It is asked with a cookie that is older than any change: who tells what is deleted
+// cannot do so from then on, and says that.
+func (f *following) tellsDeleted(ctx context.Context, now position) error {
+	old := state{}
+	for context, values := range now.csn {
+		for _, v := range values {
+			if sidOf(v) == "" {
+				return notFollowed("the server shows no contextCSN, from which changes are counted")
+			}
+			old[context] = append(old[context], "19700101000000.000000Z"+v[len("19700101000000.000000Z"):])
+		}
+	}
+	for _, base := range f.outerBases() {
+		got, err := f.ask(ctx, base, goldap.ScopeBaseObject, old.cookie(f.conn.root.contextOf(base)), 1)
+		if goldap.IsErrorWithCode(err, refreshRequired) {
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		if got.deletes {
+			return notFollowed("the server does not tell what was deleted: it has no session log, or one of everything since its first entry")
+		}
+	}
+	return nil
+}
+
+// errNoDone says that an answer has no synchronization done control.
+var errNoDone = errors.New("the answer does not say whether it is complete (it lacks the control for content synchronization)")
+
+// ask makes a request for content synchronization, and gives up above so many
+// changes. The answer is complete: it ended with the result code 0 and the control.
+func (f *following) ask(ctx context.Context, base string, scope int, cookie []byte, most int) (answer, error) {
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	f.conn.wire.await()
+	defer f.conn.wire.done()
+	request := goldap.NewSearchRequest(base, scope, goldap.NeverDerefAliases, 0, 0, false, "(objectClass=*)", []string{"1.1"}, nil)
+	response := f.conn.Syncrepl(ctx, request, 0, goldap.SyncRequestModeRefreshOnly, cookie, false)
+	got := answer{changes: changes{}}
+	done := false
+	for response.Next() {
+		f.conn.wire.await()
+		told := false
+		for _, control := range response.Controls() {
+			switch c := control.(type) {
+			case *goldap.ControlSyncState:
+				told = true
+				got.changes[identity.GUID(c.EntryUUID)] = c.State == goldap.SyncStateDelete
+				got.full = got.full || c.State == goldap.SyncStatePresent
+			case *goldap.ControlSyncInfo:
+				got.information(c)
+			case *goldap.ControlSyncDone:
+				done, got.deletes = true, c.RefreshDeletes
+			}
+		}
+		switch {
+		case response.Entry() != nil && !told:
+			return got, errors.New("the server sent an entry without its state (RFC 4533 section 2.2)")
+		case response.Referral() != "":
+			continue
+		case got.full:
+			return got, nil
+		case len(got.changes) > most:
+			return got, f.tooMany()
+		}
+	}
+	if err := response.Err(); err != nil {
+		return got, err
+	}
+	if !done {
+		return got, errNoDone
+	}
+	return got, nil
+}
+
+// information takes a message between the entries (RFC 4533 section 2.5).
+func (a *answer) information(c *goldap.ControlSyncInfo) {
+	switch {
+	case c.SyncIdSet != nil && c.SyncIdSet.RefreshDeletes:
+		for _, id := range c.SyncIdSet.SyncUUIDs {
+			// One that was also sent as an entry came back.
+			if _, known := a.changes[identity.GUID(id)]; !known {
+				a.changes[identity.GUID(id)] = true
+			}
+		}
+	case c.RefreshDelete != nil, c.NewCookie != nil:
+	default: // present identifiers, or the end of them
+		a.full = true
+	}
+}
+
+// checkContainers looks for those of what changed that objects are below, for these
+// have other names when they are renamed.
+func (f *following) checkContainers(ctx context.Context, changed changes) error {
+	found, err := f.lookUp(ctx, changed.guids())
+	if err != nil {
+		return err
+	}
+	for g := range changed {
+		was, noted := f.mark.Containers[g.String()]
+		is, there := found[g]
+		switch {
+		case noted && (!there || !sameName(was, is.dn)):
+			return notFollowed("%q was renamed, moved or deleted, by which names below it may have changed", was)
+		case !noted && there && is.parent && f.nearScope(is.dn):
+			return notFollowed("%q was changed, by which names below it may have changed", is.dn)
+		}
+	}
+	return nil
+}
