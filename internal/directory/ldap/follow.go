@@ -391,17 +391,26 @@ func (f *following) checkLeavers(ctx context.Context) error {
 	return nil
 }
 
-// whereabouts is where an object is, and whether others are below it.
+// whereabouts is where an object is, whether others are below it, and when it was
+// made, a GeneralizedTime.
 type whereabouts struct {
-	dn     string
-	parent bool
+	dn      string
+	parent  bool
+	created string
+}
+
+func first(values [][]byte) string {
+	if len(values) == 0 {
+		return ""
+	}
+	return string(values[0])
 }
 
 // lookUp finds objects anywhere in the naming contexts, in Active Directory deleted
 // ones too.
 func (f *following) lookUp(ctx context.Context, guids []identity.GUID) (map[identity.GUID]whereabouts, error) {
 	ad := f.source.options.ActiveDirectory
-	attributes := append([]string{"hassubordinates"}, guidAttributes(ad)...)
+	attributes := append([]string{"createtimestamp", "hassubordinates"}, guidAttributes(ad)...)
 	slices.Sort(attributes)
 	o := f.object(attributes)
 	found := map[identity.GUID]whereabouts{}
@@ -418,8 +427,7 @@ func (f *following) lookUp(ctx context.Context, guids []identity.GUID) (map[iden
 				if was, twice := found[g]; twice && !sameName(was.dn, dn) {
 					return false, notFollowed("%q and %q have one %s", was.dn, dn, guidName(ad))
 				}
-				parent := o.Values("hassubordinates")
-				found[g] = whereabouts{dn, len(parent) > 0 && strings.EqualFold(string(parent[0]), "TRUE")}
+				found[g] = whereabouts{dn, strings.EqualFold(first(o.Values("hassubordinates")), "TRUE"), first(o.Values("createtimestamp"))}
 				return true, nil
 			})
 		})
@@ -470,11 +478,8 @@ func (f *following) checkContainer(g identity.GUID, o *object, deleted bool) err
 	case noted || !isContainer(o) || !f.nearScope(is):
 		return nil
 	}
-	created := o.Values("usncreated")
-	if len(created) == 1 {
-		if n, err := strconv.ParseInt(string(created[0]), 10, 64); err == nil && n > f.mark.USN {
-			return nil
-		}
+	if n, err := strconv.ParseInt(first(o.Values("usncreated")), 10, 64); err == nil && n > f.mark.USN {
+		return nil // what is below it now was touched
 	}
 	return notFollowed("%q was changed, by which names below it may have changed", is)
 }

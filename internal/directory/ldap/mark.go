@@ -78,6 +78,23 @@ func (s state) has(context, csn string) bool {
 	return all
 }
 
+// before reports whether all changes of a state were made before a time, a
+// GeneralizedTime in UTC.
+func (s state) before(at string) bool {
+	const seconds = len("20060102150405")
+	if len(at) < seconds || !strings.HasSuffix(at, "Z") {
+		return false
+	}
+	for _, values := range s {
+		for _, v := range values {
+			if v[:seconds] >= at[:seconds] {
+				return false
+			}
+		}
+	}
+	return true
+}
+
 // since says why a server in the state s is not the one that was in the state
 // before, with more changes at most; "" if it is.
 func (s state) since(before state) string {

@@ -163,7 +163,7 @@ func (a *answer) information(c *goldap.ControlSyncInfo) {
 }
 
 // checkContainers looks for those of what changed that objects are below, for these
-// have other names when they are renamed.
+// have other names when they are renamed. What is below one that is new was touched.
 func (f *following) checkContainers(ctx context.Context, changed changes) error {
 	found, err := f.lookUp(ctx, changed.guids())
 	if err != nil {
@@ -175,7 +175,7 @@ func (f *following) checkContainers(ctx context.Context, changed changes) error 
 		switch {
 		case noted && (!there || !sameName(was, is.dn)):
 			return notFollowed("%q was renamed, moved or deleted, by which names below it may have changed", was)
-		case !noted && there && is.parent && f.nearScope(is.dn):
+		case !noted && there && is.parent && f.nearScope(is.dn) && !f.mark.CSN.before(is.created):
 			return notFollowed("%q was changed, by which names below it may have changed", is.dn)
 		}
 	}
