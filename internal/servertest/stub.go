@@ -204,7 +204,7 @@ const service = "CN=NTDS Settings,CN=DC1,CN=Servers,CN=Default-First-Site-Name,C
 
 // Put adds objects, or replaces those with the same objectGUID or, where none
 // is given, the same name. It makes up what is missing: parents, objectGUID,
-// uSNChanged and whenChanged.
+// uSNChanged, uSNCreated and whenChanged.
 func (s *Stub) Put(entries ...Entry) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -235,6 +235,10 @@ func (s *Stub) put(e Entry) {
 	}
 	s.usn++
 	e.Set("uSNChanged", strconv.Itoa(s.usn))
+	e.Set("uSNCreated", strconv.Itoa(s.usn))
+	if old != nil {
+		e.Set("uSNCreated", old.Get("uSNCreated")...)
+	}
 	e.Set("whenChanged", time.Now().UTC().Format("20060102150405.0Z"))
 	e.Set("distinguishedName", e.DN)
 	o := &object{Entry: e, name: name, guid: e.Get("objectGUID")[0]}
@@ -263,6 +267,37 @@ func (s *Stub) Delete(dn string) {
 		tombstone.Set(kept, o.Get(kept)...)
 	}
 	s.put(tombstone)
+}
+
+// Rename gives an object, and all that is below it, another name. Only the object
+// itself has a trace of that.
+func (s *Stub) Rename(from, to string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	old, err := identity.ParseDN(from)
+	if err != nil || s.byName[key(old)] == nil {
+		panic("no object has the name " + from)
+	}
+	for _, guid := range s.order {
+		o := s.byGUID[guid]
+		if !o.name.Within(old) {
+			continue
+		}
+		e := o.Entry
+		e.DN = e.DN[:len(e.DN)-len(from)] + to
+		name, err := identity.ParseDN(e.DN)
+		if err != nil {
+			panic(err)
+		}
+		if len(o.name) == len(old) {
+			s.usn++
+			e.Set("uSNChanged", strconv.Itoa(s.usn))
+		}
+		e.Set("distinguishedName", e.DN)
+		moved := &object{Entry: e, name: name, guid: guid}
+		delete(s.byName, key(o.name))
+		s.byGUID[guid], s.byName[key(name)] = moved, moved
+	}
 }
 
 // Requests returns what the server was asked so far, a line a request:

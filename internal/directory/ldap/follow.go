@@ -171,12 +171,12 @@ func (f *following) follow(ctx context.Context) error {
 	if f.receipt.Identity = f.mark.Invocation; !f.source.options.ActiveDirectory {
 		f.receipt.Identity = now.csn.identity()
 	}
-	return f.checkLeavers(ctx)
+	return f.checkLeavers(ctx, now)
 }
 
 // said puts an error of a request into words.
 func (f *following) said(ctx context.Context, err error) error {
-	if errors.As(err, new(*directory.NotFollowedError)) {
+	if err == nil || errors.As(err, new(*directory.NotFollowedError)) {
 		return err
 	}
 	return f.source.cause(ctx, f.conn, err)
@@ -247,13 +247,17 @@ func (f *following) checkAbove() error {
 	return nil
 }
 
-// changedSince asks for what changed since a position, and takes note of it.
-func (f *following) changedSince(ctx context.Context, p position) (changed changes, err error) {
+// changes asks for what changed since a position.
+func (f *following) changes(ctx context.Context, p position) (changes, error) {
 	if f.source.options.ActiveDirectory {
-		changed, err = f.changedByUSN(ctx, p.usn)
-	} else {
-		changed, err = f.synchronize(ctx, p.csn)
+		return f.changedByUSN(ctx, p.usn)
 	}
+	return f.synchronize(ctx, p.csn)
+}
+
+// changedSince asks for what changed since a position, and takes note of it.
+func (f *following) changedSince(ctx context.Context, p position) (changes, error) {
+	changed, err := f.changes(ctx, p)
 	if err != nil {
 		return nil, err
 	}
@@ -357,12 +361,16 @@ func (f *following) readChangedAgain(ctx context.Context, changed changes, goes 
 }
 
 // checkLeavers looks the objects up that the read had and that no scope selects now.
-func (f *following) checkLeavers(ctx context.Context) error {
+// None of them may have changed meanwhile, since the position now.
+func (f *following) checkLeavers(ctx context.Context, now position) error {
 	left := changes{}
 	for g := range f.touched {
 		if _, here := f.byGUID[g]; !here && f.since.Has(g) {
 			left[g] = f.gone[g]
 		}
+	}
+	if len(left) == 0 {
+		return nil
 	}
 	guids := left.guids()
 	for i := range f.scopes {
@@ -371,7 +379,7 @@ func (f *following) checkLeavers(ctx context.Context) error {
 		for _, base := range f.bases(s) {
 			err := f.inChunks(guids, func(some string) error {
 				return f.search(ctx, query{base: base, filter: "(&" + s.filter + some + ")", attributes: o.wanted}, o, func() (bool, error) {
-					return true, notFollowed("%q changed again and again while it was read", o.DN())
+					return true, f.restless(o.guid())
 				})
 			})
 			if err != nil {
@@ -388,7 +396,24 @@ func (f *following) checkLeavers(ctx context.Context) error {
 			return notFollowed("the object with the %s %s is not to be found, and the server does not say that it was deleted", guidName(f.source.options.ActiveDirectory), g)
 		}
 	}
+	next, err := f.position()
+	if err != nil || next.usn == now.usn && next.csn.equal(now.csn) {
+		return f.said(ctx, err)
+	}
+	changed, err := f.changes(ctx, now)
+	if err != nil {
+		return err
+	}
+	for g := range left {
+		if _, again := changed[g]; again {
+			return f.restless(g)
+		}
+	}
 	return nil
+}
+
+func (f *following) restless(g identity.GUID) error {
+	return notFollowed("the object with the %s %s changed again and again while it was read", guidName(f.source.options.ActiveDirectory), g)
 }
 
 // whereabouts is where an object is, whether others are below it, and when it was

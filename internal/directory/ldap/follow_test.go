@@ -347,3 +347,5 @@ func TestNotFollowedOpenLDAP(t *testing.T) {
 		f.refuses(strings.Join(c.database, ", "), c.why)
 	}
 }
+
+func isRefused(err error) bool { return errors.As(err, new(*directory.RefusedError)) }

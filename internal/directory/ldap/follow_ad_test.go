@@ -1,0 +1,310 @@
+package ldap
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	goldap "github.com/go-ldap/ldap/v3"
+
+	"github.com/rollcall-cli/rollcall/internal/directory"
+	"github.com/rollcall-cli/rollcall/internal/identity"
+	"github.com/rollcall-cli/rollcall/internal/servertest"
+)
+
+// departments are scopes of units of the stub, one of which is in another.
+func departments() []directory.Scope {
+	var scopes []directory.Scope
+	for i, base := range []string{"OU=Inner,OU=A,", "OU=B,", "OU=A,"} {
+		s := staff()
+		s.Name, s.Base, s.Index, s.SkipDisabled = fmt.Sprint("s", i), base+servertest.Base, int32(i), true
+		s.Filter = "(&(objectClass=user)(!(department=none)))"
+		scopes = append(scopes, s)
+	}
+	return scopes
+}
+
+// byNumber makes up a person with a GUID of its own, below a part of a DN.
+func byNumber(n int, below string) servertest.Entry {
+	e := servertest.Person(n)
+	e.DN = fmt.Sprintf("CN=Person %d,%s%s", n, below, servertest.Base)
+	e.Set("objectGUID", fmt.Sprintf("guid%012d", n))
+	return e
+}
+
+var places = []string{"OU=Inner,OU=A,", "OU=A,", "OU=B,", "OU=Sub,OU=B,", "OU=Elsewhere,"}
+
+// people puts so many persons into all places.
+func people(s *servertest.Stub, n int) {
+	for i := range n {
+		s.Put(byNumber(i, places[i%len(places)]))
+	}
+}
+
+// After any changes, what a complete read had and what changed since is what a
+// complete read has.
+func TestFollowRandomChanges(t *testing.T) {
+	random := rand.New(rand.NewPCG(3, 4))
+	s := servertest.NewStub(t, servertest.StubOptions{PageSize: 7, ValRange: 7})
+	people(s, 40)
+	o := optionsOf(s)
+	o.URLs = []string{s.URL} // which is faster
+	f := follow(t, o, departments()...)
+	next, all := 40, map[int]servertest.Entry{}
+	for i := range 40 {
+		all[i] = byNumber(i, places[i%len(places)])
+	}
+	for range 100 {
+		for range random.IntN(60) {
+			var n int
+			for n = range all {
+				if random.IntN(4) == 0 {
+					break
+				}
+			}
+			e := all[n]
+			switch random.IntN(9) {
+			case 0:
+				n, next = next, next+1
+				e = byNumber(n, places[random.IntN(len(places))])
+			case 1:
+				if len(all) > 10 {
+					s.Delete(e.DN)
+					delete(all, n)
+				}
+				continue
+			case 2, 3:
+				e.DN = byNumber(n, places[random.IntN(len(places))]).DN
+			case 4:
+				e.DN = fmt.Sprintf("CN=Renamed %d %d,%s", n, random.IntN(100), identity.ParentDN(e.DN))
+			case 5:
+				e.Set("mail")
+				e.Set("proxyAddresses")
+			case 6:
+				e.Set("department", []string{"none", "some"}[random.IntN(2)])
+			case 7:
+				e.Set("userAccountControl", []string{"512", "514"}[random.IntN(2)])
+			case 8:
+				var values []string
+				for range random.IntN(12) {
+					values = append(values, fmt.Sprintf("smtp:n%d@example.com", random.IntN(1000)))
+				}
+				slices.Sort(values)
+				e.Set("proxyAddresses", slices.Compact(values)...)
+			}
+			all[n] = e
+			s.Put(e)
+		}
+		f.same("random changes")
+		if random.IntN(5) == 0 {
+			f.full, f.receipt = f.read()
+		}
+	}
+}
+
+// Objects that change while they are followed are taken as they are in the end, and
+// none is taken for gone that moved.
+func TestFollowDuringChanges(t *testing.T) {
+	random := rand.New(rand.NewPCG(5, 6))
+	var s *servertest.Stub
+	left := 0
+	s = servertest.NewStub(t, servertest.StubOptions{PageSize: 5, Answer: func(a *servertest.Answer) {
+		if a.PageSize == 0 || left == 0 {
+			return
+		}
+		left--
+		n := random.IntN(30)
+		e := byNumber(n, places[random.IntN(len(places))])
+		e.Set("displayName", fmt.Sprint("changed ", left))
+		s.Put(e)
+	}})
+	people(s, 30)
+	f := follow(t, optionsOf(s), departments()...)
+	for range 40 {
+		left = random.IntN(12)
+		e := byNumber(random.IntN(30), places[random.IntN(len(places))])
+		s.Put(e)
+		f.same("changes meanwhile")
+	}
+}
+
+// An object that is never where it is looked for is not gone.
+func TestFollowOnTheMove(t *testing.T) {
+	var s *servertest.Stub
+	moving := false
+	s = servertest.NewStub(t, servertest.StubOptions{Answer: func(a *servertest.Answer) {
+		if !moving || a.PageSize == 0 || !ofScope(a) {
+			return
+		}
+		for _, unit := range []string{"OU=A,", "OU=B,"} {
+			if strings.HasPrefix(a.Base, unit) {
+				s.Put(byNumber(7, unit))
+			}
+		}
+	}})
+	people(s, 6)
+	s.Put(byNumber(7, "OU=A,"))
+	f := follow(t, optionsOf(s), departments()...)
+	moving = true
+	s.Put(byNumber(7, "OU=A,"))
+	f.refuses("on the move", "changed again and again")
+	moving = false
+	f.same("at rest")
+}
+
+func TestFollowContainers(t *testing.T) {
+	s := servertest.NewStub(t, servertest.StubOptions{})
+	people(s, 10)
+	s.Put(byNumber(20, "OU=Deep,OU=Elsewhere,"))
+	f := follow(t, optionsOf(s), departments()...)
+	f.same("nothing changed")
+	s.Put(byNumber(21, "OU=New,OU=B,"))
+	f.same("a new container")
+	s.Put(servertest.NewEntry("OU=Sub,OU=B,"+servertest.Base, "objectClass", "organizationalUnit", "description", "changed"))
+	f.same("a container with the same name")
+	s.Rename("OU=Sub,OU=B,"+servertest.Base, "OU=Other,OU=B,"+servertest.Base)
+	f.refuses("a renamed container", "was renamed or moved")
+	s.Rename("OU=Other,OU=B,"+servertest.Base, "OU=Sub,OU=B,"+servertest.Base)
+	f.same("renamed back")
+	s.Rename("OU=Deep,OU=Elsewhere,"+servertest.Base, "OU=Deep,OU=A,"+servertest.Base)
+	f.refuses("a container that came", "was renamed or moved")
+	s.Rename("OU=Deep,OU=A,"+servertest.Base, "OU=Deeper,OU=Elsewhere,"+servertest.Base)
+	f.same("a container elsewhere")
+	s.Rename("OU=Inner,OU=A,"+servertest.Base, "OU=Core,OU=A,"+servertest.Base)
+	f.refuses("a renamed base", "is not what it was")
+}
+
+// What a domain controller does not say for certain is not followed.
+func TestNotFollowedAD(t *testing.T) {
+	invocation, host, hidden, refused := "", "", "", false
+	var s *servertest.Stub
+	s = servertest.NewStub(t, servertest.StubOptions{
+		Bind: func(servertest.Bind) servertest.Result {
+			if refused {
+				return servertest.LoginRefused("52e")
+			}
+			return servertest.Result{}
+		},
+		Answer: func(a *servertest.Answer) {
+			for i := range a.Entries {
+				e := &a.Entries[i]
+				if e.Get("invocationId") != nil && invocation != "" {
+					e.Set("invocationId", invocation)
+				}
+				if e.Get("dnsHostName") != nil && host != "" {
+					e.Set("dnsHostName", host)
+				}
+			}
+			if hidden != "" {
+				a.Entries = slices.DeleteFunc(a.Entries, func(e servertest.Entry) bool { return strings.HasPrefix(e.DN, hidden) })
+			}
+		},
+	})
+	people(s, 20)
+	f := follow(t, optionsOf(s), departments()...)
+	if f.receipt.Full != "" {
+		t.Fatal(f.receipt.Full)
+	}
+	s.Delete("CN=Person 1,OU=A," + servertest.Base)
+	s.Put(byNumber(2, "OU=Elsewhere,"))
+	f.same("changes")
+
+	invocation = "another database"
+	f.refuses("another database", "the server is another one, or was restored")
+	invocation, host = "", "dc2.corp.example.com"
+	f.refuses("another server", "the server is another one, or was restored")
+	host, hidden = "", "CN=Deleted Objects"
+	f.refuses("hidden deletions", "deleted objects cannot be read")
+	if _, receipt := f.read(); receipt.Mark != "" || !strings.Contains(receipt.Full, "deleted objects cannot be read: give the account the right") {
+		t.Errorf("receipt %+v", receipt)
+	}
+	hidden = "OU=Sub,OU=B"
+	if _, receipt := f.read(); receipt.Mark != "" || !strings.Contains(receipt.Full, `"OU=Sub,OU=B,DC=corp,DC=example,DC=com" cannot be read, and so not when it is renamed`) {
+		t.Errorf("receipt %+v", receipt)
+	}
+	hidden = ""
+
+	before := f.receipt.Mark
+	change := func(old, changed string) {
+		if f.receipt.Mark = strings.Replace(before, old, changed, 1); f.receipt.Mark == before {
+			t.Errorf("%s is not in %s", old, before)
+		}
+	}
+	change(`"usn":`, `"usn":9`)
+	f.refuses("a server with fewer changes", "fewer changes than before")
+	change(s.LDAPS, "ldaps://elsewhere.example.com")
+	f.refuses("another server", "is not among those of the directory now")
+	f.receipt.Mark = "{}"
+	f.refuses("no mark", "cannot be read")
+	f.receipt.Mark = before
+	f.most = 1
+	f.refuses("many changes", "more than 1 objects changed")
+	f.most = 100
+	f.scopes[0].Filter = "(memberOf=CN=All," + servertest.Base + ")"
+	f.refuses("a back link", "tests memberof")
+
+	f.scopes = departments()
+	refused = true
+	if _, _, _, err := f.delta(); !isRefused(err) {
+		t.Errorf("got %v", err)
+	}
+	refused = false
+	f.options.Timeout = 300 * time.Millisecond
+	f.options.URLs, f.receipt.Mark = []string{"ldaps://127.0.0.1:1"}, strings.Replace(before, s.LDAPS, "ldaps://127.0.0.1:1", 1)
+	f.refuses("nobody there", "nothing listens")
+}
+
+// A domain controller of Samba, and who may not see what is deleted there.
+func TestFollowSamba(t *testing.T) {
+	t.Parallel()
+	d := servertest.NewSamba(t, servertest.SambaOptions{})
+	c := d.Connect(t)
+	for _, ou := range []string{"OU=A,", "OU=Inner,OU=A,", "OU=B,", "OU=Sub,OU=B,", "OU=Elsewhere,"} {
+		add(t, c, "objectGUID", ou+servertest.Base, "objectClass", "organizationalUnit")
+	}
+	person := func(n int) string {
+		dn := fmt.Sprintf("CN=Person %d,%s%s", n, places[n%len(places)], servertest.Base)
+		add(t, c, "objectGUID", dn, "objectClass", "user", "sAMAccountName", fmt.Sprint("person", n), "userAccountControl", "544", "mail", fmt.Sprintf("p%d@example.com", n))
+		return dn
+	}
+	var dns []string
+	for n := range 20 {
+		dns = append(dns, person(n))
+	}
+	o := Options{Label: "corp", ActiveDirectory: true, URLs: []string{d.LDAPS}, CAFile: d.CA.File, BindDN: d.Admin, Password: secret(servertest.Password), Timeout: 20 * time.Second, PageSize: 5}
+	f := follow(t, o, departments()...)
+	if _, touched := f.same("nothing changed"); len(touched) != 0 {
+		t.Errorf("touched %v", touched)
+	}
+	modify := func(dn, attribute string, values ...string) {
+		m := goldap.NewModifyRequest(dn, nil)
+		m.Replace(attribute, values)
+		try(t, c.Modify(m))
+	}
+	move := func(dn, rdn, to string) { try(t, c.ModifyDN(goldap.NewModifyDNRequest(dn, rdn, true, to))) }
+	modify(dns[0], "mail", "new@example.com")
+	modify(dns[1], "mail")
+	modify(dns[2], "userAccountControl", "546")
+	modify(dns[3], "department", "none")
+	move(dns[5], "CN=Person 5", "OU=Elsewhere,"+servertest.Base)
+	move(dns[4], "CN=Person 4", "OU=Sub,OU=B,"+servertest.Base)
+	move(dns[6], "CN=Person 6", "OU=Inner,OU=A,"+servertest.Base)
+	move(dns[7], "CN=Seven", "")
+	try(t, c.Del(goldap.NewDelRequest(dns[8], nil)), c.Del(goldap.NewDelRequest(dns[13], nil)))
+	person(20)
+	f.same("changes")
+	add(t, c, "objectGUID", "OU=New,OU=B,"+servertest.Base, "objectClass", "organizationalUnit")
+	modify("OU=A,"+servertest.Base, "description", "changed")
+	f.same("containers")
+	move("OU=Sub,OU=B,"+servertest.Base, "OU=Other", "")
+	f.refuses("a renamed container", "was renamed or moved")
+
+	f.options.BindDN = d.Reader
+	if _, receipt := f.read(); receipt.Mark != "" || !strings.Contains(receipt.Full, "deleted objects cannot be read") {
+		t.Errorf("receipt %+v", receipt)
+	}
+	f.refuses("who sees no deletions", "deleted objects cannot be read")
+}
