@@ -80,6 +80,12 @@ type Answer struct {
 
 	Entries    []Entry
 	References []string
+	// EntryControls are those of the entries, in their order, and DoneControls those of
+	// the result, by OID. Intermediate are responses (RFC 4511 section 4.13) between the
+	// two, each a name and a value.
+	EntryControls []map[string]string
+	DoneControls  map[string]string
+	Intermediate  [][2]string
 	Result
 	// More says that the paging control has a cookie, NoPaging leaves the
 	// control out.

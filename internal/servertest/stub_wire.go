@@ -118,7 +118,7 @@ func (c *session) serve() {
 		}
 		switch op.Tag {
 		case ldap.ApplicationBindRequest:
-			c.send(id, outcome(ldap.ApplicationBindResponse, c.bind(op, controls)), bindControls(c.stub.options.BindControls)...)
+			c.send(id, outcome(ldap.ApplicationBindResponse, c.bind(op, controls)), controlPackets(c.stub.options.BindControls)...)
 		case ldap.ApplicationSearchRequest:
 			if !c.search(id, op, controls) {
 				return
@@ -142,7 +142,7 @@ func (c *session) serve() {
 	}
 }
 
-func bindControls(values map[string]string) (controls []*ber.Packet) {
+func controlPackets(values map[string]string) (controls []*ber.Packet) {
 	for _, oid := range slices.Sorted(maps.Keys(values)) {
 		control := ber.NewSequence("")
 		control.AppendChild(octets(oid))
@@ -226,8 +226,19 @@ func (c *session) search(id int64, op *ber.Packet, controls []*ber.Packet) bool 
 	if a.Silent {
 		return true
 	}
-	for _, e := range a.Entries {
-		c.queue(id, e.packet())
+	for i, e := range a.Entries {
+		var its map[string]string
+		if i < len(a.EntryControls) {
+			its = a.EntryControls[i]
+		}
+		c.queue(id, e.packet(), controlPackets(its)...)
+	}
+	for _, response := range a.Intermediate {
+		p := ber.Encode(ber.ClassApplication, ber.TypeConstructed, ldap.ApplicationIntermediateResponse, nil, "")
+		for i, part := range response {
+			p.AppendChild(ber.NewString(ber.ClassContext, ber.TypePrimitive, ber.Tag(i), part, ""))
+		}
+		c.queue(id, p)
 	}
 	for _, url := range a.References {
 		p := ber.Encode(ber.ClassApplication, ber.TypeConstructed, ldap.ApplicationSearchResultReference, nil, "")
@@ -245,7 +256,7 @@ func (c *session) search(id int64, op *ber.Packet, controls []*ber.Packet) bool 
 	}
 	done := outcome(ldap.ApplicationSearchResultDone, a.Result)
 	if a.PageSize == 0 || a.NoPaging {
-		c.send(id, done)
+		c.send(id, done, controlPackets(a.DoneControls)...)
 		return true
 	}
 	paging := &ldap.ControlPaging{}

@@ -291,6 +291,14 @@ func TestFollowOpenLDAP(t *testing.T) {
 	f.refuses("many changes", "more than 3 objects changed")
 	f.most = 1000
 
+	f.options.BindDN = s.Admin // whose searches have no limit
+	f.same("another account")
+	f.options.BindDN = s.Reader
+	for range 300 {
+		s.modify(s.people()[0], "mail", "many@example.com")
+	}
+	f.same("many changes of one")
+
 	s.restart() // the log is kept in memory
 	f.refuses("a lost session log", "the server no longer knows what was deleted")
 	f = follow(t, s.options(), units()...)
@@ -349,3 +357,20 @@ func TestNotFollowedOpenLDAP(t *testing.T) {
 }
 
 func isRefused(err error) bool { return errors.As(err, new(*directory.RefusedError)) }
+
+// A search that asks for what changed has no pages, and the limit of others.
+func TestFollowSizeLimit(t *testing.T) {
+	t.Parallel()
+	s := &openLDAP{Slapd: servertest.NewSlapd(t, servertest.SlapdOptions{Database: []string{"syncprov-sessionlog 1000"},
+		ReaderLimits: "size.soft=5 size.hard=5 size.pr=1000 size.prtotal=unlimited"}), t: t}
+	s.c = s.Connect(t)
+	s.unit("ou=a," + servertest.Base)
+	s.person("ou=a,")
+	f := follow(t, s.options(), units()[2])
+	for range 5 {
+		s.person("ou=a,")
+	}
+	f.same("as many as may be")
+	s.person("ou=a,")
+	f.refuses("one more", "limit")
+}
