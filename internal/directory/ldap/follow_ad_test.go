@@ -159,6 +159,8 @@ func TestFollowContainers(t *testing.T) {
 	s := servertest.NewStub(t, servertest.StubOptions{})
 	people(s, 10)
 	s.Put(byNumber(20, "OU=Deep,OU=Elsewhere,"))
+	system := servertest.NewEntry("CN=System Objects,OU=B,"+servertest.Base, "objectClass", "msExchSystemObjectsContainer", "objectGUID", "fedcba9876543210")
+	s.Put(system, byNumber(30, "CN=System Objects,OU=B,"))
 	f := follow(t, optionsOf(s), departments()...)
 	f.same("nothing changed")
 	s.Put(byNumber(21, "OU=New,OU=B,"))
@@ -173,6 +175,11 @@ func TestFollowContainers(t *testing.T) {
 	f.refuses("a container that came", "was renamed or moved")
 	s.Rename("OU=Deep,OU=A,"+servertest.Base, "OU=Deeper,OU=Elsewhere,"+servertest.Base)
 	f.same("a container elsewhere")
+	s.Put(system)
+	f.same("a container of another class with the same name")
+	s.Rename(system.DN, "CN=System,OU=B,"+servertest.Base)
+	f.refuses("a renamed container of another class", "was renamed or moved")
+	s.Rename("CN=System,OU=B,"+servertest.Base, system.DN)
 	s.Rename("OU=Inner,OU=A,"+servertest.Base, "OU=Core,OU=A,"+servertest.Base)
 	f.refuses("a renamed base", "is not what it was")
 }
@@ -180,8 +187,7 @@ func TestFollowContainers(t *testing.T) {
 // What a domain controller does not say for certain is not followed.
 func TestNotFollowedAD(t *testing.T) {
 	invocation, host, hidden, refused := "", "", "", false
-	var s *servertest.Stub
-	s = servertest.NewStub(t, servertest.StubOptions{
+	s := servertest.NewStub(t, servertest.StubOptions{
 		Bind: func(servertest.Bind) servertest.Result {
 			if refused {
 				return servertest.LoginRefused("52e")

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 
 	goldap "github.com/go-ldap/ldap/v3"
@@ -40,7 +41,7 @@ type mark struct {
 
 const (
 	markVersion = 1
-	// maxContainers is how many containers a mark has outside Active Directory.
+	// maxContainers is how many containers are looked up for a mark.
 	maxContainers = 10_000
 )
 
@@ -339,27 +340,24 @@ func (r *reading) markContainers(m *mark) (why string, err error) {
 			}
 		}
 	}
-	if r.source.options.ActiveDirectory {
-		known := map[string]bool{}
-		m.Containers = make(map[string]string, len(r.containers))
-		for g, dn := range r.containers {
-			m.Containers[g.String()] = dn
+	m.Containers = make(map[string]string, len(r.containers)+len(parents))
+	for g, dn := range r.containers {
+		m.Containers[g.String()] = dn
+	}
+	ad := r.source.options.ActiveDirectory
+	if ad {
+		known := make(map[string]bool, len(r.containers))
+		for _, dn := range r.containers {
 			known[dnKey(dn)] = true
 		}
-		for dn := range parents {
-			if key := dnKey(dn); !known[key] && !above[key] {
-				return fmt.Sprintf("%q cannot be read, and so not when it is renamed", dn), nil
-			}
-		}
-		return "", nil
+		maps.DeleteFunc(parents, func(dn string, _ bool) bool { key := dnKey(dn); return known[key] || above[key] })
 	}
 	if len(parents) > maxContainers {
 		return fmt.Sprintf("the objects are below more than %d others", maxContainers), nil
 	}
-	m.Containers = make(map[string]string, len(parents))
-	ids := guidAttributes(false)
+	ids := guidAttributes(ad)
 	for dn := range parents {
-		result, err := r.conn.search(dn, goldap.ScopeBaseObject, "(objectClass=*)", append([]string{"entryCSN"}, ids...))
+		result, err := r.conn.search(dn, goldap.ScopeBaseObject, "(objectClass=*)", append([]string{"entryCSN", "uSNChanged"}, ids...))
 		if err != nil && !isAnswer(err) {
 			return "", err
 		}
@@ -369,9 +367,11 @@ func (r *reading) markContainers(m *mark) (why string, err error) {
 		e := result.Entries[0]
 		g := idOf(ids, e.GetEqualFoldRawAttributeValues)
 		if g.IsZero() {
-			return fmt.Sprintf("%q shows no entryUUID, by which it is known", dn), nil
+			return fmt.Sprintf("%q shows no %s, by which it is known", dn, guidName(ad)), nil
 		}
-		if csn := e.GetEqualFoldAttributeValue("entryCSN"); csn == "" || !m.CSN.has(r.conn.root.contextOf(dn), csn) {
+		csn := e.GetEqualFoldAttributeValue("entryCSN")
+		usn, err := strconv.ParseInt(e.GetEqualFoldAttributeValue("uSNChanged"), 10, 64)
+		if ad && (err != nil || usn > m.USN) || !ad && (csn == "" || !m.CSN.has(r.conn.root.contextOf(dn), csn)) {
 			return fmt.Sprintf("%q was changed while the directory was read", dn), nil
 		}
 		m.Containers[g.String()] = dn
@@ -385,10 +385,10 @@ func (r *reading) markContainers(m *mark) (why string, err error) {
 // 3.1.1.4.5), and what each server counts for itself.
 var volatile = map[string]bool{
 	"memberof": true, "ismemberof": true, "nsrole": true, "directreports": true, "managedobjects": true,
-	"altrecipientbl": true, "authorigbl": true, "publicdelegatesbl": true, "ownerbl": true, "dlmemsubmitpermsbl": true, "dlmemrejectpermsbl": true,
 	"tokengroups": true, "tokengroupsglobalanduniversal": true, "tokengroupsnogcacceptable": true, "primarygrouptoken": true, "canonicalname": true,
 	"parentguid": true, "subschemasubentry": true, "hassubordinates": true, "numsubordinates": true, "entrydn": true,
 	"allowedattributeseffective": true, "allowedchildclasseseffective": true, "sdrightseffective": true,
+	"msds-approx-immed-subordinates": true, "msds-parentdistname": true, "msds-resultantpso": true, "msds-userpasswordexpired": true,
 	"member": true, "uniquemember": true, "roleoccupant": true, "owner": true, "manager": true, "managedby": true, "secretary": true, "seealso": true,
 	"altrecipient": true, "authorig": true, "unauthorig": true, "dlmemsubmitperms": true, "dlmemrejectperms": true, "homemdb": true, "homemta": true,
 	"publicdelegates": true, "msexchcomanagedbylink": true, "msexchdelegatelistlink": true, "msexchmoderatedbylink": true, "msexchbypassmoderationlink": true,
@@ -397,9 +397,8 @@ var volatile = map[string]bool{
 }
 
 func isVolatile(name string) bool {
-	return volatile[name] || strings.HasPrefix(name, "msds-") && (strings.Contains(name, "computed") || strings.HasSuffix(name, "bl")) ||
-		strings.HasPrefix(name, "msexch") && strings.HasSuffix(name, "bl") || strings.HasPrefix(name, "msds-memberof") || strings.HasPrefix(name, "msds-tokengroup") ||
-		name == "msds-userpasswordexpired" || name == "msds-revealedlist"
+	return volatile[name] || strings.HasSuffix(name, "bl") || strings.HasPrefix(name, "msds-") &&
+		(strings.Contains(name, "computed") || strings.Contains(name, "memberof") || strings.Contains(name, "tokengroup"))
 }
 
 // inChain is LDAP_MATCHING_RULE_IN_CHAIN (MS-ADTS section 3.1.1.3.4.4.3).

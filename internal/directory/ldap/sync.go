@@ -20,8 +20,11 @@ type answer struct {
 	// deletes says that what is not mentioned did not change, and that what was deleted
 	// is; otherwise what is not mentioned was deleted (RFC 4533 section 3.3).
 	deletes bool
-	// full says that the server tells what there is, not what changed.
-	full bool
+	// full says that the server tells what there is, not what changed, and lists that it
+	// told what was deleted.
+	full, lists bool
+	// cut says that there are more changes than were asked for.
+	cut bool
 }
 
 // synchronize asks for what changed below the bases since a state (RFC 4533 section
@@ -35,8 +38,10 @@ func (f *following) synchronize(ctx context.Context, since state) (changes, erro
 			return nil, notFollowed("the server no longer knows what changed since (e-syncRefreshRequired)")
 		case err != nil:
 			return nil, within(f.said(ctx, err), fmt.Sprintf("asking for what changed below %q", base))
-		case got.full || !got.deletes:
+		case got.full || !got.deletes && !got.cut:
 			return nil, notFollowed("the server no longer knows what was deleted since: it lost its session log, or keeps none that is long enough")
+		case got.cut:
+			return nil, f.tooMany()
 		}
 		for g, gone := range got.changes {
 			// What left one base may have come into another.
@@ -71,7 +76,7 @@ func (f *following) outerBases() (outer []string) {
 // tellsDeleted checks that the server does not leave out what was deleted. One with
 // syncprov-nopresent and without a session log (slapo-syncprov(5)) does so in silence.
 // It is asked with a cookie that is older than any change: who tells what is deleted
-// cannot do so from then on, and says that.
+// cannot do so from then on, and says that, unless it has a log of everything.
 func (f *following) tellsDeleted(ctx context.Context, now position) error {
 	old := state{}
 	for context, values := range now.csn {
@@ -90,8 +95,8 @@ func (f *following) tellsDeleted(ctx context.Context, now position) error {
 		if err != nil {
 			return err
 		}
-		if got.deletes {
-			return notFollowed("the server does not tell what was deleted: it has no session log, or one of everything since its first entry")
+		if got.deletes && !got.lists {
+			return notFollowed("the server does not tell what was deleted: syncprov-nopresent is set, or it has not been restarted since its first entry")
 		}
 	}
 	return nil
@@ -100,8 +105,8 @@ func (f *following) tellsDeleted(ctx context.Context, now position) error {
 // errNoDone says that an answer has no synchronization done control.
 var errNoDone = errors.New("the answer does not say whether it is complete (it lacks the control for content synchronization)")
 
-// ask makes a request for content synchronization, and gives up above so many
-// changes. The answer is complete: it ended with the result code 0 and the control.
+// ask makes a request for content synchronization, and stops reading above so many
+// changes. Otherwise the answer is complete: it ended with the result code 0 and the control.
 func (f *following) ask(ctx context.Context, base string, scope int, cookie []byte, most int) (answer, error) {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
@@ -134,7 +139,8 @@ func (f *following) ask(ctx context.Context, base string, scope int, cookie []by
 		case got.full:
 			return got, nil
 		case len(got.changes) > most:
-			return got, f.tooMany()
+			got.cut = true
+			return got, nil
 		}
 	}
 	if err := response.Err(); err != nil {
@@ -150,6 +156,7 @@ func (f *following) ask(ctx context.Context, base string, scope int, cookie []by
 func (a *answer) information(c *goldap.ControlSyncInfo) {
 	switch {
 	case c.SyncIdSet != nil && c.SyncIdSet.RefreshDeletes:
+		a.lists = true
 		for _, id := range c.SyncIdSet.SyncUUIDs {
 			// One that was also sent as an entry came back.
 			if _, known := a.changes[identity.GUID(id)]; !known {
@@ -176,7 +183,44 @@ func (f *following) checkContainers(ctx context.Context, changed changes) error 
 		case noted && (!there || !sameName(was, is.dn)):
 			return notFollowed("%q was renamed, moved or deleted, by which names below it may have changed", was)
 		case !noted && there && is.parent && f.nearScope(is.dn) && !f.mark.CSN.before(is.created):
-			return notFollowed("%q was changed, by which names below it may have changed", is.dn)
+			if err := f.checkBelow(ctx, g, is.dn); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// checkBelow checks that no objects of the scopes are below one that has changed.
+func (f *following) checkBelow(ctx context.Context, g identity.GUID, dn string) error {
+	below, err := identity.ParseDN(dn)
+	if err != nil {
+		return err
+	}
+	o := f.object(guidAttributes(false))
+	for i := range f.scopes {
+		s := &f.scopes[i]
+		for _, base := range f.bases(s) {
+			b, err := identity.ParseDN(base)
+			if err != nil {
+				return err
+			}
+			q := query{base: base, filter: s.filter, attributes: o.wanted}
+			switch {
+			case below.Within(b):
+				q.base = dn
+			case !b.Within(below):
+				continue
+			}
+			err = f.search(ctx, q, o, func() (bool, error) {
+				if o.guid() == g {
+					return true, nil
+				}
+				return true, notFollowed("%q was changed, by which the name of %q may have changed", dn, o.DN())
+			})
+			if err != nil {
+				return err
+			}
 		}
 	}
 	return nil
