@@ -57,8 +57,8 @@ func TestFollowRandomChanges(t *testing.T) {
 	for i := range 40 {
 		all[i] = byNumber(i, places[i%len(places)])
 	}
-	for range 100 {
-		for range random.IntN(60) {
+	for range 36 {
+		for range random.IntN(120) {
 			var n int
 			for n = range all {
 				if random.IntN(4) == 0 {
@@ -108,23 +108,25 @@ func TestFollowRandomChanges(t *testing.T) {
 // Objects that change while they are followed are taken as they are in the end, and
 // none is taken for gone that moved.
 func TestFollowDuringChanges(t *testing.T) {
-	random := rand.New(rand.NewPCG(5, 6))
+	var left shared[int]
+	inside := rand.New(rand.NewPCG(5, 6))
 	var s *servertest.Stub
-	left := 0
 	s = servertest.NewStub(t, servertest.StubOptions{PageSize: 5, Answer: func(a *servertest.Answer) {
-		if a.PageSize == 0 || left == 0 {
+		left.mu.Lock()
+		defer left.mu.Unlock()
+		if a.PageSize == 0 || left.value == 0 {
 			return
 		}
-		left--
-		n := random.IntN(30)
-		e := byNumber(n, places[random.IntN(len(places))])
-		e.Set("displayName", fmt.Sprint("changed ", left))
+		left.value--
+		e := byNumber(inside.IntN(30), places[inside.IntN(len(places))])
+		e.Set("displayName", fmt.Sprint("changed ", left.value))
 		s.Put(e)
 	}})
 	people(s, 30)
 	f := follow(t, optionsOf(s), departments()...)
-	for range 40 {
-		left = random.IntN(12)
+	random := rand.New(rand.NewPCG(7, 8))
+	for range 20 {
+		left.set(random.IntN(12))
 		e := byNumber(random.IntN(30), places[random.IntN(len(places))])
 		s.Put(e)
 		f.same("changes meanwhile")
@@ -134,9 +136,9 @@ func TestFollowDuringChanges(t *testing.T) {
 // An object that is never where it is looked for is not gone.
 func TestFollowOnTheMove(t *testing.T) {
 	var s *servertest.Stub
-	moving := false
+	var moving shared[bool]
 	s = servertest.NewStub(t, servertest.StubOptions{Answer: func(a *servertest.Answer) {
-		if !moving || a.PageSize == 0 || !ofScope(a) {
+		if !moving.get() || a.PageSize == 0 || !ofScope(a) {
 			return
 		}
 		for _, unit := range []string{"OU=A,", "OU=B,"} {
@@ -148,10 +150,10 @@ func TestFollowOnTheMove(t *testing.T) {
 	people(s, 6)
 	s.Put(byNumber(7, "OU=A,"))
 	f := follow(t, optionsOf(s), departments()...)
-	moving = true
+	moving.set(true)
 	s.Put(byNumber(7, "OU=A,"))
 	f.refuses("on the move", "changed again and again")
-	moving = false
+	moving.set(false)
 	f.same("at rest")
 }
 
@@ -186,26 +188,31 @@ func TestFollowContainers(t *testing.T) {
 
 // What a domain controller does not say for certain is not followed.
 func TestNotFollowedAD(t *testing.T) {
-	invocation, host, hidden, refused := "", "", "", false
+	type fault struct {
+		invocation, host, hidden string
+		refused                  bool
+	}
+	var faults shared[fault]
 	s := servertest.NewStub(t, servertest.StubOptions{
 		Bind: func(servertest.Bind) servertest.Result {
-			if refused {
+			if faults.get().refused {
 				return servertest.LoginRefused("52e")
 			}
 			return servertest.Result{}
 		},
 		Answer: func(a *servertest.Answer) {
+			now := faults.get()
 			for i := range a.Entries {
 				e := &a.Entries[i]
-				if e.Get("invocationId") != nil && invocation != "" {
-					e.Set("invocationId", invocation)
+				if e.Get("invocationId") != nil && now.invocation != "" {
+					e.Set("invocationId", now.invocation)
 				}
-				if e.Get("dnsHostName") != nil && host != "" {
-					e.Set("dnsHostName", host)
+				if e.Get("dnsHostName") != nil && now.host != "" {
+					e.Set("dnsHostName", now.host)
 				}
 			}
-			if hidden != "" {
-				a.Entries = slices.DeleteFunc(a.Entries, func(e servertest.Entry) bool { return strings.HasPrefix(e.DN, hidden) })
+			if now.hidden != "" {
+				a.Entries = slices.DeleteFunc(a.Entries, func(e servertest.Entry) bool { return strings.HasPrefix(e.DN, now.hidden) })
 			}
 		},
 	})
@@ -218,20 +225,20 @@ func TestNotFollowedAD(t *testing.T) {
 	s.Put(byNumber(2, "OU=Elsewhere,"))
 	f.same("changes")
 
-	invocation = "another database"
+	faults.set(fault{invocation: "another database"})
 	f.refuses("another database", "the server is another one, or was restored")
-	invocation, host = "", "dc2.corp.example.com"
+	faults.set(fault{host: "dc2.corp.example.com"})
 	f.refuses("another server", "the server is another one, or was restored")
-	host, hidden = "", "CN=Deleted Objects"
+	faults.set(fault{hidden: "CN=Deleted Objects"})
 	f.refuses("hidden deletions", "deleted objects cannot be read")
 	if _, receipt := f.read(); receipt.Mark != "" || !strings.Contains(receipt.Full, "deleted objects cannot be read: give the account the right") {
 		t.Errorf("receipt %+v", receipt)
 	}
-	hidden = "OU=Sub,OU=B"
+	faults.set(fault{hidden: "OU=Sub,OU=B"})
 	if _, receipt := f.read(); receipt.Mark != "" || !strings.Contains(receipt.Full, `"OU=Sub,OU=B,DC=corp,DC=example,DC=com" cannot be read, and so not when it is renamed`) {
 		t.Errorf("receipt %+v", receipt)
 	}
-	hidden = ""
+	faults.set(fault{})
 
 	before := f.receipt.Mark
 	change := func(old, changed string) {
@@ -253,11 +260,11 @@ func TestNotFollowedAD(t *testing.T) {
 	f.refuses("a back link", "tests memberof")
 
 	f.scopes = departments()
-	refused = true
+	faults.set(fault{refused: true})
 	if _, _, _, err := f.delta(); !isRefused(err) {
 		t.Errorf("got %v", err)
 	}
-	refused = false
+	faults.set(fault{})
 	f.options.Timeout = 300 * time.Millisecond
 	f.options.URLs, f.receipt.Mark = []string{"ldaps://127.0.0.1:1"}, strings.Replace(before, s.LDAPS, "ldaps://127.0.0.1:1", 1)
 	f.refuses("nobody there", "nothing listens")

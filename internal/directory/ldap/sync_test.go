@@ -3,6 +3,7 @@ package ldap
 import (
 	"fmt"
 	"strings"
+	"sync"
 	"testing"
 
 	ber "github.com/go-asn1-ber/asn1-ber"
@@ -12,6 +13,24 @@ import (
 	"github.com/rollcall-cli/rollcall/internal/identity"
 	"github.com/rollcall-cli/rollcall/internal/servertest"
 )
+
+// shared is a value that a test and a server in its process use.
+type shared[T any] struct {
+	mu    sync.Mutex
+	value T
+}
+
+func (s *shared[T]) get() T {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.value
+}
+
+func (s *shared[T]) set(value T) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.value = value
+}
 
 // octetString, truth and members encode what RFC 4533 section 2 has in its values.
 func octetString(s string) *ber.Packet {
@@ -49,7 +68,7 @@ func idSet(deletes bool, guids ...identity.GUID) [2]string {
 
 // inSync makes a stub answer as OpenLDAP: synchronize answers a request for what
 // changed, and csn is the contextCSN.
-func inSync(t *testing.T, csn *string, synchronize func(*servertest.Answer)) *servertest.Stub {
+func inSync(t *testing.T, csn *shared[string], synchronize func(*servertest.Answer)) *servertest.Stub {
 	s := servertest.NewStub(t, servertest.StubOptions{
 		RootDSE: map[string][]string{"supportedControl": {oidPaging, oidSyncRequest}, "namingContexts": {servertest.Base}},
 		Answer: func(a *servertest.Answer) {
@@ -58,7 +77,7 @@ func inSync(t *testing.T, csn *string, synchronize func(*servertest.Answer)) *se
 					for _, name := range a.Attributes {
 						switch strings.ToLower(name) {
 						case "contextcsn":
-							e.Set("contextCSN", strings.Fields(*csn)...)
+							e.Set("contextCSN", strings.Fields(csn.get())...)
 						case "entrycsn":
 							e.Set("entryCSN", "20200101000000.000000Z#000000#000#000000")
 						}
@@ -99,10 +118,11 @@ func guidOf(dn string) identity.GUID { return identity.NamedGUID(dn) }
 
 func TestSynchronize(t *testing.T) {
 	const before, after = "20260101000000.000000Z#000000#000#000000", "20260102000000.000000Z#000000#000#000000"
-	csn := before
-	var answer func(*servertest.Answer)
+	var csn shared[string]
+	csn.set(before)
+	var answer shared[func(*servertest.Answer)]
 	s := inSync(t, &csn, func(a *servertest.Answer) {
-		if answer != nil {
+		if answer := answer.get(); answer != nil {
 			answer(a)
 		}
 	})
@@ -112,7 +132,7 @@ func TestSynchronize(t *testing.T) {
 	f := follow(t, o, a, b)
 	one := guidOf("CN=Person 0,OU=A," + servertest.Base)
 	f.same("nothing changed")
-	csn = after
+	csn.set(after)
 
 	tree := func(change func(*servertest.Answer)) func(*servertest.Answer) {
 		return func(a *servertest.Answer) {
@@ -161,7 +181,7 @@ func TestSynchronize(t *testing.T) {
 		{"who says nothing of deletions", func(a *servertest.Answer) { a.DoneControls = doneWith(true) }, "does not tell what was deleted"},
 		{"who does not synchronize", func(a *servertest.Answer) { a.DoneControls = nil }, "does not say whether it is complete"},
 	} {
-		if answer = c.answer; c.want != "" {
+		if answer.set(c.answer); c.want != "" {
 			f.refuses(c.story, c.want)
 		} else {
 			f.same(c.story)
@@ -170,26 +190,26 @@ func TestSynchronize(t *testing.T) {
 
 	// Of an object that is not there it has to be said that it was deleted.
 	s.Delete("CN=Person 0,OU=A," + servertest.Base)
-	answer = entry(1, one)
+	answer.set(entry(1, one))
 	f.refuses("an entry that is not there", gone)
-	answer = tree(func(a *servertest.Answer) { a.Intermediate = [][2]string{idSet(true, one)} })
+	answer.set(tree(func(a *servertest.Answer) { a.Intermediate = [][2]string{idSet(true, one)} }))
 	f.same("deleted")
 	two := byNumber(7, "OU=A,")
 	two.Set("entryUUID", guidOf("CN=Person 2,OU=A,"+servertest.Base).String())
 	s.Put(two)
-	answer = entry(1, guidOf("CN=Person 2,OU=A,"+servertest.Base))
+	answer.set(entry(1, guidOf("CN=Person 2,OU=A,"+servertest.Base)))
 	f.refuses("two with one entryUUID", "have one entryUUID")
 	if _, receipt := f.read(); receipt.Mark != "" || receipt.Full != "several objects have one entryUUID" {
 		t.Errorf("receipt %+v", receipt)
 	}
 	s.Delete(two.DN)
 
-	answer = nil
-	csn = after + " 20260102000000.000000Z#000000#001#000000"
+	answer.set(nil)
+	csn.set(after + " 20260102000000.000000Z#000000#001#000000")
 	f.refuses("another writer", "come from other servers than before")
-	csn = "20250101000000.000000Z#000000#000#000000"
+	csn.set("20250101000000.000000Z#000000#000#000000")
 	f.refuses("a restored server", "an older state")
-	csn = ""
+	csn.set("")
 	f.refuses("no contextCSN", "come from other servers than before")
 	if _, receipt := f.read(); receipt.Mark != "" || !strings.Contains(receipt.Full, "shows no contextCSN") {
 		t.Errorf("receipt %+v", receipt)
@@ -198,7 +218,8 @@ func TestSynchronize(t *testing.T) {
 
 // A read whose objects may change unnoticed has no mark.
 func TestNoMark(t *testing.T) {
-	csn := "20260101000000.000000Z#000000#000#000000"
+	var csn shared[string]
+	csn.set("20260101000000.000000Z#000000#000#000000")
 	s := inSync(t, &csn, func(*servertest.Answer) {})
 	for _, c := range []struct{ filter, alias, want string }{
 		{"(memberOf=CN=x)", "", "tests memberof"},
