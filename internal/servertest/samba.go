@@ -276,6 +276,36 @@ func (d *Samba) User(t T, name string, pairs ...string) string {
 	return upn
 }
 
+// ShowDeleted gives a user, or "reader", rights over the container of deleted objects,
+// in the words of SDDL (MS-DTYP section 2.5.1.1), such as "LCRP".
+func (d *Samba) ShowDeleted(t T, name, rights string) {
+	t.Helper()
+	const script = `
+import sys
+from ldb import Dn, FLAG_MOD_REPLACE, Message, MessageElement, SCOPE_BASE
+from samba.auth import system_session
+from samba.dcerpc import security
+from samba.ndr import ndr_pack, ndr_unpack
+from samba.param import LoadParm
+from samba.samdb import SamDB
+lp = LoadParm()
+lp.load(sys.argv[1])
+db = SamDB(lp=lp, session_info=system_session())
+name = "CN=Deleted Objects," + str(db.get_default_basedn())
+controls = ["show_deleted:1", "sd_flags:1:4"]
+domain = security.dom_sid(db.get_domain_sid())
+sid = ndr_unpack(security.dom_sid, db.search(expression="(sAMAccountName=%s)" % sys.argv[2], attrs=["objectSid"])[0]["objectSid"][0])
+old = ndr_unpack(security.descriptor, db.search(name, SCOPE_BASE, attrs=["nTSecurityDescriptor"], controls=controls)[0]["nTSecurityDescriptor"][0]).as_sddl(domain)
+at = old.index("(")
+new = old[:at] + "(A;CI;%s;;;%s)" % (sys.argv[3], sid) + old[at:]
+change = Message(Dn(db, name))
+change["nTSecurityDescriptor"] = MessageElement(ndr_pack(security.descriptor.from_sddl(new, domain)), FLAG_MOD_REPLACE, "nTSecurityDescriptor")
+db.modify(change, controls=controls)
+`
+	_, err := run(nil, "/usr/bin/python3", "-c", script, d.conf, name, rights)
+	must(t, err)
+}
+
 // quotedUTF16 is the form of unicodePwd (MS-ADTS section 3.1.1.3.1.5.1).
 func quotedUTF16(s string) string {
 	var b []byte

@@ -320,4 +320,14 @@ func TestFollowSamba(t *testing.T) {
 		t.Errorf("receipt %+v", receipt)
 	}
 	f.refuses("who sees no deletions", "deleted objects cannot be read")
+
+	d.ShowDeleted(t, "reader", "LCRP")
+	f.full, f.receipt = f.read()
+	deleted := person(22)
+	f.same("added")
+	f.full, f.receipt = f.read()
+	try(t, c.Del(goldap.NewDelRequest(deleted, nil)))
+	if _, touched := f.same("deleted"); len(touched) == 0 {
+		t.Error("the deletion was not seen")
+	}
 }

@@ -423,3 +423,27 @@ func TestFollowOpenLDAPDuringChanges(t *testing.T) {
 	t.Logf("%d of 30 not followed", gone)
 	f.same("in the end")
 }
+
+// Whom the account may not see any more is gone, as in a complete read.
+func TestFollowHidden(t *testing.T) {
+	t.Parallel()
+	hidden := func(what string) string {
+		return "to " + what + ` by dn.exact="cn=reader,` + servertest.Base + `" none by * read`
+	}
+	s := &openLDAP{Slapd: servertest.NewSlapd(t, servertest.SlapdOptions{Database: []string{"syncprov-sessionlog 1000"},
+		Access: []string{hidden(`dn.subtree="ou=trash,` + servertest.Base + `"`), hidden(`filter="(department=hidden)"`)}}), t: t}
+	s.c = s.Connect(t)
+	s.unit("ou=a," + servertest.Base)
+	s.unit("ou=trash," + servertest.Base)
+	one, two := s.person("ou=a,"), s.person("ou=a,")
+	s.person("ou=a,")
+	f := follow(t, s.options(), units()[2])
+	s.move(one, "cn=moved", "ou=trash,"+servertest.Base)
+	f.same("moved to where nothing can be read")
+	s.modify(two, "department", "hidden")
+	if _, touched := f.same("hidden by its own value"); len(touched) != 2 {
+		t.Errorf("touched %v", touched)
+	}
+	s.modify(two, "department", "seen")
+	f.same("seen again")
+}

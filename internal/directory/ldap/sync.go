@@ -96,7 +96,7 @@ func (f *following) tellsDeleted(ctx context.Context, now position) error {
 			return err
 		}
 		if got.deletes && !got.lists {
-			return notFollowed("the server does not tell what was deleted: syncprov-nopresent is set, or it has not been restarted since its first entry")
+			return notFollowed("the server does not tell what was deleted: it is set to leave that out (syncprov-nopresent)")
 		}
 	}
 	return nil
@@ -182,13 +182,24 @@ func (f *following) checkContainers(ctx context.Context, changed changes) error 
 		switch {
 		case noted && (!there || !sameName(was, is.dn)):
 			return notFollowed("%q was renamed, moved or deleted, by which names below it may have changed", was)
-		case !noted && there && is.parent && f.nearScope(is.dn) && !f.mark.CSN.before(is.created):
+		case !noted && there && is.parent && f.nearScope(is.dn) && !f.isAbove(g) && !f.mark.CSN.before(is.created):
 			if err := f.checkBelow(ctx, g, is.dn); err != nil {
 				return err
 			}
 		}
 	}
 	return nil
+}
+
+// isAbove reports whether an object is a base or above one, and so has the name that it
+// had, as [following.checkAbove] knows.
+func (f *following) isAbove(g identity.GUID) bool {
+	for _, above := range f.mark.Above {
+		if above == g.String() {
+			return true
+		}
+	}
+	return false
 }
 
 // checkBelow checks that no objects of the scopes are below one that has changed.
