@@ -37,8 +37,11 @@ func byNumber(n int, below string) servertest.Entry {
 
 var places = []string{"OU=Inner,OU=A,", "OU=A,", "OU=B,", "OU=Sub,OU=B,", "OU=Elsewhere,"}
 
-// people puts so many persons into all places.
+// people puts so many persons into all places, and one that is deleted at once.
 func people(s *servertest.Stub, n int) {
+	former := byNumber(999, "OU=A,")
+	s.Put(former)
+	s.Delete(former.DN)
 	for i := range n {
 		s.Put(byNumber(i, places[i%len(places)]))
 	}
@@ -189,8 +192,9 @@ func TestFollowContainers(t *testing.T) {
 // What a domain controller does not say for certain is not followed.
 func TestNotFollowedAD(t *testing.T) {
 	type fault struct {
-		invocation, host, hidden string
-		refused                  bool
+		invocation, host string
+		hides            func(dn string) bool
+		refused          bool
 	}
 	var faults shared[fault]
 	s := servertest.NewStub(t, servertest.StubOptions{
@@ -211,8 +215,8 @@ func TestNotFollowedAD(t *testing.T) {
 					e.Set("dnsHostName", now.host)
 				}
 			}
-			if now.hidden != "" {
-				a.Entries = slices.DeleteFunc(a.Entries, func(e servertest.Entry) bool { return strings.HasPrefix(e.DN, now.hidden) })
+			if now.hides != nil {
+				a.Entries = slices.DeleteFunc(a.Entries, func(e servertest.Entry) bool { return now.hides(e.DN) })
 			}
 		},
 	})
@@ -229,12 +233,12 @@ func TestNotFollowedAD(t *testing.T) {
 	f.refuses("another database", "the server is another one, or was restored")
 	faults.set(fault{host: "dc2.corp.example.com"})
 	f.refuses("another server", "the server is another one, or was restored")
-	faults.set(fault{hidden: "CN=Deleted Objects"})
-	f.refuses("hidden deletions", "deleted objects cannot be read")
-	if _, receipt := f.read(); receipt.Mark != "" || !strings.Contains(receipt.Full, "deleted objects cannot be read: give the account the right") {
+	faults.set(fault{hides: func(dn string) bool { return strings.Contains(dn, "ADEL:") }})
+	f.refuses("hidden deletions", "no deleted object can be seen")
+	if _, receipt := f.read(); receipt.Mark != "" || !strings.Contains(receipt.Full, "no deleted object can be seen: the account needs the right") {
 		t.Errorf("receipt %+v", receipt)
 	}
-	faults.set(fault{hidden: "OU=Sub,OU=B"})
+	faults.set(fault{hides: func(dn string) bool { return strings.HasPrefix(dn, "OU=Sub,OU=B") }})
 	if _, receipt := f.read(); receipt.Mark != "" || !strings.Contains(receipt.Full, `"OU=Sub,OU=B,DC=corp,DC=example,DC=com" cannot be read, and so not when it is renamed`) {
 		t.Errorf("receipt %+v", receipt)
 	}
@@ -287,6 +291,7 @@ func TestFollowSamba(t *testing.T) {
 	for n := range 20 {
 		dns = append(dns, person(n))
 	}
+	try(t, c.Del(goldap.NewDelRequest(person(99), nil)))
 	o := Options{Label: "corp", ActiveDirectory: true, URLs: []string{d.LDAPS}, CAFile: d.CA.File, BindDN: d.Admin, Password: secret(servertest.Password), Timeout: 20 * time.Second, PageSize: 5}
 	f := follow(t, o, departments()...)
 	if _, touched := f.same("nothing changed"); len(touched) != 0 {
@@ -316,12 +321,14 @@ func TestFollowSamba(t *testing.T) {
 	f.refuses("a renamed container", "was renamed or moved")
 
 	f.options.BindDN = d.Reader
-	if _, receipt := f.read(); receipt.Mark != "" || !strings.Contains(receipt.Full, "deleted objects cannot be read") {
+	if _, receipt := f.read(); receipt.Mark != "" || !strings.Contains(receipt.Full, "no deleted object can be seen") {
 		t.Errorf("receipt %+v", receipt)
 	}
-	f.refuses("who sees no deletions", "deleted objects cannot be read")
+	f.refuses("who sees no deletions", "no deleted object can be seen")
 
-	d.ShowDeleted(t, "reader", "LCRP")
+	d.ShowDeleted(t, "reader", "RP")
+	f.refuses("who reads the container alone", "no deleted object can be seen")
+	d.ShowDeleted(t, "reader", "LC")
 	f.full, f.receipt = f.read()
 	deleted := person(22)
 	f.same("added")

@@ -253,40 +253,42 @@ func (r *reading) markAD(m *mark) (why string, err error) {
 	return "", nil
 }
 
-// seesDeleted says why deletions are not seen, "" if they are: whoever may not
-// list the container of deleted objects is shown none (MS-ADTS section 3.1.1.5.5).
+// seesDeleted says why deletions are not seen, "" if they are. Whoever may read the
+// container of deleted objects, and not list it, is shown none (MS-ADTS section
+// 3.1.1.5.5), so that the proof is an object there.
 func (r *reading) seesDeleted() (why string, err error) {
-	const grant = "deleted objects cannot be read: give the account the right to list CN=Deleted Objects"
 	controls := r.conn.root.showDeleted()
 	if controls == nil {
 		return "the server does not offer to show deleted objects", nil
 	}
 	for _, context := range r.contexts() {
-		head, err := r.conn.shows(context, "objectGUID")
+		head, err := r.conn.told(context, "objectGUID")
 		if err != nil {
 			return "", err
 		}
-		if !head {
+		if len(head) == 0 {
 			return fmt.Sprintf("%q, the head of the scopes, cannot be read", context), nil
 		}
-		container, err := r.conn.shows("CN=Deleted Objects,"+context, "objectGUID", controls...)
+		seen, err := r.conn.some("CN=Deleted Objects,"+context, "(&(isDeleted=TRUE)(uSNChanged>=1))", controls)
 		if err != nil {
 			return "", err
 		}
-		if !container {
-			return grant, nil
+		if !seen {
+			return fmt.Sprintf("no deleted object can be seen: the account needs the right to list and read %q, and something must have been deleted", "CN=Deleted Objects,"+context), nil
 		}
 	}
 	return "", nil
 }
 
-// shows reports whether the server shows an attribute of an object.
-func (c *conn) shows(dn, attribute string, controls ...goldap.Control) (bool, error) {
-	result, err := c.search(dn, goldap.ScopeBaseObject, "(objectClass=*)", []string{attribute}, controls...)
-	if isAnswer(err) {
-		return false, nil
+// some reports whether an object directly below another is shown.
+func (c *conn) some(dn, filter string, controls []goldap.Control) (bool, error) {
+	c.wire.await()
+	defer c.wire.done()
+	result, err := c.Search(goldap.NewSearchRequest(dn, goldap.ScopeSingleLevel, goldap.NeverDerefAliases, 1, 0, false, filter, []string{"objectGUID"}, controls))
+	if err != nil && !isAnswer(err) {
+		return false, err
 	}
-	return err == nil && len(result.Entries) == 1 && len(result.Entries[0].GetEqualFoldRawAttributeValues(attribute)) > 0, err
+	return slices.ContainsFunc(result.Entries, func(e *goldap.Entry) bool { return len(e.GetEqualFoldRawAttributeValues("objectGUID")) > 0 }), nil
 }
 
 // above returns the GUIDs of the bases and of all that is above them in their
