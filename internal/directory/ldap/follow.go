@@ -214,7 +214,7 @@ func (f *following) sameServer(ctx context.Context, now position) error {
 		return err
 	}
 	if !f.source.options.ActiveDirectory {
-		return f.tellsDeleted(ctx, now)
+		return f.tellsDeleted(ctx, now.csn)
 	}
 	invocation, err := f.conn.identity(f.contexts())
 	if err != nil {

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"maps"
 	"math/rand/v2"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -214,6 +216,21 @@ func (s *openLDAP) restart() {
 	s.c = s.Connect(s.t)
 }
 
+// reconfigure restarts the server with other lines in its configuration, old and new
+// in pairs.
+func (s *openLDAP) reconfigure(pairs ...string) {
+	s.t.Helper()
+	path := filepath.Join(filepath.Dir(s.Log), "slapd.conf")
+	conf, err := os.ReadFile(path)
+	try(s.t, err)
+	changed := strings.NewReplacer(pairs...).Replace(string(conf))
+	if changed == string(conf) {
+		s.t.Fatalf("%q is not in the configuration", pairs)
+	}
+	try(s.t, os.WriteFile(path, []byte(changed), 0o600))
+	s.restart()
+}
+
 func (s *openLDAP) options() Options {
 	return Options{Label: "lab", URLs: []string{s.LDAPS}, CAFile: s.CA.File, BindDN: s.Reader, Password: secret(servertest.Password), Timeout: 20 * time.Second, PageSize: 5}
 }
@@ -359,6 +376,12 @@ func TestNotFollowedOpenLDAP(t *testing.T) {
 		for _, dn := range s.people()[:5] {
 			s.remove(dn)
 		}
+		if f.receipt.Mark == "" { // known from the beginning
+			if !strings.Contains(f.receipt.Full, c.why) {
+				t.Errorf("%q: %s", c.database, f.receipt.Full)
+			}
+			continue
+		}
 		f.refuses(strings.Join(c.database, ", "), c.why)
 	}
 }
@@ -446,4 +469,60 @@ func TestFollowHidden(t *testing.T) {
 	}
 	s.modify(two, "department", "seen")
 	f.same("seen again")
+}
+
+// Changes of several servers are counted apart, and those of glued databases together
+// if the overlay glue comes first.
+func TestFollowSeveral(t *testing.T) {
+	t.Parallel()
+	s := startOpenLDAP(t, "syncprov-sessionlog 1000")
+	f := follow(t, s.options(), units()...)
+	s.reconfigure("loglevel none\n", "loglevel none\nserverID 7\n")
+	s.person("ou=a,")
+	f.refuses("a new writer", "come from other servers than before")
+	f.full, f.receipt = f.read()
+	if !strings.Contains(f.receipt.Identity, "#007#") || !strings.Contains(f.receipt.Identity, "#000#") {
+		t.Errorf("contextCSN %s", f.receipt.Identity)
+	}
+	s.person("ou=a,")
+	s.remove(s.people()[1])
+	s.modify(s.people()[1], "mail", "new@example.com")
+	f.same("two writers")
+
+	sub := "ou=b," + servertest.Base
+	for _, dn := range s.people() {
+		if strings.HasSuffix(strings.ToLower(dn), ",ou=b,"+strings.ToLower(servertest.Base)) {
+			s.remove(dn)
+		}
+	}
+	s.remove(sub)
+	dir := filepath.Join(filepath.Dir(s.Log), "sub")
+	try(t, os.Mkdir(dir, 0o700))
+	s.reconfigure("database mdb\n", fmt.Sprintf("database mdb\nsuffix %q\nsubordinate\nrootdn %q\ndirectory %q\nindex entryUUID,entryCSN eq\nlimits dn.exact=%q size=unlimited\n\ndatabase mdb\n", sub, s.Admin, dir, s.Reader),
+		"overlay syncprov\n", "overlay glue\noverlay syncprov\n")
+	s.unit(sub)
+	s.person("ou=b,")
+	s.person("ou=b,")
+	whole := units()[2:]
+	whole[0].Base = servertest.Base
+	f = follow(t, s.options(), whole...)
+	person := s.person("ou=b,")
+	s.modify(s.people()[0], "mail", "new@example.com")
+	f.same("glued databases")
+	s.remove(person)
+	f.same("a deletion in one")
+	s.reconfigure("overlay glue\n", "")
+	f.full, f.receipt = f.read()
+	s.remove(s.person("ou=b,"))
+	f.refuses("databases glued above the overlay", "without its state")
+	const refused = "the server does not know a control that the search needs"
+	f.scopes = units()[1:2]
+	if _, receipt := f.read(); receipt.Mark != "" || !strings.Contains(receipt.Full, refused) {
+		t.Errorf("receipt %+v", receipt)
+	}
+
+	s.reconfigure("overlay syncprov\n", "", "syncprov-sessionlog 1000\n", "")
+	if _, receipt := f.read(); receipt.Mark != "" || !strings.Contains(receipt.Full, refused) {
+		t.Errorf("receipt %+v", receipt)
+	}
 }

@@ -186,7 +186,7 @@ func sidOf(csn string) string {
 			return ""
 		}
 	}
-	return csn[29:32]
+	return csn[30:33]
 }
 
 // mark makes the mark of the attempt that has just been made, or says why there
@@ -204,7 +204,7 @@ func (r *reading) mark(ctx context.Context) (text, why string, err error) {
 	case ad:
 		why, err = r.markAD(m)
 	default:
-		why, err = r.markCSN(m)
+		why, err = r.markCSN(ctx, m)
 	}
 	if why != "" || err != nil {
 		return "", why, err
@@ -226,7 +226,7 @@ func guidName(ad bool) string {
 	return "entryUUID"
 }
 
-func (r *reading) markCSN(m *mark) (why string, err error) {
+func (r *reading) markCSN(ctx context.Context, m *mark) (why string, err error) {
 	if !r.conn.root.offers(oidSyncRequest) {
 		return "the server offers no content synchronization (RFC 4533)", nil
 	}
@@ -236,7 +236,14 @@ func (r *reading) markCSN(m *mark) (why string, err error) {
 		}
 	}
 	m.CSN = r.began.csn
-	return "", nil
+	err = r.tellsDeleted(ctx, m.CSN)
+	if not := (*directory.NotFollowedError)(nil); errors.As(err, &not) {
+		return not.Why, nil
+	}
+	if isAnswer(err) {
+		return fmt.Sprintf("the server does not say what changed: %v", r.source.cause(ctx, r.conn, err)), nil
+	}
+	return "", err
 }
 
 func (r *reading) markAD(m *mark) (why string, err error) {

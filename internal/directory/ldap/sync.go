@@ -54,17 +54,17 @@ func (f *following) synchronize(ctx context.Context, since state) (changes, erro
 }
 
 // outerBases returns the bases of the scopes that are in no other.
-func (f *following) outerBases() (outer []string) {
+func (r *reading) outerBases() (outer []string) {
 	var bases []string
-	for i := range f.scopes {
-		bases = append(bases, f.bases(&f.scopes[i])...)
+	for i := range r.scopes {
+		bases = append(bases, r.bases(&r.scopes[i])...)
 	}
 	for i, base := range bases {
 		dn, err := identity.ParseDN(base)
 		inner := slices.ContainsFunc(bases[:i], func(b string) bool { return sameName(b, base) })
 		for _, other := range bases {
 			o, errOther := identity.ParseDN(other)
-			inner = inner || err == nil && errOther == nil && len(o) < len(dn) && dn.Within(o) && f.conn.root.contextOf(other) == f.conn.root.contextOf(base)
+			inner = inner || err == nil && errOther == nil && len(o) < len(dn) && dn.Within(o) && r.conn.root.contextOf(other) == r.conn.root.contextOf(base)
 		}
 		if !inner {
 			outer = append(outer, base)
@@ -77,9 +77,9 @@ func (f *following) outerBases() (outer []string) {
 // syncprov-nopresent and without a session log (slapo-syncprov(5)) does so in silence.
 // It is asked with a cookie that is older than any change: who tells what is deleted
 // cannot do so from then on, and says that, unless it has a log of everything.
-func (f *following) tellsDeleted(ctx context.Context, now position) error {
+func (r *reading) tellsDeleted(ctx context.Context, now state) error {
 	old := state{}
-	for context, values := range now.csn {
+	for context, values := range now {
 		for _, v := range values {
 			if sidOf(v) == "" {
 				return notFollowed("the server shows no contextCSN, from which changes are counted")
@@ -87,8 +87,8 @@ func (f *following) tellsDeleted(ctx context.Context, now position) error {
 			old[context] = append(old[context], "19700101000000.000000Z"+v[len("19700101000000.000000Z"):])
 		}
 	}
-	for _, base := range f.outerBases() {
-		got, err := f.ask(ctx, base, goldap.ScopeBaseObject, old.cookie(f.conn.root.contextOf(base)), 1)
+	for _, base := range r.outerBases() {
+		got, err := r.ask(ctx, base, goldap.ScopeBaseObject, old.cookie(r.conn.root.contextOf(base)), 1)
 		if goldap.IsErrorWithCode(err, refreshRequired) {
 			continue
 		}
@@ -107,17 +107,17 @@ var errNoDone = errors.New("the answer does not say whether it is complete (it l
 
 // ask makes a request for content synchronization, and stops reading above so many
 // changes. Otherwise the answer is complete: it ended with the result code 0 and the control.
-func (f *following) ask(ctx context.Context, base string, scope int, cookie []byte, most int) (answer, error) {
+func (r *reading) ask(ctx context.Context, base string, scope int, cookie []byte, most int) (answer, error) {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
-	f.conn.wire.await()
-	defer f.conn.wire.done()
+	r.conn.wire.await()
+	defer r.conn.wire.done()
 	request := goldap.NewSearchRequest(base, scope, goldap.NeverDerefAliases, 0, 0, false, "(objectClass=*)", []string{"1.1"}, nil)
-	response := f.conn.Syncrepl(ctx, request, 0, goldap.SyncRequestModeRefreshOnly, cookie, false)
+	response := r.conn.Syncrepl(ctx, request, 0, goldap.SyncRequestModeRefreshOnly, cookie, false)
 	got := answer{changes: changes{}}
 	done := false
 	for response.Next() {
-		f.conn.wire.await()
+		r.conn.wire.await()
 		told := false
 		for _, control := range response.Controls() {
 			switch c := control.(type) {

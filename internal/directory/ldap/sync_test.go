@@ -261,6 +261,43 @@ func TestNoMark(t *testing.T) {
 	}
 }
 
+func TestState(t *testing.T) {
+	at := func(day int, sid string) string {
+		return fmt.Sprintf("202601%02d000000.000000Z#000000#%s#000000", day, sid)
+	}
+	for csn, want := range map[string]string{at(1, "000"): "000", at(1, "0ab"): "0ab", at(1, "0AB"): "", at(1, "00"): "", "": "", at(1, "000") + "0": "", at(1, "00;"): ""} {
+		if got := sidOf(csn); got != want {
+			t.Errorf("%s: got %q", csn, got)
+		}
+	}
+	s := state{"dc=x": {at(5, "001"), at(9, "002")}}
+	for csn, want := range map[string]bool{at(5, "001"): true, at(6, "001"): false, at(9, "002"): true, at(10, "002"): false, at(4, "003"): true, at(6, "003"): false} {
+		if got := s.has("dc=x", csn); got != want {
+			t.Errorf("%s: got %t", csn, got)
+		}
+	}
+	if s.has("dc=y", at(1, "001")) || s.before("20260109000000Z") || !s.before("20260109000001Z") || s.before("20270101000000+0100") || s.before("") {
+		t.Error("got another answer")
+	}
+	for _, c := range []struct {
+		now  state
+		want string
+	}{
+		{s, ""},
+		{state{"dc=x": {at(6, "001"), at(9, "002")}}, ""},
+		{state{"dc=x": {at(9, "001"), at(8, "002")}}, "an older state"},
+		{state{"dc=x": {at(9, "002")}}, "from other servers"},
+		{state{"dc=x": {at(5, "001"), at(9, "003")}}, "from other servers"},
+		{state{"dc=x": {at(5, "001"), at(9, "002"), at(9, "003")}}, "from other servers"},
+		{state{"dc=x": {at(5, "001"), at(9, "002")}, "dc=y": {at(9, "003")}}, "other naming contexts"},
+		{nil, "from other servers"},
+	} {
+		if got := c.now.since(s); (got == "") != (c.want == "") || !strings.Contains(got, c.want) {
+			t.Errorf("%v: got %q", c.now, got)
+		}
+	}
+}
+
 func FuzzMark(f *testing.F) {
 	const csn = "20260101000000.000000Z#000000#00a#000000"
 	for _, m := range []mark{
