@@ -1,6 +1,8 @@
 package ldap
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"slices"
@@ -193,7 +195,7 @@ func TestFollowContainers(t *testing.T) {
 func TestNotFollowedAD(t *testing.T) {
 	type fault struct {
 		invocation, host string
-		hides            func(dn string) bool
+		hides            func(a *servertest.Answer, dn string) bool
 		refused          bool
 	}
 	var faults shared[fault]
@@ -216,7 +218,7 @@ func TestNotFollowedAD(t *testing.T) {
 				}
 			}
 			if now.hides != nil {
-				a.Entries = slices.DeleteFunc(a.Entries, func(e servertest.Entry) bool { return now.hides(e.DN) })
+				a.Entries = slices.DeleteFunc(a.Entries, func(e servertest.Entry) bool { return now.hides(a, e.DN) })
 			}
 		},
 	})
@@ -233,16 +235,21 @@ func TestNotFollowedAD(t *testing.T) {
 	f.refuses("another database", "the server is another one, or was restored")
 	faults.set(fault{host: "dc2.corp.example.com"})
 	f.refuses("another server", "the server is another one, or was restored")
-	faults.set(fault{hides: func(dn string) bool { return strings.Contains(dn, "ADEL:") }})
+	faults.set(fault{hides: func(_ *servertest.Answer, dn string) bool { return strings.Contains(dn, "ADEL:") }})
 	f.refuses("hidden deletions", "no deleted object can be seen")
 	if _, receipt := f.read(); receipt.Mark != "" || !strings.Contains(receipt.Full, "no deleted object can be seen: the account needs the right") {
 		t.Errorf("receipt %+v", receipt)
 	}
-	faults.set(fault{hides: func(dn string) bool { return strings.HasPrefix(dn, "OU=Sub,OU=B") }})
+	faults.set(fault{hides: func(_ *servertest.Answer, dn string) bool { return strings.HasPrefix(dn, "OU=Sub,OU=B") }})
 	if _, receipt := f.read(); receipt.Mark != "" || !strings.Contains(receipt.Full, `"OU=Sub,OU=B,DC=corp,DC=example,DC=com" cannot be read, and so not when it is renamed`) {
 		t.Errorf("receipt %+v", receipt)
 	}
+	faults.set(fault{hides: func(a *servertest.Answer, dn string) bool {
+		return strings.Contains(dn, "ADEL:") && strings.Contains(a.Filter, "objectGUID=")
+	}})
+	f.refuses("a deleted object that is not to be found", "is not to be found, and the server does not say that it was deleted")
 	faults.set(fault{})
+	f.same("changes again")
 
 	before := f.receipt.Mark
 	change := func(old, changed string) {
@@ -272,6 +279,39 @@ func TestNotFollowedAD(t *testing.T) {
 	f.options.Timeout = 300 * time.Millisecond
 	f.options.URLs, f.receipt.Mark = []string{"ldaps://127.0.0.1:1"}, strings.Replace(before, s.LDAPS, "ldaps://127.0.0.1:1", 1)
 	f.refuses("nobody there", "nothing listens")
+}
+
+// broken is a sink that takes nothing.
+type broken struct{ err error }
+
+func (b broken) Put(int, directory.Object) error          { return b.err }
+func (b broken) Replace(int, int, directory.Object) error { return b.err }
+func (b broken) Reset() error                             { return b.err }
+
+// An error of the sink, and the end of the context, are no reason to read completely.
+func TestFollowEnds(t *testing.T) {
+	ctx, stop := context.WithCancel(t.Context())
+	var ends shared[bool]
+	s := servertest.NewStub(t, servertest.StubOptions{Answer: func(a *servertest.Answer) {
+		if ends.get() && ofScope(a) {
+			stop()
+		}
+	}})
+	people(s, 6)
+	f := follow(t, optionsOf(s), departments()...)
+	s.Put(byNumber(7, "OU=A,"))
+	full := errors.New("the disk is full")
+	since := directory.Since{Mark: f.receipt.Mark, Has: func(identity.GUID) bool { return false }, Most: 100}
+	if _, _, err := New(f.options).Follow(ctx, f.scopes, since, broken{full}, nil); err != full {
+		t.Errorf("got %v", err)
+	}
+	ends.set(true)
+	if _, _, err := New(f.options).Follow(ctx, f.scopes, since, newPicture(t), nil); err != context.Canceled {
+		t.Errorf("got %v", err)
+	}
+	if _, _, err := New(f.options).Follow(ctx, f.scopes, since, newPicture(t), nil); err != context.Canceled {
+		t.Errorf("got %v", err)
+	}
 }
 
 // A domain controller of Samba, and who may not see what is deleted there.
