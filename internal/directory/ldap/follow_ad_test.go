@@ -281,6 +281,43 @@ func TestNotFollowedAD(t *testing.T) {
 	f.refuses("nobody there", "nothing listens")
 }
 
+// What was renamed during the read has no mark, or one from which a delta sees it.
+func TestMarkDuringChanges(t *testing.T) {
+	var s *servertest.Stub
+	var act shared[func()]
+	s = servertest.NewStub(t, servertest.StubOptions{Answer: func(a *servertest.Answer) {
+		if act := act.get(); act != nil && ofScope(a) && a.PageSize > 0 {
+			act()
+		}
+	}})
+	people(s, 10)
+	o := optionsOf(s)
+	o.FullEvery = time.Hour
+	outer := "OU=Outer," + servertest.Base
+	s.Put(byNumber(50, "OU=Base,OU=Outer,"), byNumber(51, "OU=Base,OU=Other,"))
+	scope := departments()[2]
+	scope.Base = "OU=Base," + outer
+	f := follow(t, o, scope)
+	act.set(func() {
+		act.set(nil)
+		s.Rename(outer, "OU=Aside,"+servertest.Base)
+		s.Rename("OU=Other,"+servertest.Base, outer)
+	})
+	f.full, f.receipt = f.read()
+	f.same("another base of the name")
+
+	f = follow(t, o, departments()...)
+	act.set(func() {
+		act.set(nil)
+		e := byNumber(2, "OU=B,")
+		e.Set("displayName", "changed")
+		s.Put(e)
+		s.Delete(byNumber(3, "OU=Sub,OU=B,").DN)
+	})
+	f.full, f.receipt = f.read()
+	f.same("changes while the directory was read")
+}
+
 // broken is a sink that takes nothing.
 type broken struct{ err error }
 

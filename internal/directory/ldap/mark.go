@@ -212,6 +212,9 @@ func (r *reading) mark(ctx context.Context) (text, why string, err error) {
 	if m.Above, err = r.above(); err != nil {
 		return "", "", err
 	}
+	if !maps.Equal(m.Above, r.aboveBegan) {
+		return "", "what is above the objects was renamed or moved while the directory was read", nil
+	}
 	if why, err = r.markContainers(m); why != "" || err != nil {
 		return "", why, err
 	}

@@ -163,6 +163,8 @@ type reading struct {
 	// what the server had when the attempt began.
 	unfollowed string
 	began      position
+	// aboveBegan are the bases then, and what is above them; see [mark].
+	aboveBegan map[string]string
 }
 
 // position is how far the changes of a server are: see [mark].
@@ -321,6 +323,11 @@ func (r *reading) attempt(ctx context.Context) (settled bool, err error) {
 		}
 	} else if r.source.options.FullEvery > 0 {
 		if r.began.csn, err = r.conn.state(r.contexts()); err != nil {
+			return false, r.source.cause(ctx, r.conn, err)
+		}
+	}
+	if r.source.options.FullEvery > 0 {
+		if r.aboveBegan, err = r.above(); err != nil {
 			return false, r.source.cause(ctx, r.conn, err)
 		}
 	}
