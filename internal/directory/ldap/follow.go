@@ -363,14 +363,22 @@ func (f *following) readChangedAgain(ctx context.Context, changed changes, goes 
 // checkLeavers looks the objects up that the read had and that no scope selects now.
 // None of them may have changed meanwhile, since the position now.
 func (f *following) checkLeavers(ctx context.Context, now position) error {
-	left := changes{}
+	var missing []identity.GUID
 	for g := range f.touched {
-		if _, here := f.byGUID[g]; !here && f.since.Has(g) {
-			left[g] = f.gone[g]
+		if _, here := f.byGUID[g]; !here {
+			missing = append(missing, g)
 		}
 	}
-	if len(left) == 0 {
+	had, err := f.since.Has(missing)
+	if err != nil {
+		return notFollowed("what is kept of the last complete read is damaged")
+	}
+	if len(had) == 0 {
 		return nil
+	}
+	left := make(changes, len(had))
+	for g := range had {
+		left[g] = f.gone[g]
 	}
 	guids := left.guids()
 	for i := range f.scopes {

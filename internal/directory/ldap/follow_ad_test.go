@@ -338,7 +338,7 @@ func TestFollowEnds(t *testing.T) {
 	f := follow(t, optionsOf(s), departments()...)
 	s.Put(byNumber(7, "OU=A,"))
 	full := errors.New("the disk is full")
-	since := directory.Since{Mark: f.receipt.Mark, Has: func(identity.GUID) bool { return false }, Most: 100}
+	since := directory.Since{Mark: f.receipt.Mark, Has: func([]identity.GUID) (map[identity.GUID]bool, error) { return nil, nil }, Most: 100}
 	if _, _, err := New(f.options).Follow(ctx, f.scopes, since, broken{full}, nil); err != full {
 		t.Errorf("got %v", err)
 	}

@@ -92,7 +92,15 @@ func (f *followed) read() (*picture, identity.Receipt) {
 func (f *followed) delta() (map[identity.GUID]string, identity.Receipt, []identity.GUID, error) {
 	f.t.Helper()
 	p := newPicture(f.t)
-	has := func(g identity.GUID) bool { _, ok := f.full.objects[g]; return ok }
+	has := func(keys []identity.GUID) (map[identity.GUID]bool, error) {
+		had := map[identity.GUID]bool{}
+		for _, g := range keys {
+			if _, ok := f.full.objects[g]; ok {
+				had[g] = true
+			}
+		}
+		return had, nil
+	}
 	receipt, touched, err := New(f.options).Follow(f.t.Context(), f.scopes, directory.Since{Mark: f.receipt.Mark, Has: has, Most: f.most}, p, nil)
 	if err != nil {
 		return nil, receipt, nil, err
