@@ -39,7 +39,7 @@ RACED       = ./apply ./cmd/... ./examples/... ./state ./internal/atomicfile ./i
 RACED_TESTS = Sort|AsWanted|Progress
 # Tests of cmd/rollcall, state and stores go without it in which what runs beside each
 # other are processes, or stands for some, or nothing is.
-PROCESSES   = ^Test(KilledAt|NoticeKilled|EditKilled|ConsoleK|Scripts|Cases|Scenario|HostileValues|Live|ExplainLive|MassChanges|Docs|Schemas|PowerLoss|Writers|SharedP|SharedM|SharedS|SharedC|SharedL|StateHTTP|ConsoleLine|ConsoleNeeds|ConsoleClaimed|ConsoleWithout|ConsoleOf|Tables|Indexed)
+PROCESSES   = ^Test(KilledAt|NoticeKilled|EditKilled|ConsoleK|Scripts|Cases|Scenario|HostileValues|Live|ExplainLive|MassChanges|Docs|Schemas|PowerLoss|Writers|SharedP|SharedM|SharedS|SharedC|SharedL|StateHTTP|ConsoleLine|ConsoleNeeds|ConsoleClaimed|ConsoleWithout|ConsoleOf|Tables|Indexed|Followed)
 UNRACED     = ./plan ./state ./cmd/rollcall ./internal/store/...
 PLATFORMS   = linux/arm64 darwin/arm64 windows/amd64
 

@@ -23,11 +23,25 @@ import (
 // Runs returns the runs in the history, oldest first. Of each record it reads the
 // two ends. A record that cannot be read is a run with
 // the outcome [Damaged].
-func (s *Store) Runs(ctx context.Context) ([]run.Run, error) {
+func (s *Store) Runs(ctx context.Context) ([]run.Run, error) { return s.RunsAfter(ctx, 0) }
+
+// LastRun returns the number of the last run in the history; 0 where there is none, or that
+// is unknown.
+func (s *Store) LastRun(ctx context.Context) int {
+	numbers, err := s.numbers(ctx)
+	if err != nil || len(numbers) == 0 {
+		return 0
+	}
+	return numbers[len(numbers)-1]
+}
+
+// RunsAfter is Runs without those up to a number.
+func (s *Store) RunsAfter(ctx context.Context, number int) ([]run.Run, error) {
 	numbers, err := s.numbers(ctx)
 	if err != nil {
 		return nil, err
 	}
+	numbers = slices.DeleteFunc(numbers, func(n int) bool { return n <= number })
 	runs := make([]run.Run, 0, len(numbers))
 	for _, n := range numbers {
 		past, err := peekRun(ctx, s.backend.History(), n)

@@ -3,15 +3,22 @@ package main
 import (
 	"bytes"
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	goldap "github.com/go-ldap/ldap/v3"
+
+	"github.com/rollcall-cli/rollcall/config"
 	"github.com/rollcall-cli/rollcall/internal/directory"
+	"github.com/rollcall-cli/rollcall/internal/directory/followed"
 	"github.com/rollcall-cli/rollcall/internal/identity"
+	"github.com/rollcall-cli/rollcall/internal/partial"
 	"github.com/rollcall-cli/rollcall/internal/servertest"
 	"github.com/rollcall-cli/rollcall/plan"
 )
@@ -112,8 +119,13 @@ func (w *followedWorld) change() string {
 	i := w.IntN(len(w.entries))
 	e := &w.entries[i]
 	switch w.IntN(9) {
-	case 0, 1:
+	case 0:
 		return w.come()
+	case 1:
+		if len(w.entries) < 50 {
+			return w.come()
+		}
+		fallthrough
 	case 2:
 		w.drop(e.DN)
 		dn := e.DN
@@ -200,13 +212,13 @@ func (w *followedWorld) follow(t *testing.T, steps int) {
 		} else {
 			why[r.Full]++
 		}
-		if made.Sums.Accounts > 0 && len(made.Accounts) >= 0 && made.Spoken.Entries != nil {
+		if made.Console.Accounts > made.Sums.Accounts && made.Sums.Accounts > 0 {
 			parts++
 		}
 	}
-	t.Logf("%d steps, %d of them deltas; the others because of %v", steps, deltas, why)
-	if deltas < steps*3/4 {
-		t.Errorf("%d of %d steps were deltas: %v", deltas, steps, why)
+	t.Logf("%d steps, %d of them deltas, %d planned in part; the others because of %v", steps, deltas, parts, why)
+	if deltas < steps*3/4 || parts < steps/2 {
+		t.Errorf("%d of %d steps were deltas, and %d planned in part: %v", deltas, steps, parts, why)
 	}
 }
 
@@ -218,12 +230,11 @@ func (w *followedWorld) configure(t *testing.T, directory string) {
 	}
 }
 
-// TestFollowed: whatever happens in a directory, the plan of what has changed is that of a
-// complete read.
-func TestFollowed(t *testing.T) {
-	t.Parallel()
+// scripted is a world on a scripted domain controller.
+func scripted(t *testing.T, seed uint64, people int) *followedWorld {
+	t.Helper()
 	s := servertest.NewStub(t, servertest.StubOptions{})
-	w := &followedWorld{Rand: rand.New(rand.NewPCG(7, 7)), base: servertest.Base}
+	w := &followedWorld{Rand: rand.New(rand.NewPCG(seed, 7)), base: servertest.Base}
 	w.put = func(e servertest.Entry) { s.Put(e) }
 	w.drop = s.Delete
 	w.move = func(e servertest.Entry, to string) servertest.Entry {
@@ -240,11 +251,304 @@ func TestFollowed(t *testing.T) {
   delta         = true
 }
 `, s.URL))
-	former := w.fresh()
+	former := w.fresh() // by which deleted objects are seen to be shown
 	s.Put(former)
 	s.Delete(former.DN)
+	for range people {
+		w.come()
+	}
+	return w
+}
+
+// TestFollowed: whatever happens in a directory and to a state, the plan of what has changed
+// is that of a complete read.
+func TestFollowed(t *testing.T) {
+	t.Parallel()
+	for seed := range uint64(cases(2)) {
+		scripted(t, seed, 40).follow(t, 40)
+	}
+}
+
+// TestFollowedSteps: the same in very many steps, without what a command does beside.
+func TestFollowedSteps(t *testing.T) {
+	t.Parallel()
+	for seed := range uint64(cases(25)) {
+		w := scripted(t, 1000+seed, 12)
+		s := &session{ctx: t.Context(), dir: w.dir, stderr: io.Discard, now: time.Now}
+		cfg, err := s.configuration()
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.steps(t, s, cfg, 200)
+	}
+}
+
+// steps lets so many things happen, and compares.
+func (w *followedWorld) steps(t *testing.T, s *session, cfg *config.Config, steps int) {
+	t.Helper()
+	domains := plan.NewDomains(cfg.Rules.Domains)
+	var accounts, before []identity.Account
+	var base partial.Earlier
+	in := plan.Input{Rules: cfg.Rules, Read: []string{"corp"}, Now: time.Now()}
+	deltas := 0
+	why := map[string]int{}
+	for step := range steps {
+		for range 1 + w.IntN(3) {
+			w.change()
+		}
+		all, err := s.reader(cfg, []string{"corp"}, "", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		all.Progress = nil
+		in.Accounts, in.Count, in.Rest = accounts, true, nil
+		if in.Entries, _, err = all.Entries(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		want, err := plan.Compute(in)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r := followed.Reader{Reader: *all, Path: filepath.Join(w.dir, "entries"), All: true, Canonical: domains.Canonical, Now: time.Now}
+		read, err := r.Read(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if d := read.Delta(); d != nil {
+			deltas++
+			world := partial.World{Canonical: domains.Canonical, Kept: d.Find, Touched: d.Touched, Fresh: d.Fresh, Objects: d.Objects,
+				Held: func(_ map[uint32]struct{}, each func(identity.Account)) error {
+					for _, a := range accounts {
+						each(a)
+					}
+					return nil
+				},
+				Gone: missing(before, accounts), Come: missing(accounts, before),
+			}
+			part, err := world.Find(&base, 10_000)
+			if err != nil {
+				t.Fatal(err)
+			}
+			rest := in
+			rest.Entries, rest.Accounts = nil, nil
+			got, err := part.Compute(rest, &base, in.Now)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if x, y := planned(t, got), planned(t, want); x != y {
+				t.Fatalf("step %d: the plan of what has changed is\n%s\nand that of all\n%s", step, x, y)
+			}
+		} else {
+			why[read.Receipts[0].Full]++
+		}
+		entries, err := read.Entries(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if x, y := sortedEntries(entries), sortedEntries(in.Entries); x != y {
+			t.Fatalf("step %d: what is read is\n%s\nand all is\n%s", step, x, y)
+		}
+		if _, err := read.Keep(false); err != nil {
+			t.Fatal(err)
+		}
+		if read.ID() == "" || w.IntN(40) == 0 {
+			if read.ID() != "" {
+				if _, err := read.Keep(true); err != nil {
+					t.Fatal(err)
+				}
+			}
+			objects := read.Objects()
+			in.Entries = entries
+			made, err := plan.Compute(in)
+			if err != nil {
+				t.Fatal(err)
+			}
+			before, base = slices.Clone(accounts), partial.Earlier{Sums: made.Sums}
+			for _, i := range made.Spoken.Entries {
+				base.Objects = append(base.Objects, objects[i])
+			}
+			for _, a := range made.Spoken.Accounts {
+				base.Primaries = append(base.Primaries, accounts[a].Primary)
+			}
+		}
+		read.Close()
+		if w.IntN(6) == 0 {
+			accounts = after(accounts, want)
+		}
+	}
+	if deltas < steps*3/4 {
+		t.Errorf("%d of %d steps were deltas: %v", deltas, steps, why)
+	}
+}
+
+// planned is a plan as a text.
+func planned(t *testing.T, p *plan.Plan) string {
+	t.Helper()
+	var b bytes.Buffer
+	if err := p.WriteJSON(&b); err != nil {
+		t.Fatal(err)
+	}
+	return b.String() + fmt.Sprint(p.Active, p.Ignored, p.IgnoredObjects, p.Ambiguities(), p.WithoutAccount)
+}
+
+func sortedEntries(entries []identity.Entry) string {
+	var lines []string
+	for i := range entries {
+		lines = append(lines, fmt.Sprintf("%+v", entries[i]))
+	}
+	slices.Sort(lines)
+	return strings.Join(lines, "\n")
+}
+
+// missing are the accounts that others are without.
+func missing(accounts, others []identity.Account) (all []identity.Account) {
+	for i := range accounts {
+		if !slices.ContainsFunc(others, func(b identity.Account) bool { return b.Equal(&accounts[i]) }) {
+			all = append(all, accounts[i])
+		}
+	}
+	return all
+}
+
+// after are accounts after what is planned of them.
+func after(accounts []identity.Account, p *plan.Plan) (all []identity.Account) {
+	results := map[identity.Address]*identity.Account{}
+	changed := map[identity.Address]bool{}
+	for i := range p.Accounts {
+		c := &p.Accounts[i]
+		if c.Before != nil {
+			changed[c.Before.Primary] = true
+		}
+		if a := c.Result(); a != nil {
+			results[a.Primary] = a
+		}
+	}
+	for _, a := range accounts {
+		if !changed[a.Primary] {
+			all = append(all, a)
+		}
+	}
+	for _, a := range results {
+		all = append(all, *a)
+	}
+	slices.SortFunc(all, func(a, b identity.Account) int { return a.Primary.Compare(b.Primary) })
+	return all
+}
+
+// onServer is a world on a real server, whose objects have the attributes that change.
+func onServer(t *testing.T, c *goldap.Conn, seed uint64, base, suffix string, more func(n int, e *servertest.Entry)) *followedWorld {
+	t.Helper()
+	try := func(err error) {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	w := &followedWorld{Rand: rand.New(rand.NewPCG(seed, 8)), base: base}
+	for _, unit := range []string{"OU=A,", "OU=B,", "OU=Elsewhere,"} {
+		add := goldap.NewAddRequest(unit+base, nil)
+		add.Attribute("objectClass", []string{"organizationalUnit"})
+		try(c.Add(add))
+	}
+	there := map[string]bool{}
+	w.put = func(e servertest.Entry) {
+		changing, class := []string{"mail", "proxyAddresses", "displayName", "department"}, "user"
+		if slices.Contains(e.Get("objectClass"), "group") {
+			changing, class = changing[:3], "group"
+		}
+		if there[e.DN] {
+			m := goldap.NewModifyRequest(e.DN, nil)
+			for _, name := range changing {
+				m.Replace(name, distinct(e.Get(name)))
+			}
+			try(c.Modify(m))
+			return
+		}
+		there[e.DN] = true
+		made := servertest.NewEntry(e.DN, "objectClass", class)
+		more(w.next, &made)
+		add := goldap.NewAddRequest(e.DN, nil)
+		for _, a := range made.Attributes {
+			add.Attribute(a.Name, a.Values)
+		}
+		for _, name := range changing {
+			if values := distinct(e.Get(name)); len(values) > 0 {
+				add.Attribute(name, values)
+			}
+		}
+		try(c.Add(add))
+	}
+	w.drop = func(dn string) {
+		delete(there, dn)
+		try(c.Del(goldap.NewDelRequest(dn, nil)))
+	}
+	w.move = func(e servertest.Entry, to string) servertest.Entry {
+		rdn, parent, _ := strings.Cut(to, ",")
+		try(c.ModifyDN(goldap.NewModifyDNRequest(e.DN, rdn, true, parent)))
+		delete(there, e.DN)
+		there[to], e.DN = true, to
+		return e
+	}
+	w.configure(t, suffix)
+	former := w.fresh()
+	w.put(former)
+	w.drop(former.DN)
 	for range 40 {
 		w.come()
 	}
-	w.follow(t, cases(100))
+	return w
+}
+
+// distinct are values each once, whose letter case does not count.
+func distinct(values []string) (all []string) {
+	for _, v := range values {
+		if !slices.ContainsFunc(all, func(x string) bool { return strings.EqualFold(x, v) }) {
+			all = append(all, v)
+		}
+	}
+	return all
+}
+
+// TestFollowedOpenLDAP is TestFollowed on an OpenLDAP server.
+func TestFollowedOpenLDAP(t *testing.T) {
+	t.Parallel()
+	s := servertest.NewSlapd(t, servertest.SlapdOptions{Database: []string{"syncprov-sessionlog 10000"}})
+	w := onServer(t, s.Connect(t), 1, servertest.Base, fmt.Sprintf(`directory "corp" {
+  kind          = "ldap"
+  urls          = [%q]
+  ca_file       = %q
+  bind_dn       = %q
+  bind_password = %q
+  delta         = true
+}
+`, s.LDAPS, s.CA.File, s.Admin, servertest.Password), func(_ int, e *servertest.Entry) {
+		if e.Get("objectClass")[0] == "user" {
+			e.Set("sn", "x")
+		}
+	})
+	w.follow(t, cases(25))
+}
+
+// TestFollowedSamba is TestFollowed on a domain controller of Samba. make attack runs it.
+func TestFollowedSamba(t *testing.T) {
+	if os.Getenv("ROLLCALL_ATTACK") == "" {
+		t.Skip("make attack")
+	}
+	t.Parallel()
+	d := servertest.NewSamba(t, servertest.SambaOptions{})
+	w := onServer(t, d.Connect(t), 2, servertest.Base, fmt.Sprintf(`directory "corp" {
+  kind          = "active_directory"
+  urls          = [%q]
+  ca_file       = %q
+  bind_dn       = %q
+  bind_password = %q
+  delta         = true
+}
+`, d.LDAPS, d.CA.File, d.Admin, servertest.Password), func(n int, e *servertest.Entry) {
+		e.Set("sAMAccountName", fmt.Sprint("someone", n))
+		if e.Get("objectClass")[0] == "user" {
+			e.Set("userAccountControl", "544")
+		}
+	})
+	w.follow(t, 300)
 }

@@ -25,6 +25,9 @@ const (
 	mostPart        = 2000
 )
 
+// mostRuns is how many runs a plan looks through for what they have changed.
+const mostRuns = 50
+
 // largest is how much a part may have, beside so many accounts in all.
 func largest(accounts int) int { return max(mostPart, accounts*mostPartPercent/100) }
 
@@ -59,7 +62,7 @@ func (s *session) parted(cfg *config.Config, flags reading) *parted {
 	if p.rows, err = s.store.Rows(s.ctx); err != nil {
 		return nil
 	}
-	if !s.since(p) || !s.sameSince(cfg) {
+	if !s.since(cfg, p) {
 		p.rows.Close()
 		return nil
 	}
@@ -68,22 +71,22 @@ func (s *session) parted(cfg *config.Config, flags reading) *parted {
 
 // since finds out from the history which accounts have changed since the base, and reports
 // whether that is certain.
-func (s *session) since(p *parted) bool {
+func (s *session) since(cfg *config.Config, p *parted) bool {
 	if p.rows.Lineage != p.base.Made.Lineage {
 		return false
 	}
-	runs, err := s.store.Runs(s.ctx)
+	runs, err := s.store.RunsAfter(s.ctx, p.base.Run)
 	if err != nil {
+		return false
+	}
+	if len(runs) > mostRuns {
 		return false
 	}
 	serial := p.base.Serial
 	gone, come := map[identity.Address]identity.Account{}, map[identity.Address]identity.Account{}
 	for i := range runs {
 		past := &runs[i]
-		if past.Number <= p.base.Run {
-			continue
-		}
-		if past.Outcome == run.Damaged || past.Outcome == run.Unfinished {
+		if past.Outcome == run.Damaged || past.Outcome == run.Unfinished || !hasAllOf(cfg, past) {
 			return false
 		}
 		if !past.Outcome.Changed() || past.SerialAfter == past.Serial {
@@ -122,10 +125,10 @@ func (s *session) since(p *parted) bool {
 	return true
 }
 
-// sameSince reports whether nothing is missing in the configuration that the last run knew.
-func (s *session) sameSince(cfg *config.Config) bool {
-	last := s.lastApplied()
-	if last == nil {
+// hasAllOf reports whether a configuration has all scopes and domains that a run knew, if
+// that read directories.
+func hasAllOf(cfg *config.Config, past *run.Run) bool {
+	if past == nil || !past.Reads() {
 		return true
 	}
 	lost := func(before run.Scope) bool {
@@ -134,7 +137,7 @@ func (s *session) sameSince(cfg *config.Config) bool {
 	same := func(a, b run.Domain) bool {
 		return a.Name == b.Name && a.Kind == b.Kind && slices.Equal(a.Aliases, b.Aliases)
 	}
-	return !slices.ContainsFunc(last.Scopes, lost) && slices.EqualFunc(last.Domains, domainsOf(cfg), same)
+	return !slices.ContainsFunc(past.Scopes, lost) && slices.EqualFunc(past.Domains, domainsOf(cfg), same)
 }
 
 // planPart makes the plan of a part, and gives it what gather gives others; nil where all
@@ -224,20 +227,11 @@ func (s *session) planPart(cfg *config.Config, p *parted, read *followed.Reading
 // countable reports whether the plan of what was read can be one that others go on from,
 // and is not known to speak of too much for that.
 func (s *session) countable(cfg *config.Config, read *followed.Reading, flags reading) bool {
-	if !s.partly(cfg, flags) || read.Objects() == nil {
+	if !s.partly(cfg, flags) || read.Objects() == nil || !hasAllOf(cfg, s.lastApplied()) {
 		return false
 	}
 	base, err := partial.Open(partial.BaseName(cfg.StatePath))
 	return err != nil || !base.Large || base.Entries != read.ID()
-}
-
-// lastRun is the number of the last run in the history.
-func (s *session) lastRun() int {
-	runs, err := s.store.Runs(s.ctx)
-	if err != nil || len(runs) == 0 {
-		return 0
-	}
-	return runs[len(runs)-1].Number
 }
 
 // keepRead keeps what was read for the next plan, and what is planned of it.

@@ -164,7 +164,7 @@ func (s *session) gather(cfg *config.Config, flags reading, allowed [plan.Brakes
 	if part == nil {
 		loading = load()
 	}
-	last := s.lastRun()
+	last := s.store.LastRun(s.ctx)
 	in := plan.Input{Rules: cfg.Rules, Selection: selection, Now: now}
 	for b, n := range allowed {
 		in.Rules.Limits[b].Allowed = n
