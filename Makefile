@@ -122,7 +122,8 @@ platforms:
 	done
 
 attack: prepare
-	ROLLCALL_ATTACK=1 ROLLCALL_SERVERS=required $(GO) test -count=1 -timeout 12h -run 'Killed|Kinds|TestSuite|TestConsole$$|BrokenLine|Dealing|TestFaults|FullDisk|Raced|Safe|NothingRead|AsSlapd|AlwaysAnswered|Publish|TestScimmy|OpenLDAP|389' ./cmd/rollcall ./apply ./state ./internal/console/postfix ./internal/console/scim ./internal/console/ldap ./internal/console/sql ./internal/render ./config ./internal/directory/ldif
+	ROLLCALL_ATTACK=1 ROLLCALL_SERVERS=required $(GO) test -count=1 -timeout 12h -run 'Killed|Kinds|TestSuite|TestConsole$$|BrokenLine|Dealing|TestFaults|FullDisk|Raced|Safe|NothingRead|AsSlapd|AlwaysAnswered|Publish|TestScimmy|OpenLDAP|389|Followed' ./cmd/rollcall ./apply ./state ./internal/console/postfix ./internal/console/scim ./internal/console/ldap ./internal/console/sql ./internal/render ./config ./internal/directory/ldif
+	ROLLCALL_ATTACK=1 $(GO) test -count=1 -timeout 12h -run TestPartial ./plan
 	$(GO) test -count=1 -timeout 12h -run 'TestProperties|TestConsoles|TestSelectionProperties|TestUndo|TestExplain' ./plan -args -properties.inputs 2400000 -explain.inputs 20000
 
 # The database comes through the module proxy, and is indexed once; the scan then

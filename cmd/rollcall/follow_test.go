@@ -552,3 +552,106 @@ func TestFollowedSamba(t *testing.T) {
 	})
 	w.follow(t, 300)
 }
+
+// kept are the files of a folder, by name.
+func kept(t *testing.T, dir string) map[string][]byte {
+	t.Helper()
+	all := map[string][]byte{}
+	list, err := os.ReadDir(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range list {
+		if f.Type().IsRegular() {
+			if all[f.Name()], err = os.ReadFile(filepath.Join(dir, f.Name())); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	return all
+}
+
+// keeps are the files that are kept of a followed directory.
+var keeps = []string{"rollcall.state.entries", "rollcall.state.base"}
+
+// TestFollowedCaches: whatever lies in the place of what was kept, be it old, of another
+// time than the rest, damaged or not there, the plan is that of a complete read.
+func TestFollowedCaches(t *testing.T) {
+	t.Parallel()
+	w := scripted(t, 5, 25)
+	apply := func() {
+		t.Helper()
+		if _, talk, code := at(t.Context(), strings.NewReader(""), false, "-C", w.dir, "apply", "--auto-approve"); code != exitOK && code != exitWithheld {
+			t.Fatalf("exit code %d\n%s", code, talk)
+		}
+	}
+	apply()
+	now := time.Now().UTC().Truncate(time.Second)
+	var times []map[string][]byte
+	for range 3 {
+		for range 4 {
+			w.change()
+		}
+		apply()
+		for _, name := range keeps { // so that they are made anew
+			os.Remove(filepath.Join(w.dir, name))
+		}
+		w.document(t, now, false)
+		times = append(times, kept(t, w.dir))
+	}
+	w.change()
+	want, _ := w.document(t, now, true)
+	put := func(files map[string][]byte) {
+		t.Helper()
+		for _, name := range keeps {
+			os.Remove(filepath.Join(w.dir, name))
+			if files[name] == nil {
+				continue
+			}
+			if err := os.WriteFile(filepath.Join(w.dir, name), files[name], 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	check := func(what string, delta bool) {
+		t.Helper()
+		for range 2 { // what is made anew is of use, too
+			got, made := w.document(t, now, false)
+			if got != want {
+				t.Fatalf("%s: the plan is\n%s\nand that of all\n%s", what, got, want)
+			}
+			if made.Directories[0].Delta != delta {
+				t.Errorf("%s: delta is %t: %s", what, made.Directories[0].Delta, made.Directories[0].Full)
+			}
+			delta = true
+		}
+	}
+	for i, old := range times {
+		put(old)
+		check(fmt.Sprint("kept at time ", i), true)
+		for j, other := range times {
+			put(map[string][]byte{keeps[0]: old[keeps[0]], keeps[1]: other[keeps[1]]})
+			check(fmt.Sprintf("entries of time %d and base of %d", i, j), true)
+		}
+	}
+	put(nil)
+	check("nothing kept", false)
+	last := times[len(times)-1]
+	for _, name := range keeps {
+		whole := last[name]
+		for range cases(15) {
+			i := w.IntN(len(whole))
+			for what, b := range map[string][]byte{"cut": whole[:i], "changed": append(append(slices.Clone(whole[:i]), whole[i]^1<<w.IntN(8)), whole[i+1:]...), "empty": make([]byte, i)} {
+				put(map[string][]byte{keeps[0]: last[keeps[0]], keeps[1]: last[keeps[1]], name: b})
+				if got, _ := w.document(t, now, false); got != want {
+					t.Fatalf("%s %s at %d: the plan is\n%s\nand that of all\n%s", name, what, i, got, want)
+				}
+			}
+		}
+	}
+	for _, name := range keeps {
+		if info, err := os.Stat(filepath.Join(w.dir, name)); err != nil || info.Mode().Perm() != 0o600 {
+			t.Errorf("%s: %v, %v", name, info, err)
+		}
+	}
+}
