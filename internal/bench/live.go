@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io"
@@ -13,6 +14,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	goldap "github.com/go-ldap/ldap/v3"
 
 	"github.com/rollcall-cli/rollcall/internal/corpus"
 	"github.com/rollcall-cli/rollcall/internal/directory"
@@ -81,18 +84,121 @@ func live(dir, program string, n, runs int) error {
 	search := append([]string{"-x", "-LLL", "-E", fmt.Sprintf("pr=%d/noprompt", livePage), "-H", server.LDAPS, "-D", server.Admin, "-w", servertest.Password, "-b", scope.Base, scope.Filter},
 		directory.NewMapper(&scope).Attributes()...)
 	env := append(os.Environ(), "LDAPTLS_CACERT="+server.CA.File, "BENCH_PASSWORD="+servertest.Password, "BENCH_URL="+server.LDAPS, "BENCH_DN="+server.Admin)
-	return inTurn(runs, "ldapsearch", env, []rival{
+	err = inTurn(runs, "ldapsearch", env, []rival{
 		{title: "ldapsearch, paged", command: append([]string{"ldapsearch"}, search...)},
 		{title: "read", command: []string{self, "-read"}},
 		{title: "plan -o json", command: []string{program, "-C", conf, "plan", "-o", "json"}},
 		{title: "plan -o json, no state yet", command: []string{program, "-C", empty, "plan", "-o", "json"}},
 	})
+	if err != nil {
+		return err
+	}
+	return follow(host, server, dir, program, self, text, n, runs, env)
+}
+
+// changes is how many people come and go between two plans of a followed directory.
+const changes = 10
+
+// follow measures plans and applies of a few changes in a directory that is followed, beside
+// a complete read, and beside copying, hashing and syncing the state.
+func follow(host *host, server *servertest.Slapd, dir, program, self, text string, n, runs int, env []string) error {
+	fmt.Printf("\nthe same directory, followed: %d people come or go\n", changes)
+	conf := filepath.Join(dir, fmt.Sprintf("live-%d-followed", n))
+	if err := os.Mkdir(conf, 0o700); err != nil {
+		return err
+	}
+	text = strings.Replace(text, "  ca_file ", "  delta         = true\n  ca_file ", 1)
+	if err := os.WriteFile(filepath.Join(conf, "rollcall.hcl"), []byte(text), 0o600); err != nil {
+		return err
+	}
+	if _, err := once(exec.Command(program, "-C", conf, "apply", "--auto-approve"), env); err != nil {
+		return err
+	}
+	people, err := some(server.Connect(host), 1000)
+	if host.failed != nil || err != nil {
+		return errors.Join(host.failed, err)
+	}
+	round := 0
+	change := func() error {
+		c := server.Connect(host)
+		if host.failed != nil {
+			return host.failed
+		}
+		defer c.Close()
+		round++
+		for i := range changes / 2 {
+			if err := c.Del(goldap.NewDelRequest(people[0], nil)); err != nil {
+				return err
+			}
+			people = people[1:]
+			name := fmt.Sprintf("Newcomer %d-%d", round, i)
+			a := goldap.NewAddRequest("CN="+name+",OU=Unit00,OU=Staff,"+corpus.Base, nil)
+			a.Attribute("objectClass", []string{"user"})
+			a.Attribute("sn", []string{name})
+			a.Attribute("sAMAccountName", []string{name})
+			a.Attribute("mail", []string{fmt.Sprintf("newcomer.%d.%d@%s", round, i, corpus.Domain)})
+			if err := c.Add(a); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	plan := func(more ...string) []string {
+		return append([]string{program, "-C", conf, "plan", "-o", "json"}, more...)
+	}
+	if err := inTurn(runs, "the complete one", env, []rival{
+		{title: "plan -o json --full", command: plan("--full")},
+		{title: "plan -o json of the changes", command: plan(), before: change},
+		{title: "plan -o json of nothing", command: plan()},
+	}); err != nil {
+		return err
+	}
+	return inTurn(runs, "copying, hashing and syncing the state", env, []rival{
+		{title: "copy, hash and sync the state", command: []string{self, "-copy", filepath.Join(conf, stateFile)}, before: change},
+		{title: "apply of the changes", command: []string{program, "-C", conf, "apply", "--auto-approve"}},
+	})
+}
+
+// some returns the names of some people.
+func some(c *goldap.Conn, n int) (names []string, err error) {
+	defer c.Close()
+	result, err := c.Search(goldap.NewSearchRequest("OU=Staff,"+corpus.Base, goldap.ScopeWholeSubtree, goldap.NeverDerefAliases, n, 0, false, "(&(objectClass=user)(mail=*))", []string{"1.1"}, nil))
+	if err != nil && !goldap.IsErrorWithCode(err, goldap.LDAPResultSizeLimitExceeded) {
+		return nil, err
+	}
+	for _, e := range result.Entries {
+		names = append(names, e.DN)
+	}
+	if len(names) == 0 {
+		return nil, errors.New("nobody was found")
+	}
+	return names, nil
+}
+
+// copyOnce is the command "copy": what any program does at least that writes the state anew.
+func copyOnce(path string) error {
+	from, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	defer from.Close()
+	to, err := os.Create(path + ".copy")
+	if err != nil {
+		return err
+	}
+	defer os.Remove(to.Name())
+	defer to.Close()
+	if _, err := io.Copy(io.MultiWriter(to, sha256.New()), from); err != nil {
+		return err
+	}
+	return to.Sync()
 }
 
 // rival is a command that is measured beside others.
 type rival struct {
 	title   string
 	command []string
+	before  func() error // what happens before it is measured, unless nil
 	samples []sample
 }
 
@@ -102,6 +208,11 @@ func inTurn(runs int, base string, env []string, rivals []rival) error {
 	for range runs {
 		for i := range rivals {
 			r := &rivals[i]
+			if r.before != nil {
+				if err := r.before(); err != nil {
+					return err
+				}
+			}
 			s, err := once(exec.Command(r.command[0], r.command[1:]...), env)
 			if err != nil {
 				return fmt.Errorf("%s: %w", r.title, err)
@@ -155,7 +266,7 @@ func (h *host) slapd(n int) (s *servertest.Slapd) {
 	if _, err := people.ReadString('\n'); err != nil { // version: 1
 		h.Fatalf("%v", err)
 	}
-	return servertest.NewSlapd(h, servertest.SlapdOptions{LDIF: io.MultiReader(strings.NewReader(units()), people)})
+	return servertest.NewSlapd(h, servertest.SlapdOptions{LDIF: io.MultiReader(strings.NewReader(units()), people), Database: []string{"syncprov-sessionlog 100000"}})
 }
 
 // units are the organizational units of the company.

@@ -50,6 +50,7 @@ func main() {
 	sizes := flag.String("n", "100000,1000000", "company sizes, separated by commas")
 	runs := flag.Int("runs", 3, "runs of each command; the median is shown")
 	read := flag.Bool("read", false, "read the file or the server that the environment names, and nothing else")
+	copied := flag.String("copy", "", "copy, hash and sync a file, and nothing else")
 	connector := flag.String("connector", "", "be the connector of a folder, and nothing else")
 	only := flag.String("only", "files,live,consoles", "what to measure")
 	flag.Parse()
@@ -62,6 +63,13 @@ func main() {
 	}
 	if *read {
 		if err := readOnce(); err != nil {
+			fmt.Fprintln(os.Stderr, "error:", err)
+			os.Exit(1)
+		}
+		return
+	}
+	if *copied != "" {
+		if err := copyOnce(*copied); err != nil {
 			fmt.Fprintln(os.Stderr, "error:", err)
 			os.Exit(1)
 		}
