@@ -133,14 +133,10 @@ func (e *engine) isAsWanted(a int32) bool {
 	if t.hold != none || t.is(frozen|protectedAlias) || !e.bound(a) {
 		return false
 	}
-	in := &e.in.Entries[t.entry]
-	s := &e.scopes[in.Scope]
-	if before.GUID != in.GUID || before.Type != in.Type || before.Directory != s.Directory || before.Username != in.Username || !identity.EqualDN(before.DN, in.DN) {
-		return false
-	}
-	if tooLong(in.Username, e.limit(s, Username)) || !slices.Equal(before.Attributes, in.Attributes) ||
-		slices.ContainsFunc(in.Attributes, func(x identity.Attribute) bool { return tooLong(x.Value, e.limit(s, x.Name)) }) {
-		return false
+	if e.previewed(t.entry) != a {
+		if in := &e.in.Entries[t.entry]; !e.agrees(&e.scopes[in.Scope], in, before) {
+			return false
+		}
 	}
 	return !e.keepsPrimary(a, e.claims[e.entries[t.entry].primary].id) && e.keepsAddresses(t.entry)
 }

@@ -31,7 +31,11 @@ func (e *engine) mergeObjects() {
 			e.sharedEntries[g] = append(e.sharedEntries[g], int32(i))
 		}
 	}
+	owned := e.ownPreviewed()
 	for i := range e.in.Accounts {
+		if owned != nil && owned[i] {
+			continue
+		}
 		g := e.in.Accounts[i].GUID
 		if g.IsZero() {
 			continue
@@ -84,6 +88,26 @@ func (e *engine) mergeObjects() {
 	}
 }
 
+// ownPreviewed tells entries the accounts that a preview has found for them, unless others
+// carry their GUIDs, and returns which accounts these are.
+func (e *engine) ownPreviewed() (owned []bool) {
+	if e.seen == nil {
+		return nil
+	}
+	for _, group := range e.sharedEntries {
+		for _, i := range group {
+			e.seen[i] = Other
+		}
+	}
+	owned = make([]bool, len(e.accounts))
+	for i, a := range e.seen {
+		if a >= 0 {
+			e.entries[i].owned, owned[a] = a, true
+		}
+	}
+	return owned
+}
+
 // dropEmpty drops the objects that list no address, or none but ignored ones:
 // they are no entries.
 func (e *engine) dropEmpty() {
@@ -94,7 +118,7 @@ func (e *engine) dropEmpty() {
 		case e.entries[i].flags&dropped != 0:
 		case len(in.Primaries)+len(in.Aliases) == 0:
 			e.entries[i].flags |= dropped | empty
-		case ignoring && e.domains.OnlyIgnored(*in):
+		case ignoring && e.previewed(int32(i)) == none && e.domains.OnlyIgnored(*in):
 			e.entries[i].flags |= dropped | empty
 			e.ignored += addressesOf(in)
 			if e.ignoredObjects == nil {

@@ -64,6 +64,14 @@ func (e *engine) listClaims() {
 		if t.flags&dropped != 0 {
 			continue
 		}
+		if a := e.previewed(i); a != none && a == t.account {
+			t.declared = e.accounts[a].first
+			for id := t.declared; id < e.end(a); id++ {
+				e.claims = append(e.claims, claim{id: id, entry: i})
+			}
+			t.end = int32(len(e.claims))
+			continue
+		}
 		s := &e.scopes[in.Scope]
 		values = values[:0]
 		skipped = skipped[:0]
@@ -300,19 +308,15 @@ func (e *engine) resolveAddresses() {
 		}
 	}
 	e.looseID = slices.Repeat([]int32{none}, len(e.looseText))
-	if len(e.loose) > 0 {
-		for id := range e.held {
-			n, ok := e.loose[e.text(id)]
-			if !ok {
-				continue
-			}
-			if e.looseID[n] != none {
-				e.failed = fmt.Errorf("the console holds %s twice, on %s and on %s: repair the state before planning",
-					e.looseText[n], e.in.Accounts[e.holder(e.looseID[n])].Primary, e.in.Accounts[e.holder(id)].Primary)
-				return
-			}
-			e.looseID[n] = id
+	e.eachLoose(func(id, n int32) {
+		if e.looseID[n] != none && e.failed == nil {
+			e.failed = fmt.Errorf("the console holds %s twice, on %s and on %s: repair the state before planning",
+				e.looseText[n], e.in.Accounts[e.holder(e.looseID[n])].Primary, e.in.Accounts[e.holder(id)].Primary)
 		}
+		e.looseID[n] = id
+	})
+	if e.failed != nil {
+		return
 	}
 	twice := e.numberBeside()
 	for n := range e.looseID {
@@ -367,6 +371,40 @@ func (e *engine) resolveAddresses() {
 		}
 	}
 	e.holdBeside()
+}
+
+// eachLoose calls a function with the number of each address that some account holds and
+// that is in the loose table, and its place there. With a preview, it looks at the hashes of
+// addresses first, and not at all of their texts.
+func (e *engine) eachLoose(found func(id, n int32)) {
+	if len(e.loose) == 0 {
+		return
+	}
+	look := func(id int32) {
+		if n, ok := e.loose[e.text(id)]; ok {
+			found(id, n)
+		}
+	}
+	if e.seen == nil || len(e.in.Preview.hashes) != int(e.held) {
+		for id := range e.held {
+			look(id)
+		}
+		return
+	}
+	bits := 64
+	for bits < 32*len(e.looseText) {
+		bits *= 2
+	}
+	mask, filter := uint32(bits-1), make([]uint64, bits/64)
+	for _, x := range e.looseText {
+		h := e.in.Preview.hash(x) & mask
+		filter[h/64] |= 1 << (h % 64)
+	}
+	for id, h := range e.in.Preview.hashes {
+		if h &= mask; filter[h/64]&(1<<(h%64)) != 0 {
+			look(int32(id))
+		}
+	}
 }
 
 func (e *engine) resolved(id int32) int32 {

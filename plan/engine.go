@@ -126,7 +126,8 @@ type engine struct {
 	sharedAccounts map[identity.GUID][]int32
 	recorded       map[identity.GUID][]int32 // local accounts that record the GUID of an entry
 
-	ownEntries bool // in.Entries is a copy that may be written to
+	ownEntries bool    // in.Entries is a copy that may be written to
+	seen       []int32 // of each entry, the account that a preview has found to be as it wants it; nil without one
 	accounts   []account
 	entries    []entry
 	claims     []claim
@@ -301,6 +302,9 @@ func newEngine(in Input) (*engine, error) {
 		}
 	}
 
+	if in.Preview != nil && len(in.Seen) == len(in.Entries) && len(in.Facts.Lengths) == 0 && in.Merged == nil {
+		e.seen = slices.Clone(in.Seen)
+	}
 	e.entries = make([]entry, len(in.Entries))
 	for i := range in.Entries {
 		e.entries[i] = entry{owned: none, account: none, declared: none, primary: none, other: none}

@@ -122,6 +122,10 @@ type Input struct {
 	// Now decides which legal holds are over: a hold lasts until its last day
 	// has ended in UTC.
 	Now time.Time
+	// Preview, unless nil, is one of these rules and accounts, and Seen what it has said of
+	// each entry.
+	Preview *Preview
+	Seen    []int32
 	// Count asks for the sums of the plan, and of whom it has something to say.
 	Count bool
 	// Rest are the sums of accounts and entries that are not among those above. Nothing

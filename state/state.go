@@ -231,7 +231,7 @@ func (s *State) appendAccount(b []byte, i int) []byte {
 // gets its blocks meanwhile: the texts of an account are at hand then.
 func (s *State) write(w io.Writer, x *indexWriter) (checksum string, err error) {
 	sum := sha256.New()
-	out := bufio.NewWriterSize(io.MultiWriter(w, sum), 1<<20)
+	out := bufio.NewWriterSize(&aside{w, sum}, 1<<16) // much at a time goes past it
 	head, err := json.Marshal(header{format, version, s.Lineage, s.Serial, s.Written.UTC().Truncate(time.Second), s.Tool})
 	if err != nil {
 		return "", err
@@ -282,9 +282,26 @@ type both struct {
 func (b *both) Write(text []byte) (int, error) {
 	lines, block := text[:b.lengths[b.n]], text[b.lengths[b.n]:]
 	b.n++
-	if _, err := b.lines.Write(lines); err != nil {
-		return 0, err
-	}
-	_, err := b.blocks.Write(block)
+	_, err := (&aside{b.lines, b.blocks}).pair(lines, block)
 	return len(text), err
+}
+
+// aside writes what one writer gets to another, too, beside each other.
+type aside struct{ w, other io.Writer }
+
+func (a *aside) Write(b []byte) (int, error) { return a.pair(b, b) }
+
+// pair writes something to each of the two. The error is that of the first, or else of the
+// other.
+func (a *aside) pair(b, other []byte) (int, error) {
+	done := make(chan error, 1)
+	go func() {
+		_, err := a.other.Write(other)
+		done <- err
+	}()
+	n, err := a.w.Write(b)
+	if failed := <-done; err == nil {
+		err = failed
+	}
+	return n, err
 }

@@ -11,9 +11,9 @@ import (
 
 // readChanges reads directories, those that are followed by what has changed since a complete
 // read where that can be.
-func (s *session) readChanges(cfg *config.Config, reader *directory.Reader, flags reading) (*followed.Reading, error) {
+func (s *session) readChanges(cfg *config.Config, reader *directory.Reader, flags reading, look directory.Look) (*followed.Reading, error) {
 	r := followed.Reader{
-		Reader: *reader, Path: followed.Name(cfg.StatePath), Full: flags.Full, Now: s.now,
+		Reader: *reader, Path: followed.Name(cfg.StatePath), Full: flags.Full, Now: s.now, Look: look,
 		All: len(flags.Directory) == 0, Apart: s.copies != nil,
 		Canonical: plan.NewDomains(cfg.Rules.Domains).Canonical,
 		Made:      followed.Made{Release: release, Config: cfg.Digest()},

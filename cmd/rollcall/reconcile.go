@@ -154,9 +154,12 @@ func (s *session) gather(cfg *config.Config, flags reading, allowed [plan.Brakes
 		part = s.parted(cfg, flags)
 	}
 	var told []string
+	var look preview
 	load := func() <-chan *begun[*recorded] {
 		return begin(func() (st *recorded, err error) {
-			st, told, err = flags.known(s, cfg)
+			if st, told, err = flags.known(s, cfg); err == nil {
+				err = look.begin(cfg, st.Accounts)
+			}
 			return st, err
 		})
 	}
@@ -182,7 +185,7 @@ func (s *session) gather(cfg *config.Config, flags reading, allowed [plan.Brakes
 		return nil, err
 	}
 	reader.Directories = withoutScopes(cfg, reader.Directories)
-	read, err := s.readChanges(cfg, reader, flags)
+	read, err := s.readChanges(cfg, reader, flags, look.at)
 	if err != nil {
 		return nil, err
 	}
@@ -213,6 +216,7 @@ func (s *session) gather(cfg *config.Config, flags reading, allowed [plan.Brakes
 	if err := s.consider(cfg, view, &in, &p); err != nil {
 		return nil, err
 	}
+	look.end(&in, read.Seen())
 	if err := unfenced(cfg, &view.Receipt.Facts); err != nil {
 		p.Warnings = append(p.Warnings, err.Error()+": nothing can be applied")
 	}

@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"time"
@@ -205,6 +206,7 @@ type rival struct {
 // inTurn runs commands in turn, and prints of each how many times it takes as
 // long as the first one, whose name is base.
 func inTurn(runs int, base string, env []string, rivals []rival) error {
+	debug.FreeOSMemory() // or a command seems to have had what this process has when it begins
 	for range runs {
 		for i := range rivals {
 			r := &rivals[i]

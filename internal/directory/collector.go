@@ -12,12 +12,15 @@ import (
 type Collector struct {
 	scopes  []Scope
 	keyed   bool // keys are wanted
+	look    Look // nil where nobody looks
 	mappers []*Mapper
 	entries []identity.Entry
 	// at holds, by the number of an object, the index of its entry, or why it is
 	// none.
 	at   []int32
 	gone bool // entries hold some whose Scope is none
+	// seen holds what was said of each entry, where somebody looks.
+	seen []int32
 	// keys holds, by the number of an object, its key, where objects are [Keyed].
 	keys []identity.GUID
 	// broken holds, by the number of an object, how many values are not UTF-8.
@@ -49,12 +52,18 @@ func NewKeyedCollector(scopes []Scope) *Collector {
 	return c
 }
 
+// Look looks at an entry as soon as it is read, and says something of it.
+type Look func(*identity.Entry) int32
+
+// Show shows each entry to somebody. It is called before the read.
+func (c *Collector) Show(look Look) { c.look = look }
+
 func (c *Collector) reset() {
 	c.mappers = nil
 	for i := range c.scopes {
 		c.mappers = append(c.mappers, NewMapper(&c.scopes[i]))
 	}
-	c.entries, c.at, c.gone, c.keys, c.broken = nil, nil, false, nil, map[int]int{}
+	c.entries, c.at, c.gone, c.seen, c.keys, c.broken = nil, nil, false, nil, nil, map[int]int{}
 }
 
 // Reset implements [Sink].
@@ -96,6 +105,9 @@ func (c *Collector) take(n, scope int, o Object) {
 	case "":
 		c.at[n] = int32(len(c.entries))
 		c.entries = append(compact.Grown(c.entries), e)
+		if c.look != nil {
+			c.seen = append(compact.Grown(c.seen), c.look(&e))
+		}
 		if m.Broken > 0 {
 			c.broken[n] = m.Broken
 		}
@@ -202,14 +214,23 @@ func (c *Collector) Keys() []identity.GUID {
 			keys[i] = c.keys[n]
 		}
 	}
-	if c.gone {
-		kept := keys[:0]
-		for i := range keys {
-			if c.entries[i].Scope != none {
-				kept = append(kept, keys[i])
-			}
-		}
-		keys = kept
+	return present(c, keys)
+}
+
+// Seen returns what was said of each of the entries, and is called before them; nil where
+// nobody looked.
+func (c *Collector) Seen() []int32 { return present(c, c.seen) }
+
+// present returns what a list has of the entries that are there.
+func present[T any](c *Collector, list []T) []T {
+	if !c.gone || list == nil {
+		return list
 	}
-	return keys
+	kept := list[:0]
+	for i := range list {
+		if c.entries[i].Scope != none {
+			kept = append(kept, list[i])
+		}
+	}
+	return kept
 }

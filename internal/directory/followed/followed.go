@@ -37,7 +37,9 @@ type Reader struct {
 	Full, Apart bool
 	// Canonical returns an address as accounts have it.
 	Canonical func(identity.Address) identity.Address
-	Now       func() time.Time
+	// Look, unless nil, is shown each entry of a directory that is read completely.
+	Look directory.Look
+	Now  func() time.Time
 }
 
 // Made is of what entries were made. Those of anything else are read anew.
@@ -82,6 +84,7 @@ type part struct {
 	entries []identity.Entry
 	keys    []identity.GUID
 	remarks []directory.Remark
+	seen    []int32
 	delta   bool
 	touched map[identity.GUID]bool
 }
@@ -176,6 +179,7 @@ func (x *Reading) whole(ctx context.Context, d *directory.Directory, why string)
 		if c = directory.NewCollector(d.Scopes); p.follows {
 			c = directory.NewKeyedCollector(d.Scopes)
 		}
+		c.Show(x.reader.Look)
 		return c, nil
 	}, func(_ *directory.Directory, receipt identity.Receipt) error {
 		p.receipt, p.remarks = receipt, c.Remarks()
@@ -185,6 +189,7 @@ func (x *Reading) whole(ctx context.Context, d *directory.Directory, why string)
 		if p.follows {
 			p.keys = c.Keys()
 		}
+		p.seen = c.Seen()
 		p.entries = c.Entries()
 		return nil
 	})
@@ -309,6 +314,23 @@ func (x *Reading) Delta() *Delta {
 // are those of [EachKey] and [ObjectKey], with others, too, and with the keys of their objects.
 func (d *Delta) Find(wanted map[uint32]struct{}, each func(object identity.GUID, e identity.Entry)) error {
 	return d.file.find(wanted, each)
+}
+
+// Seen returns what was said of each of the entries of all directories, as Entries has them;
+// nil where something was not read completely, or nobody looked.
+func (x *Reading) Seen() (all []int32) {
+	for i := range x.parts {
+		p := &x.parts[i]
+		if len(p.seen) != len(p.entries) {
+			return nil
+		}
+		if all == nil {
+			all = p.seen
+		} else {
+			all = append(all[:len(all):len(all)], p.seen...)
+		}
+	}
+	return all
 }
 
 // Objects returns the key of the object of each of the entries of all directories, as

@@ -1,0 +1,127 @@
+package plan
+
+import (
+	"hash/maphash"
+	"slices"
+
+	"github.com/rollcall-cli/rollcall/internal/identity"
+)
+
+// Preview compares entries with the accounts of their GUIDs while they are read, for a
+// console that is the state. Most accounts are as their entries want them: of these nobody
+// has to look at a text again. It decides nothing; a plan is the same without it.
+type Preview struct {
+	rules    *engine // of which it has the scopes and domains
+	accounts []identity.Account
+	seed     maphash.Seed
+	slots    []guidSlot
+	hashes   []uint32 // of the addresses of all accounts, in the order of their numbers
+}
+
+// What a [Preview] says of an entry in place of the index of an account.
+const (
+	// Unseen is an entry that nobody has looked at.
+	Unseen = -2 - iota
+	// Other is one of which the account has to be looked for, or differs.
+	Other
+)
+
+// NewPreview returns the preview of a plan with these rules and accounts.
+func NewPreview(rules Rules, accounts []identity.Account) (*Preview, error) {
+	e, err := newEngine(Input{Rules: rules, Others: make([]PrerequisiteValues, len(rules.Prerequisites))})
+	if err != nil {
+		return nil, err
+	}
+	p := &Preview{rules: e, accounts: accounts, seed: maphash.MakeSeed()}
+	size := 16
+	for size < 2*len(accounts) {
+		size *= 2
+	}
+	p.slots = make([]guidSlot, size)
+	held := 0
+	for i := range accounts {
+		held += 1 + len(accounts[i].Aliases)
+	}
+	p.hashes = make([]uint32, 0, held)
+	for i := range accounts {
+		a := &accounts[i]
+		p.hashes = append(p.hashes, p.hash(a.Primary))
+		for _, x := range a.Aliases {
+			p.hashes = append(p.hashes, p.hash(x))
+		}
+		if a.GUID.IsZero() {
+			continue
+		}
+		s, tag := p.slot(a.GUID)
+		if s.entry == 0 {
+			*s = guidSlot{tag, int32(i) + 1}
+		} else {
+			s.entry = -abs(s.entry) // several accounts have it
+		}
+	}
+	return p, nil
+}
+
+func (p *Preview) hash(x identity.Address) uint32 { return uint32(maphash.String(p.seed, x.String())) }
+
+func abs(n int32) int32 { return max(n, -n) }
+
+// slot returns where the account of a GUID is, or where it would be.
+func (p *Preview) slot(g identity.GUID) (*guidSlot, uint32) {
+	hash := maphash.Comparable(p.seed, g)
+	tag, mask := uint32(hash>>32), uint64(len(p.slots)-1)
+	for n := hash & mask; ; n = (n + 1) & mask {
+		s := &p.slots[n]
+		if s.entry == 0 || s.tag == tag && p.accounts[abs(s.entry)-1].GUID == g {
+			return s, tag
+		}
+	}
+}
+
+// Of returns the index of the account that is as an entry wants it, as far as that shows in
+// the two alone, or Other.
+func (p *Preview) Of(e *identity.Entry) int32 {
+	if e.GUID.IsZero() || len(e.Primaries) != 1 {
+		return Other
+	}
+	slot, _ := p.slot(e.GUID)
+	if slot.entry <= 0 {
+		return Other
+	}
+	a := &p.accounts[slot.entry-1]
+	s := &p.rules.scopes[e.Scope]
+	if len(e.Aliases) != len(a.Aliases) || len(e.Aliases) > manyValues || !a.Active() || !p.rules.agrees(s, e, a) {
+		return Other
+	}
+	is := func(text string, x identity.Address) bool {
+		v := p.rules.normalise(s, text)
+		return v.address == x && v.reason == noReason && !v.ignored && !v.public
+	}
+	if !is(e.Primaries[0], a.Primary) {
+		return Other
+	}
+	var met uint64
+	for _, text := range e.Aliases {
+		n := slices.IndexFunc(a.Aliases, func(x identity.Address) bool { return is(text, x) })
+		if n < 0 || met&(1<<n) != 0 {
+			return Other
+		}
+		met |= 1 << n
+	}
+	return slot.entry - 1
+}
+
+// agrees reports whether an account has what its entry says beside addresses.
+func (e *engine) agrees(s *scope, in *identity.Entry, a *identity.Account) bool {
+	return a.GUID == in.GUID && a.Type == in.Type && a.Directory == s.Directory && a.Username == in.Username && identity.EqualDN(a.DN, in.DN) &&
+		slices.Equal(a.Attributes, in.Attributes) && !tooLong(in.Username, e.limit(s, Username)) &&
+		!slices.ContainsFunc(in.Attributes, func(x identity.Attribute) bool { return tooLong(x.Value, e.limit(s, x.Name)) })
+}
+
+// previewed returns the account that a preview has found to be as entry i wants it, or none.
+func (e *engine) previewed(i int32) int32 {
+	if e.seen == nil || e.seen[i] < 0 {
+		return none
+	}
+	return e.seen[i]
+}
