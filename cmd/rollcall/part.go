@@ -2,10 +2,10 @@ package main
 
 import (
 	"fmt"
-	"maps"
 	"slices"
 
 	"github.com/rollcall-cli/rollcall/config"
+	"github.com/rollcall-cli/rollcall/internal/console"
 	consoles "github.com/rollcall-cli/rollcall/internal/console/all"
 	"github.com/rollcall-cli/rollcall/internal/directory"
 	"github.com/rollcall-cli/rollcall/internal/directory/followed"
@@ -83,7 +83,7 @@ func (s *session) since(cfg *config.Config, p *parted) bool {
 		return false
 	}
 	serial := p.base.Serial
-	gone, come := map[identity.Address]identity.Account{}, map[identity.Address]identity.Account{}
+	var changes partial.Changes
 	for i := range runs {
 		past := &runs[i]
 		if past.Outcome == run.Damaged || past.Outcome == run.Unfinished || !hasAllOf(cfg, past) {
@@ -96,33 +96,14 @@ func (s *session) since(cfg *config.Config, p *parted) bool {
 			return false
 		}
 		serial = past.SerialAfter
-		_, err := s.store.Run(s.ctx, past.Number, func(c *identity.Change) {
-			if before := c.Before; before != nil {
-				if _, new := come[before.Primary]; new {
-					delete(come, before.Primary)
-				} else {
-					gone[before.Primary] = *before
-				}
-			}
-			if after := c.Result(); after != nil {
-				come[after.Primary] = *after
-			}
-		})
-		if err != nil {
+		var all []identity.Change
+		if _, err := s.store.Run(s.ctx, past.Number, func(c *identity.Change) { all = append(all, *c) }); err != nil {
 			return false
 		}
+		changes.Add(all)
 	}
-	if serial != p.rows.Serial || serial == p.base.Serial && p.rows.Sum != p.base.Sum {
-		return false
-	}
-	for x, a := range gone {
-		if now, is := come[x]; is && now.Equal(&a) {
-			delete(gone, x)
-			delete(come, x)
-		}
-	}
-	p.gone, p.come = slices.Collect(maps.Values(gone)), slices.Collect(maps.Values(come))
-	return true
+	p.gone, p.come = changes.Net()
+	return serial == p.rows.Serial && (serial != p.base.Serial || p.rows.Sum == p.base.Sum)
 }
 
 // hasAllOf reports whether a configuration has all scopes and domains that a run knew, if
@@ -163,6 +144,11 @@ func (s *session) planPart(cfg *config.Config, p *parted, read *followed.Reading
 	}; slices.ContainsFunc(part.Is.Accounts, odd) {
 		return nil, nil
 	}
+	target, err := consoles.Kind(cfg.Console.Kind).Open(s.ctx, console.Opening{Label: cfg.Console.Name})
+	if err != nil {
+		return nil, nil
+	}
+	in.Facts = target.Facts()
 	result, err := part.Compute(in, &p.base.Earlier, p.base.At)
 	if err != nil || result.MassLeaving() {
 		return nil, nil
@@ -211,11 +197,11 @@ func (s *session) planPart(cfg *config.Config, p *parted, read *followed.Reading
 	if err != nil {
 		return nil, err
 	}
-	view.Receipt.Accounts, view.Receipt.Local, view.Receipt.Owned = sums.Accounts, sums.Local, sums.Accounts-sums.Local
-	in.Entries, in.Accounts = part.Is.Entries, part.Is.Accounts
 	if err := s.consider(cfg, view, &in, &header); err != nil {
 		return nil, err
 	}
+	view.Receipt.Accounts, view.Receipt.Local, view.Receipt.Owned = sums.Accounts, sums.Local, sums.Accounts-sums.Local
+	in.Entries = part.Is.Entries
 	if err := unfenced(cfg, &view.Receipt.Facts); err != nil {
 		header.Warnings = append(header.Warnings, err.Error()+": nothing can be applied")
 	}
