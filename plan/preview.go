@@ -111,6 +111,26 @@ func (p *Preview) Of(e *identity.Entry) int32 {
 	return slot.entry - 1
 }
 
+// Share puts the texts of an account in the place of those of the entry that it was found
+// for, and reports whether it has all of them.
+func (p *Preview) Share(e *identity.Entry, account int32) bool {
+	a := &p.accounts[account]
+	if e.DN != a.DN || e.Primaries[0] != a.Primary.String() || len(e.Mail) > 0 {
+		return false
+	}
+	var of [manyValues]int
+	for i, text := range e.Aliases {
+		if of[i] = slices.IndexFunc(a.Aliases, func(x identity.Address) bool { return x.String() == text }); of[i] < 0 {
+			return false
+		}
+	}
+	e.DN, e.Username, e.Attributes, e.Primaries[0] = a.DN, a.Username, a.Attributes, a.Primary.String()
+	for i := range e.Aliases {
+		e.Aliases[i] = a.Aliases[of[i]].String()
+	}
+	return true
+}
+
 // agrees reports whether an account has what its entry says beside addresses.
 func (e *engine) agrees(s *scope, in *identity.Entry, a *identity.Account) bool {
 	return a.GUID == in.GUID && a.Type == in.Type && a.Directory == s.Directory && a.Username == in.Username && identity.EqualDN(a.DN, in.DN) &&

@@ -2,17 +2,32 @@ package main
 
 import (
 	"os"
+	"runtime"
 	"runtime/debug"
+	"runtime/metrics"
 )
 
-// softLimit is where the garbage collector begins to work harder to keep the
-// memory small, in octets. A plan of a million entries lives well below it.
-const softLimit = 1500 << 20
+// softLimit is where the garbage collector begins to work harder to keep the memory small,
+// in octets: what a plan of a million entries takes. Where more than that is in use, the
+// limit is a fifth above it, so that the collector does not run all the time.
+const softLimit = 1000 << 20
 
-// tuneMemory keeps a plan of a million entries below two gigabytes. The
-// standard variable GOMEMLIMIT prevails.
+// tuneMemory keeps memory near what is in use. The standard variables GOMEMLIMIT and GOGC
+// prevail.
 func tuneMemory() {
-	if os.Getenv("GOMEMLIMIT") == "" {
-		debug.SetMemoryLimit(softLimit)
+	if os.Getenv("GOMEMLIMIT") != "" || os.Getenv("GOGC") != "" {
+		return
 	}
+	debug.SetMemoryLimit(softLimit)
+	afterCollection()
+}
+
+// afterCollection sets the limit anew after each collection.
+func afterCollection() {
+	runtime.SetFinalizer(new([16]byte), func(*[16]byte) {
+		live := []metrics.Sample{{Name: "/gc/heap/live:bytes"}}
+		metrics.Read(live)
+		debug.SetMemoryLimit(max(softLimit, int64(live[0].Value.Uint64())*6/5))
+		afterCollection()
+	})
 }

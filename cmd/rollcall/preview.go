@@ -27,12 +27,15 @@ func (p *preview) begin(cfg *config.Config, accounts []identity.Account) error {
 	return err
 }
 
-// at looks at an entry.
-func (p *preview) at(e *identity.Entry) int32 {
-	if of := p.of.Load(); of != nil {
-		return of.Of(e)
+// at looks at an entry, which then shares its texts with its account, if that is as it wants
+// it: most of the memory of a plan are texts.
+func (p *preview) at(e *identity.Entry) (seen int32, shared bool) {
+	of := p.of.Load()
+	if of == nil {
+		return plan.Unseen, false
 	}
-	return plan.Unseen
+	seen = of.Of(e)
+	return seen, seen >= 0 && of.Share(e, seen)
 }
 
 // end gives an input what was seen of its entries, and looks at the others.

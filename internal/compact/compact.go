@@ -2,15 +2,15 @@
 // the garbage collector.
 package compact
 
-import (
-	"slices"
-	"strings"
-)
+import "unsafe"
 
 // Arena stores many short texts in few large blocks, which keeps a million
 // entries cheap for the garbage collector. A text lives as long as any text of
 // its block. The zero Arena is ready to use, by one goroutine at a time.
-type Arena struct{ block strings.Builder }
+type Arena struct {
+	block  []byte
+	blocks int
+}
 
 const (
 	arenaBlock = 256 << 10 // octets
@@ -25,13 +25,28 @@ func (a *Arena) String(b []byte) string {
 	if len(b) > arenaBlock/4 {
 		return string(b)
 	}
-	if a.block.Cap()-a.block.Len() < len(b) {
-		a.block = strings.Builder{}
-		a.block.Grow(arenaBlock)
+	if cap(a.block)-len(a.block) < len(b) {
+		a.block = make([]byte, 0, arenaBlock)
+		a.blocks++
 	}
-	start := a.block.Len()
-	a.block.Write(b)
-	return a.block.String()[start:]
+	start := len(a.block)
+	a.block = append(a.block, b...)
+	// What is in the block does not change as long as somebody has the text.
+	return unsafe.String(&a.block[start], len(b))
+}
+
+// Mark is a place in an arena.
+type Mark struct{ blocks, length int }
+
+// Mark returns where the next text goes.
+func (a *Arena) Mark() Mark { return Mark{a.blocks, len(a.block)} }
+
+// Rewind forgets the texts since a mark. Nobody may have one of them any more.
+func (a *Arena) Rewind(to Mark) {
+	if a.blocks != to.blocks {
+		to.length = 0
+	}
+	a.block = a.block[:to.length]
 }
 
 // Grown returns s with room for one more element. It doubles the room, where
@@ -41,12 +56,21 @@ func Grown[T any](s []T) []T {
 	if len(s) < cap(s) {
 		return s
 	}
-	return slices.Grow(s, max(len(s), 16))
+	grown := make([]T, len(s), max(2*len(s), 16))
+	copy(grown, s)
+	return grown
 }
 
 // Slab stores many short slices in few large arrays. The zero Slab is ready to
 // use, by one goroutine at a time.
 type Slab[T any] struct{ free []T }
+
+// Room returns the room that is left, for [Slab.Rewind].
+func (s *Slab[T]) Room() []T { return s.free }
+
+// Rewind forgets the slices since there was so much room. Nobody may have one of them any
+// more.
+func (s *Slab[T]) Rewind(room []T) { s.free = room }
 
 // Copy returns a slice with the elements of s and no spare capacity; an empty
 // one is nil.

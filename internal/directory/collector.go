@@ -52,8 +52,9 @@ func NewKeyedCollector(scopes []Scope) *Collector {
 	return c
 }
 
-// Look looks at an entry as soon as it is read, and says something of it.
-type Look func(*identity.Entry) int32
+// Look looks at an entry as soon as it is read, and says something of it. It may put equal
+// texts, and equal attributes, in the place of all that the entry has, and reports that.
+type Look func(*identity.Entry) (seen int32, replaced bool)
 
 // Show shows each entry to somebody. It is called before the read.
 func (c *Collector) Show(look Look) { c.look = look }
@@ -103,11 +104,15 @@ func (c *Collector) take(n, scope int, o Object) {
 	e, why := m.Entry(o)
 	switch why {
 	case "":
+		if c.look != nil {
+			seen, replaced := c.look(&e)
+			c.seen = append(compact.Grown(c.seen), seen)
+			if replaced {
+				m.Forget()
+			}
+		}
 		c.at[n] = int32(len(c.entries))
 		c.entries = append(compact.Grown(c.entries), e)
-		if c.look != nil {
-			c.seen = append(compact.Grown(c.seen), c.look(&e))
-		}
 		if m.Broken > 0 {
 			c.broken[n] = m.Broken
 		}

@@ -41,6 +41,8 @@ type Mapper struct {
 	// only a part can be read.
 	Broken int
 
+	mark      compact.Mark
+	room      []identity.Attribute
 	arena     compact.Arena
 	texts     compact.Slab[string]
 	attrs     compact.Slab[identity.Attribute]
@@ -106,7 +108,7 @@ func (m *Mapper) Attributes() []string {
 // Of several values where an entry has one, those in no language come first (RFC
 // 3866), and then the least in byte order, because servers keep no order.
 func (m *Mapper) Entry(o Object) (e identity.Entry, why ObstacleKind) {
-	m.Broken = 0
+	m.Broken, m.mark, m.room = 0, m.arena.Mark(), m.attrs.Room()
 	if !m.addresses(o) {
 		return identity.Entry{}, NoAddress
 	}
@@ -131,6 +133,13 @@ func (m *Mapper) Entry(o Object) (e identity.Entry, why ObstacleKind) {
 	}
 	e.Attributes = m.attrs.Copy(m.read)
 	return e, ""
+}
+
+// Forget drops the texts and attributes of the last entry, which somebody has replaced by
+// others.
+func (m *Mapper) Forget() {
+	m.arena.Rewind(m.mark)
+	m.attrs.Rewind(m.room)
 }
 
 // addresses collects the addresses of an object and reports whether there are
