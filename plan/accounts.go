@@ -45,8 +45,8 @@ func (e *engine) console() (changes []AccountChange, unchanged int) {
 		}
 	}
 	changes = append(changes, e.gone()...)
-	sortFunc(changes, func(x, y AccountChange) int {
-		return cmp.Or(subject(&x).Primary.Compare(subject(&y).Primary), compareBefore(&x, &y))
+	sortByKey(changes, func(x *AccountChange) sortKey { return keyOf(0, subject(x).Primary.String()) }, func(x, y *AccountChange) int {
+		return cmp.Or(subject(x).Primary.Compare(subject(y).Primary), compareBefore(x, y))
 	})
 	return changes, unchanged
 }

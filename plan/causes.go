@@ -115,11 +115,18 @@ func (d *diagnosis) of(name string) *directoryLosses {
 // withholds among them.
 func (d *diagnosis) collect() {
 	leaving := map[*identity.Account]*directoryLosses{}
-	added := map[Departed]bool{}
+	added := map[Departed]bool{} // of the objects that accounts stand in the way of: whether they get an account
+	for i := range d.plan.Rejections {
+		if r := &d.plan.Rejections[i]; r.Other.Kind == AccountParty {
+			added[Departed{r.Directory, r.GUID}] = false
+		}
+	}
 	for i := range d.plan.Accounts {
 		c := &d.plan.Accounts[i]
-		if c.Before == nil {
-			added[Departed{c.After.Directory, c.After.GUID}] = true
+		if c.Before == nil && len(added) > 0 {
+			if of := (Departed{c.After.Directory, c.After.GUID}); hasKey(added, of) {
+				added[of] = true
+			}
 		}
 		if deactivates(c) {
 			l := d.of(c.Before.Directory)
@@ -184,6 +191,11 @@ func (d *diagnosis) collect() {
 	for _, l := range d.by {
 		maps.DeleteFunc(l.newcomers, func(object string, _ map[Reason]bool) bool { _, asks := l.askers[object]; return asks })
 	}
+}
+
+func hasKey[K comparable, V any](of map[K]V, key K) bool {
+	_, has := of[key]
+	return has
 }
 
 // leaving says how many lose all mail, what became of their objects, and in which

@@ -22,7 +22,7 @@ func Rows(changes []AccountChange) []Change {
 	if slices.ContainsFunc(changes, func(c AccountChange) bool { return c.Withheld }) {
 		rows = append(rows, withheldRows(changes, rows)...)
 	}
-	sortFunc(rows, func(x, y Change) int {
+	sortByKey(rows, func(x *Change) sortKey { return keyOf(byte(x.Category), x.Address.String()) }, func(x, y *Change) int {
 		return cmp.Or(cmp.Compare(x.Category, y.Category), x.Address.Compare(y.Address), strings.Compare(x.Attribute, y.Attribute))
 	})
 	return rows

@@ -28,3 +28,30 @@ func TestSortFunc(t *testing.T) {
 		}
 	}
 }
+
+func TestSortByKey(t *testing.T) {
+	random := rand.New(rand.NewPCG(3, 4))
+	type named struct {
+		kind byte
+		name string
+		n    int
+	}
+	compare := func(x, y *named) int {
+		return cmp.Or(cmp.Compare(x.kind, y.kind), cmp.Compare(x.name, y.name), cmp.Compare(x.n, y.n))
+	}
+	for _, n := range []int{0, 5, manyToSort, 3*manyToSort + 1} {
+		list := make([]named, n)
+		for i := range list {
+			name := []byte("a name that begins alike"[:random.IntN(24)])
+			for range random.IntN(8) {
+				name = append(name, "ab."[random.IntN(3)])
+			}
+			list[i] = named{byte(random.IntN(3)), string(name), random.IntN(4)}
+		}
+		want := slices.Clone(list)
+		slices.SortFunc(want, func(x, y named) int { return compare(&x, &y) })
+		if sortByKey(list, func(x *named) sortKey { return keyOf(x.kind, x.name) }, compare); !slices.Equal(list, want) {
+			t.Errorf("%d elements: not sorted", n)
+		}
+	}
+}
