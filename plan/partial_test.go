@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/rollcall-cli/rollcall/internal/directory/followed"
 	"github.com/rollcall-cli/rollcall/internal/identity"
 	"github.com/rollcall-cli/rollcall/internal/partial"
 	"github.com/rollcall-cli/rollcall/plan"
@@ -17,17 +18,17 @@ import (
 // past is a world that changes, and what an earlier plan knows of it.
 type past struct {
 	*generator
-	objects []identity.GUID // of the entries
+	objects []followed.Object // of the entries
 	number  int
 
 	was        plan.Input
-	wasObjects []identity.GUID
+	wasObjects []followed.Object
 	earlier    partial.Earlier
 }
 
-func (p *past) object() identity.GUID {
+func (p *past) object() followed.Object {
 	p.number++
-	return poolGUID(1000 + p.number)
+	return followed.Object{Directory: p.number % 2, Key: poolGUID(1000 + p.number/2)}
 }
 
 // look makes the earlier plan.
@@ -121,8 +122,8 @@ func (p *past) quieten() {
 
 // world is where a part looks things up.
 func (p *past) world() *partial.World {
-	w := &partial.World{Canonical: plan.NewDomains(p.in.Rules.Domains).Canonical, Touched: map[identity.GUID]bool{}}
-	w.Kept = func(_ map[uint32]struct{}, each func(identity.GUID, identity.Entry)) error {
+	w := &partial.World{Canonical: plan.NewDomains(p.in.Rules.Domains).Canonical, Touched: map[followed.Object]bool{}}
+	w.Kept = func(_ map[uint32]struct{}, each func(followed.Object, identity.Entry)) error {
 		for i := range p.was.Entries {
 			each(p.wasObjects[i], p.was.Entries[i])
 		}

@@ -75,6 +75,7 @@ func (p *Plan) Redact(m Masker) *Plan {
 	for i := range masked.Directories {
 		r := &masked.Directories[i]
 		r.Expiries = redactedExpiries(r.Expiries, m)
+		r.Full = m.Text(r.Full)
 		r.Server, r.Identity, r.References, r.Notes = m.Text(r.Server), m.Text(r.Identity), each(r.References, m.Text), each(r.Notes, m.Text)
 	}
 	masked.Prerequisites = slices.Clone(p.Prerequisites)

@@ -192,8 +192,10 @@ func (r *rest) stretches(s *State) ([]stretch, error) {
 			}
 		}
 		slices.SortFunc(accounts, func(a, b identity.Account) int { return a.Primary.Compare(b.Primary) })
-		for some := range slices.Chunk(accounts, blockfile.Rows) {
-			all = append(all, stretch{accounts: some, changed: true})
+		for parts := blockfile.Blocks(len(accounts)); parts > 0; parts-- { // of equal lengths, for more will come
+			n := len(accounts) / parts
+			all = append(all, stretch{accounts: accounts[:n], changed: true})
+			accounts = accounts[n:]
 		}
 	}
 	if left > 0 {

@@ -127,7 +127,7 @@ func finish(past *run.Run, intent *runIntent, end *runOutcome) {
 	}
 	past.Outcome, past.Reason, past.Ended, past.Seconds, past.Settled = end.Outcome, end.Reason, &end.Ended, end.Seconds, end.Settled
 	if intent != nil && end.Outcome.Changed() {
-		past.Result, past.SerialAfter = intent.Result, intent.SerialAfter
+		past.Result, past.SerialAfter, past.StateAfter = intent.Result, intent.SerialAfter, intent.State
 		past.LineageAfter = cmp.Or(intent.LineageAfter, past.Lineage) // which the first records did not say
 	}
 }

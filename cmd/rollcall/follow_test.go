@@ -50,6 +50,16 @@ scope "lists" {
   domains   = ["example.com"]
   on_guid_change = "rebind"
 }
+scope "nobody" {
+  directory = directory.corp
+  base_dn   = "%[1]s"
+  filter    = "(department=nothing)"
+}
+scope "branch" {
+  directory = directory.branch
+  base_dn   = "%[2]s"
+  filter    = "(|(objectClass=user)(objectClass=group))"
+}
 protected "roles" {
   reason    = "test"
   addresses = ["person3@example.com", "shared1@example.com"]
@@ -174,7 +184,10 @@ func (w *followedWorld) document(t *testing.T, now time.Time, whole bool) (text 
 		t.Fatalf("%v\n%s", err, &talk)
 	}
 	p := *m.plan
-	p.Directories = []identity.Receipt{{Name: "corp", Entries: p.Directories[0].Entries}}
+	p.Directories = nil
+	for _, r := range m.plan.Directories {
+		p.Directories = append(p.Directories, identity.Receipt{Name: r.Name, Entries: r.Entries, PassedOver: r.PassedOver})
+	}
 	receipt := *p.Console
 	receipt.Seconds, receipt.Expiries = 0, nil
 	p.Console = &receipt
@@ -225,7 +238,9 @@ func (w *followedWorld) follow(t *testing.T, steps int) {
 func (w *followedWorld) configure(t *testing.T, directory string) {
 	t.Helper()
 	w.dir = t.TempDir()
-	if err := os.WriteFile(filepath.Join(w.dir, "corp.hcl"), fmt.Appendf(nil, directory+followedRules, "OU=A,"+w.base), 0o600); err != nil {
+	// Two directories are on one server.
+	directory += strings.Replace(directory, `"corp"`, `"branch"`, 1)
+	if err := os.WriteFile(filepath.Join(w.dir, "corp.hcl"), fmt.Appendf(nil, directory+followedRules, "OU=A,"+w.base, "OU=B,"+w.base), 0o600); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -289,14 +304,14 @@ func (w *followedWorld) steps(t *testing.T, s *session, cfg *config.Config, step
 	domains := plan.NewDomains(cfg.Rules.Domains)
 	var accounts, before []identity.Account
 	var base partial.Earlier
-	in := plan.Input{Rules: cfg.Rules, Read: []string{"corp"}, Now: time.Now()}
+	in := plan.Input{Rules: cfg.Rules, Read: []string{"corp", "branch"}, Now: time.Now()}
 	deltas := 0
 	why := map[string]int{}
 	for step := range steps {
 		for range 1 + w.IntN(3) {
 			w.change()
 		}
-		all, err := s.reader(cfg, []string{"corp"}, "", nil)
+		all, err := s.reader(cfg, []string{"corp", "branch"}, "", nil)
 		if err != nil {
 			t.Fatal(err)
 		}

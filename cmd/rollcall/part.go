@@ -62,8 +62,8 @@ func (s *session) parted(cfg *config.Config, flags reading) *parted {
 	if p.rows, err = s.store.Rows(s.ctx); err != nil {
 		return nil
 	}
+	s.rows = append(s.rows, p.rows)
 	if !s.since(cfg, p) {
-		p.rows.Close()
 		return nil
 	}
 	return p
@@ -82,7 +82,7 @@ func (s *session) since(cfg *config.Config, p *parted) bool {
 	if len(runs) > mostRuns {
 		return false
 	}
-	serial := p.base.Serial
+	serial, sum := p.base.Serial, p.base.Sum
 	var changes partial.Changes
 	for i := range runs {
 		past := &runs[i]
@@ -95,7 +95,7 @@ func (s *session) since(cfg *config.Config, p *parted) bool {
 		if past.Serial != serial || past.LineageAfter != p.rows.Lineage {
 			return false
 		}
-		serial = past.SerialAfter
+		serial, sum = past.SerialAfter, past.StateAfter
 		var all []identity.Change
 		if _, err := s.store.Run(s.ctx, past.Number, func(c *identity.Change) { all = append(all, *c) }); err != nil {
 			return false
@@ -103,7 +103,7 @@ func (s *session) since(cfg *config.Config, p *parted) bool {
 		changes.Add(all)
 	}
 	p.gone, p.come = changes.Net()
-	return serial == p.rows.Serial && (serial != p.base.Serial || p.rows.Sum == p.base.Sum)
+	return serial == p.rows.Serial && sum == p.rows.Sum
 }
 
 // hasAllOf reports whether a configuration has all scopes and domains that a run knew, if
@@ -170,16 +170,12 @@ func (s *session) planPart(cfg *config.Config, p *parted, read *followed.Reading
 		}
 	}
 	reading := directory.Reading{Directories: directories(cfg), Canonical: domains.Canonical}
-	tally := func(half *partial.Half) directory.Tally {
-		of := reading
-		of.Accounts, of.Entries = half.Accounts, heeded(domains, half.Entries)
-		return of.Tally(true)
-	}
-	now, known := p.base.Tally.Changed(tally(&part.Was), tally(&part.Is))
+	now, known := p.base.Tally.Changed(tallyOf(reading, domains, &part.Was), tallyOf(reading, domains, &part.Is))
 	if !known {
 		return nil, nil
 	}
 	header.Directories = slices.Clone(read.Receipts)
+	reading.Entries, reading.Accounts = heeded(domains, part.Is.Entries), part.Is.Accounts
 	missing := []string{}
 	for i := range header.Directories {
 		g := reading.GapsOf(now, &header.Directories[i])
@@ -192,7 +188,6 @@ func (s *session) planPart(cfg *config.Config, p *parted, read *followed.Reading
 	if err != nil {
 		return nil, nil
 	}
-	s.rows = append(s.rows, p.rows)
 	view, err := s.see(cfg, &recorded{State: st}, flags, nil)
 	if err != nil {
 		return nil, err
@@ -210,10 +205,16 @@ func (s *session) planPart(cfg *config.Config, p *parted, read *followed.Reading
 	return &gathered{in: in, header: header, state: &recorded{State: st}, view: view, plan: result}, nil
 }
 
+// tallyOf counts the half of a part.
+func tallyOf(of directory.Reading, domains *plan.Domains, half *partial.Half) directory.Tally {
+	of.Entries, of.Accounts = heeded(domains, half.Entries), half.Accounts
+	return of.Tally(true)
+}
+
 // countable reports whether the plan of what was read can be one that others go on from,
 // and is not known to speak of too much for that.
 func (s *session) countable(cfg *config.Config, read *followed.Reading, flags reading) bool {
-	if !s.partly(cfg, flags) || read.Objects() == nil || !hasAllOf(cfg, s.lastApplied()) {
+	if !s.partly(cfg, flags) || !read.Followed() || !hasAllOf(cfg, s.lastApplied()) {
 		return false
 	}
 	base, err := partial.Open(partial.BaseName(cfg.StatePath))

@@ -10,6 +10,8 @@ import (
 
 	"github.com/rollcall-cli/rollcall/config"
 	"github.com/rollcall-cli/rollcall/internal/console"
+	"github.com/rollcall-cli/rollcall/internal/directory/followed"
+	"github.com/rollcall-cli/rollcall/internal/partial"
 	"github.com/rollcall-cli/rollcall/internal/render"
 	"github.com/rollcall-cli/rollcall/internal/words"
 	"github.com/rollcall-cli/rollcall/plan"
@@ -43,7 +45,8 @@ func (s *session) configuration() (*config.Config, error) {
 
 // keep keeps outputs from replacing what rollcall reads and keeps.
 func (s *session) keep(cfg *config.Config) {
-	s.inputs = slices.Concat(s.inputs, s.store.Files(), []string{consoleLock(cfg.StatePath)}, cfg.Files, cfg.Used)
+	own := []string{consoleLock(cfg.StatePath), followed.Name(cfg.StatePath), partial.BaseName(cfg.StatePath)}
+	s.inputs = slices.Concat(s.inputs, s.store.Files(), own, cfg.Files, cfg.Used)
 	s.kept = s.store.Folders()
 }
 
@@ -121,7 +124,8 @@ type gathered struct {
 	header plan.Header
 	state  *recorded
 	view   *console.View
-	// plan is the plan, where it was made of a part: in and view have no more than that.
+	// plan is the plan, where it was made of a part: in has its entries alone, and view its
+	// accounts where they are found by an index.
 	plan *plan.Plan
 	// planned gets the plan otherwise, and kept tells that what was read is kept for the
 	// next.
@@ -195,7 +199,6 @@ func (s *session) gather(cfg *config.Config, flags reading, allowed [plan.Brakes
 		if g, err := s.planPart(cfg, part, read, in, p, flags); g != nil || err != nil {
 			return g, err
 		}
-		part.rows.Close()
 		loading = load()
 	}
 	if in.Entries, err = read.Entries(s.ctx); err != nil {

@@ -55,9 +55,10 @@ type Gaps struct {
 func (r *Reading) Gaps(receipt *identity.Receipt) Gaps {
 	scopes := r.scopes()
 	g := r.gaps(scopes, receipt)
-	g.Emptied, g.Bared = r.emptied(scopes, receipt.Name), r.bared(scopes, receipt.Name)
+	found := r.found(scopes)
+	g.Emptied, g.Bared = r.emptied(scopes, found, receipt.Name), r.bared(scopes, receipt.Name)
 	if len(g.Emptied)+len(g.Bared) == 0 {
-		g.Unselective = r.unselective(scopes, receipt.Name)
+		g.Unselective = unselective(scopes, found, receipt.Name)
 	}
 	return g
 }
@@ -133,26 +134,21 @@ func (g *Gaps) Warnings() (warnings []string) {
 //	of the account's type                     came from that scope
 //	else, of scopes without                   from the first of them
 //	below no base                             from the first scope, if all are empty
-func (r *Reading) emptied(scopes []declared, name string) []string {
+func (r *Reading) emptied(scopes []declared, of []scopeFound, name string) []string {
 	type reach struct {
 		declared
-		base        identity.DN
-		found, lost int
-		types       map[identity.Type]bool // of its entries
+		scopeFound
+		base identity.DN
+		lost int
 	}
 	all := make([]reach, len(scopes))
 	for i := range all {
-		all[i].declared, all[i].types = scopes[i], map[identity.Type]bool{}
+		all[i].declared, all[i].scopeFound = scopes[i], of[i]
 		all[i].base, _ = identity.ParseDN(scopes[i].Base) // was checked when it was read
 	}
-	for i := range r.Entries {
-		s := &all[r.Entries[i].Scope]
-		s.found++
-		s.types[r.Entries[i].Type] = true
-	}
 	all = slices.DeleteFunc(all, func(s reach) bool { return s.directory != name })
-	empty := func(s reach) bool { return s.found == 0 }
-	full := func(s reach) bool { return s.found > 0 }
+	empty := func(s reach) bool { return s.entries == 0 }
+	full := func(s reach) bool { return s.entries > 0 }
 	if !slices.ContainsFunc(all, empty) {
 		return nil
 	}
@@ -203,14 +199,31 @@ func (r *Reading) emptied(scopes []declared, name string) []string {
 	return told
 }
 
-// unselective reports the scopes of a directory that select no entry.
-func (r *Reading) unselective(scopes []declared, name string) (warnings []string) {
-	found := make([]bool, len(scopes))
-	for i := range r.Entries {
-		found[r.Entries[i].Scope] = true
+// scopeFound are the entries of a scope.
+type scopeFound struct {
+	entries int
+	types   map[identity.Type]bool
+}
+
+// found counts the entries of each scope.
+func (r *Reading) found(scopes []declared) []scopeFound {
+	all := make([]scopeFound, len(scopes))
+	for i := range all {
+		all[i].types = map[identity.Type]bool{}
 	}
+	for i := range r.Entries {
+		s := &all[r.Entries[i].Scope]
+		if s.entries++; !s.types[r.Entries[i].Type] {
+			s.types[r.Entries[i].Type] = true
+		}
+	}
+	return all
+}
+
+// unselective reports the scopes of a directory that select no entry.
+func unselective(scopes []declared, of []scopeFound, name string) (warnings []string) {
 	for i, s := range scopes {
-		if s.directory == name && !found[i] {
+		if s.directory == name && of[i].entries == 0 {
 			warnings = append(warnings, fmt.Sprintf("scope %q selects no entry with an address: check its base_dn and filter, and what the account that reads may see (rollcall doctor)", s.Name))
 		}
 	}
@@ -227,6 +240,9 @@ type thing struct {
 	// lost reports whether an account has the thing, which its entry has not.
 	lost func(*identity.Account, *identity.Entry) bool
 }
+
+// listThing is the place of the type list among things.
+const listThing = 1
 
 // things are those that entries of a scope may have. An alias that is the primary
 // now, as in a migration that a brake has stopped halfway, is none that was lost.
@@ -336,13 +352,12 @@ func (r *Reading) losers(scopes []declared, of [][]thing, t Tally, asked func(sc
 }
 
 // Changed is a tally after a part of what it counts has changed: what the part was, and what
-// it is, all counted. It is not known where a thing is lost that was there, or a scope has
-// no entries.
+// it is, all counted. It is not known where a thing is lost that was there.
 func (t Tally) Changed(was, is Tally) (now Tally, known bool) {
 	now = make(Tally, len(t))
 	for i := range t {
 		now[i].Entries = t[i].Entries - was[i].Entries + is[i].Entries
-		known := now[i].Entries > 0
+		known := true
 		for k := range t[i].Has {
 			has, lost := t[i].Has[k]-was[i].Has[k]+is[i].Has[k], 0
 			if has == 0 {
@@ -358,14 +373,22 @@ func (t Tally) Changed(was, is Tally) (now Tally, known bool) {
 	return now, true
 }
 
-// GapsOf is Gaps for a read of which there is a tally, and in which no scope is empty.
+// GapsOf is Gaps where there is a tally of all that was read: the entries and accounts are a
+// part that has all active accounts without an entry.
 func (r *Reading) GapsOf(t Tally, receipt *identity.Receipt) Gaps {
 	scopes := r.scopes()
 	g := r.gaps(scopes, receipt)
+	found := make([]scopeFound, len(scopes))
 	for i, s := range scopes {
+		lists := t[i].Has[listThing]
+		found[i].entries, found[i].types = t[i].Entries, map[identity.Type]bool{identity.List: lists > 0, identity.User: t[i].Entries > lists}
 		if s.directory == receipt.Name {
 			g.Bared = append(g.Bared, bared(s, things(s.Scope, r.Canonical), &t[i])...)
 		}
+	}
+	g.Emptied = r.emptied(scopes, found, receipt.Name)
+	if len(g.Emptied)+len(g.Bared) == 0 {
+		g.Unselective = unselective(scopes, found, receipt.Name)
 	}
 	return g
 }

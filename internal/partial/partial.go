@@ -36,16 +36,15 @@ import (
 type World struct {
 	// Canonical returns an address as accounts have it.
 	Canonical func(identity.Address) identity.Address
-	// Kept looks up entries of the earlier plan, with the keys of their objects, and
-	// Held accounts as they are. Both are asked with keys of [blockfile.Key], and may give
+	// Kept looks up entries of the earlier plan, and whose they are, and Held accounts as they are. Both are asked with keys of [blockfile.Key], and may give
 	// others, too.
-	Kept func(wanted map[uint32]struct{}, each func(object identity.GUID, e identity.Entry)) error
+	Kept func(wanted map[uint32]struct{}, each func(object followed.Object, e identity.Entry)) error
 	Held func(wanted map[uint32]struct{}, each func(a identity.Account)) error
 	// Touched are the objects whose entries of the earlier plan count no more; Fresh are
-	// the entries that they have now, with the keys of their objects.
-	Touched map[identity.GUID]bool
+	// the entries that they have now, and Objects whose these are.
+	Touched map[followed.Object]bool
 	Fresh   []identity.Entry
-	Objects []identity.GUID
+	Objects []followed.Object
 	// Gone are the accounts of the earlier plan that are otherwise now, Come those that
 	// are as they were not.
 	Gone, Come []identity.Account
@@ -54,9 +53,8 @@ type World struct {
 // Earlier is an earlier plan of all, as far as it is needed.
 type Earlier struct {
 	Sums plan.Sums `json:"sums"`
-	// Objects are the keys of those of whose entries it speaks, Primaries those of such
-	// accounts.
-	Objects   []identity.GUID    `json:"objects"`
+	// Objects are those of whose entries it speaks, Primaries those of such accounts.
+	Objects   []followed.Object  `json:"objects"`
 	Primaries []identity.Address `json:"primaries"`
 }
 
@@ -86,12 +84,9 @@ type collector struct {
 	known  keys // that were looked up, or are among wanted
 	wanted keys // that are to be
 
-	objects   map[identity.GUID]bool    // of entries of the earlier plan that are there
+	objects   map[followed.Object]bool  // of entries of the earlier plan that are there
 	primaries map[identity.Address]bool // of accounts as they are that are there
 	come      map[identity.Address]*identity.Account
-	fresh     map[uint32][]int // entries that are not there yet, by their keys
-	gone      map[uint32][]int // accounts, the same
-	took      struct{ fresh, gone []bool }
 }
 
 // Find takes together what has changed since the earlier plan, what that plan speaks of,
@@ -104,16 +99,9 @@ func (w *World) Find(earlier *Earlier, most int) (*Part, error) {
 		return nil, err
 	}
 	c := &collector{
-		World: w, left: most, known: keys{}, wanted: keys{}, objects: map[identity.GUID]bool{}, primaries: map[identity.Address]bool{},
-		come: map[identity.Address]*identity.Account{}, fresh: map[uint32][]int{}, gone: map[uint32][]int{},
+		World: w, left: most, known: keys{}, wanted: keys{}, objects: map[followed.Object]bool{}, primaries: map[identity.Address]bool{},
+		come: map[identity.Address]*identity.Account{},
 	}
-	for i := range w.Fresh {
-		c.entryHas(&w.Fresh[i], func(key uint32) bool { c.fresh[key] = append(c.fresh[key], i); return false })
-	}
-	for i := range w.Gone {
-		accountHas(&w.Gone[i], func(key uint32) bool { c.gone[key] = append(c.gone[key], i); return false })
-	}
-	c.took.fresh, c.took.gone = make([]bool, len(w.Fresh)), make([]bool, len(w.Gone))
 	if err := c.begin(earlier); err != nil {
 		return nil, err
 	}
@@ -132,29 +120,29 @@ func (w *World) Find(earlier *Earlier, most int) (*Part, error) {
 
 // forget leaves out of what was touched what is as it was.
 func (w *World) forget() error {
-	at := make(map[identity.GUID]int, len(w.Fresh))
+	at := make(map[followed.Object]int, len(w.Fresh))
 	wanted := keys{}
-	for i, g := range w.Objects {
-		at[g] = i
-		wanted[followed.ObjectKey(g)] = struct{}{}
+	for i, o := range w.Objects {
+		at[o] = i
+		wanted[followed.ObjectKey(o.Key)] = struct{}{}
 	}
 	same := map[int]bool{}
-	err := w.Kept(wanted, func(g identity.GUID, e identity.Entry) {
-		if i, is := at[g]; is && w.Fresh[i].Equal(&e) {
+	err := w.Kept(wanted, func(o followed.Object, e identity.Entry) {
+		if i, is := at[o]; is && w.Fresh[i].Equal(&e) {
 			same[i] = true
 		}
 	})
 	if err != nil || len(same) == 0 {
 		return err
 	}
-	touched := make(map[identity.GUID]bool, len(w.Touched))
-	for g := range w.Touched {
-		if i, is := at[g]; !is || !same[i] {
-			touched[g] = true
+	touched := make(map[followed.Object]bool, len(w.Touched))
+	for o := range w.Touched {
+		if i, is := at[o]; !is || !same[i] {
+			touched[o] = true
 		}
 	}
 	var fresh []identity.Entry
-	var objects []identity.GUID
+	var objects []followed.Object
 	for i := range w.Fresh {
 		if !same[i] {
 			fresh, objects = append(fresh, w.Fresh[i]), append(objects, w.Objects[i])
@@ -166,29 +154,31 @@ func (w *World) forget() error {
 
 // begin takes what has changed, and what the earlier plan speaks of.
 func (c *collector) begin(earlier *Earlier) error {
-	objects, wanted := make(map[identity.GUID]bool, len(c.Touched)+len(earlier.Objects)), keys{}
-	for g := range c.Touched {
-		objects[g] = true
+	objects, wanted := make(map[followed.Object]bool, len(c.Touched)+len(earlier.Objects)), keys{}
+	for o := range c.Touched {
+		objects[o] = true
 	}
-	for _, g := range earlier.Objects {
-		objects[g] = true
+	for _, o := range earlier.Objects {
+		objects[o] = true
 	}
-	for g := range objects {
-		wanted[followed.ObjectKey(g)] = struct{}{}
+	for o := range objects {
+		wanted[followed.ObjectKey(o.Key)] = struct{}{}
 	}
-	err := c.Kept(wanted, func(g identity.GUID, e identity.Entry) {
-		if objects[g] {
-			c.takeKept(g, &e)
+	err := c.Kept(wanted, func(o followed.Object, e identity.Entry) {
+		if objects[o] {
+			c.takeKept(o, &e)
 		}
 	})
 	if err != nil {
 		return err
 	}
+	c.part.Is.Entries = append(c.part.Is.Entries, c.Fresh...)
 	for i := range c.Fresh {
-		c.takeFresh(i)
+		c.want(func(has func(uint32) bool) { c.entryHas(&c.Fresh[i], has) })
 	}
+	c.part.Was.Accounts = append(c.part.Was.Accounts, c.Gone...)
 	for i := range c.Gone {
-		c.takeGone(i)
+		c.want(func(has func(uint32) bool) { accountHas(&c.Gone[i], has) })
 	}
 	primaries := make(map[identity.Address]bool, len(earlier.Primaries)+len(c.Come))
 	for _, x := range earlier.Primaries {
@@ -220,18 +210,10 @@ func (c *collector) begin(earlier *Earlier) error {
 
 // step takes what has one of the keys.
 func (c *collector) step(wanted keys) error {
-	for key := range wanted {
-		for _, i := range c.fresh[key] {
-			c.takeFresh(i)
-		}
-		for _, i := range c.gone[key] {
-			c.takeGone(i)
-		}
-	}
 	has := func(key uint32) bool { _, is := wanted[key]; return is }
-	err := c.Kept(wanted, func(g identity.GUID, e identity.Entry) {
-		if !c.objects[g] && c.entryHas(&e, has) {
-			c.takeKept(g, &e)
+	err := c.Kept(wanted, func(o followed.Object, e identity.Entry) {
+		if !c.objects[o] && c.entryHas(&e, has) {
+			c.takeKept(o, &e)
 		}
 	})
 	if err != nil {
@@ -244,25 +226,16 @@ func (c *collector) step(wanted keys) error {
 	})
 }
 
-func (c *collector) takeKept(g identity.GUID, e *identity.Entry) {
-	if c.objects[g] {
+func (c *collector) takeKept(o followed.Object, e *identity.Entry) {
+	if c.objects[o] {
 		return
 	}
-	c.objects[g] = true
+	c.objects[o] = true
 	c.part.Was.Entries = append(c.part.Was.Entries, *e)
-	if !c.Touched[g] {
+	if !c.Touched[o] {
 		c.part.Is.Entries = append(c.part.Is.Entries, *e)
 	}
 	c.want(func(has func(uint32) bool) { c.entryHas(e, has) })
-}
-
-func (c *collector) takeFresh(i int) {
-	if c.took.fresh[i] {
-		return
-	}
-	c.took.fresh[i] = true
-	c.part.Is.Entries = append(c.part.Is.Entries, c.Fresh[i])
-	c.want(func(has func(uint32) bool) { c.entryHas(&c.Fresh[i], has) })
 }
 
 func (c *collector) takeHeld(a *identity.Account) {
@@ -275,15 +248,6 @@ func (c *collector) takeHeld(a *identity.Account) {
 		c.part.Was.Accounts = append(c.part.Was.Accounts, *a)
 	}
 	c.want(func(has func(uint32) bool) { accountHas(a, has) })
-}
-
-func (c *collector) takeGone(i int) {
-	if c.took.gone[i] {
-		return
-	}
-	c.took.gone[i] = true
-	c.part.Was.Accounts = append(c.part.Was.Accounts, c.Gone[i])
-	c.want(func(has func(uint32) bool) { accountHas(&c.Gone[i], has) })
 }
 
 // want wants what has one of the keys of a row, which tells them to a function.

@@ -139,6 +139,8 @@ type Run struct {
 	// where the record does not say which.
 	SerialAfter  int64  `json:"serial_after"`
 	LineageAfter string `json:"lineage_after"`
+	// StateAfter is the checksum of the state after a run that changed it, else "".
+	StateAfter string `json:"-"`
 }
 
 // JSON returns the run as one JSON object, in which no list is null.

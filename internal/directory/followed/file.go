@@ -36,13 +36,12 @@ type about struct {
 // aboutDirectory is a directory of which the file has the entries.
 type aboutDirectory struct {
 	Name string `json:"name"`
-	// Read is when it was read completely. Mark is where to ask for changes since the
-	// entries were as they are here.
-	Read    time.Time          `json:"read"`
-	Mark    string             `json:"mark"`
-	Entries int                `json:"entries"`
-	Receipt identity.Receipt   `json:"receipt"`
-	Remarks []directory.Remark `json:"remarks"`
+	// Read is when it was read completely, and Mark where to ask for what has changed since.
+	Read       time.Time          `json:"read"`
+	Mark       string             `json:"mark"`
+	Entries    int                `json:"entries"`
+	References []string           `json:"references"`
+	Remarks    []directory.Remark `json:"remarks"`
 }
 
 // file is one that is open.
@@ -100,10 +99,15 @@ type rows struct {
 	keys    []identity.GUID
 }
 
+// of reports whether an entry is of one of some scopes.
+func of(scopes []directory.Scope, e *identity.Entry) bool {
+	return slices.ContainsFunc(scopes, func(s directory.Scope) bool { return s.Index == e.Scope })
+}
+
 // of returns the rows of scopes.
 func (r *rows) of(scopes []directory.Scope) (entries []identity.Entry, keys []identity.GUID) {
 	for i := range r.entries {
-		if slices.ContainsFunc(scopes, func(s directory.Scope) bool { return s.Index == r.entries[i].Scope }) {
+		if of(scopes, &r.entries[i]) {
 			entries, keys = append(entries, r.entries[i]), append(keys, r.keys[i])
 		}
 	}
@@ -144,8 +148,8 @@ func (f *file) rowsOf(r *identity.RowReader, n int, texts []byte, row func(i int
 // ObjectKey is the key of an object in the file.
 func ObjectKey(g identity.GUID) uint32 { return blockfile.Key(append([]byte("object "), g[:]...)) }
 
-// has returns those of some keys that are of objects in the file.
-func (f *file) has(keys []identity.GUID) (map[identity.GUID]bool, error) {
+// has returns those of some keys that are of objects in the file which scopes have.
+func (f *file) has(scopes []directory.Scope, keys []identity.GUID) (map[identity.GUID]bool, error) {
 	wanted := make(map[uint32]struct{}, len(keys))
 	asked := make(map[identity.GUID]bool, len(keys))
 	for _, g := range keys {
@@ -153,8 +157,8 @@ func (f *file) has(keys []identity.GUID) (map[identity.GUID]bool, error) {
 		asked[g] = true
 	}
 	found := map[identity.GUID]bool{}
-	err := f.find(wanted, func(key identity.GUID, _ identity.Entry) {
-		if asked[key] {
+	err := f.find(wanted, func(key identity.GUID, e identity.Entry) {
+		if asked[key] && of(scopes, &e) {
 			found[key] = true
 		}
 	})
@@ -190,7 +194,7 @@ func (x *Reading) Keep(always bool) (id string, err error) {
 			continue
 		}
 		news = news || !p.delta
-		a.Directories = append(a.Directories, aboutDirectory{Name: p.d.Name, Read: p.read, Mark: p.receipt.Mark, Entries: len(p.entries), Receipt: p.receipt, Remarks: p.remarks})
+		a.Directories = append(a.Directories, aboutDirectory{Name: p.d.Name, Read: p.read, Mark: p.receipt.Mark, Entries: len(p.entries), References: p.receipt.References, Remarks: p.remarks})
 		if entries == nil {
 			entries, keys = p.entries, p.keys
 		} else {

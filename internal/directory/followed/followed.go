@@ -5,16 +5,14 @@
 //	directory ──┤                           ├──> entries ──> file of entries
 //	            what was touched ── file ───┘
 //
-// What was touched is always asked for since the complete read that the file has, or since
-// the last that was put in its place with what had changed. An entry of the file counts
-// unless its object was touched; of those that were, what was read of them now counts.
+// What was touched is always asked for since the last complete read, also where the file has
+// what had changed since by then. An entry of the file counts unless its object was touched;
+// of those that were, what was read of them now counts.
 package followed
 
 import (
 	"context"
 	"errors"
-	"fmt"
-	"maps"
 	"slices"
 	"time"
 
@@ -58,7 +56,7 @@ func (m *Made) differs(now *Made) string {
 		return "another version of rollcall made the last complete read"
 	case m.Config != now.Config:
 		return "the configuration has changed"
-	case m.Lineage != now.Lineage:
+	case m.Lineage != now.Lineage && m.Lineage != "": // before the first apply there is none
 		return "the state is another one"
 	}
 	return ""
@@ -208,7 +206,7 @@ func (x *Reading) changed(ctx context.Context, d *directory.Directory) (*part, e
 	}
 	c := directory.NewKeyedCollector(d.Scopes)
 	receipt, touched, err := follower.Follow(ctx, d.Scopes, directory.Since{
-		Mark: at.Mark, Has: x.file.has, Most: max(mostAlways, at.Entries*mostPercent/100),
+		Mark: at.Mark, Has: func(keys []identity.GUID) (map[identity.GUID]bool, error) { return x.file.has(d.Scopes, keys) }, Most: max(mostAlways, at.Entries*mostPercent/100),
 	}, c, x.reader.Progress)
 	if errors.Is(err, context.Canceled) {
 		return nil, context.Canceled
@@ -228,22 +226,17 @@ func (x *Reading) changed(ctx context.Context, d *directory.Directory) (*part, e
 	p.remarks = append(p.remarks, c.Remarks()...)
 	p.keys = c.Keys()
 	p.entries = c.Entries()
-	had, err := x.file.has(touched)
+	had, err := x.file.has(d.Scopes, touched)
 	if err != nil {
-		return nil, unreadable()
+		return nil, &directory.NotFollowedError{Why: damaged}
 	}
 	p.receipt.Kind, p.receipt.Delta, p.receipt.Since = d.Kind.Name, true, at.Read
-	p.receipt.References = at.Receipt.References
+	p.receipt.References, p.receipt.Mark = at.References, at.Mark
 	p.receipt.Entries = at.Entries - len(had) + len(p.entries)
-	if p.receipt.Mark == "" {
-		p.receipt.Mark = at.Mark
-	}
 	return p, nil
 }
 
-func unreadable() error {
-	return &directory.NotFollowedError{Why: "what is kept of the last complete read is damaged"}
-}
+const damaged = "what is kept of the last complete read is damaged"
 
 // receipt returns the receipt of a part as it stands in a plan.
 func (x *Reading) receipt(p *part) identity.Receipt {
@@ -272,16 +265,22 @@ func (x *Reading) Entries(ctx context.Context) (entries []identity.Entry, err er
 	return entries, nil
 }
 
+// Object is one of a directory: two may read the same server.
+type Object struct {
+	Directory int           `json:"directory"` // its place among those that are read
+	Key       identity.GUID `json:"key"`
+}
+
 // Delta is what has changed since the entries of a file.
 type Delta struct {
 	// ID is that of the file.
 	ID string
 	// Touched are the objects whose entries in the file count no more; Fresh are the
-	// entries that they have now, and Objects the keys of their objects.
-	Touched map[identity.GUID]bool
+	// entries that they have now, and Objects whose they are.
+	Touched map[Object]bool
 	Fresh   []identity.Entry
-	Objects []identity.GUID
-	file    *file
+	Objects []Object
+	reading *Reading
 }
 
 // ID is that of the file from which all that was read goes on; "" where something was read
@@ -295,14 +294,19 @@ func (x *Reading) ID() string {
 
 // Delta returns what has changed; nil where something was read completely.
 func (x *Reading) Delta() *Delta {
-	d := &Delta{Touched: map[identity.GUID]bool{}, file: x.file}
+	d := &Delta{Touched: map[Object]bool{}, reading: x}
 	for i := range x.parts {
 		p := &x.parts[i]
 		if !p.delta || p.touched == nil {
 			return nil
 		}
-		maps.Copy(d.Touched, p.touched)
-		d.Fresh, d.Objects = append(d.Fresh, p.entries...), append(d.Objects, p.keys...)
+		for g := range p.touched {
+			d.Touched[Object{i, g}] = true
+		}
+		d.Fresh = append(d.Fresh, p.entries...)
+		for _, g := range p.keys {
+			d.Objects = append(d.Objects, Object{i, g})
+		}
 	}
 	if d.ID = x.ID(); d.ID == "" {
 		return nil
@@ -311,9 +315,12 @@ func (x *Reading) Delta() *Delta {
 }
 
 // Find calls a function with the entries of the file that have one of some keys, which
-// are those of [EachKey] and [ObjectKey], with others, too, and with the keys of their objects.
-func (d *Delta) Find(wanted map[uint32]struct{}, each func(object identity.GUID, e identity.Entry)) error {
-	return d.file.find(wanted, each)
+// are those of [EachKey] and [ObjectKey], with others, too, and whose they are.
+func (d *Delta) Find(wanted map[uint32]struct{}, each func(object Object, e identity.Entry)) error {
+	return d.reading.file.find(wanted, func(key identity.GUID, e identity.Entry) {
+		i := slices.IndexFunc(d.reading.parts, func(p part) bool { return of(p.d.Scopes, &e) })
+		each(Object{i, key}, e)
+	})
 }
 
 // Seen returns what was said of each of the entries of all directories, as Entries has them;
@@ -333,21 +340,25 @@ func (x *Reading) Seen() (all []int32) {
 	return all
 }
 
-// Objects returns the key of the object of each of the entries of all directories, as
-// Entries has them; nil where not all directories are followed.
-func (x *Reading) Objects() (keys []identity.GUID) {
+// Objects returns whose each of the entries of all directories is, as Entries has them; nil
+// where not all are [Reading.Followed].
+func (x *Reading) Objects() (objects []Object) {
+	if !x.Followed() {
+		return nil
+	}
 	for i := range x.parts {
 		p := &x.parts[i]
-		if !p.follows || p.receipt.Mark == "" || len(p.keys) != len(p.entries) {
-			return nil
-		}
-		if keys == nil {
-			keys = p.keys
-		} else {
-			keys = append(keys[:len(keys):len(keys)], p.keys...)
+		objects = slices.Grow(objects, len(p.keys))
+		for _, g := range p.keys {
+			objects = append(objects, Object{i, g})
 		}
 	}
-	return keys
+	return objects
+}
+
+// Followed reports whether all directories are followed, and can be.
+func (x *Reading) Followed() bool {
+	return !slices.ContainsFunc(x.parts, func(p part) bool { return !p.follows || p.receipt.Mark == "" || len(p.keys) != len(p.entries) })
 }
 
 // complete gives each part all of its entries.
@@ -361,24 +372,21 @@ func (x *Reading) complete(ctx context.Context) error {
 		if !p.delta || p.touched == nil {
 			continue
 		}
-		if err != nil {
-			why := unreadable().(*directory.NotFollowedError).Why
-			again, err := x.whole(ctx, p.d, why)
+		if err == nil {
+			entries, keys := rows.entries, rows.keys
+			if len(x.file.about.Directories) > 1 {
+				entries, keys = rows.of(p.d.Scopes)
+			}
+			p.entries, p.keys = merged(entries, keys, p)
+			p.touched = nil
+		}
+		if err != nil || len(p.entries) != p.receipt.Entries {
+			again, err := x.whole(ctx, p.d, damaged)
 			if err != nil {
 				return err
 			}
 			*p = *again
 			x.Receipts[i] = x.receipt(p)
-			continue
-		}
-		entries, keys := rows.entries, rows.keys
-		if len(x.file.about.Directories) > 1 {
-			entries, keys = rows.of(p.d.Scopes)
-		}
-		p.entries, p.keys = merged(entries, keys, p)
-		p.touched = nil
-		if len(p.entries) != p.receipt.Entries {
-			return fmt.Errorf("directory %q: %d entries where %d are counted: read it with --full", p.d.Name, len(p.entries), p.receipt.Entries)
 		}
 	}
 	return nil

@@ -32,6 +32,9 @@ func (s *Source) Follow(ctx context.Context, scopes []directory.Scope, since dir
 	if err != nil {
 		return none, nil, notFollowed("%v", err)
 	}
+	if m.Login != s.options.login() {
+		return none, nil, notFollowed("somebody else logs in")
+	}
 	why, err := unfollowed(scopes)
 	if err != nil {
 		return none, nil, err

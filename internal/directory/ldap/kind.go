@@ -88,6 +88,10 @@ func readSettings(login func(string) settings.Problem) []settings.Setting {
 		settings.Setting{Name: "full_every", Type: settings.Duration, Default: 24 * time.Hour})
 }
 
+// mostBetween is how long a directory may be followed without a complete read. Active
+// Directory shows deleted objects for 60 days at least (MS-ADTS section 3.1.1.1.15).
+const mostBetween = 30 * 24 * time.Hour
+
 // common are those of them that connections have, too.
 func common(login func(string) settings.Problem) []settings.Setting {
 	return []settings.Setting{
@@ -200,6 +204,9 @@ func check(noun string, v settings.Values) (problems []settings.Problem) {
 		report(settings.Problem{Setting: "domain", Hint: remove}, "directory %q has both %q and %q", label, "urls", "domain")
 	}
 
+	if v.Duration("full_every") > mostBetween {
+		report(settings.Problem{Setting: "full_every", Part: settings.Value, Hint: "servers forget what was deleted; write at most 30 days, as \"720h\""}, "%%s is more than 30 days")
+	}
 	if v.Has("full_every") && !v.Flag("delta") {
 		report(settings.Problem{Setting: "full_every", Hint: "write delta = true, or remove full_every"}, "directory %q has %q and reads completely every time", label, "full_every")
 	}

@@ -21,8 +21,9 @@ import (
 // object, which only the version that wrote it reads.
 type mark struct {
 	Version int `json:"version"`
-	// URL is the server's.
-	URL string `json:"url"`
+	// URL is the server's, and Login who read.
+	URL   string `json:"url"`
+	Login string `json:"login"`
 	// Above are the GUIDs of the bases and of what is above them, by DN; "" where the
 	// object is not shown.
 	Above map[string]string `json:"above,omitempty"`
@@ -37,6 +38,14 @@ type mark struct {
 	USN        int64  `json:"usn,omitempty"`
 	Host       string `json:"host,omitempty"`
 	Invocation string `json:"invocation,omitempty"`
+}
+
+// login says who reads, without what is secret of it.
+func (o *Options) login() string {
+	if k := o.Kerberos; k != nil {
+		return cmp.Or(k.Principal, k.Cache)
+	}
+	return cmp.Or(o.BindDN, o.ClientCert)
 }
 
 const (
@@ -193,7 +202,7 @@ func sidOf(csn string) string {
 // is none.
 func (r *reading) mark(ctx context.Context) (text, why string, err error) {
 	ad := r.source.options.ActiveDirectory
-	m := &mark{Version: markVersion, URL: r.target.url, Above: map[string]string{}}
+	m := &mark{Version: markVersion, URL: r.target.url, Login: r.source.options.login(), Above: map[string]string{}}
 	switch {
 	case r.unfollowed != "":
 		return "", r.unfollowed, nil
