@@ -16,7 +16,7 @@ import (
 // before every third.
 func TestFollowedKilled(t *testing.T) {
 	t.Parallel()
-	w := scripted(t, 6, 25)
+	w := scripted(t, 6, 25, true)
 	if _, talk, code := at(t.Context(), strings.NewReader(""), false, "-C", w.dir, "apply", "--auto-approve"); code != exitOK && code != exitWithheld {
 		t.Fatalf("exit code %d\n%s", code, talk)
 	}

@@ -55,11 +55,6 @@ scope "nobody" {
   base_dn   = "%[1]s"
   filter    = "(department=nothing)"
 }
-scope "branch" {
-  directory = directory.branch
-  base_dn   = "%[2]s"
-  filter    = "(|(objectClass=user)(objectClass=group))"
-}
 protected "roles" {
   reason    = "test"
   addresses = ["person3@example.com", "shared1@example.com"]
@@ -70,6 +65,15 @@ legal_hold "case" {
 }
 limits {
   deactivations = 6
+}
+`
+
+// branchRules are those of another directory on the same server.
+const branchRules = `
+scope "branch" {
+  directory = directory.branch
+  base_dn   = "%s"
+  filter    = "(|(objectClass=user)(objectClass=group))"
 }
 `
 
@@ -235,18 +239,21 @@ func (w *followedWorld) follow(t *testing.T, steps int) {
 	}
 }
 
-func (w *followedWorld) configure(t *testing.T, directory string) {
+// configure writes the configuration, with the one directory or with another on its server.
+func (w *followedWorld) configure(t *testing.T, directory string, two bool) {
 	t.Helper()
 	w.dir = t.TempDir()
-	// Two directories are on one server.
-	directory += strings.Replace(directory, `"corp"`, `"branch"`, 1)
-	if err := os.WriteFile(filepath.Join(w.dir, "corp.hcl"), fmt.Appendf(nil, directory+followedRules, "OU=A,"+w.base, "OU=B,"+w.base), 0o600); err != nil {
+	text := fmt.Appendf(nil, directory+followedRules, "OU=A,"+w.base)
+	if two {
+		text = fmt.Appendf(text, strings.Replace(directory, `"corp"`, `"branch"`, 1)+branchRules, "OU=B,"+w.base)
+	}
+	if err := os.WriteFile(filepath.Join(w.dir, "corp.hcl"), text, 0o600); err != nil {
 		t.Fatal(err)
 	}
 }
 
 // scripted is a world on a scripted domain controller.
-func scripted(t *testing.T, seed uint64, people int) *followedWorld {
+func scripted(t *testing.T, seed uint64, people int, two bool) *followedWorld {
 	t.Helper()
 	s := servertest.NewStub(t, servertest.StubOptions{})
 	w := &followedWorld{Rand: rand.New(rand.NewPCG(seed, 7)), base: servertest.Base}
@@ -265,7 +272,10 @@ func scripted(t *testing.T, seed uint64, people int) *followedWorld {
   insecure      = true
   delta         = true
 }
-`, s.URL))
+`, s.URL), two)
+	for _, unit := range followedUnits {
+		s.Put(servertest.NewEntry(unit+w.base, "objectClass", "top", "objectClass", "organizationalUnit"))
+	}
 	former := w.fresh() // by which deleted objects are seen to be shown
 	s.Put(former)
 	s.Delete(former.DN)
@@ -280,15 +290,15 @@ func scripted(t *testing.T, seed uint64, people int) *followedWorld {
 func TestFollowed(t *testing.T) {
 	t.Parallel()
 	for seed := range uint64(cases(2)) {
-		scripted(t, seed, 40).follow(t, 40)
+		scripted(t, seed, 40, true).follow(t, 40)
 	}
 }
 
 // TestFollowedSteps: the same in very many steps, without what a command does beside.
 func TestFollowedSteps(t *testing.T) {
 	t.Parallel()
-	for seed := range uint64(cases(25)) {
-		w := scripted(t, 1000+seed, 12)
+	for seed := range uint64(cases(8)) {
+		w := scripted(t, 1000+seed, 12, seed%8 == 1)
 		s := &session{ctx: t.Context(), dir: w.dir, stderr: io.Discard, now: time.Now}
 		cfg, err := s.configuration()
 		if err != nil {
@@ -304,14 +314,14 @@ func (w *followedWorld) steps(t *testing.T, s *session, cfg *config.Config, step
 	domains := plan.NewDomains(cfg.Rules.Domains)
 	var accounts, before []identity.Account
 	var base partial.Earlier
-	in := plan.Input{Rules: cfg.Rules, Read: []string{"corp", "branch"}, Now: time.Now()}
+	in := plan.Input{Rules: cfg.Rules, Read: cfg.Rules.Directories, Now: time.Now()}
 	deltas := 0
 	why := map[string]int{}
 	for step := range steps {
 		for range 1 + w.IntN(3) {
 			w.change()
 		}
-		all, err := s.reader(cfg, []string{"corp", "branch"}, "", nil)
+		all, err := s.reader(cfg, in.Read, "", nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -504,7 +514,7 @@ func onServer(t *testing.T, c *goldap.Conn, seed uint64, base, suffix string, mo
 		there[to], e.DN = true, to
 		return e
 	}
-	w.configure(t, suffix)
+	w.configure(t, suffix, true)
 	former := w.fresh()
 	w.put(former)
 	w.drop(former.DN)
@@ -593,7 +603,7 @@ var keeps = []string{"rollcall.state.entries", "rollcall.state.base"}
 // time than the rest, damaged or not there, the plan is that of a complete read.
 func TestFollowedCaches(t *testing.T) {
 	t.Parallel()
-	w := scripted(t, 5, 25)
+	w := scripted(t, 5, 25, true)
 	apply := func() {
 		t.Helper()
 		if _, talk, code := at(t.Context(), strings.NewReader(""), false, "-C", w.dir, "apply", "--auto-approve"); code != exitOK && code != exitWithheld {

@@ -101,7 +101,7 @@ var only = map[string][]string{
 	"github.com/hashicorp/hcl/v2":     {"config"},
 	"github.com/zclconf/go-cty":       {"config"},
 	"github.com/alecthomas/kong":      {"cmd/rollcall"},
-	"github.com/go-ldap/ldap/v3":      {"internal/directory/ldap", "internal/directory/suite/worlds", "internal/console/ldap", "internal/console/suite/worlds", "internal/servertest"},
+	"github.com/go-ldap/ldap/v3":      {"internal/directory/ldap", "internal/directory/suite/worlds", "internal/console/ldap", "internal/console/suite/worlds", "internal/servertest", "internal/bench"},
 	"golang.org/x/oauth2":             {"internal/console/scim"},
 	"github.com/wneessen/go-mail":     {"internal/channel/mail"},
 	"github.com/jackc/pgx/v5":         {"internal/console/sql", "internal/database", "internal/store/postgres", "internal/servertest"},
