@@ -205,6 +205,7 @@ func (s *session) gather(cfg *config.Config, flags reading, allowed [plan.Brakes
 		return nil, err
 	}
 	p.Directories = read.Receipts
+	collect(len(in.Entries))
 	if in.Others, p.Prerequisites, err = s.prerequisites(cfg, flags.Snapshot, progress); err != nil {
 		return nil, err
 	}
