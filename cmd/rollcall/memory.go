@@ -10,7 +10,7 @@ import (
 // softLimit is where the garbage collector begins to work harder to keep the memory small,
 // in octets: beyond what a plan of a million entries takes. Where more than that is in use, the
 // limit is a fifth above it, so that the collector does not run all the time.
-const softLimit = 1500 << 20
+const softLimit = 1200 << 20
 
 // manyEntries is from how many entries on memory is collected once they are read: nothing
 // else is to be done then, and what the read has left would be there until the end.

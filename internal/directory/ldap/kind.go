@@ -204,7 +204,7 @@ func check(noun string, v settings.Values) (problems []settings.Problem) {
 		report(settings.Problem{Setting: "domain", Hint: remove}, "directory %q has both %q and %q", label, "urls", "domain")
 	}
 
-	if v.Duration("full_every") > mostBetween {
+	if v.Has("full_every") && v.Duration("full_every") > mostBetween {
 		report(settings.Problem{Setting: "full_every", Part: settings.Value, Hint: "servers forget what was deleted; write at most 30 days, as \"720h\""}, "%%s is more than 30 days")
 	}
 	if v.Has("full_every") && !v.Flag("delta") {
