@@ -145,7 +145,10 @@ func TestHistory(t *testing.T) {
 	done.Number = 1
 	ended := began.Add(time.Second)
 	want := run.Run{Head: done, Outcome: run.Incomplete, Ended: &ended, Seconds: 1.5,
-		Result: run.Result{Applied: 1, Withheld: 1, Failures: j.failures}, SerialAfter: 2, LineageAfter: j.head.Lineage}
+		Result: run.Result{Applied: 1, Withheld: 1, Failures: j.failures}, SerialAfter: 2, LineageAfter: j.head.Lineage, StateAfter: runs[0].StateAfter}
+	if st, err := At(j.path).Load(ctx); err != nil || st.Sum != want.StateAfter {
+		t.Errorf("the state has the checksum %v, %v, and after the run it was %q", st, err, want.StateAfter)
+	}
 	if !reflect.DeepEqual(runs[0], want) {
 		t.Errorf("got  %+v\nwant %+v", runs[0], want)
 	}
@@ -617,7 +620,7 @@ func FuzzRecord(f *testing.F) {
 		}
 		os.RemoveAll(At(path).Folders()[0])
 		want := run.Run{Head: run.Head{Number: 1, Started: began, User: user, Command: command, Accounts: 1, Summary: map[string]int{"add": int(n)}},
-			Outcome: run.Incomplete, Reason: reason, Ended: &began, Result: run.Result{Applied: int(n), Failures: []run.Failure{}}, SerialAfter: int64(n)}
+			Outcome: run.Incomplete, Reason: reason, Ended: &began, Result: run.Result{Applied: int(n), Failures: []run.Failure{}}, SerialAfter: int64(n), StateAfter: reason}
 		for range n % 500 {
 			want.Failures = append(want.Failures, run.Failure{Account: user, Error: failure})
 		}

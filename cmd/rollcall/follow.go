@@ -27,7 +27,11 @@ func (s *session) readChanges(cfg *config.Config, reader *directory.Reader, flag
 // settled waits until what was read is kept, and what is planned of it: nil where nothing is.
 // That it cannot be is no error: the next plan reads everything.
 func (s *session) settled(g *gathered, planned *plan.Plan) error {
+	if g.kept == nil { // it was waited for already
+		return nil
+	}
 	g.planned <- planned
+	defer func() { g.kept = nil }()
 	select {
 	case <-s.ctx.Done():
 		return context.Canceled

@@ -401,6 +401,8 @@ func TestFollowSamba(t *testing.T) {
 	if _, receipt := f.read(); receipt.Mark != "" || !strings.Contains(receipt.Full, "no deleted object can be seen") {
 		t.Errorf("receipt %+v", receipt)
 	}
+	f.refuses("another account", "somebody else logs in")
+	f.receipt.Mark = strings.ReplaceAll(f.receipt.Mark, d.Admin, d.Reader)
 	f.refuses("who sees no deletions", "no deleted object can be seen")
 
 	d.ShowDeleted(t, "reader", "RP")

@@ -324,8 +324,11 @@ func TestFollowOpenLDAP(t *testing.T) {
 	f.most = 1000
 
 	f.options.BindDN = s.Admin // whose searches have no limit
-	f.same("another account")
+	f.refuses("another account", "somebody else logs in")
+	f.full, f.receipt = f.read()
+	f.same("an account without limits")
 	f.options.BindDN = s.Reader
+	f.full, f.receipt = f.read()
 	for range 300 {
 		s.modify(s.people()[0], "mail", "many@example.com")
 	}
