@@ -106,6 +106,9 @@ type Difference struct {
 // Result is the outcome of an apply.
 type Result struct {
 	run.Result
+	// Begun says that some step was made, be it of an account that is not changed as a
+	// whole.
+	Begun bool
 	// Made are the indexes of the changes that were made, which Applied counts.
 	Made []int32
 	// Undecided are accounts of which it is unknown whether they were made.

@@ -82,7 +82,7 @@ func (s *session) commit(cfg *config.Config, m *made, r *record, canary int) err
 	m.state.take(ledger)
 	progress.Update("writing the state", "accounts", len(m.state.Accounts))
 	if failed := r.keep(m.state.State, &result, err); failed != nil {
-		if facts.Embedded || result.Applied+result.Unknown == 0 {
+		if facts.Embedded || result.Applied+result.Unknown == 0 && !result.Begun {
 			return failed
 		}
 		progress.Clear()
@@ -95,7 +95,12 @@ func (s *session) commit(cfg *config.Config, m *made, r *record, canary int) err
 	progress.Clear()
 	if err != nil && result.Applied+result.Unknown == 0 {
 		s.tellFailures(&result)
-		return err
+		if !result.Begun || errors.Is(err, context.Canceled) {
+			return err
+		}
+		s.say(levelError, s.errorText(err), directory.HintOf(err), exitIncomplete)
+		s.say(levelWarning, "no account is changed as a whole, and some are in part; the next run goes on with them", "", exitIncomplete)
+		return silent{exitIncomplete}
 	}
 	r.remember(m)
 	return s.report(cfg, m, &result, err)
