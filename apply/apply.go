@@ -32,6 +32,7 @@ import (
 	"iter"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -175,6 +176,7 @@ func Run(ctx context.Context, job Job) (Result, error) {
 
 // runner is an apply that goes on. Changes are named by their index.
 type runner struct {
+	begun    atomic.Bool // some step was made
 	job      Job
 	facts    plan.Facts
 	changes  []plan.AccountChange
@@ -416,6 +418,7 @@ func (r *runner) published(ctx context.Context, all []staged) bool {
 
 // finish completes the result.
 func (r *runner) finish() Result {
+	r.result.Begun = r.begun.Load()
 	for i, err := range r.failed {
 		r.result.Failures = append(r.result.Failures, run.Failure{Account: r.name(i).String(), Code: string(CodeOf(err)), Error: err.Error()})
 	}

@@ -190,7 +190,9 @@ func (r *runner) answers(tasks []*task) error {
 		if t.answered && (!r.facts.Publishes || t.answer.Err != nil) {
 			all = append(all, Received{t.Key, t.answer})
 		}
-		r.result.Begun = r.result.Begun || !r.facts.Publishes && !t.fails()
+		if !r.facts.Publishes && !t.fails() {
+			r.begun.Store(true)
+		}
 	}
 	return r.answered(all)
 }
