@@ -65,6 +65,21 @@ func (d *Folder) ReplaceCopy(name string, write func(io.Writer) error) error {
 	return d.replace(name, write, nil, false)
 }
 
+// abandoned is after how long a copy that was begun and is not in its place is removed.
+const abandoned = time.Hour
+
+// WriteCopy replaces the file at a path as [Folder.ReplaceCopy] does, and removes what was
+// begun there and not ended.
+func WriteCopy(path string, write func(io.Writer) error) error {
+	d, name, err := Locate(path)
+	if err != nil {
+		return err
+	}
+	defer d.Close()
+	d.RemoveLeftovers(name, abandoned)
+	return d.ReplaceCopy(name, write)
+}
+
 func (d *Folder) replace(name string, write func(io.Writer) error, ready func() error, sync bool) (err error) {
 	var tmp *os.File
 	var tmpName string

@@ -48,16 +48,7 @@ func Open(path string) (*Base, error) {
 	return b, err
 }
 
-// abandoned is after how long a file that was begun and not put in its place is removed.
-const abandoned = time.Hour
-
 // Save puts a base in the place of what is there.
 func (b *Base) Save(path string) error {
-	d, name, err := atomicfile.Locate(path)
-	if err != nil {
-		return err
-	}
-	defer d.Close()
-	d.RemoveLeftovers(name, abandoned)
-	return d.ReplaceCopy(name, func(w io.Writer) error { return blockfile.NewWriter(w, 0).End(format, version, b) })
+	return atomicfile.WriteCopy(path, func(w io.Writer) error { return blockfile.NewWriter(w, 0).End(format, version, b) })
 }

@@ -187,10 +187,7 @@ func (x *Reading) Keep(always bool) (id string, err error) {
 	news := always
 	for i := range x.parts {
 		p := &x.parts[i]
-		switch {
-		case !p.follows:
-			continue
-		case p.receipt.Mark == "": // it cannot be followed
+		if !p.follows || p.receipt.Mark == "" { // it cannot be followed
 			continue
 		}
 		news = news || !p.delta
@@ -207,17 +204,8 @@ func (x *Reading) Keep(always bool) (id string, err error) {
 	return a.ID, writeFile(x.reader.Path, &a, entries, keys, x.reader.Canonical)
 }
 
-// abandoned is after how long a file that was begun and not put in its place is removed.
-const abandoned = time.Hour
-
 func writeFile(path string, a *about, entries []identity.Entry, keys []identity.GUID, canonical func(identity.Address) identity.Address) error {
-	d, name, err := atomicfile.Locate(path)
-	if err != nil {
-		return err
-	}
-	defer d.Close()
-	d.RemoveLeftovers(name, abandoned)
-	return d.ReplaceCopy(name, func(w io.Writer) error {
+	return atomicfile.WriteCopy(path, func(w io.Writer) error {
 		blocks := blockfile.Blocks(len(entries))
 		out := blockfile.NewWriter(w, blocks)
 		err := parallel.WriteBlocks(out, blocks, func(b []byte, n int) []byte {
