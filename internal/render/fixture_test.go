@@ -300,7 +300,7 @@ const hostile = " =cmd|'/c calc'!A1\x1b[2J\x1b]0;owned\a\u202egnp.exe\u2066\xff\
 // poisoned has hostile text in every field that comes from outside.
 func poisoned() *plan.Plan {
 	p := &plan.Plan{Header: plan.Header{
-		Directories: []identity.Receipt{{Name: hostile, Kind: hostile, Server: hostile, Identity: hostile, References: []string{hostile}, Scanned: 2, Entries: 1, Complete: false}},
+		Directories: []identity.Receipt{{Name: hostile, Kind: hostile, Server: hostile, Identity: hostile, References: []string{hostile}, Full: hostile, Scanned: 2, Entries: 1, Complete: false}},
 		Unread:      []string{hostile, hostile}, Warnings: []string{hostile},
 	}}
 	bad := func(n int, address string) *identity.Account {
