@@ -134,7 +134,7 @@ func (e *engine) isAsWanted(a int32) bool {
 		return false
 	}
 	if e.previewed(t.entry) != a {
-		if in := &e.in.Entries[t.entry]; !e.agrees(&e.scopes[in.Scope], in, before) {
+		if in := e.said(t.entry); !e.agrees(&e.scopes[in.Scope], in, before) {
 			return false
 		}
 	}
@@ -146,7 +146,7 @@ func (e *engine) isAsWanted(a int32) bool {
 func (e *engine) boundAccount(a int32) *identity.Account {
 	t, before := &e.accounts[a], &e.in.Accounts[a]
 	i := t.entry
-	entry, in := &e.entries[i], &e.in.Entries[i]
+	entry, in := &e.entries[i], e.said(i)
 	after := *before
 	after.Status, after.Type, after.GUID = identity.Active, in.Type, in.GUID
 	after.Directory = e.scopes[in.Scope].Directory
@@ -250,7 +250,7 @@ func (e *engine) texts(ids []int32) (all []identity.Address) {
 }
 
 func (e *engine) newAccount(i int32) *identity.Account {
-	t, in := &e.entries[i], &e.in.Entries[i]
+	t, in := &e.entries[i], e.said(i)
 	primary := e.claims[t.primary].id
 	after := &identity.Account{
 		Primary: e.text(primary), Directory: e.scopes[in.Scope].Directory, GUID: in.GUID, DN: in.DN, Type: in.Type,
@@ -294,7 +294,7 @@ func (e *engine) protectedOrphan(a int32) *identity.Account {
 // setAttributes gives an account its entry's username and attributes. A value
 // over its limit is reported, and the old one stays.
 func (e *engine) setAttributes(i int32, after, before *identity.Account) {
-	in := &e.in.Entries[i]
+	in := e.said(i)
 	s := &e.scopes[in.Scope]
 	after.Username = in.Username
 	if tooLong(in.Username, e.limit(s, Username)) {
@@ -386,7 +386,7 @@ func (e *engine) noteProtectedPrimary(a, wanted int32) {
 func (e *engine) noteTooLong(i int32, after *identity.Account, name, value string) {
 	row := e.entryRow(i, AttributeTooLong, after.Primary.String())
 	row.Primary = row.Address
-	s := &e.scopes[e.in.Entries[i].Scope]
+	s := e.scopeOf(i)
 	row.Attribute, row.Limit, row.Length = name, e.limit(s, name), utf8.RuneCountInString(value)
 	if row.Limit < s.Limit(name) {
 		row.Cause = FactAttributes
@@ -416,7 +416,7 @@ func (e *engine) noteHeld(a int32) {
 		}
 		return
 	}
-	entry, in := &e.entries[t.entry], &e.in.Entries[t.entry]
+	entry, in := &e.entries[t.entry], e.said(t.entry)
 	primary := int32(none)
 	if entry.primary != none {
 		primary = e.claims[entry.primary].id

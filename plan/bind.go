@@ -13,12 +13,12 @@ import (
 // no address are then no entries. Entries that are left without a GUID of
 // their own are marked, and each entry learns which accounts its GUID owns.
 func (e *engine) mergeObjects() {
-	table := newGUIDTable(e.in.Entries)
+	table := newGUIDTable(&e.read)
 	e.guids = table
 	e.sharedEntries, e.sharedAccounts, e.recorded = map[identity.GUID][]int32{}, map[identity.GUID][]int32{}, map[identity.GUID][]int32{}
 	var nameless []int32
-	for i := range e.in.Entries {
-		g := e.in.Entries[i].GUID
+	for i := range e.entries {
+		g := e.guid(int32(i))
 		if g.IsZero() {
 			nameless = append(nameless, int32(i))
 			e.entries[i].flags |= noOwnGUID
@@ -113,7 +113,10 @@ func (e *engine) ownPreviewed() (owned []bool) {
 func (e *engine) dropEmpty() {
 	ignoring := e.domains.Ignoring()
 	for i := range e.entries {
-		in := &e.in.Entries[i]
+		if i >= len(e.in.Entries) {
+			break // what is the same as an account lists one of it
+		}
+		in := e.said(int32(i))
 		switch {
 		case e.entries[i].flags&dropped != 0:
 		case len(in.Primaries)+len(in.Aliases) == 0:
@@ -137,18 +140,18 @@ func (e *engine) mergeSame(group []int32) {
 	}
 	names := make(map[int32]string, len(group))
 	for _, i := range group {
-		names[i] = identity.FoldDN(e.in.Entries[i].DN)
+		names[i] = identity.FoldDN(e.said(i).DN)
 	}
 	sorted := slices.Clone(group)
 	slices.SortFunc(sorted, func(a, b int32) int {
 		return cmp.Or(cmp.Compare(e.entryDir(a), e.entryDir(b)), strings.Compare(names[a], names[b]),
-			cmp.Compare(e.in.Entries[a].Scope, e.in.Entries[b].Scope), e.compareEntries(a, b))
+			cmp.Compare(e.read.Scope(int(a)), e.read.Scope(int(b))), e.compareEntries(a, b))
 	})
 	for len(sorted) > 0 {
 		n, inScope := 1, 1
 		for n < len(sorted) && e.entryDir(sorted[n]) == e.entryDir(sorted[0]) && names[sorted[n]] == names[sorted[0]] {
 			e.entries[sorted[n]].flags |= dropped
-			if e.in.Entries[sorted[n]].Scope == e.in.Entries[sorted[0]].Scope {
+			if e.scopeOf(sorted[n]) == e.scopeOf(sorted[0]) {
 				inScope++
 			}
 			n++
@@ -162,29 +165,30 @@ func (e *engine) mergeSame(group []int32) {
 // while the object changed or in several files, the addresses of all of them:
 // none is dropped silently.
 func (e *engine) unite(results []int32) {
-	first := e.in.Entries[results[0]]
+	first := *e.said(results[0])
 	if !slices.ContainsFunc(results[1:], func(i int32) bool {
-		x := &e.in.Entries[i]
+		x := e.said(i)
 		return compareSets(first.Primaries, x.Primaries) != 0 || compareSets(first.Aliases, x.Aliases) != 0
 	}) {
 		return
 	}
-	if !e.ownEntries {
-		e.in.Entries, e.ownEntries = slices.Clone(e.in.Entries), true
-	}
 	first.Primaries, first.Aliases, first.Mail = nil, nil, nil
 	for _, i := range results {
-		first.Mail = append(first.Mail, e.in.Entries[i].Mail...)
-		first.Primaries = append(first.Primaries, e.in.Entries[i].Primaries...)
-		first.Aliases = append(first.Aliases, e.in.Entries[i].Aliases...)
+		x := e.said(i)
+		first.Mail = append(first.Mail, x.Mail...)
+		first.Primaries = append(first.Primaries, x.Primaries...)
+		first.Aliases = append(first.Aliases, x.Aliases...)
 	}
-	e.in.Entries[results[0]] = first
+	if e.united == nil {
+		e.united = map[int32]*identity.Entry{}
+	}
+	e.united[results[0]] = &first
 }
 
 // compareEntries orders entries by what they say, so that any choice among
 // them is independent of the order in which they came.
 func (e *engine) compareEntries(a, b int32) int {
-	x, y := &e.in.Entries[a], &e.in.Entries[b]
+	x, y := e.said(a), e.said(b)
 	if c := cmp.Or(
 		strings.Compare(e.dirInfo[e.entryDir(a)].name, e.dirInfo[e.entryDir(b)].name),
 		x.GUID.Compare(y.GUID), strings.Compare(x.DN, y.DN), cmp.Compare(x.Scope, y.Scope)); c != 0 {
@@ -208,7 +212,7 @@ func compareSets(a, b []string) int {
 // entriesOf returns the entries that carry the GUID of entry i.
 func (e *engine) entriesOf(i int32) []int32 {
 	if len(e.sharedEntries) > 0 {
-		if group, shared := e.sharedEntries[e.in.Entries[i].GUID]; shared {
+		if group, shared := e.sharedEntries[e.guid(i)]; shared {
 			return group
 		}
 	}
@@ -219,7 +223,7 @@ func (e *engine) entriesOf(i int32) []int32 {
 // directories.
 func (e *engine) accountsOf(i int32) []int32 {
 	if len(e.sharedAccounts) > 0 {
-		if group, shared := e.sharedAccounts[e.in.Entries[i].GUID]; shared {
+		if group, shared := e.sharedAccounts[e.guid(i)]; shared {
 			return group
 		}
 	}
@@ -282,8 +286,8 @@ func (e *engine) bindByGUID() {
 // adoptByGUID binds an entry whose GUID owns no account to the local account that
 // records it, as an import with GUIDs does, if nobody else carries the GUID.
 func (e *engine) adoptByGUID(i int32) {
-	locals := e.recorded[e.in.Entries[i].GUID]
-	if len(locals) == 1 && len(e.entriesOf(i)) == 1 && e.scopes[e.in.Entries[i].Scope].Adopt && e.adoptable(locals[0]) && !e.onHold(locals[0]) {
+	locals := e.recorded[e.guid(i)]
+	if len(locals) == 1 && len(e.entriesOf(i)) == 1 && e.scopeOf(i).Adopt && e.adoptable(locals[0]) && !e.onHold(locals[0]) {
 		e.bind(i, locals[0])
 	}
 }
@@ -307,7 +311,7 @@ func (e *engine) holdsOn(a *identity.Account) bool {
 // whose it is.
 func (e *engine) recordsAnother(i, a int32) bool {
 	g := e.in.Accounts[a].GUID
-	if g.IsZero() || g == e.in.Entries[i].GUID {
+	if g.IsZero() || g == e.guid(i) {
 		return false
 	}
 	j := e.guids.find(g)
@@ -341,7 +345,7 @@ func (e *engine) bindByPrimary() {
 		if a == none || e.accounts[a].first != t.declared || e.bound(a) || e.unread(a) || e.accounts[a].hold != none {
 			continue
 		}
-		s := &e.scopes[e.in.Entries[i].Scope]
+		s := e.scopeOf(i)
 		switch {
 		case e.local(a):
 			if s.Adopt && e.adoptable(a) && !e.recordsAnother(i, a) {

@@ -21,7 +21,7 @@ const (
 // is known: accounts that lose all mail, or addresses, get another primary or
 // another GUID, and newcomers who get no account. Each is a text of a sentence or
 // more. entries and scopes are those that the plan was made of.
-func (p *Plan) Diagnose(entries []identity.Entry, scopes []Scope) []string {
+func (p *Plan) Diagnose(entries identity.Entries, scopes []Scope) []string {
 	d := diagnosis{plan: p, entries: entries, scopes: scopes, by: map[string]*directoryLosses{}}
 	d.collect()
 	var all []string
@@ -67,7 +67,7 @@ type massChange struct {
 
 type diagnosis struct {
 	plan    *Plan
-	entries []identity.Entry
+	entries identity.Entries
 	scopes  []Scope
 	by      map[string]*directoryLosses
 }

@@ -74,7 +74,7 @@ func TestCausesOfLeaving(t *testing.T) {
 				entries = append(entries, identity.Entry{DN: fmt.Sprintf("CN=e%d,%s", len(entries), ou)})
 			}
 		}
-		if got := strings.Join(p.Diagnose(entries, scopes), "; "); got != c.want {
+		if got := strings.Join(p.Diagnose(identity.Entries{Whole: entries}, scopes), "; "); got != c.want {
 			t.Errorf("%s: got %s", c.story, got)
 		}
 	}
@@ -93,7 +93,7 @@ func TestDeepContainers(t *testing.T) {
 		}
 		for i := range 5 {
 			start := time.Now()
-			if got := p.Diagnose(nil, []plan.Scope{{Directory: "corp"}}); len(got) != 1 {
+			if got := p.Diagnose(identity.Entries{}, []plan.Scope{{Directory: "corp"}}); len(got) != 1 {
 				t.Fatalf("got %d causes", len(got))
 			}
 			if d := time.Since(start); i == 0 || d < least {
@@ -137,7 +137,7 @@ func TestManyGUIDs(t *testing.T) {
 		{"many that are bound anew", nil, bound("corp", 10), `10 accounts of corp are bound to entries with different GUIDs, ` + asAfter + `.`},
 	} {
 		p := &plan.Plan{Rejections: c.refused, Changes: c.bound}
-		if got := strings.Join(p.Diagnose(nil, nil), "; "); got != c.want {
+		if got := strings.Join(p.Diagnose(identity.Entries{}, nil), "; "); got != c.want {
 			t.Errorf("%s: got %s", c.story, got)
 		}
 	}
@@ -166,7 +166,7 @@ func TestCausesOfWhoWasLookedUp(t *testing.T) {
 	}
 	p.ExplainDepartures(known, all[12:])
 	want := "40 people lose all mail (directory corp). The 12 objects that were looked up are still in the directory but list no address. Was there an import?"
-	if got := strings.Join(p.Diagnose(nil, []plan.Scope{{Directory: "corp"}}), "; "); got != want {
+	if got := strings.Join(p.Diagnose(identity.Entries{}, []plan.Scope{{Directory: "corp"}}), "; "); got != want {
 		t.Errorf("got %s", got)
 	}
 	groups := map[string]int{}
@@ -203,7 +203,7 @@ low addresses_move: 30 addresses move to another account
 		t.Errorf("got %s", listed(p.Risks))
 	}
 	want := []string{"30 accounts are removed (49.2% of 61 accounts of corp), because team@example.com gets their primaries."}
-	if got := p.Diagnose(in.Entries, in.Rules.Scopes); !slices.Equal(got, want) {
+	if got := p.Diagnose(in.Listed(), in.Rules.Scopes); !slices.Equal(got, want) {
 		t.Errorf("got %q", got)
 	}
 }
@@ -225,7 +225,7 @@ func TestCausesOfAsking(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := []string{"12 new entries of corp list addresses that accounts of corp already have; 1 of them gets no account. Are they the same people?"}
-	if got := p.Diagnose(in.Entries, in.Rules.Scopes); !slices.Equal(got, want) {
+	if got := p.Diagnose(in.Listed(), in.Rules.Scopes); !slices.Equal(got, want) {
 		t.Errorf("got %q", got)
 	}
 }
@@ -268,7 +268,7 @@ func TestCausesOfShrinking(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if got := p.Diagnose(in.Entries, in.Rules.Scopes); !slices.Equal(got, tt.want) {
+			if got := p.Diagnose(in.Listed(), in.Rules.Scopes); !slices.Equal(got, tt.want) {
 				t.Errorf("got %q", got)
 			}
 		})

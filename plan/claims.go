@@ -49,8 +49,8 @@ func (e *engine) normalise(s *scope, value string) listed {
 func (e *engine) listClaims() {
 	e.claims = make([]claim, 0, len(e.entries)*3)
 	loose := 0
-	for n := range e.entries {
-		if in := &e.in.Entries[n]; e.entries[n].account == none && e.entries[n].flags&dropped == 0 {
+	for n := range e.in.Entries { // the others have accounts
+		if in := e.said(int32(n)); e.entries[n].account == none && e.entries[n].flags&dropped == 0 {
 			loose += len(in.Primaries) + len(in.Aliases)
 		}
 	}
@@ -58,7 +58,7 @@ func (e *engine) listClaims() {
 	var values []listed
 	var skipped []string
 	for n := range e.entries {
-		i, t, in := int32(n), &e.entries[n], &e.in.Entries[n]
+		i, t := int32(n), &e.entries[n]
 		t.first = int32(len(e.claims))
 		t.end = t.first
 		if t.flags&dropped != 0 {
@@ -72,7 +72,7 @@ func (e *engine) listClaims() {
 			t.end = int32(len(e.claims))
 			continue
 		}
-		s := &e.scopes[in.Scope]
+		in, s := e.said(i), e.scopeOf(i)
 		values = values[:0]
 		skipped = skipped[:0]
 		list := func(texts []string) {
@@ -151,7 +151,7 @@ func (e *engine) declaredPrimary(i int32, candidates []listed) int {
 	}
 	if len(others) > 0 {
 		slices.SortFunc(others, identity.Address.Compare)
-		e.ambiguous = append(e.ambiguous, Ambiguity{e.in.Entries[i].DN, chosen.address, slices.Compact(others), i})
+		e.ambiguous = append(e.ambiguous, Ambiguity{e.said(i).DN, chosen.address, slices.Compact(others), i})
 	}
 	return best
 }
@@ -165,7 +165,7 @@ type chooser struct {
 // named returns the first well-formed value of the primary attribute of an entry
 // with several candidates, the zero address where there is none.
 func (e *engine) named(i int32) identity.Address {
-	in := &e.in.Entries[i]
+	in := e.said(i)
 	for _, text := range in.Mail {
 		if v := e.normalise(&e.scopes[in.Scope], text); v.reason != AliasMalformed {
 			return v.address

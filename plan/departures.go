@@ -22,7 +22,7 @@ type container struct {
 
 // common says what the leavers of a directory have in common, whose entries are
 // here; "" where that is nothing.
-func common(leavers []*identity.Account, entries []identity.Entry, here func(*identity.Entry) bool) string {
+func common(leavers []*identity.Account, entries identity.Entries, here func(*identity.Entry) bool) string {
 	parents, total := map[string]int{}, 0
 	for _, a := range leavers {
 		parents[identity.ParentDN(a.DN)]++
@@ -41,9 +41,9 @@ func common(leavers []*identity.Account, entries []identity.Entry, here func(*id
 		lines = append(lines, line)
 	}
 	clear(parents)
-	for i := range entries {
-		if here(&entries[i]) {
-			parents[identity.ParentDN(entries[i].DN)]++
+	for _, e := range entries.All() {
+		if here(e) {
+			parents[identity.ParentDN(e.DN)]++
 			total++
 		}
 	}

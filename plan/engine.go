@@ -116,7 +116,9 @@ const none = -1
 // aliases; those that are only claimed follow.
 type engine struct {
 	in      Input
-	dirs    map[string]int32 // label -> index of dirInfo
+	read    identity.Entries          // by number
+	united  map[int32]*identity.Entry // those that are not as they are listed
+	dirs    map[string]int32          // label -> index of dirInfo
 	dirInfo []dirInfo
 	domains *Domains
 	scopes  []scope
@@ -126,12 +128,11 @@ type engine struct {
 	sharedAccounts map[identity.GUID][]int32
 	recorded       map[identity.GUID][]int32 // local accounts that record the GUID of an entry
 
-	ownEntries bool    // in.Entries is a copy that may be written to
-	seen       []int32 // of each entry, the account that a preview has found to be as it wants it; nil without one
-	accounts   []account
-	entries    []entry
-	claims     []claim
-	rejected   []rejectedValue
+	seen     []int32 // of each entry, the account that a preview has found to be as it wants it; nil without one
+	accounts []account
+	entries  []entry
+	claims   []claim
+	rejected []rejectedValue
 
 	held      int32                      // how many address numbers accounts hold
 	holderOf  []int32                    // held address -> account
@@ -249,13 +250,13 @@ type rejectedValue struct {
 }
 
 func newEngine(in Input) (*engine, error) {
-	if len(in.Entries) > math.MaxInt32 || len(in.Accounts) > math.MaxInt32 {
+	if len(in.Entries)+len(in.Same) > math.MaxInt32 || len(in.Accounts) > math.MaxInt32 {
 		return nil, fmt.Errorf("more than %d entries or accounts", math.MaxInt32)
 	}
 	if len(in.Others) != len(in.Rules.Prerequisites) {
 		return nil, errors.New("what other systems list is not that of the prerequisites")
 	}
-	e := &engine{in: in, dirs: map[string]int32{}, domains: NewDomains(in.Rules.Domains), blockers: map[int32]blockers{}}
+	e := &engine{in: in, read: in.Listed(), dirs: map[string]int32{}, domains: NewDomains(in.Rules.Domains), blockers: map[int32]blockers{}}
 	for _, name := range in.Rules.Directories {
 		e.dirInfo[e.dir(name)].declared = true
 	}
@@ -302,18 +303,18 @@ func newEngine(in Input) (*engine, error) {
 		}
 	}
 
-	if in.Preview != nil && len(in.Seen) == len(in.Entries) && len(in.Facts.Lengths) == 0 && in.Merged == nil {
+	if in.Preview != nil && len(in.Seen) == e.read.Len() && len(in.Facts.Lengths) == 0 && in.Merged == nil {
 		e.seen = slices.Clone(in.Seen)
 	}
-	e.entries = make([]entry, len(in.Entries))
-	for i := range in.Entries {
+	e.entries = make([]entry, e.read.Len())
+	for i := range e.entries {
 		e.entries[i] = entry{owned: none, account: none, declared: none, primary: none, other: none}
-		s := in.Entries[i].Scope
+		s := e.read.Scope(i)
 		if s < 0 || int(s) >= len(e.scopes) {
-			return nil, fmt.Errorf("entry %q is of no declared scope", in.Entries[i].DN)
+			return nil, fmt.Errorf("entry %q is of no declared scope", e.said(int32(i)).DN)
 		}
 		if d := &e.dirInfo[e.scopes[s].dir]; !d.read {
-			return nil, fmt.Errorf("entry %q is of directory %q, which was not read completely", in.Entries[i].DN, d.name)
+			return nil, fmt.Errorf("entry %q is of directory %q, which was not read completely", e.said(int32(i)).DN, d.name)
 		}
 	}
 	return e, nil
@@ -364,7 +365,27 @@ func (e *engine) text(id int32) identity.Address {
 func (e *engine) has(id int32, f idFlag) bool { return e.flags[id]&f != 0 }
 
 // entryDir returns the directory of an entry.
-func (e *engine) entryDir(i int32) int32 { return e.scopes[e.in.Entries[i].Scope].dir }
+func (e *engine) entryDir(i int32) int32 { return e.scopeOf(i).dir }
+
+// scopeOf returns the scope of an entry.
+func (e *engine) scopeOf(i int32) *scope { return &e.scopes[e.read.Scope(int(i))] }
+
+// guid returns the GUID of an entry.
+func (e *engine) guid(i int32) identity.GUID { return e.read.GUID(int(i)) }
+
+// said returns what entry i says. One that says what an account says is made each time
+// that somebody asks.
+func (e *engine) said(i int32) *identity.Entry {
+	if len(e.united) > 0 {
+		if u, is := e.united[i]; is {
+			return u
+		}
+	}
+	if int(i) < len(e.read.Whole) {
+		return &e.read.Whole[i]
+	}
+	return e.read.At(int(i), new(identity.Entry))
+}
 
 func (e *engine) active(a int32) bool { return e.in.Accounts[a].Active() }
 func (e *engine) local(a int32) bool  { return e.accounts[a].dir == none }

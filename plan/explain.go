@@ -278,7 +278,7 @@ func (s Standing) String() string {
 // Explain makes the plan for an input as [Compute] does, and says how it comes
 // about for one subject.
 func Explain(in Input, about Subject) (*Explanation, error) {
-	e, err := newEngine(in)
+	e, err := newEngine(in.whole())
 	if err != nil {
 		return nil, err
 	}
@@ -377,18 +377,18 @@ func (x *explainer) names() naming {
 	switch x.subject.Kind {
 	case GUIDSubject:
 		return naming{
-			func(i int32) bool { return x.in.Entries[i].GUID == x.subject.GUID },
+			func(i int32) bool { return x.said(i).GUID == x.subject.GUID },
 			func(a *identity.Account) bool { return a.GUID == x.subject.GUID },
 		}
 	case DNSubject:
 		same := sameDN(text)
 		return naming{
-			func(i int32) bool { return same(x.in.Entries[i].DN) },
+			func(i int32) bool { return same(x.said(i).DN) },
 			func(a *identity.Account) bool { return same(a.DN) },
 		}
 	case UsernameSubject:
 		return naming{
-			func(i int32) bool { return strings.EqualFold(x.in.Entries[i].Username, text) },
+			func(i int32) bool { return strings.EqualFold(x.said(i).Username, text) },
 			func(a *identity.Account) bool { return strings.EqualFold(a.Username, text) },
 		}
 	}
@@ -400,7 +400,7 @@ func (x *explainer) names() naming {
 	}
 	return naming{
 		func(i int32) bool {
-			in := &x.in.Entries[i]
+			in := x.said(i)
 			lists := func(value string) bool { return x.listing(in, value) != "" }
 			return slices.ContainsFunc(in.Primaries, lists) || slices.ContainsFunc(in.Aliases, lists)
 		},
@@ -465,6 +465,6 @@ func (x *explainer) claimText(c int32) string { return x.text(x.claims[c].id).St
 func (x *explainer) watches(address string) bool { return x.wanted == nil || x.wanted[address] }
 
 func (x *explainer) ref(i int32) EntryRef {
-	in := &x.in.Entries[i]
+	in := x.said(i)
 	return EntryRef{x.dirInfo[x.entryDir(i)].name, x.engine.scopes[in.Scope].Name, in.DN, in.GUID}
 }

@@ -61,7 +61,7 @@ func (x *explainer) addresses() {
 
 // listings returns the watched values of an entry.
 func (x *explainer) listings(i int32) []Listing {
-	in, t := &x.in.Entries[i], &x.engine.entries[i]
+	in, t := x.said(i), &x.engine.entries[i]
 	s := &x.engine.scopes[in.Scope]
 	seen := map[Listing]bool{}
 	var all []Listing
@@ -96,7 +96,7 @@ func (x *explainer) near() {
 		return
 	}
 	for i := range x.in.Entries {
-		in := &x.in.Entries[i]
+		in := x.said(int32(i))
 		for _, values := range [...][]string{in.Primaries, in.Aliases} {
 			for _, value := range values {
 				bare := strings.Trim(value, " .,;:<>()[]\"'")
@@ -193,7 +193,7 @@ func (x *explainer) newEntry(after *identity.Account) int32 {
 	if x.newcomers == nil {
 		x.newcomers = map[owner]int32{}
 		for _, i := range slices.Backward(x.entries) { // the first of several stands
-			t, in := &x.engine.entries[i], &x.in.Entries[i]
+			t, in := &x.engine.entries[i], x.said(i)
 			if t.account == none && t.flags&(dropped|stuck) == 0 && t.whole == noReason {
 				x.newcomers[owner{x.engine.scopes[in.Scope].Directory, in.GUID}] = i
 			}
@@ -234,7 +234,7 @@ func (x *explainer) facts() {
 	delete(x.out.holders, nil)
 	x.owned = map[owner]int32{}
 	for _, i := range slices.Backward(x.entries) { // the first of several stands
-		in := &x.in.Entries[i]
+		in := x.said(i)
 		x.owned[owner{x.engine.scopes[in.Scope].Directory, in.GUID}] = i
 	}
 	for _, i := range x.entries {
@@ -277,7 +277,7 @@ func (x *explainer) accountFacts(a int32, c *AccountChange) AccountFacts {
 func (x *explainer) entryFacts(i int32) EntryFacts {
 	t := &x.engine.entries[i]
 	f := EntryFacts{
-		Ref: x.ref(i), Entry: &x.in.Entries[i], Whole: t.whole, Stuck: t.stuck(), Unsupported: t.stuck() && x.obstacleOf(i).cause != "",
+		Ref: x.ref(i), Entry: x.said(i), Whole: t.whole, Stuck: t.stuck(), Unsupported: t.stuck() && x.obstacleOf(i).cause != "",
 		Merged: t.flags&dropped != 0, Empty: t.flags&empty != 0,
 	}
 	if t.account != none {

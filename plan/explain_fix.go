@@ -457,7 +457,7 @@ func (x *explainer) spoiled(f *Fix, p *Plan) bool {
 // primaryOf returns the primary of the active account of an entry's GUID under a
 // plan, "" for none.
 func (x *explainer) primaryOf(i int32, p *Plan) string {
-	directory, guid := x.dirInfo[x.entryDir(i)].name, x.in.Entries[i].GUID
+	directory, guid := x.dirInfo[x.entryDir(i)].name, x.said(i).GUID
 	own := func(a *identity.Account) bool {
 		return a != nil && a.Active() && a.GUID == guid && a.Directory == directory
 	}

@@ -127,7 +127,7 @@ func (x *explainer) droppedStep(i int32, same map[object]int32) {
 	if x.engine.entries[i].flags&empty == 0 {
 		s.Outcome = SameObject
 		if first, found := same[x.object(i)]; found {
-			s.Other, s.Scope = x.entryParty(first), x.engine.scopes[x.in.Entries[first].Scope].Name
+			s.Other, s.Scope = x.entryParty(first), x.engine.scopes[x.said(first).Scope].Name
 		}
 	}
 	x.say(s)
@@ -135,7 +135,7 @@ func (x *explainer) droppedStep(i int32, same map[object]int32) {
 
 // entrySteps says what became of an entry but for its claims.
 func (x *explainer) entrySteps(i int32, f *EntryFacts, contests map[int32]contest) {
-	t, in := &x.engine.entries[i], &x.in.Entries[i]
+	t, in := &x.engine.entries[i], x.said(i)
 	s := Step{Entry: x.ref(i)}
 	switch {
 	case t.flags&noOwnGUID == 0:
@@ -205,7 +205,7 @@ func (s Step) of(r Rule, o Outcome) Step {
 
 // binding says how an entry came by its account.
 func (x *explainer) binding(i int32, s Step) Step {
-	in, a := &x.in.Entries[i], x.engine.entries[i].account
+	in, a := x.said(i), x.engine.entries[i].account
 	account := &x.in.Accounts[a]
 	switch byGUID := !in.GUID.IsZero() && account.GUID == in.GUID; {
 	case byGUID && x.local(a) && len(x.recorded[in.GUID]) == 1 && len(x.entriesOf(i)) == 1: // as of adoptByGUID
@@ -386,7 +386,7 @@ type object struct {
 }
 
 func (x *explainer) object(i int32) object {
-	in := &x.in.Entries[i]
+	in := x.said(i)
 	return object{x.entryDir(i), in.GUID, identity.FoldDN(in.DN)}
 }
 

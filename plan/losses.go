@@ -134,7 +134,7 @@ func (e *engine) departure(a int32) LossReason {
 		e.emptied = map[Departed]bool{}
 		for i := range e.entries {
 			if e.entries[i].flags&empty != 0 {
-				e.emptied[Departed{e.dirInfo[e.entryDir(int32(i))].name, e.in.Entries[i].GUID}] = true
+				e.emptied[Departed{e.dirInfo[e.entryDir(int32(i))].name, e.guid(int32(i))}] = true
 			}
 		}
 	}

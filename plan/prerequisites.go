@@ -139,7 +139,7 @@ func (e *engine) awaitOthers() {
 		if t.account != none || t.whole != noReason || t.flags&dropped != 0 {
 			continue
 		}
-		for _, n := range waits[e.in.Entries[i].Scope] {
+		for _, n := range waits[e.read.Scope(i)] {
 			if !e.listedFor(int32(i), n) {
 				e.rejectWhole(int32(i), PrerequisiteMissing, n, false)
 				break
@@ -150,7 +150,7 @@ func (e *engine) awaitOthers() {
 
 // listedFor reports whether the directory of prerequisite n lists entry i.
 func (e *engine) listedFor(i, n int32) bool {
-	in, match, other := &e.in.Entries[i], e.in.Rules.Prerequisites[n].Match, e.in.Others[n]
+	in, match, other := e.said(i), e.in.Rules.Prerequisites[n].Match, e.in.Others[n]
 	switch match {
 	case MatchPrimary:
 		t := &e.entries[i]

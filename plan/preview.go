@@ -111,24 +111,19 @@ func (p *Preview) Of(e *identity.Entry) int32 {
 	return slot.entry - 1
 }
 
-// Share puts the texts of an account in the place of those of the entry that it was found
-// for, and reports whether it has all of them.
-func (p *Preview) Share(e *identity.Entry, account int32) bool {
+// Same returns the account that was found for an entry, if that says the very same
+// ([identity.Same]); nil otherwise.
+func (p *Preview) Same(e *identity.Entry, account int32) *identity.Account {
 	a := &p.accounts[account]
 	if e.DN != a.DN || e.Primaries[0] != a.Primary.String() || len(e.Mail) > 0 {
-		return false
+		return nil
 	}
-	var of [manyValues]int
-	for i, text := range e.Aliases {
-		if of[i] = slices.IndexFunc(a.Aliases, func(x identity.Address) bool { return x.String() == text }); of[i] < 0 {
-			return false
+	for _, text := range e.Aliases {
+		if !slices.ContainsFunc(a.Aliases, func(x identity.Address) bool { return x.String() == text }) {
+			return nil
 		}
 	}
-	e.DN, e.Username, e.Attributes, e.Primaries[0] = a.DN, a.Username, a.Attributes, a.Primary.String()
-	for i := range e.Aliases {
-		e.Aliases[i] = a.Aliases[of[i]].String()
-	}
-	return true
+	return a
 }
 
 // agrees reports whether an account has what its entry says beside addresses.

@@ -3,13 +3,14 @@ package plan_test
 import (
 	"testing"
 
+	"github.com/rollcall-cli/rollcall/internal/identity"
 	"github.com/rollcall-cli/rollcall/plan"
 )
 
 // TestPreview: with a preview, of all entries or of some, the plan is the same as without.
 func TestPreview(t *testing.T) {
 	t.Parallel()
-	inputs, found := 12_000, 0
+	inputs, found, same := 12_000, 0, 0
 	if testing.Short() {
 		inputs /= 4
 	}
@@ -35,15 +36,26 @@ func TestPreview(t *testing.T) {
 			t.Fatal(err)
 		}
 		in.Preview = p
-		for i := range in.Entries {
-			seen := p.Of(&in.Entries[i])
+		entries, accounts := in.Entries, []int32{}
+		in.Entries = nil
+		for i := range entries {
+			e := &entries[i]
+			seen := p.Of(e)
 			if seen >= 0 {
 				found++
+				if a := p.Same(e, seen); a != nil && n%4 > 0 {
+					in.Same, accounts = append(in.Same, identity.Same{Account: a, Scope: e.Scope}), append(accounts, seen)
+					same++
+					continue
+				}
 			}
 			if n%3 == 0 && i%2 == 0 {
 				seen = plan.Unseen
 			}
-			in.Seen = append(in.Seen, seen)
+			in.Entries, in.Seen = append(in.Entries, *e), append(in.Seen, seen)
+		}
+		if in.Seen = append(in.Seen, accounts...); n%5 == 0 {
+			in.Seen = nil
 		}
 		got, err := plan.Compute(in)
 		if err != nil {
@@ -53,7 +65,7 @@ func TestPreview(t *testing.T) {
 			t.Fatalf("input %d: the plan is\n%s\nand with a preview\n%s\n%s", n, x, y, report(in))
 		}
 	}
-	if found < inputs/2 {
-		t.Errorf("%d entries of %d inputs were found to have their accounts", found, inputs)
+	if found < inputs/2 || same < inputs/4 {
+		t.Errorf("%d entries of %d inputs were found to have their accounts, and %d to say the same", found, inputs, same)
 	}
 }

@@ -42,7 +42,7 @@ func compareRejections(x, y Rejection) int {
 
 // entryRow is a row about something that entry i lists.
 func (e *engine) entryRow(i int32, reason Reason, address string) Rejection {
-	t, in := &e.entries[i], &e.in.Entries[i]
+	t, in := &e.entries[i], e.said(i)
 	r := Rejection{
 		Reason: reason, Address: address, Type: in.Type, GUID: in.GUID, DN: in.DN,
 		Directory: e.dirInfo[e.entryDir(i)].name, Scope: e.scopes[in.Scope].Name,
@@ -84,7 +84,7 @@ func (e *engine) accountRow(a int32, reason Reason, id int32) Rejection {
 		Other: e.accountParty(a), Guard: e.guard(a, id),
 	}
 	if e.bound(a) {
-		in := &e.in.Entries[t.entry]
+		in := e.said(t.entry)
 		r.Type, r.GUID, r.DN = in.Type, in.GUID, in.DN
 		r.Scope, r.Directory = e.scopes[in.Scope].Name, e.dirInfo[e.entryDir(t.entry)].name
 		r.Other = e.entryParty(t.entry)
@@ -109,7 +109,7 @@ func (e *engine) guard(a, id int32) string {
 }
 
 func (e *engine) entryParty(i int32) Party {
-	return Party{Kind: EntryParty, Name: e.in.Entries[i].DN, Directory: e.dirInfo[e.entryDir(i)].name}
+	return Party{Kind: EntryParty, Name: e.said(i).DN, Directory: e.dirInfo[e.entryDir(i)].name}
 }
 
 // wholeParty is who is the reason that an entry is rejected whole, and the label of

@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"slices"
 	"time"
 
 	"github.com/rollcall-cli/rollcall/internal/identity"
@@ -97,9 +98,10 @@ func (s *Scope) Limit(attribute string) int {
 // Input is everything that a plan depends on.
 type Input struct {
 	Rules Rules
-	// Entries are what the directories returned, in any order. They are read
-	// only.
+	// Entries are what the directories returned, in any order, beside Same, which are
+	// those that a preview has found to say what an account says. They are read only.
 	Entries []identity.Entry
+	Same    []identity.Same
 	// Accounts are what the console has, in any order. They are read only.
 	Accounts []identity.Account
 	// Merged is what the accounts were made with, where a console has them: they
@@ -123,7 +125,7 @@ type Input struct {
 	// has ended in UTC.
 	Now time.Time
 	// Preview, unless nil, is one of these rules and accounts, and Seen what it has said of
-	// each entry.
+	// each of Entries and Same.
 	Preview *Preview
 	Seen    []int32
 	// Count asks for the sums of the plan, and of whom it has something to say.
@@ -132,6 +134,21 @@ type Input struct {
 	// is to be said of them, and they have nothing to do with those above.
 	Rest *Sums
 }
+
+// whole returns an input whose entries are all in Entries.
+func (in Input) whole() Input {
+	all := slices.Clip(in.Entries)
+	for _, s := range in.Same {
+		var e identity.Entry
+		s.Put(&e)
+		all = append(all, e)
+	}
+	in.Entries, in.Same = all, nil
+	return in
+}
+
+// Listed are all entries of the input.
+func (in *Input) Listed() identity.Entries { return identity.Entries{Whole: in.Entries, Same: in.Same} }
 
 // Over reports whether the guard's last day has ended in UTC.
 func (g *Guard) Over(now time.Time) bool {

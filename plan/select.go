@@ -321,8 +321,8 @@ func (m *matcher) name(changes []AccountChange) {
 func (e *engine) scopesOf(changes []AccountChange) [][]int32 {
 	entries := make(map[owner]int32, len(changes))
 	for n := range e.entries {
-		if in := &e.in.Entries[n]; e.entries[n].flags&(dropped|noOwnGUID) == 0 {
-			entries[owner{e.scopes[in.Scope].Directory, in.GUID}] = in.Scope
+		if i := int32(n); e.entries[n].flags&(dropped|noOwnGUID) == 0 {
+			entries[owner{e.scopeOf(i).Directory, e.guid(i)}] = e.read.Scope(n)
 		}
 	}
 	all := make([][]int32, len(changes))

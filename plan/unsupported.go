@@ -89,7 +89,7 @@ func (e *engine) settleConsole() {
 // entry wants it.
 func (e *engine) obstacle(i int32) obstacle {
 	t := &e.entries[i]
-	after := identity.Account{Type: e.in.Entries[i].Type}
+	after := identity.Account{Type: e.said(i).Type}
 	var before *identity.Account
 	if t.account == none {
 		primary := e.claims[t.primary].id

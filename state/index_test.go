@@ -65,9 +65,9 @@ func byIndex(t *testing.T, path string) *State {
 	return st
 }
 
-// TestIndex: a state that is read by its index is what is in the file, and so is each part
+// TestIndexed: a state that is read by its index is what is in the file, and so is each part
 // of it.
-func TestIndex(t *testing.T) {
+func TestIndexed(t *testing.T) {
 	t.Parallel()
 	for seed := range uint64(6) {
 		r := rand.New(rand.NewPCG(seed, 7))
@@ -119,9 +119,9 @@ func TestIndex(t *testing.T) {
 	}
 }
 
-// TestIndexOfAnother: an index is used for the file alone that it was made of, and made
+// TestIndexedOfAnother: an index is used for the file alone that it was made of, and made
 // anew when it is not.
-func TestIndexOfAnother(t *testing.T) {
+func TestIndexedOfAnother(t *testing.T) {
 	t.Parallel()
 	text := func(t *testing.T, path string) []byte {
 		b, err := os.ReadFile(path)
@@ -207,8 +207,8 @@ func TestIndexOfAnother(t *testing.T) {
 	}
 }
 
-// TestIndexDamaged: of an index that was changed anywhere, or cut, nothing is believed.
-func TestIndexDamaged(t *testing.T) {
+// TestIndexedDamaged: of an index that was changed anywhere, or cut, nothing is believed.
+func TestIndexedDamaged(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "s.jsonl")
 	want := varied(rand.New(rand.NewPCG(3, 3)), 12)
@@ -247,8 +247,8 @@ func TestIndexDamaged(t *testing.T) {
 	}
 }
 
-// TestIndexUnwritable: where no index can be written, the state is read all the same.
-func TestIndexUnwritable(t *testing.T) {
+// TestIndexedUnwritable: where no index can be written, the state is read all the same.
+func TestIndexedUnwritable(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "s.jsonl")
 	if err := os.Mkdir(indexName(path), 0o700); err != nil {

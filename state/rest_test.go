@@ -35,8 +35,8 @@ func edited(r *rand.Rand, accounts []identity.Account, come int) []identity.Acco
 	return all
 }
 
-// TestPart: what is saved of a part is the very state that is saved of all.
-func TestPart(t *testing.T) {
+// TestIndexedPart: what is saved of a part is the very state that is saved of all.
+func TestIndexedPart(t *testing.T) {
 	t.Parallel()
 	for seed := range uint64(40) {
 		r := rand.New(rand.NewPCG(seed, 5))
@@ -106,8 +106,8 @@ func TestPart(t *testing.T) {
 	}
 }
 
-// TestPartDamaged: lines that are damaged are not written on.
-func TestPartDamaged(t *testing.T) {
+// TestIndexedPartDamaged: lines that are damaged are not written on.
+func TestIndexedPartDamaged(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "p.jsonl")
 	st := varied(rand.New(rand.NewPCG(1, 1)), 3000)

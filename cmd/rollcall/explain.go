@@ -62,7 +62,8 @@ func (c *explainCommand) Run(s *session) error {
 
 // explain makes the explanation of a subject from what was read.
 func (c *explainCommand) explain(s *session, cfg *config.Config, g *gathered, about plan.Subject, progress *render.Progress) (*explain.Document, error) {
-	progress.Update("explaining", "entries", len(g.in.Entries))
+	listed := g.in.Listed()
+	progress.Update("explaining", "entries", listed.Len())
 	x, err := await(s, func() (*plan.Explanation, error) { return plan.Explain(g.in, about) })
 	if err == nil {
 		err = s.settled(g, nil)

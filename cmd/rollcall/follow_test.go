@@ -298,13 +298,16 @@ func TestFollowed(t *testing.T) {
 func TestFollowedSteps(t *testing.T) {
 	t.Parallel()
 	for seed := range uint64(cases(8)) {
-		w := scripted(t, 1000+seed, 12, seed%8 == 1)
-		s := &session{ctx: t.Context(), dir: w.dir, stderr: io.Discard, now: time.Now}
-		cfg, err := s.configuration()
-		if err != nil {
-			t.Fatal(err)
-		}
-		w.steps(t, s, cfg, 200)
+		t.Run("", func(t *testing.T) {
+			t.Parallel()
+			w := scripted(t, 1000+seed, 12, seed%8 == 1)
+			s := &session{ctx: t.Context(), dir: w.dir, stderr: io.Discard, now: time.Now}
+			cfg, err := s.configuration()
+			if err != nil {
+				t.Fatal(err)
+			}
+			w.steps(t, s, cfg, 625)
+		})
 	}
 }
 
@@ -370,7 +373,7 @@ func (w *followedWorld) steps(t *testing.T, s *session, cfg *config.Config, step
 		if err != nil {
 			t.Fatal(err)
 		}
-		if x, y := sortedEntries(entries), sortedEntries(in.Entries); x != y {
+		if x, y := sortedEntries(entries.Whole), sortedEntries(in.Entries); x != y {
 			t.Fatalf("step %d: what is read is\n%s\nand all is\n%s", step, x, y)
 		}
 		if _, err := read.Keep(false); err != nil {
@@ -383,7 +386,7 @@ func (w *followedWorld) steps(t *testing.T, s *session, cfg *config.Config, step
 				}
 			}
 			objects := read.Objects()
-			in.Entries = entries
+			in.Entries = entries.Whole
 			made, err := plan.Compute(in)
 			if err != nil {
 				t.Fatal(err)

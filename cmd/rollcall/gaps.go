@@ -13,7 +13,7 @@ import (
 // taken for incomplete ones, unless that is allowed.
 func gaps(cfg *config.Config, read []identity.Receipt, in *plan.Input, allowed bool) (warnings []string, err error) {
 	domains := plan.NewDomains(in.Rules.Domains)
-	reading := directory.Reading{Directories: directories(cfg), Entries: heeded(domains, in.Entries), Accounts: in.Accounts, Canonical: domains.Canonical}
+	reading := directory.Reading{Directories: directories(cfg), Entries: heeded(domains, in.Listed()), Accounts: in.Accounts, Canonical: domains.Canonical}
 	for i := range read {
 		g := reading.Gaps(&read[i])
 		if err := g.Err(); err != nil && !allowed {
@@ -25,9 +25,9 @@ func gaps(cfg *config.Config, read []identity.Receipt, in *plan.Input, allowed b
 }
 
 // heeded are the entries without those that are none because of their domains.
-func heeded(domains *plan.Domains, entries []identity.Entry) []identity.Entry {
-	if !domains.Ignoring() || !slices.ContainsFunc(entries, domains.OnlyIgnored) {
-		return entries
+func heeded(domains *plan.Domains, entries identity.Entries) identity.Entries {
+	if domains.Ignoring() && slices.ContainsFunc(entries.Whole, domains.OnlyIgnored) {
+		entries.Whole = slices.DeleteFunc(slices.Clone(entries.Whole), domains.OnlyIgnored)
 	}
-	return slices.DeleteFunc(slices.Clone(entries), domains.OnlyIgnored)
+	return entries
 }

@@ -175,7 +175,7 @@ func (s *session) planPart(cfg *config.Config, p *parted, read *followed.Reading
 		return nil, nil
 	}
 	header.Directories = slices.Clone(read.Receipts)
-	reading.Entries, reading.Accounts = heeded(domains, part.Is.Entries), part.Is.Accounts
+	reading.Entries, reading.Accounts = heeded(domains, identity.Entries{Whole: part.Is.Entries}), part.Is.Accounts
 	missing := []string{}
 	for i := range header.Directories {
 		g := reading.GapsOf(now, &header.Directories[i])
@@ -207,7 +207,7 @@ func (s *session) planPart(cfg *config.Config, p *parted, read *followed.Reading
 
 // tallyOf counts the half of a part.
 func tallyOf(of directory.Reading, domains *plan.Domains, half *partial.Half) directory.Tally {
-	of.Entries, of.Accounts = heeded(domains, half.Entries), half.Accounts
+	of.Entries, of.Accounts = heeded(domains, identity.Entries{Whole: half.Entries}), half.Accounts
 	return of.Tally(true)
 }
 
@@ -228,13 +228,13 @@ func (s *session) keepRead(cfg *config.Config, read *followed.Reading, g *gather
 		return false, err
 	}
 	planned := <-g.planned
-	objects := read.Objects()
-	if planned == nil || len(objects) != len(g.in.Entries) {
+	objects, listed := read.Objects(), g.in.Listed()
+	if planned == nil || len(objects) != listed.Len() {
 		return false, nil
 	}
 	spoken := planned.Spoken
 	domains := plan.NewDomains(cfg.Rules.Domains)
-	of := directory.Reading{Directories: directories(cfg), Canonical: domains.Canonical, Accounts: g.in.Accounts, Entries: heeded(domains, g.in.Entries)}
+	of := directory.Reading{Directories: directories(cfg), Canonical: domains.Canonical, Accounts: g.in.Accounts, Entries: heeded(domains, listed)}
 	base := partial.Base{
 		Made: followed.Made{Release: release, Config: cfg.Digest(), Lineage: g.header.Lineage}, Entries: id,
 		Serial: g.header.Serial, Sum: g.header.StateSum, At: g.in.Now, Tally: of.Tally(false), Run: last,

@@ -27,15 +27,17 @@ func (p *preview) begin(cfg *config.Config, accounts []identity.Account) error {
 	return err
 }
 
-// at looks at an entry, which then shares its texts with its account, if that is as it wants
-// it: most of the memory of a plan are texts.
-func (p *preview) at(e *identity.Entry) (seen int32, shared bool) {
+// at looks at an entry, and returns the account that says the very same: most of the memory of
+// a plan would be such entries.
+func (p *preview) at(e *identity.Entry) (seen int32, same *identity.Account) {
 	of := p.of.Load()
 	if of == nil {
-		return plan.Unseen, false
+		return plan.Unseen, nil
 	}
-	seen = of.Of(e)
-	return seen, seen >= 0 && of.Share(e, seen)
+	if seen = of.Of(e); seen >= 0 {
+		same = of.Same(e, seen)
+	}
+	return seen, same
 }
 
 // end gives an input what was seen of its entries, and looks at the others.
@@ -44,7 +46,7 @@ func (p *preview) end(in *plan.Input, seen []int32) {
 	if of == nil {
 		return
 	}
-	if len(seen) != len(in.Entries) {
+	if len(seen) != len(in.Entries)+len(in.Same) {
 		seen = make([]int32, len(in.Entries))
 		for i := range seen {
 			seen[i] = plan.Unseen
@@ -61,7 +63,7 @@ func (p *preview) end(in *plan.Input, seen []int32) {
 					return
 				}
 				for i := first; i < min(first+some, len(seen)); i++ {
-					if seen[i] == plan.Unseen {
+					if seen[i] == plan.Unseen { // which is in Entries
 						seen[i] = of.Of(&in.Entries[i])
 					}
 				}

@@ -79,7 +79,8 @@ func (s *session) plan(cfg *config.Config, flags reading, allowed [plan.Brakes]i
 	}
 	result := g.plan
 	if result == nil {
-		progress.Update("planning", "entries", len(g.in.Entries))
+		listed := g.in.Listed()
+		progress.Update("planning", "entries", listed.Len())
 		if result, err = await(s, func() (*plan.Plan, error) { return plan.Compute(g.in) }); err == nil {
 			err = s.settled(g, result)
 		}
@@ -93,7 +94,7 @@ func (s *session) plan(cfg *config.Config, flags reading, allowed [plan.Brakes]i
 	if err != nil {
 		return nil, err
 	}
-	if g.header.Causes = result.Diagnose(g.in.Entries, g.in.Rules.Scopes); len(g.header.Causes) > 0 {
+	if g.header.Causes = result.Diagnose(g.in.Listed(), g.in.Rules.Scopes); len(g.header.Causes) > 0 {
 		g.header.Causes = append(g.header.Causes, s.rescoped(cfg)...)
 	}
 	g.header.Warnings = append(g.header.Warnings, unknown...)
@@ -201,11 +202,13 @@ func (s *session) gather(cfg *config.Config, flags reading, allowed [plan.Brakes
 		}
 		loading = load()
 	}
-	if in.Entries, err = read.Entries(s.ctx); err != nil {
+	listed, err := read.Entries(s.ctx)
+	if err != nil {
 		return nil, err
 	}
+	in.Entries, in.Same = listed.Whole, listed.Same
 	p.Directories = read.Receipts
-	collect(len(in.Entries))
+	collect(listed.Len())
 	if in.Others, p.Prerequisites, err = s.prerequisites(cfg, flags.Snapshot, progress); err != nil {
 		return nil, err
 	}

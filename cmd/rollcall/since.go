@@ -127,13 +127,13 @@ func lostScopes(cfg *config.Config, in *plan.Input, scopes []run.Scope) (told []
 	if len(lost) == 0 {
 		return nil
 	}
-	entries := make(map[identity.GUID]bool, len(in.Entries))
+	listed := in.Listed()
+	entries := make(map[identity.GUID]bool, listed.Len())
 	types := make([]map[identity.Type]bool, len(cfg.Scopes))
 	for i := range types {
 		types[i] = map[identity.Type]bool{}
 	}
-	for i := range in.Entries {
-		e := &in.Entries[i]
+	for _, e := range listed.All() {
 		entries[e.GUID], types[e.Scope][e.Type] = true, true
 	}
 	within := func(dn identity.DN, base string) bool {
@@ -227,9 +227,8 @@ func lostDomains(cfg *config.Config, in *plan.Input, domains []run.Domain) (told
 		}
 	}
 	if len(unaliased) > 0 {
-		entries := map[string]int{}
-		for i := range in.Entries {
-			e := &in.Entries[i]
+		entries, listed := map[string]int{}, in.Listed()
+		for _, e := range listed.All() {
 			counts := map[string]bool{}
 			for _, list := range [...][]string{e.Primaries, e.Aliases} {
 				for _, x := range list {

@@ -176,7 +176,7 @@ func (s *session) planOf(t *config.Test) (*plan.Plan, error) {
 	if err != nil {
 		return nil, err
 	}
-	header.Causes = p.Diagnose(in.Entries, in.Rules.Scopes)
+	header.Causes = p.Diagnose(in.Listed(), in.Rules.Scopes)
 	p.Header = header
 	return p, nil
 }

@@ -9,13 +9,18 @@ import "unsafe"
 // its block. The zero Arena is ready to use, by one goroutine at a time.
 type Arena struct {
 	block  []byte
+	size   int
 	blocks int
 }
 
+// How large blocks are: the first is small, and each is twice as large as the one before, up
+// to a bound.
 const (
-	arenaBlock = 256 << 10 // octets
-	slabBlock  = 4 << 10   // elements
+	firstArenaBlock, arenaBlock = 4 << 10, 256 << 10 // octets
+	firstSlabBlock, slabBlock   = 64, 4 << 10        // elements
 )
+
+func next(size, first, most int) int { return min(max(2*size, first), most) }
 
 // String returns a string equal to b.
 func (a *Arena) String(b []byte) string {
@@ -26,7 +31,8 @@ func (a *Arena) String(b []byte) string {
 		return string(b)
 	}
 	if cap(a.block)-len(a.block) < len(b) {
-		a.block = make([]byte, 0, arenaBlock)
+		a.size = max(next(a.size, firstArenaBlock, arenaBlock), len(b))
+		a.block = make([]byte, 0, a.size)
 		a.blocks++
 	}
 	start := len(a.block)
@@ -63,7 +69,10 @@ func Grown[T any](s []T) []T {
 
 // Slab stores many short slices in few large arrays. The zero Slab is ready to
 // use, by one goroutine at a time.
-type Slab[T any] struct{ free []T }
+type Slab[T any] struct {
+	free []T
+	size int
+}
 
 // Room returns the room that is left, for [Slab.Rewind].
 func (s *Slab[T]) Room() []T { return s.free }
@@ -83,7 +92,8 @@ func (s *Slab[T]) Copy(elems []T) []T {
 		if n > slabBlock/4 {
 			return append([]T(nil), elems...)
 		}
-		s.free = make([]T, slabBlock)
+		s.size = max(next(s.size, firstSlabBlock, slabBlock), n)
+		s.free = make([]T, s.size)
 	}
 	out := s.free[:n:n]
 	s.free = s.free[n:]

@@ -14,13 +14,14 @@ type Collector struct {
 	keyed   bool // keys are wanted
 	look    Look // nil where nobody looks
 	mappers []*Mapper
-	entries []identity.Entry
-	// at holds, by the number of an object, the index of its entry, or why it is
-	// none.
+	entries identity.Entries
+	// at holds, by the number of an object, the index of its entry among those that are
+	// whole, firstSame less that among the others, or why it is none.
 	at   []int32
 	gone bool // entries hold some whose Scope is none
-	// seen holds what was said of each entry, where somebody looks.
-	seen []int32
+	// seen holds what was said of each entry that is whole, and accounts of each other,
+	// where somebody looks.
+	seen, accounts []int32
 	// keys holds, by the number of an object, its key, where objects are [Keyed].
 	keys []identity.GUID
 	// broken holds, by the number of an object, how many values are not UTF-8.
@@ -33,6 +34,7 @@ const (
 	deleted
 	conflict
 	system
+	firstSame
 )
 
 var _ Sink = (*Collector)(nil)
@@ -52,9 +54,9 @@ func NewKeyedCollector(scopes []Scope) *Collector {
 	return c
 }
 
-// Look looks at an entry as soon as it is read, and says something of it. It may put equal
-// texts, and equal attributes, in the place of all that the entry has, and reports that.
-type Look func(*identity.Entry) (seen int32, replaced bool)
+// Look looks at an entry as soon as it is read, and says something of it. It returns the
+// account that says the very same, if there is one.
+type Look func(*identity.Entry) (seen int32, same *identity.Account)
 
 // Show shows each entry to somebody. It is called before the read.
 func (c *Collector) Show(look Look) { c.look = look }
@@ -64,7 +66,7 @@ func (c *Collector) reset() {
 	for i := range c.scopes {
 		c.mappers = append(c.mappers, NewMapper(&c.scopes[i]))
 	}
-	c.entries, c.at, c.gone, c.seen, c.keys, c.broken = nil, nil, false, nil, nil, map[int]int{}
+	c.entries, c.at, c.gone, c.seen, c.accounts, c.keys, c.broken = identity.Entries{}, nil, false, nil, nil, nil, map[int]int{}
 }
 
 // Reset implements [Sink].
@@ -82,8 +84,11 @@ func (c *Collector) Put(scope int, o Object) error {
 
 // Replace implements [Sink].
 func (c *Collector) Replace(n, scope int, o Object) error {
-	if i := c.at[n]; i >= 0 {
-		c.entries[i].Scope, c.gone = none, true
+	switch i := c.at[n]; {
+	case i >= 0:
+		c.entries.Whole[i].Scope, c.gone = none, true
+	case i <= firstSame:
+		c.entries.Same[firstSame-i].Scope, c.gone = none, true
 	}
 	c.at[n] = none
 	delete(c.broken, n)
@@ -105,14 +110,18 @@ func (c *Collector) take(n, scope int, o Object) {
 	switch why {
 	case "":
 		if c.look != nil {
-			seen, replaced := c.look(&e)
-			c.seen = append(compact.Grown(c.seen), seen)
-			if replaced {
+			seen, same := c.look(&e)
+			if same != nil && m.Broken == 0 {
 				m.Forget()
+				c.at[n] = firstSame - int32(len(c.entries.Same))
+				c.entries.Same = append(compact.Grown(c.entries.Same), identity.Same{Account: same, Scope: e.Scope})
+				c.accounts = append(compact.Grown(c.accounts), seen)
+				return
 			}
+			c.seen = append(compact.Grown(c.seen), seen)
 		}
-		c.at[n] = int32(len(c.entries))
-		c.entries = append(compact.Grown(c.entries), e)
+		c.at[n] = int32(len(c.entries.Whole))
+		c.entries.Whole = append(compact.Grown(c.entries.Whole), e)
 		if m.Broken > 0 {
 			c.broken[n] = m.Broken
 		}
@@ -130,7 +139,7 @@ func (c *Collector) take(n, scope int, o Object) {
 func (c *Collector) Tell(r *identity.Receipt) {
 	n := 0
 	for _, i := range c.at {
-		if i >= 0 {
+		if i >= 0 || i <= firstSame {
 			n++
 		}
 	}
@@ -162,7 +171,7 @@ func (c *Collector) Remarks() (all []Remark) {
 		case i < 0 || len(c.broken) == 0 || c.broken[n] == 0:
 			continue
 		default:
-			m.DN, m.Broken = c.entries[i].DN, c.broken[n]
+			m.DN, m.Broken = c.entries.Whole[i].DN, c.broken[n]
 		}
 		if c.keyed {
 			m.Key = c.keys[n]
@@ -202,10 +211,15 @@ func Tell(r *identity.Receipt, entries int, remarks []Remark) {
 		counted(values, "value", "values"), counted(broken, "entry", "entries"), verb, first))
 }
 
-// Entries returns the entries. The collector must not be used any more.
-func (c *Collector) Entries() []identity.Entry {
+// Entries returns the entries of a read at which nobody looks. The collector must not be used
+// any more.
+func (c *Collector) Entries() []identity.Entry { return c.All().Whole }
+
+// All returns the entries. The collector must not be used any more.
+func (c *Collector) All() identity.Entries {
 	if c.gone {
-		c.entries = slices.DeleteFunc(c.entries, func(e identity.Entry) bool { return e.Scope == none })
+		c.entries.Whole = slices.DeleteFunc(c.entries.Whole, func(e identity.Entry) bool { return e.Scope == none })
+		c.entries.Same = slices.DeleteFunc(c.entries.Same, func(s identity.Same) bool { return s.Scope == none })
 	}
 	c.at = nil
 	return c.entries
@@ -213,10 +227,13 @@ func (c *Collector) Entries() []identity.Entry {
 
 // Keys returns the key of each of the entries, and is called before them.
 func (c *Collector) Keys() []identity.GUID {
-	keys := make([]identity.GUID, len(c.entries))
+	keys := make([]identity.GUID, c.entries.Len())
 	for n, i := range c.at {
-		if i >= 0 {
+		switch {
+		case i >= 0:
 			keys[i] = c.keys[n]
+		case i <= firstSame:
+			keys[len(c.entries.Whole)+int(firstSame-i)] = c.keys[n]
 		}
 	}
 	return present(c, keys)
@@ -224,16 +241,27 @@ func (c *Collector) Keys() []identity.GUID {
 
 // Seen returns what was said of each of the entries, and is called before them; nil where
 // nobody looked.
-func (c *Collector) Seen() []int32 { return present(c, c.seen) }
+func (c *Collector) Seen() []int32 {
+	if c.look == nil {
+		return nil
+	}
+	return present(c, slices.Concat(c.seen, c.accounts))
+}
 
 // present returns what a list has of the entries that are there.
 func present[T any](c *Collector, list []T) []T {
-	if !c.gone || list == nil {
+	if !c.gone {
 		return list
 	}
 	kept := list[:0]
 	for i := range list {
-		if c.entries[i].Scope != none {
+		there := false
+		if whole := len(c.entries.Whole); i < whole {
+			there = c.entries.Whole[i].Scope != none
+		} else {
+			there = c.entries.Same[i-whole].Scope != none
+		}
+		if there {
 			kept = append(kept, list[i])
 		}
 	}

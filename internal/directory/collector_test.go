@@ -5,6 +5,8 @@ import (
 	"iter"
 	"strings"
 	"testing"
+
+	"github.com/rollcall-cli/rollcall/internal/identity"
 )
 
 // Attributes implements [Object]; the collector does not ask for them.
@@ -72,4 +74,64 @@ func listing(text string) Object {
 		return newObject("cn: x")
 	}
 	return newObject("mail: " + text)
+}
+
+// TestCollectorOfTheSame: an entry that says what an account says takes the place of none, and is
+// replaced, goes and comes back as any other.
+func TestCollectorOfTheSame(t *testing.T) {
+	account := func(name string) *identity.Account {
+		x, err := identity.ParseAddress(name + "@example.com")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return &identity.Account{Primary: x}
+	}
+	b, c := account("b"), account("c")
+	for _, test := range []struct{ story, calls, want, seen string }{
+		{"some are the same", "put a, put b, put c, put d", "a@example.com d@example.com b@example.com c@example.com", "[-1 -1 1 2]"},
+		{"one that was not becomes the same", "put a, put d, replace 0 b", "d@example.com b@example.com", "[-1 1]"},
+		{"one that was the same is not", "put b, put c, replace 0 d", "d@example.com c@example.com", "[-1 2]"},
+		{"one goes", "put b, put a, put c, replace 0 gone", "a@example.com c@example.com", "[-1 2]"},
+		{"one goes and comes back", "put b, replace 0 gone, replace 0 b", "b@example.com", "[1]"},
+		{"a read that starts over", "put b, put a, reset, put c", "c@example.com", "[2]"},
+	} {
+		collector := NewCollector([]Scope{staff()})
+		collector.Show(func(e *identity.Entry) (int32, *identity.Account) {
+			switch e.Primaries[0] {
+			case b.Primary.String():
+				return 1, b
+			case c.Primary.String():
+				return 2, c
+			}
+			return -1, nil
+		})
+		for call := range strings.SplitSeq(test.calls, ", ") {
+			var n int
+			var text string
+			var err error
+			switch {
+			case scan(call, "put %s", &text):
+				err = collector.Put(0, listing(text+"@example.com"))
+			case scan(call, "replace %d gone", &n):
+				err = collector.Replace(n, 0, nil)
+			case scan(call, "replace %d %s", &n, &text):
+				err = collector.Replace(n, 0, listing(text+"@example.com"))
+			default:
+				err = collector.Reset()
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+		var r identity.Receipt
+		collector.Tell(&r)
+		seen, all := fmt.Sprint(collector.Seen()), collector.All()
+		var got []string
+		for _, e := range all.All() {
+			got = append(got, e.Primaries[0])
+		}
+		if got := strings.Join(got, " "); got != test.want || seen != test.seen || r.Entries != all.Len() {
+			t.Errorf("%s: got %q, %s, %d in the receipt; want %q, %s", test.story, got, seen, r.Entries, test.want, test.seen)
+		}
+	}
 }

@@ -18,7 +18,7 @@ type Reading struct {
 	Directories []Directory
 	// Entries are those of complete reads; objects that are no entries because of
 	// their domains are not among them.
-	Entries []identity.Entry
+	Entries identity.Entries
 	// Accounts are what the console has.
 	Accounts []identity.Account
 	// Canonical returns an address as accounts have it.
@@ -179,8 +179,8 @@ func (r *Reading) emptied(scopes []declared, of []scopeFound, name string) []str
 			}
 		}
 	}
-	for i := range r.Entries {
-		delete(lost, r.Entries[i].GUID)
+	for i := range r.Entries.Len() {
+		delete(lost, r.Entries.GUID(i))
 	}
 	for _, scope := range lost {
 		all[scope].lost++
@@ -211,10 +211,10 @@ func (r *Reading) found(scopes []declared) []scopeFound {
 	for i := range all {
 		all[i].types = map[identity.Type]bool{}
 	}
-	for i := range r.Entries {
-		s := &all[r.Entries[i].Scope]
-		if s.entries++; !s.types[r.Entries[i].Type] {
-			s.types[r.Entries[i].Type] = true
+	for _, e := range r.Entries.All() {
+		s := &all[e.Scope]
+		if s.entries++; !s.types[e.Type] {
+			s.types[e.Type] = true
 		}
 	}
 	return all
@@ -298,8 +298,7 @@ func (r *Reading) Tally(all bool) Tally {
 		of[i] = things(s.Scope, r.Canonical)
 		t[i].Has, t[i].Lost = make([]int, len(of[i])), make([]int, len(of[i]))
 	}
-	for n := range r.Entries {
-		e := &r.Entries[n]
+	for _, e := range r.Entries.All() {
 		t[e.Scope].Entries++
 		for k := range of[e.Scope] {
 			if of[e.Scope][k].has(e) {
@@ -337,8 +336,7 @@ func (r *Reading) losers(scopes []declared, of [][]thing, t Tally, asked func(sc
 	if len(owners) == 0 {
 		return
 	}
-	for n := range r.Entries {
-		e := &r.Entries[n]
+	for _, e := range r.Entries.All() {
 		a := owners[owner{scopes[e.Scope].directory, e.GUID}]
 		if a == nil {
 			continue
@@ -412,8 +410,7 @@ func (r *Reading) bared(scopes []declared, name string) (told []string) {
 			missing[i] = things(s.Scope, r.Canonical)
 		}
 	}
-	for n := range r.Entries {
-		e := &r.Entries[n]
+	for _, e := range r.Entries.All() {
 		if all := missing[e.Scope]; len(all) > 0 {
 			missing[e.Scope] = slices.DeleteFunc(all, func(t thing) bool { return t.has(e) })
 		}

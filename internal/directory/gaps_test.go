@@ -74,7 +74,7 @@ func TestEmptied(t *testing.T) {
 			r.Accounts = append(r.Accounts, identity.Account{GUID: identity.GUID{n}, Directory: "corp", DN: dn})
 		}
 		for n, scope := range c.entries {
-			r.Entries = append(r.Entries, identity.Entry{GUID: identity.GUID{n}, Scope: scope})
+			r.Entries.Whole = append(r.Entries.Whole, identity.Entry{GUID: identity.GUID{n}, Scope: scope})
 		}
 		if diff := cmp.Diff(c.want, r.Gaps(&ofCorp).Emptied); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", c.story, diff)
@@ -87,7 +87,7 @@ func TestEmptiedOfOneType(t *testing.T) {
 	users := declared{&Scope{Name: "users", Base: "DC=corp", Filter: "(objectClass=user)"}, "corp"}
 	groups := declared{&Scope{Name: "groups", Base: "DC=corp", Filter: "(objectClass=group)"}, "corp"}
 	r := readOf(users, groups)
-	r.Entries = []identity.Entry{{GUID: identity.GUID{1}, Type: identity.User}}
+	r.Entries.Whole = []identity.Entry{{GUID: identity.GUID{1}, Type: identity.User}}
 	r.Accounts = []identity.Account{
 		{GUID: identity.GUID{1}, Directory: "corp", DN: "CN=a,DC=corp", Type: identity.User},
 		{GUID: identity.GUID{2}, Directory: "corp", DN: "CN=leaver,DC=corp", Type: identity.User},
@@ -134,11 +134,11 @@ func TestBared(t *testing.T) {
 		{"a list is left", 11, identity.Account{Type: identity.List}, identity.Entry{Scope: 1}, []identity.Entry{{Scope: 1, Type: identity.List}}, nil},
 	} {
 		r := readOf(scopes...)
-		r.Entries = slices.Clone(c.more)
+		r.Entries.Whole = slices.Clone(c.more)
 		for n := range c.accounts {
 			a, e := c.account, c.entry
 			a.GUID, a.Directory, e.GUID = identity.GUID{byte(n), 1}, "corp", identity.GUID{byte(n), 1}
-			r.Accounts, r.Entries = append(r.Accounts, a), append(r.Entries, e)
+			r.Accounts, r.Entries.Whole = append(r.Accounts, a), append(r.Entries.Whole, e)
 		}
 		if diff := cmp.Diff(c.want, r.Gaps(&ofCorp).Bared); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", c.story, diff)
@@ -206,9 +206,9 @@ func TestGaps(t *testing.T) {
 		r := readOf(declared{&Scope{Name: "staff", Base: "OU=Staff"}, "corp"}, declared{&Scope{Name: "all", Base: "OU=All", UsernameAttribute: "uid"}, "corp"})
 		r.Directories[0].Kind.Files = c.files
 		r.Accounts = slices.Repeat([]identity.Account{left}, c.accounts)
-		r.Entries = []identity.Entry{{GUID: identity.GUID{98}, Scope: 1}}
+		r.Entries.Whole = []identity.Entry{{GUID: identity.GUID{98}, Scope: 1}}
 		for n := range c.losers {
-			r.Entries = append(r.Entries, identity.Entry{GUID: identity.GUID{byte(n), 1}, Scope: 1})
+			r.Entries.Whole = append(r.Entries.Whole, identity.Entry{GUID: identity.GUID{byte(n), 1}, Scope: 1})
 			r.Accounts = append(r.Accounts, identity.Account{GUID: identity.GUID{byte(n), 1}, Directory: "corp", Username: "u", DN: "CN=u,OU=All"})
 		}
 		g := r.Gaps(&receipt)

@@ -42,7 +42,8 @@ type Mapper struct {
 	Broken int
 
 	mark      compact.Mark
-	room      []identity.Attribute
+	attrsRoom []identity.Attribute
+	listRoom  []string
 	arena     compact.Arena
 	texts     compact.Slab[string]
 	attrs     compact.Slab[identity.Attribute]
@@ -108,7 +109,7 @@ func (m *Mapper) Attributes() []string {
 // Of several values where an entry has one, those in no language come first (RFC
 // 3866), and then the least in byte order, because servers keep no order.
 func (m *Mapper) Entry(o Object) (e identity.Entry, why ObstacleKind) {
-	m.Broken, m.mark, m.room = 0, m.arena.Mark(), m.attrs.Room()
+	m.Broken, m.mark, m.listRoom, m.attrsRoom = 0, m.arena.Mark(), m.texts.Room(), m.attrs.Room()
 	if !m.addresses(o) {
 		return identity.Entry{}, NoAddress
 	}
@@ -135,11 +136,11 @@ func (m *Mapper) Entry(o Object) (e identity.Entry, why ObstacleKind) {
 	return e, ""
 }
 
-// Forget drops the texts and attributes of the last entry, which somebody has replaced by
-// others.
+// Forget drops the texts and attributes of the last entry, which nobody has any more.
 func (m *Mapper) Forget() {
 	m.arena.Rewind(m.mark)
-	m.attrs.Rewind(m.room)
+	m.texts.Rewind(m.listRoom)
+	m.attrs.Rewind(m.attrsRoom)
 }
 
 // addresses collects the addresses of an object and reports whether there are

@@ -182,44 +182,39 @@ func (f *file) find(wanted map[uint32]struct{}, row func(key identity.GUID, e id
 // the new file; "" where there is none.
 func (x *Reading) Keep(always bool) (id string, err error) {
 	a := about{ID: strings.ToLower(rand.Text()), Made: x.reader.Made}
-	var entries []identity.Entry
-	var keys []identity.GUID
+	kept := func(p *part) bool { return p.follows && p.receipt.Mark != "" }
 	news := always
 	for i := range x.parts {
 		p := &x.parts[i]
-		if !p.follows || p.receipt.Mark == "" { // it cannot be followed
+		if !kept(p) {
 			continue
 		}
 		news = news || !p.delta
-		a.Directories = append(a.Directories, aboutDirectory{Name: p.d.Name, Read: p.read, Mark: p.receipt.Mark, Entries: len(p.entries), References: p.receipt.References, Remarks: p.remarks})
-		if entries == nil {
-			entries, keys = p.entries, p.keys
-		} else {
-			entries, keys = append(entries[:len(entries):len(entries)], p.entries...), append(keys[:len(keys):len(keys)], p.keys...)
-		}
+		a.Directories = append(a.Directories, aboutDirectory{Name: p.d.Name, Read: p.read, Mark: p.receipt.Mark, Entries: p.entries.Len(), References: p.receipt.References, Remarks: p.remarks})
 	}
 	if !news || !x.reader.All || len(a.Directories) == 0 {
 		return "", nil
 	}
-	return a.ID, writeFile(x.reader.Path, &a, entries, keys, x.reader.Canonical)
+	return a.ID, writeFile(x.reader.Path, &a, x.entries(kept), beside(x, kept, func(p *part) []identity.GUID { return p.keys }), x.reader.Canonical)
 }
 
-func writeFile(path string, a *about, entries []identity.Entry, keys []identity.GUID, canonical func(identity.Address) identity.Address) error {
+func writeFile(path string, a *about, entries identity.Entries, keys []identity.GUID, canonical func(identity.Address) identity.Address) error {
 	return atomicfile.WriteCopy(path, func(w io.Writer) error {
-		blocks := blockfile.Blocks(len(entries))
+		blocks := blockfile.Blocks(entries.Len())
 		out := blockfile.NewWriter(w, blocks)
 		err := parallel.WriteBlocks(out, blocks, func(b []byte, n int) []byte {
-			first, end := blockfile.Bounds(len(entries), n)
+			first, end := blockfile.Bounds(entries.Len(), n)
+			var room identity.Entry
 			return out.Append(b, n, end-first, func(b []byte) []byte {
 				for i := first; i < end; i++ {
 					b = blockfile.AppendKey(b, ObjectKey(keys[i]))
-					EachKey(&entries[i], canonical, func(key []byte) { b = blockfile.AppendKey(b, blockfile.Key(key)) })
+					EachKey(entries.At(i, &room), canonical, func(key []byte) { b = blockfile.AppendKey(b, blockfile.Key(key)) })
 				}
 				return b
 			}, func(b []byte) []byte {
 				var row identity.RowWriter
 				for i := first; i < end; i++ {
-					b = row.AppendEntry(append(b, keys[i][:]...), &entries[i])
+					b = row.AppendEntry(append(b, keys[i][:]...), entries.At(i, &room))
 				}
 				return row.AppendNames(b)
 			})

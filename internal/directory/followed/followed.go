@@ -79,7 +79,7 @@ type part struct {
 	receipt identity.Receipt
 	// entries and their keys are all, or, where only what has changed was read, those
 	// that were touched.
-	entries []identity.Entry
+	entries identity.Entries
 	keys    []identity.GUID
 	remarks []directory.Remark
 	seen    []int32
@@ -188,7 +188,7 @@ func (x *Reading) whole(ctx context.Context, d *directory.Directory, why string)
 			p.keys = c.Keys()
 		}
 		p.seen = c.Seen()
-		p.entries = c.Entries()
+		p.entries = c.All()
 		return nil
 	})
 	return p, err
@@ -225,14 +225,14 @@ func (x *Reading) changed(ctx context.Context, d *directory.Directory) (*part, e
 	}
 	p.remarks = append(p.remarks, c.Remarks()...)
 	p.keys = c.Keys()
-	p.entries = c.Entries()
+	p.entries = c.All()
 	had, err := x.file.has(d.Scopes, touched)
 	if err != nil {
 		return nil, &directory.NotFollowedError{Why: damaged}
 	}
 	p.receipt.Kind, p.receipt.Delta, p.receipt.Since = d.Kind.Name, true, at.Read
 	p.receipt.References, p.receipt.Mark = at.References, at.Mark
-	p.receipt.Entries = at.Entries - len(had) + len(p.entries)
+	p.receipt.Entries = at.Entries - len(had) + p.entries.Len()
 	return p, nil
 }
 
@@ -241,7 +241,7 @@ const damaged = "what is kept of the last complete read is damaged"
 // receipt returns the receipt of a part as it stands in a plan.
 func (x *Reading) receipt(p *part) identity.Receipt {
 	r := p.d.Receipt(p.receipt)
-	n := len(p.entries)
+	n := p.entries.Len()
 	if p.delta {
 		n = p.receipt.Entries
 	}
@@ -251,18 +251,38 @@ func (x *Reading) receipt(p *part) identity.Receipt {
 
 // Entries returns the entries of all directories. A file that turns out to be damaged is
 // not believed: what is followed by it is read completely then.
-func (x *Reading) Entries(ctx context.Context) (entries []identity.Entry, err error) {
+func (x *Reading) Entries(ctx context.Context) (identity.Entries, error) {
 	if err := x.complete(ctx); err != nil {
-		return nil, err
+		return identity.Entries{}, err
 	}
+	return x.entries(func(*part) bool { return true }), nil
+}
+
+// entries returns the entries of some of the parts.
+func (x *Reading) entries(of func(*part) bool) identity.Entries {
+	if len(x.parts) == 1 && of(&x.parts[0]) { // which may be very many, and are not copied
+		return x.parts[0].entries
+	}
+	var all identity.Entries
 	for i := range x.parts {
-		if entries == nil {
-			entries = x.parts[i].entries // which may be very many, and are not copied
-		} else {
-			entries = append(entries, x.parts[i].entries...)
+		if p := &x.parts[i]; of(p) {
+			all.Whole, all.Same = append(all.Whole, p.entries.Whole...), append(all.Same, p.entries.Same...)
 		}
 	}
-	return entries, nil
+	return all
+}
+
+// beside returns what some of the parts have for each of their entries, in the order of
+// those.
+func beside[T any](x *Reading, of func(*part) bool, list func(*part) []T) []T {
+	var all, same []T
+	for i := range x.parts {
+		if p := &x.parts[i]; of(p) {
+			n := len(p.entries.Whole)
+			all, same = append(all, list(p)[:n]...), append(same, list(p)[n:]...)
+		}
+	}
+	return append(all, same...)
 }
 
 // Object is one of a directory: two may read the same server.
@@ -303,7 +323,7 @@ func (x *Reading) Delta() *Delta {
 		for g := range p.touched {
 			d.Touched[Object{i, g}] = true
 		}
-		d.Fresh = append(d.Fresh, p.entries...)
+		d.Fresh = append(d.Fresh, p.entries.Whole...)
 		for _, g := range p.keys {
 			d.Objects = append(d.Objects, Object{i, g})
 		}
@@ -325,40 +345,31 @@ func (d *Delta) Find(wanted map[uint32]struct{}, each func(object Object, e iden
 
 // Seen returns what was said of each of the entries of all directories, as Entries has them;
 // nil where something was not read completely, or nobody looked.
-func (x *Reading) Seen() (all []int32) {
-	for i := range x.parts {
-		p := &x.parts[i]
-		if len(p.seen) != len(p.entries) {
-			return nil
-		}
-		if all == nil {
-			all = p.seen
-		} else {
-			all = append(all[:len(all):len(all)], p.seen...)
-		}
+func (x *Reading) Seen() []int32 {
+	if slices.ContainsFunc(x.parts, func(p part) bool { return len(p.seen) != p.entries.Len() }) {
+		return nil
 	}
-	return all
+	return beside(x, func(*part) bool { return true }, func(p *part) []int32 { return p.seen })
 }
 
 // Objects returns whose each of the entries of all directories is, as Entries has them; nil
 // where not all are [Reading.Followed].
-func (x *Reading) Objects() (objects []Object) {
+func (x *Reading) Objects() []Object {
 	if !x.Followed() {
 		return nil
 	}
-	for i := range x.parts {
-		p := &x.parts[i]
-		objects = slices.Grow(objects, len(p.keys))
+	n := -1
+	return beside(x, func(*part) bool { n++; return true }, func(p *part) (objects []Object) {
 		for _, g := range p.keys {
-			objects = append(objects, Object{i, g})
+			objects = append(objects, Object{n, g})
 		}
-	}
-	return objects
+		return objects
+	})
 }
 
 // Followed reports whether all directories are followed, and can be.
 func (x *Reading) Followed() bool {
-	return !slices.ContainsFunc(x.parts, func(p part) bool { return !p.follows || p.receipt.Mark == "" || len(p.keys) != len(p.entries) })
+	return !slices.ContainsFunc(x.parts, func(p part) bool { return !p.follows || p.receipt.Mark == "" || len(p.keys) != p.entries.Len() })
 }
 
 // complete gives each part all of its entries.
@@ -377,10 +388,10 @@ func (x *Reading) complete(ctx context.Context) error {
 			if len(x.file.about.Directories) > 1 {
 				entries, keys = rows.of(p.d.Scopes)
 			}
-			p.entries, p.keys = merged(entries, keys, p)
+			p.entries.Whole, p.keys = merged(entries, keys, p)
 			p.touched = nil
 		}
-		if err != nil || len(p.entries) != p.receipt.Entries {
+		if err != nil || p.entries.Len() != p.receipt.Entries {
 			again, err := x.whole(ctx, p.d, damaged)
 			if err != nil {
 				return err
@@ -404,8 +415,8 @@ func merged(entries []identity.Entry, keys []identity.GUID, p *part) ([]identity
 		}
 	}
 	entries, keys = entries[:n], keys[:n]
-	for i := range p.entries {
-		entries, keys = append(compact.Grown(entries), p.entries[i]), append(compact.Grown(keys), p.keys[i])
+	for i := range p.entries.Whole {
+		entries, keys = append(compact.Grown(entries), p.entries.Whole[i]), append(compact.Grown(keys), p.keys[i])
 	}
 	return entries, keys
 }
