@@ -45,7 +45,7 @@ func (e *engine) console() (changes []AccountChange, unchanged int) {
 		}
 	}
 	changes = append(changes, e.gone()...)
-	sortByKey(changes, func(x *AccountChange) sortKey { return keyOf(0, subject(x).Primary.String()) }, func(x, y *AccountChange) int {
+	sortByKey(changes, func(x *AccountChange, from int) sortKey { return keyOf(0, subject(x).Primary.String(), from) }, func(x, y *AccountChange) int {
 		return cmp.Or(subject(x).Primary.Compare(subject(y).Primary), compareBefore(x, y))
 	})
 	return changes, unchanged
@@ -252,7 +252,12 @@ func (e *engine) texts(ids []int32) (all []identity.Address) {
 func (e *engine) newAccount(i int32) *identity.Account {
 	t, in := &e.entries[i], e.said(i)
 	primary := e.claims[t.primary].id
-	after := &identity.Account{
+	if len(e.room) == 0 {
+		e.room = make([]identity.Account, min(1+len(e.entries)/16, 1024))
+	}
+	after := &e.room[0]
+	e.room = e.room[1:]
+	*after = identity.Account{
 		Primary: e.text(primary), Directory: e.scopes[in.Scope].Directory, GUID: in.GUID, DN: in.DN, Type: in.Type,
 	}
 	after.Aliases = e.aliases(i, primary, nil)

@@ -13,10 +13,21 @@ import (
 
 // BenchmarkCompute measures the engine alone: as many accounts as entries, one
 // percent of them different.
-func BenchmarkCompute(b *testing.B) {
+func BenchmarkCompute(b *testing.B) { benchmarkCompute(b, corpusInput) }
+
+// BenchmarkFirst measures it where there are no accounts yet.
+func BenchmarkFirst(b *testing.B) {
+	benchmarkCompute(b, func(n int) plan.Input {
+		in := corpusInput(n)
+		in.Accounts = nil
+		return in
+	})
+}
+
+func benchmarkCompute(b *testing.B, input func(n int) plan.Input) {
 	for _, n := range []int{100_000, 1_000_000} {
 		b.Run(fmt.Sprint(n), func(b *testing.B) {
-			in := corpusInput(n)
+			in := input(n)
 			b.ReportAllocs()
 			for b.Loop() {
 				p, err := plan.Compute(in)

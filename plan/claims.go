@@ -54,7 +54,7 @@ func (e *engine) listClaims() {
 			loose += len(in.Primaries) + len(in.Aliases)
 		}
 	}
-	e.loose, e.looseText = make(map[identity.Address]int32, loose), make([]identity.Address, 0, loose)
+	e.loose = newLooseTable(loose)
 	var values []listed
 	var skipped []string
 	for n := range e.entries {
@@ -272,21 +272,17 @@ func (e *engine) number(a int32, x identity.Address) int32 {
 			return e.accounts[a].first + 1 + int32(n)
 		}
 	}
-	return looseNumber(e.looseIndex(x))
+	return looseNumber(e.loose.add(x))
 }
 
 // looseNumber turns a place in the loose table into a number below none, and
 // such a number into the place.
 func looseNumber(n int32) int32 { return none - 1 - n }
 
-func (e *engine) looseIndex(x identity.Address) int32 {
-	n, ok := e.loose[x]
-	if !ok {
-		n = int32(len(e.looseText))
-		e.loose[x] = n
-		e.looseText = append(e.looseText, x)
-	}
-	return n
+// guardedID returns the number of an address that a block lists.
+func (e *engine) guardedID(x identity.Address) int32 {
+	n, _ := e.loose.find(x)
+	return e.looseID[n]
 }
 
 // resolveAddresses numbers the loose addresses: those that some account holds
@@ -296,22 +292,22 @@ func (e *engine) resolveAddresses() {
 	for _, blocks := range [...][]Guard{e.in.Rules.Protected, e.in.Rules.Holds} {
 		for b := range blocks {
 			for _, x := range blocks[b].Addresses {
-				e.looseIndex(x)
+				e.loose.add(x)
 			}
 		}
 	}
 	if m := e.in.Merged; m != nil {
 		for _, reserved := range m.Reserved {
 			for _, x := range reserved {
-				e.looseIndex(x)
+				e.loose.add(x)
 			}
 		}
 	}
-	e.looseID = slices.Repeat([]int32{none}, len(e.looseText))
+	e.looseID = slices.Repeat([]int32{none}, len(e.loose.texts))
 	e.eachLoose(func(id, n int32) {
 		if e.looseID[n] != none && e.failed == nil {
 			e.failed = fmt.Errorf("the console holds %s twice, on %s and on %s: repair the state before planning",
-				e.looseText[n], e.in.Accounts[e.holder(e.looseID[n])].Primary, e.in.Accounts[e.holder(id)].Primary)
+				e.loose.texts[n], e.in.Accounts[e.holder(e.looseID[n])].Primary, e.in.Accounts[e.holder(id)].Primary)
 		}
 		e.looseID[n] = id
 	})
@@ -319,10 +315,15 @@ func (e *engine) resolveAddresses() {
 		return
 	}
 	twice := e.numberBeside()
+	unheld := 0
+	for _, id := range e.looseID {
+		unheld += boolInt(id == none)
+	}
+	e.newText = slices.Grow(e.newText, unheld)
 	for n := range e.looseID {
 		if e.looseID[n] == none {
 			e.looseID[n] = e.held + int32(len(e.newText))
-			e.newText = append(e.newText, e.looseText[n])
+			e.newText = append(e.newText, e.loose.texts[n])
 		}
 	}
 	ids := e.held + int32(len(e.newText))
@@ -344,7 +345,7 @@ func (e *engine) resolveAddresses() {
 	e.guards = map[int32]int32{}
 	for b := range e.in.Rules.Protected {
 		for _, x := range e.in.Rules.Protected[b].Addresses {
-			id := e.looseID[e.loose[x]]
+			id := e.guardedID(x)
 			if e.has(id, protected) {
 				continue
 			}
@@ -364,7 +365,7 @@ func (e *engine) resolveAddresses() {
 			continue
 		}
 		for _, x := range hold.Addresses {
-			if h := e.holder(e.looseID[e.loose[x]]); h != none && e.accounts[h].hold == none {
+			if h := e.holder(e.guardedID(x)); h != none && e.accounts[h].hold == none {
 				e.accounts[h].hold = int32(b)
 				e.accounts[h].flags |= frozen
 			}
@@ -377,11 +378,11 @@ func (e *engine) resolveAddresses() {
 // that is in the loose table, and its place there. With a preview, it looks at the hashes of
 // addresses first, and not at all of their texts.
 func (e *engine) eachLoose(found func(id, n int32)) {
-	if len(e.loose) == 0 {
+	if len(e.loose.texts) == 0 {
 		return
 	}
 	look := func(id int32) {
-		if n, ok := e.loose[e.text(id)]; ok {
+		if n, ok := e.loose.find(e.text(id)); ok {
 			found(id, n)
 		}
 	}
@@ -392,11 +393,11 @@ func (e *engine) eachLoose(found func(id, n int32)) {
 		return
 	}
 	bits := 64
-	for bits < 32*len(e.looseText) {
+	for bits < 32*len(e.loose.texts) {
 		bits *= 2
 	}
 	mask, filter := uint32(bits-1), make([]uint64, bits/64)
-	for _, x := range e.looseText {
+	for _, x := range e.loose.texts {
 		h := e.in.Preview.hash(x) & mask
 		filter[h/64] |= 1 << (h % 64)
 	}

@@ -11,7 +11,9 @@ import (
 	"hash"
 	"io"
 	"slices"
+	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/rollcall-cli/rollcall/internal/identity"
@@ -258,9 +260,15 @@ func appendReceipt(b []byte, r *identity.Receipt) []byte {
 }
 
 func (c *Change) appendJSON(b []byte) []byte {
-	row := c.Row()
-	return fmt.Appendf(row.appendJSON(b), `, "withheld": %t, "drift": %t}`, row.Withheld, row.Drift)
+	row := spareRows.Get().(*Row) // a plan has millions, and each would be garbage
+	*row = c.Row()
+	b = strconv.AppendBool(append(row.appendJSON(b), `, "withheld": `...), row.Withheld)
+	b = append(strconv.AppendBool(append(b, `, "drift": `...), row.Drift), '}')
+	spareRows.Put(row)
+	return b
 }
+
+var spareRows = sync.Pool{New: func() any { return new(Row) }}
 
 // appendJSON writes the keys of a row up to what marks it.
 func (row *Row) appendJSON(b []byte) []byte {

@@ -134,16 +134,15 @@ type engine struct {
 	claims   []claim
 	rejected []rejectedValue
 
-	held      int32                      // how many address numbers accounts hold
-	holderOf  []int32                    // held address -> account
-	loose     map[identity.Address]int32 // claims not on their own account's addresses, and guarded addresses -> index of looseText
-	looseText []identity.Address         // in order of first sight
-	looseID   []int32                    // their numbers, once resolved
-	newText   []identity.Address         // texts of the numbers from held on
-	flags     []idFlag                   // by address number
-	declarers []uint8                    // entries that declare it, up to 2
-	guards    map[int32]int32            // protected address number -> index of the protected block
-	beside    map[int32]int32            // number of an address that an account has beside those that it lists -> account
+	held      int32              // how many address numbers accounts hold
+	holderOf  []int32            // held address -> account
+	loose     *looseTable        // claims not on their own account's addresses, and guarded addresses
+	looseID   []int32            // their numbers, once resolved
+	newText   []identity.Address // texts of the numbers from held on
+	flags     []idFlag           // by address number
+	declarers []uint8            // entries that declare it, up to 2
+	guards    map[int32]int32    // protected address number -> index of the protected block
+	beside    map[int32]int32    // number of an address that an account has beside those that it lists -> account
 
 	byAddress []int32 // claims, grouped by address number
 	groups    []int32 // address number -> start in byAddress; one more at the end
@@ -166,6 +165,7 @@ type engine struct {
 	speaking []int32     // accounts that change, or of which there is such a row, where that is asked for
 	served   []int32     // entries that get a new account, where that is asked for
 	slab     compact.Slab[identity.Address]
+	room     []identity.Account // for new accounts, which lie beside each other
 }
 
 type dirInfo struct {

@@ -18,14 +18,53 @@ const AttributeDN = "dn"
 // alone, so that a saved plan can be checked against them; only why an address
 // is lost they do not say.
 func Rows(changes []AccountChange) []Change {
-	rows := rowsOf(changes, (*AccountChange).Result)
+	// A first import has several rows for each of very many accounts. They are sorted before
+	// they are made, so that none has to be moved.
+	gains := 0
+	for n := range changes {
+		if c := &changes[n]; c.Before == nil {
+			eachGain(nil, c.Result(), func(identity.Address) { gains++ })
+		}
+	}
+	places := make([]place, 0, gains)
+	rows := rowsOf(changes, (*AccountChange).Result, func(n, k int) {
+		places = append(compact.Grown(places), place{at: int32(n), of: int32(k)})
+	})
 	if slices.ContainsFunc(changes, func(c AccountChange) bool { return c.Withheld }) {
 		rows = append(rows, withheldRows(changes, rows)...)
 	}
-	sortByKey(rows, func(x *Change) sortKey { return keyOf(byte(x.Category), x.Address.String()) }, func(x, y *Change) int {
+	for i := range rows {
+		places = append(compact.Grown(places), place{at: int32(i), of: none})
+	}
+	at := func(p place) Change {
+		if p.of == none {
+			return rows[p.at]
+		}
+		a := changes[p.at].Result()
+		return Change{Category: Add, Address: addressOf(a, int(p.of)), After: a}
+	}
+	sortPlaces(places, func(p place, from int) sortKey {
+		if p.of == none {
+			return keyOf(byte(rows[p.at].Category), rows[p.at].Address.String(), from)
+		}
+		return keyOf(byte(Add), addressOf(changes[p.at].Result(), int(p.of)).String(), from)
+	}, func(p, q place) int {
+		x, y := at(p), at(q)
 		return cmp.Or(cmp.Compare(x.Category, y.Category), x.Address.Compare(y.Address), strings.Compare(x.Attribute, y.Attribute))
 	})
-	return rows
+	all := make([]Change, len(places))
+	for i := range places {
+		all[i] = at(places[i])
+	}
+	return all
+}
+
+// addressOf returns the primary of an account, or alias k counted from 1.
+func addressOf(a *identity.Account, k int) identity.Address {
+	if k == 0 {
+		return a.Primary
+	}
+	return a.Aliases[k-1]
 }
 
 // withheldRows returns the rows of losses which do not happen: those of
@@ -43,7 +82,7 @@ func withheldRows(changes []AccountChange, real []Change) []Change {
 		}
 	}
 	var rows []Change
-	for _, r := range rowsOf(changes, func(c *AccountChange) *identity.Account { return c.After }) {
+	for _, r := range rowsOf(changes, func(c *AccountChange) *identity.Account { return c.After }, func(int, int) {}) {
 		if r.Category.Loses() && !happens[key{r.Category, r.Address, r.Before}] {
 			r.Withheld = true
 			rows = append(rows, r)
@@ -56,8 +95,10 @@ func withheldRows(changes []AccountChange, real []Change) []Change {
 // brake may withhold them.
 func (c Category) Loses() bool { return c == Inactive || c == PrimaryChange || c == Removal }
 
-// rowsOf returns the rows of changes that end as the function says, in no order.
-func rowsOf(changes []AccountChange, end func(*AccountChange) *identity.Account) []Change {
+// rowsOf returns the rows of changes that end as the function says, in no order. Those that
+// say that an account is new with an address which nobody had are not made: fresh gets
+// which change that is, and which address.
+func rowsOf(changes []AccountChange, end func(*AccountChange) *identity.Account, fresh func(n, k int)) []Change {
 	// lost are the addresses that an account had in service and has no more, and
 	// gone the primaries of records that go, with who has them now.
 	lost := map[identity.Address]*AccountChange{}
@@ -76,11 +117,9 @@ func rowsOf(changes []AccountChange, end func(*AccountChange) *identity.Account)
 			gone[c.Before.Primary] = nil
 		}
 	}
-	gains := 0
 	for n := range changes {
-		after := end(&changes[n])
-		eachGain(changes[n].Before, after, func(identity.Address) { gains++ })
 		if len(gone) > 0 {
+			after := end(&changes[n])
 			after.EachAddress(func(x identity.Address) {
 				if _, is := gone[x]; is {
 					gone[x] = after
@@ -88,13 +127,18 @@ func rowsOf(changes []AccountChange, end func(*AccountChange) *identity.Account)
 			})
 		}
 	}
-	rows := make([]Change, 0, gains)
+	var rows []Change
 	for n := range changes {
 		c := &changes[n]
-		after := end(c)
+		after, k := end(c), -1
 		eachGain(c.Before, after, func(x identity.Address) {
 			loser, moved := lost[x]
-			if !moved {
+			k++
+			switch {
+			case !moved && c.Before == nil:
+				fresh(n, k)
+				return
+			case !moved:
 				rows = append(compact.Grown(rows), Change{Category: Add, Address: x, Before: c.Before, After: after})
 				return
 			}

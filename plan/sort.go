@@ -18,40 +18,45 @@ func sortFunc[T any](list []T, compare func(x, y T) int) {
 	sortWith(list, compare, runtime.GOMAXPROCS(0))
 }
 
-// sortKey is what elements are sorted by first: the beginning of a text, behind an octet.
+// sortKey is a part of a text, of which elements are sorted by the first octets first.
 type sortKey [2]uint64
 
-func keyOf(first byte, text string) sortKey {
-	var b [16]byte
-	b[0] = first
-	copy(b[1:], text)
+const keyOctets = 16
+
+// keyOf returns the octets of a text from one on, behind an octet which counts as the first
+// one; zeros are behind the end.
+func keyOf(first byte, text string, from int) sortKey {
+	var b [keyOctets]byte
+	if from == 0 {
+		b[0] = first
+		copy(b[1:], text)
+	} else if from <= len(text) {
+		copy(b[:], text[from-1:])
+	}
 	return sortKey{binary.BigEndian.Uint64(b[:8]), binary.BigEndian.Uint64(b[8:])}
 }
 
-// sortByKey is sortFunc for elements of which those with lesser keys come first. Long lists
-// are sorted by the keys, which lie beside each other, where the texts do not.
-func sortByKey[T any](list []T, of func(x *T) sortKey, compare func(x, y *T) int) {
+// place is where an element is that has a key: in a list, or something of what is there.
+type place struct {
+	sortKey
+	at, of int32
+}
+
+func (p *place) octet(n int) byte { return byte(p.sortKey[n/8] >> (56 - n%8*8)) }
+
+// sortByKey is sortFunc for elements of which those with lesser keys, as of [keyOf], come
+// first. Long lists are sorted by the keys, which lie beside each other, where the texts do
+// not.
+func sortByKey[T any](list []T, of func(x *T, from int) sortKey, compare func(x, y *T) int) {
 	if len(list) < manyToSort || len(list) > math.MaxInt32 {
 		slices.SortFunc(list, func(x, y T) int { return compare(&x, &y) })
 		return
 	}
-	type place struct {
-		sortKey
-		at int32
-	}
 	places := make([]place, len(list))
 	for i := range list {
-		places[i] = place{of(&list[i]), int32(i)}
+		places[i].at = int32(i)
 	}
-	sortFunc(places, func(x, y place) int {
-		switch {
-		case x.sortKey[0] != y.sortKey[0]:
-			return cmp.Compare(x.sortKey[0], y.sortKey[0])
-		case x.sortKey[1] != y.sortKey[1]:
-			return cmp.Compare(x.sortKey[1], y.sortKey[1])
-		}
-		return compare(&list[x.at], &list[y.at])
-	})
+	sortPlaces(places, func(p place, from int) sortKey { return of(&list[p.at], from) }, func(x, y place) int { return compare(&list[x.at], &list[y.at]) })
 	const done = -1
 	for start := range places {
 		if places[start].at == done {
@@ -67,6 +72,111 @@ func sortByKey[T any](list []T, of func(x *T) sortKey, compare func(x, y *T) int
 			list[to] = list[from]
 			to = from
 		}
+	}
+}
+
+// sortPlaces sorts by keys, and elements whose keys do not differ as compare says, with
+// several processors.
+func sortPlaces(places []place, key func(p place, from int) sortKey, compare func(x, y place) int) {
+	s := radix{key: key, compare: compare, idle: make(chan struct{}, runtime.GOMAXPROCS(0)-1)}
+	s.sort(places, 0)
+	s.others.Wait()
+}
+
+// radix is a radix sort in place, octet by octet from the first.
+type radix struct {
+	key     func(p place, from int) sortKey
+	compare func(x, y place) int
+	idle    chan struct{} // has room while a processor is idle
+	others  sync.WaitGroup
+}
+
+// fewToSort is how many elements are sorted by comparing them.
+const fewToSort = 32
+
+// sort sorts elements that have the octets before one in common.
+func (s *radix) sort(list []place, octet int) {
+	for {
+		n := octet % keyOctets
+		if n == 0 {
+			ended := true
+			for i := range list {
+				list[i].sortKey = s.key(list[i], octet)
+				ended = ended && list[i].sortKey == sortKey{}
+			}
+			if ended {
+				sortFunc(list, s.compare)
+				return
+			}
+		}
+		if len(list) <= fewToSort {
+			s.sortFew(list, octet)
+			return
+		}
+		var ends [256]int
+		for i := range list {
+			ends[list[i].octet(n)]++
+		}
+		if octet++; ends[list[0].octet(n)] == len(list) {
+			continue
+		}
+		var next [256]int
+		for c, sum := 0, 0; c < len(ends); c++ {
+			next[c] = sum
+			sum += ends[c]
+			ends[c] = sum
+		}
+		for c, first := 0, 0; c < len(ends); first, c = ends[c], c+1 {
+			for next[c] < ends[c] {
+				p := list[next[c]]
+				for b := p.octet(n); int(b) != c; b = p.octet(n) {
+					p, list[next[b]] = list[next[b]], p
+					next[b]++
+				}
+				list[next[c]] = p
+				next[c]++
+			}
+			s.part(list[first:ends[c]], octet)
+		}
+		return
+	}
+}
+
+// sortFew sorts a few elements by their keys, and then those whose keys are the same.
+func (s *radix) sortFew(list []place, octet int) {
+	slices.SortFunc(list, func(x, y place) int {
+		if x.sortKey[0] != y.sortKey[0] {
+			return cmp.Compare(x.sortKey[0], y.sortKey[0])
+		}
+		return cmp.Compare(x.sortKey[1], y.sortKey[1])
+	})
+	for len(list) > 1 {
+		n := 1
+		for n < len(list) && list[n].sortKey == list[0].sortKey {
+			n++
+		}
+		if n > 1 {
+			s.sort(list[:n], octet-octet%keyOctets+keyOctets)
+		}
+		list = list[n:]
+	}
+}
+
+// part sorts a part, beside the others if a processor is idle.
+func (s *radix) part(list []place, octet int) {
+	if len(list) >= manyToSort {
+		select {
+		case s.idle <- struct{}{}:
+			s.others.Go(func() {
+				s.sort(list, octet)
+				<-s.idle
+			})
+			return
+		default:
+		}
+	}
+	if len(list) > 1 {
+		s.sort(list, octet)
 	}
 }
 

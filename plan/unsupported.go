@@ -154,7 +154,7 @@ func (e *engine) numberBeside() (twice []int32) {
 	}
 	e.beside = map[int32]int32{}
 	number := func(a int32, x identity.Address) (id int32, asked bool) {
-		n, asked := e.loose[x]
+		n, asked := e.loose.find(x)
 		if asked && e.looseID[n] == none {
 			e.looseID[n] = e.held + int32(len(e.newText))
 			e.newText = append(e.newText, x)
@@ -234,7 +234,7 @@ func (e *engine) removedByHand(a int32) (all []int32) {
 		return nil
 	}
 	for _, x := range e.in.Merged.Remembered[a] {
-		if n, known := e.loose[x]; known && e.has(e.looseID[n], protected) && e.looseID[n] >= e.held && e.holder(e.looseID[n]) == a {
+		if n, known := e.loose.find(x); known && e.has(e.looseID[n], protected) && e.looseID[n] >= e.held && e.holder(e.looseID[n]) == a {
 			all = append(all, e.looseID[n])
 		}
 	}

@@ -502,7 +502,19 @@ func (s *scanner) text() []byte {
 
 // plain counts the octets at the beginning of a text that are in [printables].
 func plain[T string | []byte](s T) int {
-	for i := range len(s) {
+	const every, high = 0x0101010101010101, 0x8080808080808080
+	i := 0
+	for ; i+8 <= len(s); i += 8 {
+		x := uint64(s[i]) | uint64(s[i+1])<<8 | uint64(s[i+2])<<16 | uint64(s[i+3])<<24 |
+			uint64(s[i+4])<<32 | uint64(s[i+5])<<40 | uint64(s[i+6])<<48 | uint64(s[i+7])<<56
+		quote, backslash := x^every*'"', x^every*'\\'
+		// The high bit of each octet is set that is not printable, or no ASCII, or that is
+		// one of the two; of octets behind it, too.
+		if (x|(x-every*' ')|(x+every)|(quote-every)|(backslash-every))&high != 0 {
+			break
+		}
+	}
+	for ; i < len(s); i++ {
 		if !printables[s[i]] {
 			return i
 		}

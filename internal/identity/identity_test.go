@@ -315,3 +315,21 @@ func TestOptionalAccount(t *testing.T) {
 		t.Error("no account is one")
 	}
 }
+
+// TestPlain: the octets that JSON shows as they are end where the first other one is.
+func TestPlain(t *testing.T) {
+	for c := range 256 {
+		for at := range 20 {
+			for behind := range 12 {
+				text := strings.Repeat("~", at) + string([]byte{byte(c)}) + strings.Repeat(" ", behind)
+				want := at
+				if c >= ' ' && c < 0x7f && c != '"' && c != '\\' {
+					want = len(text)
+				}
+				if got := plain(text); got != want {
+					t.Fatalf("%q: %d, and not %d", text, got, want)
+				}
+			}
+		}
+	}
+}
