@@ -2,6 +2,7 @@ package state
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"encoding/binary"
 	"errors"
@@ -342,6 +343,9 @@ func (f files) replaceIndex(st *State, write func(*indexWriter) error) error {
 		return errNoIndex
 	}
 	d.RemoveLeftovers(name, abandoned)
+	if st.rest != nil && st.rest.rows.x.Extensible() {
+		return f.extendIndex(d, name, st, write)
+	}
 	return d.ReplaceCopy(name, func(w io.Writer) error {
 		if file, is := w.(*os.File); is {
 			d.GiveAway(file, of)
@@ -354,20 +358,44 @@ func (f files) replaceIndex(st *State, write func(*indexWriter) error) error {
 	})
 }
 
+// extendIndex writes what has changed behind the index of the rest of a state, once that is in
+// its file.
+func (f files) extendIndex(d *atomicfile.Folder, name string, st *State, write func(*indexWriter) error) error {
+	var changed bytes.Buffer
+	x := &indexWriter{w: &changed, extends: true}
+	if err := write(x); err != nil {
+		return err
+	}
+	if err := x.end(f); err != nil {
+		return err
+	}
+	file, err := d.OpenNoLink(name, os.O_RDWR)
+	if err != nil {
+		return err
+	}
+	return errors.Join(st.rest.rows.x.Extend(file, changed.Bytes()), file.Close())
+}
+
 // indexWriter writes an index.
 type indexWriter struct {
 	*blockfile.Writer
-	w      io.Writer
-	again  bool
-	st     *State
-	pieces []indexPiece
-	placed atomic.Int64
+	w       io.Writer
+	extends bool // the index of the rest of the state
+	again   bool
+	st      *State
+	pieces  []indexPiece
+	placed  atomic.Int64
 }
 
 // begin says of which state it is, and how many blocks that has.
 func (x *indexWriter) begin(st *State, blocks int) {
 	x.again = x.st != nil
-	x.st, x.Writer, x.pieces = st, blockfile.NewWriter(x.w, blocks), make([]indexPiece, blocks)
+	x.st, x.pieces = st, make([]indexPiece, blocks)
+	if x.extends {
+		x.Writer = blockfile.Extend(x.w, st.rest.rows.x.File, blocks)
+	} else {
+		x.Writer = blockfile.NewWriter(x.w, blocks)
+	}
 }
 
 // piece are the accounts of a block.

@@ -86,7 +86,11 @@ func (r *rest) write(out io.Writer, x *indexWriter, s *State) error {
 		both.lengths[n] = len(b)
 		if err == nil {
 			x.pieces[n] = r.rows.x.Pieces[t.block]
-			b, err = x.AppendCopy(b, n, r.rows.x.File, t.block)
+			if x.extends {
+				x.Keep(n, r.rows.x.File, t.block)
+			} else {
+				b, err = x.AppendCopy(b, n, r.rows.x.File, t.block)
+			}
 		}
 		if err != nil {
 			mu.Lock()

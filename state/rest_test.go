@@ -141,3 +141,108 @@ func TestIndexedPartDamaged(t *testing.T) {
 		t.Error("it was written")
 	}
 }
+
+// TestIndexedExtended: an index to which many versions have added is that of the last one; who
+// has an earlier one open still reads that; one that is cut or damaged is not believed; and
+// what is of no use any more does not add up.
+func TestIndexedExtended(t *testing.T) {
+	t.Parallel()
+	r := rand.New(rand.NewPCG(7, 7))
+	path := filepath.Join(t.TempDir(), "p.jsonl")
+	first := varied(r, 8*blockfile.Rows)
+	first.Placed = nil
+	if err := At(path).Save(ctx, first, "test", day, nil); err != nil {
+		t.Fatal(err)
+	}
+	size := func() int64 {
+		info, err := os.Stat(indexName(path))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return info.Size()
+	}
+	text := func(st *State) string {
+		var b bytes.Buffer
+		if err := st.Write(&b); err != nil {
+			t.Fatal(err)
+		}
+		return b.String()
+	}
+	early, err := At(path).Rows(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer early.Close()
+	begun, grown, anew := size(), 0, 0
+	for round := range 30 {
+		rows, err := At(path).Rows(ctx)
+		if err != nil || rows.x == nil {
+			t.Fatal(rows, err)
+		}
+		was := byIndex(t, path)
+		some := was.Accounts[r.IntN(len(was.Accounts))]
+		part, err := rows.Part([]identity.Account{some})
+		if err != nil {
+			t.Fatal(err)
+		}
+		part.Accounts = edited(r, part.Accounts, r.IntN(3))
+		before := size()
+		if err := At(path).Save(ctx, part, "test", day, nil); err != nil {
+			t.Fatal(err)
+		}
+		rows.Close()
+		switch now := size(); {
+		case now > before:
+			grown++
+		default:
+			anew++
+		}
+		if size() > begun*7/4 {
+			t.Fatalf("round %d: the index has %d octets, and had %d", round, size(), begun)
+		}
+		if round%6 > 0 {
+			continue
+		}
+		index := byIndex(t, path)
+		whole, err := At(path).Load(ctx)
+		if err != nil || text(whole) != text(index) {
+			t.Fatalf("round %d: %v, the index has something else", round, err)
+		}
+	}
+	if grown < 20 || anew == 0 {
+		t.Errorf("%d times the index was extended, and %d times made anew", grown, anew)
+	}
+	for n := range first.Accounts {
+		if n%997 > 0 {
+			continue
+		}
+		a, found := &first.Accounts[n], false
+		wanted := map[uint32]struct{}{blockfile.Key([]byte(a.Primary.String())): {}}
+		if err := early.Find(wanted, func(b identity.Account) { found = found || a.Equal(&b) }); err != nil || !found {
+			t.Fatalf("who has the first version open finds %s: %t, %v", a.Primary, found, err)
+		}
+	}
+
+	whole, err := At(path).Load(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	good, err := os.ReadFile(indexName(path))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for n := range 24 {
+		b := bytes.Clone(good)
+		if n%2 == 0 {
+			b = b[:r.IntN(len(b))]
+		} else {
+			b[r.IntN(len(b))] ^= 1 << r.IntN(8)
+		}
+		if err := os.WriteFile(indexName(path), b, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if st := At(path).indexed(ctx, (*index).all); st != nil && text(whole) != text(st) {
+			t.Fatal("a damaged index is read otherwise")
+		}
+	}
+}

@@ -6,6 +6,9 @@
 //	foot     JSON: the format, what the file is about, and where the blocks are
 //	end      12 octets: where the foot begins, and its checksum
 //
+// A file may be extended: blocks, a foot and an end come behind those that are there, of which
+// the blocks count that the new foot names. Who has the file open reads what it was.
+//
 // A key is the checksum of what a row is found by: what is among no keys has no row.
 // Checksums are CRC-32C, for what is damaged by chance.
 package blockfile
@@ -73,10 +76,24 @@ type Writer struct {
 	w      io.Writer
 	err    error
 	blocks []Block
+	kept   []bool // blocks of the file that is extended
+	base   int64  // where the first of the others begins
 }
 
 // NewWriter returns a writer of so many blocks.
-func NewWriter(w io.Writer, blocks int) *Writer { return &Writer{w: w, blocks: make([]Block, blocks)} }
+func NewWriter(w io.Writer, blocks int) *Writer {
+	return &Writer{w: w, blocks: make([]Block, blocks), kept: make([]bool, blocks)}
+}
+
+// Extend returns a writer of what comes behind a file, for [File.Extend].
+func Extend(w io.Writer, of *File, blocks int) *Writer {
+	x := NewWriter(w, blocks)
+	x.base = of.size
+	return x
+}
+
+// Keep takes block m of the file that is extended as block n.
+func (x *Writer) Keep(n int, of *File, m int) { x.blocks[n], x.kept[n] = of.Blocks[m], true }
 
 // Append appends block n, which has so many rows: keys appends their keys, by [AppendKey],
 // and texts the rows. The blocks may be appended in any order, several at once. Who does
@@ -119,10 +136,12 @@ func (x *Writer) Write(b []byte) (int, error) {
 // End writes the foot, which says what the file is about, as JSON has it.
 func (x *Writer) End(format string, version int, about any) error {
 	f := foot{Format: format, Version: version, Blocks: x.blocks}
-	at := int64(0)
+	at := x.base
 	for i := range f.Blocks {
-		f.Blocks[i].At = at
-		at += f.Blocks[i].length()
+		if !x.kept[i] {
+			f.Blocks[i].At = at
+			at += f.Blocks[i].length()
+		}
 	}
 	var err error
 	if f.About, err = json.Marshal(about); err != nil {
@@ -141,6 +160,7 @@ func (x *Writer) End(format string, version int, about any) error {
 // File is a file that can be read.
 type File struct {
 	file   *os.File
+	size   int64
 	Blocks []Block
 }
 
@@ -170,17 +190,45 @@ func Open(file *os.File, format string, version int, about any) (*File, error) {
 	if checksum(text) != binary.LittleEndian.Uint32(end[8:]) || strict(text, &f) != nil || f.Format != format || f.Version != version {
 		return nil, ErrDamaged
 	}
-	next := int64(0)
 	for _, b := range f.Blocks {
-		if b.At != next || b.Rows < 1 || b.Rows > Rows || b.Keys < 0 || b.Keys%keySize != 0 || b.Texts < b.Rows {
+		if b.At < 0 || b.At > at || b.Rows < 1 || b.Rows > Rows || b.Keys < 0 || b.Keys%keySize != 0 || b.Texts < b.Rows || b.length() > at-b.At {
 			return nil, ErrDamaged
 		}
-		next += b.length()
 	}
-	if next != at || strict(f.About, about) != nil {
+	if strict(f.About, about) != nil {
 		return nil, ErrDamaged
 	}
-	return &File{file, f.Blocks}, nil
+	return &File{file, info.Size(), f.Blocks}, nil
+}
+
+// Extensible reports whether less than half as much of the file is of no use any more as is
+// in use.
+func (f *File) Extensible() bool {
+	used := int64(0)
+	for i := range f.Blocks {
+		used += f.Blocks[i].length()
+	}
+	return f.size < used*3/2
+}
+
+// Extend writes what a writer of [Extend] has written behind the file, to is the same file
+// as it was opened, for writing. Where it cannot be written, the file is what it was.
+func (f *File) Extend(to *os.File, text []byte) error {
+	one, err := f.file.Stat()
+	if err != nil {
+		return err
+	}
+	other, err := to.Stat()
+	if err != nil {
+		return err
+	}
+	if !os.SameFile(one, other) || other.Size() != f.size {
+		return ErrDamaged
+	}
+	if _, err = to.WriteAt(text, f.size); err != nil {
+		_ = to.Truncate(f.size)
+	}
+	return err
 }
 
 // strict reads JSON that has no other keys.
