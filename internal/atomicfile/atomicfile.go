@@ -99,7 +99,11 @@ func (d *Folder) replace(name string, write func(io.Writer) error, ready func() 
 		}
 	}()
 	d.GiveAway(tmp, name)
-	if err := write(tmp); err != nil {
+	var w io.Writer = tmp
+	if sync {
+		w = &behind{file: tmp}
+	}
+	if err := write(w); err != nil {
 		return err
 	}
 	if sync {

@@ -1,6 +1,7 @@
 package atomicfile
 
 import (
+	"bytes"
 	"errors"
 	"io"
 	"os"
@@ -163,5 +164,24 @@ func TestReadWhileReplaced(t *testing.T) {
 	close(stop)
 	if err := <-written; err != nil {
 		t.Error(err)
+	}
+}
+
+// TestWriteLarge: a file that is brought to the disk while it is written has all of it.
+func TestWriteLarge(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "f")
+	text := bytes.Repeat([]byte("0123456789abcdef"), 2*behindBlock/16+5)
+	err := Write(path, func(w io.Writer) error {
+		for left := text; len(left) > 0; {
+			n := min(len(left), 3<<20)
+			if _, err := w.Write(left[:n]); err != nil {
+				return err
+			}
+			left = left[n:]
+		}
+		return nil
+	})
+	if got, read := os.ReadFile(path); err != nil || read != nil || !bytes.Equal(got, text) {
+		t.Errorf("%v, %v, %d octets of %d", err, read, len(got), len(text))
 	}
 }
