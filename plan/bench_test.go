@@ -15,6 +15,33 @@ import (
 // percent of them different.
 func BenchmarkCompute(b *testing.B) { benchmarkCompute(b, corpusInput) }
 
+// BenchmarkPreviewed measures what is left of that where the entries were compared with the
+// accounts while they were read.
+func BenchmarkPreviewed(b *testing.B) {
+	benchmarkCompute(b, func(n int) plan.Input {
+		in := corpusInput(n)
+		p, err := plan.NewPreview(in.Rules, in.Accounts)
+		if err != nil {
+			b.Fatal(err)
+		}
+		entries, same := in.Entries, []int32{}
+		in.Entries, in.Preview = nil, p
+		for i := range entries {
+			e := &entries[i]
+			seen := p.Of(e)
+			if seen >= 0 {
+				if a := p.Same(e, seen); a != nil {
+					in.Same, same = append(in.Same, identity.Same{Account: a, Scope: e.Scope}), append(same, seen)
+					continue
+				}
+			}
+			in.Entries, in.Seen = append(in.Entries, *e), append(in.Seen, seen)
+		}
+		in.Seen = append(in.Seen, same...)
+		return in
+	})
+}
+
 // BenchmarkFirst measures it where there are no accounts yet.
 func BenchmarkFirst(b *testing.B) {
 	benchmarkCompute(b, func(n int) plan.Input {

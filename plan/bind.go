@@ -13,24 +13,8 @@ import (
 // no address are then no entries. Entries that are left without a GUID of
 // their own are marked, and each entry learns which accounts its GUID owns.
 func (e *engine) mergeObjects() {
-	table := newGUIDTable(&e.read)
-	e.guids = table
 	e.sharedEntries, e.sharedAccounts, e.recorded = map[identity.GUID][]int32{}, map[identity.GUID][]int32{}, map[identity.GUID][]int32{}
-	var nameless []int32
-	for i := range e.entries {
-		g := e.guid(int32(i))
-		if g.IsZero() {
-			nameless = append(nameless, int32(i))
-			e.entries[i].flags |= noOwnGUID
-			continue
-		}
-		if first := table.add(int32(i)); first != int32(i) {
-			if e.sharedEntries[g] == nil {
-				e.sharedEntries[g] = []int32{first}
-			}
-			e.sharedEntries[g] = append(e.sharedEntries[g], int32(i))
-		}
-	}
+	nameless := e.findByGUID()
 	owned := e.ownPreviewed()
 	for i := range e.in.Accounts {
 		if owned != nil && owned[i] {
@@ -40,7 +24,7 @@ func (e *engine) mergeObjects() {
 		if g.IsZero() {
 			continue
 		}
-		first := table.find(g)
+		first := e.carrier(g)
 		if first == none {
 			continue
 		}
@@ -86,6 +70,54 @@ func (e *engine) mergeObjects() {
 			group = group[n:]
 		}
 	}
+}
+
+// findByGUID makes entries found by their GUIDs, notes which share one, and returns those
+// without.
+func (e *engine) findByGUID() (nameless []int32) {
+	tabled := len(e.entries)
+	if e.seen != nil {
+		// An entry that says what an account says is found by that.
+		tabled = len(e.in.Entries)
+		e.sameAs = slices.Repeat([]int32{none}, len(e.accounts))
+	}
+	e.guids = newGUIDTable(&e.read, tabled)
+	for n := range e.entries {
+		i, g := int32(n), e.guid(int32(n))
+		if g.IsZero() {
+			nameless = append(nameless, i)
+			e.entries[i].flags |= noOwnGUID
+			continue
+		}
+		first := i
+		if n < tabled {
+			first = e.guids.add(i)
+		} else if first = e.guids.find(g); first == none {
+			same := &e.sameAs[e.seen[i]]
+			if *same == none {
+				*same = i
+			}
+			first = *same
+		}
+		if first != i {
+			if e.sharedEntries[g] == nil {
+				e.sharedEntries[g] = []int32{first}
+			}
+			e.sharedEntries[g] = append(e.sharedEntries[g], i)
+		}
+	}
+	return nameless
+}
+
+// carrier returns the first entry with a GUID, or none.
+func (e *engine) carrier(g identity.GUID) int32 {
+	if i := e.guids.find(g); i != none || e.sameAs == nil {
+		return i
+	}
+	if a := e.in.Preview.account(g); a != none {
+		return e.sameAs[a]
+	}
+	return none
 }
 
 // ownPreviewed tells entries the accounts that a preview has found for them, unless others
@@ -314,7 +346,7 @@ func (e *engine) recordsAnother(i, a int32) bool {
 	if g.IsZero() || g == e.guid(i) {
 		return false
 	}
-	j := e.guids.find(g)
+	j := e.carrier(g)
 	if j == none || len(e.recorded[g]) < 2 && len(e.accountsOf(j)) == 0 {
 		return false
 	}

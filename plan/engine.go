@@ -123,7 +123,8 @@ type engine struct {
 	domains *Domains
 	scopes  []scope
 
-	guids          *guidTable
+	guids          *guidTable // of entries
+	sameAs         []int32    // of each account, the first entry that says the same; nil where all are among guids
 	sharedEntries  map[identity.GUID][]int32
 	sharedAccounts map[identity.GUID][]int32
 	recorded       map[identity.GUID][]int32 // local accounts that record the GUID of an entry

@@ -20,9 +20,9 @@ type guidSlot struct {
 	entry int32  // index of the entry plus one, 0 for a free slot
 }
 
-func newGUIDTable(entries *identity.Entries) *guidTable {
+func newGUIDTable(entries *identity.Entries, most int) *guidTable {
 	size := 16
-	for size < 2*entries.Len() {
+	for size < 2*most {
 		size *= 2
 	}
 	return &guidTable{seed: maphash.MakeSeed(), slots: make([]guidSlot, size), entries: entries}

@@ -78,17 +78,23 @@ func (p *Preview) slot(g identity.GUID) (*guidSlot, uint32) {
 	}
 }
 
+// account returns the index of the one account that has a GUID, or none.
+func (p *Preview) account(g identity.GUID) int32 {
+	slot, _ := p.slot(g)
+	return max(slot.entry, 0) - 1
+}
+
 // Of returns the index of the account that is as an entry wants it, as far as that shows in
 // the two alone, or Other.
 func (p *Preview) Of(e *identity.Entry) int32 {
 	if e.GUID.IsZero() || len(e.Primaries) != 1 {
 		return Other
 	}
-	slot, _ := p.slot(e.GUID)
-	if slot.entry <= 0 {
+	n := p.account(e.GUID)
+	if n == none {
 		return Other
 	}
-	a := &p.accounts[slot.entry-1]
+	a := &p.accounts[n]
 	s := &p.rules.scopes[e.Scope]
 	if len(e.Aliases) != len(a.Aliases) || len(e.Aliases) > manyValues || !a.Active() || !p.rules.agrees(s, e, a) {
 		return Other
@@ -102,13 +108,13 @@ func (p *Preview) Of(e *identity.Entry) int32 {
 	}
 	var met uint64
 	for _, text := range e.Aliases {
-		n := slices.IndexFunc(a.Aliases, func(x identity.Address) bool { return is(text, x) })
-		if n < 0 || met&(1<<n) != 0 {
+		k := slices.IndexFunc(a.Aliases, func(x identity.Address) bool { return is(text, x) })
+		if k < 0 || met&(1<<k) != 0 {
 			return Other
 		}
-		met |= 1 << n
+		met |= 1 << k
 	}
-	return slot.entry - 1
+	return n
 }
 
 // Same returns the account that was found for an entry, if that says the very same

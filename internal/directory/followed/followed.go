@@ -189,9 +189,41 @@ func (x *Reading) whole(ctx context.Context, d *directory.Directory, why string)
 		}
 		p.seen = c.Seen()
 		p.entries = c.All()
+		p.sortSame()
 		return nil
 	})
 	return p, err
+}
+
+// sortSame puts those that say what accounts say in the order of these, so that the two lie
+// in memory as they are looked at.
+func (p *part) sortSame() {
+	first := len(p.entries.Whole)
+	if len(p.entries.Same) == 0 {
+		return
+	}
+	accounts := p.seen[first:]
+	next := make([]int32, slices.Max(accounts)+2) // of each account, where its entries go
+	for _, a := range accounts {
+		next[a+1]++
+	}
+	for a := range len(next) - 1 {
+		next[a+1] += next[a]
+	}
+	same, seen, keys := make([]identity.Same, len(accounts)), make([]int32, len(accounts)), []identity.GUID(nil)
+	if p.keys != nil {
+		keys = make([]identity.GUID, len(accounts))
+	}
+	for i, a := range accounts {
+		to := next[a]
+		next[a]++
+		if same[to], seen[to] = p.entries.Same[i], a; keys != nil {
+			keys[to] = p.keys[first+i]
+		}
+	}
+	p.entries.Same = same
+	copy(accounts, seen)
+	copy(p.keys[min(first, len(p.keys)):], keys)
 }
 
 // changed reads what has changed of a directory.
