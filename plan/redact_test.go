@@ -69,6 +69,7 @@ func TestRedact(t *testing.T) {
 	for name, p := range map[string]*plan.Plan{"whole": corpusPlan(t, 600), "part": corpusPlan(t, 600, "inactive", "primary_change")} {
 		t.Run(name, func(t *testing.T) {
 			p.Warnings = append(p.Warnings, p.Accounts[0].After.Primary.String()+" is mentioned")
+			p.Directories[1].Full = "container OU=Takeover Team,DC=example was changed"
 			before := written(t, p)
 			mask := redact.New([]byte("key"), "example.com")
 			masked := p.Redact(mask)
@@ -77,6 +78,9 @@ func TestRedact(t *testing.T) {
 			}
 			text := written(t, masked)
 			lower := strings.ToLower(string(text))
+			if strings.Contains(lower, "takeover team") {
+				t.Error("why everything was read is in the document")
+			}
 			for secret := range secrets(p) {
 				if strings.Contains(lower, secret) {
 					t.Errorf("%q is in the document", secret)

@@ -21,6 +21,7 @@ import (
 	"github.com/rollcall-cli/rollcall/internal/partial"
 	"github.com/rollcall-cli/rollcall/internal/servertest"
 	"github.com/rollcall-cli/rollcall/plan"
+	"github.com/rollcall-cli/rollcall/state"
 )
 
 // followedRules are the rules of a directory that is followed, with all that a plan may
@@ -602,6 +603,28 @@ func kept(t *testing.T, dir string) map[string][]byte {
 // keeps are the files that are kept of a followed directory.
 var keeps = []string{"rollcall.state.entries", "rollcall.state.base"}
 
+// editByHand gives an account of a state another name, and the file the checksum that fits.
+func editByHand(t *testing.T, path string) {
+	t.Helper()
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	st, err := state.Read(bytes.NewReader(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	n := slices.IndexFunc(st.Accounts, func(a identity.Account) bool { return a.Active() && !a.Local() })
+	st.Accounts[n].Username += "-edited"
+	var b bytes.Buffer
+	if err := st.Write(&b); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path, b.Bytes(), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // TestFollowedCaches: whatever lies in the place of what was kept, be it old, of another
 // time than the rest, damaged or not there, the plan is that of a complete read.
 func TestFollowedCaches(t *testing.T) {
@@ -664,6 +687,9 @@ func TestFollowedCaches(t *testing.T) {
 	}
 	put(nil)
 	check("nothing kept", false)
+	editByHand(t, filepath.Join(w.dir, "rollcall.state.jsonl"))
+	want, _ = w.document(t, now, true)
+	check("a state that was edited by hand, with the right checksum", true)
 	last := times[len(times)-1]
 	for _, name := range keeps {
 		whole := last[name]
