@@ -688,7 +688,12 @@ func TestFollowedCaches(t *testing.T) {
 	put(nil)
 	check("nothing kept", false)
 	editByHand(t, filepath.Join(w.dir, "rollcall.state.jsonl"))
+	before := kept(t, w.dir)
 	want, _ = w.document(t, now, true)
+	put(before)
+	if !strings.Contains(want, "-edited") {
+		t.Error("the edit is not seen")
+	}
 	check("a state that was edited by hand, with the right checksum", true)
 	last := times[len(times)-1]
 	for _, name := range keeps {
