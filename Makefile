@@ -34,7 +34,7 @@ NODE        = scimmy axe
 # What several goroutines run is tested under the race detector: these packages, and
 # of two others the tests of what they run beside each other. A test of
 # internal/architecture knows which packages need it.
-RACED       = ./apply ./cmd/... ./examples/... ./state ./internal/atomicfile ./internal/bench ./internal/blockfile ./internal/channel/... ./internal/console/... ./internal/directory/ldap \
+RACED       = ./apply ./cmd/... ./examples/... ./state ./internal/atomicfile ./internal/bench ./internal/blockfile ./internal/channel/... ./internal/connector ./internal/console/... ./internal/directory/ldap \
               ./internal/directory/suite/... ./internal/identity ./internal/parallel ./internal/redact ./internal/servertest ./internal/store/...
 RACED_TESTS = Sort|AsWanted|Progress
 # Tests of cmd/rollcall, state and stores go without it in which what runs beside each

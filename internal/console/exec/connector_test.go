@@ -35,7 +35,7 @@ func TestMain(m *testing.M) {
 			fmt.Fprintln(os.Stderr, "no behaviour", name)
 			os.Exit(99)
 		}
-		k := &connector{in: bufio.NewReader(os.Stdin), out: bufio.NewWriter(os.Stdout)}
+		k := &program{in: bufio.NewReader(os.Stdin), out: bufio.NewWriter(os.Stdout)}
 		if path := os.Getenv(traffic); path != "" {
 			k.record, _ = os.OpenFile(path, os.O_APPEND|os.O_WRONLY|os.O_CREATE, 0o600)
 		}
@@ -46,8 +46,8 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// connector is a connector of a test at work.
-type connector struct {
+// program is a connector of a test at work.
+type program struct {
 	in     *bufio.Reader
 	out    *bufio.Writer
 	record *os.File
@@ -74,7 +74,7 @@ type change struct {
 }
 
 // hear returns the next request; without one, the connector ends.
-func (k *connector) hear() request {
+func (k *program) hear() request {
 	line, err := k.in.ReadBytes('\n')
 	if err != nil {
 		k.out.Flush()
@@ -89,25 +89,25 @@ func (k *connector) hear() request {
 }
 
 // say writes a line.
-func (k *connector) say(format string, args ...any) {
+func (k *program) say(format string, args ...any) {
 	k.raw(fmt.Sprintf(format, args...) + "\n")
 }
 
 // raw writes what may be no line.
-func (k *connector) raw(text string) {
+func (k *program) raw(text string) {
 	k.note("< ", []byte(text))
 	k.out.WriteString(text)
 	k.out.Flush()
 }
 
-func (k *connector) note(direction string, line []byte) {
+func (k *program) note(direction string, line []byte) {
 	if k.record != nil {
 		k.record.Write(append([]byte(direction), line...))
 	}
 }
 
 // serve answers as it should, but for the requests that on has.
-func (k *connector) serve(on map[string]func(r request)) {
+func (k *program) serve(on map[string]func(r request)) {
 	for {
 		r := k.hear()
 		if f := on[r.Type]; f != nil {
@@ -119,7 +119,7 @@ func (k *connector) serve(on map[string]func(r request)) {
 }
 
 // answer answers a request as it should.
-func (k *connector) answer(r request) {
+func (k *program) answer(r request) {
 	switch r.Type {
 	case "hello":
 		facts := k.facts
@@ -151,7 +151,7 @@ func (k *connector) answer(r request) {
 }
 
 // made answers one change.
-func (k *connector) made(r request, i int) {
+func (k *program) made(r request, i int) {
 	c := r.Changes[i]
 	switch {
 	case c.Op == "remove":
@@ -176,15 +176,15 @@ func hang() {
 }
 
 // on serves with one request answered otherwise.
-func on(kind string, f func(k *connector, r request)) func(*connector) {
-	return func(k *connector) {
+func on(kind string, f func(k *program, r request)) func(*program) {
+	return func(k *program) {
 		k.serve(map[string]func(request){kind: func(r request) { f(k, r) }})
 	}
 }
 
 // says answers a request with lines that are its only answer; %d is its id.
-func says(kind string, lines ...string) func(*connector) {
-	return on(kind, func(k *connector, r request) {
+func says(kind string, lines ...string) func(*program) {
+	return on(kind, func(k *program, r request) {
 		for _, line := range lines {
 			k.raw(strings.ReplaceAll(line, "%d", fmt.Sprint(r.ID)) + "\n")
 		}
@@ -192,9 +192,9 @@ func says(kind string, lines ...string) func(*connector) {
 }
 
 // behaviours are the connectors of all tests, by name.
-var behaviours = func() map[string]func(*connector) {
-	all := map[string]func(*connector){
-		"good": func(k *connector) {
+var behaviours = func() map[string]func(*program) {
+	all := map[string]func(*program){
+		"good": func(k *program) {
 			k.facts = `{"owner":"stored","dry_run":true,"batch":7}`
 			k.serve(map[string]func(request){"apply": func(r request) {
 				fmt.Fprintf(os.Stderr, "%d changes\r\n", len(r.Changes))
@@ -202,16 +202,16 @@ var behaviours = func() map[string]func(*connector) {
 				k.answer(r)
 			}})
 		},
-		"outlives": on("read", func(k *connector, r request) {
+		"outlives": on("read", func(k *program, r request) {
 			fmt.Fprintln(os.Stderr, "reading")
 			signal.Ignore(syscall.SIGTERM, syscall.SIGPIPE)
 			hang()
 		}),
-		"other facts": func(k *connector) {
+		"other facts": func(k *program) {
 			k.facts = fmt.Sprintf(`{"batch":%d}`, os.Getpid())
 			k.serve(nil)
 		},
-		"many": func(k *connector) {
+		"many": func(k *program) {
 			k.serve(map[string]func(request){"read": func(r request) {
 				for i := range many {
 					fmt.Fprintf(k.out, `{"id":%d,"account":{"ref":"u-%d","rev":"%d","primary":"first.last%06d@example.com","aliases":["alias%06d@example.com","b%06d@example.com"],"type":"user","status":"active",`+

@@ -2,33 +2,22 @@
 // speaks the protocol rollcall-console/1 on standard input and output, as
 // docs/reference/console-protocol.md says.
 //
-//	Console ── a request ──> process ── lines ──> connector
-//	        <── answers ────         <── lines ──
+//	Console ── a request ──> connector.Host ──> connector
+//	        <── answers ────                <──
 //
-// A [Console] has up to Concurrency processes, each with one request at a time.
-// They are started when they are needed, and each begins with "hello". Whatever
-// breaks the protocol is a loss: the process is ended, with its process group, and
-// the next request starts another. What a loss means depends on the request. A
-// read has failed. A change without an answer has an unknown outcome, and somebody
-// has to look it up. After [restarts] losses without a good answer between them
-// the console is unreachable.
-//
-// What a connector says reaches messages and logs only after the values of its
-// configuration are masked in it.
+// Package connector runs it, and says what breaks the protocol. What that means depends
+// on the request. A read has failed. A change without an answer has an unknown outcome,
+// and somebody has to look it up.
 package exec
 
 import (
-	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"os"
 	"slices"
-	"sync"
-	"time"
 
 	"github.com/rollcall-cli/rollcall/apply"
+	"github.com/rollcall-cli/rollcall/internal/connector"
 	"github.com/rollcall-cli/rollcall/internal/console"
 	"github.com/rollcall-cli/rollcall/internal/console/wire"
 	"github.com/rollcall-cli/rollcall/internal/identity"
@@ -38,12 +27,6 @@ import (
 const (
 	// protocol is the version of the protocol.
 	protocol = 1
-	// restarts is how often a connector is started again without a good answer.
-	restarts = 3
-	// silence is how long a connector may be silent where nobody says.
-	silence = 60 * time.Second
-	// grace is how long a connector has to end when it is asked to.
-	grace = 5 * time.Second
 	// asked is how many accounts one request asks for at most.
 	asked = 10_000
 	// enough is how many octets of changes one request has, if it can be divided,
@@ -54,34 +37,10 @@ const (
 
 // Options say how a connector is run.
 type Options struct {
-	// Label is that of the console's block.
-	Label string
-	// Command is the program and its arguments, run without a shell in Dir. A
-	// program without a slash is looked for in PATH.
-	Command []string
-	Dir     string
-	// Config is any JSON value. It is secret, and handed over in "hello" alone.
-	Config json.RawMessage
-	// Domains are those that matter, Owner is the mark's, Release the version of
-	// rollcall.
+	connector.Options
+	// Domains are those that matter, Owner is the mark's.
 	Domains []string
 	Owner   string
-	Release string
-	// Timeout is how long a line may take; 0 is a minute. What is written to
-	// standard error is no line.
-	Timeout time.Duration
-	// Concurrency is the most processes; 0 is one.
-	Concurrency int
-	// LockFile is held by rollcall and by the connector until both have ended, so
-	// that the run after a crash waits for the connector of the one before. A
-	// console that is only read needs none: "". Windows cannot hand it over, and
-	// has none.
-	LockFile string
-	// Log, unless nil, hears each line that the connector writes to standard error,
-	// Progress what it says of itself. Their calls do not overlap.
-	Log, Progress func(text string)
-	// Mask, unless nil, masks secrets beside those in Config.
-	Mask func(text string) string
 }
 
 var (
@@ -94,54 +53,43 @@ var (
 
 // Console is a console behind a connector.
 type Console struct {
-	o       Options
-	grace   time.Duration
-	secrets *secrets
-	slots   chan struct{} // as many as there are requests
-	talk    sync.Mutex    // of Log and Progress
-
-	mu      sync.Mutex
-	idle    []*process
-	running []*process
-	closed  bool
-	lock    *os.File // nil until it is held
-	losses  int      // since the last good answer
-	// hello is what the first process said of the console; nil before.
-	hello *greeting
-}
-
-// greeting is what a connector says of its console.
-type greeting struct {
-	product, version string
-	facts            plan.Facts
+	label string
+	host  *connector.Host[wire.Line]
 }
 
 // New prepares a console; nothing is started yet.
 func New(o Options) *Console {
-	o.Timeout = cmp.Or(o.Timeout, silence)
-	return &Console{o: o, grace: grace, secrets: newSecrets(o.Config, o.Mask), slots: make(chan struct{}, max(o.Concurrency, 1))}
+	c := &Console{label: o.Label}
+	hello := append(connector.AppendTexts([]byte(`,"domains":[`), o.Domains, func(s string) string { return s }), `],"owner":`...)
+	c.host = connector.New(o.Options, connector.Protocol[wire.Line]{
+		Noun: "console", Version: protocol, Hello: identity.AppendJSONString(hello, o.Owner),
+		Decoder: func() func([]byte) (wire.Line, error) { return new(wire.Decoder).Line },
+		Common:  func(l *wire.Line) *connector.Line { return &l.Line },
+		Failed: func(l *wire.Line) error {
+			if l.Error == nil || l.Key != nil {
+				return nil
+			}
+			return c.refused(c.clean(l.Error))
+		},
+		Facts: func(text []byte) ([]byte, error) {
+			f, err := plan.ParseFacts(text)
+			return f.AppendJSON(nil), err
+		},
+		Unread: func(err error, advice string) error {
+			return &console.ReadError{Console: o.Label, Err: err, Advice: advice}
+		},
+	})
+	return c
 }
 
 // Open starts the connector and learns its facts.
-func (c *Console) Open(ctx context.Context) error {
-	p, err := c.acquire(ctx)
-	if err != nil {
-		return c.unread(err)
-	}
-	c.release(p)
-	return nil
-}
+func (c *Console) Open(ctx context.Context) error { return c.unread(c.host.Open(ctx)) }
 
 // Facts are what the connector states; the zero Facts before it was started.
-func (c *Console) Facts() plan.Facts { return c.greeting().facts }
-
-func (c *Console) greeting() greeting {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.hello == nil {
-		return greeting{}
-	}
-	return *c.hello
+func (c *Console) Facts() plan.Facts {
+	// They were read before, and are nothing before that.
+	f, _ := plan.ParseFacts(c.host.Greeting().Facts)
+	return f
 }
 
 // Accounts reads every account.
@@ -155,34 +103,34 @@ func (c *Console) Accounts(ctx context.Context, yield func(identity.Live) error)
 				return false, err
 			}
 			if refs[l.Account.Ref] {
-				return false, &breach{text: "sent twice the account with ref ", quoted: wire.Quote(l.Account.Ref),
-					advice: "a read has each account once; a page of a list may have moved while it was read"}
+				return false, &connector.Breach{Text: "sent twice the account with ref ", Said: connector.Quote(l.Account.Ref),
+					Advice: "a read has each account once; a page of a list may have moved while it was read"}
 			}
 			refs[l.Account.Ref] = true
 			n++
 			return false, yield(*l.Account)
 		case l.Accounts == nil:
-			return false, unexpected("read")
+			return false, connector.Unexpected("read")
 		case !l.Complete:
-			return false, &breach{text: `ended its accounts without "complete": true`, advice: "the connector says so where it could not read all; its log may say why"}
+			return false, &connector.Breach{Text: `ended its accounts without "complete": true`, Advice: "the connector says so where it could not read all; its log may say why"}
 		}
-		return true, counted("sent", "accounts", n, *l.Accounts)
+		return true, connector.Counted("sent", "accounts", n, *l.Accounts)
 	})
 	if err != nil {
 		return console.Receipt{}, c.unread(err)
 	}
-	g := c.greeting()
-	return console.Receipt{Product: g.product, Version: g.version, Accounts: n}, nil
+	g := c.host.Greeting()
+	return console.Receipt{Product: g.Name, Version: g.Version, Accounts: n}, nil
 }
 
 // checkRef makes sure that an account can be asked for again.
 func (c *Console) checkRef(a *identity.Live) error {
 	if a.Odd != "" {
-		a.Odd = c.secrets.clean(a.Odd)
+		a.Odd = c.host.Clean(a.Odd)
 	}
 	if a.Ref == "" {
-		return &breach{text: fmt.Sprintf("sent account %s without a ref", wire.Quote(a.Primary.String())),
-			advice: `each account has a ref that is a string; where the console has no key of its own, the primary with the fact "ref_stable": false`}
+		return &connector.Breach{Text: fmt.Sprintf("sent account %s without a ref", connector.Quote(a.Primary.String())),
+			Advice: `each account has a ref that is a string; where the console has no key of its own, the primary with the fact "ref_stable": false`}
 	}
 	return nil
 }
@@ -196,7 +144,7 @@ func (c *Console) Apply(ctx context.Context, steps []apply.Step, answer func(i i
 // Try says what changes would come to, with the fact dry_run alone.
 func (c *Console) Try(ctx context.Context, steps []apply.Step, answer func(i int, a apply.Answer)) error {
 	if f := c.Facts(); !f.DryRun {
-		return fmt.Errorf("console %q: %w", c.o.Label, &apply.Error{Code: apply.Unsupported, Message: `the connector cannot try changes: it does not state the fact "dry_run"`})
+		return fmt.Errorf("console %q: %w", c.label, &apply.Error{Code: apply.Unsupported, Message: `the connector cannot try changes: it does not state the fact "dry_run"`})
 	}
 	return c.change(ctx, "try", steps, answer)
 }
@@ -232,8 +180,8 @@ func (c *Console) changeSome(ctx context.Context, kind string, steps []apply.Ste
 			}
 		}
 	}
-	if len(changes) > wire.MaxLine-overhead {
-		unasked(apply.Unsupported, fmt.Sprintf("changes of one group are longer than %d MiB, which is the most of a request", wire.MaxLine>>20))
+	if len(changes) > connector.MaxLine-overhead {
+		unasked(apply.Unsupported, fmt.Sprintf("changes of one group are longer than %d MiB, which is the most of a request", connector.MaxLine>>20))
 		return nil
 	}
 	index := make(map[string]int, len(steps))
@@ -251,9 +199,9 @@ func (c *Console) changeSome(ctx context.Context, kind string, steps []apply.Ste
 			i, known := index[*l.Key]
 			switch {
 			case !known:
-				return false, &breach{text: fmt.Sprintf("answered change %s, for which it was not asked", wire.Quote(*l.Key))}
+				return false, &connector.Breach{Text: fmt.Sprintf("answered change %s, for which it was not asked", connector.Quote(*l.Key))}
 			case answered[i]:
-				return false, &breach{text: fmt.Sprintf("answered change %s twice", wire.Quote(*l.Key))}
+				return false, &connector.Breach{Text: fmt.Sprintf("answered change %s twice", connector.Quote(*l.Key))}
 			}
 			a, err := c.answer(l, &steps[i])
 			if err != nil {
@@ -261,24 +209,24 @@ func (c *Console) changeSome(ctx context.Context, kind string, steps []apply.Ste
 			}
 			if steps[i].Creates() && a.Err == nil && !c.Facts().Unstable {
 				if refs[a.Ref] {
-					return false, &breach{text: fmt.Sprintf("created the account of change %s with ref %s, which another account has", wire.Quote(*l.Key), wire.Quote(a.Ref))}
+					return false, &connector.Breach{Text: fmt.Sprintf("created the account of change %s with ref %s, which another account has", connector.Quote(*l.Key), connector.Quote(a.Ref))}
 				}
 				refs[a.Ref] = true
 			}
 			answered[i] = true
 			n++
-			c.good()
+			c.host.Good()
 			answer(i, a)
 			return false, nil
 		}
 		if l.Done == nil {
-			return false, unexpected(kind)
+			return false, connector.Unexpected(kind)
 		}
-		if err := counted("answered", "changes", n, *l.Done); err != nil {
+		if err := connector.Counted("answered", "changes", n, *l.Done); err != nil {
 			return false, err
 		}
 		if i := slices.Index(answered, false); i >= 0 {
-			return false, &breach{text: fmt.Sprintf("was done without an answer to change %s", wire.Quote(steps[i].Key))}
+			return false, &connector.Breach{Text: fmt.Sprintf("was done without an answer to change %s", connector.Quote(steps[i].Key))}
 		}
 		return true, nil
 	})
@@ -296,23 +244,23 @@ func (c *Console) answer(l *wire.Line, s *apply.Step) (apply.Answer, error) {
 		return apply.Answer{Err: c.clean(l.Error)}, nil
 	}
 	if !l.OK {
-		return apply.Answer{}, &breach{text: fmt.Sprintf(`answered change %s with neither "ok": true nor an error`, wire.Quote(*l.Key))}
+		return apply.Answer{}, &connector.Breach{Text: fmt.Sprintf(`answered change %s with neither "ok": true nor an error`, connector.Quote(*l.Key))}
 	}
 	a := apply.Answer{Ref: l.Ref, Rev: l.Rev}
 	switch {
 	case s.Removes():
 		a = apply.Answer{}
 	case a.Ref == "" && s.Creates():
-		return apply.Answer{}, &breach{text: fmt.Sprintf("created the account of change %s and gave it no ref", wire.Quote(*l.Key))}
+		return apply.Answer{}, &connector.Breach{Text: fmt.Sprintf("created the account of change %s and gave it no ref", connector.Quote(*l.Key))}
 	case a.Ref == "":
 		a.Ref = s.Live.Ref
 	case !s.Creates() && a.Ref != s.Live.Ref && !c.Facts().Unstable:
-		return apply.Answer{}, &breach{text: fmt.Sprintf("answered change %s of account %s with ref %s", wire.Quote(*l.Key), wire.Quote(s.Live.Ref), wire.Quote(a.Ref)),
-			advice: `a ref stays when an account is changed; where it does not, the connector states the fact "ref_stable": false`}
+		return apply.Answer{}, &connector.Breach{Text: fmt.Sprintf("answered change %s of account %s with ref %s", connector.Quote(*l.Key), connector.Quote(s.Live.Ref), connector.Quote(a.Ref)),
+			Advice: `a ref stays when an account is changed; where it does not, the connector states the fact "ref_stable": false`}
 	}
 	if l.Account != nil {
 		found := *l.Account
-		found.Odd = c.secrets.clean(found.Odd)
+		found.Odd = c.host.Clean(found.Odd)
 		a.Found = &found
 	}
 	return a, nil
@@ -328,7 +276,7 @@ func (c *Console) Get(ctx context.Context, refs []string, addresses []identity.A
 		a := addresses[:min(len(addresses), asked-len(r))]
 		refs, addresses = refs[len(r):], addresses[len(a):]
 		some, err := c.get(ctx, r, a)
-		var lost *lostError
+		var lost *connector.LostError
 		for errors.As(err, &lost) && ctx.Err() == nil {
 			some, err = c.get(ctx, r, a)
 		}
@@ -356,8 +304,8 @@ func (c *Console) get(ctx context.Context, refs []string, addresses []identity.A
 	for _, a := range addresses {
 		wanted[a.String()] = true
 	}
-	body := append(wire.AppendTexts([]byte(`,"refs":[`), refs, func(s string) string { return s }), `],"addresses":[`...)
-	body = append(wire.AppendTexts(body, addresses, identity.Address.String), ']')
+	body := append(connector.AppendTexts([]byte(`,"refs":[`), refs, func(s string) string { return s }), `],"addresses":[`...)
+	body = append(connector.AppendTexts(body, addresses, identity.Address.String), ']')
 	var found []identity.Live
 	n := 0
 	err := c.request(ctx, "get", body, false, func(l *wire.Line) (bool, error) {
@@ -374,9 +322,9 @@ func (c *Console) get(ctx context.Context, refs []string, addresses []identity.A
 			}
 			return false, nil
 		case l.Accounts == nil:
-			return false, unexpected("get")
+			return false, connector.Unexpected("get")
 		}
-		return true, counted("sent", "accounts", n, *l.Accounts)
+		return true, connector.Counted("sent", "accounts", n, *l.Accounts)
 	})
 	return found, err
 }
@@ -387,12 +335,11 @@ func (c *Console) Check(ctx context.Context) ([]console.Finding, error) {
 	var found []console.Finding
 	err := c.request(ctx, "check", nil, false, func(l *wire.Line) (bool, error) {
 		for _, f := range l.Findings {
-			switch f.Status {
-			case "ok", "warning", "failed":
-			default:
-				return false, &breach{text: fmt.Sprintf(`found something whose status %s is not "ok", "warning" or "failed"`, wire.Quote(f.Status))}
+			f, err := c.host.Finding(f)
+			if err != nil {
+				return false, err
 			}
-			found = append(found, console.Finding{Check: c.secrets.clean(f.Check), Status: f.Status, Evidence: c.secrets.clean(f.Evidence), Remedy: c.secrets.clean(f.Remedy)})
+			found = append(found, console.Finding(f))
 		}
 		return true, nil
 	})
@@ -407,134 +354,29 @@ func (c *Console) Publish(context.Context) error { return nil }
 
 // Close ends the connector, once its requests have. An error says what it wrote
 // that nobody had asked for.
-func (c *Console) Close() error {
-	for range cap(c.slots) {
-		c.slots <- struct{}{}
-	}
-	defer func() {
-		for range cap(c.slots) {
-			<-c.slots
-		}
-	}()
-	c.mu.Lock()
-	idle := c.idle
-	c.idle, c.closed = nil, true
-	c.mu.Unlock()
-	errs := make([]error, len(idle))
-	var all sync.WaitGroup
-	for i, p := range idle {
-		all.Go(func() { errs[i] = p.bye() })
-	}
-	all.Wait()
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	unlock(c.lock)
-	c.lock = nil
-	return errors.Join(errs...)
-}
+func (c *Console) Close() error { return c.host.Close() }
 
 // request makes one request of a process. take gets its answers until one is the
 // last.
 func (c *Console) request(ctx context.Context, kind string, body []byte, cancels bool, take func(*wire.Line) (last bool, err error)) error {
-	p, err := c.acquire(ctx)
-	if err != nil {
-		return err
-	}
-	defer c.release(p)
-	if err := p.ask(ctx, kind, body, cancels, take); err != nil {
-		return err
-	}
-	c.good()
-	return nil
-}
-
-// acquire takes a process that has no request.
-func (c *Console) acquire(ctx context.Context) (*process, error) {
-	select {
-	case c.slots <- struct{}{}:
-	case <-ctx.Done():
-		return nil, ctx.Err()
-	}
-	p, err := c.ready(ctx)
-	if err != nil {
-		<-c.slots
-	}
-	return p, err
-}
-
-func (c *Console) ready(ctx context.Context) (*process, error) {
-	if err := ctx.Err(); err != nil {
-		return nil, err
-	}
-	for {
-		c.mu.Lock()
-		n := len(c.idle)
-		if c.closed {
-			c.mu.Unlock()
-			return nil, fmt.Errorf("console %q is closed", c.o.Label)
-		}
-		if n == 0 {
-			c.mu.Unlock()
-			return c.start(ctx)
-		}
-		p := c.idle[n-1]
-		c.idle = c.idle[:n-1]
-		c.mu.Unlock()
-		if !p.over() {
-			return p, nil
-		}
-		p.discard()
-		if err := c.lose(p.died("anything was asked of it again")); errors.As(err, new(*console.ReadError)) {
-			return nil, err
-		}
-	}
-}
-
-// release gives a process back, unless it has ended or is about to.
-func (c *Console) release(p *process) {
-	if !p.over() {
-		c.mu.Lock()
-		c.idle = append(c.idle, p)
-		c.mu.Unlock()
-	} else {
-		p.discard()
-	}
-	<-c.slots
-}
-
-// good notes that the connector has answered well.
-func (c *Console) good() {
-	c.mu.Lock()
-	c.losses = 0
-	c.mu.Unlock()
-}
-
-// lose counts a loss, and reports it.
-func (c *Console) lose(b *breach) error {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.losses++
-	if c.losses > restarts {
-		return &console.ReadError{Console: c.o.Label, Err: fmt.Errorf("not reachable: started again %d times, the connector %w", restarts, b), Advice: b.Hint()}
-	}
-	return &lostError{c.o.Label, b}
+	return c.host.Request(ctx, kind, body, cancels, take)
 }
 
 // refused makes an error of one that the connector has given for a whole request.
 func (c *Console) refused(e *apply.Error) error {
 	switch e.Code {
 	case apply.Auth:
-		return &console.RefusedError{Console: c.o.Label, Err: e}
+		return &console.RefusedError{Console: c.label, Err: e}
 	case apply.Misused:
-		return &misusedError{c.o.Label, e}
+		return &misusedError{c.label, e}
 	}
-	return fmt.Errorf("console %q: %w", c.o.Label, e)
+	return fmt.Errorf("console %q: %w", c.label, e)
 }
 
 // unread makes an error of a read of one of a request.
 func (c *Console) unread(err error) error {
 	var (
-		lost    *lostError
+		lost    *connector.LostError
 		read    *console.ReadError
 		refused *console.RefusedError
 		said    *apply.Error
@@ -543,9 +385,9 @@ func (c *Console) unread(err error) error {
 	case errors.As(err, &read), errors.As(err, &refused):
 		return err
 	case errors.As(err, &lost):
-		return &console.ReadError{Console: c.o.Label, Err: fmt.Errorf("the connector %w", lost.breach), Advice: lost.Hint()}
+		return &console.ReadError{Console: c.label, Err: fmt.Errorf("the connector %w", lost.Breach), Advice: lost.Hint()}
 	case errors.As(err, &said) && said.Code != apply.Misused:
-		return &console.ReadError{Console: c.o.Label, Err: said, Advice: adviceFor(said.Code)}
+		return &console.ReadError{Console: c.label, Err: said, Advice: adviceFor(said.Code)}
 	}
 	return err
 }
@@ -562,54 +404,8 @@ func adviceFor(code apply.Code) string {
 
 // clean masks the texts of an error.
 func (c *Console) clean(e *apply.Error) *apply.Error {
-	e.Message, e.Address, e.Holder = c.secrets.clean(e.Message), c.secrets.clean(e.Address), c.secrets.clean(e.Holder)
+	e.Message, e.Address, e.Holder = c.host.Clean(e.Message), c.host.Clean(e.Address), c.host.Clean(e.Holder)
 	return e
-}
-
-// say hands a text of the connector on.
-func (c *Console) say(to func(string), text string) {
-	if to == nil {
-		return
-	}
-	c.talk.Lock()
-	defer c.talk.Unlock()
-	to(c.secrets.clean(text))
-}
-
-// breach is how a connector has broken the protocol; its text goes on from "the
-// connector", and ends with what the connector wrote.
-type breach struct{ text, advice, quoted string }
-
-func (b *breach) Error() string { return b.text + b.quoted }
-
-// Quoted is what the connector wrote.
-func (b *breach) Quoted() string { return b.quoted }
-
-func (b *breach) Hint() string {
-	return cmp.Or(b.advice, "this is a fault of the connector: docs/reference/console-protocol.md says what is expected, and rollcall console test looks for such faults")
-}
-
-// unexpected is an answer that does not belong to the request.
-func unexpected(kind string) error {
-	return &breach{text: "answered " + kind + " with a message that does not belong there"}
-}
-
-// counted compares what a connector says that it has sent with what came.
-func counted(verb, what string, came int, said int64) error {
-	if int64(came) == said {
-		return nil
-	}
-	return &breach{text: fmt.Sprintf("says that it %s %d %s, and %s %d", verb, said, what, verb, came)}
-}
-
-// lostError is a connector that was ended in the middle of a request.
-type lostError struct {
-	console string
-	*breach
-}
-
-func (e *lostError) Error() string {
-	return fmt.Sprintf("console %q: the connector %v", e.console, e.breach)
 }
 
 // misusedError is a configuration that the connector does not take.

@@ -22,6 +22,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/rollcall-cli/rollcall/apply"
+	"github.com/rollcall-cli/rollcall/internal/connector"
 	"github.com/rollcall-cli/rollcall/internal/console"
 	"github.com/rollcall-cli/rollcall/internal/identity"
 )
@@ -43,20 +44,13 @@ func start(t testing.TB, behaviour string, o Options) *Console {
 	return c
 }
 
-// processes counts those that are there.
-func (c *Console) processes() int {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return len(c.running)
-}
-
 // impatient makes the timeout short, once the connector is there.
 func impatient(t *testing.T, c *Console, timeout time.Duration) {
 	t.Helper()
 	if err := c.Open(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	c.o.Timeout = timeout
+	c.host.Options.Timeout = timeout
 }
 
 // creations are steps that create accounts.
@@ -81,10 +75,10 @@ func TestSession(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "traffic")
 	t.Setenv(traffic, path)
 	var log, progress []string
-	c := start(t, "good", Options{
-		Config: []byte("{\n \"token\": \"s3cret\"\n}"), Domains: []string{"example.com"},
-		Log: func(line string) { log = append(log, line) }, Progress: func(text string) { progress = append(progress, text) },
-	})
+	c := start(t, "good", Options{Domains: []string{"example.com"}, Options: connector.Options{
+		Config: []byte("{\n \"token\": \"s3cret\"\n}"),
+		Log:    func(line string) { log = append(log, line) }, Progress: func(text string) { progress = append(progress, text) },
+	}})
 	if f := c.Facts(); f.Marks || f.Batch != 0 {
 		t.Errorf("facts before it is open: %+v", f)
 	}
@@ -230,15 +224,12 @@ func TestLongRequests(t *testing.T) {
 // TestEndsBetween: who ends when nothing is asked of it is started again.
 func TestEndsBetween(t *testing.T) {
 	c := start(t, "ends between", Options{})
-	for range restarts {
+	for range connector.Restarts {
 		if _, _, err := read(c); err != nil {
 			t.Fatal(err)
 		}
-		c.mu.Lock()
-		idle := append([]*process(nil), c.idle...)
-		c.mu.Unlock()
-		for _, p := range idle {
-			<-p.ended
+		for c.host.Processes() > 0 {
+			time.Sleep(time.Millisecond)
 		}
 	}
 }
@@ -278,12 +269,12 @@ func TestInterrupted(t *testing.T) {
 		cancel()
 		return nil
 	})
-	if !errors.Is(err, context.Canceled) || c.processes() > 0 {
-		t.Errorf("%v, %d processes", err, c.processes())
+	if !errors.Is(err, context.Canceled) || c.host.Processes() > 0 {
+		t.Errorf("%v, %d processes", err, c.host.Processes())
 	}
 	stop := errors.New("enough")
-	if _, err := c.Accounts(t.Context(), func(identity.Live) error { return stop }); err != stop || c.processes() > 0 {
-		t.Errorf("ended by its reader: %v, %d processes", err, c.processes())
+	if _, err := c.Accounts(t.Context(), func(identity.Live) error { return stop }); err != stop || c.host.Processes() > 0 {
+		t.Errorf("ended by its reader: %v, %d processes", err, c.host.Processes())
 	}
 }
 
@@ -302,12 +293,12 @@ func TestEnd(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			var pids []int
-			c := start(t, name, Options{Log: func(line string) {
+			c := start(t, name, Options{Options: connector.Options{Log: func(line string) {
 				var pid int
 				fmt.Sscan(line, &pid)
 				pids = append(pids, pid)
-			}})
-			c.grace = 300 * time.Millisecond
+			}}})
+			c.host.Options.Grace = 300 * time.Millisecond
 			if _, _, err := read(c); err != nil {
 				t.Fatal(err)
 			}
@@ -353,14 +344,14 @@ func TestStray(t *testing.T) {
 func TestConcurrency(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "traffic")
 	t.Setenv(traffic, path)
-	c := start(t, "good", Options{Concurrency: 3})
+	c := start(t, "good", Options{Options: connector.Options{Concurrency: 3}})
 	for range 3 {
 		if _, _, err := read(c); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if c.processes() != 1 {
-		t.Errorf("%d processes for one request at a time", c.processes())
+	if c.host.Processes() != 1 {
+		t.Errorf("%d processes for one request at a time", c.host.Processes())
 	}
 	gate := make(chan struct{})
 	var all sync.WaitGroup
@@ -381,14 +372,14 @@ func TestConcurrency(t *testing.T) {
 		<-gate
 	}
 	all.Wait()
-	if n := c.processes(); n < 1 || n > 3 {
+	if n := c.host.Processes(); n < 1 || n > 3 {
 		t.Errorf("%d processes", n)
 	}
 }
 
 // TestOtherFacts: each process states the same facts.
 func TestOtherFacts(t *testing.T) {
-	c := start(t, "other facts", Options{Concurrency: 2})
+	c := start(t, "other facts", Options{Options: connector.Options{Concurrency: 2}})
 	_, err := c.Accounts(t.Context(), func(identity.Live) error {
 		_, _, err := read(c)
 		return err
@@ -410,7 +401,7 @@ func TestSecrets(t *testing.T) {
 	t.Setenv("GATEWAY_REGION", "north")
 	var heard, told []string
 	hear := func(text string) { heard = append(heard, text) }
-	c := start(t, "tells secrets", Options{Config: config, Log: hear, Progress: hear, Mask: func(text string) string { return strings.ReplaceAll(text, "north", "(region)") }})
+	c := start(t, "tells secrets", Options{Options: connector.Options{Config: config, Log: hear, Progress: hear, Mask: func(text string) string { return strings.ReplaceAll(text, "north", "(region)") }}})
 	_, receipt, err := read(c)
 	told = append(told, fmt.Sprint(receipt), err.Error())
 	steps := creations(1)
@@ -418,7 +409,7 @@ func TestSecrets(t *testing.T) {
 		told = append(told, err.Error())
 	}
 	findings, err := c.Check(t.Context())
-	told = append(told, fmt.Sprint(findings, err), fmt.Sprint(c.greeting()))
+	told = append(told, fmt.Sprint(findings, err), fmt.Sprint(c.host.Greeting()))
 	if err := c.Close(); err != nil {
 		told = append(told, err.Error())
 	}
@@ -435,21 +426,10 @@ func TestSecrets(t *testing.T) {
 	}
 }
 
-// TestExcerpt: a secret is masked where a long line is cut, too.
-func TestExcerpt(t *testing.T) {
-	s := newSecrets([]byte(`{"a":"0123456789"}`), nil)
-	for shift := range 12 {
-		line := strings.Repeat("0123456789", 6552) + strings.Repeat("x", shift) + strings.Repeat("0123456789", 3)
-		if got := s.excerpt([]byte(line)); strings.ContainsAny(got, "0123456789") || len(got) > 100 {
-			t.Errorf("%d: %s", shift, got)
-		}
-	}
-}
-
 // host is a rollcall that reads through a connector until it is killed.
 func host(lock string) {
 	os.Unsetenv(hosting)
-	c := New(Options{Label: "gateway", Command: []string{os.Args[0]}, LockFile: lock, Log: func(line string) { fmt.Println(line) }})
+	c := New(Options{Options: connector.Options{Label: "gateway", Command: []string{os.Args[0]}, LockFile: lock, Log: func(line string) { fmt.Println(line) }}})
 	_, err := c.Accounts(context.Background(), func(identity.Live) error { return nil })
 	fmt.Println(err)
 	os.Exit(1)
@@ -483,7 +463,7 @@ func TestHostKilled(t *testing.T) {
 		t.Fatal(err)
 	}
 	pid := strings.TrimSpace(string(text))
-	c := start(t, "good", Options{LockFile: lock, Timeout: 200 * time.Millisecond})
+	c := start(t, "good", Options{Options: connector.Options{LockFile: lock, Timeout: 200 * time.Millisecond}})
 	err = c.Open(t.Context())
 	var late *console.ReadError
 	if want := `console "gateway": the connector of an earlier run is still at work (process ` + pid + `) after 200ms`; !errors.As(err, &late) || err.Error() != want {
@@ -496,7 +476,7 @@ func TestHostKilled(t *testing.T) {
 		t.Errorf("mode %v, %v", mode.Mode(), err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
-	c = start(t, "good", Options{LockFile: lock})
+	c = start(t, "good", Options{Options: connector.Options{LockFile: lock}})
 	time.AfterFunc(20*time.Millisecond, cancel)
 	if err := c.Open(ctx); !errors.Is(err, context.Canceled) {
 		t.Errorf("interrupted while it waits: %v", err)
@@ -539,14 +519,14 @@ func TestEndOfInput(t *testing.T) {
 	}
 	cmd.Process.Kill()
 	cmd.Wait()
-	c := start(t, "good", Options{LockFile: lock})
+	c := start(t, "good", Options{Options: connector.Options{LockFile: lock}})
 	if err := c.Open(t.Context()); err != nil {
 		t.Error(err)
 	}
 }
 
 func init() {
-	for name, f := range map[string]func(*connector){
+	for name, f := range map[string]func(*program){
 		"knows little": says("check", `{"id":%d,"error":{"code":"unsupported","message":"check"}}`),
 		"says this and that": says("apply",
 			`{"id":%d,"key":"k-2","error":{"code":"broken","message":"red \u001b[31m"}}`,
@@ -555,7 +535,7 @@ func init() {
 			`{"id":%d,"key":"k-3","ok":true,"ref":"u-3","rev":"7","account":{"ref":"u-3","primary":"?"},"took":0.3}`,
 			`{"id":%d,"key":"k-4","ok":true}`,
 			`{"id":%d,"done":5.0}`),
-		"is cancelled": on("apply", func(k *connector, r request) {
+		"is cancelled": on("apply", func(k *program, r request) {
 			k.made(r, 0)
 			if told := k.hear(); told.Type != "cancel" || told.Target != r.ID || told.ID != 0 {
 				os.Exit(1)
@@ -564,24 +544,24 @@ func init() {
 			k.say(`{"id":%d,"key":"k-2","error":{"code":"cancelled","message":"interrupted"}}`, r.ID)
 			k.say(`{"id":%d,"done":3}`, r.ID)
 		}),
-		"reads for ever": on("read", func(k *connector, r request) {
+		"reads for ever": on("read", func(k *program, r request) {
 			k.say(`{"id":%d,"account":%s}`, r.ID, account("u-1", "ann@example.com"))
 			time.Sleep(time.Hour)
 		}),
-		"takes its time": on("read", func(k *connector, r request) {
+		"takes its time": on("read", func(k *program, r request) {
 			for range 3 {
 				time.Sleep(400 * time.Millisecond)
 				k.say(`{"id":%d,"progress":"a page"}`, r.ID)
 			}
 			k.answer(r)
 		}),
-		"ends between": on("read", func(k *connector, r request) {
+		"ends between": on("read", func(k *program, r request) {
 			k.answer(r)
 			os.Exit(0)
 		}),
-		"ends at work": on("apply", func(*connector, request) { os.Exit(5) }),
-		"never lucky":  on("get", func(*connector, request) { os.Exit(6) }),
-		"third time lucky": on("get", func(k *connector, r request) {
+		"ends at work": on("apply", func(*program, request) { os.Exit(5) }),
+		"never lucky":  on("get", func(*program, request) { os.Exit(6) }),
+		"third time lucky": on("get", func(k *program, r request) {
 			dir := os.Getenv("ROLLCALL_TEST_COUNT")
 			os.WriteFile(filepath.Join(dir, fmt.Sprint(os.Getpid())), nil, 0o600)
 			if before, _ := os.ReadDir(dir); len(before) < 3 {
@@ -589,23 +569,23 @@ func init() {
 			}
 			k.answer(r)
 		}),
-		"ends when asked": on("read", func(k *connector, r request) {
+		"ends when asked": on("read", func(k *program, r request) {
 			fmt.Fprintln(os.Stderr, os.Getpid())
 			k.answer(r)
 		}),
-		"ends at the end of its input": func(k *connector) {
+		"ends at the end of its input": func(k *program) {
 			fmt.Fprintln(os.Stderr, os.Getpid())
 			k.serve(map[string]func(request){"bye": func(request) {}})
 		},
-		"ends when told": func(k *connector) {
+		"ends when told": func(k *program) {
 			fmt.Fprintln(os.Stderr, os.Getpid())
 			k.serve(map[string]func(request){"bye": func(request) { time.Sleep(time.Hour) }})
 		},
-		"does not end": func(k *connector) {
+		"does not end": func(k *program) {
 			fmt.Fprintln(os.Stderr, os.Getpid())
 			k.serve(map[string]func(request){"bye": func(request) { hang() }})
 		},
-		"leaves a child behind": func(k *connector) {
+		"leaves a child behind": func(k *program) {
 			child := exec.Command(os.Args[0])
 			child.Env = append(os.Environ(), behaving+"=is deaf")
 			child.Stdout, child.Stderr = os.Stdout, os.Stderr
@@ -613,19 +593,19 @@ func init() {
 			fmt.Fprintln(os.Stderr, child.Process.Pid)
 			k.serve(nil)
 		},
-		"is deaf": func(*connector) {
+		"is deaf": func(*program) {
 			signal.Ignore(syscall.SIGTERM)
 			hang()
 		},
-		"has a last word": on("bye", func(k *connector, r request) {
+		"has a last word": on("bye", func(k *program, r request) {
 			k.say("bye bye")
 			os.Exit(0)
 		}),
-		"waits for its input": on("read", func(k *connector, r request) {
+		"waits for its input": on("read", func(k *program, r request) {
 			fmt.Fprintln(os.Stderr, "reading")
 			k.hear()
 		}),
-		"tells secrets": func(k *connector) {
+		"tells secrets": func(k *program) {
 			var config struct {
 				Token, Short string
 				Deep         []struct{ Pin, Key, Quoted string }

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/rollcall-cli/rollcall/apply"
+	"github.com/rollcall-cli/rollcall/internal/connector"
 	"github.com/rollcall-cli/rollcall/internal/console"
 	"github.com/rollcall-cli/rollcall/internal/identity"
 )
@@ -17,7 +18,7 @@ import (
 // fault is a connector that does something wrong, and what is said of it.
 type fault struct {
 	name      string
-	connector func(*connector)
+	connector func(*program)
 	want      string // without the name of the console
 	hint      string // a part
 }
@@ -26,20 +27,20 @@ const cleanStream = "Keep the stream clean"
 
 // readFaults go wrong while everything is read.
 var readFaults = []fault{
-	{"dies", on("read", func(k *connector, r request) {
+	{"dies", on("read", func(k *program, r request) {
 		fmt.Fprintln(os.Stderr, "Traceback:")
 		fmt.Fprintln(os.Stderr, "no such host")
 		os.Exit(3)
 	}), `the connector ended (exit status 3) before it answered read; the last on standard error: Traceback: | no such host`, "its log says why"},
-	{"dies in the middle", on("read", func(k *connector, r request) {
+	{"dies in the middle", on("read", func(k *program, r request) {
 		k.say(`{"id":%d,"account":%s}`, r.ID, account("u-1", "ann@example.com"))
 		os.Exit(0)
 	}), `the connector ended (exit status 0) before it answered read`, "its log says why"},
-	{"hangs", on("read", func(*connector, request) { hang() }),
+	{"hangs", on("read", func(*program, request) { hang() }),
 		`the connector was silent for 300ms before it answered read`, "progress answers"},
-	{"floods standard error", on("read", func(*connector, request) { flood(os.Stderr, "retrying\n") }),
+	{"floods standard error", on("read", func(*program, request) { flood(os.Stderr, "retrying\n") }),
 		`the connector was silent for 300ms before it answered read, but wrote N lines to standard error`, "progress answers"},
-	{"floods standard output", on("read", func(*connector, request) { flood(os.Stdout, "0123456789abcdef") }),
+	{"floods standard output", on("read", func(*program, request) { flood(os.Stdout, "0123456789abcdef") }),
 		`the connector wrote more than 16 MiB without a newline: "` + strings.Repeat("0123456789abcdef", 5) + `…"`, cleanStream},
 	{"prints", says("read", "Connecting to \x1b[1mgateway\x1b[0m...", `{"id":%d,"accounts":0,"complete":true}`),
 		`the connector wrote a line that is no message (it is not JSON: invalid character 'C' looking for beginning of value): "Connecting to \u001b[1mgateway\u001b[0m..."`, cleanStream},
@@ -49,11 +50,11 @@ var readFaults = []fault{
 		`the connector wrote a line that is no message (it is a list, where an object is expected): "[{"id":2}]"`, cleanStream},
 	{"writes another charset", says("read", "{\"id\":%d,\"progress\":\"M\xfcller\"}"),
 		"the connector wrote a line that is no message (it is not valid UTF-8): \"{\"id\":2,\"progress\":\"M\ufffdller\"}\"", cleanStream},
-	{"has no newline", on("read", func(k *connector, r request) {
+	{"has no newline", on("read", func(k *program, r request) {
 		k.raw(`{"id":2,"accounts":0,"complete":true}`)
 		os.Exit(0)
 	}), `the connector ended its output in the middle of a line: "{"id":2,"accounts":0,"complete":true}"`, cleanStream},
-	{"closes standard output", on("read", func(*connector, request) {
+	{"closes standard output", on("read", func(*program, request) {
 		os.Stdout.Close()
 		hang()
 	}), `the connector closed its standard output before it answered read`, "its log says why"},
@@ -71,7 +72,7 @@ var readFaults = []fault{
 		`the connector sent account "ann@example.com" without a ref: "{"id":2,"account":{"primary":"ann@example.com"}}"`, `"ref_stable": false`},
 	{"answers something else", says("read", `{"id":%d,"done":3}`),
 		`the connector answered read with a message that does not belong there: "{"id":2,"done":3}"`, "console-protocol.md"},
-	{"goes on", on("read", func(k *connector, r request) {
+	{"goes on", on("read", func(k *program, r request) {
 		k.raw("{\"id\":2,\"accounts\":0,\"complete\":true}\n{\"id\":2,\"account\":{\"ref\":\"u-1\"}}\n")
 	}), `the connector wrote more after the end of its answers: "{"id":2,"account":{"ref":"u-1"}}` + `\n"`, "console-protocol.md"},
 	{"fails", says("read", `{"id":%d,"error":{"code":"temporary","message":"the database is locked"}}`),
@@ -88,9 +89,9 @@ var helloFaults = []fault{
 		`the connector answered hello without saying which protocol it speaks: "{"id":1,"name":"x"}"`, "take a connector that speaks version 1"},
 	{"states wrong facts", says("hello", `{"id":%d,"protocol":1,"facts":{"inactive":"perhaps"}}`),
 		`the connector stated facts that are wrong: facts: inactive "perhaps" is neither "kept" nor "removed": "{"id":1,"protocol":1,"facts":{"inactive":"perhaps"}}"`, "console-protocol.md"},
-	{"ends at once", func(*connector) { os.Exit(1) },
+	{"ends at once", func(*program) { os.Exit(1) },
 		`the connector ended (exit status 1) before it answered hello`, "its log says why"},
-	{"does not listen", func(k *connector) {
+	{"does not listen", func(k *program) {
 		os.Stdin.Close()
 		fmt.Fprintln(os.Stderr, "no licence")
 		os.Exit(4)
@@ -104,14 +105,14 @@ func TestReadFaults(t *testing.T) {
 		t.Run(f.name, func(t *testing.T) {
 			t.Parallel()
 			c := start(t, f.name, Options{})
-			c.grace = time.Second
+			c.host.Options.Grace = time.Second
 			if strings.Contains(f.want, "silent for 300ms") {
 				impatient(t, c, 300*time.Millisecond)
 			}
 			_, err := c.Accounts(t.Context(), func(identity.Live) error { return nil })
 			checkFault(t, f, err)
-			if err := c.Close(); err != nil || c.processes() > 0 {
-				t.Errorf("%d processes are left, %v", c.processes(), err)
+			if err := c.Close(); err != nil || c.host.Processes() > 0 {
+				t.Errorf("%d processes are left, %v", c.host.Processes(), err)
 			}
 		})
 	}
@@ -134,52 +135,52 @@ func checkFault(t *testing.T, f fault, err error) {
 
 // applyFaults go wrong after the first of three changes was answered.
 var applyFaults = []fault{
-	{"apply: dies", on("apply", func(k *connector, r request) {
+	{"apply: dies", on("apply", func(k *program, r request) {
 		k.made(r, 0)
 		os.Exit(9)
 	}), `the connector ended (exit status 9) before it answered apply`, "its log says why"},
-	{"apply: hangs", on("apply", func(k *connector, r request) {
+	{"apply: hangs", on("apply", func(k *program, r request) {
 		k.made(r, 0)
 		hang()
 	}), `the connector was silent for 300ms before it answered apply`, "progress answers"},
-	{"apply: prints", on("apply", func(k *connector, r request) {
+	{"apply: prints", on("apply", func(k *program, r request) {
 		k.made(r, 0)
 		k.say("1 of 3 done")
 	}), `the connector wrote a line that is no message (it is not JSON: invalid character 'o' after top-level value): "1 of 3 done"`, cleanStream},
-	{"apply: has no newline", on("apply", func(k *connector, r request) {
+	{"apply: has no newline", on("apply", func(k *program, r request) {
 		k.made(r, 0)
 		k.raw(`{"id":3,"key":"k-1","ok":true,"ref":"u-2"}`)
 		os.Exit(0)
 	}), `the connector ended its output in the middle of a line: "{"id":3,"key":"k-1","ok":true,"ref":"u-2"}"`, cleanStream},
-	{"apply: answers another id", on("apply", func(k *connector, r request) {
+	{"apply: answers another id", on("apply", func(k *program, r request) {
 		k.made(r, 0)
 		k.say(`{"id":9,"key":"k-1","ok":true}`)
 	}), `the connector answered request 9, and was asked 2: "{"id":9,"key":"k-1","ok":true}"`, ""},
-	{"apply: answers twice", on("apply", func(k *connector, r request) {
+	{"apply: answers twice", on("apply", func(k *program, r request) {
 		k.made(r, 0)
 		k.made(r, 0)
 	}), `the connector answered change "k-0" twice: "{"id":2,"key":"k-0","ok":true,"ref":"new-0","rev":"1"}"`, ""},
-	{"apply: answers an unknown key", on("apply", func(k *connector, r request) {
+	{"apply: answers an unknown key", on("apply", func(k *program, r request) {
 		k.made(r, 0)
 		k.say(`{"id":2,"key":"k-9","ok":true}`)
 	}), `the connector answered change "k-9", for which it was not asked: "{"id":2,"key":"k-9","ok":true}"`, ""},
-	{"apply: says neither", on("apply", func(k *connector, r request) {
+	{"apply: says neither", on("apply", func(k *program, r request) {
 		k.made(r, 0)
 		k.say(`{"id":2,"key":"k-1","ok":false}`)
 	}), `the connector answered change "k-1" with neither "ok": true nor an error: "{"id":2,"key":"k-1","ok":false}"`, ""},
-	{"apply: gives no ref", on("apply", func(k *connector, r request) {
+	{"apply: gives no ref", on("apply", func(k *program, r request) {
 		k.made(r, 0)
 		k.say(`{"id":2,"key":"k-1","ok":true}`)
 	}), `the connector created the account of change "k-1" and gave it no ref: "{"id":2,"key":"k-1","ok":true}"`, ""},
-	{"apply: counts wrong", on("apply", func(k *connector, r request) {
+	{"apply: counts wrong", on("apply", func(k *program, r request) {
 		k.made(r, 0)
 		k.say(`{"id":2,"done":3}`)
 	}), `the connector says that it answered 3 changes, and answered 1: "{"id":2,"done":3}"`, ""},
-	{"apply: leaves one out", on("apply", func(k *connector, r request) {
+	{"apply: leaves one out", on("apply", func(k *program, r request) {
 		k.made(r, 0)
 		k.say(`{"id":2,"done":1}`)
 	}), `the connector was done without an answer to change "k-1": "{"id":2,"done":1}"`, ""},
-	{"apply: answers something else", on("apply", func(k *connector, r request) {
+	{"apply: answers something else", on("apply", func(k *program, r request) {
 		k.made(r, 0)
 		k.say(`{"id":2,"accounts":1}`)
 	}), `the connector answered apply with a message that does not belong there: "{"id":2,"accounts":1}"`, ""},
@@ -192,7 +193,7 @@ func TestApplyFaults(t *testing.T) {
 		t.Run(f.name, func(t *testing.T) {
 			t.Parallel()
 			c := start(t, f.name, Options{})
-			c.grace = time.Second
+			c.host.Options.Grace = time.Second
 			if strings.Contains(f.want, "silent for 300ms") {
 				impatient(t, c, 300*time.Millisecond)
 			}
@@ -205,7 +206,7 @@ func TestApplyFaults(t *testing.T) {
 				t.Errorf("reported as a failed read or as an error of the console: %v", err)
 			}
 			checkFault(t, f, c.unread(err))
-			c.o.Timeout = time.Minute
+			c.host.Options.Timeout = time.Minute
 			found, err := c.Get(t.Context(), []string{"u-1"}, nil)
 			if err != nil || len(found) != 1 {
 				t.Errorf("the next process: %v, %v", found, err)
@@ -250,8 +251,8 @@ func TestRefusals(t *testing.T) {
 }
 
 // more are the behaviours of other tests.
-var more = func() map[string]func(*connector) {
-	all := map[string]func(*connector){}
+var more = func() map[string]func(*program) {
+	all := map[string]func(*program){}
 	for _, code := range []apply.Code{apply.Auth, apply.Misused, apply.Throttled, apply.Internal} {
 		for _, at := range []string{"hello", "read", "apply"} {
 			all[fmt.Sprintf("%s %s", at, code)] = says(at, fmt.Sprintf(`{"id":%%d,"error":{"code":%q,"message":"it says no","retry_after":2}}`, code))
@@ -264,10 +265,10 @@ var more = func() map[string]func(*connector) {
 // answer between them.
 func TestUnreachable(t *testing.T) {
 	c := start(t, "ends at work", Options{})
-	for n := range restarts + 2 {
+	for n := range connector.Restarts + 2 {
 		err := c.Apply(t.Context(), creations(1), func(int, apply.Answer) { t.Error("an answer") })
 		var read *console.ReadError
-		if got := errors.As(err, &read); got != (n >= restarts) {
+		if got := errors.As(err, &read); got != (n >= connector.Restarts) {
 			t.Errorf("after %d restarts: %v", n, err)
 		}
 		if read != nil && read.Error() != `console "gateway": not reachable: started again 3 times, the connector ended (exit status 5) before it answered apply` {
@@ -275,7 +276,7 @@ func TestUnreachable(t *testing.T) {
 		}
 	}
 	c = start(t, "ends at work", Options{})
-	for range 2 * restarts {
+	for range 2 * connector.Restarts {
 		if err := c.Apply(t.Context(), creations(1), nil); err == nil || errors.As(err, new(*console.ReadError)) {
 			t.Errorf("with good answers between: %v", err)
 		}
@@ -302,7 +303,7 @@ func TestGetAgain(t *testing.T) {
 
 // TestNotStarted: a program that is not there.
 func TestNotStarted(t *testing.T) {
-	c := New(Options{Label: "gateway", Command: []string{"./no-such-connector"}, Dir: t.TempDir()})
+	c := New(Options{Options: connector.Options{Label: "gateway", Command: []string{"./no-such-connector"}, Dir: t.TempDir()}})
 	err := c.Open(context.Background())
 	var read *console.ReadError
 	if !errors.As(err, &read) || !strings.HasPrefix(err.Error(), `console "gateway": the connector cannot be started: `) || !strings.Contains(read.Hint(), "correct command") {

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"strings"
 
+	"github.com/rollcall-cli/rollcall/internal/connector"
 	"github.com/rollcall-cli/rollcall/internal/console"
 	"github.com/rollcall-cli/rollcall/internal/settings"
 )
@@ -30,9 +31,11 @@ var Kind = console.Kind{
 	},
 	Open: func(ctx context.Context, o console.Opening) (console.Target, error) {
 		c := New(Options{
-			Label: o.Label, Command: o.Settings.Texts("command"), Dir: o.Settings.Folder(), Config: json.RawMessage(o.Settings.JSON("config").All.Reveal()),
-			Domains: o.Domains, Owner: o.Owner, Release: o.Release, Timeout: o.Timeout, Concurrency: o.Concurrency, LockFile: o.LockFile,
-			Log: o.Log, Progress: o.Progress,
+			Options: connector.Options{
+				Label: o.Label, Command: o.Settings.Texts("command"), Dir: o.Settings.Folder(), Config: json.RawMessage(o.Settings.JSON("config").All.Reveal()),
+				Release: o.Release, Timeout: o.Timeout, Concurrency: o.Concurrency, LockFile: o.LockFile, Log: o.Log, Progress: o.Progress,
+			},
+			Domains: o.Domains, Owner: o.Owner,
 		})
 		if err := c.Open(ctx); err != nil {
 			_ = c.Close() // what failed is reported already

@@ -5,6 +5,7 @@ import (
 	"errors"
 
 	"github.com/rollcall-cli/rollcall/apply"
+	"github.com/rollcall-cli/rollcall/internal/connector"
 	"github.com/rollcall-cli/rollcall/internal/console"
 	"github.com/rollcall-cli/rollcall/internal/console/wire"
 )
@@ -19,9 +20,9 @@ func (c *Console) Ledger(ctx context.Context) (string, error) {
 func (c *Console) ledger(ctx context.Context) (lineage string, err error) {
 	err = c.request(ctx, "ledger", nil, false, func(l *wire.Line) (bool, error) {
 		if l.Account != nil || l.Accounts != nil || l.Key != nil || l.Done != nil {
-			return false, unexpected("ledger")
+			return false, connector.Unexpected("ledger")
 		}
-		lineage = c.secrets.clean(l.Ledger)
+		lineage = c.host.Clean(l.Ledger)
 		return true, nil
 	})
 	return lineage, err
@@ -32,13 +33,13 @@ func (c *Console) ledger(ctx context.Context) (lineage string, err error) {
 func (c *Console) Claim(ctx context.Context, lineage, was string) error {
 	for attempt := 0; ; attempt++ {
 		err := c.claim(ctx, lineage, was)
-		var lost *lostError
+		var lost *connector.LostError
 		unanswered := errors.As(err, &lost)
 		var said *apply.Error
 		switch {
 		case unanswered:
 		case apply.CodeOf(err) == apply.Refused && errors.As(err, &said):
-			return &console.UnclaimedError{Console: c.o.Label, Err: said, Advice: adviceFor(apply.Refused)}
+			return &console.UnclaimedError{Console: c.label, Err: said, Advice: adviceFor(apply.Refused)}
 		case apply.CodeOf(err) != apply.Changed:
 			return c.unread(err)
 		}
@@ -49,7 +50,7 @@ func (c *Console) Claim(ctx context.Context, lineage, was string) error {
 		if made, refused := console.Claimed(now, lineage, was); made || refused != nil {
 			return refused
 		}
-		if !unanswered || attempt == restarts {
+		if !unanswered || attempt == connector.Restarts {
 			return c.unread(err)
 		}
 	}
@@ -58,7 +59,7 @@ func (c *Console) Claim(ctx context.Context, lineage, was string) error {
 func (c *Console) claim(ctx context.Context, lineage, was string) error {
 	return c.request(ctx, "claim", wire.AppendClaim(nil, lineage, was), true, func(l *wire.Line) (bool, error) {
 		if l.Account != nil || l.Accounts != nil || l.Key != nil || l.Done != nil {
-			return false, unexpected("claim")
+			return false, connector.Unexpected("claim")
 		}
 		return true, nil
 	})

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/rollcall-cli/rollcall/internal/connector"
 	"github.com/rollcall-cli/rollcall/internal/console"
 )
 
@@ -18,8 +19,8 @@ const (
 
 // remembering serves ledgers from a file in the folder of ROLLCALL_TEST_COUNT. Before the
 // nth claim is made, before is called with n, and after it, after.
-func remembering(before, after func(k *connector, r request, n int)) func(*connector) {
-	return func(k *connector) {
+func remembering(before, after func(k *program, r request, n int)) func(*program) {
+	return func(k *program) {
 		k.facts = `{"ledger":true}`
 		dir := os.Getenv("ROLLCALL_TEST_COUNT")
 		read := func(name string) string {
@@ -53,8 +54,8 @@ func remembering(before, after func(k *connector, r request, n int)) func(*conne
 	}
 }
 
-func dies(atMost int) func(*connector, request, int) {
-	return func(_ *connector, _ request, n int) {
+func dies(atMost int) func(*program, request, int) {
+	return func(_ *program, _ request, n int) {
 		if n <= atMost {
 			os.Exit(7)
 		}
@@ -62,16 +63,16 @@ func dies(atMost int) func(*connector, request, int) {
 }
 
 func init() {
-	for name, f := range map[string]func(*connector){
+	for name, f := range map[string]func(*program){
 		"remembers":            remembering(nil, nil),
 		"dies before a claim":  remembering(dies(1), nil),
 		"dies after a claim":   remembering(nil, dies(1)),
 		"dies at every claim":  remembering(dies(100), nil),
 		"refuses claims":       says("claim", `{"id":%d,"error":{"code":"refused","message":"read-only"}}`),
 		"puts claims off":      says("claim", `{"id":%d,"error":{"code":"throttled","message":"later","retry_after":1}}`),
-		"knows no ledger":      on("bye", func(k *connector, r request) { k.answer(r) }),
+		"knows no ledger":      on("bye", func(k *program, r request) { k.answer(r) }),
 		"answers with a count": says("ledger", `{"id":%d,"accounts":0}`),
-		"always changed": func(k *connector) {
+		"always changed": func(k *program) {
 			k.serve(map[string]func(request){
 				"ledger": func(r request) { k.say(`{"id":%d}`, r.ID) },
 				"claim":  func(r request) { k.say(`{"id":%d,"error":{"code":"changed","message":"no"}}`, r.ID) },
@@ -129,7 +130,7 @@ func TestClaimLost(t *testing.T) {
 		fails     string
 	}{
 		{"dies before a claim", 2, ""}, {"dies after a claim", 1, ""},
-		{"dies at every claim", restarts + 1, `console "gateway": the connector ended (exit status 7) before it answered claim`},
+		{"dies at every claim", connector.Restarts + 1, `console "gateway": the connector ended (exit status 7) before it answered claim`},
 	} {
 		dir := t.TempDir()
 		t.Setenv("ROLLCALL_TEST_COUNT", dir)

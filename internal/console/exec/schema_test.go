@@ -9,6 +9,7 @@ import (
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
 
+	"github.com/rollcall-cli/rollcall/internal/connector"
 	"github.com/rollcall-cli/rollcall/internal/console/wire"
 	"github.com/rollcall-cli/rollcall/plan"
 )
@@ -112,11 +113,11 @@ printf '%s\n' '{"id":2}' >&4
 				t.Fatal(err)
 			}
 			var log []string
-			o := Options{Label: "gateway", Command: []string{"./connector"}, Dir: dir, Log: func(line string) { log = append(log, line) }}
+			o := connector.Options{Label: "gateway", Command: []string{"./connector"}, Dir: dir, Log: func(line string) { log = append(log, line) }}
 			if lock != "" {
 				o.LockFile = filepath.Join(dir, lock)
 			}
-			console := New(o)
+			console := New(Options{Options: o})
 			err := console.Open(t.Context())
 			if err == nil {
 				err = console.Close()

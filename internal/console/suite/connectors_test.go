@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"testing"
 
+	"github.com/rollcall-cli/rollcall/internal/connector"
 	"github.com/rollcall-cli/rollcall/internal/console"
 	"github.com/rollcall-cli/rollcall/internal/console/exec"
 	"github.com/rollcall-cli/rollcall/internal/console/suite"
@@ -22,8 +23,8 @@ func passes(t *testing.T, many int, config map[string]string, skipped string, co
 	}
 	s := suite.Subject{
 		Open: func(ctx context.Context, owner string) (console.Target, error) {
-			c := exec.New(exec.Options{Label: "test", Command: command, Dir: ".", Config: text, Domains: []string{"example.com"}, Owner: owner,
-				Log: func(line string) { t.Log(line) }})
+			c := exec.New(exec.Options{Domains: []string{"example.com"}, Owner: owner,
+				Options: connector.Options{Label: "test", Command: command, Dir: ".", Config: text, Log: func(line string) { t.Log(line) }}})
 			return c, c.Open(ctx)
 		},
 		Owner: "hq", Domain: "example.com", Many: many,

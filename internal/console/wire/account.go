@@ -4,10 +4,10 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/rollcall-cli/rollcall/internal/compact"
+	"github.com/rollcall-cli/rollcall/internal/connector"
 	"github.com/rollcall-cli/rollcall/internal/identity"
 )
 
@@ -41,7 +41,7 @@ const (
 // plain reads an account that is as most are: no key twice, and nothing odd.
 // Anything else is left to odd, which understands all, and agrees with this one on
 // what both do.
-func (d *Decoder) plain(s *scanner, a *identity.Live) bool {
+func (d *Decoder) plain(s *connector.Scanner, a *identity.Live) bool {
 	*a = identity.Live{}
 	d.aliasBuf, d.attrBuf = d.aliasBuf[:0], d.attrBuf[:0]
 	met, n := 0, 0
@@ -51,15 +51,15 @@ func (d *Decoder) plain(s *scanner, a *identity.Live) bool {
 		met |= key
 		return first
 	}
-	if !s.is('{') {
+	if !s.Is('{') {
 		return false
 	}
-	for ; !s.is('}'); n++ {
-		if n > 0 && !s.is(',') {
+	for ; !s.Is('}'); n++ {
+		if n > 0 && !s.Is(',') {
 			return false
 		}
-		key, ok := s.text()
-		if !ok || !s.is(':') {
+		key, ok := s.Text()
+		if !ok || !s.Is(':') {
 			return false
 		}
 		switch string(key) {
@@ -70,21 +70,21 @@ func (d *Decoder) plain(s *scanner, a *identity.Live) bool {
 		case "primary":
 			ok = once(havePrimary) && d.address(s, &a.Primary)
 		case "aliases":
-			ok = once(haveAliases) && (s.lit("null") || d.aliases(s))
+			ok = once(haveAliases) && (s.Lit("null") || d.aliases(s))
 		case "type":
-			ok = once(haveType) && (s.lit("null") || s.lit(`"user"`) || s.lit(`"list"`) && set(&a.Type, identity.List))
+			ok = once(haveType) && (s.Lit("null") || s.Lit(`"user"`) || s.Lit(`"list"`) && set(&a.Type, identity.List))
 		case "status":
-			ok = once(haveStatus) && (s.lit("null") || s.lit(`"active"`) || s.lit(`"inactive"`) && set(&a.Status, identity.Inactive))
+			ok = once(haveStatus) && (s.Lit("null") || s.Lit(`"active"`) || s.Lit(`"inactive"`) && set(&a.Status, identity.Inactive))
 		case "owner":
-			ok = once(haveOwner) && (s.lit("null") || d.mark(s, &a.Mark))
+			ok = once(haveOwner) && (s.Lit("null") || d.mark(s, &a.Mark))
 		case "username":
 			ok = once(haveUsername) && d.string(s, &a.Username)
 		case "dn":
 			ok = once(haveDN) && d.string(s, &a.DN)
 		case "attributes":
-			ok = once(haveAttributes) && (s.lit("null") || d.attributes(s))
+			ok = once(haveAttributes) && (s.Lit("null") || d.attributes(s))
 		default:
-			ok = s.skip()
+			ok = s.Skip()
 		}
 		if !ok {
 			return false
@@ -113,15 +113,15 @@ func (d *Decoder) settle(a *identity.Live) {
 	a.Attributes = d.attrs.Copy(d.attrBuf)
 }
 
-func (d *Decoder) string(s *scanner, to *string) bool {
-	text, ok := s.optional()
+func (d *Decoder) string(s *connector.Scanner, to *string) bool {
+	text, ok := s.Optional()
 	*to = d.arena.String(text)
 	return ok
 }
 
 // address reads an address; "" and null are none.
-func (d *Decoder) address(s *scanner, to *identity.Address) bool {
-	text, ok := s.optional()
+func (d *Decoder) address(s *connector.Scanner, to *identity.Address) bool {
+	text, ok := s.Optional()
 	if !ok || len(text) == 0 {
 		return ok
 	}
@@ -130,12 +130,12 @@ func (d *Decoder) address(s *scanner, to *identity.Address) bool {
 	return err == nil
 }
 
-func (d *Decoder) aliases(s *scanner) bool {
-	if !s.is('[') {
+func (d *Decoder) aliases(s *connector.Scanner) bool {
+	if !s.Is('[') {
 		return false
 	}
-	for !s.is(']') {
-		if len(d.aliasBuf) > 0 && !s.is(',') {
+	for !s.Is(']') {
+		if len(d.aliasBuf) > 0 && !s.Is(',') {
 			return false
 		}
 		var alias identity.Address
@@ -147,17 +147,17 @@ func (d *Decoder) aliases(s *scanner) bool {
 	return true
 }
 
-func (d *Decoder) mark(s *scanner, m *identity.Mark) bool {
-	if !s.is('{') {
+func (d *Decoder) mark(s *connector.Scanner, m *identity.Mark) bool {
+	if !s.Is('{') {
 		return false
 	}
 	var by, directory, guid []byte
-	for n := 0; !s.is('}'); n++ {
-		if n > 0 && !s.is(',') {
+	for n := 0; !s.Is('}'); n++ {
+		if n > 0 && !s.Is(',') {
 			return false
 		}
-		key, ok := s.text()
-		if !ok || !s.is(':') {
+		key, ok := s.Text()
+		if !ok || !s.Is(':') {
 			return false
 		}
 		var to *[]byte
@@ -173,7 +173,7 @@ func (d *Decoder) mark(s *scanner, m *identity.Mark) bool {
 			return false
 		}
 		// An empty one makes the mark odd.
-		if *to, ok = s.text(); !ok || len(*to) == 0 {
+		if *to, ok = s.Text(); !ok || len(*to) == 0 {
 			return false
 		}
 	}
@@ -186,20 +186,20 @@ func (d *Decoder) mark(s *scanner, m *identity.Mark) bool {
 	return err == nil
 }
 
-func (d *Decoder) attributes(s *scanner) bool {
+func (d *Decoder) attributes(s *connector.Scanner) bool {
 	const many = 100
-	if !s.is('{') {
+	if !s.Is('{') {
 		return false
 	}
-	for n := 0; !s.is('}'); n++ {
-		if n > 0 && !s.is(',') {
+	for n := 0; !s.Is('}'); n++ {
+		if n > 0 && !s.Is(',') {
 			return false
 		}
-		name, ok := s.text()
-		if !ok || !s.is(':') {
+		name, ok := s.Text()
+		if !ok || !s.Is(':') {
 			return false
 		}
-		value, ok := s.optional()
+		value, ok := s.Optional()
 		if !ok || n == many || slices.ContainsFunc(d.attrBuf, func(a identity.Attribute) bool { return a.Name == string(name) }) {
 			return false
 		}
@@ -223,7 +223,7 @@ func (d *Decoder) name(b []byte) string {
 
 // odd reads any account. What it does not understand it says in Odd.
 func (d *Decoder) odd(object json.RawMessage, a *identity.Live) error {
-	keys, err := parseObject(object)
+	keys, err := connector.Object(object)
 	if err != nil {
 		return fmt.Errorf(`"account": %w`, err)
 	}
@@ -231,7 +231,7 @@ func (d *Decoder) odd(object json.RawMessage, a *identity.Live) error {
 	d.aliasBuf, d.attrBuf = d.aliasBuf[:0], d.attrBuf[:0]
 	var wrong problems
 	text := func(keys map[string]json.RawMessage, key, what string) []byte {
-		s, err := parseText(keys[key])
+		s, err := connector.Text(keys[key])
 		if err != nil {
 			wrong.add("%s %v", what, err)
 		}
@@ -241,22 +241,22 @@ func (d *Decoder) odd(object json.RawMessage, a *identity.Live) error {
 	a.Rev = d.arena.String(text(keys, "rev", "rev"))
 	if primary := text(keys, "primary", "primary"); len(primary) > 0 {
 		if a.Primary, err = identity.ParseAddress(d.arena.String(primary)); err != nil {
-			wrong.add("primary %s: %v", Quote(string(primary)), err)
+			wrong.add("primary %s: %v", connector.Quote(string(primary)), err)
 		}
 	}
-	list, err := parseList(keys["aliases"])
+	list, err := connector.List(keys["aliases"])
 	if err != nil {
 		wrong.add("aliases %v", err)
 	}
 	for _, element := range list {
-		alias, err := parseText(element)
+		alias, err := connector.Text(element)
 		if err != nil {
 			wrong.add("alias %v", err)
 			continue
 		}
 		address, err := identity.ParseAddress(d.arena.String([]byte(alias)))
 		if err != nil {
-			wrong.add("alias %s: %v", Quote(alias), err)
+			wrong.add("alias %s: %v", connector.Quote(alias), err)
 			continue
 		}
 		d.aliasBuf = append(d.aliasBuf, address)
@@ -271,7 +271,7 @@ func (d *Decoder) odd(object json.RawMessage, a *identity.Live) error {
 			wrong.add("%v", err)
 		}
 	}
-	owner, err := parseOptional(keys["owner"])
+	owner, err := connector.OptionalObject(keys["owner"])
 	if err != nil {
 		wrong.add("owner %v", err)
 	}
@@ -281,7 +281,7 @@ func (d *Decoder) odd(object json.RawMessage, a *identity.Live) error {
 		guid := text(owner, "guid", `owner "guid"`)
 		if len(guid) > 0 {
 			if a.Mark.GUID, err = identity.ParseGUID(string(guid)); err != nil {
-				wrong.add("owner %s: %v", Quote(string(guid)), err)
+				wrong.add("owner %s: %v", connector.Quote(string(guid)), err)
 			}
 		}
 		if a.Mark.By == "" || a.Mark.Directory == "" || len(guid) == 0 {
@@ -290,12 +290,12 @@ func (d *Decoder) odd(object json.RawMessage, a *identity.Live) error {
 	}
 	a.Username = d.arena.String(text(keys, "username", "username"))
 	a.DN = d.arena.String(text(keys, "dn", "dn"))
-	attributes, err := parseOptional(keys["attributes"])
+	attributes, err := connector.OptionalObject(keys["attributes"])
 	if err != nil {
 		wrong.add("attributes %v", err)
 	}
-	for _, name := range sortedKeys(attributes) {
-		value := text(attributes, name, "attribute "+Quote(name))
+	for _, name := range connector.SortedKeys(attributes) {
+		value := text(attributes, name, "attribute "+connector.Quote(name))
 		d.attrBuf = append(d.attrBuf, identity.Attribute{Name: d.name([]byte(name)), Value: d.arena.String(value)})
 	}
 	d.settle(a)
@@ -324,16 +324,4 @@ func (p *problems) String() string {
 		text += fmt.Sprintf("; and %d more", p.more)
 	}
 	return text
-}
-
-// Quote is a text as messages quote it: escaped, and not longer than a line.
-func Quote(text string) string {
-	const most = 80
-	n := 0
-	for i := range text {
-		if n++; n > most {
-			return strconv.Quote(text[:i] + "…")
-		}
-	}
-	return strconv.Quote(text)
 }

@@ -9,8 +9,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"unicode/utf8"
 
+	"github.com/rollcall-cli/rollcall/internal/connector"
 	"github.com/rollcall-cli/rollcall/internal/identity"
 	"github.com/rollcall-cli/rollcall/plan"
 )
@@ -80,7 +80,7 @@ func WriteAccounts(w io.Writer, from *Saved, accounts []identity.Live) error {
 // whose error ends it. A file that is not whole is an error, after the accounts
 // that it has were given.
 func ReadAccounts(r io.Reader, yield func(identity.Live) error) (*Saved, error) {
-	lines := NewLines(r)
+	lines := connector.NewLines(r)
 	first, err := lines.Next()
 	if err == io.EOF {
 		return nil, errors.New("the file is empty")
@@ -128,11 +128,11 @@ func ReadAccounts(r io.Reader, yield func(identity.Live) error) (*Saved, error) 
 
 // saved reads a line of a file: an account, or the count of them.
 func (d *Decoder) saved(text []byte) (*identity.Live, int, error) {
-	if !utf8.Valid(text) {
-		return nil, 0, errUTF8
+	if err := connector.CheckUTF8(text); err != nil {
+		return nil, 0, err
 	}
-	s := scanner{rest: text}
-	if s.is('{') && s.key("account") && d.plain(&s, &d.live) && s.is('}') && len(s.rest) == 0 {
+	s := connector.Scanner{Rest: text}
+	if s.Is('{') && s.Key("account") && d.plain(&s, &d.live) && s.Is('}') && len(s.Rest) == 0 {
 		return &d.live, 0, nil
 	}
 	l, _, err := d.object(text)

@@ -15,6 +15,7 @@ import (
 	"strconv"
 
 	"github.com/rollcall-cli/rollcall/apply"
+	"github.com/rollcall-cli/rollcall/internal/connector"
 	"github.com/rollcall-cli/rollcall/internal/identity"
 	"github.com/rollcall-cli/rollcall/plan"
 )
@@ -209,7 +210,7 @@ func appendOr(b []byte, text string) []byte {
 }
 
 func appendAliases(b []byte, aliases []identity.Address) []byte {
-	return append(AppendTexts(append(b, '['), aliases, identity.Address.String), ']')
+	return append(connector.AppendTexts(append(b, '['), aliases, identity.Address.String), ']')
 }
 
 func appendMark(b []byte, m identity.Mark) []byte {
@@ -220,16 +221,4 @@ func appendMark(b []byte, m identity.Mark) []byte {
 	b = identity.AppendJSONString(append(b, `,"directory":`...), m.Directory)
 	b = append(b, `,"guid":"`...)
 	return append(m.GUID.Append(b), `"}`...)
-}
-
-// AppendTexts appends the texts of elements with commas between them, as the
-// inside of a JSON list.
-func AppendTexts[T any](b []byte, elements []T, text func(T) string) []byte {
-	for i, e := range elements {
-		if i > 0 {
-			b = append(b, ',')
-		}
-		b = identity.AppendJSONString(b, text(e))
-	}
-	return b
 }

@@ -3,15 +3,14 @@ package wire
 import (
 	"bytes"
 	"errors"
-	"io"
 	"strings"
 	"testing"
-	"testing/iotest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/rollcall-cli/rollcall/apply"
+	"github.com/rollcall-cli/rollcall/internal/connector"
 	"github.com/rollcall-cli/rollcall/internal/identity"
 	"github.com/rollcall-cli/rollcall/plan"
 )
@@ -187,39 +186,6 @@ func TestChanges(t *testing.T) {
 	}
 }
 
-// TestLines: lines come whole, whatever the pieces in which they arrive.
-func TestLines(t *testing.T) {
-	long := strings.Repeat("x", MaxLine)
-	for _, c := range []struct {
-		text string
-		want []string
-		err  error
-	}{
-		{"", nil, io.EOF},
-		{"a\n\nb\r\n", []string{"a", "", "b\r"}, io.EOF},
-		{"a\nb", []string{"a"}, ErrCut},
-		{long + "\na\n", []string{long, "a"}, io.EOF},
-		{"a\n" + long + "x\n", []string{"a"}, ErrLong},
-		{long + long, nil, ErrLong},
-	} {
-		for _, r := range []io.Reader{strings.NewReader(c.text), iotest.HalfReader(strings.NewReader(c.text)), iotest.DataErrReader(strings.NewReader(c.text))} {
-			lines := NewLines(r)
-			var got []string
-			line, err := lines.Next()
-			for ; err == nil; line, err = lines.Next() {
-				got = append(got, string(line))
-			}
-			if err != c.err || !cmp.Equal(got, c.want) {
-				t.Errorf("%d octets: %d lines, %v", len(c.text), len(got), err)
-			}
-		}
-	}
-	lines := NewLines(iotest.TimeoutReader(iotest.OneByteReader(strings.NewReader("ab\n"))))
-	if _, err := lines.Next(); err != iotest.ErrTimeout || string(lines.Rest()) != "a" {
-		t.Errorf("%v with %q", err, lines.Rest())
-	}
-}
-
 // TestSaved: accounts that were written are read as they were, odd ones too, in
 // the order of their primaries.
 func TestSaved(t *testing.T) {
@@ -282,7 +248,7 @@ func FuzzLine(f *testing.F) {
 		s, ok := short.accountLine(text)
 		l, err := long.Line(text)
 		general, generalErr := new(Decoder).anyLine(text)
-		if valid := err == nil || err != errUTF8; ok && valid && (generalErr != nil || general.Account == nil) {
+		if valid := err == nil || err != connector.ErrUTF8; ok && valid && (generalErr != nil || general.Account == nil) {
 			t.Fatalf("%q is read in the short way, and in the long one: %v", text, generalErr)
 		}
 		if ok && err == nil {

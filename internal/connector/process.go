@@ -1,4 +1,4 @@
-package exec
+package connector
 
 import (
 	"bytes"
@@ -14,22 +14,19 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/rollcall-cli/rollcall/internal/console"
-	"github.com/rollcall-cli/rollcall/internal/console/wire"
 	"github.com/rollcall-cli/rollcall/internal/identity"
-	"github.com/rollcall-cli/rollcall/plan"
 )
 
 // process is a connector at work. One goroutine at a time asks it.
-type process struct {
-	c       *Console
-	cmd     *exec.Cmd
-	out     *os.File
-	lines   *wire.Lines // of out
-	decoder wire.Decoder
-	id      int64       // of the last request
-	dog     *time.Timer // ends a silent process
-	silent  atomic.Bool // the dog has bitten
+type process[L any] struct {
+	h      *Host[L]
+	cmd    *exec.Cmd
+	out    *os.File
+	lines  *Lines // of out
+	decode func(line []byte) (L, error)
+	id     int64       // of the last request
+	dog    *time.Timer // ends a silent process
+	silent atomic.Bool // the dog has bitten
 
 	writing sync.Mutex
 	in      *os.File
@@ -49,13 +46,13 @@ type process struct {
 }
 
 // start starts a process and greets it.
-func (c *Console) start(ctx context.Context) (*process, error) {
-	if err := c.acquireLock(ctx); err != nil {
+func (h *Host[L]) start(ctx context.Context) (*process[L], error) {
+	if err := h.acquireLock(ctx); err != nil {
 		return nil, err
 	}
-	p, err := c.launch()
+	p, err := h.launch()
 	if err != nil {
-		return nil, c.lose(&breach{text: fmt.Sprintf("cannot be started: %v", err), advice: "correct command in the console block; a program without a slash is looked for in PATH, any other beside the configuration"})
+		return nil, h.lose(&Breach{Text: fmt.Sprintf("cannot be started: %v", err), Advice: "correct command in the " + h.protocol.Noun + " block; a program without a slash is looked for in PATH, any other beside the configuration"})
 	}
 	if err := p.greet(ctx); err != nil {
 		p.discard()
@@ -65,13 +62,13 @@ func (c *Console) start(ctx context.Context) (*process, error) {
 }
 
 // acquireLock takes the lock, unless it is held already or there is none.
-func (c *Console) acquireLock(ctx context.Context) error {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.lock != nil || c.o.LockFile == "" {
+func (h *Host[L]) acquireLock(ctx context.Context) error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.lock != nil || h.Options.LockFile == "" {
 		return nil
 	}
-	lock, holders, err := acquireLock(ctx, c.o.LockFile, c.o.Timeout)
+	lock, holders, err := acquireLock(ctx, h.Options.LockFile, h.Options.Timeout)
 	switch {
 	case errors.Is(err, errHeld):
 		who, advice := "", "wait until it has ended, or end it"
@@ -79,34 +76,34 @@ func (c *Console) acquireLock(ctx context.Context) error {
 			who = " (process " + strings.Join(holders, ", ") + ")"
 			advice += ": kill -TERM -" + strings.Join(holders, " -")
 		}
-		return &console.ReadError{Console: c.o.Label, Err: fmt.Errorf("the connector of an earlier run is still at work%s after %v", who, c.o.Timeout),
-			Advice: advice + ". If it leaves a program running that need not end, it must start that without file descriptor 3"}
+		return h.protocol.Unread(fmt.Errorf("the connector of an earlier run is still at work%s after %v", who, h.Options.Timeout),
+			advice+". If it leaves a program running that need not end, it must start that without file descriptor 3")
 	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
 		return err
 	case err != nil:
-		return &console.ReadError{Console: c.o.Label, Err: err, Advice: "let the user who runs rollcall write this file and its folder"}
+		return h.protocol.Unread(err, "let the user who runs rollcall write this file and its folder")
 	}
-	c.lock = lock
+	h.lock = lock
 	return nil
 }
 
 // note writes down which processes are there, for whoever waits for them.
-func (c *Console) note() {
-	if c.lock == nil {
+func (h *Host[L]) note() {
+	if h.lock == nil {
 		return
 	}
 	var b []byte
-	for _, p := range c.running {
+	for _, p := range h.running {
 		b = append(strconv.AppendInt(b, int64(p.cmd.Process.Pid), 10), '\n')
 	}
 	// Nothing depends on it but the words of a message.
-	if c.lock.Truncate(0) == nil {
-		c.lock.WriteAt(b, 0)
+	if h.lock.Truncate(0) == nil {
+		h.lock.WriteAt(b, 0)
 	}
 }
 
-func (c *Console) launch() (*process, error) {
-	if len(c.o.Command) == 0 {
+func (h *Host[L]) launch() (*process[L], error) {
+	if len(h.Options.Command) == 0 {
 		return nil, errors.New("there is no command")
 	}
 	var ours, theirs [3]*os.File
@@ -129,17 +126,17 @@ func (c *Console) launch() (*process, error) {
 		}
 	}
 	defer closeAll(theirs[:])
-	cmd := exec.Command(c.o.Command[0], c.o.Command[1:]...)
-	cmd.Dir, cmd.Env = c.o.Dir, c.secrets.environ()
+	cmd := exec.Command(h.Options.Command[0], h.Options.Command[1:]...)
+	cmd.Dir, cmd.Env = h.Options.Dir, h.secrets.environ()
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = theirs[0], theirs[1], theirs[2]
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	ownGroup(cmd, c.lock)
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	ownGroup(cmd, h.lock)
 	if err := cmd.Start(); err != nil {
 		closeAll(ours[:])
-		return nil, errors.New(c.secrets.clean(err.Error()))
+		return nil, errors.New(h.secrets.Clean(err.Error()))
 	}
-	p := &process{c: c, cmd: cmd, out: ours[1], lines: wire.NewLines(ours[1]), in: ours[0], ended: make(chan struct{})}
+	p := &process[L]{h: h, cmd: cmd, out: ours[1], lines: NewLines(ours[1]), decode: h.protocol.Decoder(), in: ours[0], ended: make(chan struct{})}
 	p.log.ended = make(chan struct{})
 	p.end = sync.OnceFunc(p.terminate)
 	p.dog = time.AfterFunc(time.Hour, func() {
@@ -147,38 +144,38 @@ func (c *Console) launch() (*process, error) {
 		p.end()
 	})
 	p.dog.Stop()
-	c.running = append(c.running, p)
-	c.note()
+	h.running = append(h.running, p)
+	h.note()
 	go p.listen(ours[2])
 	go p.wait(ours[2])
 	return p, nil
 }
 
 // wait waits for the process, and for what it leaves behind.
-func (p *process) wait(log *os.File) {
+func (p *process[L]) wait(log *os.File) {
 	p.cmd.Wait()
 	p.gone.Store(true)
 	if groupAlive(p.cmd) {
 		endGroup(p.cmd, false)
-		for deadline := time.Now().Add(p.c.grace); groupAlive(p.cmd) && time.Now().Before(deadline); {
+		for deadline := time.Now().Add(p.h.Options.Grace); groupAlive(p.cmd) && time.Now().Before(deadline); {
 			time.Sleep(10 * time.Millisecond)
 		}
 		endGroup(p.cmd, true)
 	}
-	c := p.c
-	c.mu.Lock()
-	for i, other := range c.running {
+	h := p.h
+	h.mu.Lock()
+	for i, other := range h.running {
 		if other == p {
-			c.running = append(c.running[:i], c.running[i+1:]...)
+			h.running = append(h.running[:i], h.running[i+1:]...)
 			break
 		}
 	}
-	c.note()
-	c.mu.Unlock()
+	h.note()
+	h.mu.Unlock()
 	p.in.Close()
 	// Who has left the group may keep these open for ever.
 	for _, f := range []*os.File{p.out, log} {
-		if f.SetReadDeadline(time.Now().Add(p.c.grace)) != nil {
+		if f.SetReadDeadline(time.Now().Add(p.h.Options.Grace)) != nil {
 			f.Close()
 		}
 	}
@@ -188,14 +185,14 @@ func (p *process) wait(log *os.File) {
 }
 
 // terminate ends the process. One that makes changes may finish the one at hand.
-func (p *process) terminate() {
+func (p *process[L]) terminate() {
 	p.gone.Store(true)
 	p.in.Close()
-	if p.changes.Load() && p.endsBy(p.c.grace) {
+	if p.changes.Load() && p.endsBy(p.h.Options.Grace) {
 		return
 	}
 	endGroup(p.cmd, false)
-	if p.endsBy(p.c.grace) {
+	if p.endsBy(p.h.Options.Grace) {
 		return
 	}
 	endGroup(p.cmd, true)
@@ -203,7 +200,7 @@ func (p *process) terminate() {
 }
 
 // endsBy reports whether the process ends within a time.
-func (p *process) endsBy(wait time.Duration) bool {
+func (p *process[L]) endsBy(wait time.Duration) bool {
 	select {
 	case <-p.ended:
 		return true
@@ -213,25 +210,25 @@ func (p *process) endsBy(wait time.Duration) bool {
 }
 
 // discard ends a process that nobody listens to any more.
-func (p *process) discard() {
+func (p *process[L]) discard() {
 	p.end()
 	p.out.Close()
 }
 
 // over reports whether the process takes no request any more.
-func (p *process) over() bool { return p.gone.Load() }
+func (p *process[L]) over() bool { return p.gone.Load() }
 
 // listen hands on what the process writes to standard error.
-func (p *process) listen(log *os.File) {
+func (p *process[L]) listen(log *os.File) {
 	defer close(p.log.ended)
 	const most = 64 << 10
 	buf, cut := make([]byte, 0, most), false
 	flush := func() {
 		if cut {
 			// A secret that the cut divides would not be found.
-			buf = buf[:max(len(buf)-p.c.secrets.longest, 0)]
+			buf = buf[:max(len(buf)-p.h.secrets.longest, 0)]
 		}
-		text := p.c.secrets.clean(strings.TrimSuffix(string(buf), "\r"))
+		text := p.h.secrets.Clean(strings.TrimSuffix(string(buf), "\r"))
 		if cut {
 			text += "…"
 		}
@@ -243,10 +240,10 @@ func (p *process) listen(log *os.File) {
 			p.log.last = p.log.last[1:]
 		}
 		p.log.Unlock()
-		if p.c.o.Log != nil {
-			p.c.talk.Lock()
-			p.c.o.Log(text)
-			p.c.talk.Unlock()
+		if p.h.Options.Log != nil {
+			p.h.talk.Lock()
+			p.h.Options.Log(text)
+			p.h.talk.Unlock()
 		}
 	}
 	block := make([]byte, 16<<10)
@@ -272,7 +269,7 @@ func (p *process) listen(log *os.File) {
 
 // logged adds the last lines of the log to a breach, and returns how many lines
 // there were.
-func (p *process) logged(b *breach) (lines int) {
+func (p *process[L]) logged(b *Breach) (lines int) {
 	p.log.Lock()
 	defer p.log.Unlock()
 	if len(p.log.last) == 0 {
@@ -285,66 +282,56 @@ func (p *process) logged(b *breach) (lines int) {
 		}
 		quoted[i] = line
 	}
-	b.text, b.quoted = b.text+"; the last on standard error: ", strings.Join(quoted, " | ")
+	b.Text, b.Said = b.Text+"; the last on standard error: ", strings.Join(quoted, " | ")
 	return p.log.lines
 }
 
 // greet says hello, and learns what the connector says of itself.
-func (p *process) greet(ctx context.Context) error {
-	c := p.c
+func (p *process[L]) greet(ctx context.Context) error {
+	h := p.h
 	config := new(bytes.Buffer)
-	if err := json.Compact(config, c.o.Config); err != nil || config.Len() == 0 {
+	if err := json.Compact(config, h.Options.Config); err != nil || config.Len() == 0 {
 		config.Reset()
 		config.WriteString("{}")
 	}
-	body := identity.AppendJSONString([]byte(`,"protocols":[1],"rollcall":`), c.o.Release)
+	body := fmt.Appendf(nil, `,"protocols":[%d],"rollcall":`, h.protocol.Version)
+	body = identity.AppendJSONString(body, h.Options.Release)
 	body = append(append(body, `,"config":`...), config.Bytes()...)
-	body = append(wire.AppendTexts(append(body, `,"domains":[`...), c.o.Domains, func(s string) string { return s }), `],"owner":`...)
-	body = identity.AppendJSONString(body, c.o.Owner)
-	const old = "take a connector that speaks version 1 of the protocol, or another version of rollcall"
-	var said greeting
-	var facts []byte
-	err := p.ask(ctx, "hello", body, false, func(l *wire.Line) (bool, error) {
+	body = append(body, h.protocol.Hello...)
+	old := fmt.Sprintf("take a connector that speaks version %d of the protocol, or another version of rollcall", h.protocol.Version)
+	var said Greeting
+	err := p.ask(ctx, "hello", body, false, func(line *L) (bool, error) {
+		l := h.protocol.Common(line)
 		switch {
 		case l.Protocol == nil:
-			return false, &breach{text: "answered hello without saying which protocol it speaks", advice: old}
-		case *l.Protocol != protocol:
-			return false, &breach{text: fmt.Sprintf("speaks version %d of the protocol, and rollcall version %d", *l.Protocol, protocol), advice: old}
+			return false, &Breach{Text: "answered hello without saying which protocol it speaks", Advice: old}
+		case *l.Protocol != h.protocol.Version:
+			return false, &Breach{Text: fmt.Sprintf("speaks version %d of the protocol, and rollcall version %d", *l.Protocol, h.protocol.Version), Advice: old}
 		}
 		var err error
-		if said.facts, err = plan.ParseFacts(l.Facts); err != nil {
-			return false, &breach{text: fmt.Sprintf("stated facts that are wrong: %v", err)}
+		if said.Facts, err = h.protocol.Facts(l.Facts); err != nil {
+			return false, &Breach{Text: fmt.Sprintf("stated facts that are wrong: %v", err)}
 		}
-		said.product, said.version = c.secrets.clean(l.Name), c.secrets.clean(l.Version)
-		facts = said.facts.AppendJSON(nil)
+		said.Name, said.Version = h.secrets.Clean(l.Name), h.secrets.Clean(l.Version)
 		return true, nil
 	})
 	if err != nil {
 		return err
 	}
-	c.mu.Lock()
-	first := c.hello
-	if first == nil {
-		c.hello = &said
-	}
-	c.mu.Unlock()
-	if first != nil && !bytes.Equal(first.facts.AppendJSON(nil), facts) {
-		return c.lose(&breach{text: "states other facts than when it was started first", advice: "every process of a connector states the same facts; start the run again if the console itself was changed"})
-	}
-	return nil
+	return h.greeted(&said)
 }
 
 // ask makes a request and gives its answers to take until one is the last. When
 // ctx ends, the process is told to begin no other change, or, if it is not asked
 // to make any, is ended.
-func (p *process) ask(ctx context.Context, kind string, body []byte, cancels bool, take func(*wire.Line) (last bool, err error)) error {
+func (p *process[L]) ask(ctx context.Context, kind string, body []byte, cancels bool, take func(*L) (last bool, err error)) error {
 	p.id++
 	request := append(strconv.AppendInt([]byte(`{"id":`), p.id, 10), `,"type":"`+kind+`"`...)
 	request = append(append(request, body...), '}', '\n')
 	what := "it answered " + kind
 	p.changes.Store(cancels)
 	defer p.changes.Store(false)
-	p.dog.Reset(p.c.o.Timeout)
+	p.dog.Reset(p.h.Options.Timeout)
 	err := p.write(request)
 	p.dog.Stop()
 	if err != nil && !p.over() {
@@ -369,35 +356,36 @@ func (p *process) ask(ctx context.Context, kind string, body []byte, cancels boo
 				p.end()
 				return ctx.Err()
 			}
-			return p.c.lose(p.failed(err, what))
+			return p.h.lose(p.failed(err, what))
 		}
-		l, err := p.decoder.Line(line)
+		message, err := p.decode(line)
 		if err != nil {
-			return p.c.lose(p.broken(&breach{text: fmt.Sprintf("wrote a line that is no message (%v)", err),
-				advice: `only messages belong on standard output: print to standard error, as docs/reference/console-protocol.md says under "Keep the stream clean"`}, line))
+			return p.h.lose(p.broken(&Breach{Text: fmt.Sprintf("wrote a line that is no message (%v)", err),
+				Advice: `only messages belong on standard output: print to standard error, as docs/reference/console-protocol.md says under "Keep the stream clean"`}, line))
 		}
 		last := false
+		l := p.h.protocol.Common(&message)
+		failed := p.h.protocol.Failed(&message)
 		switch {
 		case l.ID < p.id && l.ID > 0:
-			err = &breach{text: fmt.Sprintf("wrote an answer to request %d after that had ended", l.ID)}
+			err = &Breach{Text: fmt.Sprintf("wrote an answer to request %d after that had ended", l.ID)}
 		case l.ID != p.id:
-			err = &breach{text: fmt.Sprintf("answered request %d, and was asked %d", l.ID, p.id)}
+			err = &Breach{Text: fmt.Sprintf("answered request %d, and was asked %d", l.ID, p.id)}
 		case l.Progress != nil:
-			p.c.say(p.c.o.Progress, *l.Progress)
-		case l.Error != nil && l.Key == nil:
-			err = p.c.refused(p.c.clean(l.Error))
-			last = true
+			p.h.say(p.h.Options.Progress, *l.Progress)
+		case failed != nil:
+			err, last = failed, true
 		default:
-			last, err = take(&l)
+			last, err = take(&message)
 		}
-		b, broken := err.(*breach)
+		b, broken := err.(*Breach)
 		if last && len(p.lines.Rest()) > 0 && !broken {
 			line = bytes.Clone(p.lines.Rest())
-			b, broken = &breach{text: "wrote more after the end of its answers"}, true
+			b, broken = &Breach{Text: "wrote more after the end of its answers"}, true
 		}
 		switch {
 		case broken:
-			return p.c.lose(p.broken(b, line))
+			return p.h.lose(p.broken(b, line))
 		case err != nil && !last:
 			p.end() // nobody takes the rest
 			return err
@@ -408,15 +396,15 @@ func (p *process) ask(ctx context.Context, kind string, body []byte, cancels boo
 }
 
 // next returns the next line. Whoever is silent for too long is ended.
-func (p *process) next() ([]byte, error) {
+func (p *process[L]) next() ([]byte, error) {
 	if !p.lines.Ready() {
-		p.dog.Reset(p.c.o.Timeout)
+		p.dog.Reset(p.h.Options.Timeout)
 		defer p.dog.Stop()
 	}
 	return p.lines.Next()
 }
 
-func (p *process) write(b []byte) error {
+func (p *process[L]) write(b []byte) error {
 	p.writing.Lock()
 	defer p.writing.Unlock()
 	_, err := p.in.Write(b)
@@ -424,47 +412,47 @@ func (p *process) write(b []byte) error {
 }
 
 // shut closes what the process reads, which lets it end.
-func (p *process) shut() {
+func (p *process[L]) shut() {
 	p.writing.Lock()
 	defer p.writing.Unlock()
 	p.in.Close()
 }
 
 // broken ends a process that has broken the protocol with a line.
-func (p *process) broken(b *breach, line []byte) *breach {
-	text, quoted := p.c.secrets.clean(b.text), p.c.secrets.excerpt(line)
-	if b.quoted == "" {
+func (p *process[L]) broken(b *Breach, line []byte) *Breach {
+	text, quoted := p.h.secrets.Clean(b.Text), p.h.secrets.Excerpt(line)
+	if b.Said == "" {
 		text += ": "
 	} else {
-		quoted = p.c.secrets.clean(b.quoted) + ": " + quoted
+		quoted = p.h.secrets.Clean(b.Said) + ": " + quoted
 	}
 	p.end()
-	return &breach{text, b.advice, quoted}
+	return &Breach{text, b.Advice, quoted}
 }
 
 // failed says why there is no line.
-func (p *process) failed(err error, before string) *breach {
+func (p *process[L]) failed(err error, before string) *Breach {
 	const advice = `a message is one line; docs/reference/console-protocol.md says more under "Keep the stream clean"`
 	rest := bytes.Clone(p.lines.Rest())
 	switch {
 	case p.silent.Load():
 		p.end()
-		var log breach
-		text := fmt.Sprintf("was silent for %v before %s", p.c.o.Timeout, before)
+		var log Breach
+		text := fmt.Sprintf("was silent for %v before %s", p.h.Options.Timeout, before)
 		if lines := p.logged(&log); lines > 0 {
 			text += fmt.Sprintf(", but wrote %d lines to standard error", lines)
 		}
-		return &breach{text + log.text, "a connector that needs long says so in progress answers; raise timeout in the console block where it cannot", log.quoted}
-	case err == wire.ErrLong:
-		return p.broken(&breach{text: fmt.Sprintf("wrote more than %d MiB without a newline", wire.MaxLine>>20), advice: advice}, rest)
-	case err == wire.ErrCut:
-		return p.broken(&breach{text: "ended its output in the middle of a line", advice: advice}, rest)
+		return &Breach{text + log.Text, "a connector that needs long says so in progress answers; raise timeout in the " + p.h.protocol.Noun + " block where it cannot", log.Said}
+	case err == ErrLong:
+		return p.broken(&Breach{Text: fmt.Sprintf("wrote more than %d MiB without a newline", MaxLine>>20), Advice: advice}, rest)
+	case err == ErrCut:
+		return p.broken(&Breach{Text: "ended its output in the middle of a line", Advice: advice}, rest)
 	}
 	return p.died(before)
 }
 
 // died says how a process has ended that wrote no more.
-func (p *process) died(before string) *breach {
+func (p *process[L]) died(before string) *Breach {
 	how := "closed its standard output"
 	if p.endsBy(time.Second) || p.over() {
 		<-p.ended
@@ -473,31 +461,31 @@ func (p *process) died(before string) *breach {
 	p.end()
 	select {
 	case <-p.log.ended:
-	case <-time.After(p.c.grace):
+	case <-time.After(p.h.Options.Grace):
 	}
-	b := &breach{text: how + " before " + before, advice: "its log says why; rollcall console test tries a connector by itself"}
+	b := &Breach{Text: how + " before " + before, Advice: "its log says why; " + p.h.test() + " tries a connector by itself"}
 	p.logged(b)
 	return b
 }
 
 // bye asks the process to end, and sees to it that it does.
-func (p *process) bye() error {
+func (p *process[L]) bye() error {
 	p.id++
-	late := time.AfterFunc(p.c.grace, p.end)
+	late := time.AfterFunc(p.h.Options.Grace, p.end)
 	defer late.Stop()
 	defer p.out.Close()
 	p.write(fmt.Appendf(nil, `{"id":%d,"type":"bye"}`+"\n", p.id))
 	p.shut()
 	var stray error
 	wrote := func(line []byte) error {
-		return fmt.Errorf("console %q: the connector %w", p.c.o.Label, &breach{text: "wrote something that belongs to no request: ", quoted: p.c.secrets.excerpt(line)})
+		return fmt.Errorf("%s: the connector %w", p.h.name(), &Breach{Text: "wrote something that belongs to no request: ", Said: p.h.secrets.Excerpt(line)})
 	}
 	for {
 		line, err := p.lines.Next()
 		if err != nil {
 			break
 		}
-		if l, err := p.decoder.Line(line); stray == nil && (err != nil || l.ID != p.id) {
+		if message, err := p.decode(line); stray == nil && (err != nil || p.h.protocol.Common(&message).ID != p.id) {
 			stray = wrote(line)
 		}
 	}

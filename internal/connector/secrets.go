@@ -1,4 +1,4 @@
-package exec
+package connector
 
 import (
 	"encoding/json"
@@ -14,18 +14,19 @@ import (
 // concealed stands in place of a secret.
 const concealed = "(secret)"
 
-// secrets are the texts of a configuration.
-type secrets struct {
+// Secrets are the texts of a configuration, which nobody may read.
+type Secrets struct {
 	texts    map[string]bool
 	replacer *strings.Replacer
 	longest  int // in octets, as they may be spelt
 	more     func(string) string
 }
 
-// newSecrets takes every string of a JSON value that is longer than three
-// characters for a secret, and so each line of one with several.
-func newSecrets(config json.RawMessage, more func(string) string) *secrets {
-	s := &secrets{texts: map[string]bool{}, more: more}
+// NewSecrets takes every string of a JSON value that is longer than three
+// characters for a secret, and so each line of one with several. more, unless nil, masks
+// others.
+func NewSecrets(config json.RawMessage, more func(string) string) *Secrets {
+	s := &Secrets{texts: map[string]bool{}, more: more}
 	var value any
 	if json.Unmarshal(config, &value) == nil {
 		s.collect(value)
@@ -54,7 +55,7 @@ func newSecrets(config json.RawMessage, more func(string) string) *secrets {
 	return s
 }
 
-func (s *secrets) collect(value any) {
+func (s *Secrets) collect(value any) {
 	switch v := value.(type) {
 	case string:
 		for _, text := range append(strings.Split(v, "\n"), v) {
@@ -73,8 +74,8 @@ func (s *secrets) collect(value any) {
 	}
 }
 
-// clean masks the secrets of a text, and escapes what a terminal would act upon.
-func (s *secrets) clean(text string) string {
+// Clean masks the secrets of a text, and escapes what a terminal would act upon.
+func (s *Secrets) Clean(text string) string {
 	text = s.replacer.Replace(strings.ToValidUTF8(text, "\ufffd"))
 	if s.more != nil {
 		text = s.more(text)
@@ -97,14 +98,14 @@ func (s *secrets) clean(text string) string {
 	return string(b)
 }
 
-// excerpt is the beginning of what a connector wrote, as messages quote it.
-func (s *secrets) excerpt(raw []byte) string {
+// Excerpt is the beginning of what a connector wrote, as messages quote it.
+func (s *Secrets) Excerpt(raw []byte) string {
 	const most, enough = 80, 64 << 10
 	if len(raw) > enough {
 		// A secret that the end cuts would not be found.
 		raw = raw[:max(enough-s.longest, 0)]
 	}
-	text := s.clean(string(raw))
+	text := s.Clean(string(raw))
 	n := 0
 	for i := range text {
 		if n++; n > most {
@@ -117,7 +118,7 @@ func (s *secrets) excerpt(raw []byte) string {
 
 // environ is the environment of rollcall, without the variables from which the
 // configuration has a value: secrets travel in "hello" alone.
-func (s *secrets) environ() []string {
+func (s *Secrets) environ() []string {
 	return slices.DeleteFunc(os.Environ(), func(variable string) bool {
 		name, value, _ := strings.Cut(variable, "=")
 		switch name {
