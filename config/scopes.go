@@ -148,15 +148,18 @@ func (d *decoder) filter(it item, kind settings.Kind) string {
 		}
 		d.errorf(it.part(i.Offset, i.Length), hint, "a condition of the filter can never hold, and nor can its negation: %s", what)
 	}
-	if why := f.Unsupported(); why != "" && kind.Files {
-		hint := "rewrite that part with attributes that the file has"
+	if why := f.Unsupported(); why != "" && (kind.Files || kind.Judged) {
+		on, hint := "on a file", "rewrite that part with attributes that the file has"
+		if kind.Judged {
+			on, hint = "by rollcall", "rewrite that part with attributes that the directory has"
+		}
 		if i := strings.LastIndex(why, "; "); i >= 0 {
 			why, hint = why[:i], why[i+2:]
 		}
 		if !it.quoted() {
 			why = "part of it asks what only a server knows"
 		}
-		d.errorf(it.rng, hint, "the filter cannot be judged on a file: %s", why)
+		d.errorf(it.rng, hint, "the filter cannot be judged %s: %s", on, why)
 	}
 	return f.String()
 }

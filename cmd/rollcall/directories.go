@@ -36,20 +36,24 @@ func (s *session) reader(cfg *config.Config, labels []string, snapshot string, p
 // reads shows how far a read is.
 func (*session) reads(progress *render.Progress) func(directory.Progress) {
 	return func(p directory.Progress) {
-		progress.Update("reading "+p.Directory+" from "+p.From, "objects", p.Objects)
+		from := p.From
+		if p.Doing != "" {
+			from += " (" + p.Doing + ")"
+		}
+		progress.Update("reading "+p.Directory+" from "+from, "objects", p.Objects)
 	}
 }
 
 // open returns a directory that can be read, or its snapshot.
 func (s *session) open(cfg *config.Config, d *config.Directory, snapshot string) (directory.Directory, error) {
 	of := directoryOf(cfg, d)
-	err := s.openFrom(&of, d, snapshot)
+	err := s.openFrom(&of, cfg, d, snapshot)
 	return of, err
 }
 
 // openFrom gives a directory its source: what is declared, a copy of it, or a
 // snapshot. The files are kept from outputs.
-func (s *session) openFrom(of *directory.Directory, d *config.Directory, snapshot string) (err error) {
+func (s *session) openFrom(of *directory.Directory, cfg *config.Config, d *config.Directory, snapshot string) (err error) {
 	switch copied := s.copies[of.SavedAs]; {
 	case snapshot != "":
 		path := snapshotPath(snapshot, of.SavedAs)
@@ -57,7 +61,11 @@ func (s *session) openFrom(of *directory.Directory, d *config.Directory, snapsho
 	case copied != nil:
 		of.Source = copied
 	default:
-		if of.Source, err = of.Kind.Open(d.Settings); err != nil {
+		of.Source, err = of.Kind.Open(directory.Opening{
+			Settings: d.Settings, Domains: ownDomains(&cfg.Rules), Release: release,
+			Log: func(line string) { s.note("directory %q: %s", d.Name, s.said(line)) },
+		})
+		if err != nil {
 			return err
 		}
 	}

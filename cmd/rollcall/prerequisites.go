@@ -85,7 +85,7 @@ func (s *session) openPrerequisite(cfg *config.Config, p *config.Prerequisite, s
 	d := declared(cfg, p.Directory)
 	of := directoryOf(cfg, d)
 	of.SavedAs, of.Scopes = p.SnapshotName(), []directory.Scope{prerequisiteScope(p)}
-	err := s.openFrom(&of, d, snapshot)
+	err := s.openFrom(&of, cfg, d, snapshot)
 	return of, err
 }
 

@@ -42,6 +42,7 @@ var may = map[string][]string{
 	"internal/directory/*":        {"internal/expiry", "internal/identity", "internal/filter", "internal/directory", "internal/doctor", "internal/settings"},
 	"internal/directory/csv":      {"internal/identity", "internal/directory", "internal/directory/files", "internal/settings", "internal/words"},
 	"internal/directory/ldif":     {"internal/identity", "internal/directory", "internal/directory/files", "internal/settings"},
+	"internal/directory/exec":     {"internal/connector", "internal/directory", "internal/directory/files", "internal/doctor", "internal/filter", "internal/identity", "internal/settings"},
 	"internal/directory/followed": {"internal/atomicfile", "internal/identity", "internal/directory"},
 	"internal/partial":            {"internal/atomicfile", "internal/identity", "internal/directory", "internal/directory/followed", "plan", "state"},
 	"internal/directory/all":      {"internal/directory", "internal/directory/*", "internal/settings"},
@@ -57,7 +58,7 @@ var may = map[string][]string{
 	"internal/repair":             {},
 	"internal/lint":               {"internal/identity", "internal/filter", "internal/directory", "internal/redact", "internal/repair", "internal/words", "plan"},
 	"internal/console":            {"internal/identity", "internal/settings", "internal/doctor", "plan", "apply"},
-	"internal/connector":          {"internal/identity"},
+	"internal/connector":          {"internal/identity", "internal/settings"},
 	"internal/console/*":          {"internal/connector", "internal/console", "internal/console/wire", "internal/expiry", "internal/identity", "internal/settings", "plan", "apply"},
 	"internal/console/sql":        {"internal/console", "internal/database", "internal/expiry", "internal/identity", "internal/settings", "internal/trust", "plan", "apply"},
 	"internal/database":           {"internal/settings", "internal/trust"},
@@ -82,7 +83,7 @@ var may = map[string][]string{
 
 	"internal/console/suite/worlds":   {"internal/servertest"},
 	"internal/directory/suite":        {"internal/directory", "internal/directory/ldif", "internal/doctor", "internal/identity", "plan"},
-	"internal/directory/suite/worlds": {"internal/settings", "internal/directory", "internal/directory/csv", "internal/directory/ldif", "internal/directory/ldap", "internal/directory/suite", "internal/servertest"},
+	"internal/directory/suite/worlds": {"internal/settings", "internal/directory", "internal/directory/csv", "internal/directory/exec", "internal/directory/ldif", "internal/directory/ldap", "internal/directory/suite", "internal/identity", "internal/servertest"},
 }
 
 // tools are packages that know nothing of ours, and that all may import.

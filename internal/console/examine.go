@@ -142,19 +142,11 @@ func (e *Examining) findings(ctx context.Context, r *doctor.Report, t Target, fa
 			k.Pass("the console's own check: " + counted(len(found), "finding"))
 		}
 	}, reach)
-	for i := range found {
-		f := &found[i]
-		r.Check(doctor.Finding, f.Check, func(k *doctor.Check) {
-			switch f.Status {
-			case "warning":
-				k.Warn(f.Evidence, f.Remedy)
-			case "failed":
-				k.Fail(f.Evidence, f.Remedy)
-			default:
-				k.Pass(f.Evidence)
-			}
-		})
+	all := make([]doctor.Found, len(found))
+	for i, f := range found {
+		all[i] = doctor.Found(f)
 	}
+	r.Findings(all)
 }
 
 func counted(n int, what string) string {

@@ -94,6 +94,8 @@ type Progress struct {
 	Directory, From string
 	// Objects counts those looked at so far.
 	Objects int
+	// Doing is what the source says that it does; "" for nothing.
+	Doing string
 }
 
 // ReadError says that a directory was not, or not completely, read. Nothing

@@ -10,7 +10,17 @@ type Kind struct {
 	// a number, may stand in the GUID attribute of a scope. See [Scope].
 	Keys bool
 	// Open returns the directory of a block. It touches neither files nor the
-	// network: that is for those who read. An error names what of the settings
-	// cannot be.
-	Open func(settings.Values) (Source, error)
+	// network, and starts nothing: that is for those who read. An error names what of
+	// the settings cannot be.
+	Open func(Opening) (Source, error)
+}
+
+// Opening says which directory is opened, and for whom.
+type Opening struct {
+	Settings settings.Values
+	// Domains are the mail domains that matter, Release is the version of rollcall.
+	Domains []string
+	Release string
+	// Log, unless nil, hears what a program writes of itself, a line each.
+	Log func(line string)
 }

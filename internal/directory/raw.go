@@ -34,7 +34,9 @@ func InActiveDirectory(kind string, o Object) bool {
 // IsRow reports whether an object of a directory of the given kind is a row of
 // something other than a directory server, such as a system for human resources,
 // so that no command of such servers changes it.
-func IsRow(kind string, o Object) bool { return kind == "csv" && !InActiveDirectory(kind, o) }
+func IsRow(kind string, o Object) bool {
+	return kind == "exec" || kind == "csv" && !InActiveDirectory(kind, o)
+}
 
 // Prefix returns the length of the scheme before the colon of an alias
 // attribute's value, 0 where there is none.

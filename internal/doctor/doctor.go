@@ -97,6 +97,27 @@ type Report struct {
 	Refused bool
 }
 
+// Found is what somebody else has found, such as a connector. Status is one of
+// [Statuses].
+type Found struct{ Check, Status, Evidence, Remedy string }
+
+// Findings makes a check of each.
+func (r *Report) Findings(found []Found) {
+	for i := range found {
+		f := &found[i]
+		r.Check(Finding, f.Check, func(k *Check) {
+			switch Status(f.Status) {
+			case Warning:
+				k.Warn(f.Evidence, f.Remedy)
+			case Failed:
+				k.Fail(f.Evidence, f.Remedy)
+			default:
+				k.Pass(f.Evidence)
+			}
+		})
+	}
+}
+
 // Check makes a test that needs others to have passed, warnings included. A
 // test that says nothing is a mistake of its author.
 func (r *Report) Check(name, subject string, test func(*Check), needs ...*Check) *Check {

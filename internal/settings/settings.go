@@ -23,6 +23,9 @@ type Kind struct {
 	// Files says that it is files and no server. Of directories, their filters are
 	// judged here, and they may be a part of what somebody has.
 	Files bool
+	// Judged says of directories that are no files that their filters are judged here,
+	// nevertheless.
+	Judged bool
 	// Username is the attribute of the username in a directory; "" is the usual one.
 	Username string
 	// Attribute returns the name of the attribute that a scope means by a text; nil

@@ -5,6 +5,7 @@ package all
 import (
 	"github.com/rollcall-cli/rollcall/internal/directory"
 	"github.com/rollcall-cli/rollcall/internal/directory/csv"
+	"github.com/rollcall-cli/rollcall/internal/directory/exec"
 	"github.com/rollcall-cli/rollcall/internal/directory/ldap"
 	"github.com/rollcall-cli/rollcall/internal/directory/ldif"
 	"github.com/rollcall-cli/rollcall/internal/settings"
@@ -16,6 +17,7 @@ var Kinds = []directory.Kind{
 	ldap.LDAP,
 	ldif.Kind,
 	csv.Kind,
+	exec.Kind,
 }
 
 // Settings are what can be configured of each.

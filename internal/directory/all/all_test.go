@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/rollcall-cli/rollcall/config"
+	"github.com/rollcall-cli/rollcall/internal/directory"
 )
 
 // TestKinds: the configuration takes the kinds of the list and no other, and each
@@ -15,7 +16,7 @@ func TestKinds(t *testing.T) {
 	var names []string
 	for _, k := range Kinds {
 		names = append(names, fmt.Sprintf("kind = %q", k.Name))
-		if source, err := Kind(k.Name).Open(k.Values("corp", ".", nil)); err != nil || source == nil {
+		if source, err := Kind(k.Name).Open(directory.Opening{Settings: k.Values("corp", ".", nil)}); err != nil || source == nil {
 			t.Errorf("%s: %v", k.Name, err)
 		}
 	}

@@ -580,7 +580,7 @@ func TestKind(t *testing.T) {
 			t.Errorf("id %s: %+v", name, p)
 		}
 	}
-	source, err := Kind.Open(values(nil))
+	source, err := Kind.Open(directory.Opening{Settings: values(nil)})
 	if err != nil || !slices.Equal(source.(*files.Source).Patterns(), []string{filepath.Join("conf", "hr.csv")}) {
 		t.Errorf("%v, %v", source, err)
 	}

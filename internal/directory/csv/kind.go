@@ -25,7 +25,8 @@ var Kind = directory.Kind{
 		},
 	},
 	Keys: true,
-	Open: func(v settings.Values) (directory.Source, error) {
+	Open: func(o directory.Opening) (directory.Source, error) {
+		v := o.Settings
 		return New(v.Label(), files.Patterns(v), OptionsOf(v)), nil
 	},
 }

@@ -58,6 +58,9 @@ func NewSelection(scopes []directory.Scope) (*Selection, error) {
 	return sel, nil
 }
 
+// Unsupported says which filter only a server can judge; nil for none.
+func (sel *Selection) Unsupported() error { return sel.unsupported }
+
 // Scope returns the index of the first scope that selects an object, or -1.
 func (sel *Selection) Scope(rec Record) int {
 	name := rec.Name()

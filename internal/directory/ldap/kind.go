@@ -35,9 +35,9 @@ var ActiveDirectory = directory.Kind{
 		},
 		Where: where,
 	},
-	Open: func(v settings.Values) (directory.Source, error) {
-		o := options(v)
-		o.ActiveDirectory, o.Site = true, v.Text("site")
+	Open: func(opening directory.Opening) (directory.Source, error) {
+		o := options(opening.Settings)
+		o.ActiveDirectory, o.Site = true, opening.Settings.Text("site")
 		return New(o), nil
 	},
 }
@@ -46,7 +46,7 @@ var ActiveDirectory = directory.Kind{
 var LDAP = directory.Kind{
 	Kind: settings.Kind{Name: "ldap", Username: "uid", Settings: readSettings(checkDN), Blocks: []settings.Block{ticketLogin}, Where: where,
 		Check: func(v settings.Values) []settings.Problem { return check("directory", v) }},
-	Open: func(v settings.Values) (directory.Source, error) { return New(options(v)), nil },
+	Open: func(o directory.Opening) (directory.Source, error) { return New(options(o.Settings)), nil },
 }
 
 // Connection are the settings of servers and of the login there, and the blocks, for

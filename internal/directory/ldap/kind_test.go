@@ -8,6 +8,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/rollcall-cli/rollcall/config"
+	"github.com/rollcall-cli/rollcall/internal/directory"
 	"github.com/rollcall-cli/rollcall/internal/settings"
 )
 
@@ -69,7 +70,7 @@ func TestOptions(t *testing.T) {
 		if cfg.Directories[0].Kind == ActiveDirectory.Name {
 			open = ActiveDirectory.Open
 		}
-		source, err := open(cfg.Directories[0].Settings)
+		source, err := open(directory.Opening{Settings: cfg.Directories[0].Settings})
 		if err != nil {
 			t.Fatal(err)
 		}

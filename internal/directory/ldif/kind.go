@@ -9,5 +9,7 @@ import (
 // Kind are the LDIF files of a path, or of patterns of paths.
 var Kind = directory.Kind{
 	Kind: settings.Kind{Name: "ldif", Files: true, Settings: []settings.Setting{files.Path(`"export.ldif"`)}, Where: files.Where},
-	Open: func(v settings.Values) (directory.Source, error) { return New(v.Label(), files.Patterns(v)), nil },
+	Open: func(o directory.Opening) (directory.Source, error) {
+		return New(o.Settings.Label(), files.Patterns(o.Settings)), nil
+	},
 }

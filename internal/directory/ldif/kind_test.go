@@ -1,6 +1,7 @@
 package ldif
 
 import (
+	"github.com/rollcall-cli/rollcall/internal/directory"
 	"github.com/rollcall-cli/rollcall/internal/directory/files"
 	"path/filepath"
 	"slices"
@@ -13,7 +14,7 @@ func TestKind(t *testing.T) {
 	folder := filepath.Join(t.TempDir(), "conf")
 	absolute := filepath.Join(t.TempDir(), "all.ldif")
 	v := Kind.Values("corp", folder, map[string]any{"path": []string{"b.ldif", "./more/*.ldif", absolute, "b.ldif"}})
-	source, err := Kind.Open(v)
+	source, err := Kind.Open(directory.Opening{Settings: v})
 	if err != nil {
 		t.Fatal(err)
 	}

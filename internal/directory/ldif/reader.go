@@ -83,7 +83,7 @@ func newReader(r io.Reader, attributes []string, texts *compact.Arena, below fun
 	return &reader{
 		lines: newLines(r),
 		below: below,
-		rec:   record{attributes: newAttributes(attributes), values: make([][][]byte, len(attributes)), texts: texts},
+		rec:   record{Held: files.NewHeld(attributes, texts, "dn", "changetype")},
 	}
 }
 
@@ -207,7 +207,7 @@ func (r *reader) line(at int, line []byte) (err error) {
 		r.rec.reset(at)
 		dn, err := r.value(line[colon+1:])
 		if err == nil {
-			if err = r.rec.name.Set(dn); err != nil && bytes.HasPrefix(dn, []byte("<GUID=")) {
+			if err = r.rec.SetName(dn); err != nil && bytes.HasPrefix(dn, []byte("<GUID=")) {
 				err = errExtended
 			}
 		}
@@ -217,7 +217,7 @@ func (r *reader) line(at int, line []byte) (err error) {
 		r.marks.count++
 		r.entries++
 		r.rec.scope = r.marks.scope
-		r.rec.read = r.marks.recorded || r.below(&r.rec.name)
+		r.rec.read = r.marks.recorded || r.below(r.rec.Name())
 		return nil
 	case key == "version":
 		if v := string(bytes.TrimSpace(line[colon+1:])); v != "1" {
@@ -242,7 +242,7 @@ var (
 // attribute takes a line of a record: a type of typ octets, options, a colon,
 // and a value.
 func (r *reader) attribute(at int, line []byte, colon, typ int) (err error) {
-	number := r.rec.attributes.find(line[:typ])
+	number := r.rec.Find(line[:typ])
 	switch {
 	case number == dnLine:
 		return files.At(at, errors.New(`a second "dn:" in one record; records are separated by a blank line`))
@@ -260,7 +260,7 @@ func (r *reader) attribute(at int, line []byte, colon, typ int) (err error) {
 	}
 	options, deleted := "", false
 	if typ < colon {
-		if part := partial(string(line[typ:colon])); part != "" {
+		if part := files.Partial(string(line[typ:colon])); part != "" {
 			return files.At(at, fmt.Errorf("%s: the export holds a part of the values only (%s); export them all, or on the server raise MaxValRange", line[:typ], part))
 		}
 		if options, deleted = directory.Options(string(line[typ:colon])); deleted {
@@ -271,10 +271,7 @@ func (r *reader) attribute(at int, line []byte, colon, typ int) (err error) {
 	if err != nil {
 		return files.At(at, fmt.Errorf("%s: %w", line[:typ], err))
 	}
-	if options != "" {
-		r.rec.options = append(r.rec.options, optional{number, len(r.rec.values[number]), options})
-	}
-	r.rec.values[number] = append(r.rec.values[number], value)
+	r.rec.Add(number, options, value)
 	return nil
 }
 
@@ -305,7 +302,7 @@ func (r *reader) pass(at int, rest []byte) error {
 
 // value stores what follows the first colon of a line, decoded.
 func (r *reader) value(rest []byte) ([]byte, error) {
-	buf := r.rec.buf
+	buf := r.rec.Buf
 	start := len(buf)
 	switch {
 	case len(rest) > 0 && rest[0] == ':':
@@ -321,7 +318,7 @@ func (r *reader) value(rest []byte) ([]byte, error) {
 	default:
 		buf = append(buf, bytes.TrimLeft(rest, " ")...)
 	}
-	r.rec.buf = buf
+	r.rec.Buf = buf
 	return buf[start:len(buf):len(buf)], nil
 }
 

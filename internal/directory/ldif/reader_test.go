@@ -229,15 +229,15 @@ func FuzzRecords(f *testing.F) {
 }
 
 func TestAttributes(t *testing.T) {
-	a := newAttributes([]string{"cn", "mail", "mobi", "ms-ds-consistencyguid"})
+	held := files.NewHeld([]string{"cn", "mail", "mobi", "ms-ds-consistencyguid"}, nil, "dn", "changetype")
 	for _, c := range []struct {
 		name string
 		want int
 	}{
-		{"cn", 0}, {"CN", 0}, {"Mail", 1}, {"mobi", 2}, {"mS-DS-ConsistencyGuid", 3}, {"sn", unread}, {"maim", unread}, {"m", unread},
-		{"dn", dnLine}, {"changeType", changeLine}, {strings.Repeat("x", 100), unread},
+		{"cn", 0}, {"CN", 0}, {"Mail", 1}, {"mobi", 2}, {"mS-DS-ConsistencyGuid", 3}, {"sn", files.Unread}, {"maim", files.Unread}, {"m", files.Unread},
+		{"dn", dnLine}, {"changeType", changeLine}, {strings.Repeat("x", 100), files.Unread},
 	} {
-		if got := a.find([]byte(c.name)); got != c.want {
+		if got := held.Find([]byte(c.name)); got != c.want {
 			t.Errorf("%s: got %d", c.name, got)
 		}
 	}

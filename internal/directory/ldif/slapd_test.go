@@ -113,7 +113,7 @@ func TestAsSlapd(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, q := range asked {
-			if q.within.Contains(&rec.name) && q.parsed.Match(rec) {
+			if q.within.Contains(rec.Name()) && q.parsed.Match(rec) {
 				q.read = append(q.read, rec.DN())
 			}
 		}

@@ -31,7 +31,7 @@ func (s *Subject) scope(unit string, o Options) directory.Scope {
 // open returns the directory of a world.
 func (s *Subject) open(t *testing.T, w World, scopes ...directory.Scope) directory.Directory {
 	t.Helper()
-	source, err := s.Kind.Open(s.Kind.Values(label, ".", w.Settings()))
+	source, err := s.Kind.Open(directory.Opening{Settings: s.Kind.Values(label, ".", w.Settings()), Log: func(line string) { t.Log(line) }})
 	if err != nil {
 		t.Fatal(err)
 	}

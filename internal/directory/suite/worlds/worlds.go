@@ -1,5 +1,5 @@
 // Package worlds are directories of every kind that tests change: LDIF and CSV files, a
-// scripted domain controller, and real servers of Samba, OpenLDAP and 389 Directory
+// connector, a scripted domain controller, and real servers of Samba, OpenLDAP and 389 Directory
 // Server. Where a server's program is missing, the test is skipped, as package
 // servertest says.
 package worlds
@@ -21,6 +21,7 @@ import (
 
 	"github.com/rollcall-cli/rollcall/internal/directory"
 	"github.com/rollcall-cli/rollcall/internal/directory/csv"
+	"github.com/rollcall-cli/rollcall/internal/directory/exec"
 	"github.com/rollcall-cli/rollcall/internal/directory/ldap"
 	"github.com/rollcall-cli/rollcall/internal/directory/ldif"
 	"github.com/rollcall-cli/rollcall/internal/directory/suite"
@@ -32,6 +33,7 @@ import (
 var (
 	LDIF     = suite.Subject{Name: "LDIF", Kind: ldif.Kind, Begin: newFileWorld, Base: servertest.Base, Scope: exchange, Exchange: true}
 	CSV      = suite.Subject{Name: "CSV", Kind: csv.Kind, Begin: newExportWorld, Base: servertest.Base, Scope: exchange, Exchange: true}
+	Exec     = suite.Subject{Name: "exec", Kind: exec.Kind, Begin: newConnectorWorld, Base: servertest.Base, Scope: exchange, Exchange: true}
 	Stub     = suite.Subject{Name: "Stub", Kind: ldap.ActiveDirectory, Begin: newStubWorld, Base: servertest.Base, Scope: exchange, Exchange: true, Paged: true, Ranged: true}
 	Samba    = suite.Subject{Name: "Samba", Kind: ldap.ActiveDirectory, Begin: newSambaWorld, Base: servertest.Base, Scope: exchange, Exchange: true, Lacks: []suite.Class{suite.DynamicList}, Paged: true}
 	OpenLDAP = suite.Subject{Name: "OpenLDAP", Kind: ldap.LDAP, Begin: newSlapdWorld, Base: servertest.Base, Paged: true,
@@ -41,7 +43,7 @@ var (
 )
 
 // All are those, and so every kind of source that rollcall reads.
-var All = []*suite.Subject{&LDIF, &CSV, &Stub, &Samba, &OpenLDAP, &DS389}
+var All = []*suite.Subject{&LDIF, &CSV, &Exec, &Stub, &Samba, &OpenLDAP, &DS389}
 
 // exchange reads what Exchange writes in Active Directory.
 var exchange = directory.Scope{PrimaryAttribute: "mail", AliasAttributes: []string{"proxyAddresses"}, UsernameAttribute: "sAMAccountName"}

@@ -1,0 +1,150 @@
+package worlds
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/rollcall-cli/rollcall/internal/directory/suite"
+	"github.com/rollcall-cli/rollcall/internal/identity"
+	"github.com/rollcall-cli/rollcall/internal/servertest"
+)
+
+// serving is the variable with the file of objects that makes a test program which knows
+// this package a connector of them.
+const serving = "ROLLCALL_TEST_DIRECTORY"
+
+func init() {
+	if path := os.Getenv(serving); path != "" {
+		if err := serve(path); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		os.Exit(0)
+	}
+}
+
+// connectorWorld is a file that a connector reads.
+type connectorWorld struct{ *fileWorld }
+
+func newConnectorWorld(t *testing.T, _ []string, objects []*suite.Object) suite.World {
+	return connectorWorld{newFile(t, "objects.jsonl", lines, objects)}
+}
+
+func (w connectorWorld) Settings() map[string]any {
+	return map[string]any{"command": Connector(w.path)}
+}
+
+// Connector returns the command that serves the objects of a file, each a line as in an
+// answer, but for its id.
+func Connector(path string) []string {
+	return []string{"env", serving + "=" + path, "GORACE=atexit_sleep_ms=0", os.Args[0]}
+}
+
+// lines writes objects as the protocol does.
+func lines(entries []servertest.Entry) string {
+	var b strings.Builder
+	out := json.NewEncoder(&b)
+	for _, e := range entries {
+		o := object{DN: e.DN, Attributes: map[string][]string{}}
+		for _, a := range e.Attributes {
+			o.Attributes[a.Name] = a.Values
+			if g, err := identity.WireGUID([]byte(a.Values[0])); a.Name == "objectGUID" && err == nil {
+				o.Attributes[a.Name] = []string{g.String()}
+			}
+		}
+		_ = out.Encode(o) // which a strings.Builder takes
+	}
+	return b.String()
+}
+
+type object struct {
+	ID         int64               `json:"id"`
+	DN         string              `json:"dn"`
+	Attributes map[string][]string `json:"attributes"`
+}
+
+// serve answers requests until there are no more.
+func serve(path string) error {
+	in, out := bufio.NewReader(os.Stdin), bufio.NewWriter(os.Stdout)
+	for {
+		text, err := in.ReadBytes('\n')
+		if err != nil {
+			return nil // rollcall has closed it
+		}
+		var r struct {
+			ID                               int64
+			Type                             string
+			GUIDs, Addresses, DNs, Usernames []string
+		}
+		if err := json.Unmarshal(text, &r); err != nil {
+			return err
+		}
+		switch r.Type {
+		case "hello":
+			fmt.Fprintf(out, `{"id":%d,"protocol":1,"name":"world","version":"1","facts":{"find":true}}`+"\n", r.ID)
+		case "read", "find":
+			n := 0
+			err := objects(path, func(o *object) error {
+				if r.Type == "find" && !o.has(r.GUIDs, r.Addresses, r.DNs, r.Usernames) {
+					return nil
+				}
+				n++
+				o.ID = r.ID
+				return json.NewEncoder(out).Encode(o)
+			})
+			if err != nil {
+				return err
+			}
+			fmt.Fprintf(out, `{"id":%d,"objects":%d,"complete":true}`+"\n", r.ID, n)
+		case "bye":
+			fmt.Fprintf(out, `{"id":%d}`+"\n", r.ID)
+		default:
+			fmt.Fprintf(out, `{"id":%d,"error":{"code":"unsupported","message":"there is no %s"}}`+"\n", r.ID, r.Type)
+		}
+		if err := out.Flush(); err != nil {
+			return err
+		}
+	}
+}
+
+// objects gives the objects of a file.
+func objects(path string, each func(*object) error) error {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return err
+	}
+	for line := range bytes.Lines(text) {
+		var o object
+		if err := json.Unmarshal(line, &o); err != nil {
+			return err
+		}
+		if err := each(&o); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// has reports whether the object has one of what is looked for.
+func (o *object) has(lists ...[]string) bool {
+	for _, list := range lists {
+		for _, text := range list {
+			if identity.EqualDN(o.DN, text) {
+				return true
+			}
+			for _, values := range o.Attributes {
+				for _, v := range values {
+					if strings.EqualFold(v, text) || strings.EqualFold(v, "smtp:"+text) {
+						return true
+					}
+				}
+			}
+		}
+	}
+	return false
+}
