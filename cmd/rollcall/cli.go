@@ -35,6 +35,8 @@ type commandLine struct {
 
 	Console consoleCommand `cmd:"" group:"investigate" help:"Look at the console, test it, and set it up."`
 
+	Directory directoryCommand `cmd:"" group:"setup" help:"Test the connector of a directory."`
+
 	Init       initCommand       `cmd:"" group:"setup" help:"Write a starter configuration, made for a server with --url."`
 	Validate   validateCommand   `cmd:"" group:"setup" help:"Check the configuration."`
 	Fmt        fmtCommand        `cmd:"" group:"setup" help:"Format configuration files."`

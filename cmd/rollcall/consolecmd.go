@@ -177,7 +177,7 @@ func (c *consoleTestCommand) Run(s *session) error {
 	begun := s.now()
 	progress.Update("testing console "+cfg.Console.Name, "tests", 0)
 	counts, err := suite.Run(s.ctx, subject, func(r suite.Result) {
-		report.Results = append(report.Results, render.ConsoleResult{Name: r.Check, Status: render.ConsoleStatus(r.Outcome), Asks: r.Asks, Did: r.Why})
+		report.Results = append(report.Results, render.ContractResult{Name: r.Check, Status: render.ContractStatus(r.Outcome), Asks: r.Asks, Did: r.Why})
 		progress.Update("testing console "+cfg.Console.Name, "tests", len(report.Results))
 	})
 	progress.Clear()

@@ -101,6 +101,9 @@ var (
 	consoleTestReport = report[*render.ConsoleTest]{"console test", []format[*render.ConsoleTest]{
 		asText(render.ConsoleTestText), as("json", render.ConsoleTestJSON),
 	}}
+	directoryTestReport = report[*render.DirectoryTest]{"directory test", []format[*render.DirectoryTest]{
+		asText(render.DirectoryTestText), as("json", render.DirectoryTestJSON),
+	}}
 )
 
 // reports are all of them.
@@ -109,6 +112,7 @@ var reports = []interface {
 }{
 	&planReport, &comparisonReport, &explanationReport, &runsReport, &pastReport, &runReport, &lintReport, &diagnosisReport, &testsReport,
 	&accountsReport, &accountReport, &consoleReport, &consoleAccountsReport, &consoleTestReport,
+	&directoryTestReport,
 }
 
 // formatsOf returns the names of the formats of a report.

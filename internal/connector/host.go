@@ -206,6 +206,23 @@ func (h *Host[L]) Close() error {
 	return errors.Join(errs...)
 }
 
+// HangUp closes what processes without a request read, without a word, as when rollcall
+// is killed, and reports whether they have ended by themselves within [Options.Grace].
+// Those that have not are ended.
+func (h *Host[L]) HangUp() bool {
+	h.mu.Lock()
+	idle := h.idle
+	h.idle = nil
+	h.mu.Unlock()
+	ended := true
+	for _, p := range idle {
+		p.shut()
+		ended = p.endsBy(h.Options.Grace) && ended
+		p.discard()
+	}
+	return ended
+}
+
 // acquire takes a process that has no request.
 func (h *Host[L]) acquire(ctx context.Context) (*process[L], error) {
 	select {

@@ -162,15 +162,15 @@ func TestConsoleAccounts(t *testing.T) {
 // suite is a run of the conformance suite with every outcome, and with what a
 // connector says of itself.
 func suite() *ConsoleTest {
-	return &ConsoleTest{Console: *console(), Seconds: 12.34, Results: []ConsoleResult{
-		{Name: "the receipt names the console and counts its accounts", Status: ConsolePassed, Asks: "hello is answered with name, version and facts"},
+	return &ConsoleTest{Console: *console(), Seconds: 12.34, Results: []ContractResult{
+		{Name: "the receipt names the console and counts its accounts", Status: ContractPassed, Asks: "hello is answered with name, version and facts"},
 		{
-			Name: "a ring of three", Status: ConsoleFailed, Asks: "three accounts that pass their primaries on in a ring end with each other's, and no address is lost or held twice",
+			Name: "a ring of three", Status: ContractFailed, Asks: "three accounts that pass their primaries on in a ring end with each other's, and no address is lost or held twice",
 			Did: `after the third step b@example.com was held by nobody; the second was answered with error "taken"`,
 		},
-		{Name: "a dry run changes nothing", Status: ConsoleSkipped, Did: "the console does not state the fact dry_run"},
-		{Name: hostile, Status: ConsoleFailed, Asks: hostile, Did: hostile + "\n" + strings.Repeat("long ", 100)},
-		{Name: "non-ASCII texts", Status: ConsolePassed, Asks: "李伟, דנה לוי and 👩‍🔬 are stored as they are"},
+		{Name: "a dry run changes nothing", Status: ContractSkipped, Did: "the console does not state the fact dry_run"},
+		{Name: hostile, Status: ContractFailed, Asks: hostile, Did: hostile + "\n" + strings.Repeat("long ", 100)},
+		{Name: "non-ASCII texts", Status: ContractPassed, Asks: "李伟, דנה לוי and 👩‍🔬 are stored as they are"},
 	}}
 }
 

@@ -261,6 +261,7 @@ func (s *Source) Read(ctx context.Context, scopes []directory.Scope, sink direct
 	if err != nil {
 		return receipt, err
 	}
+	began := time.Now()
 	err = s.with(ctx, progress, func(t *talk) error {
 		err := t.answer(ctx, "read", appendWanted(appendScopes(nil, scopes), sel.Attributes, scopes), sel.Attributes, sel, func(o *object) error {
 			receipt.Scanned++
@@ -272,7 +273,7 @@ func (s *Source) Read(ctx context.Context, scopes []directory.Scope, sink direct
 		receipt.Server = t.server()
 		return err
 	})
-	receipt.Complete = err == nil
+	receipt.Seconds, receipt.Complete = time.Since(began).Seconds(), err == nil
 	return receipt, err
 }
 
