@@ -120,10 +120,9 @@ func (c *connector) hello(out *bufio.Writer, id int64) error {
 	return err
 }
 
-// lines calls f with each line of the file of accounts, which is valid until the
-// next.
-func (c *connector) lines(f func(line []byte) error) error {
-	file, err := os.Open(filepath.Join(c.folder, accountsFile))
+// lines calls f with each line of a file of the folder, which is valid until the next.
+func (c *connector) lines(name string, f func(line []byte) error) error {
+	file, err := os.Open(filepath.Join(c.folder, name))
 	if err != nil {
 		return err
 	}
@@ -142,7 +141,7 @@ func (c *connector) read(out *bufio.Writer, id int64) error {
 	before := strconv.AppendInt([]byte(`{"id":`), id, 10)
 	before = append(before, `,"account":`...)
 	n := 0
-	err := c.lines(func(line []byte) error {
+	err := c.lines(accountsFile, func(line []byte) error {
 		n++
 		out.Write(before)
 		out.Write(line)
@@ -159,7 +158,7 @@ func (c *connector) load() error {
 		return nil
 	}
 	c.accounts = map[string]account{}
-	return c.lines(func(line []byte) error {
+	return c.lines(accountsFile, func(line []byte) error {
 		var a account
 		err := json.Unmarshal(line, &a)
 		c.accounts[text(a["ref"])] = a

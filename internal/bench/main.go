@@ -3,8 +3,8 @@
 // processor time and peak memory of the commands that users wait for. It
 // builds the program, writes its data to a temporary directory and prints a
 // table for docs/develop/performance.md. It then does so with a live directory, beside
-// the server's own client, and with a console behind a connector, beside accounts
-// that are in the state.
+// the server's own client, with a directory behind a connector, beside one in a file,
+// and with a console behind a connector, beside accounts that are in the state.
 package main
 
 import (
@@ -52,10 +52,18 @@ func main() {
 	read := flag.Bool("read", false, "read the file or the server that the environment names, and nothing else")
 	copied := flag.String("copy", "", "copy, hash and sync a file, and nothing else")
 	connector := flag.String("connector", "", "be the connector of a folder, and nothing else")
-	only := flag.String("only", "files,live,consoles", "what to measure")
+	served := flag.String("directory", "", "be the connector of a folder with objects, and nothing else")
+	only := flag.String("only", "files,live,directories,consoles", "what to measure")
 	flag.Parse()
 	if *connector != "" {
 		if err := connect(*connector); err != nil {
+			fmt.Fprintln(os.Stderr, "error:", err)
+			os.Exit(1)
+		}
+		return
+	}
+	if *served != "" {
+		if err := serve(*served); err != nil {
 			fmt.Fprintln(os.Stderr, "error:", err)
 			os.Exit(1)
 		}
@@ -119,6 +127,14 @@ func run(sizes, only string, runs int) error {
 	if strings.Contains(only, "live") {
 		for _, n := range companies {
 			if err := live(dir, program, n, runs); err != nil {
+				return err
+			}
+		}
+	}
+	if strings.Contains(only, "directories") {
+		fmt.Println()
+		for _, n := range companies {
+			if err := directories(dir, program, n, runs); err != nil {
 				return err
 			}
 		}
