@@ -11,7 +11,7 @@ import (
 )
 
 type directoryCommand struct {
-	Test directoryTestCommand `cmd:"" group:"setup" help:"Test whether a directory's connector does what rollcall relies on."`
+	Test directoryTestCommand `cmd:"" group:"setup" help:"Test whether a connector keeps its protocol."`
 }
 
 func (directoryCommand) Help() string {

@@ -405,7 +405,11 @@ func (s *Source) Diagnose(ctx context.Context, scopes []directory.Scope, _ func(
 		case len(found) == 0:
 			k.Skip("the connector has no checks of its own")
 		default:
-			k.Pass(fmt.Sprintf("the connector's own check: %d", len(found)))
+			what := "findings"
+			if len(found) == 1 {
+				what = "finding"
+			}
+			k.Pass(fmt.Sprintf("the connector's own check: %d %s", len(found), what))
 		}
 	}, reach)
 	r.Findings(found)

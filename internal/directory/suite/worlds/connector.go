@@ -63,7 +63,6 @@ func lines(entries []servertest.Entry) string {
 }
 
 type object struct {
-	ID         int64               `json:"id"`
 	DN         string              `json:"dn"`
 	Attributes map[string][]string `json:"attributes"`
 }
@@ -88,17 +87,23 @@ func serve(path string) error {
 		case "hello":
 			fmt.Fprintf(out, `{"id":%d,"protocol":1,"name":"world","version":"1","facts":{"find":true}}`+"\n", r.ID)
 		case "read", "find":
-			n := 0
-			err := objects(path, func(o *object) error {
-				if r.Type == "find" && !o.has(r.GUIDs, r.Addresses, r.DNs, r.Usernames) {
-					return nil
-				}
-				n++
-				o.ID = r.ID
-				return json.NewEncoder(out).Encode(o)
-			})
+			all, err := os.ReadFile(path)
 			if err != nil {
 				return err
+			}
+			n := 0
+			for text := range bytes.Lines(all) {
+				if r.Type == "find" {
+					var o object
+					if err := json.Unmarshal(text, &o); err != nil {
+						return err
+					}
+					if !o.has(r.GUIDs, r.Addresses, r.DNs, r.Usernames) {
+						continue
+					}
+				}
+				n++
+				fmt.Fprintf(out, `{"id":%d,%s`, r.ID, text[1:])
 			}
 			fmt.Fprintf(out, `{"id":%d,"objects":%d,"complete":true}`+"\n", r.ID, n)
 		case "bye":
@@ -110,24 +115,6 @@ func serve(path string) error {
 			return err
 		}
 	}
-}
-
-// objects gives the objects of a file.
-func objects(path string, each func(*object) error) error {
-	text, err := os.ReadFile(path)
-	if err != nil {
-		return err
-	}
-	for line := range bytes.Lines(text) {
-		var o object
-		if err := json.Unmarshal(line, &o); err != nil {
-			return err
-		}
-		if err := each(&o); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 // has reports whether the object has one of what is looked for.
