@@ -36,6 +36,7 @@ func TestPage(t *testing.T) {
 	t.Setenv("ROLLCALL_CORP_PASSWORD", password)
 	t.Setenv("ROLLCALL_BRANCH_PASSWORD", password)
 	t.Setenv("ROLLCALL_GATEWAY_TOKEN", password)
+	t.Setenv("CLOUD_TOKEN", password)
 	t.Setenv("PING_URL", "https://example.com/check")
 	t.Setenv("SMTP_PASSWORD", password)
 	t.Setenv("HOOK_URL", "https://example.com/hook")

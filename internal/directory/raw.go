@@ -32,8 +32,8 @@ func InActiveDirectory(kind string, o Object) bool {
 }
 
 // IsRow reports whether an object of a directory of the given kind is a row of
-// something other than a directory server, such as a system for human resources,
-// so that no command of such servers changes it.
+// something other than a directory server, such as a system for human resources, or
+// comes from a connector, so that no command of such servers changes it.
 func IsRow(kind string, o Object) bool {
 	return kind == "exec" || kind == "csv" && !InActiveDirectory(kind, o)
 }
