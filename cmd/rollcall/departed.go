@@ -69,7 +69,7 @@ func (s *session) lookUpIn(directories []directory.Directory, p departures, most
 		case s.ctx.Err() != nil:
 			return nil, context.Canceled
 		case err != nil:
-			warnings = append(warnings, fmt.Sprintf("directory %q: could not look up %s: %v", d.Name, counted(len(guids), "departed object"), err))
+			warnings = append(warnings, fmt.Sprintf("directory %q: could not look up %s: %s", d.Name, counted(len(guids), "departed object"), s.errorText(err)))
 			unasked = append(unasked, all...)
 		}
 		for g, at := range located {

@@ -34,11 +34,11 @@ func (s *session) reader(cfg *config.Config, labels []string, snapshot string, p
 }
 
 // reads shows how far a read is.
-func (*session) reads(progress *render.Progress) func(directory.Progress) {
+func (s *session) reads(progress *render.Progress) func(directory.Progress) {
 	return func(p directory.Progress) {
 		from := p.From
 		if p.Doing != "" {
-			from += " (" + p.Doing + ")"
+			from += " (" + s.said(p.Doing) + ")"
 		}
 		progress.Update("reading "+p.Directory+" from "+from, "objects", p.Objects)
 	}

@@ -118,7 +118,7 @@ func (s *session) search(cfg *config.Config, x *plan.Explanation, snapshot strin
 			case s.ctx.Err() != nil:
 				return nil, context.Canceled
 			case err != nil:
-				found.Notes = append(found.Notes, "not searched beside the scopes: "+err.Error())
+				found.Notes = append(found.Notes, "not searched beside the scopes: "+s.errorText(err))
 			}
 			searched.Found = found
 		}

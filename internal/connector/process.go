@@ -212,6 +212,7 @@ func (p *process[L]) endsBy(wait time.Duration) bool {
 // discard ends a process that nobody listens to any more.
 func (p *process[L]) discard() {
 	p.end()
+	<-p.log.ended
 	p.out.Close()
 }
 

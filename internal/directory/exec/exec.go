@@ -96,9 +96,14 @@ type talk struct {
 }
 
 // with starts a connector for do, and ends it. What it wrote afterwards is an error.
-func (s *Source) with(ctx context.Context, progress func(directory.Progress), do func(t *talk) error) error {
-	t := s.begin(progress)
-	err := do(t)
+func (s *Source) with(ctx context.Context, do func(t *talk) error) error {
+	t := s.begin(nil)
+	return t.end(ctx, do(t))
+}
+
+// end ends the connector of a talk that has ended with an error, or with nil. What the
+// connector wrote afterwards is an error.
+func (t *talk) end(ctx context.Context, err error) error {
 	closed := t.host.Close()
 	switch {
 	case ctx.Err() != nil:
@@ -253,7 +258,12 @@ var nameless = &connector.Breach{Text: "sent an object without a dn", Advice: "e
 
 // Read implements [directory.Source].
 func (s *Source) Read(ctx context.Context, scopes []directory.Scope, sink directory.Sink, progress func(directory.Progress)) (identity.Receipt, error) {
-	receipt := identity.Receipt{Name: s.o.Label}
+	return s.begin(progress).Read(ctx, scopes, sink, progress)
+}
+
+// Read is [Source.Read] in a talk that may have begun, and ends it.
+func (t *talk) Read(ctx context.Context, scopes []directory.Scope, sink directory.Sink, _ func(directory.Progress)) (identity.Receipt, error) {
+	receipt := identity.Receipt{Name: t.label}
 	sel, err := files.NewSelection(scopes)
 	if err == nil {
 		err = sel.Unsupported()
@@ -262,17 +272,15 @@ func (s *Source) Read(ctx context.Context, scopes []directory.Scope, sink direct
 		return receipt, err
 	}
 	began := time.Now()
-	err = s.with(ctx, progress, func(t *talk) error {
-		err := t.answer(ctx, "read", appendWanted(appendScopes(nil, scopes), sel.Attributes, scopes), sel.Attributes, sel, func(o *object) error {
-			receipt.Scanned++
-			if scope := sel.Scope(o); scope >= 0 {
-				return sink.Put(scope, o)
-			}
-			return nil
-		})
-		receipt.Server = t.server()
-		return err
+	err = t.answer(ctx, "read", appendWanted(appendScopes(nil, scopes), sel.Attributes, scopes), sel.Attributes, sel, func(o *object) error {
+		receipt.Scanned++
+		if scope := sel.Scope(o); scope >= 0 {
+			return sink.Put(scope, o)
+		}
+		return nil
 	})
+	receipt.Server = t.server()
+	err = t.end(ctx, err)
 	receipt.Seconds, receipt.Complete = time.Since(began).Seconds(), err == nil
 	return receipt, err
 }
@@ -299,7 +307,7 @@ func (s *Source) Find(ctx context.Context, q directory.Query, scopes []directory
 		search.Take(o, -1)
 		return nil
 	}
-	err = s.with(ctx, nil, func(t *talk) error {
+	err = s.with(ctx, func(t *talk) error {
 		facts, err := t.facts(ctx)
 		if err != nil {
 			return err
@@ -342,7 +350,7 @@ func (s *Source) Locate(ctx context.Context, guids []identity.GUID, scopes []dir
 		lookup.Take(o, -1)
 		return nil
 	}
-	err = s.with(ctx, nil, func(t *talk) error {
+	err = s.with(ctx, func(t *talk) error {
 		facts, err := t.facts(ctx)
 		switch {
 		case err != nil:
@@ -368,8 +376,7 @@ func (s *Source) Locate(ctx context.Context, guids []identity.GUID, scopes []dir
 // scopes have, and lets it look for problems itself.
 func (s *Source) Diagnose(ctx context.Context, scopes []directory.Scope, _ func() time.Time, progress func(directory.Progress)) (*doctor.Report, error) {
 	r := &doctor.Report{Name: s.o.Label}
-	t := s.begin(nil)
-	defer t.host.Close() // what it wrote when nothing was asked is no read's
+	t := s.begin(progress)
 	from := t.from
 	failed := func(k *doctor.Check, err error) {
 		r.Refused = r.Refused || errors.As(err, new(*directory.RefusedError))
@@ -394,11 +401,18 @@ func (s *Source) Diagnose(ctx context.Context, scopes []directory.Scope, _ func(
 		}
 		k.Pass("the connector answers", evidence...)
 	})
-	directory.Examine(ctx, s, from, scopes, r, progress, reach)
+	directory.Examine(ctx, t, from, scopes, r, progress, reach)
+	t.host.Close() // which has ended already, unless there was nothing to read
 	var found []doctor.Found
 	r.Check(doctor.Finding, from, func(k *doctor.Check) {
-		var err error
-		found, err = t.check(ctx, scopes)
+		if r.Refused {
+			k.Skip("not tested, because the credentials were refused")
+			return
+		}
+		err := s.with(ctx, func(t *talk) (err error) {
+			found, err = t.check(ctx, scopes)
+			return err
+		})
 		switch {
 		case err != nil:
 			failed(k, err)

@@ -152,8 +152,8 @@ func TestSecrets(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var told []string
-	s := start(t, "tells secrets", connector.Options{Config: config, Log: func(line string) { told = append(told, line) }})
+	var heard, told []string // the first by those who read standard error
+	s := start(t, "tells secrets", connector.Options{Config: config, Log: func(line string) { heard = append(heard, line) }})
 	receipt, err := s.Read(t.Context(), staff, directory.NewCollector(staff), func(p directory.Progress) { told = append(told, fmt.Sprint(p)) })
 	told = append(told, fmt.Sprint(receipt), err.Error(), directory.HintOf(err))
 	report, err := s.Diagnose(t.Context(), staff, time.Now, nil)
@@ -164,7 +164,7 @@ func TestSecrets(t *testing.T) {
 		told = append(told, fmt.Sprint(*c))
 	}
 	err = s.Test(t.Context(), staff, func(r directory.TestResult) { told = append(told, fmt.Sprint(r)) })
-	all := strings.Join(append(told, fmt.Sprint(err)), "\n")
+	all := strings.Join(append(append(heard, told...), fmt.Sprint(err)), "\n")
 	if strings.Contains(all, token) || strings.Count(all, "(secret)") < 6 {
 		t.Errorf("told:\n%s", all)
 	}
@@ -300,6 +300,7 @@ func FuzzObject(f *testing.F) {
 	f.Add([]byte(`"dn" : "CN=Ann, O=x" , "deleted" : true , "attributes" : { "proxyAddresses" : [ "SMTP:a\u0040b.c" , "\ud800" ] }`))
 	f.Add([]byte(`"dn":"CN=Ann","attributes":{"mail":["a"],"mail":["b"],"id":[{"a":1}]},"deleted":false`))
 	f.Add([]byte(`"dn":"CN=Ann","attributes":{"mail;range=0-1":["a"],"mail;deleted":["b"]}`))
+	f.Add([]byte(`"x":{"a":[1,"}"]},"attributes":{"mail":["a"]},"deleted":false,"dn":"CN=Ann"`))
 	f.Add([]byte(`"dn":"x","attributes":{"mail":["\x00"]}`))
 	f.Fuzz(func(t *testing.T, object []byte) {
 		text := append(append([]byte(`{"id":2,`), object...), '}')

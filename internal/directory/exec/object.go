@@ -72,24 +72,33 @@ func (d *decoder) line(text []byte) (line, error) {
 	return d.any(text)
 }
 
-// plain reads an object whose id and DN stand first, and that has nothing twice.
+// The keys of an object, as bits of those that were met.
+const (
+	haveID = 1 << iota
+	haveDN
+	haveAttributes
+	haveDeleted
+)
+
+// plain reads an object that has nothing twice. Any other line is left to any, which
+// agrees with this one on what both understand.
 func (d *decoder) plain(text []byte) (line, bool) {
 	s := connector.Scanner{Rest: text}
-	if !s.Is('{') || !s.Key("id") {
-		return line{}, false
-	}
-	id, ok := s.Number()
-	if !ok || !s.Is(',') || !s.Key("dn") {
-		return line{}, false
-	}
-	dn, ok := s.Text()
-	if !ok {
+	if !s.Is('{') {
 		return line{}, false
 	}
 	d.object.Reset()
-	var attributes, deleted, gone bool
-	for !s.Is('}') {
-		if !s.Is(',') {
+	var id int64
+	var dn []byte
+	met, deleted := 0, false
+	// once notes a key, and reports whether it is met for the first time.
+	once := func(key int) bool {
+		first := met&key == 0
+		met |= key
+		return first
+	}
+	for n := 0; !s.Is('}'); n++ {
+		if n > 0 && !s.Is(',') {
 			return line{}, false
 		}
 		key, ok := s.Text()
@@ -97,28 +106,36 @@ func (d *decoder) plain(text []byte) (line, bool) {
 			return line{}, false
 		}
 		switch string(key) {
+		case "id":
+			if id, ok = s.Number(); ok {
+				ok = once(haveID)
+			}
+		case "dn":
+			if dn, ok = s.Text(); ok {
+				ok = once(haveDN)
+			}
 		case "attributes":
-			if attributes || !d.attributes(&s) {
-				return line{}, false
-			}
-			attributes = true
+			ok = once(haveAttributes) && d.attributes(&s)
 		case "deleted":
-			if deleted {
-				return line{}, false
+			if deleted = s.Lit("true"); deleted || s.Lit("false") {
+				ok = once(haveDeleted)
+			} else {
+				ok = false
 			}
-			if gone = s.Lit("true"); !gone && !s.Lit("false") {
-				return line{}, false
-			}
-			deleted = true
+		case "objects", "complete", "error", "progress", "protocol", "name", "version", "facts", "findings":
+			ok = false
 		default:
+			ok = s.Skip()
+		}
+		if !ok {
 			return line{}, false
 		}
 	}
 	s.Space()
-	if len(s.Rest) > 0 {
+	if len(s.Rest) > 0 || met&haveID == 0 || met&haveDN == 0 {
 		return line{}, false
 	}
-	d.end(dn, gone)
+	d.end(dn, deleted)
 	return line{Line: connector.Line{ID: id}, Object: true}, true
 }
 

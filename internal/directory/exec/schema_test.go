@@ -2,6 +2,7 @@ package exec
 
 import (
 	"os"
+	osexec "os/exec"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -9,6 +10,8 @@ import (
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
 
+	"github.com/rollcall-cli/rollcall/internal/connector"
+	"github.com/rollcall-cli/rollcall/internal/directory"
 	"github.com/rollcall-cli/rollcall/internal/directory/files"
 )
 
@@ -80,6 +83,42 @@ func TestDocumentedSession(t *testing.T) {
 	}
 	if objects != 3 {
 		t.Errorf("%d objects", objects)
+	}
+}
+
+// TestHowto: the connector that the how-to begins with keeps the protocol.
+func TestHowto(t *testing.T) {
+	python, err := osexec.LookPath("python3")
+	if err != nil {
+		if os.Getenv("ROLLCALL_SERVERS") == "required" {
+			t.Fatal("there is no python3")
+		}
+		t.Skip("there is no python3")
+	}
+	page, err := os.ReadFile("../../../docs/howto/connect-a-directory.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, program, found := strings.Cut(string(page), "```python\n")
+	program, _, ended := strings.Cut(program, "```")
+	if !found || !ended {
+		t.Fatal("the page has no program")
+	}
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "connector.py"), []byte(strings.ReplaceAll(program, "\n   ", "\n")[len("   "):]), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	scopes := []directory.Scope{{Name: "staff", Base: "ou=staff,o=people", PrimaryAttribute: "mail", GUIDAttribute: "id", Keyspace: "people", Type: directory.Auto}}
+	s := New(Options{Options: connector.Options{Label: "people", Command: []string{python, "connector.py"}, Dir: dir, Log: func(line string) { t.Log(line) }}})
+	results := 0
+	err = s.Test(t.Context(), scopes, func(r directory.TestResult) {
+		results++
+		if r.Outcome == directory.NotPassed {
+			t.Errorf("%+v", r)
+		}
+	})
+	if err != nil || results != len(tests) {
+		t.Errorf("%d results, %v", results, err)
 	}
 }
 
