@@ -101,7 +101,8 @@ type Progress struct {
 // ReadError says that a directory was not, or not completely, read. Nothing
 // may be concluded from what was read of it.
 type ReadError struct {
-	// Directory is the directory's label, From the server or file.
+	// Directory is the directory's label, From the server or file; "" where there is one
+	// place alone, which Err names.
 	Directory, From string
 	// Line is the line of the file, counted from 1, or 0.
 	Line int
@@ -113,7 +114,15 @@ func (e *ReadError) Error() string {
 	if e.Line > 0 {
 		at = fmt.Sprintf(":%d", e.Line)
 	}
-	return fmt.Sprintf("directory %q: %s%s: %v", e.Directory, e.From, at, e.Err)
+	return fmt.Sprintf("directory %q: %s%v", e.Directory, behind(e.From+at), e.Err)
+}
+
+// behind is where an error is from, as it stands before what it is.
+func behind(from string) string {
+	if from == "" {
+		return ""
+	}
+	return from + ": "
 }
 
 func (e *ReadError) Unwrap() error { return e.Err }
@@ -137,7 +146,7 @@ type RefusedError struct {
 }
 
 func (e *RefusedError) Error() string {
-	return fmt.Sprintf("directory %q: %s: %v", e.Directory, e.From, e.Err)
+	return fmt.Sprintf("directory %q: %s%v", e.Directory, behind(e.From), e.Err)
 }
 
 func (e *RefusedError) Unwrap() error { return e.Err }

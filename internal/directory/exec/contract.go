@@ -48,7 +48,7 @@ func (s *Source) Test(ctx context.Context, scopes []directory.Scope, report func
 			result.Outcome, found = directory.Skipped, string(skip)
 		case err != nil:
 			result.Outcome = directory.NotPassed
-			found = strings.TrimPrefix(strings.TrimPrefix(err.Error(), fmt.Sprintf("directory %q: ", s.o.Label)), c.talk.from+": ")
+			found = strings.TrimPrefix(err.Error(), fmt.Sprintf("directory %q: ", s.o.Label))
 			var refused *directory.RefusedError
 			var misused *misusedError
 			if errors.As(err, &refused) || errors.As(err, &misused) {

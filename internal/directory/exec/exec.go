@@ -38,6 +38,8 @@ const (
 	protocol = 1
 	// asked is how many GUIDs one request asks for at most.
 	asked = 1000
+	// subject names the connector. Its command does not: that may hold a secret.
+	subject = "connector"
 	// progressEvery is the number of objects between two calls of progress.
 	progressEvery = 10_000
 )
@@ -76,9 +78,12 @@ func parseFacts(text []byte) (f Facts, err error) {
 	if len(text) > 0 && json.Unmarshal(text, &raw) != nil {
 		return f, fmt.Errorf("facts are %s, where an object is expected", connector.Kind(text))
 	}
-	for name, to := range map[string]*bool{"find": &f.Find, "deleted": &f.Deleted} {
-		if value := raw[name]; !connector.Absent(value) && json.Unmarshal(value, to) != nil {
-			return f, fmt.Errorf("fact %q is %s, where true or false is expected", name, connector.Kind(value))
+	for _, fact := range []struct {
+		name string
+		to   *bool
+	}{{"find", &f.Find}, {"deleted", &f.Deleted}} {
+		if value := raw[fact.name]; !connector.Absent(value) && json.Unmarshal(value, fact.to) != nil {
+			return f, fmt.Errorf("fact %q is %s, where true or false is expected", fact.name, connector.Kind(value))
 		}
 	}
 	return f, nil
@@ -86,13 +91,13 @@ func parseFacts(text []byte) (f Facts, err error) {
 
 // talk is a connector at work for one call of a method.
 type talk struct {
-	label, from string
-	host        *connector.Host[line]
-	decoder     decoder
-	progress    func(directory.Progress)
-	objects     int // of the answer
-	seen        files.Seen
-	key         []byte
+	label    string
+	host     *connector.Host[line]
+	decoder  decoder
+	progress func(directory.Progress)
+	objects  int // of the answer
+	seen     files.Seen
+	key      []byte
 }
 
 // with starts a connector for do, and ends it. What it wrote afterwards is an error.
@@ -123,7 +128,7 @@ func (s *Source) begin(progress func(directory.Progress)) *talk {
 	o := s.o.Options
 	if progress != nil {
 		o.Progress = func(text string) {
-			progress(directory.Progress{Directory: t.label, From: t.from, Objects: t.objects, Doing: text})
+			progress(directory.Progress{Directory: t.label, From: subject, Objects: t.objects, Doing: text})
 		}
 	}
 	hello := identity.AppendJSONString([]byte(`,"directory":`), s.o.Label)
@@ -149,7 +154,6 @@ func (s *Source) begin(progress func(directory.Progress)) *talk {
 		Unread: func(err error, _ string) error { return t.unread(err) },
 	})
 	t.decoder.holding(nil, &files.Selection{})
-	t.from = t.host.Clean(strings.Join(o.Command, " "))
 	return t
 }
 
@@ -159,16 +163,16 @@ func (t *talk) unread(err error) error {
 	if errors.As(err, &lost) {
 		err = fmt.Errorf("the connector %w", lost.Breach)
 	}
-	return &directory.ReadError{Directory: t.label, From: t.from, Err: err}
+	return &directory.ReadError{Directory: t.label, Err: err}
 }
 
 // refused makes an error of one that the connector has given for a request.
 func (t *talk) refused(e *Error) error {
 	switch e.Code {
 	case "auth":
-		return &directory.RefusedError{Directory: t.label, From: t.from, Err: e}
+		return &directory.RefusedError{Directory: t.label, Err: e}
 	case "config":
-		return &misusedError{t.label, t.from, e}
+		return &misusedError{t.label, e}
 	}
 	return t.unread(e)
 }
@@ -193,14 +197,13 @@ func (t *talk) facts(ctx context.Context) (Facts, error) {
 	return parseFacts(t.host.Greeting().Facts)
 }
 
-// server is how receipts name what was read: as the connector calls itself, or else its
-// command.
+// server is how receipts name what was read: as the connector calls itself, if it does.
 func (t *talk) server() string {
 	g := t.host.Greeting()
 	if name := strings.TrimSpace(g.Name + " " + g.Version); g.Name != "" {
 		return name
 	}
-	return t.from
+	return subject
 }
 
 // seed is that of the hashes by which objects of a read are known.
@@ -240,7 +243,7 @@ func (t *talk) answer(ctx context.Context, kind string, body []byte, attributes 
 					Advice: "a read has each object once; a page of a list may have moved while it was read"}
 			}
 			if t.progress != nil && t.objects%progressEvery == 0 {
-				t.progress(directory.Progress{Directory: t.label, From: t.from, Objects: t.objects})
+				t.progress(directory.Progress{Directory: t.label, From: subject, Objects: t.objects})
 			}
 			return false, put(o)
 		case l.Attributes:
@@ -377,13 +380,11 @@ func (s *Source) Locate(ctx context.Context, guids []identity.GUID, scopes []dir
 func (s *Source) Diagnose(ctx context.Context, scopes []directory.Scope, _ func() time.Time, progress func(directory.Progress)) (*doctor.Report, error) {
 	r := &doctor.Report{Name: s.o.Label}
 	t := s.begin(progress)
-	from := t.from
 	failed := func(k *doctor.Check, err error) {
 		r.Refused = r.Refused || errors.As(err, new(*directory.RefusedError))
-		text := strings.TrimPrefix(err.Error(), fmt.Sprintf("directory %q: ", s.o.Label))
-		k.Fail(strings.TrimPrefix(text, from+": "), directory.HintOf(err))
+		k.Fail(strings.TrimPrefix(err.Error(), fmt.Sprintf("directory %q: ", s.o.Label)), directory.HintOf(err))
 	}
-	reach := r.Check(doctor.Reach, from, func(k *doctor.Check) {
+	reach := r.Check(doctor.Reach, subject, func(k *doctor.Check) {
 		facts, err := t.facts(ctx)
 		if err != nil {
 			failed(k, err)
@@ -396,15 +397,15 @@ func (s *Source) Diagnose(ctx context.Context, scopes []directory.Scope, _ func(
 		case facts.Find:
 			evidence[0] = "it finds single objects"
 		}
-		if name := t.server(); name != from {
+		if name := t.server(); name != subject {
 			evidence = append([]string{name}, evidence...)
 		}
 		k.Pass("the connector answers", evidence...)
 	})
-	directory.Examine(ctx, t, from, scopes, r, progress, reach)
+	directory.Examine(ctx, t, subject, scopes, r, progress, reach)
 	t.host.Close() // which has ended already, unless there was nothing to read
 	var found []doctor.Found
-	r.Check(doctor.Finding, from, func(k *doctor.Check) {
+	r.Check(doctor.Finding, subject, func(k *doctor.Check) {
 		if r.Refused {
 			k.Skip("not tested, because the credentials were refused")
 			return
@@ -561,12 +562,12 @@ func (e *Error) Hint() string {
 
 // misusedError is a configuration that the connector does not take.
 type misusedError struct {
-	label, from string
-	err         *Error
+	label string
+	err   *Error
 }
 
 func (e *misusedError) Error() string {
-	return fmt.Sprintf("directory %q: %s: %v", e.label, e.from, e.err)
+	return fmt.Sprintf("directory %q: %v", e.label, e.err)
 }
 
 func (e *misusedError) Unwrap() error { return e.err }
