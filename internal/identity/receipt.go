@@ -7,7 +7,8 @@ import "time"
 type Receipt struct {
 	// Name is the directory's label, Kind its kind in the configuration.
 	Name, Kind string
-	// Server names what answered: a URL, or the files that were read.
+	// Server names what answered: a URL, the files that were read, or what a connector
+	// calls itself.
 	Server string
 	// Scanned counts the objects that were looked at, Entries those that a
 	// scope took and that list a mail address.
