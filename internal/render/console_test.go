@@ -192,6 +192,14 @@ func TestConsoleTest(t *testing.T) {
 	}
 }
 
+func TestDirectoryTest(t *testing.T) {
+	d := &DirectoryTest{Name: "people", Kind: "exec", Seconds: 3.21, Results: append(suite().Results, ContractResult{Name: "read", Status: ContractPassed, Did: "1,204 objects of " + hostile})}
+	pages(t, "directory-test", func(w io.Writer, opt TextOptions) error { return DirectoryTestText(w, d, opt) })
+	text := textFrom(t, func(w io.Writer) error { return DirectoryTestJSON(w, d) })
+	golden(t, "directory-test.json", text)
+	checkText(t, text, 0, false)
+}
+
 // What an apply read again and did not find is reported field by field.
 func TestUnverified(t *testing.T) {
 	all := slices.DeleteFunc(drifting().Drift, func(d plan.Drift) bool { return d.Kind != plan.DriftChanged })
