@@ -11,6 +11,8 @@ directory "cloud" {
     tenant    = env("GRAPH_TENANT")
     client_id = env("GRAPH_CLIENT_ID")
     secret    = env("GRAPH_SECRET")
+
+    shared_mailboxes = true # their users are disabled, and they stay
   }
 }
 
