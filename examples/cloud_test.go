@@ -14,6 +14,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -398,4 +399,70 @@ func (c *connector) ends(within time.Duration) {
 	case <-time.After(within):
 		c.t.Errorf("it has not ended within %v", within)
 	}
+}
+
+// live is an example with a connector whose service is a web.
+type live struct {
+	t   *testing.T
+	dir string
+	run func(dir string, args ...string) (string, int)
+	out strings.Builder // all that was written
+}
+
+// newLive returns a copy of an example whose connector asks the web. more are lines of
+// its config.
+func newLive(t *testing.T, name string, s *web, more string) *live {
+	t.Helper()
+	python(t)
+	t.Setenv("no_proxy", "127.0.0.1")
+	l := &live{t: t, dir: copied(t, name), run: program(t)}
+	path := filepath.Join(l.dir, "rollcall.hcl")
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	at := regexp.MustCompile(`(?m)^  config = \{\n`).FindIndex(text)
+	if at == nil {
+		t.Fatalf("%s has no config", path)
+	}
+	more += fmt.Sprintf("\nca_file = %q\nmax_wait = 1\n", s.CA)
+	if err := os.WriteFile(path, slices.Concat(text[:at[1]], []byte(more), text[at[1]:]), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if out, code := l.run(l.dir, "validate"); code != 0 {
+		t.Fatalf("validate exits %d: %s", code, out)
+	}
+	return l
+}
+
+// does runs a command, and compares its exit code and what it says.
+func (l *live) does(code int, says string, args ...string) string {
+	l.t.Helper()
+	out, got := l.run(l.dir, args...)
+	l.out.WriteString(out)
+	if got != code || !strings.Contains(out, says) {
+		l.t.Errorf("rollcall %v exits %d, not %d, or does not say %q\n%s", args, got, code, says, out)
+	}
+	return out
+}
+
+// accounts returns the primary addresses of active accounts, in order.
+func (l *live) accounts() string {
+	l.t.Helper()
+	out, code := l.run(l.dir, "state", "list", "-o", "json")
+	if code != 0 {
+		l.t.Fatalf("state list exits %d: %s", code, out)
+	}
+	var list []struct{ Primary, Status string }
+	if err := json.Unmarshal([]byte(out), &list); err != nil {
+		l.t.Fatal(err)
+	}
+	var addresses []string
+	for _, a := range list {
+		if a.Status == "active" {
+			addresses = append(addresses, a.Primary)
+		}
+	}
+	slices.Sort(addresses)
+	return strings.Join(addresses, " ")
 }

@@ -89,7 +89,7 @@ func program(t *testing.T) func(dir string, args ...string) (string, int) {
 }
 
 // served are the folders whose examples need a server, and have a test of their own.
-var served = map[string]bool{"sql": true, "scim": true, "ldap": true}
+var served = map[string]bool{"sql": true, "scim": true, "ldap": true, "graph": true, "google": true}
 
 // TestEveryExample: each folder with a configuration is valid, laid out
 // canonically, and converges: after an apply there is nothing to do.

@@ -458,3 +458,37 @@ func TestGoogleConfig(t *testing.T) {
 		c.silent("PRIVATE")
 	}
 }
+
+// TestGoogle walks through the README of the example.
+func TestGoogle(t *testing.T) {
+	s := newWorkspace(t)
+	s.users = append(s.users, person("100000000000000000005", "dora@example.com", nil), person("100000000000000000006", "eric@example.com", nil))
+	t.Setenv("GOOGLE_KEY_FILE", s.keyFile(t, nil))
+	t.Setenv("GOOGLE_SUBJECT", admin)
+	l := newLive(t, "google", s.web, fmt.Sprintf("api_url = %q", s.URL))
+	l.does(0, "deleted users", "doctor")
+	l.does(2, "ann@example.com", "plan", "--detailed-exitcode")
+	l.does(0, "", "apply", "--auto-approve")
+	const all = "admin@example.com ann@example.com dora@example.com eric@example.com sales@example.com"
+	if got := l.accounts(); got != all {
+		t.Errorf("the accounts are %s", got)
+	}
+	l.does(0, "", "plan", "--detailed-exitcode")
+	s.faults[googleUsers] = append([]fault{passes}, always(breaks)...)
+	l.does(10, "", "apply", "--auto-approve")
+	s.faults = map[string][]fault{}
+	s.scopes = nil
+	l.does(12, "", "apply", "--auto-approve")
+	s.scopes = []string{userScope, groupScope}
+	if got := l.accounts(); got != all {
+		t.Errorf("the accounts are %s", got)
+	}
+	s.gone = []object{s.users[4]}
+	s.users = slices.Delete(s.users, 4, 5)
+	l.does(2, "dora@example.com", "plan", "--detailed-exitcode")
+	l.does(0, "deleted", "explain", "dora@example.com")
+	l.does(0, "", "apply", "--auto-approve")
+	if got := l.accounts(); got != strings.Replace(all, "dora@example.com ", "", 1) {
+		t.Errorf("the accounts are %s", got)
+	}
+}

@@ -829,3 +829,65 @@ func peak(cmd *exec.Cmd) int {
 	n, _ := strconv.Atoi(string(m[1]))
 	return n
 }
+
+// TestGraph walks through the README of the example: doctor, a plan, an apply, somebody
+// leaves. What is no complete read takes nobody's account away.
+func TestGraph(t *testing.T) {
+	g := newGraph(t)
+	t.Setenv("GRAPH_TENANT", tenant)
+	t.Setenv("GRAPH_CLIENT_ID", client)
+	t.Setenv("GRAPH_SECRET", secret)
+	l := newLive(t, "graph", g.web, fmt.Sprintf("graph_url = %q\nlogin_url = %q", g.URL, g.URL))
+	l.does(0, "permissions", "doctor")
+	l.does(2, "ann@example.com", "plan", "--detailed-exitcode")
+	l.does(0, "", "apply", "--auto-approve")
+	const all = "ann@example.com bob@example.com carl@example.com office@example.com sales@example.com"
+	if got := l.accounts(); got != all {
+		t.Errorf("the accounts are %s", got)
+	}
+	l.does(0, "", "plan", "--detailed-exitcode")
+
+	// A connector that dies, a page that is cut, and a login that is refused.
+	script := filepath.Join(l.dir, "graph.py")
+	text, err := os.ReadFile(script)
+	if err != nil {
+		t.Fatal(err)
+	}
+	dies := strings.Replace(string(text), "            yield new\n", "            yield new\n            import os; self.answers.flush(); os._exit(0)\n", 1)
+	for name, wrong := range map[string]struct {
+		code  int
+		begin func()
+	}{
+		"dies":    {10, func() { os.WriteFile(script, []byte(dies), 0o600) }},
+		"cut":     {10, func() { g.faults[usersPath] = append([]fault{passes}, always(breaks)...) }},
+		"no page": {10, func() { g.faults["/v1.0/groups"] = []fault{answered("{}")} }},
+		"refused": {12, func() { g.secret = "another" }},
+	} {
+		wrong.begin()
+		out, code := l.run(l.dir, "apply", "--auto-approve")
+		l.out.WriteString(out)
+		if code != wrong.code || l.accounts() != all {
+			t.Errorf("%s: apply exits %d, and the accounts are %s\n%s", name, code, l.accounts(), out)
+		}
+		g.secret, g.faults = secret, map[string][]fault{}
+		if err := os.WriteFile(script, text, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+
+	bob := g.users[1]
+	g.users = slices.Delete(g.users, 1, 2)
+	g.gone["users"] = []object{bob}
+	l.does(2, "bob@example.com", "plan", "--detailed-exitcode")
+	l.does(0, "deleted", "explain", "bob@example.com")
+	g.users[0]["accountEnabled"] = false
+	l.does(0, "", "apply", "--auto-approve")
+	if got := l.accounts(); got != "carl@example.com office@example.com sales@example.com" {
+		t.Errorf("the accounts are %s", got)
+	}
+	for _, shown := range []string{l.out.String(), g.tokens[0]} {
+		if strings.Contains(shown, secret) || shown != g.tokens[0] && strings.Contains(shown, g.tokens[0]) {
+			t.Error("a secret is shown")
+		}
+	}
+}
