@@ -467,6 +467,7 @@ func TestGoogle(t *testing.T) {
 	t.Setenv("GOOGLE_SUBJECT", admin)
 	l := newLive(t, "google", s.web, fmt.Sprintf("api_url = %q", s.URL))
 	l.does(0, "deleted users", "doctor")
+	l.does(0, "", "directory", "test", "workspace")
 	l.does(2, "ann@example.com", "plan", "--detailed-exitcode")
 	l.does(0, "", "apply", "--auto-approve")
 	const all = "admin@example.com ann@example.com dora@example.com eric@example.com sales@example.com"

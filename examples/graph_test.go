@@ -58,7 +58,7 @@ func newGraph(t *testing.T) *graph {
 		roles: []string{"User.Read.All", "Group.Read.All", "OrgContact.Read.All", "MailboxSettings.Read"}}
 	g.web = newWeb(t, g)
 	g.users = []object{
-		user("11111111-0000-4000-8000-000000000001", "ann@example.com", object{"surname": "Smith", "onPremisesImmutableId": "1wfM9xV8fUSHbcAbDlqeOA==",
+		user("11111111-0000-4000-8000-000000000001", "ann@example.com", object{"surname": "Smith", "department": "Sales", "jobTitle": "Head", "onPremisesImmutableId": "1wfM9xV8fUSHbcAbDlqeOA==",
 			"onPremisesSamAccountName": "asmith", "onPremisesExtensionAttributes": object{"extensionAttribute1": "hq", "extensionAttribute2": nil}}),
 		user("11111111-0000-4000-8000-000000000002", "bob@example.com", nil),
 		user("11111111-0000-4000-8000-000000000003", "carl@example.com", object{"onPremisesImmutableId": "carl.by.hand"}),
@@ -377,7 +377,7 @@ func TestGraphRead(t *testing.T) {
 		"objectGUID": "f7cc07d7-7c15-447d-876d-c01b0e5a9e38", "cloudGUID": "11111111-0000-4000-8000-000000000001",
 		"objectClass": "top person organizationalPerson user", "userAccountControl": "512", "sAMAccountName": "asmith", "sn": "Smith",
 		"proxyAddresses": "SMTP:ann@example.com", "userPrincipalName": "ann@example.com", "userType": "Member",
-		"extensionAttribute1": "hq", "extensionAttribute2": "", "msExchRecipientTypeDetails": "", "msExchHideFromAddressLists": "", "department": "",
+		"extensionAttribute1": "hq", "extensionAttribute2": "", "msExchRecipientTypeDetails": "", "msExchHideFromAddressLists": "", "department": "Sales", "title": "Head", "company": "",
 	})
 	// What is no GUID in Base64 is no anchor.
 	has(t, one(t, a.objects, "mail", "carl@example.com"), map[string]string{"objectGUID": "11111111-0000-4000-8000-000000000003"})
@@ -839,6 +839,7 @@ func TestGraph(t *testing.T) {
 	t.Setenv("GRAPH_SECRET", secret)
 	l := newLive(t, "graph", g.web, fmt.Sprintf("graph_url = %q\nlogin_url = %q", g.URL, g.URL))
 	l.does(0, "permissions", "doctor")
+	l.does(0, "", "directory", "test", "cloud")
 	l.does(2, "ann@example.com", "plan", "--detailed-exitcode")
 	l.does(0, "", "apply", "--auto-approve")
 	const all = "ann@example.com bob@example.com carl@example.com office@example.com sales@example.com"
