@@ -232,6 +232,28 @@ func connect(t *testing.T, script string) *connector {
 	return c
 }
 
+// pool is a few processes of a connector that the parallel parts of a test share: each
+// says hello anew.
+type pool chan *connector
+
+func newPool(t *testing.T, script string) pool {
+	t.Helper()
+	p := make(pool, 3)
+	for range cap(p) {
+		p <- connect(t, script)
+	}
+	return p
+}
+
+// take lends a connector to a part of a test.
+func (p pool) take(t *testing.T) *connector {
+	c := <-p
+	c.t = t
+	c.said.Reset()
+	t.Cleanup(func() { p <- c })
+	return c
+}
+
 // answer is what a connector answers to one request.
 type answer struct {
 	objects  []found

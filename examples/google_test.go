@@ -351,6 +351,7 @@ func TestGoogleFaults(t *testing.T) {
 		return answered(`{"kind":"admin#directory#users","users":` + string(text) + more + `}`)
 	}
 	reader := person("1", admin, nil)
+	connectors := newPool(t, "google/google.py")
 	for _, test := range []struct {
 		name   string
 		path   string
@@ -396,7 +397,8 @@ func TestGoogleFaults(t *testing.T) {
 				test.path = googleUsers
 			}
 			s.faults[test.path] = test.faults
-			c := s.connected(t, test.config)
+			c := connectors.take(t)
+			c.hello(s.config(t, test.config))
 			a := c.ask("read", nil)
 			if a.code() != test.code {
 				t.Fatalf("%q, not %q: %v", a.code(), test.code, a.last)
@@ -440,6 +442,7 @@ func TestGoogleCheck(t *testing.T) {
 func TestGoogleConfig(t *testing.T) {
 	t.Parallel()
 	s := newWorkspace(t)
+	c := connect(t, "google/google.py")
 	for name, test := range map[string]struct {
 		config object
 		says   string
@@ -451,7 +454,6 @@ func TestGoogleConfig(t *testing.T) {
 		"a key elsewhere": {object{"key_file": s.keyFile(t, object{"token_uri": "http://example.com/token"})}, "URL of https"},
 		"a typing error":  {object{"user": "x"}, "'user'"},
 	} {
-		c := connect(t, "google/google.py")
 		if a := c.ask("hello", greeting(s.config(t, test.config))); a.code() != "config" || !strings.Contains(a.message(), test.says) {
 			t.Errorf("%s: %v", name, a.last)
 		}

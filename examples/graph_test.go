@@ -506,6 +506,7 @@ func TestGraphFind(t *testing.T) {
 func TestGraphFaults(t *testing.T) {
 	t.Parallel()
 	elsewhere := newWeb(t, http.NotFoundHandler())
+	connectors := newPool(t, "graph/graph.py")
 	page := func(more string, users ...object) fault {
 		text, _ := json.Marshal(users)
 		return answered(`{"value":` + string(text) + more + `}`)
@@ -569,7 +570,8 @@ func TestGraphFaults(t *testing.T) {
 				test.change(g)
 			}
 			g.faults[test.path] = test.faults
-			c := g.connected(t, test.config)
+			c := connectors.take(t)
+			c.hello(g.config(test.config))
 			a := c.ask("read", nil)
 			if a.code() != test.code {
 				t.Fatalf("%q, not %q: %v", a.code(), test.code, a.last)
@@ -688,6 +690,7 @@ func TestGraphCertificate(t *testing.T) {
 		t.Errorf("%d objects", n)
 	}
 
+	c = connect(t, "graph/graph.py")
 	for name, test := range map[string]struct {
 		config object
 		says   string
@@ -700,7 +703,7 @@ func TestGraphCertificate(t *testing.T) {
 		"no certificate":   {by(cert.KeyFile, cert.KeyFile), "no certificate"},
 		"no file":          {by("nowhere.pem", cert.KeyFile), "nowhere.pem"},
 	} {
-		if a := connect(t, "graph/graph.py").ask("hello", greeting(g.config(test.config))); a.code() != "config" || !strings.Contains(a.message(), test.says) {
+		if a := c.ask("hello", greeting(g.config(test.config))); a.code() != "config" || !strings.Contains(a.message(), test.says) {
 			t.Errorf("%s: %v", name, a.last)
 		}
 	}
@@ -748,6 +751,7 @@ func TestGraphCheck(t *testing.T) {
 func TestGraphConfig(t *testing.T) {
 	t.Parallel()
 	g := newGraph(t)
+	c := connect(t, "graph/graph.py")
 	for name, test := range map[string]struct {
 		config object
 		says   string
@@ -761,7 +765,6 @@ func TestGraphConfig(t *testing.T) {
 		"no TLS":         {object{"graph_url": "http://graph.example.com"}, "config.graph_url must be a URL of https"},
 		"no authority":   {object{"ca_file": "nowhere.pem"}, "config.ca_file"},
 	} {
-		c := connect(t, "graph/graph.py")
 		if a := c.ask("hello", greeting(g.config(test.config))); a.code() != "config" || !strings.Contains(a.message(), test.says) {
 			t.Errorf("%s: %v", name, a.last)
 		}
@@ -770,7 +773,6 @@ func TestGraphConfig(t *testing.T) {
 		}
 		c.silent(secret)
 	}
-	c := connect(t, "graph/graph.py")
 	if a := c.ask("hello", object{"protocols": []int{2}}); a.code() != "unsupported" {
 		t.Errorf("protocol 2: %v", a.last)
 	}
