@@ -146,6 +146,20 @@ func (s *web) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
+// fails lets the next requests of a path have faults, in place of those before.
+func (s *web) fails(path string, faults ...fault) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.faults[path] = faults
+}
+
+// heals takes all faults away.
+func (s *web) heals() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	clear(s.faults)
+}
+
 // times returns how often something was asked.
 func (s *web) times(asked string) (n int) {
 	s.mu.Lock()
@@ -195,9 +209,27 @@ type connector struct {
 	cmd  *exec.Cmd
 	in   io.WriteCloser
 	out  *bufio.Reader
-	log  bytes.Buffer
+	log  record
 	id   int
 	said strings.Builder // every line
+}
+
+// record is a log that is read while it is written.
+type record struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+}
+
+func (r *record) Write(b []byte) (int, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.text.Write(b)
+}
+
+func (r *record) String() string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.text.String()
 }
 
 // connect starts a connector.

@@ -105,6 +105,13 @@ func (s *workspace) keyFile(t *testing.T, more object) string {
 	return path
 }
 
+// change changes the organization, or looks into it, between two requests.
+func (s *workspace) change(f func()) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	f()
+}
+
 func (s *workspace) config(t *testing.T, more object) object {
 	t.Helper()
 	c := object{"key_file": s.keyFile(t, nil), "subject": admin, "api_url": s.URL, "ca_file": s.CA}
@@ -251,7 +258,7 @@ func TestGoogleRead(t *testing.T) {
 		"proxyAddresses": "SMTP:sales@example.com smtp:vertrieb@example.com", "userAccountControl": ""})
 
 	// Without groups, neither their scope nor their collection is asked for.
-	s.scopes = []string{userScope}
+	s.change(func() { s.scopes = []string{userScope} })
 	if n := len(s.connected(t, object{"groups": false}).read()); n != 4 {
 		t.Errorf("%d objects", n)
 	}
@@ -279,9 +286,7 @@ func TestGoogleLife(t *testing.T) {
 	c := s.connected(t, nil)
 	const id, eve = "100000000000000000009", "eve@example.com"
 	change := func(f func()) []found {
-		s.mu.Lock()
-		f()
-		s.mu.Unlock()
+		s.change(f)
 		return c.read()
 	}
 	her := person(id, eve, nil)
@@ -396,7 +401,7 @@ func TestGoogleFaults(t *testing.T) {
 			if test.path == "" {
 				test.path = googleUsers
 			}
-			s.faults[test.path] = test.faults
+			s.fails(test.path, test.faults...)
 			c := connectors.take(t)
 			c.hello(s.config(t, test.config))
 			a := c.ask("read", nil)
@@ -406,10 +411,12 @@ func TestGoogleFaults(t *testing.T) {
 			if said := a.message() + strings.Join(a.progress, "\n"); !strings.Contains(said, test.says) {
 				t.Errorf("it does not say %q: %s", test.says, said)
 			}
-			if test.name == "a token that ends" && len(s.tokens) != 2 {
-				t.Errorf("%d tokens", len(s.tokens))
+			var tokens []string
+			s.change(func() { tokens = slices.Clone(s.tokens) })
+			if test.name == "a token that ends" && len(tokens) != 2 {
+				t.Errorf("%d tokens", len(tokens))
 			}
-			for _, token := range s.tokens {
+			for _, token := range tokens {
 				c.silent(token)
 			}
 		})
@@ -425,7 +432,7 @@ func TestGoogleCheck(t *testing.T) {
 			t.Errorf("%s: %s: %s", check, status, says)
 		}
 	}
-	s.scopes = []string{userScope}
+	s.change(func() { s.scopes = []string{userScope} })
 	path := s.keyFile(t, nil)
 	if err := os.Chmod(path, 0o644); err != nil {
 		t.Fatal(err)
@@ -477,17 +484,19 @@ func TestGoogle(t *testing.T) {
 		t.Errorf("the accounts are %s", got)
 	}
 	l.does(0, "", "plan", "--detailed-exitcode")
-	s.faults[googleUsers] = append([]fault{passes}, always(breaks)...)
+	s.fails(googleUsers, append([]fault{passes}, always(breaks)...)...)
 	l.does(10, "", "apply", "--auto-approve")
-	s.faults = map[string][]fault{}
-	s.scopes = nil
+	s.heals()
+	s.change(func() { s.scopes = nil })
 	l.does(12, "", "apply", "--auto-approve")
-	s.scopes = []string{userScope, groupScope}
+	s.change(func() { s.scopes = []string{userScope, groupScope} })
 	if got := l.accounts(); got != all {
 		t.Errorf("the accounts are %s", got)
 	}
-	s.gone = []object{s.users[4]}
-	s.users = slices.Delete(s.users, 4, 5)
+	s.change(func() {
+		s.gone = []object{s.users[4]}
+		s.users = slices.Delete(s.users, 4, 5)
+	})
 	l.does(2, "dora@example.com", "plan", "--detailed-exitcode")
 	l.does(0, "deleted", "explain", "dora@example.com")
 	l.does(0, "", "apply", "--auto-approve")
