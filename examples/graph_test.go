@@ -459,6 +459,7 @@ func TestGraphFind(t *testing.T) {
 	g.users[1]["proxyAddresses"] = []string{"SMTP:bob@example.com", "smtp:o'neil@example.com"}
 	g.users = append(g.users, user("11111111-0000-4000-8000-000000000007", "room1@example.com", object{"accountEnabled": false}))
 	g.purposes["11111111-0000-4000-8000-000000000007"] = "throttled"
+	g.gone["users"] = []object{{"id": "11111111-0000-4000-8000-000000000008", "userPrincipalName": "11111111000040008000000000000008old@example.com", "mail": "old@example.com"}}
 	c := g.connected(t, nil)
 	for _, test := range []struct {
 		name  string
@@ -478,6 +479,7 @@ func TestGraphFind(t *testing.T) {
 		{"several", object{"guids": []string{"11111111-0000-4000-8000-000000000001", "22222222-0000-4000-8000-000000000001"}, "addresses": []string{"carl@example.com", "nobody@example.com"}}, "ann@example.com carl@example.com sales@example.com"},
 		{"a room, at the second try", object{"addresses": []string{"room1@example.com"}}, "room1@example.com"},
 		{"nothing", object{"guids": []string{"11111111-0000-4000-8000-00000000ffff", "no GUID"}, "addresses": []string{"nobody@example.com"}, "dns": []string{"CN=Ann,DC=example,DC=com"}}, ""},
+		{"somebody deleted, whose addresses are not shown", object{"usernames": []string{"old@example.com"}}, "old@example.com"},
 		{"nothing at all", nil, ""},
 	} {
 		a := c.ask("find", test.query)
@@ -503,7 +505,7 @@ func TestGraphFind(t *testing.T) {
 			o["mailNickname"] = "same"
 		}
 	})
-	if a := c.ask("find", object{"guids": many, "usernames": []string{"same"}}); a.code() != "" || len(a.objects) != 6 {
+	if a := c.ask("find", object{"guids": many, "usernames": []string{"same"}}); a.code() != "" || len(a.objects) != 7 {
 		t.Errorf("%d objects: %v", len(a.objects), a.last)
 	}
 }
@@ -775,6 +777,7 @@ func TestGraphConfig(t *testing.T) {
 		"two":            {object{"certificate": "x.pem"}, "secret, or certificate"},
 		"a typing error": {object{"group": true}, `'group'`},
 		"a wrong type":   {object{"groups": "no"}, "config.groups must be true or false"},
+		"a number":       {object{"timeout": 0}, "config.timeout must be a number above zero"},
 		"no TLS":         {object{"graph_url": "http://graph.example.com"}, "config.graph_url must be a URL of https"},
 		"no authority":   {object{"ca_file": "nowhere.pem"}, "config.ca_file"},
 	} {

@@ -213,9 +213,10 @@ class Google(Connector):
                 raws = (raw for page in self.pages(kind, kind) for raw in page)
             else:
                 raws = (raw for key in sorted(keys) for raw in self.one(kind, key))
-            seen = Seen()
+            known = set()
             for raw in raws:
-                if seen.new(kind, raw.get("id"), raw) and self.fits(kind, raw, query, guids):
+                if raw.get("id") not in known and self.fits(kind, raw, query, guids):
+                    known.add(raw["id"])
                     yield self.dn(raw["id"], kind), attributes(kind, raw), False
         # Those of the last 20 days are few enough to look at each. Groups leave no trace.
         for page in self.pages("deleted users", "users", showDeleted="true"):
@@ -311,7 +312,8 @@ def attributes(kind, raw):
         for key, value in values.items() if isinstance(values, dict) else ():
             if isinstance(value, list):
                 value = [each.get("value") if isinstance(each, dict) else each for each in value]
-            if re.fullmatch(r"[A-Za-z][A-Za-z0-9-]*", label := f"{category}-{key}".replace("_", "-")):
+            label = f"{category}-{key}".replace("_", "-")
+            if re.fullmatch(r"[A-Za-z][A-Za-z0-9-]*", label):
                 found[label] = value
     return filled(found)
 

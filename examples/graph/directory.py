@@ -36,6 +36,7 @@ FIRST_PAUSE = 0.5      # seconds before the second try; doubled each time
 LONGEST_PAUSE = 30     # seconds, where the service does not say how long
 QUIET = 10             # seconds of waiting without a line of progress
 LONGEST_ANSWER = 64 << 20  # bytes
+MOMENTARY = {408, 500, 502, 503, 504, 509}  # statuses that may be others a little later
 
 
 class Problem(Exception):
@@ -266,9 +267,10 @@ def settings(config, **known):
             value = None if isinstance(default, type) else default
         elif wanted is float and isinstance(value, int) and not isinstance(value, bool):
             value = float(value)
-        elif not isinstance(value, wanted) or value == "":
-            what = {str: "a text", bool: "true or false", float: "a number"}[wanted]
-            raise Problem("config", f"config.{name} must be {what}")
+        if value is not None and (not isinstance(value, wanted) or value == ""
+                                  or wanted is float and value <= 0):
+            what = {str: "a text", bool: "true or false", float: "a number above zero"}
+            raise Problem("config", f"config.{name} must be {what[wanted]}")
         values[name] = value
     return values
 
@@ -278,7 +280,7 @@ def https(name, url):
     parts = urllib.parse.urlsplit(url)
     if parts.scheme != "https" or not parts.hostname or parts.query or parts.username:
         raise Problem("config", f"config.{name} must be a URL of https")
-    return url.rstrip("/")
+    return parts._replace(netloc=parts.netloc.lower()).geturl().rstrip("/")
 
 
 def contents(name, path):
@@ -323,7 +325,8 @@ class Service:
         try:
             context = ssl.create_default_context(cafile=ca_file)
         except (OSError, ssl.SSLError) as error:
-            raise Problem("config", f"config.ca_file: {ca_file}: {error.strerror or error}") from None
+            why = error.strerror or error
+            raise Problem("config", f"config.ca_file: {ca_file}: {why}") from None
         self.opener = urllib.request.build_opener(
             urllib.request.HTTPSHandler(context=context), Answers())
         self.timeout = timeout
@@ -360,7 +363,7 @@ class Service:
                     continue
                 else:
                     throttled = self.throttles(status, document or {})
-                    if not throttled and status < 500 and status != 408 or status in (501, 505):
+                    if not throttled and status not in MOMENTARY:
                         raise Refusal(status, document or {})
                     if throttled:
                         code = "throttled"
@@ -368,7 +371,8 @@ class Service:
                     pause = seconds(fields.get("Retry-After"))
             tries += 1
             if pause is None:
-                pause = min(FIRST_PAUSE * 2 ** (tries - 1), LONGEST_PAUSE) * random.uniform(0.8, 1.2)
+                pause = min(FIRST_PAUSE * 2 ** (tries - 1), LONGEST_PAUSE)
+                pause *= random.uniform(0.8, 1.2)
             if tries >= TRIES or waited + pause > self.longest:
                 raise Problem(code, f"{host}: {fault}, after {tries} tries",
                               retry_after=math.ceil(pause))

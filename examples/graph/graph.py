@@ -242,6 +242,8 @@ class Graph(Connector):
                                   retry_after=int(pause) + 1)
                 self.service.wait(pause, "Graph asks to wait")
             yield from (answers[n] for n in part)
+            if len(paths) > TOGETHER:
+                self.progress(f"{at + len(part)} of {len(paths)} requests answered")
 
     @staticmethod
     def sort(document, paths, answers):
@@ -304,7 +306,6 @@ class Graph(Connector):
         for dn in query.dns:
             if match := re.match(r"cn=([0-9a-f-]{36})\s*,", dn):
                 ids.add(match[1])
-        seen = Seen()
         for name in self.kinds:
             kind = KINDS[name]
             single = [f"{kind.path}/{each}?$select={kind.select}" for each in sorted(ids)]
@@ -313,8 +314,9 @@ class Graph(Connector):
             raws = [raw for raw in self.batch(single) if raw]
             for body in self.batch(many, eventual=True):
                 raws += self.whole(name, body)
-            for raw in raws:
-                if seen.new(name, raw.get("id"), content(raw)) and self.fits(name, raw, ids, query):
+            # A filter may show an object as it was a moment ago: the first one counts.
+            for raw in {raw.get("id"): raw for raw in reversed(raws)}.values():
+                if self.fits(name, raw, ids, query):
                     purposes = self.purposes([raw]) if name == "users" else {}
                     yield self.dn(raw["id"], name), attributes(name, raw, purposes), False
         for name in self.kinds:
@@ -412,7 +414,8 @@ class Graph(Connector):
         try:
             document = self.call(f"{self.api}{path}?$top=1&$select={kind.select}")
             for raw in document.get("value") or []:
-                attributes(path.strip("/"), raw, {}, kind)
+                shown = undeleted(raw) if path == kind.deleted else raw
+                attributes(path.strip("/"), shown, {}, kind)
         except Problem as refused:
             return (path.strip("/"), "failed", str(refused),
                     f"grant {kind.permissions[0]} to the application")
@@ -496,7 +499,9 @@ def undeleted(raw):
         return value
 
     changed = ("userPrincipalName", "mail", "proxyAddresses", "mailNickname")
-    return {key: plain(value) if key in changed else value for key, value in raw.items()}
+    plain_again = {key: plain(value) if key in changed else value for key, value in raw.items()}
+    # Nobody loses an alias by a deleted object that does not show them.
+    return {"mail": None, **plain_again, "proxyAddresses": plain_again.get("proxyAddresses") or []}
 
 
 def content(raw):
@@ -513,7 +518,8 @@ def problem(status, document, path):
     if status == 401:
         return Problem("auth", f"Graph does not accept the token: {said}")
     if status == 403:
-        least = [kind.permissions[0] for kind in KINDS.values() if path.endswith((kind.path, kind.deleted or "-"))]
+        least = [kind.permissions[0] for kind in KINDS.values()
+                 if path.endswith((kind.path, kind.deleted or kind.path))]
         if path.endswith("/userPurpose"):
             least = MAILBOXES[:1]
         hint = f"; grant {least[0]} to the application" if least else ""
@@ -532,10 +538,12 @@ def filters(name, ids, query):
         for guid in sorted(ids):
             yield f"onPremisesImmutableId eq {text(immutable(guid))}"
     for address in sorted(query.addresses):
-        tests = [f"proxyAddresses/any(x:x eq {text(scheme + address)})" for scheme in ("smtp:", "SMTP:")]
-        tests.append(f"mail eq {text(address)}")
+        tests = [f"mail eq {text(address)}"]
+        for scheme in ("smtp:", "SMTP:"):
+            tests.append(f"proxyAddresses/any(x:x eq {text(scheme + address)})")
         if name == "users":
-            tests += [f"userPrincipalName eq {text(address)}", f"otherMails/any(x:x eq {text(address)})"]
+            tests.append(f"userPrincipalName eq {text(address)}")
+            tests.append(f"otherMails/any(x:x eq {text(address)})")
         yield " or ".join(tests)
     for username in sorted(query.usernames):
         yield " or ".join(f"{each} eq {text(username)}" for each in KINDS[name].names)
