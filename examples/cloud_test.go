@@ -467,10 +467,7 @@ type live struct {
 // its config.
 func newLive(t *testing.T, name string, s *web, more string) *live {
 	t.Helper()
-	python(t)
-	if _, err := os.Stat("../internal/directory/exec"); err != nil {
-		t.Skip("there are no directories of kind exec")
-	}
+	command := python(t)
 	t.Setenv("no_proxy", "127.0.0.1")
 	l := &live{t: t, dir: copied(t, name), run: program(t)}
 	path := filepath.Join(l.dir, "rollcall.hcl")
@@ -478,6 +475,7 @@ func newLive(t *testing.T, name string, s *web, more string) *live {
 	if err != nil {
 		t.Fatal(err)
 	}
+	text = bytes.Replace(text, []byte(`["python3", `), fmt.Appendf(nil, "[%q, ", command), 1)
 	at := regexp.MustCompile(`(?m)^  config = \{\n`).FindIndex(text)
 	if at == nil {
 		t.Fatalf("%s has no config", path)
