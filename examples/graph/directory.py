@@ -374,8 +374,8 @@ class Service:
                 pause = min(FIRST_PAUSE * 2 ** (tries - 1), LONGEST_PAUSE)
                 pause *= random.uniform(0.8, 1.2)
             if tries >= TRIES or waited + pause > self.longest:
-                raise Problem(code, f"{host}: {fault}, after {tries} tries",
-                              retry_after=math.ceil(pause))
+                many = "one try" if tries == 1 else f"{tries} tries"
+                raise Problem(code, f"{host}: {fault}, after {many}", retry_after=math.ceil(pause))
             self.wait(pause, f"{host}: {fault}")
             waited += pause
 
