@@ -912,3 +912,39 @@ func TestGraph(t *testing.T) {
 		t.Error("a secret is shown")
 	}
 }
+
+// TestGraphMove: who was synchronized from Active Directory keeps the account when the
+// cloud takes its place.
+func TestGraphMove(t *testing.T) {
+	g := newGraph(t)
+	t.Setenv("GRAPH_TENANT", tenant)
+	t.Setenv("GRAPH_CLIENT_ID", client)
+	t.Setenv("GRAPH_SECRET", secret)
+	l := newLive(t, "graph", g.web, fmt.Sprintf("graph_url = %q\nlogin_url = %q", g.URL, g.URL))
+	path := filepath.Join(l.dir, "rollcall.hcl")
+	cloud, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	write := func(path, text string) {
+		t.Helper()
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write(filepath.Join(l.dir, "corp.ldif"), "version: 1\n\ndn: CN=Ann Smith,DC=corp,DC=example,DC=com\nobjectClass: user\nobjectGUID:: 1wfM9xV8fUSHbcAbDlqeOA==\nmail: ann@example.com\nproxyAddresses: SMTP:ann@example.com\n")
+	write(path, "directory \"corp\" {\n  kind = \"ldif\"\n  path = \"corp.ldif\"\n}\n\ndomain \"example.com\" {\n}\n\nscope \"staff\" {\n  directory = directory.corp\n}\n")
+	l.does(0, "", "apply", "--auto-approve")
+	write(path, string(cloud))
+	out := l.does(0, "", "plan", "-o", "json")
+	var plan struct {
+		Summary    map[string]int
+		Rejections []struct{ Reason, Address string }
+	}
+	if err := json.Unmarshal([]byte(out), &plan); err != nil {
+		t.Fatal(err)
+	}
+	if s := plan.Summary; s["directory_switch"] != 1 || s["add"] != 4 || s["inactive"] != 0 || s["removal"] != 0 || len(plan.Rejections) != 0 {
+		t.Errorf("%v %v", s, plan.Rejections)
+	}
+}
