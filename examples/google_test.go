@@ -498,6 +498,7 @@ func TestGoogle(t *testing.T) {
 		s.users = slices.Delete(s.users, 4, 5)
 	})
 	l.does(2, "dora@example.com", "plan", "--detailed-exitcode")
+	l.does(0, `"reason": "entry_deleted"`, "plan", "-o", "json")
 	l.does(0, "deleted", "explain", "dora@example.com")
 	l.does(0, "", "apply", "--auto-approve")
 	if got := l.accounts(); got != strings.Replace(all, "dora@example.com ", "", 1) {

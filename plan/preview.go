@@ -117,17 +117,12 @@ func (p *Preview) Of(e *identity.Entry) int32 {
 	return n
 }
 
-// Same returns the account that was found for an entry, if that says the very same
+// Same returns the account that was found for an entry, if that says the same
 // ([identity.Same]); nil otherwise.
 func (p *Preview) Same(e *identity.Entry, account int32) *identity.Account {
 	a := &p.accounts[account]
-	if e.DN != a.DN || e.Primaries[0] != a.Primary.String() || len(e.Mail) > 0 {
+	if !identity.SaysTheSame(e, a, identity.Address.Spells) {
 		return nil
-	}
-	for _, text := range e.Aliases {
-		if !slices.ContainsFunc(a.Aliases, func(x identity.Address) bool { return x.String() == text }) {
-			return nil
-		}
 	}
 	return a
 }

@@ -162,8 +162,8 @@ func (s *session) gather(cfg *config.Config, flags reading, allowed [plan.Brakes
 	var look preview
 	load := func() <-chan *begun[*recorded] {
 		return begin(func() (st *recorded, err error) {
-			if st, told, err = flags.known(s, cfg); err == nil {
-				err = look.begin(cfg, st.Accounts)
+			if st, told, err = flags.known(s, cfg); err == nil && parts {
+				err = look.begin(cfg, st.Accounts) // an explanation shows values as they are spelled
 			}
 			return st, err
 		})

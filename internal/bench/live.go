@@ -73,9 +73,15 @@ func live(dir, program string, n, runs int) error {
 	if err := os.WriteFile(filepath.Join(empty, "rollcall.hcl"), []byte(text), 0o600); err != nil {
 		return err
 	}
-	if err := begin(conf, text, state.State{Accounts: corpus.Accounts(n, "corp")}); err != nil {
+	accounts := corpus.Accounts(n, "corp")
+	spelled := strings.NewReplacer("CN=", "cn=", "OU=", "ou=", "DC=", "dc=") // as the server has them
+	for i := range accounts {
+		accounts[i].DN = spelled.Replace(accounts[i].DN)
+	}
+	if err := begin(conf, text, state.State{Accounts: accounts}); err != nil {
 		return err
 	}
+	accounts = nil
 	runtime.GC()
 	self, err := os.Executable()
 	if err != nil {

@@ -55,7 +55,8 @@ func NewKeyedCollector(scopes []Scope) *Collector {
 }
 
 // Look looks at an entry as soon as it is read, and says something of it. It returns the
-// account that says the very same, if there is one.
+// account that says the same, if there is one, in whichever letter case: of objects that are
+// [Keyed], which are kept for later, every letter counts.
 type Look func(*identity.Entry) (seen int32, same *identity.Account)
 
 // Show shows each entry to somebody. It is called before the read.
@@ -111,7 +112,7 @@ func (c *Collector) take(n, scope int, o Object) {
 	case "":
 		if c.look != nil {
 			seen, same := c.look(&e)
-			if same != nil && m.Broken == 0 {
+			if same != nil && m.Broken == 0 && (!c.keyed || identity.SaysTheSame(&e, same, identity.Address.Is)) {
 				m.Forget()
 				c.at[n] = firstSame - int32(len(c.entries.Same))
 				c.entries.Same = append(compact.Grown(c.entries.Same), identity.Same{Account: same, Scope: e.Scope})

@@ -64,6 +64,26 @@ func MustAddress(s string) Address {
 // String returns the address in lower case, or "" for the zero Address.
 func (a Address) String() string { return a.text }
 
+// Is reports whether a text is the address, letter for letter.
+func (a Address) Is(text string) bool { return a.text == text }
+
+// Spells reports whether a text is the address, with letters of ASCII in whichever case.
+func (a Address) Spells(text string) bool {
+	if len(a.text) != len(text) {
+		return false
+	}
+	for i := range len(text) {
+		c := text[i]
+		if 'A' <= c && c <= 'Z' {
+			c += 'a' - 'A'
+		}
+		if c != a.text[i] {
+			return false
+		}
+	}
+	return true
+}
+
 // MarshalText writes the address as text.
 func (a Address) MarshalText() ([]byte, error) { return []byte(a.text), nil }
 

@@ -1,6 +1,9 @@
 package identity
 
-import "iter"
+import (
+	"iter"
+	"slices"
+)
 
 // Entries are entries in any order. They are numbered from 0: first those that are whole.
 type Entries struct {
@@ -9,11 +12,25 @@ type Entries struct {
 	Same []Same
 }
 
-// Same is an entry of a scope that says the very same as an account: its one primary, in
-// lower case, is that of the account, and so are its aliases, in whichever order.
+// Same is an entry of a scope that says the same as an account: its one primary is that of
+// the account, in whichever letter case, and so are its aliases, in whichever order.
 type Same struct {
 	*Account
 	Scope int32
+}
+
+// SaysTheSame reports whether an entry has the texts of an account, and its addresses as
+// spells compares them. Of a few aliases, no two may be the same.
+func SaysTheSame(e *Entry, a *Account, spells func(x Address, text string) bool) bool {
+	if e.DN != a.DN || len(e.Primaries) != 1 || !spells(a.Primary, e.Primaries[0]) || len(e.Mail) > 0 || len(e.Aliases) != len(a.Aliases) {
+		return false
+	}
+	for _, text := range e.Aliases {
+		if !slices.ContainsFunc(a.Aliases, func(x Address) bool { return spells(x, text) }) {
+			return false
+		}
+	}
+	return true
 }
 
 // Put makes an entry of what is the same. It keeps the room of the lists that the entry has.

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"net/mail"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -331,5 +332,41 @@ func TestPlain(t *testing.T) {
 				}
 			}
 		}
+	}
+}
+
+// TestSaysTheSame: an entry that says what an account says may have other letter cases and
+// another order, and nothing else.
+func TestSaysTheSame(t *testing.T) {
+	a := Account{Primary: MustAddress("ann@example.com"), Aliases: []Address{MustAddress("a@example.com"), MustAddress("b@example.com")}, DN: "CN=Ann"}
+	e := func(dn, primary string, aliases ...string) *Entry {
+		return &Entry{DN: dn, Primaries: []string{primary}, Aliases: aliases}
+	}
+	two, mail := e("CN=Ann", "ann@example.com", "a@example.com", "b@example.com"), e("CN=Ann", "ann@example.com", "a@example.com", "b@example.com")
+	two.Primaries, mail.Mail = append(two.Primaries, "b@example.com"), []string{"ann@example.com"}
+	for name, test := range map[string]struct {
+		e                *Entry
+		spelled, exactly bool
+	}{
+		"the same":             {e("CN=Ann", "ann@example.com", "a@example.com", "b@example.com"), true, true},
+		"another order":        {e("CN=Ann", "ann@example.com", "b@example.com", "a@example.com"), true, true},
+		"other letters":        {e("CN=Ann", "Ann@Example.com", "a@example.com", "B@EXAMPLE.COM"), true, false},
+		"another DN":           {e("cn=Ann", "ann@example.com", "a@example.com", "b@example.com"), false, false},
+		"another primary":      {e("CN=Ann", "a@example.com", "ann@example.com", "b@example.com"), false, false},
+		"fewer aliases":        {e("CN=Ann", "ann@example.com", "a@example.com"), false, false},
+		"more aliases":         {e("CN=Ann", "ann@example.com", "a@example.com", "b@example.com", "c@example.com"), false, false},
+		"another alias":        {e("CN=Ann", "ann@example.com", "a@example.com", "c@example.com"), false, false},
+		"another octet":        {e("CN=Ann", "ann@example.com", "a@example.com", "b\x00example.com"), false, false},
+		"several primaries":    {two, false, false},
+		"a primary that names": {mail, false, false},
+	} {
+		if SaysTheSame(test.e, &a, Address.Spells) != test.spelled || SaysTheSame(test.e, &a, Address.Is) != test.exactly {
+			t.Errorf("%s: not %t and %t", name, test.spelled, test.exactly)
+		}
+	}
+	var put Entry
+	Same{&a, 3}.Put(&put)
+	if want := e("CN=Ann", "ann@example.com", "a@example.com", "b@example.com"); want.Scope != 0 || put.Scope != 3 || !slices.Equal(put.Aliases, want.Aliases) || !slices.Equal(put.Primaries, want.Primaries) {
+		t.Errorf("%+v", put)
 	}
 }

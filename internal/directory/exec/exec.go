@@ -21,6 +21,7 @@ import (
 	"errors"
 	"fmt"
 	"hash/maphash"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -341,38 +342,57 @@ func isKeyed(g identity.GUID, scopes []directory.Scope) bool {
 
 // Locate implements [directory.Locator].
 func (s *Source) Locate(ctx context.Context, guids []identity.GUID, scopes []directory.Scope) (map[identity.GUID]directory.Located, error) {
-	lookup, err := directory.NewLookup(guids, scopes)
-	if err != nil || len(guids) == 0 {
-		return nil, err
+	if len(guids) == 0 {
+		return nil, nil
 	}
 	sel, err := files.NewSelection(scopes)
 	if err != nil {
 		return nil, err
 	}
-	put := func(o *object) error {
-		lookup.Take(o, -1)
-		return nil
+	located := map[identity.GUID]directory.Located{}
+	look := func(guids []identity.GUID, ask func(attributes []string, put func(*object) error) error) error {
+		lookup, err := directory.NewLookup(guids, scopes)
+		if err == nil {
+			err = ask(lookup.Attributes(), func(o *object) error {
+				lookup.Take(o, -1)
+				return nil
+			})
+		}
+		if err == nil {
+			maps.Copy(located, lookup.Located())
+		}
+		return err
 	}
 	err = s.with(ctx, func(t *talk) error {
 		facts, err := t.facts(ctx)
-		switch {
-		case err != nil:
+		if err != nil {
 			return err
-		case !facts.Find || slices.ContainsFunc(guids, func(g identity.GUID) bool { return isKeyed(g, scopes) }):
-			return t.all(ctx, lookup.Attributes(), scopes, sel, put)
 		}
-		for some := range slices.Chunk(guids, asked) {
-			body := appendWanted(appendFind(nil, some, nil, nil, nil), lookup.Attributes(), scopes)
-			if err := t.answer(ctx, "find", body, lookup.Attributes(), sel, put); err != nil {
-				return err
+		left := guids
+		if facts.Find {
+			for some := range slices.Chunk(guids, asked) {
+				if err := look(some, func(attributes []string, put func(*object) error) error {
+					return t.answer(ctx, "find", appendWanted(appendFind(nil, some, nil, nil, nil), attributes, scopes), attributes, sel, put)
+				}); err != nil {
+					return err
+				}
 			}
+			left = slices.DeleteFunc(slices.Clone(guids), func(g identity.GUID) bool {
+				_, found := located[g]
+				return found || !isKeyed(g, scopes)
+			})
 		}
-		return nil
+		if len(left) == 0 {
+			return nil
+		}
+		return look(left, func(attributes []string, put func(*object) error) error {
+			return t.all(ctx, attributes, scopes, sel, put)
+		})
 	})
 	if err != nil {
 		return nil, err
 	}
-	return lookup.Located(), nil
+	return located, nil
 }
 
 // Diagnose implements [directory.Diagnoser]: it starts the connector, reads what the
