@@ -10,7 +10,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
 	"runtime/debug"
 	"slices"
 	"strings"
@@ -73,19 +72,16 @@ func live(dir, program string, n, runs int) error {
 	if err := os.WriteFile(filepath.Join(empty, "rollcall.hcl"), []byte(text), 0o600); err != nil {
 		return err
 	}
-	accounts := corpus.Accounts(n, "corp")
-	spelled := strings.NewReplacer("CN=", "cn=", "OU=", "ou=", "DC=", "dc=") // as the server has them
-	for i := range accounts {
-		accounts[i].DN = spelled.Replace(accounts[i].DN)
-	}
-	if err := begin(conf, text, state.State{Accounts: accounts}); err != nil {
+	if err := os.WriteFile(filepath.Join(conf, "rollcall.hcl"), []byte(text), 0o600); err != nil {
 		return err
 	}
-	accounts = nil
-	runtime.GC()
 	self, err := os.Executable()
 	if err != nil {
 		return err
+	}
+	// The most memory of this process counts for each command that it starts.
+	if out, err := exec.Command(self, "-accounts", conf, "-n", fmt.Sprint(n)).CombinedOutput(); err != nil {
+		return fmt.Errorf("%w: %s", err, out)
 	}
 	scope := liveScope()
 	search := append([]string{"-x", "-LLL", "-E", fmt.Sprintf("pr=%d/noprompt", livePage), "-H", server.LDAPS, "-D", server.Admin, "-w", servertest.Password, "-b", scope.Base, scope.Filter},
@@ -101,6 +97,16 @@ func live(dir, program string, n, runs int) error {
 		return err
 	}
 	return follow(host, server, dir, program, self, text, n, runs, env)
+}
+
+// seed writes the state of a company, with DNs as slapd spells them.
+func seed(folder string, n int) error {
+	s := state.State{Accounts: corpus.Accounts(n, "corp")}
+	spelled := strings.NewReplacer("CN=", "cn=", "OU=", "ou=", "DC=", "dc=")
+	for i := range s.Accounts {
+		s.Accounts[i].DN = spelled.Replace(s.Accounts[i].DN)
+	}
+	return state.At(filepath.Join(folder, stateFile)).Save(context.Background(), &s, "bench", time.Now(), nil)
 }
 
 // changes is how many people come and go between two plans of a followed directory.

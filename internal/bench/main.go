@@ -51,39 +51,30 @@ func main() {
 	runs := flag.Int("runs", 3, "runs of each command; the median is shown")
 	read := flag.Bool("read", false, "read the file or the server that the environment names, and nothing else")
 	copied := flag.String("copy", "", "copy, hash and sync a file, and nothing else")
+	seeded := flag.String("accounts", "", "write the accounts of a company of size -n into a folder, and nothing else")
 	connector := flag.String("connector", "", "be the connector of a folder, and nothing else")
 	served := flag.String("directory", "", "be the connector of a folder with objects, and nothing else")
 	only := flag.String("only", "files,live,directories,consoles", "what to measure")
 	flag.Parse()
-	if *connector != "" {
-		if err := connect(*connector); err != nil {
-			fmt.Fprintln(os.Stderr, "error:", err)
-			os.Exit(1)
+	var err error
+	switch {
+	case *connector != "":
+		err = connect(*connector)
+	case *served != "":
+		err = serve(*served)
+	case *read:
+		err = readOnce()
+	case *copied != "":
+		err = copyOnce(*copied)
+	case *seeded != "":
+		var n int
+		if n, err = strconv.Atoi(*sizes); err == nil {
+			err = seed(*seeded, n)
 		}
-		return
+	default:
+		err = run(*sizes, *only, *runs)
 	}
-	if *served != "" {
-		if err := serve(*served); err != nil {
-			fmt.Fprintln(os.Stderr, "error:", err)
-			os.Exit(1)
-		}
-		return
-	}
-	if *read {
-		if err := readOnce(); err != nil {
-			fmt.Fprintln(os.Stderr, "error:", err)
-			os.Exit(1)
-		}
-		return
-	}
-	if *copied != "" {
-		if err := copyOnce(*copied); err != nil {
-			fmt.Fprintln(os.Stderr, "error:", err)
-			os.Exit(1)
-		}
-		return
-	}
-	if err := run(*sizes, *only, *runs); err != nil {
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "error:", err)
 		os.Exit(1)
 	}
