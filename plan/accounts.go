@@ -8,6 +8,7 @@ import (
 	"sync"
 	"unicode/utf8"
 
+	"github.com/rollcall-cli/rollcall/internal/compact"
 	"github.com/rollcall-cli/rollcall/internal/identity"
 )
 
@@ -35,14 +36,13 @@ func (e *engine) console() (changes []AccountChange, unchanged int) {
 		changes = append(changes, change)
 	}
 	for n := range e.entries {
-		i, t := int32(n), &e.entries[n]
-		if t.flags&(dropped|stuck) != 0 || t.whole != noReason || t.account != none {
-			continue
+		if t := &e.entries[n]; t.flags&(dropped|stuck) == 0 && t.whole == noReason && t.account == none {
+			e.served = append(e.served, int32(n))
 		}
-		changes = append(changes, AccountChange{After: e.newAccount(i)})
-		if e.in.Count {
-			e.served = append(e.served, i)
-		}
+	}
+	changes = slices.Grow(changes, len(e.served))
+	for _, a := range e.newAccounts(e.served) {
+		changes = append(changes, AccountChange{After: a})
 	}
 	changes = append(changes, e.gone()...)
 	sortByKey(changes, func(x *AccountChange, from int) sortKey { return keyOf(0, subject(x).Primary.String(), from) }, func(x, y *AccountChange) int {
@@ -249,32 +249,44 @@ func (e *engine) texts(ids []int32) (all []identity.Address) {
 	return all
 }
 
-func (e *engine) newAccount(i int32) *identity.Account {
-	t, in := &e.entries[i], e.said(i)
-	primary := e.claims[t.primary].id
-	if len(e.room) == 0 {
-		e.room = make([]identity.Account, min(1+len(e.entries)/16, 1024))
+// newAccounts returns the accounts that entries get. A first import makes very many.
+func (e *engine) newAccounts(of []int32) []*identity.Account {
+	all := make([]*identity.Account, len(of))
+	room := make([]identity.Account, len(of))
+	inParts(len(of), func(first, end int) {
+		var slab compact.Slab[identity.Address]
+		kept := make([]identity.Address, 0, manyValues)
+		for n := first; n < end; n++ {
+			t, in, after := &e.entries[of[n]], e.said(of[n]), &room[n]
+			primary := e.claims[t.primary].id
+			*after = identity.Account{
+				Primary: e.text(primary), Directory: e.scopes[in.Scope].Directory, GUID: in.GUID, DN: in.DN, Type: in.Type,
+			}
+			after.Aliases = e.aliasesIn(&slab, of[n], primary, kept)
+			all[n] = after
+		}
+	})
+	for n, i := range of {
+		e.setAttributes(i, all[n], nil)
 	}
-	after := &e.room[0]
-	e.room = e.room[1:]
-	*after = identity.Account{
-		Primary: e.text(primary), Directory: e.scopes[in.Scope].Directory, GUID: in.GUID, DN: in.DN, Type: in.Type,
-	}
-	after.Aliases = e.aliases(i, primary, nil)
-	e.setAttributes(i, after, nil)
-	return after
+	return all
 }
 
 // aliases returns the addresses that entry i is granted beside its primary, and
 // those that are kept, in byte order.
 func (e *engine) aliases(i, primary int32, kept []identity.Address) []identity.Address {
+	return e.aliasesIn(&e.slab, i, primary, kept)
+}
+
+// aliasesIn is aliases with room in a slab.
+func (e *engine) aliasesIn(slab *compact.Slab[identity.Address], i, primary int32, kept []identity.Address) []identity.Address {
 	for _, cl := range e.claims[e.entries[i].first:e.entries[i].end] {
 		if cl.reason == noReason && cl.id != primary {
 			kept = append(kept, e.text(cl.id))
 		}
 	}
 	slices.SortFunc(kept, identity.Address.Compare)
-	return e.slab.Copy(kept)
+	return slab.Copy(kept)
 }
 
 // protectedOrphan returns an orphan that keeps its primary and its protected

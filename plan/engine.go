@@ -164,9 +164,8 @@ type engine struct {
 
 	notes    []Rejection // rows found while the console was made
 	speaking []int32     // accounts that change, or of which there is such a row, where that is asked for
-	served   []int32     // entries that get a new account, where that is asked for
+	served   []int32     // entries that get a new account
 	slab     compact.Slab[identity.Address]
-	room     []identity.Account // for new accounts, which lie beside each other
 }
 
 type dirInfo struct {

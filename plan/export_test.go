@@ -2,6 +2,9 @@ package plan
 
 import "io"
 
+// ManyToSort is how many elements are worth a second goroutine.
+const ManyToSort = manyToSort
+
 // Parse reads a document that the tests have changed, whatever its checksum.
 func Parse(r io.Reader) (*Plan, error) {
 	p, _, err := parse(r)

@@ -53,9 +53,11 @@ func Rows(changes []AccountChange) []Change {
 		return cmp.Or(cmp.Compare(x.Category, y.Category), x.Address.Compare(y.Address), strings.Compare(x.Attribute, y.Attribute))
 	})
 	all := make([]Change, len(places))
-	for i := range places {
-		all[i] = at(places[i])
-	}
+	inParts(len(all), func(first, end int) {
+		for i := first; i < end; i++ {
+			all[i] = at(places[i])
+		}
+	})
 	return all
 }
 

@@ -7,6 +7,7 @@ import (
 	"runtime"
 	"slices"
 	"sync"
+	"sync/atomic"
 )
 
 // manyToSort is how many elements are worth a second goroutine.
@@ -75,6 +76,20 @@ func sortByKey[T any](list []T, of func(x *T, from int) sortKey, compare func(x,
 	}
 }
 
+// inParts calls a function with the parts of a long list, beside each other.
+func inParts(n int, do func(first, end int)) {
+	parts := min(runtime.GOMAXPROCS(0), n/manyToSort)
+	if parts < 2 {
+		do(0, n)
+		return
+	}
+	var others sync.WaitGroup
+	for i := range parts {
+		others.Go(func() { do(i*n/parts, (i+1)*n/parts) })
+	}
+	others.Wait()
+}
+
 // sortPlaces sorts by keys, and elements whose keys do not differ as compare says, with
 // several processors.
 func sortPlaces(places []place, key func(p place, from int) sortKey, compare func(x, y place) int) {
@@ -99,12 +114,18 @@ func (s *radix) sort(list []place, octet int) {
 	for {
 		n := octet % keyOctets
 		if n == 0 {
-			ended := true
-			for i := range list {
-				list[i].sortKey = s.key(list[i], octet)
-				ended = ended && list[i].sortKey == sortKey{}
-			}
-			if ended {
+			var more atomic.Bool
+			inParts(len(list), func(first, end int) {
+				any := false
+				for i := first; i < end; i++ {
+					list[i].sortKey = s.key(list[i], octet)
+					any = any || list[i].sortKey != sortKey{}
+				}
+				if any {
+					more.Store(true)
+				}
+			})
+			if !more.Load() {
 				sortFunc(list, s.compare)
 				return
 			}
