@@ -184,7 +184,7 @@ func (w *followedWorld) document(t *testing.T, now time.Time, whole bool) (text 
 	if whole {
 		s.copies = map[string]directory.Source{}
 	}
-	m, err := s.plan(cfg, reading{}, [plan.Brakes]int{})
+	m, err := s.plan(cfg, reading{AllowEmpty: true}, [plan.Brakes]int{})
 	if err != nil {
 		t.Fatalf("%v\n%s", err, &talk)
 	}
@@ -216,7 +216,7 @@ func (w *followedWorld) follow(t *testing.T, steps int) {
 		}
 		if w.IntN(6) == 0 {
 			happened = append(happened, "applied")
-			if _, talk, code := at(t.Context(), strings.NewReader(""), false, "-C", w.dir, "apply", "--auto-approve"); code != exitOK && code != exitWithheld {
+			if _, talk, code := at(t.Context(), strings.NewReader(""), false, "-C", w.dir, "apply", "--auto-approve", "--allow-empty"); code != exitOK && code != exitWithheld {
 				t.Fatalf("step %d: exit code %d\n%s", step, code, talk)
 			}
 		}
@@ -632,7 +632,7 @@ func TestFollowedCaches(t *testing.T) {
 	w := scripted(t, 5, 25, true)
 	apply := func() {
 		t.Helper()
-		if _, talk, code := at(t.Context(), strings.NewReader(""), false, "-C", w.dir, "apply", "--auto-approve"); code != exitOK && code != exitWithheld {
+		if _, talk, code := at(t.Context(), strings.NewReader(""), false, "-C", w.dir, "apply", "--auto-approve", "--allow-empty"); code != exitOK && code != exitWithheld {
 			t.Fatalf("exit code %d\n%s", code, talk)
 		}
 	}
