@@ -56,7 +56,7 @@ func liveScope() directory.Scope {
 // live measures reading an OpenLDAP server on this machine over TLS: the
 // reader alone and whole plans, on a state of which one percent differs and on an empty
 // one, each beside a paged ldapsearch for the same attributes, in turn.
-func live(dir, program string, n, runs int) error {
+func live(dir, program string, n, runs int, each perEntry) error {
 	fmt.Printf("\nlive directory of %d entries, slapd on this machine, ldaps, pages of %d\n", n, livePage)
 	host := &host{}
 	defer host.end()
@@ -87,16 +87,39 @@ func live(dir, program string, n, runs int) error {
 	search := append([]string{"-x", "-LLL", "-E", fmt.Sprintf("pr=%d/noprompt", livePage), "-H", server.LDAPS, "-D", server.Admin, "-w", servertest.Password, "-b", scope.Base, scope.Filter},
 		directory.NewMapper(&scope).Attributes()...)
 	env := append(os.Environ(), "LDAPTLS_CACERT="+server.CA.File, "BENCH_PASSWORD="+servertest.Password, "BENCH_URL="+server.LDAPS, "BENCH_DN="+server.Admin)
-	err = inTurn(runs, "ldapsearch", env, []rival{
+	rivals := []rival{
 		{title: "ldapsearch, paged", command: append([]string{"ldapsearch"}, search...)},
 		{title: "read", command: []string{self, "-read"}},
 		{title: "plan -o json", command: []string{program, "-C", conf, "plan", "-o", "json"}},
 		{title: "plan -o json, no state yet", command: []string{program, "-C", empty, "plan", "-o", "json"}},
-	})
-	if err != nil {
+	}
+	if err := inTurn(runs, "ldapsearch", env, rivals); err != nil {
 		return err
 	}
+	each.compare(rivals, n)
 	return follow(host, server, dir, program, self, text, n, runs, env)
+}
+
+// perEntry is how long each entry of the smallest company took, by the title of the command.
+type perEntry map[string]growth
+
+type growth struct {
+	entries int
+	each    time.Duration
+}
+
+// compare prints how the time for an entry grows with their number.
+func (p perEntry) compare(rivals []rival, n int) {
+	for i := range rivals {
+		r := &rivals[i]
+		each := median(r.samples).wall / time.Duration(n)
+		first, known := p[r.title]
+		if !known {
+			p[r.title] = growth{n, each}
+			continue
+		}
+		fmt.Printf("%-44s an entry takes %.1f µs, %.2f times as long as among %d\n", r.title, float64(each.Nanoseconds())/1000, float64(each)/float64(first.each), first.entries)
+	}
 }
 
 // seed writes the state of a company, with DNs as slapd spells them.

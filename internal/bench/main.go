@@ -116,8 +116,9 @@ func run(sizes, only string, runs int) error {
 		}
 	}
 	if strings.Contains(only, "live") {
+		each := perEntry{}
 		for _, n := range companies {
-			if err := live(dir, program, n, runs); err != nil {
+			if err := live(dir, program, n, runs, each); err != nil {
 				return err
 			}
 		}
