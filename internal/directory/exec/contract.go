@@ -229,7 +229,7 @@ func (c *contract) read() (string, error) {
 		return "", err
 	}
 	c.first = all
-	return number.Thousands(len(all.objects)) + " objects", nil
+	return number.Count(len(all.objects), "object", "objects"), nil
 }
 
 // same reads once more, and once again where somebody may have changed the directory
@@ -245,7 +245,7 @@ func (c *contract) same() (string, error) {
 		}
 		differ := all.than(c.first)
 		if differ == "" {
-			found := number.Thousands(len(all.objects)) + " objects, as before"
+			found := number.Count(len(all.objects), "object", "objects") + ", as before"
 			if attempt > 0 {
 				found += ", after the directory had changed meanwhile"
 			}
@@ -268,7 +268,7 @@ func (c *contract) inScopes() (string, error) {
 	var counts []string
 	for i := range c.scopes {
 		if c.first.taken[i] == 0 {
-			return "", fmt.Errorf("of %s objects %s takes none; see whether base_dn and filter fit the names and attributes that the connector gives", number.Thousands(len(c.first.objects)), c.scopes[i].Subject())
+			return "", fmt.Errorf("of %s %s takes none; see whether base_dn and filter fit the names and attributes that the connector gives", number.Count(len(c.first.objects), "object", "objects"), c.scopes[i].Subject())
 		}
 		counts = append(counts, fmt.Sprintf("%s: %s", c.scopes[i].Subject(), number.Thousands(c.first.taken[i])))
 	}
@@ -349,7 +349,7 @@ func (c *contract) find() (string, error) {
 			n++
 		}
 	}
-	return fmt.Sprintf("%d objects, in %d requests", len(c.first.samples), n), nil
+	return number.Count(len(c.first.samples), "object", "objects") + ", in " + number.Count(n, "request", "requests"), nil
 }
 
 func (c *contract) findNobody() (string, error) {
