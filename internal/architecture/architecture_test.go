@@ -59,6 +59,7 @@ var may = map[string][]string{
 	"internal/lint":               {"internal/identity", "internal/filter", "internal/directory", "internal/redact", "internal/repair", "internal/words", "plan"},
 	"internal/console":            {"internal/identity", "internal/settings", "internal/doctor", "plan", "apply"},
 	"internal/connector":          {"internal/identity", "internal/settings"},
+	"internal/connector/*":        {},
 	"internal/console/*":          {"internal/connector", "internal/console", "internal/console/wire", "internal/expiry", "internal/identity", "internal/settings", "plan", "apply"},
 	"internal/console/sql":        {"internal/console", "internal/database", "internal/expiry", "internal/identity", "internal/settings", "internal/trust", "plan", "apply"},
 	"internal/database":           {"internal/settings", "internal/trust"},

@@ -154,7 +154,7 @@ func TestSession(t *testing.T) {
 	if first, _, _ := strings.Cut(string(text), "\n"); first != hello {
 		t.Errorf("hello is %s", first)
 	}
-	validate(t, string(text))
+	lined.Validate(t, string(text))
 }
 
 // TestTry: who cannot try is not asked to, and who cannot check has found nothing.

@@ -119,7 +119,7 @@ func TestLedger(t *testing.T) {
 	if err != nil || !strings.Contains(string(lines), `"type":"claim","ledger":"`+ours+`","was":""}`) {
 		t.Errorf("%v\n%s", err, lines)
 	}
-	validate(t, string(lines))
+	lined.Validate(t, string(lines))
 }
 
 // TestClaimLost: whether a connector that was lost has made a claim, the next one knows.

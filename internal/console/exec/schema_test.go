@@ -1,63 +1,29 @@
 package exec
 
 import (
+	"maps"
 	"os"
 	"path/filepath"
-	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
 
 	"github.com/rollcall-cli/rollcall/internal/connector"
+	"github.com/rollcall-cli/rollcall/internal/connector/protocoltest"
 	"github.com/rollcall-cli/rollcall/internal/console/wire"
 	"github.com/rollcall-cli/rollcall/plan"
 )
 
-const docs = "../../../docs/reference"
-
-// schemas are those of the lines to the connector (>) and from it (<).
-func schemas(t *testing.T) map[string]*jsonschema.Schema {
-	t.Helper()
-	c := jsonschema.NewCompiler()
-	all := map[string]*jsonschema.Schema{}
-	for direction, name := range map[string]string{"> ": "request", "< ": "answer"} {
-		schema, err := c.Compile(filepath.Join(docs, "console-protocol", name+".schema.json"))
-		if err != nil {
-			t.Fatal(err)
-		}
-		all[direction] = schema
-	}
-	return all
-}
-
-// validate checks lines of both directions against their schemas.
-func validate(t *testing.T, traffic string) {
-	t.Helper()
-	by := schemas(t)
-	for line := range strings.Lines(traffic) {
-		value, err := jsonschema.UnmarshalJSON(strings.NewReader(line[2:]))
-		if err == nil {
-			err = by[line[:2]].Validate(value)
-		}
-		if err != nil {
-			t.Errorf("%s%v", line, err)
-		}
-	}
-}
+// lined is the protocol of connectors.
+const lined = protocoltest.Protocol("console-protocol")
 
 // TestDocumentedSession: the session of the page is as its schemas say, and is
 // understood.
 func TestDocumentedSession(t *testing.T) {
-	page, err := os.ReadFile(filepath.Join(docs, "console-protocol.md"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	lines := regexp.MustCompile(`(?m)^[<>] \{.*\n`).FindAllString(string(page), -1)
-	if len(lines) < 20 {
-		t.Fatalf("the page has %d lines of a session", len(lines))
-	}
-	validate(t, strings.Join(lines, ""))
+	lines := lined.Session(t, 20)
+	lined.Validate(t, strings.Join(lines, ""))
 	var d wire.Decoder
 	for _, line := range lines {
 		if line[0] != '<' {
@@ -77,10 +43,7 @@ func TestDocumentedSession(t *testing.T) {
 // rollcall, whether or not the lock takes file descriptor 3. A command is found
 // beside the configuration.
 func TestCleanStream(t *testing.T) {
-	page, err := os.ReadFile(filepath.Join(docs, "console-protocol.md"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	page := lined.Page(t)
 	for _, c := range []struct{ language, program, lastOfAdvice, rest string }{
 		{"python", "/usr/bin/env python3", "os.dup2(2, 1)", `
 import json, sys
@@ -131,8 +94,7 @@ printf '%s\n' '{"id":2}' >&4
 
 // TestSchemasRefuse: a schema that takes everything would show nothing.
 func TestRefusedBySchemas(t *testing.T) {
-	by := schemas(t)
-	for _, line := range []string{
+	lined.Refuses(t, []string{
 		`> {"id":1}`,
 		`> {"id":1,"type":"sing"}`,
 		`> {"id":1,"type":"hello"}`,
@@ -160,55 +122,19 @@ func TestRefusedBySchemas(t *testing.T) {
 		`< {"id":1,"findings":[{"check":"c","status":"bad"}]}`,
 		`< {"id":1,"ledger":7}`,
 		`< {"id":1,"hello":true}`,
-	} {
-		value, err := jsonschema.UnmarshalJSON(strings.NewReader(line[2:]))
-		if err != nil {
-			t.Fatal(err)
-		}
-		if by[line[:2]].Validate(value) == nil {
-			t.Errorf("%s is taken", line)
-		}
-	}
+	})
 }
 
 // TestDocumentedNames: the page has every fact and every code, and no other.
 func TestDocumentedNames(t *testing.T) {
-	page, err := os.ReadFile(filepath.Join(docs, "console-protocol.md"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	schema, err := os.ReadFile(filepath.Join(docs, "console-protocol", "answer.schema.json"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	doc, err := jsonschema.UnmarshalJSON(strings.NewReader(string(schema)))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defs := doc.(map[string]any)["$defs"].(map[string]any)
+	defs := lined.Answers(t).(map[string]any)["$defs"].(map[string]any)
 	facts := defs["facts"].(map[string]any)["properties"].(map[string]any)
-	codes := defs["error"].(map[string]any)["properties"].(map[string]any)["code"].(map[string]any)["enum"].([]any)
-	known := map[string]map[string]bool{"Facts": {}, "Errors": {}}
-	for name := range facts {
-		known["Facts"][name] = true
+	var codes []string
+	for _, code := range defs["error"].(map[string]any)["properties"].(map[string]any)["code"].(map[string]any)["enum"].([]any) {
+		codes = append(codes, code.(string))
 	}
-	for _, code := range codes {
-		known["Errors"][code.(string)] = true
-	}
-	for title, names := range known {
-		_, section, _ := strings.Cut(string(page), "\n## "+title+"\n")
-		section, _, _ = strings.Cut(section, "\n## ")
-		rows := regexp.MustCompile("(?m)^\\| `(\\w+)`").FindAllStringSubmatch(section, -1)
-		for _, row := range rows {
-			if !names[row[1]] {
-				t.Errorf("%s: %s is not in the schema, or there twice", title, row[1])
-			}
-			delete(names, row[1])
-		}
-		for name := range names {
-			t.Errorf("%s: the page lacks %s", title, name)
-		}
-	}
+	lined.Documents(t, "Facts", slices.Collect(maps.Keys(facts)))
+	lined.Documents(t, "Errors", codes)
 	// What the schema calls a fact is one that is understood.
 	all := []byte(`{"types":["user"],"inactive":"removed","rename":false,"owner":"stored","ref_stable":false,"stores":["aliases"],"attributes":{"x":1},` +
 		`"max_aliases":1,"domains":["example.com"],"batch":1,"groups":true,"dry_run":true,"ledger":true,"deleted_blocks_for":1,"settles_within":1}`)

@@ -79,7 +79,7 @@ func TestSession(t *testing.T) {
 	if first, _, _ := strings.Cut(string(text), "\n"); first != hello {
 		t.Errorf("hello is %s", first)
 	}
-	validate(t, string(text))
+	lined.Validate(t, string(text))
 }
 
 // TestWithoutFind: a connector that cannot look for single objects is read whole, and so is
@@ -119,7 +119,7 @@ func TestWithoutFind(t *testing.T) {
 		if n := strings.Count(string(text), `"type":"read","scopes":[{"base":"","filter":"(objectClass=*)"}]`); n != c.requests {
 			t.Errorf("%s: %d reads of everything", c.behaviour, n)
 		}
-		validate(t, string(text))
+		lined.Validate(t, string(text))
 	}
 }
 

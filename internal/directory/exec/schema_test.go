@@ -1,65 +1,29 @@
 package exec
 
 import (
+	"maps"
 	"os"
 	osexec "os/exec"
 	"path/filepath"
-	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
-	"github.com/santhosh-tekuri/jsonschema/v6"
-
 	"github.com/rollcall-cli/rollcall/internal/connector"
+	"github.com/rollcall-cli/rollcall/internal/connector/protocoltest"
 	"github.com/rollcall-cli/rollcall/internal/directory"
 	"github.com/rollcall-cli/rollcall/internal/directory/files"
 )
 
-const docs = "../../../docs/reference"
-
 func newSelection() *files.Selection { return &files.Selection{} }
 
-// schemas are those of the lines to the connector (>) and from it (<).
-func schemas(t *testing.T) map[string]*jsonschema.Schema {
-	t.Helper()
-	c := jsonschema.NewCompiler()
-	all := map[string]*jsonschema.Schema{}
-	for direction, name := range map[string]string{"> ": "request", "< ": "answer"} {
-		schema, err := c.Compile(filepath.Join(docs, "directory-protocol", name+".schema.json"))
-		if err != nil {
-			t.Fatal(err)
-		}
-		all[direction] = schema
-	}
-	return all
-}
-
-// validate checks lines of both directions against their schemas.
-func validate(t *testing.T, traffic string) {
-	t.Helper()
-	by := schemas(t)
-	for line := range strings.Lines(traffic) {
-		value, err := jsonschema.UnmarshalJSON(strings.NewReader(line[2:]))
-		if err == nil {
-			err = by[line[:2]].Validate(value)
-		}
-		if err != nil {
-			t.Errorf("%s%v", line, err)
-		}
-	}
-}
+// lined is the protocol of connectors.
+const lined = protocoltest.Protocol("directory-protocol")
 
 // TestDocumentedSession: the session of the page is as its schemas say, and is understood.
 func TestDocumentedSession(t *testing.T) {
-	page, err := os.ReadFile(filepath.Join(docs, "directory-protocol.md"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	lines := regexp.MustCompile(`(?m)^[<>] \{.*\n`).FindAllString(string(page), -1)
-	if len(lines) < 12 {
-		t.Fatalf("the page has %d lines of a session", len(lines))
-	}
-	validate(t, strings.Join(lines, ""))
+	lines := lined.Session(t, 12)
+	lined.Validate(t, strings.Join(lines, ""))
 	var d decoder
 	d.holding([]string{"id", "isdeleted", "mail"}, newSelection())
 	objects := 0
@@ -124,8 +88,7 @@ func TestHowto(t *testing.T) {
 
 // TestRefusedBySchemas: a schema that takes everything would show nothing.
 func TestRefusedBySchemas(t *testing.T) {
-	by := schemas(t)
-	for _, line := range []string{
+	lined.Refuses(t, []string{
 		`> {"id":1}`,
 		`> {"id":1,"type":"sing"}`,
 		`> {"id":1,"type":"hello"}`,
@@ -150,55 +113,21 @@ func TestRefusedBySchemas(t *testing.T) {
 		`< {"id":1,"error":{"message":"m"}}`,
 		`< {"id":1,"findings":[{"check":"c","status":"bad"}]}`,
 		`< {"id":1,"hello":true}`,
-	} {
-		value, err := jsonschema.UnmarshalJSON(strings.NewReader(line[2:]))
-		if err != nil {
-			t.Fatal(err)
-		}
-		if by[line[:2]].Validate(value) == nil {
-			t.Errorf("%s is taken", line)
-		}
-	}
+	})
 }
 
 // TestDocumentedNames: the page has every fact and every code, and no other.
 func TestDocumentedNames(t *testing.T) {
-	page, err := os.ReadFile(filepath.Join(docs, "directory-protocol.md"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	schema, err := os.ReadFile(filepath.Join(docs, "directory-protocol", "answer.schema.json"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	doc, err := jsonschema.UnmarshalJSON(strings.NewReader(string(schema)))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defs := doc.(map[string]any)["$defs"].(map[string]any)
+	defs := lined.Answers(t).(map[string]any)["$defs"].(map[string]any)
 	inside := func(def, property string) map[string]any {
 		return defs[def].(map[string]any)["properties"].(map[string]any)[property].(map[string]any)
 	}
-	known := map[string]map[string]bool{"Facts": {}, "Errors": {}}
-	for name := range inside("hello", "facts")["properties"].(map[string]any) {
-		known["Facts"][name] = true
-	}
+	var codes []string
 	for _, code := range inside("error", "code")["enum"].([]any) {
-		known["Errors"][code.(string)] = true
+		codes = append(codes, code.(string))
 	}
-	for title, names := range known {
-		_, section, _ := strings.Cut(string(page), "\n## "+title+"\n")
-		section, _, _ = strings.Cut(section, "\n## ")
-		for _, row := range regexp.MustCompile("(?m)^\\| `(\\w+)`").FindAllStringSubmatch(section, -1) {
-			if !names[row[1]] {
-				t.Errorf("%s: %s is not in the schema, or there twice", title, row[1])
-			}
-			delete(names, row[1])
-		}
-		for name := range names {
-			t.Errorf("%s: the page lacks %s", title, name)
-		}
-	}
+	lined.Documents(t, "Facts", slices.Collect(maps.Keys(inside("hello", "facts")["properties"].(map[string]any))))
+	lined.Documents(t, "Errors", codes)
 	if f, err := parseFacts([]byte(`{"find":true,"deleted":true,"more":1}`)); err != nil || !f.Find || !f.Deleted {
 		t.Errorf("%+v, %v", f, err)
 	}
