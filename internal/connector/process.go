@@ -291,7 +291,7 @@ func (p *process[L]) logged(b *Breach) (lines int) {
 func (p *process[L]) greet(ctx context.Context) error {
 	h := p.h
 	config := new(bytes.Buffer)
-	if err := json.Compact(config, h.Options.Config); err != nil || config.Len() == 0 {
+	if err := json.Compact(config, h.Options.Config); err != nil || config.Len() == 0 || config.String() == "null" {
 		config.Reset()
 		config.WriteString("{}")
 	}
@@ -478,6 +478,7 @@ func (p *process[L]) bye() error {
 	p.write(fmt.Appendf(nil, `{"id":%d,"type":"bye"}`+"\n", p.id))
 	p.shut()
 	var stray error
+	answered := false
 	wrote := func(line []byte) error {
 		return fmt.Errorf("%s: the connector %w", p.h.name(), &Breach{Text: "wrote something that belongs to no request: ", Said: p.h.secrets.Excerpt(line)})
 	}
@@ -486,9 +487,11 @@ func (p *process[L]) bye() error {
 		if err != nil {
 			break
 		}
-		if message, err := p.decode(line); stray == nil && (err != nil || p.h.protocol.Common(&message).ID != p.id) {
+		message, err := p.decode(line)
+		if stray == nil && (answered || err != nil || p.h.protocol.Common(&message).ID != p.id) {
 			stray = wrote(line)
 		}
+		answered = true
 	}
 	if rest := p.lines.Rest(); len(rest) > 0 && stray == nil {
 		stray = wrote(rest)

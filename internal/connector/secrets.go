@@ -74,9 +74,30 @@ func (s *Secrets) collect(value any) {
 	}
 }
 
+// hideCut masks the beginnings of secrets at which a text was cut, as [Quote] does.
+func (s *Secrets) hideCut(text string) string {
+	const cut, least = "…", 4
+	parts := strings.Split(text, cut)
+	for i := range parts[:len(parts)-1] {
+		hidden := 0
+		for secret := range s.texts {
+			for n := min(len(secret), len(parts[i])); n >= max(least, hidden+1); n-- {
+				if strings.HasSuffix(parts[i], secret[:n]) {
+					hidden = n
+					break
+				}
+			}
+		}
+		if hidden > 0 {
+			parts[i] = parts[i][:len(parts[i])-hidden] + concealed
+		}
+	}
+	return strings.Join(parts, cut)
+}
+
 // Clean masks the secrets of a text, and escapes what a terminal would act upon.
 func (s *Secrets) Clean(text string) string {
-	text = s.replacer.Replace(strings.ToValidUTF8(text, "\ufffd"))
+	text = s.hideCut(s.replacer.Replace(strings.ToValidUTF8(text, "\ufffd")))
 	if s.more != nil {
 		text = s.more(text)
 	}

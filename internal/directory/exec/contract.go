@@ -101,6 +101,7 @@ var tests = []struct {
 	{"hello", "hello is answered with version 1 of the protocol, a name, a version and facts", (*contract).hello},
 	{"read", "read is answered with each object once, each with a dn, and with their number and complete", (*contract).read},
 	{"read again", "a second read gives the same objects", (*contract).readAgain},
+	{"read everything", `scopes with base "" and filter (objectClass=*) give every object`, (*contract).readEverything},
 	{"scopes", "the objects at or below the base of a scope that its filter takes are among them", (*contract).inScopes},
 	{"attributes", "objects have the attributes that scopes name, and a GUID", (*contract).attributes},
 	{"find", "find gives the objects that have one of guids, addresses, dns or usernames, as read does", (*contract).find},
@@ -261,6 +262,26 @@ func (c *contract) same() (string, error) {
 
 func (c *contract) readAgain() (string, error) { return c.same() }
 
+func (c *contract) readEverything() (string, error) {
+	if c.first == nil {
+		return "", unread
+	}
+	all := map[string]bool{}
+	err := c.talk.all(c.ctx, c.sel.Attributes, c.scopes, c.sel, func(o *object) error {
+		all[o.DN()] = true
+		return nil
+	})
+	if err != nil {
+		return "", err
+	}
+	for dn := range c.first.objects {
+		if !all[dn] {
+			return "", fmt.Errorf("%s is not among them, and was in the answer to the scopes of the configuration", c.talk.host.Clean(dn))
+		}
+	}
+	return number.Count(len(all), "object", "objects"), nil
+}
+
 func (c *contract) inScopes() (string, error) {
 	if c.first == nil {
 		return "", unread
@@ -349,17 +370,81 @@ func (c *contract) find() (string, error) {
 			n++
 		}
 	}
-	return number.Count(len(c.first.samples), "object", "objects") + ", in " + number.Count(n, "request", "requests"), nil
+	several, err := c.findSeveral()
+	if err != nil {
+		return "", err
+	}
+	return number.Count(len(c.first.samples), "object", "objects") + ", in " + number.Count(n+several, "request", "requests"), nil
+}
+
+// findSeveral asks for all samples at once, behind something that is not there, and in
+// several lists.
+func (c *contract) findSeveral() (requests int, err error) {
+	name, guid := nobody()
+	var dns, addresses, usernames []string
+	var guids []identity.GUID
+	for _, x := range c.first.samples {
+		dns = append(dns, x.dn)
+		if x.address != "" {
+			addresses = append(addresses, x.address)
+		}
+		if x.username != "" {
+			usernames = append(usernames, x.username)
+		}
+		if !x.guid.IsZero() && !isKeyed(x.guid, c.scopes) {
+			guids = append(guids, x.guid)
+		}
+	}
+	unknown := struct {
+		guids                     []identity.GUID
+		addresses, dns, usernames []string
+	}{[]identity.GUID{guid}, []string{name + "@example.com"}, []string{"CN=" + name}, []string{name}}
+	for _, ask := range []struct {
+		what                      string
+		guids                     []identity.GUID
+		addresses, dns, usernames []string
+		wanted                    int
+	}{
+		{"dns", nil, nil, append(unknown.dns, dns...), nil, len(dns)},
+		{"addresses", nil, append(unknown.addresses, addresses...), nil, nil, len(addresses)},
+		{"usernames", nil, nil, nil, append(unknown.usernames, usernames...), len(usernames)},
+		{"guids", append(unknown.guids, guids...), nil, nil, nil, len(guids)},
+		{"dns, beside guids, addresses and usernames that nothing has", unknown.guids, unknown.addresses, dns, unknown.usernames, len(dns)},
+		{"addresses, beside guids, dns and usernames that nothing has", unknown.guids, addresses, unknown.dns, unknown.usernames, len(addresses)},
+	} {
+		if ask.wanted == 0 {
+			continue
+		}
+		found, err := c.asks(ask.guids, ask.addresses, ask.dns, ask.usernames)
+		if err != nil {
+			return requests, err
+		}
+		requests++
+		n := 0
+		for _, x := range c.first.samples {
+			if _, there := found[x.dn]; there {
+				n++
+			}
+		}
+		if n < ask.wanted {
+			return requests, fmt.Errorf("found %d of %d that were asked for at once, by %s", n, ask.wanted, ask.what)
+		}
+	}
+	return requests, nil
+}
+
+// nobody is what no object has.
+func nobody() (name string, guid identity.GUID) {
+	rand.Read(guid[:])
+	guid[6], guid[8] = guid[6]&0x0f|0x40, guid[8]&0x3f|0x80
+	return "rollcall-test-" + strings.ToLower(rand.Text()[:10]), guid
 }
 
 func (c *contract) findNobody() (string, error) {
 	if !c.facts.Find {
 		return "", skipped(`the connector does not state the fact "find"`)
 	}
-	var guid identity.GUID
-	rand.Read(guid[:])
-	guid[6], guid[8] = guid[6]&0x0f|0x40, guid[8]&0x3f|0x80
-	name := "rollcall-test-" + strings.ToLower(rand.Text()[:10])
+	name, guid := nobody()
 	found, err := c.asks([]identity.GUID{guid}, []string{name + "@example.com"}, []string{"CN=" + name}, []string{name})
 	if err != nil {
 		return "", err

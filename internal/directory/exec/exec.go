@@ -142,7 +142,7 @@ func (s *Source) begin(progress func(directory.Progress)) *talk {
 			if l.Error == nil {
 				return nil
 			}
-			l.Error.Message = t.host.Clean(l.Error.Message)
+			l.Error.Code, l.Error.Message = t.host.Clean(l.Error.Code), t.host.Clean(l.Error.Message)
 			return t.refused(l.Error)
 		},
 		Facts: func(text []byte) ([]byte, error) {
@@ -350,11 +350,24 @@ func (s *Source) Locate(ctx context.Context, guids []identity.GUID, scopes []dir
 		return nil, err
 	}
 	located := map[identity.GUID]directory.Located{}
+	mappers := make([]*directory.Mapper, len(scopes))
+	for i := range scopes {
+		mappers[i] = directory.NewMapper(&scopes[i])
+	}
 	look := func(guids []identity.GUID, ask func(attributes []string, put func(*object) error) error) error {
 		lookup, err := directory.NewLookup(guids, scopes)
+		wanted := map[identity.GUID]bool{}
+		for _, g := range guids {
+			wanted[g] = true
+		}
 		if err == nil {
 			err = ask(lookup.Attributes(), func(o *object) error {
 				lookup.Take(o, -1)
+				if scope := sel.Scope(o); scope >= 0 {
+					if e, why := mappers[scope].Entry(o); why == "" && wanted[e.GUID] {
+						return fmt.Errorf("%s is in scope %q, and was not in what was read: see whether the connector reads everything", o.DN(), scopes[scope].Name)
+					}
+				}
 				return nil
 			})
 		}

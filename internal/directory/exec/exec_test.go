@@ -168,13 +168,52 @@ func TestSecrets(t *testing.T) {
 	if strings.Contains(all, token) || strings.Count(all, "(secret)") < 6 {
 		t.Errorf("told:\n%s", all)
 	}
+	_, err = start(t, "tells a part of a secret", connector.Options{Config: config}).Read(t.Context(), staff, directory.NewCollector(staff), nil)
+	if err == nil || strings.Contains(err.Error(), token[:4]) || !strings.Contains(err.Error(), "(secret)") {
+		t.Errorf("told: %v", err)
+	}
+	_, err = start(t, "has a secret code", connector.Options{Config: config}).Read(t.Context(), staff, directory.NewCollector(staff), nil)
+	if err == nil || strings.Contains(err.Error(), token) {
+		t.Errorf("told: %v", err)
+	}
 	var quoting interface{ Quoted() string }
 	if _, err := start(t, "fails", connector.Options{}).Read(t.Context(), staff, directory.NewCollector(staff), nil); !errors.As(err, &quoting) || quoting.Quoted() != "out of luck" {
 		t.Errorf("what the connector says is not known for it: %v", err)
 	}
 }
 
+// TestReadAndFindDisagree: somebody whom a read did not give and who is in a scope all the same
+// is not said to be gone.
+func TestReadAndFindDisagree(t *testing.T) {
+	ann, err := identity.ParseGUID(people[0].guid)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, behaviour := range []string{"good", "does not find"} {
+		if located, err := start(t, behaviour, connector.Options{}).Locate(t.Context(), []identity.GUID{ann}, staff); err == nil || !strings.Contains(err.Error(), people[0].dn+` is in scope "staff", and was not in what was read`) {
+			t.Errorf("%s: %v, %v", behaviour, located, err)
+		}
+	}
+}
+
+// TestNoConfig: a connector without a configuration is given an object all the same.
+func TestNoConfig(t *testing.T) {
+	s := start(t, "wants an object", connector.Options{Config: json.RawMessage("null")})
+	if _, err := s.Read(t.Context(), staff, directory.NewCollector(staff), nil); err != nil {
+		t.Error(err)
+	}
+}
+
 func init() {
+	behaviours["wants an object"] = on("hello", func(k *program, r request) {
+		if string(r.Config) != "{}" {
+			os.Exit(1)
+		}
+		k.answer(r)
+	})
+	const token = "tok-5f3c9a"
+	behaviours["tells a part of a secret"] = says("read", `{"id":%d,"dn":"`+strings.Repeat("x", 74)+token+`"}`)
+	behaviours["has a secret code"] = says("read", `{"id":%d,"error":{"code":"`+token+`"}}`)
 	behaviours["tells secrets"] = func(k *program) {
 		var token string
 		k.serve(map[string]func(request){
@@ -221,6 +260,34 @@ var failing = []struct {
 		k.object(r.ID, 1)
 		k.say(`{"id":%d,"objects":2}`, r.ID)
 	}), "find nobody", "which nobody asked for"},
+	{"test: reads by scopes alone", on("read", func(k *program, r request) {
+		if r.Scopes[0].Base == "" {
+			k.say(`{"id":%d,"objects":0,"complete":true}`, r.ID)
+			return
+		}
+		k.answer(r)
+	}), "read everything", "CN="},
+	{"test: finds the first alone", on("find", func(k *program, r request) {
+		for _, list := range []*[]string{&r.GUIDs, &r.Addresses, &r.DNs, &r.Usernames} {
+			*list = (*list)[:min(len(*list), 1)]
+		}
+		k.answer(r)
+	}), "find", "found 0 of 2 that were asked for at once, by dns"},
+	{"test: finds by one list", on("find", func(k *program, r request) {
+		left := []*[]string{&r.GUIDs, &r.Addresses, &r.DNs, &r.Usernames}
+		for i, list := range left {
+			if len(*list) > 0 {
+				for _, other := range left[i+1:] {
+					*other = nil
+				}
+			}
+		}
+		k.answer(r)
+	}), "find", "by dns, beside guids, addresses and usernames that nothing has"},
+	{"test: says more after bye", on("bye", func(k *program, r request) {
+		k.object(r.ID, 0)
+		k.answer(r)
+	}), "bye", "wrote something that belongs to no request"},
 	{"test: finds wrong", says("check", `{"id":%d,"findings":[{"check":"x","status":"bad"}]}`), "check", `whose status "bad"`},
 	{"test: answers all", on("rollcall-test", func(k *program, r request) { k.say(`{"id":%d}`, r.ID) }), "unknown request", "answered a type that it cannot know"},
 	{"test: calls it internal", on("rollcall-test", func(k *program, r request) { k.say(`{"id":%d,"error":{"code":"internal"}}`, r.ID) }), "unknown request", `the error "internal"`},
