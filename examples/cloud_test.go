@@ -100,6 +100,21 @@ func drips(w http.ResponseWriter, r *http.Request) bool {
 	return true
 }
 
+// dripsHeader does so with a field of the header.
+func dripsHeader(w http.ResponseWriter, _ *http.Request) bool {
+	conn, _, err := w.(http.Hijacker).Hijack()
+	if err != nil {
+		panic(err)
+	}
+	defer conn.Close()
+	_, err = io.WriteString(conn, "HTTP/1.1 200 OK\r\nDrip: ")
+	for end := time.Now().Add(20 * time.Second); err == nil && time.Now().Before(end); {
+		time.Sleep(50 * time.Millisecond)
+		_, err = io.WriteString(conn, "x")
+	}
+	return true
+}
+
 func passes(http.ResponseWriter, *http.Request) bool { return false }
 
 // always repeats a fault more often than anybody asks.
@@ -209,6 +224,7 @@ type connector struct {
 	cmd  *exec.Cmd
 	in   io.WriteCloser
 	out  *bufio.Reader
+	pipe io.Closer // behind out
 	log  record
 	id   int
 	said strings.Builder // every line
@@ -247,7 +263,7 @@ func connect(t *testing.T, script string) *connector {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c.out = bufio.NewReaderSize(out, 1<<20)
+	c.out, c.pipe = bufio.NewReaderSize(out, 1<<20), out
 	if c.in, err = c.cmd.StdinPipe(); err != nil {
 		t.Fatal(err)
 	}
@@ -262,6 +278,29 @@ func connect(t *testing.T, script string) *connector {
 		}
 	})
 	return c
+}
+
+// impatient returns a copy of a connector that gives up after 3 pages without a new
+// object, not after 1,000.
+func impatient(t *testing.T, script string) string {
+	t.Helper()
+	dir := t.TempDir()
+	for _, path := range []string{script, filepath.Join(filepath.Dir(script), "directory.py")} {
+		text, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if filepath.Base(path) == "directory.py" {
+			if !bytes.Contains(text, []byte("\nSTALE = 1000 ")) {
+				t.Fatal("the bound is not 1,000 pages")
+			}
+			text = bytes.Replace(text, []byte("\nSTALE = 1000 "), []byte("\nSTALE = 3 "), 1)
+		}
+		if err := os.WriteFile(filepath.Join(dir, filepath.Base(path)), text, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return filepath.Join(dir, filepath.Base(script))
 }
 
 // pool is a few processes of a connector that the parallel parts of a test share: each

@@ -17,6 +17,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 )
@@ -37,12 +38,13 @@ type workspace struct {
 }
 
 const (
-	account     = "rollcall@project.iam.gserviceaccount.com"
-	admin       = "admin@example.com"
-	googleUsers = "/admin/directory/v1/users"
-	googleLogin = "/token"
-	userScope   = "https://www.googleapis.com/auth/admin.directory.user.readonly"
-	groupScope  = "https://www.googleapis.com/auth/admin.directory.group.readonly"
+	account      = "rollcall@project.iam.gserviceaccount.com"
+	admin        = "admin@example.com"
+	googleUsers  = "/admin/directory/v1/users"
+	googleGroups = "/admin/directory/v1/groups"
+	googleLogin  = "/token"
+	userScope    = "https://www.googleapis.com/auth/admin.directory.user.readonly"
+	groupScope   = "https://www.googleapis.com/auth/admin.directory.group.readonly"
 )
 
 // googleKey is that of the service account.
@@ -356,6 +358,7 @@ func TestGoogleFaults(t *testing.T) {
 		return answered(`{"kind":"admin#directory#users","users":` + string(text) + more + `}`)
 	}
 	reader := person("1", admin, nil)
+	with := func(more object) fault { return page("", person("1", admin, more)) }
 	connectors := newPool(t, "google/google.py")
 	for _, test := range []struct {
 		name   string
@@ -364,6 +367,7 @@ func TestGoogleFaults(t *testing.T) {
 		config object
 		code   string
 		says   string
+		hides  string
 		change func(s *workspace)
 	}{
 		{name: "too many requests", faults: []fault{passes, limited(403, "userRateLimitExceeded"), limited(403, "quotaExceeded")}, says: "HTTP 403; the next try"},
@@ -385,6 +389,23 @@ func TestGoogleFaults(t *testing.T) {
 		{name: "a circle", faults: always(page(`,"nextPageToken":"x"`, reader)), code: "internal", says: "circle"},
 		{name: "somebody twice", faults: []fault{page("", reader, person("1", admin, object{"etag": `"2"`}))}},
 		{name: "somebody twice and changed", faults: []fault{page("", reader, person("1", "x@example.com", nil))}, code: "temporary", says: "1 changed while"},
+		{name: "an error beside a page", faults: always(page(`,"error":{"code":500}`, reader)), config: object{"max_wait": 0.3}, code: "temporary", says: "HTTP 200 with an error"},
+		{name: "a part", path: googleGroups, faults: always(status(206, `{"kind":"admin#directory#groups"}`)), config: object{"max_wait": 0.3}, code: "temporary", says: "HTTP 206"},
+		{name: "drips before it begins", faults: append([]fault{passes}, always(dripsHeader)...), config: object{"timeout": 0.5, "max_wait": 0.3}, code: "temporary", says: "took longer than 0.5 seconds"},
+		{name: "too many requests for ever", faults: []fault{status(429, "{}", "Retry-After: "+strings.Repeat("9", 400))}, code: "throttled", says: "HTTP 429"},
+		{name: "a token with a newline", path: googleLogin, faults: always(answered(`{"access_token":"t0k3n\nrest"}`)), code: "internal", says: "characters that no token has", hides: "t0k3n"},
+		{name: "a token of 0", faults: []fault{page(`,"nextPageToken":0`, reader)}, code: "internal", says: "nextPageToken"},
+		{name: "a token of false", faults: []fault{page(`,"nextPageToken":false`, reader)}, code: "internal", says: "nextPageToken"},
+		{name: "a token of null", faults: []fault{page(`,"nextPageToken":null`, reader)}, code: "internal", says: "nextPageToken"},
+		{name: "a token that is an object", faults: []fault{page(`,"nextPageToken":{}`, reader)}, code: "internal", says: "nextPageToken"},
+		{name: "a token that is a list", faults: []fault{page(`,"nextPageToken":[]`, reader)}, code: "internal", says: "nextPageToken"},
+		{name: "no primary address", faults: []fault{page("", reader, person("2", "", nil))}, code: "internal", says: "2 has no primaryEmail"},
+		{name: "a group without address", path: googleGroups, faults: []fault{answered(`{"kind":"admin#directory#groups","groups":[{"id":"g"}]}`)}, code: "internal", says: "g has no email"},
+		{name: "an alias that is none", faults: []fault{with(object{"aliases": []any{"a@example.com", 7}})}, code: "internal", says: "aliases of 1 is no list of texts"},
+		{name: "aliases that are none", faults: []fault{with(object{"nonEditableAliases": object{}})}, code: "internal", says: "nonEditableAliases of 1 is no list of texts"},
+		{name: "an alias of a group that is none", path: googleGroups, faults: []fault{answered(`{"kind":"admin#directory#groups","groups":[{"id":"g","email":"g@example.com","aliases":[null]}]}`)}, code: "internal", says: "aliases of g"},
+		{name: "an address that is none", faults: []fault{with(object{"emails": []object{{"address": 7}}})}, code: "internal", says: "emails of 1"},
+		{name: "a number that is none", faults: []fault{with(object{"externalIds": []any{7}})}, code: "internal", says: "externalIds of 1"},
 		{name: "no id", faults: []fault{page("", object{"primaryEmail": "x@example.com"})}, code: "internal", says: "no id"},
 		{name: "the public view", faults: []fault{page("", object{"id": "1", "primaryEmail": admin})}, code: "refused", says: "who is suspended"},
 		{name: "nobody at all", faults: []fault{answered(`{"kind":"admin#directory#users"}`)}, code: "temporary", says: "admin@example.com is not among them"},
@@ -419,8 +440,71 @@ func TestGoogleFaults(t *testing.T) {
 			for _, token := range tokens {
 				c.silent(token)
 			}
+			if test.hides != "" {
+				c.silent(test.hides)
+			}
 		})
 	}
+}
+
+// TestGoogleStale: pages without a new object, and no end of them.
+func TestGoogleStale(t *testing.T) {
+	t.Parallel()
+	s := newWorkspace(t)
+	var pages atomic.Int32
+	s.fails(googleUsers, always(func(w http.ResponseWriter, r *http.Request) bool {
+		reply(w, 200, object{"kind": "admin#directory#users", "users": []object{person("1", admin, nil)}, "nextPageToken": fmt.Sprint(pages.Add(1))})
+		return true
+	})...)
+	c := connect(t, impatient(t, "google/google.py"))
+	c.hello(s.config(t, nil))
+	if a := c.ask("read", nil); a.code() != "internal" || !strings.Contains(a.message(), "3 pages came without a new object") || pages.Load() != 4 {
+		t.Errorf("%d pages: %v", pages.Load(), a.last)
+	}
+}
+
+// TestGoogleSecret: where a long error is cut, no beginning of a secret is left.
+func TestGoogleSecret(t *testing.T) {
+	t.Parallel()
+	s := newWorkspace(t)
+	path := s.keyFile(t, nil)
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var key object
+	if err := json.Unmarshal(text, &key); err != nil {
+		t.Fatal(err)
+	}
+	c := s.connected(t, object{"key_file": path})
+	long := strings.Repeat("x", 290)
+	s.fails(googleLogin, func(w http.ResponseWriter, _ *http.Request) bool {
+		reply(w, 400, object{"error": "x", "error_description": long + key["private_key"].(string)})
+		return true
+	})
+	if a := c.ask("read", nil); a.code() != "auth" || !strings.HasSuffix(a.message(), "x***") {
+		t.Errorf("%v", a.last)
+	}
+	s.fails(googleUsers, func(w http.ResponseWriter, r *http.Request) bool {
+		code, body := refused(400, "x", long+strings.TrimPrefix(r.Header.Get("Authorization"), "Bearer "))
+		reply(w, code, body)
+		return true
+	})
+	if a := c.ask("read", nil); a.code() != "internal" || !strings.HasSuffix(a.message(), "x***") {
+		t.Errorf("%v", a.last)
+	}
+	// In an object, it is written in another way.
+	s.change(func() { s.tokens = nil })
+	s.fails(googleUsers)
+	s.fails(googleLogin, func(w http.ResponseWriter, _ *http.Request) bool {
+		reply(w, 400, object{"error": object{"key": key["private_key"]}})
+		return true
+	})
+	if a := c.ask("read", nil); a.code() != "auth" || !strings.Contains(a.message(), "***") {
+		t.Errorf("%v", a.last)
+	}
+	c.silent("-----BEGIN")
+	c.silent("ya29.")
 }
 
 func TestGoogleCheck(t *testing.T) {

@@ -20,6 +20,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -308,7 +309,7 @@ func (g *graph) list(path string, all []object, q url.Values, eventual bool) (in
 		all = some
 	}
 	from, _ := strconv.Atoi(q.Get("$skiptoken"))
-	body := object{"@odata.context": "…"}
+	body := object{"@odata.context": g.URL + "/v1.0/$metadata#" + path[strings.LastIndexByte(path, '/')+1:] + "(id,displayName)"}
 	if from == 0 && eventual && q.Get("$count") == "true" {
 		body["@odata.count"] = len(all) + g.lie
 	}
@@ -495,6 +496,11 @@ func TestGraphFind(t *testing.T) {
 			has(t, a.objects[0], map[string]string{"msExchRecipientTypeDetails": "16"})
 		}
 	}
+	// Not every 404 says that there is nobody.
+	g.fails("/v1.0/$batch", answered(`{"responses":[{"id":"0","status":404,"body":{"error":{"code":"UnknownError"}}}]}`))
+	if a := c.ask("find", object{"guids": []string{"11111111-0000-4000-8000-000000000001"}}); a.code() != "temporary" {
+		t.Errorf("another 404: %v", a.last)
+	}
 	// More than one batch, and more than one page of what is found.
 	var many []string
 	for i := range 45 {
@@ -520,6 +526,10 @@ func TestGraphFaults(t *testing.T) {
 		text, _ := json.Marshal(users)
 		return answered(`{"value":` + string(text) + more + `}`)
 	}
+	// part is the answer to a batch of one.
+	part := func(status int, body string) []fault {
+		return []fault{answered(fmt.Sprintf(`{"responses":[{"id":"0","status":%d,"body":%s}]}`, status, body))}
+	}
 	plain := func(id string, more object) object {
 		o := object{"id": id, "mail": id + "@example.com", "proxyAddresses": []string{}}
 		for k, v := range more {
@@ -534,6 +544,7 @@ func TestGraphFaults(t *testing.T) {
 		config object
 		code   string // "" for a complete read
 		says   string // in the error, or in the progress
+		hides  string
 		change func(g *graph)
 	}{
 		{name: "throttled for seconds", path: usersPath, faults: []fault{status(429, "{}", "Retry-After: 1")}, says: "HTTP 429; the next try is in 1 seconds"},
@@ -553,10 +564,32 @@ func TestGraphFaults(t *testing.T) {
 		{name: "no login", path: login, faults: always(status(400, `{"error":"invalid_request","error_description":"AADSTS90002: Tenant not found.\r\nTrace ID: 1"}`)), code: "auth", says: "AADSTS90002: Tenant not found."},
 		{name: "a login that is throttled", path: login, faults: []fault{status(429, "", "Retry-After: 0")}},
 		{name: "a login without a token", path: login, faults: always(answered(`{}`)), code: "internal"},
-		{name: "no page", path: usersPath, faults: []fault{passes, answered(`{"error":null}`)}, code: "internal", says: "a page has no value"},
+		{name: "no page", path: usersPath, faults: []fault{passes, answered(`{}`)}, code: "internal", says: "a page has no value"},
+		{name: "no list", path: usersPath, faults: []fault{answered(`{"value":{}}`)}, code: "internal", says: "a page has no value"},
+		{name: "an error for a moment", path: usersPath, faults: []fault{answered(`{"error":null}`)}, says: "HTTP 200 with an error"},
+		{name: "an error beside a page", path: usersPath, faults: always(page(`,"error":{"code":"x"}`, plain("a", nil))), config: object{"max_wait": 0.3}, code: "temporary", says: "HTTP 200 with an error"},
+		{name: "another success", path: usersPath, faults: always(status(201, `{"value":[]}`)), config: object{"max_wait": 0.3}, code: "temporary", says: "HTTP 201"},
+		{name: "accepted", path: "/v1.0/groups", faults: always(status(202, `{"value":[]}`)), config: object{"max_wait": 0.3}, code: "temporary", says: "HTTP 202"},
+		{name: "an answer of somebody else", path: "/v1.0/groups", faults: always(status(203, `{"value":[]}`)), config: object{"max_wait": 0.3}, code: "temporary", says: "HTTP 203"},
+		{name: "a part", path: "/v1.0/groups", faults: always(status(206, `{"value":[]}`)), config: object{"max_wait": 0.3}, code: "temporary", says: "HTTP 206"},
+		{name: "nobody at all", path: usersPath, faults: []fault{answered(`{"value":[]}`)}, code: "refused", says: "a tenant has at least one"},
+		{name: "a page of others", path: usersPath, faults: []fault{page(`,"@odata.context":"https://graph.microsoft.com/v1.0/$metadata#groups(id)"`, plain("a", nil))}, code: "internal", says: "one of groups"},
+		{name: "a page of any objects", path: usersPath, faults: []fault{page(`,"@odata.context":"https://graph.microsoft.com/v1.0/$metadata#directoryObjects"`, plain("a", nil))}},
+		{name: "drips before it begins", path: usersPath, faults: append([]fault{passes}, always(dripsHeader)...), config: object{"timeout": 0.5, "max_wait": 0.3}, code: "temporary", says: "took longer than 0.5 seconds"},
+		{name: "throttled for ever", path: usersPath, faults: []fault{status(429, "{}", "Retry-After: "+strings.Repeat("9", 400))}, code: "throttled", says: "HTTP 429"},
+		{name: "a token with a newline", path: login, faults: always(answered(`{"access_token":"t0k3n\nrest"}`)), code: "internal", says: "characters that no token has", hides: "t0k3n"},
+		{name: "a token with a space", path: login, faults: always(answered(`{"access_token":"t0k3n rest"}`)), code: "internal", says: "characters that no token has", hides: "t0k3n"},
+		{name: "a token with a control character", path: login, faults: always(answered(`{"access_token":"t0k3n\u0001"}`)), code: "internal", says: "characters that no token has", hides: "t0k3n"},
+		{name: "an address that is none", path: usersPath, faults: []fault{page("", plain("a", object{"proxyAddresses": []any{"SMTP:a@example.com", 7}}))}, code: "internal", says: "proxyAddresses of a is no list of texts"},
+		{name: "addresses that are none", path: usersPath, faults: []fault{page("", plain("a", object{"otherMails": "a@example.com"}))}, code: "internal", says: "otherMails of a is no list of texts"},
+		{name: "no text", path: usersPath, faults: []fault{page("", plain("a", object{"mail": object{}}))}, code: "internal", says: "mail of a is no text"},
 		{name: "a bad request", path: usersPath, faults: []fault{status(400, `{"error":{"code":"Request_BadRequest","message":"no"}}`)}, code: "internal", says: "Request_BadRequest"},
 		{name: "a page elsewhere", path: usersPath, faults: []fault{page(`,"@odata.nextLink":"`+elsewhere.URL+`/v1.0/users"`, plain("a", nil))}, code: "refused", says: "elsewhere"},
 		{name: "a page beside", path: usersPath, faults: []fault{page(`,"@odata.nextLink":7`, plain("a", nil))}, code: "refused"},
+		{name: "a next page without address", path: usersPath, faults: []fault{page(`,"@odata.nextLink":""`, plain("a", nil))}, code: "refused"},
+		{name: "a next page that is null", path: usersPath, faults: []fault{page(`,"@odata.nextLink":null`, plain("a", nil))}, code: "refused"},
+		{name: "a next page in another spelling", path: usersPath, faults: []fault{page(`,"@odata.nextlink":"x"`, plain("a", nil))}, code: "internal", says: "'@odata.nextlink'"},
+		{name: "a next page as OData 4.01 has it", path: usersPath, faults: []fault{page(`,"@nextLink":null`, plain("a", nil))}, code: "internal", says: "'@nextLink'"},
 		{name: "a redirect", path: usersPath, faults: []fault{status(302, "", "Location: "+elsewhere.URL+"/v1.0/users")}, code: "internal", says: "HTTP 302"},
 		{name: "an object twice", path: usersPath, faults: []fault{page("", plain("a", nil), plain("a", object{"@odata.id": "x"}))}},
 		{name: "an object twice and changed", path: usersPath, faults: []fault{page("", plain("a", nil), plain("a", object{"department": "x"}))}, code: "temporary", says: "a changed while"},
@@ -570,6 +603,18 @@ func TestGraphFaults(t *testing.T) {
 		{name: "what is not asked for needs no role", path: usersPath, config: object{"groups": false, "contacts": false, "shared_mailboxes": false}, change: func(g *graph) { g.roles = []string{"User.Read.All"} }},
 		{name: "a server that nobody knows", path: usersPath, config: object{"ca_file": nil}, code: "refused", says: "config.ca_file"},
 		{name: "a batch that lacks a part", path: "/v1.0/$batch", faults: []fault{answered(`{"responses":[]}`)}, code: "internal"},
+		{name: "a mailbox in another letter case", path: "/v1.0/$batch", faults: part(200, `{"value":"Shared"}`), code: "temporary", says: "does not say what the mailbox of 11111111-0000-4000-8000-000000000004 is"},
+		{name: "a mailbox of the future", path: "/v1.0/$batch", faults: part(200, `{"value":"unknownFutureValue"}`), code: "temporary", says: "does not say"},
+		{name: "a mailbox without purpose", path: "/v1.0/$batch", faults: part(200, `{"value":null}`), code: "temporary", says: "does not say"},
+		{name: "a mailbox with an object", path: "/v1.0/$batch", faults: part(200, `{"value":{"value":"shared"}}`), code: "temporary", says: "does not say"},
+		{name: "a mailbox without answer", path: "/v1.0/$batch", faults: part(200, `null`), code: "temporary"},
+		{name: "a mailbox with an error", path: "/v1.0/$batch", faults: part(200, `{"value":"shared","error":null}`), code: "temporary"},
+		{name: "a mailbox that is accepted", path: "/v1.0/$batch", faults: part(202, `{"value":"shared"}`), code: "temporary", says: "HTTP 202"},
+		{name: "a mailbox that is not found", path: "/v1.0/$batch", faults: part(404, `{"error":{"code":"Request_ResourceNotFound"}}`), code: "temporary", says: "Request_ResourceNotFound"},
+		{name: "a mailbox that is not found at all", path: "/v1.0/$batch", faults: part(404, `null`), code: "temporary", says: "HTTP 404"},
+		{name: "a mailbox that is another", path: "/v1.0/$batch", faults: part(200, `{"value":"others"}`)},
+		{name: "no mailbox", path: "/v1.0/$batch", faults: part(404, `{"error":{"code":"MailboxNotEnabledForRESTAPI"}}`)},
+		{name: "a batch that is throttled for ever", path: "/v1.0/$batch", faults: []fault{answered(`{"responses":[{"id":"0","status":429,"headers":{"Retry-After":"` + strings.Repeat("9", 400) + `"}}]}`)}, code: "throttled"},
 		{name: "a batch that is throttled", path: "/v1.0/$batch", faults: always(answered(`{"responses":[{"id":"0","status":429,"headers":{"Retry-After":"0"}}]}`)), config: object{"max_wait": 1}, code: "throttled"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -603,6 +648,9 @@ func TestGraphFaults(t *testing.T) {
 			for _, token := range tokens {
 				c.silent(token)
 			}
+			if test.hides != "" {
+				c.silent(test.hides)
+			}
 			// A connector that has failed answers the next request.
 			if a := c.ask("nonsense", nil); a.code() != "unsupported" {
 				t.Errorf("%v", a.last)
@@ -631,6 +679,26 @@ func TestGraphLoop(t *testing.T) {
 	}
 }
 
+// TestGraphStale: pages without a new object, and no end of them.
+func TestGraphStale(t *testing.T) {
+	t.Parallel()
+	g := newGraph(t)
+	var pages atomic.Int32
+	g.fails(usersPath, always(func(w http.ResponseWriter, r *http.Request) bool {
+		users, n := []object{}, pages.Add(1)
+		if n == 3 {
+			users = append(users, object{"id": "a", "mail": nil, "proxyAddresses": []string{}})
+		}
+		reply(w, 200, object{"value": users, "@odata.nextLink": fmt.Sprintf("%s%s?$skiptoken=%d", g.URL, usersPath, n)})
+		return true
+	})...)
+	c := connect(t, impatient(t, "graph/graph.py"))
+	c.hello(g.config(nil))
+	if a := c.ask("read", nil); a.code() != "internal" || !strings.Contains(a.message(), "3 pages came without a new object") || pages.Load() != 6 {
+		t.Errorf("%d pages: %v", pages.Load(), a.last)
+	}
+}
+
 // TestGraphSecret: the secret does not leave through an error, though the service
 // may send it back.
 func TestGraphSecret(t *testing.T) {
@@ -646,6 +714,26 @@ func TestGraphSecret(t *testing.T) {
 		t.Errorf("%s: %s", status, says)
 	}
 	c.silent(secret)
+
+	// Nor does the beginning of a secret where a long error is cut.
+	long := strings.Repeat("x", 295)
+	g.fails(login, func(w http.ResponseWriter, _ *http.Request) bool {
+		reply(w, 400, object{"error": "invalid_client", "error_description": long + secret})
+		return true
+	})
+	if a := c.ask("read", nil); a.code() != "auth" || !strings.HasSuffix(a.message(), "x***") {
+		t.Errorf("%v", a.last)
+	}
+	g.change(func() { g.secret = secret })
+	g.fails(usersPath, func(w http.ResponseWriter, r *http.Request) bool {
+		refuse(w, 400, "x", long[5:]+strings.TrimPrefix(r.Header.Get("Authorization"), "Bearer "))
+		return true
+	})
+	if a := c.ask("read", nil); a.code() != "internal" || !strings.HasSuffix(a.message(), "x***") {
+		t.Errorf("%v", a.last)
+	}
+	c.silent(secret[:5])
+	c.silent("e30.")
 }
 
 // TestGraphCertificate: a login by certificate, and what is wrong with one.
@@ -794,23 +882,48 @@ func TestGraphConfig(t *testing.T) {
 	}
 }
 
-// TestGraphEnds: the end of the input, and TERM, end a connector that waits.
+// TestGraphEnds: TERM, and nobody who reads, end a connector that waits.
 func TestGraphEnds(t *testing.T) {
 	t.Parallel()
 	for name, end := range map[string]func(c *connector){
-		"the end of the input": func(c *connector) { c.in.Close() },
-		"TERM":                 func(c *connector) { c.cmd.Process.Signal(syscall.SIGTERM) },
+		"TERM": func(c *connector) { c.cmd.Process.Signal(syscall.SIGTERM) },
+		"nobody reads": func(c *connector) {
+			c.in.Close()
+			c.pipe.Close()
+		},
 	} {
-		g := newGraph(t)
-		g.fails(usersPath, status(429, "", "Retry-After: 60"))
-		c := g.connected(t, nil)
-		c.send("read", nil)
-		if line, err := c.out.ReadString('\n'); err != nil || !strings.Contains(line, "the next try is in 60 seconds") {
-			t.Fatalf("%s: %q, %v", name, line, err)
-		}
-		end(c)
-		c.ends(5 * time.Second)
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			g := newGraph(t)
+			g.fails(usersPath, status(429, "", "Retry-After: 60"))
+			c := g.connected(t, nil)
+			c.send("read", nil)
+			if line, err := c.out.ReadString('\n'); err != nil || !strings.Contains(line, "the next try is in 60 seconds") {
+				t.Fatalf("%q, %v", line, err)
+			}
+			end(c)
+			c.ends(15 * time.Second) // progress is written every 10
+			if log := c.log.String(); log != "" {
+				t.Errorf("its log: %s", log)
+			}
+		})
 	}
+}
+
+// TestGraphByHand: requests that came before the end of the input are answered.
+func TestGraphByHand(t *testing.T) {
+	t.Parallel()
+	g := newGraph(t)
+	g.fails(usersPath, status(429, "", "Retry-After: 1"))
+	c := connect(t, "graph/graph.py")
+	c.send("hello", greeting(g.config(nil)))
+	c.send("read", nil)
+	c.in.Close()
+	said, err := io.ReadAll(c.out)
+	if err != nil || !strings.HasSuffix(string(said), `{"id": 2, "objects": 8, "complete": true}`+"\n") {
+		t.Errorf("%s, %v", said, err)
+	}
+	c.ends(5 * time.Second)
 }
 
 // TestGraphMany: a large tenant takes little memory, and little time of the protocol.

@@ -29,7 +29,7 @@ sys.dont_write_bytecode = True  # leave no folder beside the configuration
 
 from directory import (  # noqa: E402
     Connector, Key, Problem, Refusal, Seen, Service, Token,
-    contents, exposed, https, settings, texts)
+    contents, exposed, https, listed, settings, texts)
 
 # By container: the path, the most objects of a page that Google gives, the scope of
 # OAuth that reads it, and the property of the primary address.
@@ -101,8 +101,8 @@ class Google(Connector):
         try:
             answer = self.service.call(self.login, body=urllib.parse.urlencode(form).encode())
         except Refusal as refusal:
-            error = str(refusal.document.get("error") or f"HTTP {refusal.status}")
-            said = str(refusal.document.get("error_description") or "").splitlines()
+            error = self.secrets.said(refusal.document.get("error") or f"HTTP {refusal.status}")
+            said = self.secrets.said(refusal.document.get("error_description") or "")
             hints = {
                 "unauthorized_client": f"; in the Admin console, domain-wide delegation must have"
                                        f" {self.client} with the scopes {', '.join(self.scopes)}",
@@ -110,7 +110,7 @@ class Google(Connector):
                                  " wrong, or config.subject be nobody",
             }
             raise Problem("auth", f"the login of {self.account} is refused: {error}"
-                          + (f": {said[0][:300]}" if said else "") + hints.get(error, "")) from None
+                          + (f": {said}" if said else "") + hints.get(error, "")) from None
         token, good = answer.get("access_token"), answer.get("expires_in")
         if not isinstance(token, str) or not token:
             raise Problem("internal", "the login has no access_token in its answer")
@@ -133,7 +133,7 @@ class Google(Connector):
         error = refusal.document.get("error")
         error = error if isinstance(error, dict) else {}
         why = reasons(refusal.document)
-        said = str(error.get("message") or f"HTTP {refusal.status}").splitlines()[0][:300]
+        said = self.secrets.said(error.get("message") or f"HTTP {refusal.status}")
         if refusal.status == 401:
             return Problem("auth", f"Google does not accept the token: {said}")
         if why & NO_MORE:
@@ -163,12 +163,16 @@ class Google(Connector):
             if any(not isinstance(each, dict) for each in page):
                 raise Problem("internal", f"{what}: a page has what is no object")
             # The etag of an object changes with more than it shows.
-            yield [each for each in page if seen.new(
+            new = [each for each in page if seen.new(
                 what, each.get("id"), {k: v for k, v in each.items() if k != "etag"})]
-            token = document.get("nextPageToken")
+            yield new
+            token = document.get("nextPageToken", "")
+            if not isinstance(token, str):
+                raise Problem("internal", f"{what}: nextPageToken of a page is no text")
             self.progress(f"{what}: page {len(tokens) + 1}, {len(seen.digests)} so far")
             if not token:
                 return
+            seen.more(what, new)
             if token in tokens:
                 raise Problem("internal", f"{what}: the pages go round in a circle")
             tokens.add(token)
@@ -279,11 +283,11 @@ class Google(Connector):
 def attributes(kind, raw):
     """Return an object of Google as attributes of a directory."""
     primary = raw.get(KINDS[kind][3])
-    others = [*texts(raw.get("aliases")), *texts(raw.get("nonEditableAliases"))]
-    found = {"id": raw["id"]}
-    if primary:
-        found["mail"] = primary
-        found["proxyAddresses"] = ["SMTP:" + primary] + ["smtp:" + each for each in others]
+    if not isinstance(primary, str) or not primary:
+        raise Problem("internal", f"{kind}: {raw.get('id')} has no {KINDS[kind][3]}")
+    others = listed(kind, raw, "aliases", "nonEditableAliases")
+    found = {"id": raw["id"], "mail": primary,
+             "proxyAddresses": ["SMTP:" + primary] + ["smtp:" + each for each in others]}
     if kind == "groups":
         found.update(objectClass=["top", "group"], displayName=raw.get("name"),
                      description=raw.get("description"), adminCreated=raw.get("adminCreated"))
@@ -297,12 +301,12 @@ def attributes(kind, raw):
         userPrincipalName=primary, displayName=name.get("fullName"),
         givenName=name.get("givenName"), sn=name.get("familyName"),
         title=work.get("title"), department=work.get("department"), company=work.get("name"),
-        employeeID=[each.get("value") for each in raw.get("externalIds") or []
-                    if isinstance(each, dict) and each.get("type") == "organization"],
-        otherMails=[each.get("address") for each in raw.get("emails") or []
-                    if isinstance(each, dict) and each.get("address") not in {primary, *others}],
-        telephoneNumber=[each.get("value") for each in raw.get("phones") or []
-                         if isinstance(each, dict) and each.get("type") == "work"],
+        employeeID=[text for text, each in members(raw, "externalIds", "value")
+                    if each.get("type") == "organization"],
+        otherMails=[text for text, each in members(raw, "emails", "address")
+                    if text not in {primary, *others}],
+        telephoneNumber=[text for text, each in members(raw, "phones", "value")
+                         if each.get("type") == "work"],
         **{key: raw.get(key) for key in ("orgUnitPath", "suspended", "archived",
                                          "isMailboxSetup", "creationTime", "deletionTime")})
     if raw.get("includeInGlobalAddressList") is False:
@@ -321,6 +325,16 @@ def attributes(kind, raw):
 def filled(found):
     """Return attributes with their values as texts, without those that have none."""
     return {key: values for key, value in found.items() if (values := texts(value))}
+
+
+def members(raw, name, key):
+    """Yield the texts in a list of objects, and the objects; one may lack its text."""
+    values = raw.get(name) or []
+    for each in values if isinstance(values, list) else [None]:
+        text = each.get(key, "") if isinstance(each, dict) else None
+        if not isinstance(text, str):
+            raise Problem("internal", f"users: {name} of {raw.get('id')} has what is no text")
+        yield text, each
 
 
 def first(values, flag):

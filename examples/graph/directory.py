@@ -13,6 +13,7 @@ the same, byte for byte.
 
 import base64
 import email.utils
+import functools
 import hashlib
 import http.client
 import json
@@ -22,6 +23,7 @@ import queue
 import random
 import re
 import secrets
+import socket
 import ssl
 import stat
 import sys
@@ -36,6 +38,8 @@ FIRST_PAUSE = 0.5      # seconds before the second try; doubled each time
 LONGEST_PAUSE = 30     # seconds, where the service does not say how long
 QUIET = 10             # seconds of waiting without a line of progress
 LONGEST_ANSWER = 64 << 20  # bytes
+LONGEST_SAID = 300     # characters of an error that a service writes
+STALE = 1000           # pages in a row without a new object
 MOMENTARY = {408, 500, 502, 503, 504, 509}  # statuses that may be others a little later
 
 
@@ -84,8 +88,8 @@ class Connector:
     def listen(self):
         """Read requests while others are answered.
 
-        The end of the input says that rollcall is gone. Nothing here is worth
-        finishing then: a directory is only read.
+        Those that came before the end of the input are answered. Where rollcall is
+        gone, the next line of an answer or of progress finds nobody who reads.
         """
         for line in sys.stdin.buffer:
             try:
@@ -98,25 +102,22 @@ class Connector:
                 self.waiting.put(request)
             if kind == "bye":
                 return
-        os._exit(0)
+        self.waiting.put(None)
 
     def run(self):
         """Answer one request after the other."""
         threading.Thread(target=self.listen, daemon=True).start()
-        while True:
-            request = self.waiting.get()
+        while (request := self.waiting.get()) is not None:
             self.id = request.get("id")
             try:
                 for answer in self.answer(request):
                     self.send(answer)
             except Problem as problem:
                 self.send({"error": problem.answer})
-            except BrokenPipeError:
-                os._exit(0)  # nobody reads
             except Exception as error:  # a fault of this program
                 self.send({"error": {"code": "internal", "message":
                                      f"{type(error).__name__}: {error}"}})
-            self.answers.flush()
+            self.flush()
             if request["type"] == "bye":
                 return
 
@@ -125,11 +126,20 @@ class Connector:
         if "dn" not in answer:
             answer = self.secrets.hidden(answer)
         line = json.dumps({"id": self.id, **answer})
-        self.answers.write(line.encode() + b"\n")
+        try:
+            self.answers.write(line.encode() + b"\n")
+        except BrokenPipeError:
+            os._exit(0)  # nobody reads
+
+    def flush(self):
+        try:
+            self.answers.flush()
+        except BrokenPipeError:
+            os._exit(0)
 
     def progress(self, text):
         self.send({"progress": text})
-        self.answers.flush()
+        self.flush()
 
     def answer(self, request):
         """Return the answers to a request."""
@@ -226,6 +236,20 @@ def texts(value):
     return [str(value)]
 
 
+def listed(what, raw, *names):
+    """Return the texts of an object's lists; a list may be missing, or null. An empty
+    text is no value."""
+    found = []
+    for name in names:
+        values = raw.get(name)
+        if values is None:
+            continue
+        if not isinstance(values, list) or not all(isinstance(each, str) for each in values):
+            raise Problem("internal", f"{what}: {name} of {raw.get('id')} is no list of texts")
+        found += filter(None, values)
+    return found
+
+
 class Secrets:
     """What no answer may show."""
 
@@ -246,6 +270,13 @@ class Secrets:
             for text in sorted(self.known, key=len, reverse=True):
                 value = value.replace(text, "***")
         return value
+
+    def said(self, text):
+        """Return the first line of what a service says, and not too much of it.
+
+        Secrets are hidden before: what is cut may have a part of one at its end.
+        """
+        return (str(self.hidden(text)).splitlines() or [""])[0][:LONGEST_SAID]
 
 
 # ------------------------------------------------------------- the configuration
@@ -312,11 +343,36 @@ class Answers(urllib.request.HTTPErrorProcessor):
     https_response = http_response
 
 
+class Connection(http.client.HTTPSConnection):
+    """A connection that leaves its socket with the request, so that it can be shut."""
+
+    def __init__(self, *args, request, **more):
+        super().__init__(*args, **more)
+        self.request_at_hand = request
+
+    def connect(self):
+        super().connect()
+        self.request_at_hand.sockets.append(self.sock)
+        if self.request_at_hand.late:
+            raise TimeoutError
+
+
+class Handler(urllib.request.HTTPSHandler):
+
+    def __init__(self, context):
+        super().__init__(context=context)
+        self.context = context
+
+    def https_open(self, request):
+        connection = functools.partial(Connection, request=request)
+        return self.do_open(connection, request, context=self.context)
+
+
 class Service:
     """Sends requests, and repeats those that failed for the moment.
 
     ca_file names certificate authorities to trust in place of the system's.
-    timeout is in seconds, for one answer; longest is how many seconds one request
+    timeout is in seconds, for one whole answer; longest is how many seconds one request
     may wait for another try. Proxies are those of the environment (https_proxy,
     no_proxy).
     """
@@ -327,8 +383,7 @@ class Service:
         except (OSError, ssl.SSLError) as error:
             why = error.strerror or error
             raise Problem("config", f"config.ca_file: {ca_file}: {why}") from None
-        self.opener = urllib.request.build_opener(
-            urllib.request.HTTPSHandler(context=context), Answers())
+        self.opener = urllib.request.build_opener(Handler(context), Answers())
         self.timeout = timeout
         self.longest = longest
         self.progress = progress
@@ -353,10 +408,14 @@ class Service:
                 fault = reason(host, error)
             else:
                 document = parsed(content)
-                if 200 <= status < 300:
-                    if document is not None:
+                if status == 200:
+                    if document is not None and "error" not in document:
                         return document
                     fault = "the answer is no JSON object, or a part of one"
+                    if document is not None:
+                        fault = "HTTP 200 with an error in the answer"
+                elif 200 < status < 300:
+                    fault = f"HTTP {status}, which is no complete answer"
                 elif status == 401 and token and not renewed:
                     renewed = True
                     token.forget()
@@ -380,9 +439,39 @@ class Service:
             waited += pause
 
     def exchange(self, url, headers, body):
-        """Send one request, and return status, header fields and content."""
-        deadline = time.monotonic() + self.timeout
+        """Send one request, and return status, header fields and content.
+
+        The timeout of a socket begins anew with every byte. So another thread does it,
+        and its socket is shut when the time is over.
+        """
         request = urllib.request.Request(url, data=body, headers=headers)
+        request.sockets, request.late = [], False
+        outcome = queue.SimpleQueue()
+
+        def attempt():
+            try:
+                outcome.put((self.sent(request), None))
+            except BaseException as error:
+                outcome.put((None, error))
+
+        threading.Thread(target=attempt, daemon=True).start()
+        try:
+            answer, error = outcome.get(timeout=self.timeout)
+        except queue.Empty:
+            request.late = True
+            for each in request.sockets:
+                try:
+                    # Not that of SSLSocket: what is read after it would be no TLS.
+                    socket.socket.shutdown(each, socket.SHUT_RDWR)
+                except OSError:
+                    pass  # it is closed
+            raise TimeoutError(
+                f"the answer took longer than {self.timeout:g} seconds") from None
+        if error is not None:
+            raise error
+        return answer
+
+    def sent(self, request):
         with self.opener.open(request, timeout=self.timeout) as answer:
             length = answer.headers.get("Content-Length", "")
             length = int(length) if length.isdigit() else None
@@ -392,8 +481,6 @@ class Service:
                 if not part:
                     break
                 content += part
-                if time.monotonic() > deadline:
-                    raise TimeoutError(f"the answer took longer than {self.timeout:g} seconds")
                 if len(content) > LONGEST_ANSWER:
                     raise Problem("internal", "an answer has more than 64 MiB")
             if length is not None and len(content) < length:
@@ -437,8 +524,8 @@ def reason(host, error):
 def seconds(field):
     """Return the seconds of a Retry-After field (RFC 9110 section 10.2.3), or None."""
     field = (field or "").strip()
-    if field.isdigit():
-        return float(field)
+    if re.fullmatch("[0-9]+", field):
+        return float(field if len(field) <= 9 else "9" * 9)
     try:
         then = email.utils.parsedate_to_datetime(field)
         return max(0.0, then.timestamp() - time.time())
@@ -463,8 +550,12 @@ class Token:
 
     def text(self):
         if self.known is None or time.monotonic() > self.until:
-            self.known, good = self.fetch()
-            self.hidden.add(self.known)
+            token, good = self.fetch()
+            if not re.fullmatch("[!-~]+", token):
+                raise Problem("internal", "the login has given an access_token with characters"
+                              " that no token has")
+            self.hidden.add(token)
+            self.known = token
             self.until = time.monotonic() + max(good - 300, good / 2)
         return self.known
 
@@ -487,6 +578,15 @@ class Seen:
 
     def __init__(self):
         self.digests = {}
+        self.stale = 0
+
+    def more(self, what, new):
+        """Count a page that another one follows. Page after page without a new object
+        never ends."""
+        self.stale = 0 if new else self.stale + 1
+        if self.stale >= STALE:
+            raise Problem("internal", f"{what}: {STALE} pages came without a new object, and"
+                          " still more are to follow")
 
     def new(self, what, identifier, content):
         """Report whether an object comes for the first time."""

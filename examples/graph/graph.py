@@ -34,7 +34,7 @@ sys.dont_write_bytecode = True  # leave no folder beside the configuration
 
 from directory import (  # noqa: E402
     Certificate, Connector, Key, Problem, Refusal, Seen, Service, Token,
-    contents, exposed, https, settings, texts)
+    contents, exposed, https, listed, seconds, settings, texts)
 
 PAGE = 999        # objects; the most that Graph gives
 TOGETHER = 20     # requests in one batch; the most that Graph takes
@@ -105,8 +105,16 @@ KINDS = {
 }
 MAILBOXES = ["MailboxSettings.Read", "MailboxSettings.ReadWrite"]
 
-# Values of msExchRecipientTypeDetails, by userPurpose of Graph.
-PURPOSES = {"user": 1, "linked": 2, "shared": 4, "room": 16, "equipment": 32}
+# Values of msExchRecipientTypeDetails, by userPurpose of Graph. What "others" are, it
+# does not say.
+PURPOSES = {"user": 1, "linked": 2, "shared": 4, "room": 16, "equipment": 32, "others": None}
+
+# Properties that are lists of texts.
+LISTS = {"proxyAddresses", "otherMails", "businessPhones", "groupTypes"}
+
+# Codes of 404 that say that there is no object, and no mailbox in the cloud.
+NO_OBJECT = "Request_ResourceNotFound"
+NO_MAILBOX = "MailboxNotEnabledForRESTAPI"
 
 
 class Graph(Connector):
@@ -165,7 +173,7 @@ class Graph(Connector):
         except Refusal as refusal:
             why = refusal.document.get("error_description") or refusal.document.get("error")
             # What follows the first line are numbers for the support.
-            why = str(why or f"HTTP {refusal.status}").splitlines()[0][:300]
+            why = self.secrets.said(why or f"HTTP {refusal.status}")
             raise Problem("auth", f"the login of the application is refused: {why}") from None
         token, good = answer.get("access_token"), answer.get("expires_in")
         if not isinstance(token, str) or not token:
@@ -185,8 +193,25 @@ class Graph(Connector):
         try:
             return self.service.call(url, headers, body, self.token)
         except Refusal as refusal:
-            raise problem(refusal.status, refusal.document,
-                          urllib.parse.urlsplit(url).path) from None
+            raise self.problem(refusal.status, refusal.document,
+                               urllib.parse.urlsplit(url).path) from None
+
+    def problem(self, status, document, path):
+        """Return what an answer other than success means for rollcall."""
+        error = self.secrets.hidden(document.get("error"))
+        error = error if isinstance(error, dict) else {}
+        said = ": ".join(str(error[key]) for key in ("code", "message") if error.get(key))
+        said = self.secrets.said(said) or f"HTTP {status}"
+        if status == 401:
+            return Problem("auth", f"Graph does not accept the token: {said}")
+        if status == 403:
+            least = [kind.permissions[0] for kind in KINDS.values()
+                     if path.endswith((kind.path, kind.deleted or kind.path))]
+            if path.endswith("/userPurpose"):
+                least = MAILBOXES[:1]
+            hint = f"; grant {least[0]} to the application" if least else ""
+            return Problem("refused", f"{path}: {said}{hint}")
+        return Problem("internal", f"{path}: HTTP {status}: {said}")
 
     def pages(self, what, path, query, eventual=False):
         """Yield the objects of a collection, page by page, and each once."""
@@ -194,26 +219,40 @@ class Graph(Connector):
         links, seen, declared = set(), Seen(), None
         while url:
             document = self.call(url, eventual)
-            page = document.get("value")
-            if not isinstance(page, list):
-                raise Problem("internal", f"{what}: a page has no value")
+            page = self.page(what, document)
             declared = document.get("@odata.count", declared)
-            new = [each for each in page if isinstance(each, dict)
-                   and seen.new(what, each.get("id"), content(each))]
-            if any(not isinstance(each, dict) for each in page):
-                raise Problem("internal", f"{what}: a page has what is no object")
+            new = [each for each in page if seen.new(what, each.get("id"), content(each))]
             yield new
             links.add(url)
-            url = self.following(what, document.get("@odata.nextLink"), links)
+            url = self.following(what, document, links)
+            if url:
+                seen.more(what, new)
             self.progress(f"{what}: page {len(links)}, {len(seen.digests)} so far")
         if query.get("$count") and declared != len(seen.digests):
             raise Problem("temporary", f"{what}: {len(seen.digests)} came, and Graph"
                           f" counts {declared}")
 
-    def following(self, what, link, links):
+    @staticmethod
+    def page(what, document):
+        """Return the objects of a page; what ends with the name of a collection."""
+        page = document.get("value")
+        if not isinstance(page, list):
+            raise Problem("internal", f"{what}: a page has no value")
+        if any(not isinstance(each, dict) for each in page):
+            raise Problem("internal", f"{what}: a page has what is no object")
+        of = re.search(r"#(\w+)", str(document.get("@odata.context")))
+        if of and of[1] in KINDS and of[1] != what.split()[-1]:
+            raise Problem("internal", f"{what}: a page is one of {of[1]}")
+        return page
+
+    def following(self, what, document, links):
         """Return the address of the next page, or None; it must be Graph's own."""
-        if link is None:
+        for key in document:
+            if key.lower().endswith("nextlink") and key != "@odata.nextLink":
+                raise Problem("internal", f"{what}: a page has {key!r}, which may lead to another")
+        if "@odata.nextLink" not in document:
             return None
+        link = document["@odata.nextLink"]
         # Anybody else would get the token.
         if not isinstance(link, str) or not link.startswith(self.api + "/"):
             raise Problem("refused", f"{what}: the next page is said to be elsewhere,"
@@ -222,8 +261,9 @@ class Graph(Connector):
             raise Problem("internal", f"{what}: the pages go round in a circle")
         return link
 
-    def batch(self, paths, eventual=False):
-        """Yield the document of each path in order, or None where there is nothing."""
+    def batch(self, paths, nothing=None, eventual=False):
+        """Yield the document of each path in order, or None where there is nothing: that
+        says a 404 whose code is nothing."""
         headers = {"headers": {"ConsistencyLevel": "eventual"}} if eventual else {}
         for at in range(0, len(paths), TOGETHER):
             part = dict(enumerate(paths[at:at + TOGETHER]))
@@ -233,7 +273,7 @@ class Graph(Connector):
                 requests = [{"id": str(n), "method": "GET", "url": path, **headers}
                             for n, path in rest.items()]
                 document = self.call(self.api + "/$batch", body={"requests": requests})
-                pause = self.sort(document, rest, answers)
+                pause = self.sort(document, rest, answers, nothing)
                 if pause is None:
                     break
                 waited += max(pause, 0.5)
@@ -245,8 +285,7 @@ class Graph(Connector):
             if len(paths) > TOGETHER:
                 self.progress(f"{at + len(part)} of {len(paths)} requests answered")
 
-    @staticmethod
-    def sort(document, paths, answers):
+    def sort(self, document, paths, answers, nothing):
         """Put the answers of a batch into answers, by the number of their path.
 
         Return how many seconds to wait for those that are still missing, or None.
@@ -260,14 +299,23 @@ class Graph(Connector):
                 raise Problem("internal", "the answer to a batch lacks a part")
             status, body = response.get("status"), response.get("body")
             if status in (429, 500, 502, 503, 504):
-                after = str((response.get("headers") or {}).get("Retry-After", ""))
-                pause = max(pause or 0.0, float(after) if after.isdigit() else 2.0)
-            elif status == 200 and isinstance(body, dict):
+                fields = response.get("headers")
+                after = fields.get("Retry-After") if isinstance(fields, dict) else None
+                after = seconds(str(after))
+                pause = max(pause or 0.0, 2.0 if after is None else after)
+                continue
+            body = body if isinstance(body, dict) else {}
+            error = body.get("error")
+            code = error.get("code") if isinstance(error, dict) else None
+            if status == 200 and body and "error" not in body:
                 answers[n] = body
-            elif status == 404:
+            elif status == 404 and nothing and code == nothing:
                 answers[n] = None
             else:
-                raise problem(status, body if isinstance(body, dict) else {}, path.split("?")[0])
+                refusal = self.problem(status, body, path.split("?")[0])
+                if refusal.answer["code"] == "internal":
+                    refusal.answer["code"] = "temporary"
+                raise refusal
         return pause
 
     # ------------------------------------------------------------- the objects
@@ -278,10 +326,15 @@ class Graph(Connector):
             query = {"$select": kind.select, "$top": PAGE}
             if self.count:
                 query["$count"] = "true"
+            number = 0
             for page in self.pages(name, kind.path, query, self.count):
                 purposes = self.purposes(page) if name == "users" else {}
                 for raw in page:
+                    number += 1
                     yield self.dn(raw["id"], name), attributes(name, raw, purposes)
+            if name == "users" and not number:
+                raise Problem("refused", "users: not a single one came, and a tenant has at least"
+                              " one; compare config.tenant and the permissions of the application")
 
     def purposes(self, users):
         """Return what mailboxes are, by the id of their users; nothing unless asked for.
@@ -294,9 +347,14 @@ class Graph(Connector):
         asked = [u["id"] for u in users if u.get("accountEnabled") is False and u.get("mail")]
         paths = [f"/users/{each}/mailboxSettings/userPurpose" for each in asked]
         purposes = {}
-        for user, body in zip(asked, self.batch(paths)):
-            value = (body or {}).get("value")
-            purposes[user] = value.get("value") if isinstance(value, dict) else value
+        for user, body in zip(asked, self.batch(paths, NO_MAILBOX)):
+            if body is None:
+                continue
+            purpose = body.get("value")
+            if not isinstance(purpose, str) or purpose not in PURPOSES:
+                raise Problem("temporary", f"users: Graph does not say what the mailbox of"
+                              f" {user} is")
+            purposes[user] = purpose
         return purposes
 
     # --------------------------------------------------------------- the search
@@ -311,7 +369,7 @@ class Graph(Connector):
             single = [f"{kind.path}/{each}?$select={kind.select}" for each in sorted(ids)]
             many = [f"{kind.path}?$select={kind.select}&$count=true&$filter="
                     + urllib.parse.quote(each, safe="") for each in filters(name, ids, query)]
-            raws = [raw for raw in self.batch(single) if raw]
+            raws = [raw for raw in self.batch(single, NO_OBJECT) if raw]
             for body in self.batch(many, eventual=True):
                 raws += self.whole(name, body)
             # A filter may show an object as it was a moment ago: the first one counts.
@@ -332,15 +390,17 @@ class Graph(Connector):
 
     def whole(self, name, body):
         """Return the objects of the first page, and of those behind it."""
-        found, links = [], set()
-        while body is not None:
-            if not isinstance(body.get("value"), list):
-                raise Problem("internal", f"{name}: the answer to a search has no value")
-            found += body["value"]
-            link = self.following(name, body.get("@odata.nextLink"), links)
+        found, links, seen = [], set(), Seen()
+        while True:
+            new = [each for each in self.page(name, body)
+                   if seen.new(name, each.get("id"), content(each))]
+            found += new
+            link = self.following(name, body, links)
+            if not link:
+                return found
+            seen.more(name, new)
             links.add(link)
-            body = self.call(link, eventual=True) if link else None
-        return found
+            body = self.call(link, eventual=True)
 
     def fits(self, name, raw, ids, query):
         """Report whether an object is one of those that are asked for."""
@@ -413,7 +473,7 @@ class Graph(Connector):
     def readable(self, path, kind):
         try:
             document = self.call(f"{self.api}{path}?$top=1&$select={kind.select}")
-            for raw in document.get("value") or []:
+            for raw in self.page(kind.path.strip("/"), document):
                 shown = undeleted(raw) if path == kind.deleted else raw
                 attributes(path.strip("/"), shown, {}, kind)
         except Problem as refused:
@@ -435,7 +495,10 @@ def attributes(name, raw, purposes, kind=None):
     found = {"objectClass": list(kind.classes), "cloudGUID": [raw["id"]],
              "objectGUID": [anchor(raw.get("onPremisesImmutableId")) or raw["id"]]}
     for key, attribute in kind.properties.items():
-        if attribute and (values := texts(raw.get(key))):
+        if key not in LISTS and attribute and isinstance(raw.get(key), (list, dict)):
+            raise Problem("internal", f"{name}: {key} of {raw['id']} is no text")
+        values = listed(name, raw, key) if key in LISTS else texts(raw.get(key))
+        if attribute and values:
             found[attribute] = values
     if "group" in kind.classes:
         # MS-ADTS section 2.2.12: a universal group, and one of security.
@@ -449,8 +512,8 @@ def attributes(name, raw, purposes, kind=None):
         for key, value in (raw.get("onPremisesExtensionAttributes") or {}).items():
             if value:
                 found[key] = texts(value)
-        if purposes.get(raw["id"]) in PURPOSES:
-            found["msExchRecipientTypeDetails"] = [str(PURPOSES[purposes[raw["id"]]])]
+        if number := PURPOSES.get(purposes.get(raw["id"])):
+            found["msExchRecipientTypeDetails"] = [str(number)]
     return found
 
 
@@ -507,24 +570,6 @@ def undeleted(raw):
 def content(raw):
     """Return what of an object is its own: not the annotations of OData."""
     return {key: value for key, value in raw.items() if not key.startswith("@")}
-
-
-def problem(status, document, path):
-    """Return what an answer other than success means for rollcall."""
-    error = document.get("error")
-    error = error if isinstance(error, dict) else {}
-    said = ": ".join(str(error[key]) for key in ("code", "message") if error.get(key))
-    said = said.splitlines()[0][:300] if said else f"HTTP {status}"
-    if status == 401:
-        return Problem("auth", f"Graph does not accept the token: {said}")
-    if status == 403:
-        least = [kind.permissions[0] for kind in KINDS.values()
-                 if path.endswith((kind.path, kind.deleted or kind.path))]
-        if path.endswith("/userPurpose"):
-            least = MAILBOXES[:1]
-        hint = f"; grant {least[0]} to the application" if least else ""
-        return Problem("refused", f"{path}: {said}{hint}")
-    return Problem("internal", f"{path}: HTTP {status}: {said}")
 
 
 def text(value):
