@@ -114,18 +114,7 @@ func (s *radix) sort(list []place, octet int) {
 	for {
 		n := octet % keyOctets
 		if n == 0 {
-			var more atomic.Bool
-			inParts(len(list), func(first, end int) {
-				any := false
-				for i := first; i < end; i++ {
-					list[i].sortKey = s.key(list[i], octet)
-					any = any || list[i].sortKey != sortKey{}
-				}
-				if any {
-					more.Store(true)
-				}
-			})
-			if !more.Load() {
+			if !s.load(list, octet) {
 				sortFunc(list, s.compare)
 				return
 			}
@@ -161,6 +150,28 @@ func (s *radix) sort(list []place, octet int) {
 		}
 		return
 	}
+}
+
+// load gives elements their keys from an octet on, and reports whether one has any.
+func (s *radix) load(list []place, octet int) (more bool) {
+	if len(list) >= 2*manyToSort {
+		var some atomic.Bool
+		inParts(len(list), func(first, end int) {
+			if s.loadPart(list[first:end], octet) {
+				some.Store(true)
+			}
+		})
+		return some.Load()
+	}
+	return s.loadPart(list, octet)
+}
+
+func (s *radix) loadPart(list []place, octet int) (more bool) {
+	for i := range list {
+		list[i].sortKey = s.key(list[i], octet)
+		more = more || list[i].sortKey != sortKey{}
+	}
+	return more
 }
 
 // sortFew sorts a few elements by their keys, and then those whose keys are the same.
