@@ -133,10 +133,8 @@ func (e *engine) isAsWanted(a int32) bool {
 	if t.hold != none || t.is(frozen|protectedAlias) || !e.bound(a) {
 		return false
 	}
-	if e.previewed(t.entry) != a {
-		if in := e.said(t.entry); !e.agrees(&e.scopes[in.Scope], in, before) {
-			return false
-		}
+	if in := e.said(t.entry); !e.agrees(&e.scopes[in.Scope], in, before) {
+		return false
 	}
 	return !e.keepsPrimary(a, e.claims[e.entries[t.entry].primary].id) && e.keepsAddresses(t.entry)
 }

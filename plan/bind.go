@@ -15,16 +15,12 @@ import (
 func (e *engine) mergeObjects() {
 	e.sharedEntries, e.sharedAccounts, e.recorded = map[identity.GUID][]int32{}, map[identity.GUID][]int32{}, map[identity.GUID][]int32{}
 	nameless := e.findByGUID()
-	owned := e.ownPreviewed()
 	for i := range e.in.Accounts {
-		if owned != nil && owned[i] {
-			continue
-		}
 		g := e.in.Accounts[i].GUID
 		if g.IsZero() {
 			continue
 		}
-		first := e.carrier(g)
+		first := e.guids.find(g)
 		if first == none {
 			continue
 		}
@@ -75,13 +71,7 @@ func (e *engine) mergeObjects() {
 // findByGUID makes entries found by their GUIDs, notes which share one, and returns those
 // without.
 func (e *engine) findByGUID() (nameless []int32) {
-	tabled := len(e.entries)
-	if e.seen != nil {
-		// An entry that says what an account says is found by that.
-		tabled = len(e.in.Entries)
-		e.sameAs = slices.Repeat([]int32{none}, len(e.accounts))
-	}
-	e.guids = newGUIDTable(&e.read, tabled)
+	e.guids = newGUIDTable(e.in.Entries)
 	for n := range e.entries {
 		i, g := int32(n), e.guid(int32(n))
 		if g.IsZero() {
@@ -89,17 +79,7 @@ func (e *engine) findByGUID() (nameless []int32) {
 			e.entries[i].flags |= noOwnGUID
 			continue
 		}
-		first := i
-		if n < tabled {
-			first = e.guids.add(i)
-		} else if first = e.guids.find(g); first == none {
-			same := &e.sameAs[e.seen[i]]
-			if *same == none {
-				*same = i
-			}
-			first = *same
-		}
-		if first != i {
+		if first := e.guids.add(i); first != i {
 			if e.sharedEntries[g] == nil {
 				e.sharedEntries[g] = []int32{first}
 			}
@@ -109,51 +89,17 @@ func (e *engine) findByGUID() (nameless []int32) {
 	return nameless
 }
 
-// carrier returns the first entry with a GUID, or none.
-func (e *engine) carrier(g identity.GUID) int32 {
-	if i := e.guids.find(g); i != none || e.sameAs == nil {
-		return i
-	}
-	if a := e.in.Preview.account(g); a != none {
-		return e.sameAs[a]
-	}
-	return none
-}
-
-// ownPreviewed tells entries the accounts that a preview has found for them, unless others
-// carry their GUIDs, and returns which accounts these are.
-func (e *engine) ownPreviewed() (owned []bool) {
-	if e.seen == nil {
-		return nil
-	}
-	for _, group := range e.sharedEntries {
-		for _, i := range group {
-			e.seen[i] = Other
-		}
-	}
-	owned = make([]bool, len(e.accounts))
-	for i, a := range e.seen {
-		if a >= 0 {
-			e.entries[i].owned, owned[a] = a, true
-		}
-	}
-	return owned
-}
-
 // dropEmpty drops the objects that list no address, or none but ignored ones:
 // they are no entries.
 func (e *engine) dropEmpty() {
 	ignoring := e.domains.Ignoring()
 	for i := range e.entries {
-		if i >= len(e.in.Entries) {
-			break // what is the same as an account lists one of it
-		}
 		in := e.said(int32(i))
 		switch {
 		case e.entries[i].flags&dropped != 0:
 		case len(in.Primaries)+len(in.Aliases) == 0:
 			e.entries[i].flags |= dropped | empty
-		case ignoring && e.previewed(int32(i)) == none && e.domains.OnlyIgnored(*in):
+		case ignoring && e.domains.OnlyIgnored(*in):
 			e.entries[i].flags |= dropped | empty
 			e.ignored += addressesOf(in)
 			if e.ignoredObjects == nil {
@@ -177,7 +123,7 @@ func (e *engine) mergeSame(group []int32) {
 	sorted := slices.Clone(group)
 	slices.SortFunc(sorted, func(a, b int32) int {
 		return cmp.Or(cmp.Compare(e.entryDir(a), e.entryDir(b)), strings.Compare(names[a], names[b]),
-			cmp.Compare(e.read.Scope(int(a)), e.read.Scope(int(b))), e.compareEntries(a, b))
+			cmp.Compare(e.in.Entries[a].Scope, e.in.Entries[b].Scope), e.compareEntries(a, b))
 	})
 	for len(sorted) > 0 {
 		n, inScope := 1, 1
@@ -346,7 +292,7 @@ func (e *engine) recordsAnother(i, a int32) bool {
 	if g.IsZero() || g == e.guid(i) {
 		return false
 	}
-	j := e.carrier(g)
+	j := e.guids.find(g)
 	if j == none || len(e.recorded[g]) < 2 && len(e.accountsOf(j)) == 0 {
 		return false
 	}

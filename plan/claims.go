@@ -49,7 +49,7 @@ func (e *engine) normalise(s *scope, value string) listed {
 func (e *engine) listClaims() {
 	e.claims = make([]claim, 0, len(e.entries)*3)
 	loose := 0
-	for n := range e.in.Entries { // the others have accounts
+	for n := range e.entries {
 		if in := e.said(int32(n)); e.entries[n].account == none && e.entries[n].flags&dropped == 0 {
 			loose += len(in.Primaries) + len(in.Aliases)
 		}
@@ -62,14 +62,6 @@ func (e *engine) listClaims() {
 		t.first = int32(len(e.claims))
 		t.end = t.first
 		if t.flags&dropped != 0 {
-			continue
-		}
-		if a := e.previewed(i); a != none && a == t.account {
-			t.declared = e.accounts[a].first
-			for id := t.declared; id < e.end(a); id++ {
-				e.claims = append(e.claims, claim{id: id, entry: i})
-			}
-			t.end = int32(len(e.claims))
 			continue
 		}
 		in, s := e.said(i), e.scopeOf(i)
@@ -304,15 +296,19 @@ func (e *engine) resolveAddresses() {
 		}
 	}
 	e.looseID = slices.Repeat([]int32{none}, len(e.loose.texts))
-	e.eachLoose(func(id, n int32) {
-		if e.looseID[n] != none && e.failed == nil {
-			e.failed = fmt.Errorf("the console holds %s twice, on %s and on %s: repair the state before planning",
-				e.loose.texts[n], e.in.Accounts[e.holder(e.looseID[n])].Primary, e.in.Accounts[e.holder(id)].Primary)
+	if len(e.loose.texts) > 0 {
+		for id := range e.held {
+			n, found := e.loose.find(e.text(id))
+			switch {
+			case !found:
+			case e.looseID[n] != none:
+				e.failed = fmt.Errorf("the console holds %s twice, on %s and on %s: repair the state before planning",
+					e.loose.texts[n], e.in.Accounts[e.holder(e.looseID[n])].Primary, e.in.Accounts[e.holder(id)].Primary)
+				return
+			default:
+				e.looseID[n] = id
+			}
 		}
-		e.looseID[n] = id
-	})
-	if e.failed != nil {
-		return
 	}
 	twice := e.numberBeside()
 	unheld := 0
@@ -372,40 +368,6 @@ func (e *engine) resolveAddresses() {
 		}
 	}
 	e.holdBeside()
-}
-
-// eachLoose calls a function with the number of each address that some account holds and
-// that is in the loose table, and its place there. With a preview, it looks at the hashes of
-// addresses first, and not at all of their texts.
-func (e *engine) eachLoose(found func(id, n int32)) {
-	if len(e.loose.texts) == 0 {
-		return
-	}
-	look := func(id int32) {
-		if n, ok := e.loose.find(e.text(id)); ok {
-			found(id, n)
-		}
-	}
-	if e.seen == nil || len(e.in.Preview.hashes) != int(e.held) {
-		for id := range e.held {
-			look(id)
-		}
-		return
-	}
-	bits := 64
-	for bits < 32*len(e.loose.texts) {
-		bits *= 2
-	}
-	mask, filter := uint32(bits-1), make([]uint64, bits/64)
-	for _, x := range e.loose.texts {
-		h := e.in.Preview.hash(x) & mask
-		filter[h/64] |= 1 << (h % 64)
-	}
-	for id, h := range e.in.Preview.hashes {
-		if h &= mask; filter[h/64]&(1<<(h%64)) != 0 {
-			look(int32(id))
-		}
-	}
 }
 
 func (e *engine) resolved(id int32) int32 {

@@ -17,7 +17,10 @@ import (
 // impossible: entries of a directory that was not read, or a console that
 // holds an address twice.
 func Compute(in Input) (*Plan, error) {
-	e, err := newEngine(in)
+	if in.splits() {
+		return computeSplit(&in)
+	}
+	e, err := newEngine(in.whole())
 	if err != nil {
 		return nil, err
 	}
@@ -116,20 +119,17 @@ const none = -1
 // aliases; those that are only claimed follow.
 type engine struct {
 	in      Input
-	read    identity.Entries          // by number
-	united  map[int32]*identity.Entry // those that are not as they are listed
+	united  map[int32]*identity.Entry // entries that are not as they are listed
 	dirs    map[string]int32          // label -> index of dirInfo
 	dirInfo []dirInfo
 	domains *Domains
 	scopes  []scope
 
 	guids          *guidTable // of entries
-	sameAs         []int32    // of each account, the first entry that says the same; nil where all are among guids
 	sharedEntries  map[identity.GUID][]int32
 	sharedAccounts map[identity.GUID][]int32
 	recorded       map[identity.GUID][]int32 // local accounts that record the GUID of an entry
 
-	seen     []int32 // of each entry, the account that a preview has found to be as it wants it; nil without one
 	accounts []account
 	entries  []entry
 	claims   []claim
@@ -250,13 +250,13 @@ type rejectedValue struct {
 }
 
 func newEngine(in Input) (*engine, error) {
-	if len(in.Entries)+len(in.Same) > math.MaxInt32 || len(in.Accounts) > math.MaxInt32 {
+	if len(in.Entries) > math.MaxInt32 || len(in.Accounts) > math.MaxInt32 {
 		return nil, fmt.Errorf("more than %d entries or accounts", math.MaxInt32)
 	}
 	if len(in.Others) != len(in.Rules.Prerequisites) {
 		return nil, errors.New("what other systems list is not that of the prerequisites")
 	}
-	e := &engine{in: in, read: in.Listed(), dirs: map[string]int32{}, domains: NewDomains(in.Rules.Domains), blockers: map[int32]blockers{}}
+	e := &engine{in: in, dirs: map[string]int32{}, domains: NewDomains(in.Rules.Domains), blockers: map[int32]blockers{}}
 	for _, name := range in.Rules.Directories {
 		e.dirInfo[e.dir(name)].declared = true
 	}
@@ -303,18 +303,15 @@ func newEngine(in Input) (*engine, error) {
 		}
 	}
 
-	if in.Preview != nil && len(in.Seen) == e.read.Len() && len(in.Facts.Lengths) == 0 && in.Merged == nil {
-		e.seen = slices.Clone(in.Seen)
-	}
-	e.entries = make([]entry, e.read.Len())
+	e.entries = make([]entry, len(in.Entries))
 	for i := range e.entries {
 		e.entries[i] = entry{owned: none, account: none, declared: none, primary: none, other: none}
-		s := e.read.Scope(i)
+		s := in.Entries[i].Scope
 		if s < 0 || int(s) >= len(e.scopes) {
-			return nil, fmt.Errorf("entry %q is of no declared scope", e.said(int32(i)).DN)
+			return nil, fmt.Errorf("entry %q is of no declared scope", in.Entries[i].DN)
 		}
 		if d := &e.dirInfo[e.scopes[s].dir]; !d.read {
-			return nil, fmt.Errorf("entry %q is of directory %q, which was not read completely", e.said(int32(i)).DN, d.name)
+			return nil, fmt.Errorf("entry %q is of directory %q, which was not read completely", in.Entries[i].DN, d.name)
 		}
 	}
 	return e, nil
@@ -368,23 +365,19 @@ func (e *engine) has(id int32, f idFlag) bool { return e.flags[id]&f != 0 }
 func (e *engine) entryDir(i int32) int32 { return e.scopeOf(i).dir }
 
 // scopeOf returns the scope of an entry.
-func (e *engine) scopeOf(i int32) *scope { return &e.scopes[e.read.Scope(int(i))] }
+func (e *engine) scopeOf(i int32) *scope { return &e.scopes[e.in.Entries[i].Scope] }
 
 // guid returns the GUID of an entry.
-func (e *engine) guid(i int32) identity.GUID { return e.read.GUID(int(i)) }
+func (e *engine) guid(i int32) identity.GUID { return e.in.Entries[i].GUID }
 
-// said returns what entry i says. One that says what an account says is made each time
-// that somebody asks.
+// said returns what entry i says.
 func (e *engine) said(i int32) *identity.Entry {
 	if len(e.united) > 0 {
 		if u, is := e.united[i]; is {
 			return u
 		}
 	}
-	if int(i) < len(e.read.Whole) {
-		return &e.read.Whole[i]
-	}
-	return e.read.At(int(i), new(identity.Entry))
+	return &e.in.Entries[i]
 }
 
 func (e *engine) active(a int32) bool { return e.in.Accounts[a].Active() }

@@ -12,7 +12,7 @@ import (
 type guidTable struct {
 	seed    maphash.Seed
 	slots   []guidSlot
-	entries *identity.Entries
+	entries []identity.Entry
 }
 
 type guidSlot struct {
@@ -20,9 +20,9 @@ type guidSlot struct {
 	entry int32  // index of the entry plus one, 0 for a free slot
 }
 
-func newGUIDTable(entries *identity.Entries, most int) *guidTable {
+func newGUIDTable(entries []identity.Entry) *guidTable {
 	size := 16
-	for size < 2*most {
+	for size < 2*len(entries) {
 		size *= 2
 	}
 	return &guidTable{seed: maphash.MakeSeed(), slots: make([]guidSlot, size), entries: entries}
@@ -34,7 +34,7 @@ func (t *guidTable) slot(g identity.GUID) (*guidSlot, uint32) {
 	tag, mask := uint32(hash>>32), uint64(len(t.slots)-1)
 	for n := hash & mask; ; n = (n + 1) & mask {
 		s := &t.slots[n]
-		if s.entry == 0 || s.tag == tag && t.entries.GUID(int(s.entry-1)) == g {
+		if s.entry == 0 || s.tag == tag && t.entries[s.entry-1].GUID == g {
 			return s, tag
 		}
 	}
@@ -42,7 +42,7 @@ func (t *guidTable) slot(g identity.GUID) (*guidSlot, uint32) {
 
 // add returns the first entry with the GUID of entry i, which may be i itself.
 func (t *guidTable) add(i int32) int32 {
-	s, tag := t.slot(t.entries.GUID(int(i)))
+	s, tag := t.slot(t.entries[i].GUID)
 	if s.entry == 0 {
 		*s = guidSlot{tag, i + 1}
 	}

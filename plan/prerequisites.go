@@ -139,7 +139,7 @@ func (e *engine) awaitOthers() {
 		if t.account != none || t.whole != noReason || t.flags&dropped != 0 {
 			continue
 		}
-		for _, n := range waits[e.read.Scope(i)] {
+		for _, n := range waits[e.in.Entries[i].Scope] {
 			if !e.listedFor(int32(i), n) {
 				e.rejectWhole(int32(i), PrerequisiteMissing, n, false)
 				break

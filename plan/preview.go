@@ -15,7 +15,8 @@ type Preview struct {
 	accounts []identity.Account
 	seed     maphash.Seed
 	slots    []guidSlot
-	hashes   []uint32 // of the addresses of all accounts, in the order of their numbers
+	hashes   []uint32 // of the addresses of all accounts, account by account
+	first    []int32  // of each account, where its hashes begin; one more at the end
 }
 
 // What a [Preview] says of an entry in place of the index of an account.
@@ -42,9 +43,10 @@ func NewPreview(rules Rules, accounts []identity.Account) (*Preview, error) {
 	for i := range accounts {
 		held += 1 + len(accounts[i].Aliases)
 	}
-	p.hashes = make([]uint32, 0, held)
+	p.hashes, p.first = make([]uint32, 0, held), make([]int32, 0, len(accounts)+1)
 	for i := range accounts {
 		a := &accounts[i]
+		p.first = append(p.first, int32(len(p.hashes)))
 		p.hashes = append(p.hashes, p.hash(a.Primary))
 		for _, x := range a.Aliases {
 			p.hashes = append(p.hashes, p.hash(x))
@@ -59,6 +61,7 @@ func NewPreview(rules Rules, accounts []identity.Account) (*Preview, error) {
 			s.entry = -abs(s.entry) // several accounts have it
 		}
 	}
+	p.first = append(p.first, int32(len(p.hashes)))
 	return p, nil
 }
 
@@ -127,17 +130,39 @@ func (p *Preview) Same(e *identity.Entry, account int32) *identity.Account {
 	return a
 }
 
+// eachHolder calls a function with each account that has an address of a table. It looks at
+// the hashes of addresses first, and at few texts.
+func (p *Preview) eachHolder(table *looseTable, found func(a int32)) {
+	bits := 64
+	for bits < 32*len(table.texts) {
+		bits *= 2
+	}
+	mask, filter := uint32(bits-1), make([]uint64, bits/64)
+	for _, x := range table.texts {
+		h := p.hash(x) & mask
+		filter[h/64] |= 1 << (h % 64)
+	}
+	for id, h := range p.hashes {
+		if h &= mask; filter[h/64]&(1<<(h%64)) == 0 {
+			continue
+		}
+		a, begins := slices.BinarySearch(p.first, int32(id))
+		if !begins {
+			a--
+		}
+		x := p.accounts[a].Primary
+		if n := id - int(p.first[a]); n > 0 {
+			x = p.accounts[a].Aliases[n-1]
+		}
+		if _, is := table.find(x); is {
+			found(int32(a))
+		}
+	}
+}
+
 // agrees reports whether an account has what its entry says beside addresses.
 func (e *engine) agrees(s *scope, in *identity.Entry, a *identity.Account) bool {
 	return a.GUID == in.GUID && a.Type == in.Type && a.Directory == s.Directory && a.Username == in.Username && identity.EqualDN(a.DN, in.DN) &&
 		slices.Equal(a.Attributes, in.Attributes) && !tooLong(in.Username, e.limit(s, Username)) &&
 		!slices.ContainsFunc(in.Attributes, func(x identity.Attribute) bool { return tooLong(x.Value, e.limit(s, x.Name)) })
-}
-
-// previewed returns the account that a preview has found to be as entry i wants it, or none.
-func (e *engine) previewed(i int32) int32 {
-	if e.seen == nil || e.seen[i] < 0 {
-		return none
-	}
-	return e.seen[i]
 }

@@ -322,7 +322,7 @@ func (e *engine) scopesOf(changes []AccountChange) [][]int32 {
 	entries := make(map[owner]int32, len(changes))
 	for n := range e.entries {
 		if i := int32(n); e.entries[n].flags&(dropped|noOwnGUID) == 0 {
-			entries[owner{e.scopeOf(i).Directory, e.guid(i)}] = e.read.Scope(n)
+			entries[owner{e.scopeOf(i).Directory, e.guid(i)}] = e.in.Entries[n].Scope
 		}
 	}
 	all := make([][]int32, len(changes))

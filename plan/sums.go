@@ -61,6 +61,21 @@ func less(counts, part map[string]int) map[string]int {
 	return counts
 }
 
+// add adds the sums of another part.
+func (s *Sums) add(o *Sums) {
+	s.Accounts, s.Local = s.Accounts+o.Accounts, s.Local+o.Local
+	s.Changes, s.Rejections, s.Ambiguous = s.Changes+o.Changes, s.Rejections+o.Rejections, s.Ambiguous+o.Ambiguous
+	s.Unchanged, s.Ignored, s.WithoutAccount = s.Unchanged+o.Unchanged, s.Ignored+o.Ignored, s.WithoutAccount+o.WithoutAccount
+	for _, counts := range [...]struct{ to, from map[string]int }{{s.IgnoredObjects, o.IgnoredObjects}, {s.Active, o.Active}, {s.Recorded, o.Recorded}} {
+		for name, n := range counts.from {
+			counts.to[name] += n
+		}
+	}
+	for name, n := range o.InService {
+		s.InService[name] = InService{s.InService[name].Accounts + n.Accounts, s.InService[name].Addresses + n.Addresses}
+	}
+}
+
 // Quiet reports whether nothing is to be said of any of what is counted.
 func (s *Sums) Quiet() bool {
 	return s.Changes == 0 && s.Rejections == 0 && s.Ambiguous == 0 && s.WithoutAccount == 0
