@@ -79,7 +79,7 @@ func TestSchemas(t *testing.T) {
 	check("plan", "plan", "-o", "json")
 	check("plan", "plan", "-o", "json", "--redact")
 	check("plan", "plan", "-o", "json", "--only", "add", "--directory", "corp")
-	check("plan", "show", "../../cmd/rollcall/testdata/format-1.0/saved/plan.json", "-o", "json")
+	check("plan", "show", "../../cmd/rollcall/testdata/releases/0.1.0/saved/plan.json", "-o", "json")
 	check("lint", "lint", "-o", "json")
 	check("lint", "lint", "-o", "json", "--redact")
 	for _, subject := range []string{

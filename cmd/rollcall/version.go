@@ -12,27 +12,49 @@ import (
 )
 
 // release is the version of this source; builds of other commits add theirs.
-const release = "0.1.0"
+const release = "0.2.0"
 
 // released is when that version was made, which its manual bears.
-const released = "2026-11-30"
+const released = "2026-12-01"
 
 func version() string {
-	v := "rollcall " + release
-	if info, ok := debug.ReadBuildInfo(); ok {
-		for _, setting := range info.Settings {
-			if setting.Key == "vcs.revision" && len(setting.Value) >= 12 {
-				v += " (" + setting.Value[:12] + ")"
-			}
-		}
+	if commit := madeFrom(); commit != "" {
+		return "rollcall " + release + " (" + commit + ")"
 	}
-	return v
+	return "rollcall " + release
+}
+
+// madeFrom returns the commit that the program was made from, when that was made, and whether
+// anything else was, as far as Go has written that into it.
+func madeFrom() string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return ""
+	}
+	of := map[string]string{}
+	for _, setting := range info.Settings {
+		of[setting.Key] = setting.Value
+	}
+	commit := of["vcs.revision"]
+	if commit == "" {
+		return ""
+	}
+	text := "commit " + commit[:min(12, len(commit))]
+	if of["vcs.time"] != "" {
+		text += " of " + of["vcs.time"]
+	}
+	if of["vcs.modified"] == "true" {
+		text += ", with changes"
+	}
+	return text
 }
 
 type versionCommand struct{}
 
 func (versionCommand) Help() string {
-	return `Prints the version of the program, of Go and of the plan document. rollcall --version does the same.
+	return `Prints the version of the program, the commit that it was made from with its date, the version of
+Go, and that of the plan document. rollcall --version does the same. Nobody is asked whether there is
+a newer one.
 
 Example:
   rollcall version
