@@ -31,10 +31,7 @@ func (c *completionCommand) Run(s *session, k *kong.Kong) error {
 	case "bash":
 		return bashCompletion(s.stdout, places)
 	case "zsh":
-		if _, err := io.WriteString(s.stdout, "autoload -U +X bashcompinit && bashcompinit\n"); err != nil {
-			return err
-		}
-		return bashCompletion(s.stdout, places)
+		return zshCompletion(s.stdout, places)
 	case "fish":
 		return fishCompletion(s.stdout, places)
 	}
@@ -148,6 +145,19 @@ func bashCompletion(w io.Writer, places []place) error {
 }
 complete -o default -F _rollcall rollcall
 `, strings.Join(known, "|"), cases.String(), values.String())
+	return err
+}
+
+// zshCompletion can be sourced, or lie as _rollcall in a folder of fpath: then zsh runs
+// it when rollcall is completed for the first time, and expects that it does so.
+func zshCompletion(w io.Writer, places []place) error {
+	if _, err := io.WriteString(w, "#compdef rollcall\nautoload -U +X bashcompinit && bashcompinit\n"); err != nil {
+		return err
+	}
+	if err := bashCompletion(w, places); err != nil {
+		return err
+	}
+	_, err := io.WriteString(w, "[[ ${funcstack[1]} != _rollcall ]] || _bash_complete -o default -F _rollcall\n")
 	return err
 }
 
