@@ -31,8 +31,8 @@ func TestCronConfiguration(t *testing.T) {
 		if err := os.WriteFile(filepath.Join(credentials, name), []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		if !strings.Contains(read(t, "cron/rollcall.service"), "\nLoadCredential="+name+":/etc/rollcall/credentials/"+name+"\n") {
-			t.Errorf("the service has no %s", name)
+		if !strings.Contains(read(t, "cron/credentials.conf"), "\nLoadCredential="+name+":/etc/rollcall/credentials/"+name+"\n") {
+			t.Errorf("credentials.conf has no %s", name)
 		}
 	}
 	t.Setenv("CREDENTIALS_DIRECTORY", credentials)
@@ -188,7 +188,7 @@ func TestCronLog(t *testing.T) {
 // TestCronService: its command line is one that the program takes, and the
 // same as that of rollcall-cron; and systemd takes the units.
 func TestCronService(t *testing.T) {
-	const prefix = "ExecStart=/usr/local/bin/rollcall -C /etc/rollcall "
+	const prefix = "\nExecStart=rollcall -C /etc/rollcall "
 	_, line, ok := strings.Cut(read(t, "cron/rollcall.service"), prefix)
 	if !ok {
 		t.Fatal("rollcall.service does not start rollcall")
@@ -205,7 +205,7 @@ func TestCronService(t *testing.T) {
 	path, units := built(t, "rollcall"), t.TempDir()
 	args := []string{"verify", "--man=no"}
 	for _, name := range []string{"rollcall.service", "rollcall.timer", "rollcall-failed@.service"} {
-		text := strings.ReplaceAll(read(t, filepath.Join("cron", name)), "/usr/local/bin/rollcall", path)
+		text := strings.ReplaceAll(read(t, filepath.Join("cron", name)), "ExecStart=rollcall ", "ExecStart="+path+" ")
 		unit := filepath.Join(units, name)
 		if err := os.WriteFile(unit, []byte(text), 0o644); err != nil {
 			t.Fatal(err)
