@@ -12,12 +12,18 @@
 # make fuzz    runs every fuzz target for FUZZTIME (default 1m)
 # make site    the documentation as a site, in the folder site
 # make build   the program, as ./rollcall
+# make packages
+#              archives, packages and images for every platform, in the folder dist
+# make packages-test
+#              installs, uses, upgrades and removes them, and makes them twice
 
 GO         ?= go
 FUZZTIME   ?= 1m
 STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
 GOVULNCHECK = golang.org/x/vuln/cmd/govulncheck@v1.8.0
 VULNDB      = v0.0.0-20261105234957-e22db6528018
+NFPM        = v2.45.2
+WINRES      = v0.3.3
 # The toolchain that builds releases; see go.mod.
 TOOLCHAIN   = $(shell sed -n 's/^toolchain //p' go.mod)
 PACKAGES    = gcc libc6-dev python3-aiosmtpd slapd ldap-utils samba samba-ad-provision samba-dsdb-modules samba-vfs-modules \
@@ -43,13 +49,33 @@ PROCESSES   = ^Test(KilledAt|NoticeKilled|EditKilled|ConsoleK|Scripts|Cases|Scen
 UNRACED     = ./plan ./state ./cmd/rollcall ./internal/store/...
 PLATFORMS   = linux/arm64 darwin/arm64 windows/amd64
 
-.PHONY: build test prepare format vet staticcheck site unit platforms attack vulnerabilities bench fuzz
+# What packages are tested with.
+PACKAGING   = git binutils jq file zip unzip shellcheck systemd mmdebstrap lintian rpm skopeo umoci
+.PHONY: build test installed prepare format vet staticcheck site unit platforms attack vulnerabilities bench fuzz packages packages-test
 
 build:
 	CGO_ENABLED=0 $(GO) build -trimpath -o rollcall ./cmd/rollcall
 
 test: prepare format vet staticcheck site unit platforms
 	@echo "all checks passed; nothing was left out"
+
+packages: .tools/nfpm-$(NFPM) .tools/go-winres-$(WINRES)
+	rm -rf dist
+	NFPM=$(CURDIR)/.tools/nfpm-$(NFPM) WINRES=$(CURDIR)/.tools/go-winres-$(WINRES) TOOLCHAIN=$(TOOLCHAIN) GO=$(GO) internal/packaging/build dist
+
+# The names of the tools have their versions, so that another version is made anew.
+# They compress, so that they, too, are made by the toolchain of releases.
+.tools/nfpm-$(NFPM):
+	GOTOOLCHAIN=$(TOOLCHAIN) GOBIN=$(CURDIR)/.tools $(GO) install github.com/goreleaser/nfpm/v2/cmd/nfpm@$(NFPM)
+	mv .tools/nfpm $@
+
+.tools/go-winres-$(WINRES):
+	GOTOOLCHAIN=$(TOOLCHAIN) GOBIN=$(CURDIR)/.tools $(GO) install github.com/tc-hib/go-winres@$(WINRES)
+	mv .tools/go-winres $@
+
+packages-test: PACKAGES = $(PACKAGING)
+packages-test: installed packages
+	NFPM=$(CURDIR)/.tools/nfpm-$(NFPM) WINRES=$(CURDIR)/.tools/go-winres-$(WINRES) TOOLCHAIN=$(TOOLCHAIN) GO=$(GO) internal/packaging/test dist
 
 # Live tests mostly wait for their servers: more of them run beside each other
 # than there are cores.
@@ -58,10 +84,10 @@ test: prepare format vet staticcheck site unit platforms
 # servers. Those that the tests start listen on the loopback interface; while
 # packages are installed, policy-rc.d keeps Debian from starting others. Some packages
 # of nodejs bring npm along and do not go with Debian's own.
-prepare:
+installed:
 	@missing=$$(for p in $(PACKAGES); do \
 	  dpkg-query -W -f '$${db:Status-Status}\n' $$p 2>/dev/null | grep -qx installed || echo $$p; done; \
-	  command -v npm >/dev/null || echo npm); \
+	  case " $(PACKAGES) " in *' nodejs '*) command -v npm >/dev/null || echo npm ;; esac); \
 	test -n "$$missing" || exit 0; \
 	echo "installing" $$missing; \
 	if ! test -e /usr/sbin/policy-rc.d; then \
@@ -69,6 +95,8 @@ prepare:
 	  printf '#!/bin/sh\nexit 101\n' >/usr/sbin/policy-rc.d && chmod +x /usr/sbin/policy-rc.d; \
 	fi; \
 	apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends $$missing
+
+prepare: installed
 	@for p in $(UNPACKED); do \
 	  dir="$${XDG_CACHE_HOME:-$$HOME/.cache}/rollcall/$$p"; test ! -d "$$dir" || continue; \
 	  echo "unpacking $$p"; \
