@@ -15,7 +15,15 @@
 # make packages
 #              archives, packages and images for every platform, in the folder dist
 # make packages-test
-#              installs, uses, upgrades and removes them, and makes them twice
+#              installs, uses, upgrades and removes them, makes them twice, and makes a
+#              release of a version that does not exist
+# make sbom    what each program is linked with, as CycloneDX, in the folder dist
+# make release VERSION=…
+#              packages, SBOMs, notes, a formula of Homebrew and checksums, in dist
+# make sign KEY=…
+#              signs the checksums with a key of minisign
+# make publish-github, make publish-gitlab
+#              what the workflows end with; see docs/develop/releasing.md
 
 GO         ?= go
 FUZZTIME   ?= 1m
@@ -24,6 +32,7 @@ GOVULNCHECK = golang.org/x/vuln/cmd/govulncheck@v1.8.0
 VULNDB      = v0.0.0-20261105234957-e22db6528018
 NFPM        = v2.45.2
 WINRES      = v0.3.3
+SBOM        = v1.10.0
 # The toolchain that builds releases; see go.mod.
 TOOLCHAIN   = $(shell sed -n 's/^toolchain //p' go.mod)
 PACKAGES    = gcc libc6-dev python3-aiosmtpd slapd ldap-utils samba samba-ad-provision samba-dsdb-modules samba-vfs-modules \
@@ -50,8 +59,8 @@ UNRACED     = ./plan ./state ./cmd/rollcall ./internal/store/...
 PLATFORMS   = linux/arm64 darwin/arm64 windows/amd64
 
 # What packages are tested with.
-PACKAGING   = git binutils jq file zip unzip shellcheck systemd mmdebstrap lintian rpm skopeo umoci
-.PHONY: build test installed prepare format vet staticcheck site unit platforms attack vulnerabilities bench fuzz packages packages-test
+PACKAGING   = git binutils jq file zip unzip shellcheck systemd mmdebstrap lintian rpm skopeo umoci minisign ruby curl python3-yaml gh
+.PHONY: build test installed prepare format vet staticcheck site unit platforms attack vulnerabilities bench fuzz packages packages-test sbom release sign publish-github publish-gitlab
 
 build:
 	CGO_ENABLED=0 $(GO) build -trimpath -o rollcall ./cmd/rollcall
@@ -73,9 +82,29 @@ packages: .tools/nfpm-$(NFPM) .tools/go-winres-$(WINRES)
 	GOTOOLCHAIN=$(TOOLCHAIN) GOBIN=$(CURDIR)/.tools $(GO) install github.com/tc-hib/go-winres@$(WINRES)
 	mv .tools/go-winres $@
 
+sbom: .tools/cyclonedx-gomod-$(SBOM)
+	SBOM=$(CURDIR)/.tools/cyclonedx-gomod-$(SBOM) TOOLCHAIN=$(TOOLCHAIN) GO=$(GO) internal/packaging/sbom dist
+
+.tools/cyclonedx-gomod-$(SBOM):
+	GOBIN=$(CURDIR)/.tools $(GO) install github.com/CycloneDX/cyclonedx-gomod/cmd/cyclonedx-gomod@$(SBOM)
+	mv .tools/cyclonedx-gomod $@
+
+release:
+	internal/packaging/releasable "$(VERSION)"
+	$(MAKE) --no-print-directory packages
+	$(MAKE) --no-print-directory sbom
+	internal/packaging/release dist
+
+sign:
+	@internal/packaging/sign dist "$(KEY)"
+
+publish-github publish-gitlab:
+	internal/packaging/publish $(subst publish-,,$@) dist
+
 packages-test: PACKAGES = $(PACKAGING)
-packages-test: installed packages
+packages-test: installed packages .tools/cyclonedx-gomod-$(SBOM)
 	NFPM=$(CURDIR)/.tools/nfpm-$(NFPM) WINRES=$(CURDIR)/.tools/go-winres-$(WINRES) TOOLCHAIN=$(TOOLCHAIN) GO=$(GO) internal/packaging/test dist
+	internal/packaging/test-release
 
 # Live tests mostly wait for their servers: more of them run beside each other
 # than there are cores.
