@@ -354,7 +354,13 @@ func (f files) replaceIndex(st *State, write func(*indexWriter) error) error {
 		if err := write(x); err != nil {
 			return err
 		}
-		return x.end(f)
+		if err := x.end(f); err != nil {
+			return err
+		}
+		if st.rest != nil {
+			st.rest.rows.x.file.Close() // not every system replaces a file that is open
+		}
+		return nil
 	})
 }
 

@@ -274,7 +274,12 @@ func (f files) Break(_ context.Context, h *Holder) error {
 		return &LockedError{Path: f.path, Holder: now}
 	}
 	if err := d.Remove(lockName(base)); err != nil {
-		return fmt.Errorf("remove the lock: %w", err)
+		reason := err
+		if at := (*fs.PathError)(nil); errors.As(err, &at) {
+			reason = at.Err
+		}
+		return &Error{Path: d.Path(lockName(base)), Reason: "the lock cannot be removed: " + reason.Error(),
+			Advice: "end the program that has the file open, or run rollcall as a user who may remove it"}
 	}
 	return nil
 }

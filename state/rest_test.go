@@ -3,6 +3,7 @@ package state
 import (
 	"bytes"
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -11,6 +12,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/rollcall-cli/rollcall/internal/atomicfile"
 	"github.com/rollcall-cli/rollcall/internal/blockfile"
 	"github.com/rollcall-cli/rollcall/internal/identity"
 )
@@ -173,6 +175,10 @@ func TestIndexedExtended(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer early.Close()
+	stays := replacesOpen(t)
+	if !stays {
+		early.Close()
+	}
 	begun, grown, anew := size(), 0, 0
 	for round := range 30 {
 		rows, err := At(path).Rows(ctx)
@@ -213,7 +219,7 @@ func TestIndexedExtended(t *testing.T) {
 		t.Errorf("%d times the index was extended, and %d times made anew", grown, anew)
 	}
 	for n := range first.Accounts {
-		if n%997 > 0 {
+		if n%997 > 0 || !stays {
 			continue
 		}
 		a, found := &first.Accounts[n], false
@@ -245,4 +251,21 @@ func TestIndexedExtended(t *testing.T) {
 			t.Fatal("a damaged index is read otherwise")
 		}
 	}
+}
+
+// replacesOpen reports whether the system replaces files that are open. Windows does on
+// NTFS, and not on every share of a file server.
+func replacesOpen(t *testing.T) bool {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "f")
+	empty := func(io.Writer) error { return nil }
+	if err := atomicfile.Write(path, empty); err != nil {
+		t.Fatal(err)
+	}
+	f, err := atomicfile.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	return atomicfile.Write(path, empty) == nil
 }

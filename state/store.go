@@ -359,6 +359,9 @@ func (s *Store) Save(ctx context.Context, st *State, tool string, now time.Time,
 	next.Serial++
 	next.Written, next.Tool = now.UTC(), tool
 	ready := func() error {
+		if s.shared == nil && st.rest != nil {
+			st.rest.rows.file.Close() // not every system replaces a file that is open
+		}
 		if intend == nil {
 			return nil
 		}

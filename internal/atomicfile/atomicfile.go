@@ -81,6 +81,9 @@ func WriteCopy(path string, write func(io.Writer) error) error {
 }
 
 func (d *Folder) replace(name string, write func(io.Writer) error, ready func() error, sync bool) (err error) {
+	if err := d.replaceable(name); err != nil {
+		return err
+	}
 	var tmp *os.File
 	var tmpName string
 	for range 100 {

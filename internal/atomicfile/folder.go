@@ -52,7 +52,7 @@ func (d *Folder) Lstat(name string) (fs.FileInfo, error) {
 // that was there before, and to be written to one that has no other name.
 func (d *Folder) Open(name string, flag int) (*os.File, error) {
 	if d.root == nil {
-		return os.OpenFile(d.Path(name), flag, Mode)
+		return d.open(name, flag)
 	}
 	if flag&os.O_EXCL != 0 {
 		f, err := d.root.OpenFile(name, flag, Mode)
@@ -126,7 +126,7 @@ func (d *Folder) Remove(name string) error {
 // Rename puts a file of the folder in place of another, or gives it another name.
 func (d *Folder) Rename(from, to string) error {
 	if d.root == nil {
-		return rename(d.Path(from), d.Path(to))
+		return d.rename(from, to)
 	}
 	return d.root.Rename(from, to)
 }
@@ -190,8 +190,5 @@ func Open(path string) (*os.File, error) {
 		return nil, err
 	}
 	defer d.Close()
-	if d.root == nil {
-		return os.Open(path)
-	}
 	return d.Open(name, os.O_RDONLY)
 }

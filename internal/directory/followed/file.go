@@ -195,7 +195,11 @@ func (x *Reading) Keep(always bool) (id string, err error) {
 	if !news || !x.reader.All || len(a.Directories) == 0 {
 		return "", nil
 	}
-	return a.ID, writeFile(x.reader.Path, &a, x.entries(kept), beside(x, kept, func(p *part) []identity.GUID { return p.keys }), x.reader.Canonical)
+	entries, keys := x.entries(kept), beside(x, kept, func(p *part) []identity.GUID { return p.keys })
+	if x.file != nil {
+		x.file.close() // not every system replaces a file that is open
+	}
+	return a.ID, writeFile(x.reader.Path, &a, entries, keys, x.reader.Canonical)
 }
 
 func writeFile(path string, a *about, entries identity.Entries, keys []identity.GUID, canonical func(identity.Address) identity.Address) error {
