@@ -175,8 +175,8 @@ func (p *process[L]) wait(log *os.File) {
 	p.in.Close()
 	// Who has left the group may keep these open for ever.
 	for _, f := range []*os.File{p.out, log} {
-		if f.SetReadDeadline(time.Now().Add(p.h.Options.Grace)) != nil {
-			f.Close()
+		if f.SetReadDeadline(time.Now().Add(p.h.Options.Grace)) != nil { // as pipes of Windows have none
+			time.AfterFunc(p.h.Options.Grace, func() { f.Close() })
 		}
 	}
 	close(p.ended)
