@@ -143,3 +143,18 @@ func TestHistoryNarrow(t *testing.T) {
 		t.Error(out)
 	}
 }
+
+// TestQuotedWord: a shell takes a command line that is suggested as it is meant.
+func TestQuotedWord(t *testing.T) {
+	for word, want := range map[string][2]string{
+		"apply":                     {"apply", "apply"},
+		"":                          {`""`, `""`},
+		`C:\corp`:                   {`"C:\\corp"`, `C:\corp`},
+		`\\fileserver\IT Abteilung`: {`"\\\\fileserver\\IT Abteilung"`, `"\\fileserver\IT Abteilung"`},
+		`say "x"`:                   {`"say \"x\""`, `"say \"x\""`},
+	} {
+		if unix, windows := quotedWord(word, false), quotedWord(word, true); unix != want[0] || windows != want[1] {
+			t.Errorf("%s is %s and %s, want %s", word, unix, windows, want)
+		}
+	}
+}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -58,12 +59,24 @@ func commandOf(args []string) string {
 	var text strings.Builder
 	text.WriteString("rollcall")
 	for _, arg := range args {
-		if arg == "" || strings.ContainsFunc(arg, func(r rune) bool { return r <= ' ' || r == '"' || r == '\'' || r == '\\' || r >= 0x7f }) {
-			arg = strconv.Quote(arg)
-		}
-		text.WriteString(" " + arg)
+		text.WriteString(" " + quotedWord(arg, runtime.GOOS == "windows"))
 	}
 	return text.String()
+}
+
+// quotedWord is an argument of a command line. The shells of Windows take a backslash as it
+// is.
+func quotedWord(arg string, windows bool) string {
+	special := func(r rune) bool {
+		return r <= ' ' || r == '"' || r == '\'' || r == '\\' && !windows || r >= 0x7f
+	}
+	switch {
+	case arg != "" && !strings.ContainsFunc(arg, special):
+		return arg
+	case windows:
+		return strings.ReplaceAll(strconv.Quote(arg), `\\`, `\`)
+	}
+	return strconv.Quote(arg)
 }
 
 // command returns a command line of rollcall on this configuration.

@@ -3,6 +3,7 @@ package explain
 import (
 	"cmp"
 	"fmt"
+	"runtime"
 	"slices"
 	"strings"
 	"time"
@@ -689,18 +690,22 @@ func (b *builder) command(words ...string) string {
 		words = append([]string{"-C", b.c.Dir}, words...)
 	}
 	for _, word := range words {
-		line += " " + shellWord(word)
+		line += " " + shellWord(word, runtime.GOOS == "windows")
 	}
 	return line
 }
 
-// shellWord quotes a word where a shell would take it apart.
-func shellWord(word string) string {
+// shellWord quotes a word where a shell would take it apart. That of Windows knows no single
+// quotes.
+func shellWord(word string, windows bool) string {
 	plain := func(r rune) bool {
-		return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("@%_+=:,./-", r)
+		return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("@%_+=:,./-", r) || windows && r == '\\'
 	}
 	if word != "" && strings.IndexFunc(word, func(r rune) bool { return !plain(r) }) < 0 {
 		return word
+	}
+	if windows {
+		return `"` + strings.ReplaceAll(word, `"`, `\"`) + `"`
 	}
 	return "'" + strings.ReplaceAll(word, "'", `'\''`) + "'"
 }

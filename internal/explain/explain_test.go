@@ -190,11 +190,17 @@ func TestQueryCut(t *testing.T) {
 }
 
 func TestShellWord(t *testing.T) {
-	for word, want := range map[string]string{
-		"ann@example.com": "ann@example.com", "": "''", "o'neil@example.com": `'o'\''neil@example.com'`, "$(x)@example.com": "'$(x)@example.com'", "a b": "'a b'", "~x": "'~x'",
+	for word, want := range map[string][2]string{
+		"ann@example.com":    {"ann@example.com", "ann@example.com"},
+		"":                   {"''", `""`},
+		"o'neil@example.com": {`'o'\''neil@example.com'`, `"o'neil@example.com"`},
+		"$(x)@example.com":   {"'$(x)@example.com'", `"$(x)@example.com"`},
+		"a b":                {"'a b'", `"a b"`},
+		"~x":                 {"'~x'", `"~x"`},
+		`C:\a`:               {`'C:\a'`, `C:\a`},
 	} {
-		if got := shellWord(word); got != want {
-			t.Errorf("%q is %s, want %s", word, got, want)
+		if unix, windows := shellWord(word, false), shellWord(word, true); unix != want[0] || windows != want[1] {
+			t.Errorf("%q is %s and %s, want %s", word, unix, windows, want)
 		}
 	}
 }
