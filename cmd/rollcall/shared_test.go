@@ -110,6 +110,10 @@ func (o *sharedOffice) move(p *premises, host string) error {
 	return err
 }
 
+func (o *sharedOffice) leaves(dir string, log *strings.Builder) error {
+	return (&premises{dir: dir, log: log}).elsewhere()
+}
+
 // elsewhere makes the premises those of another machine, on which nobody has the lock
 // of a process that was killed.
 func (p *premises) elsewhere() error {
