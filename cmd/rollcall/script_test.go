@@ -7,8 +7,11 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"runtime"
+	"slices"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -34,9 +37,11 @@ func TestScripts(t *testing.T) {
 		Setup: func(env *testscript.Env) error {
 			env.Setenv("EXAMPLES", examples)
 			env.Setenv("TODAY", time.Now().UTC().Format(time.DateOnly)) // for cmpenv
+			env.Setenv("NOFILE", noFile("nowhere"))
+			env.Setenv("NOFOLDER", noFile("nowhere/x"))
 			return nil
 		},
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){"exits": exits, "mode": mode, "conforms": conformsTo},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"exits": exits, "mode": mode, "conforms": conformsTo, "edit": edit, "lists": listing, "backslashes": backslashes},
 	})
 }
 
@@ -80,4 +85,50 @@ func mode(ts *testscript.TestScript, neg bool, args []string) {
 	if got := fmt.Sprintf("%04o", info.Mode().Perm()); runtime.GOOS != "windows" && got != args[0] {
 		ts.Fatalf("%s has mode %s, not %s", args[1], got, args[0])
 	}
+}
+
+// edit FILE REGEXP TEXT replaces all that matches, ^ and $ being those of lines.
+func edit(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 3 {
+		ts.Fatalf("usage: edit FILE REGEXP TEXT")
+	}
+	before := ts.ReadFile(args[0])
+	after := regexp.MustCompile("(?m)"+args[1]).ReplaceAllString(before, args[2])
+	if after == before {
+		ts.Fatalf("%s has nothing to replace", args[0])
+	}
+	ts.Check(os.WriteFile(ts.MkAbs(args[0]), []byte(after), 0o600))
+}
+
+// lists FOLDER NAME... checks what is in a folder, in alphabetical order.
+func listing(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) == 0 {
+		ts.Fatalf("usage: lists FOLDER NAME...")
+	}
+	entries, err := os.ReadDir(ts.MkAbs(args[0]))
+	ts.Check(err)
+	var names []string
+	for _, e := range entries {
+		names = append(names, e.Name())
+	}
+	if !slices.Equal(names, args[1:]) {
+		ts.Fatalf("%s has %q", args[0], names)
+	}
+}
+
+// backslashes FILE makes the paths of a golden file those of Windows, and what it has of
+// the system's words, too.
+func backslashes(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: backslashes FILE")
+	}
+	text := regexp.MustCompile(`(\w)/(\w)`).ReplaceAllString(ts.ReadFile(args[0]), `$1\$2`)
+	text = strings.ReplaceAll(text, "no such file or directory", ts.Getenv("NOFILE"))
+	ts.Check(os.WriteFile(ts.MkAbs(args[0]), []byte(text), 0o600))
+}
+
+// noFile is what the system says of a path that leads nowhere.
+func noFile(path string) string {
+	_, err := os.Open(path)
+	return errors.Unwrap(err).Error()
 }

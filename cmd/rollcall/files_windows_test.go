@@ -1,0 +1,127 @@
+package main
+
+import (
+	"bytes"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+// TestWindowsHeld: an apply waits for a program that has the state open, as a virus scanner
+// has, and changes nothing if that takes long.
+func TestWindowsHeld(t *testing.T) {
+	dir := quickstart(t)
+	path := filepath.Join(dir, "rollcall.state.jsonl")
+	before, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	apply := func() (string, exitCode) {
+		_, talk, code := at(t.Context(), nil, false, "-C", dir, "apply", "--auto-approve")
+		return talk, code
+	}
+	scanner, err := os.Open(path) // which lets nobody replace the file
+	if err != nil {
+		t.Fatal(err)
+	}
+	talk, code := apply()
+	if code != exitFailed || !strings.Contains(talk, "rollcall.state.jsonl: it cannot be replaced: another program has it open") || !strings.Contains(talk, "hint: close the program that has the file open") {
+		t.Errorf("held: exit %d, %s", code, talk)
+	}
+	if after, err := os.ReadFile(path); err != nil || !bytes.Equal(before, after) {
+		t.Error("held, and the state has changed")
+	}
+	if left, _ := filepath.Glob(filepath.Join(dir, ".*.tmp*")); len(left) > 0 {
+		t.Errorf("left behind: %v", left)
+	}
+	time.AfterFunc(time.Second, func() { scanner.Close() })
+	if talk, code := apply(); code != exitOK {
+		t.Errorf("held for a second: exit %d, %s", code, talk)
+	}
+	if out, talk, code := at(t.Context(), nil, false, "-C", dir, "plan"); code != exitOK || !strings.Contains(out, "Nothing to do") {
+		t.Errorf("afterwards: exit %d, %s%s", code, out, talk)
+	}
+}
+
+// TestWindowsReadOnly: a file with the read-only attribute is not replaced.
+func TestWindowsReadOnly(t *testing.T) {
+	dir := quickstart(t)
+	plan := filepath.Join(dir, "plan.json")
+	if err := os.WriteFile(plan, []byte("mine"), 0o400); err != nil {
+		t.Fatal(err)
+	}
+	state := filepath.Join(dir, "rollcall.state.jsonl")
+	if err := os.Chmod(state, 0o400); err != nil {
+		t.Fatal(err)
+	}
+	defer os.Chmod(state, 0o600)
+	before, err := os.ReadFile(state)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, args := range [][]string{{"plan", "-o", "json=" + plan}, {"apply", "--auto-approve"}} {
+		_, talk, code := at(t.Context(), nil, false, append([]string{"-C", dir}, args...)...)
+		if code != exitFailed || !strings.Contains(talk, "the file is read-only") || !strings.Contains(talk, "attrib -r") {
+			t.Errorf("%v: exit %d, %s", args, code, talk)
+		}
+	}
+	if text, err := os.ReadFile(plan); err != nil || string(text) != "mine" {
+		t.Errorf("the plan is %q, %v", text, err)
+	}
+	if after, err := os.ReadFile(state); err != nil || !bytes.Equal(before, after) {
+		t.Error("the state has changed")
+	}
+	if info, err := os.Stat(state); err != nil || info.Mode()&0o200 != 0 {
+		t.Error("the attribute is gone")
+	}
+}
+
+// TestWindowsPaths: the configuration, the state and the history are where a path says that
+// only Windows has.
+func TestWindowsPaths(t *testing.T) {
+	share := os.Getenv("ROLLCALL_SHARE")
+	if share == "" {
+		t.Skip("ROLLCALL_SHARE names no share of a file server, such as \\\\server\\share")
+	}
+	shared, err := os.MkdirTemp(share, "Büro Süd ")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer os.RemoveAll(shared)
+	local := t.TempDir()
+	deep := filepath.Join(local, strings.Repeat("Abteilung Größe\\", 20)) // above the 260 characters of old
+	for name, dir := range map[string]string{"a share": shared, `\\?\`: `\\?\` + local + `\x`, "slashes": filepath.ToSlash(local) + "/y", "a long path": deep} {
+		t.Run(name, func(t *testing.T) {
+			if err := os.CopyFS(strings.TrimPrefix(dir, `\\?\`), os.DirFS("../../examples/quickstart")); err != nil {
+				t.Fatal(err)
+			}
+			rollcall := func(args ...string) string {
+				t.Helper()
+				out, err := exec.Command(program(t), append([]string{"-C", dir}, args...)...).CombinedOutput()
+				if err != nil {
+					t.Fatalf("%v: %v\n%s", args, err, out)
+				}
+				return string(out)
+			}
+			plan := filepath.Join(dir, "Plan Größe.json")
+			rollcall("plan", "-o", "json="+plan)
+			rollcall("apply", plan, "--auto-approve")
+			if out := rollcall("plan"); !strings.Contains(out, "Nothing to do") {
+				t.Errorf("after apply:\n%s", out)
+			}
+			rollcall("snapshot", "-o", filepath.Join(dir, "Montag früh"))
+			if out := rollcall("plan", "--snapshot", filepath.Join(dir, "Montag früh")); !strings.Contains(out, "Nothing to do") {
+				t.Errorf("of the snapshot:\n%s", out)
+			}
+			rollcall("undo", "1", "-o", "json="+plan)
+			rollcall("apply", plan, "--auto-approve")
+			if out := rollcall("history"); strings.Count(out, " applied ") != 2 {
+				t.Errorf("the history:\n%s", out)
+			}
+			rollcall("state", "verify")
+		})
+	}
+}
