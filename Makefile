@@ -4,6 +4,10 @@
 #              builds for other platforms
 # make attack  the attacks among the tests with twenty times the cases: random
 #              inputs, kills, races and secrets; takes hours
+# make windows-test
+#              runs the tests that need no Unix as programs of Windows, under Wine,
+#              and lists what was left out; takes a quarter of an hour; see
+#              docs/develop/windows.md
 # make vulnerabilities
 #              looks for known vulnerabilities in what the program calls, with
 #              a database of the day that is pinned below
@@ -41,6 +45,7 @@ PACKAGES    = gcc libc6-dev python3-aiosmtpd slapd ldap-utils samba samba-ad-pro
               postfix postfix-lmdb postfix-cdb postfix-pgsql postfix-mysql postfix-ldap libidn12 dovecot-core dovecot-lmtpd dovecot-imapd \
               dovecot-pgsql dovecot-mysql \
               postgresql pgbouncer mariadb-server-core mariadb-client-core php-cli php-pgsql php-mysql php-mbstring
+COMMANDS    = npm
 # The first cannot be installed beside postfix, the second brings a web server.
 UNPACKED    = exim4-daemon-light postfixadmin
 # What tests take from npm, each with its modules in .tools: a SCIM server, and the
@@ -60,7 +65,7 @@ PLATFORMS   = linux/arm64 darwin/arm64 windows/amd64
 
 # What packages are tested with.
 PACKAGING   = git binutils jq file zip unzip shellcheck systemd mmdebstrap lintian rpm skopeo umoci minisign ruby curl python3-yaml gh
-.PHONY: build test installed prepare format vet staticcheck site unit platforms attack vulnerabilities bench fuzz packages packages-test sbom release sign publish-github publish-gitlab
+.PHONY: build test installed prepare format vet staticcheck site unit platforms attack windows-test vulnerabilities bench fuzz packages packages-test sbom release sign publish-github publish-gitlab
 
 build:
 	CGO_ENABLED=0 $(GO) build -trimpath -o rollcall ./cmd/rollcall
@@ -102,6 +107,7 @@ publish-github publish-gitlab:
 	internal/packaging/publish $(subst publish-,,$@) dist
 
 packages-test: PACKAGES = $(PACKAGING)
+packages-test: COMMANDS =
 packages-test: installed packages .tools/cyclonedx-gomod-$(SBOM)
 	NFPM=$(CURDIR)/.tools/nfpm-$(NFPM) WINRES=$(CURDIR)/.tools/go-winres-$(WINRES) TOOLCHAIN=$(TOOLCHAIN) GO=$(GO) internal/packaging/test dist
 	internal/packaging/test-release
@@ -116,7 +122,7 @@ packages-test: installed packages .tools/cyclonedx-gomod-$(SBOM)
 installed:
 	@missing=$$(for p in $(PACKAGES); do \
 	  dpkg-query -W -f '$${db:Status-Status}\n' $$p 2>/dev/null | grep -qx installed || echo $$p; done; \
-	  case " $(PACKAGES) " in *' nodejs '*) command -v npm >/dev/null || echo npm ;; esac); \
+	  for c in $(COMMANDS); do command -v $$c >/dev/null || echo $$c; done); \
 	test -n "$$missing" || exit 0; \
 	echo "installing" $$missing; \
 	if ! test -e /usr/sbin/policy-rc.d; then \
@@ -177,6 +183,10 @@ platforms:
 	  echo "build $$p"; \
 	  CGO_ENABLED=0 GOOS=$${p%/*} GOARCH=$${p#*/} $(GO) build -trimpath -o /dev/null ./cmd/rollcall || exit 1; \
 	done
+
+windows-test:
+	@$(MAKE) --no-print-directory installed PACKAGES="gcc-mingw-w64-x86-64 jq wine64" COMMANDS=
+	internal/wine/test.sh
 
 attack: prepare
 	ROLLCALL_ATTACK=1 ROLLCALL_SERVERS=required $(GO) test -count=1 -timeout 12h -run 'Killed|Kinds|TestSuite|TestConsole$$|BrokenLine|Dealing|TestFaults|FullDisk|Raced|Safe|NothingRead|AsSlapd|AlwaysAnswered|Publish|TestScimmy|OpenLDAP|389|Followed' ./cmd/rollcall ./apply ./state ./internal/console/postfix ./internal/console/scim ./internal/console/ldap ./internal/console/sql ./internal/render ./config ./internal/directory/ldif
