@@ -455,7 +455,13 @@ func TestSharing(t *testing.T) {
 	if err := os.Rename(plain, named); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.Symlink(named, plain); err == nil && (At(plain).Sharing() != "" || At(named).Sharing() != "") {
+	if err := os.Symlink(named, plain); err != nil {
+		t.Skip(err)
+	}
+	if info, err := os.Lstat(plain); err != nil || info.Mode()&os.ModeSymlink == 0 {
+		t.Skip("there are no symbolic links here")
+	}
+	if At(plain).Sharing() != "" || At(named).Sharing() != "" {
 		t.Error("one state, and a link to it")
 	}
 }

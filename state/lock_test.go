@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -28,7 +29,9 @@ func TestMain(m *testing.M) {
 			os.Exit(1)
 		}
 		fmt.Println("holds")
-		select {}
+		for {
+			time.Sleep(time.Hour)
+		}
 	}
 	indexed, settled = 0, 0
 	os.Exit(m.Run())
@@ -158,6 +161,9 @@ func TestUnlock(t *testing.T) {
 		{"somebody else by now", other, elsewhere, false},
 	} {
 		t.Run(c.name, func(t *testing.T) {
+			if c.removed && runtime.GOOS == "windows" {
+				t.Skip("Windows removes no file that is open, as that of a lock is that this program holds")
+			}
 			path := filepath.Join(t.TempDir(), "s")
 			old := kept(t, path, c.holds)
 			defer old.Release()

@@ -108,13 +108,17 @@ func TestHostileValues(t *testing.T) {
 	rollcall := func(command string, color bool) (out, talk string, code exitCode) {
 		var stdout, stderr bytes.Buffer
 		s := &session{stdin: strings.NewReader(""), stdout: &stdout, stderr: &stderr, out: render.Terminal{Width: 100, Color: color}, err: render.Terminal{Width: 100}, now: time.Now}
-		code = execute(context.Background(), append([]string{"-C", dir}, strings.Split(command, " ")...), s)
+		args := append([]string{"-C", dir}, strings.Split(command, " ")...)
+		for i := range args {
+			args[i] = strings.NewReplacer("PLAN", filepath.Join(dir, "plan.json"), "ACCOUNTS", filepath.Join(dir, "accounts.jsonl"), "BASE", base).Replace(args[i])
+		}
+		code = execute(context.Background(), args, s)
 		return stdout.String(), stderr.String(), code
 	}
-	if _, talk, code := rollcall("state import "+filepath.Join(dir, "accounts.jsonl"), false); code != exitOK {
+	if _, talk, code := rollcall("state import ACCOUNTS", false); code != exitOK {
 		t.Fatalf("import: exit %d\n%s", code, talk)
 	}
-	if _, talk, code := rollcall("plan -o json="+filepath.Join(dir, "plan.json"), false); code != exitOK {
+	if _, talk, code := rollcall("plan -o json=PLAN", false); code != exitOK {
 		t.Fatalf("plan: exit %d\n%s", code, talk)
 	}
 	plans := []string{"text", "json", "csv", "markdown", "html"}
@@ -122,9 +126,9 @@ func TestHostileValues(t *testing.T) {
 		command string
 		formats []string
 	}{
-		{"plan --all", plans}, {"plan --redact", plans}, {"show " + filepath.Join(dir, "plan.json"), plans},
+		{"plan --all", plans}, {"plan --redact", plans}, {"show PLAN", plans},
 		{"plan --except inactive,p1.0@example.com", plans},
-		{"plan --compare " + base, []string{"text", "json", "csv", "markdown"}},
+		{"plan --compare BASE", []string{"text", "json", "csv", "markdown"}},
 		{"explain p0.0@example.com", []string{"text", "json", "markdown"}}, {"explain -v p0.0@example.com", []string{"text", "markdown"}}, {"explain old3@example.com", []string{"text", "json", "markdown"}},
 		{"explain 00000003-0000-4000-8000-000000000000", []string{"text", "json", "markdown"}}, {"explain -v 00000003-0000-4000-8000-000000000000", []string{"text", "markdown"}},
 		{"lint --all", []string{"text", "json", "csv", "markdown", "sarif"}},

@@ -13,6 +13,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -367,7 +368,7 @@ func outboxOf(t *testing.T, dir string) *run.Outbox {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if info, err := os.Stat(filepath.Join(state.At(path).Folders()[0], "outbox.jsonl")); err != nil || info.Mode().Perm() != 0o600 {
+	if info, err := os.Stat(filepath.Join(state.At(path).Folders()[0], "outbox.jsonl")); err != nil || runtime.GOOS != "windows" && info.Mode().Perm() != 0o600 {
 		t.Errorf("the outbox: %v, %v", info, err)
 	}
 	return box
@@ -413,7 +414,7 @@ func TestRejectionItems(t *testing.T) {
 			got = &n
 		}
 	}
-	if got == nil || got.Count != len(got.Items) || got.Count != 2 || got.Run != 1 || got.Host != "mail1" || got.Configuration != o.dir || got.Command != "rollcall -C "+o.dir+" plan --all" {
+	if got == nil || got.Count != len(got.Items) || got.Count != 2 || got.Run != 1 || got.Host != "mail1" || got.Configuration != o.dir || got.Command != commandIn(o.dir, "plan", "--all") {
 		t.Fatalf("%+v", got)
 	}
 	want := run.NoticeItem{

@@ -29,7 +29,11 @@ func TestMain(m *testing.M) {
 	if name := os.Getenv(hosting); name != "" {
 		host(name)
 	}
-	if name := os.Getenv(behaving); name != "" {
+	name := os.Getenv(behaving)
+	if len(os.Args) > 1 && strings.HasPrefix(os.Args[1], behaving+"=") {
+		name = strings.TrimPrefix(os.Args[1], behaving+"=")
+	}
+	if name != "" {
 		behave, ok := behaviours[name]
 		if !ok {
 			fmt.Fprintln(os.Stderr, "no behaviour", name)
@@ -43,6 +47,7 @@ func TestMain(m *testing.M) {
 		k.out.Flush()
 		os.Exit(0)
 	}
+	os.Setenv("GORACE", "atexit_sleep_ms=0") // of connectors
 	os.Exit(m.Run())
 }
 

@@ -38,7 +38,7 @@ var flooded = regexp.MustCompile(`wrote \d+ lines to standard error; .*$`)
 func start(t testing.TB, behaviour string, o Options) *Console {
 	t.Helper()
 	o.Label, o.Owner, o.Release = "gateway", "hq", "0.2.0"
-	o.Command = []string{"env", behaving + "=" + behaviour, "GORACE=atexit_sleep_ms=0", os.Args[0]}
+	o.Command = []string{os.Args[0], behaving + "=" + behaviour}
 	c := New(o)
 	t.Cleanup(func() { c.Close() })
 	return c

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -459,6 +460,9 @@ func TestChangedMeanwhile(t *testing.T) {
 // TestMovedBetweenFiles: somebody who moves from one file of a directory to another
 // while they are read is not taken for a leaver.
 func TestMovedBetweenFiles(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("Windows replaces no file while it is read")
+	}
 	t.Parallel()
 	const head = "id,mail\n"
 	for name, c := range map[string]struct {

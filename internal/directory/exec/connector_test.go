@@ -26,7 +26,11 @@ const (
 )
 
 func TestMain(m *testing.M) {
-	if name := os.Getenv(behaving); name != "" {
+	name := os.Getenv(behaving)
+	if len(os.Args) > 1 && strings.HasPrefix(os.Args[1], behaving+"=") {
+		name = strings.TrimPrefix(os.Args[1], behaving+"=")
+	}
+	if name != "" {
 		behave, ok := behaviours[name]
 		if !ok {
 			fmt.Fprintln(os.Stderr, "no behaviour", name)
@@ -40,6 +44,7 @@ func TestMain(m *testing.M) {
 		k.out.Flush()
 		os.Exit(0)
 	}
+	os.Setenv("GORACE", "atexit_sleep_ms=0") // of connectors
 	os.Exit(m.Run())
 }
 
@@ -221,7 +226,7 @@ var behaviours = func() map[string]func(*program) {
 func start(t testing.TB, behaviour string, o connector.Options) *Source {
 	t.Helper()
 	o.Label, o.Release = "cloud", "0.2.0"
-	o.Command = []string{"env", behaving + "=" + behaviour, "GORACE=atexit_sleep_ms=0", os.Args[0]}
+	o.Command = []string{os.Args[0], behaving + "=" + behaviour}
 	return New(Options{Options: o, Domains: []string{"example.com"}})
 }
 

@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -47,7 +48,7 @@ func TestDiagnose(t *testing.T) {
 			"entries ok: of 2 entries, 2 with mail, 2 with a GUID",
 		}},
 		{"none.ldif", []string{
-			"files failed: DIR/none.ldif: no such file or directory",
+			"files failed: DIR/none.ldif: " + syscall.ENOENT.Error(),
 			"read skipped: not tested, because files of DIR/none.ldif failed",
 			"entries skipped: not tested, because files of DIR/none.ldif failed",
 		}},
@@ -64,7 +65,7 @@ func TestDiagnose(t *testing.T) {
 			}
 			var got []string
 			for _, k := range r.Checks {
-				line := k.Name + " " + string(k.Status) + ": " + strings.ReplaceAll(k.Finding, dir, "DIR")
+				line := k.Name + " " + string(k.Status) + ": " + strings.ReplaceAll(k.Finding, dir+string(filepath.Separator), "DIR/")
 				line, _, _ = strings.Cut(line, ";")
 				got = append(got, line)
 			}

@@ -561,7 +561,9 @@ func child(address, cache, until string) {
 	stop := func(at string) {
 		if at == until {
 			fmt.Println("here")
-			select {}
+			for {
+				time.Sleep(time.Hour)
+			}
 		}
 	}
 	fatal := func(err error) {

@@ -584,6 +584,7 @@ func lostLock(t *testing.T, s Subject) {
 	l := hold(t, a)
 	defer l.Release()
 	r := begin(t, a, 1)
+	defer func() { _ = r.End(context.WithoutCancel(t.Context()), run.Failed, "", time.Now()) }() // which closes its file
 	must(t, r.Step(t.Context(), step(0)))
 	st, err := a.Load(t.Context())
 	must(t, err)

@@ -14,12 +14,16 @@ import (
 	"github.com/rollcall-cli/rollcall/internal/servertest"
 )
 
-// serving is the variable with the file of objects that makes a test program which knows
-// this package a connector of them.
-const serving = "ROLLCALL_TEST_DIRECTORY"
+// serving is followed by the file of objects in the first argument of a test program which
+// knows this package and is to be a connector of them.
+const serving = "ROLLCALL_TEST_DIRECTORY="
 
 func init() {
-	if path := os.Getenv(serving); path != "" {
+	os.Setenv("GORACE", "atexit_sleep_ms=0") // of connectors
+	if len(os.Args) < 2 {
+		return
+	}
+	if path, is := strings.CutPrefix(os.Args[1], serving); is {
 		if err := serve(path); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			os.Exit(1)
@@ -42,7 +46,7 @@ func (w connectorWorld) Settings() map[string]any {
 // Connector returns the command that serves the objects of a file, each a line as in an
 // answer, but for its id.
 func Connector(path string) []string {
-	return []string{"env", serving + "=" + path, "GORACE=atexit_sleep_ms=0", os.Args[0]}
+	return []string{os.Args[0], serving + path}
 }
 
 // lines writes objects as the protocol does.
