@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"math"
 	"slices"
 
 	"github.com/rollcall-cli/rollcall/internal/identity"
@@ -39,7 +40,7 @@ type split struct {
 // splits reports whether what is quiet can be told from the rest by pairs: what a console
 // cannot keep is found otherwise.
 func (in *Input) splits() bool {
-	return in.Preview != nil && len(in.Seen) == len(in.Entries)+len(in.Same) && in.Merged == nil && in.Rest == nil &&
+	return in.Preview != nil && len(in.Seen) == len(in.Entries)+len(in.Same) && max(len(in.Seen), len(in.Accounts)) <= math.MaxInt32 && in.Merged == nil && in.Rest == nil &&
 		!in.Facts.restricts() && len(in.Facts.Lengths)+len(in.Blocked) == 0
 }
 
@@ -57,7 +58,7 @@ func computeSplit(in *Input) (*Plan, error) {
 	if err != nil || !in.Count {
 		return p, err
 	}
-	p.Sums.add(&s.rest)
+	p.Sums = p.Sums.plus(&s.rest, 1)
 	for _, indexes := range [...]struct{ of, from []int32 }{{p.Spoken.Entries, s.entries}, {p.Spoken.Accounts, s.accounts}} {
 		for n, i := range indexes.of {
 			indexes.of[n] = indexes.from[i]
@@ -130,7 +131,7 @@ func (s *split) meet() {
 // assemble makes the input of the part, and the sums of what is quiet.
 func (s *split) assemble() {
 	s.part = *s.Input
-	s.part.Preview, s.part.Seen, s.part.Same, s.part.Entries, s.part.Accounts = nil, nil, nil, nil, nil
+	s.part.Preview, s.part.Seen, s.part.Same, s.part.Accounts = nil, nil, nil, nil
 	s.part.Rest = &s.rest
 	s.rest = Sums{Active: map[string]int{}, Recorded: map[string]int{}, InService: map[string]InService{}}
 
@@ -144,16 +145,10 @@ func (s *split) assemble() {
 		}
 		s.entries = append(s.entries, int32(i))
 	}
-	if len(s.entries) == len(s.Entries) && len(s.Same) == 0 {
-		s.part.Entries = s.Entries
-	} else {
+	if s.part.Entries = s.Entries; len(s.entries) < len(s.Entries) || len(s.Same) > 0 {
 		s.part.Entries = make([]identity.Entry, len(s.entries))
 		for n, i := range s.entries {
-			if int(i) < len(s.Entries) {
-				s.part.Entries[n] = s.Entries[i]
-			} else {
-				all.At(int(i), &s.part.Entries[n])
-			}
+			s.part.Entries[n] = *all.At(int(i), &s.part.Entries[n])
 		}
 	}
 	for i := range of {

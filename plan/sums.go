@@ -36,44 +36,31 @@ type InService struct {
 }
 
 // Without returns the sums of what is left without a part.
-func (s Sums) Without(part *Sums) Sums {
-	s.Accounts, s.Local = s.Accounts-part.Accounts, s.Local-part.Local
-	s.Unchanged, s.Ignored, s.WithoutAccount = s.Unchanged-part.Unchanged, s.Ignored-part.Ignored, s.WithoutAccount-part.WithoutAccount
-	s.Changes, s.Rejections, s.Ambiguous = s.Changes-part.Changes, s.Rejections-part.Rejections, s.Ambiguous-part.Ambiguous
-	s.IgnoredObjects, s.Active, s.Recorded = less(s.IgnoredObjects, part.IgnoredObjects), less(s.Active, part.Active), less(s.Recorded, part.Recorded)
-	s.InService = maps.Clone(s.InService)
-	for name, n := range part.InService {
-		rest := InService{s.InService[name].Accounts - n.Accounts, s.InService[name].Addresses - n.Addresses}
-		if s.InService[name] = rest; rest == (InService{}) {
-			delete(s.InService, name)
-		}
-	}
+func (s Sums) Without(part *Sums) Sums { return s.plus(part, -1) }
+
+// plus returns the sums with those of a part, so many times.
+func (s Sums) plus(part *Sums, times int) Sums {
+	s.Accounts, s.Local = s.Accounts+times*part.Accounts, s.Local+times*part.Local
+	s.Unchanged, s.Ignored, s.WithoutAccount = s.Unchanged+times*part.Unchanged, s.Ignored+times*part.Ignored, s.WithoutAccount+times*part.WithoutAccount
+	s.Changes, s.Rejections, s.Ambiguous = s.Changes+times*part.Changes, s.Rejections+times*part.Rejections, s.Ambiguous+times*part.Ambiguous
+	count := func(n, of int) int { return n + times*of }
+	s.IgnoredObjects, s.Active, s.Recorded = both(s.IgnoredObjects, part.IgnoredObjects, count), both(s.Active, part.Active, count), both(s.Recorded, part.Recorded, count)
+	s.InService = both(s.InService, part.InService, func(n, of InService) InService {
+		return InService{n.Accounts + times*of.Accounts, n.Addresses + times*of.Addresses}
+	})
 	return s
 }
 
-func less(counts, part map[string]int) map[string]int {
-	counts = maps.Clone(counts)
-	for name, n := range part {
-		if counts[name] -= n; counts[name] == 0 {
-			delete(counts, name)
+// both puts the counts of a part to others; what comes to nothing is left out.
+func both[T comparable](counts, part map[string]T, put func(n, of T) T) map[string]T {
+	all := maps.Clone(counts)
+	for name, of := range part {
+		var nothing T
+		if all[name] = put(all[name], of); all[name] == nothing {
+			delete(all, name)
 		}
 	}
-	return counts
-}
-
-// add adds the sums of another part.
-func (s *Sums) add(o *Sums) {
-	s.Accounts, s.Local = s.Accounts+o.Accounts, s.Local+o.Local
-	s.Changes, s.Rejections, s.Ambiguous = s.Changes+o.Changes, s.Rejections+o.Rejections, s.Ambiguous+o.Ambiguous
-	s.Unchanged, s.Ignored, s.WithoutAccount = s.Unchanged+o.Unchanged, s.Ignored+o.Ignored, s.WithoutAccount+o.WithoutAccount
-	for _, counts := range [...]struct{ to, from map[string]int }{{s.IgnoredObjects, o.IgnoredObjects}, {s.Active, o.Active}, {s.Recorded, o.Recorded}} {
-		for name, n := range counts.from {
-			counts.to[name] += n
-		}
-	}
-	for name, n := range o.InService {
-		s.InService[name] = InService{s.InService[name].Accounts + n.Accounts, s.InService[name].Addresses + n.Addresses}
-	}
+	return all
 }
 
 // Quiet reports whether nothing is to be said of any of what is counted.
