@@ -152,6 +152,8 @@ func TestQuotedWord(t *testing.T) {
 		`C:\corp`:                   {`"C:\\corp"`, `C:\corp`},
 		`\\fileserver\IT Abteilung`: {`"\\\\fileserver\\IT Abteilung"`, `"\\fileserver\IT Abteilung"`},
 		`say "x"`:                   {`"say \"x\""`, `"say \"x\""`},
+		`C:\IT Abteilung\`:          {`"C:\\IT Abteilung\\"`, `"C:\IT Abteilung\\"`},
+		`C:\R&D`:                    {`"C:\\R&D"`, `"C:\R&D"`},
 	} {
 		if unix, windows := quotedWord(word, false), quotedWord(word, true); unix != want[0] || windows != want[1] {
 			t.Errorf("%s is %s and %s, want %s", word, unix, windows, want)

@@ -18,6 +18,7 @@ import (
 	"github.com/rollcall-cli/rollcall/internal/identity"
 	"github.com/rollcall-cli/rollcall/internal/notice"
 	"github.com/rollcall-cli/rollcall/internal/run"
+	"github.com/rollcall-cli/rollcall/internal/words"
 	"github.com/rollcall-cli/rollcall/plan"
 	"github.com/rollcall-cli/rollcall/state"
 )
@@ -64,17 +65,14 @@ func commandOf(args []string) string {
 	return text.String()
 }
 
-// quotedWord is an argument of a command line. The shells of Windows take a backslash as it
-// is.
+// quotedWord is an argument of a command line.
 func quotedWord(arg string, windows bool) string {
-	special := func(r rune) bool {
-		return r <= ' ' || r == '"' || r == '\'' || r == '\\' && !windows || r >= 0x7f
-	}
+	special := func(r rune) bool { return r <= ' ' || r == '"' || r == '\'' || r == '\\' || r >= 0x7f }
 	switch {
+	case windows:
+		return words.ForWindows(arg)
 	case arg != "" && !strings.ContainsFunc(arg, special):
 		return arg
-	case windows:
-		return strings.ReplaceAll(strconv.Quote(arg), `\\`, `\`)
 	}
 	return strconv.Quote(arg)
 }

@@ -695,17 +695,16 @@ func (b *builder) command(words ...string) string {
 	return line
 }
 
-// shellWord quotes a word where a shell would take it apart. That of Windows knows no single
-// quotes.
+// shellWord quotes a word where a shell would take it apart.
 func shellWord(word string, windows bool) string {
+	if windows {
+		return words.ForWindows(word)
+	}
 	plain := func(r rune) bool {
-		return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("@%_+=:,./-", r) || windows && r == '\\'
+		return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("@%_+=:,./-", r)
 	}
 	if word != "" && strings.IndexFunc(word, func(r rune) bool { return !plain(r) }) < 0 {
 		return word
-	}
-	if windows {
-		return `"` + strings.ReplaceAll(word, `"`, `\"`) + `"`
 	}
 	return "'" + strings.ReplaceAll(word, "'", `'\''`) + "'"
 }

@@ -1,5 +1,6 @@
 // Package words answers those who wrote a word that is not one of those that may
-// stand in its place: a category, a format, a flag, the label of a directory.
+// stand in its place: a category, a format, a flag, the label of a directory. It also
+// spells words of commands that are suggested.
 package words
 
 import (
@@ -96,5 +97,34 @@ func Alternatives(names []string, format string) string {
 		}
 		fmt.Fprintf(&b, format, name)
 	}
+	return b.String()
+}
+
+// ForWindows returns a word as cmd.exe, PowerShell and the programs of Windows take it: in
+// quotes where it is not plain. A quote in it, and each backslash before a quote, have a
+// backslash before them (CommandLineToArgvW).
+func ForWindows(word string) string {
+	plain := func(r rune) bool {
+		return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune(`@_+=:,./-\`, r)
+	}
+	if word != "" && !strings.ContainsFunc(word, func(r rune) bool { return !plain(r) }) {
+		return word
+	}
+	var b strings.Builder
+	b.WriteByte('"')
+	backslashes := 0
+	for _, r := range word {
+		switch r {
+		case '\\':
+			backslashes++
+		case '"':
+			b.WriteString(strings.Repeat(`\`, backslashes+1))
+			backslashes = 0
+		default:
+			backslashes = 0
+		}
+		b.WriteRune(r)
+	}
+	b.WriteString(strings.Repeat(`\`, backslashes) + `"`)
 	return b.String()
 }
