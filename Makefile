@@ -26,7 +26,7 @@
 #              packages, SBOMs, notes, a formula of Homebrew and checksums, in dist
 # make sign KEY=…
 #              signs the checksums with a key of minisign
-# make publish-github, make publish-gitlab
+# make publishing, make publish-github, make publish-gitlab
 #              what the workflows end with; see docs/develop/releasing.md
 
 GO         ?= go
@@ -65,7 +65,7 @@ PLATFORMS   = linux/arm64 darwin/arm64 windows/amd64
 
 # What packages are tested with.
 PACKAGING   = git binutils jq file zip unzip shellcheck systemd mmdebstrap lintian rpm skopeo umoci minisign ruby curl python3-yaml gh
-.PHONY: build test installed prepare format vet staticcheck site unit platforms attack windows-test vulnerabilities bench fuzz packages packages-test sbom release sign publish-github publish-gitlab
+.PHONY: build test installed prepare format vet staticcheck site unit platforms attack windows-test vulnerabilities bench fuzz packages packages-test sbom release sign publishing publish-github publish-gitlab
 
 build:
 	CGO_ENABLED=0 $(GO) build -trimpath -o rollcall ./cmd/rollcall
@@ -102,6 +102,10 @@ release:
 
 sign:
 	@internal/packaging/sign dist "$(KEY)"
+
+# What it takes to sign and publish, for a machine that has nothing else.
+publishing:
+	@$(MAKE) --no-print-directory installed PACKAGES="minisign gh curl jq" COMMANDS=
 
 publish-github publish-gitlab:
 	internal/packaging/publish $(subst publish-,,$@) dist
