@@ -94,7 +94,8 @@ func Read(r io.Reader) (*State, error) {
 		return nil, in.fail("not a rollcall state file: the first line is no header")
 	}
 	if h.Version != version {
-		return nil, in.fail(fmt.Sprintf("written in format version %d, and this version of rollcall reads %d", h.Version, version))
+		return nil, &Error{Line: in.n, Reason: fmt.Sprintf("written in format version %d, and this version of rollcall reads %d", h.Version, version),
+			Advice: "run the version of rollcall that has written it, or a later one; after a downgrade, put back the state of before"}
 	}
 	if h.Lineage == "" || h.Serial < 1 {
 		return nil, in.fail("the header has no lineage or no serial")

@@ -446,3 +446,20 @@ func BenchmarkSave(b *testing.B) {
 		}
 	}
 }
+
+// TestLaterFormat: a state of a later release is no damaged one.
+func TestLaterFormat(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "rollcall.state.jsonl")
+	saved(t, path, 2)
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path, bytes.Replace(text, []byte(`"version":1`), []byte(`"version":9`), 1), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	var later *Error
+	if _, err := At(path).Load(ctx); !errors.As(err, &later) || !strings.Contains(later.Reason, "format version 9") || !strings.Contains(later.Advice, "or a later one") || later.Path != path || later.Line != 1 {
+		t.Errorf("%+v", err)
+	}
+}

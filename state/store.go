@@ -194,14 +194,15 @@ func (s *Store) load(ctx context.Context) (_ *State, damaged bool, _ error) {
 	}
 	st, err := readNamed(r, s.String())
 	var damage *Error
-	if errors.As(err, &damage) && s.shared != nil {
+	switch {
+	case !errors.As(err, &damage), damage.Advice != "": // it is written by a later release
+	case s.shared != nil:
 		damage.Advice = damagedInStore
-	} else if errors.As(err, &damage) {
+	case s.backedUp(ctx):
+		damage.Advice = fmt.Sprintf("the file was changed by something other than rollcall; the version before is %s: "+
+			"compare the two, then put back the good one with cp", s.backend.Name(1))
+	default:
 		damage.Advice = "the file was changed by something other than rollcall; put back a good copy of it"
-		if s.backedUp(ctx) {
-			damage.Advice = fmt.Sprintf("the file was changed by something other than rollcall; the version before is %s: "+
-				"compare the two, then put back the good one with cp", s.backend.Name(1))
-		}
 	}
 	return st, damage != nil, err
 }
@@ -335,6 +336,15 @@ func (s *Store) New(ctx context.Context) (*State, error) {
 	}
 	return nil, &Error{Path: s.String(), Reason: "a new state was asked for, and there is one already",
 		Advice: "leave out --new-state, which is for a state that was lost; to begin anew all the same, " + anew}
+}
+
+// Replaceable returns an error for a state of which Save is known to fail, because its file
+// cannot be replaced. One that is not there yet is none.
+func (s *Store) Replaceable() error {
+	if s.shared != nil {
+		return nil
+	}
+	return atomicfile.Replaceable(s.local.path)
 }
 
 // Save writes the next version of a state: its serial grows by one, a lineage is

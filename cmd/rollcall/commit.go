@@ -56,6 +56,9 @@ func (s *session) commit(cfg *config.Config, m *made, r *record, canary int) err
 		Listen:  func(e apply.Event) { s.follow(progress, c, e) },
 	}
 	if !facts.Embedded {
+		if err := s.store.Replaceable(); err != nil {
+			return err
+		}
 		if err := s.cover(cfg, facts); err != nil {
 			return err
 		}

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/rollcall-cli/rollcall/state"
 )
 
 // TestWindowsHeld: an apply waits for a program that has the state open, as a virus scanner
@@ -53,12 +55,18 @@ func TestWindowsReadOnly(t *testing.T) {
 	if err := os.WriteFile(plan, []byte("mine"), 0o400); err != nil {
 		t.Fatal(err)
 	}
-	state := filepath.Join(dir, "rollcall.state.jsonl")
-	if err := os.Chmod(state, 0o400); err != nil {
+	path := filepath.Join(dir, "rollcall.state.jsonl")
+	if err := state.At(path).Replaceable(); err != nil {
+		t.Errorf("before it is read-only: %v", err)
+	}
+	if err := os.Chmod(path, 0o400); err != nil {
 		t.Fatal(err)
 	}
-	defer os.Chmod(state, 0o600)
-	before, err := os.ReadFile(state)
+	defer os.Chmod(path, 0o600)
+	if err := state.At(path).Replaceable(); err == nil { // which is asked before a console is changed
+		t.Error("the state can be replaced")
+	}
+	before, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -71,10 +79,10 @@ func TestWindowsReadOnly(t *testing.T) {
 	if text, err := os.ReadFile(plan); err != nil || string(text) != "mine" {
 		t.Errorf("the plan is %q, %v", text, err)
 	}
-	if after, err := os.ReadFile(state); err != nil || !bytes.Equal(before, after) {
+	if after, err := os.ReadFile(path); err != nil || !bytes.Equal(before, after) {
 		t.Error("the state has changed")
 	}
-	if info, err := os.Stat(state); err != nil || info.Mode()&0o200 != 0 {
+	if info, err := os.Stat(path); err != nil || info.Mode()&0o200 != 0 {
 		t.Error("the attribute is gone")
 	}
 }

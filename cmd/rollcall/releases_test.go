@@ -80,7 +80,7 @@ func readRelease(t *testing.T, kept string) {
 		if code != exitOK || !strings.Contains(out, "Summary") {
 			t.Errorf("show %s: exit %d, %s", path, code, talk)
 		}
-		if _, talk, code := in("apply", path); code != exitStale {
+		if _, talk, code := in("apply", path); code != exitStale || !strings.Contains(talk, "hint: ") {
 			t.Errorf("apply %s: exit %d, %s", path, code, talk)
 		} else if first := filepath.Base(kept) == "0.1.0" && strings.HasPrefix(filepath.Base(path), "undo"); first && !strings.Contains(talk, "format version 1.0") {
 			t.Errorf("apply %s, an undo of another format: %s", path, talk)

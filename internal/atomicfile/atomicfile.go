@@ -80,6 +80,18 @@ func WriteCopy(path string, write func(io.Writer) error) error {
 	return d.ReplaceCopy(name, write)
 }
 
+// Replaceable returns an error for a file that [Write] could not replace, where a system
+// keeps some from that: on Windows one that is read-only, or that others have open for
+// longer than a few seconds.
+func Replaceable(path string) error {
+	d, name, err := Locate(path)
+	if err != nil {
+		return err
+	}
+	defer d.Close()
+	return d.replaceable(name)
+}
+
 func (d *Folder) replace(name string, write func(io.Writer) error, ready func() error, sync bool) (err error) {
 	if err := d.replaceable(name); err != nil {
 		return err
