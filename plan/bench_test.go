@@ -13,33 +13,39 @@ import (
 
 // BenchmarkCompute measures the engine alone: as many accounts as entries, one
 // percent of them different.
-func BenchmarkCompute(b *testing.B) { benchmarkCompute(b, corpusInput) }
+func BenchmarkCompute(b *testing.B) { benchmarkCompute(b, corpusInput, plan.Compute) }
 
-// BenchmarkPreviewed measures what is left of that where the entries were compared with the
-// accounts while they were read.
+// BenchmarkCompared measures it as it works for a console that is the state: entries are
+// compared with the accounts, and the rest is decided.
+func BenchmarkCompared(b *testing.B) {
+	benchmarkCompute(b, corpusInput, func(in plan.Input) (*plan.Plan, error) { return plan.Compute(previewed(b, in)) })
+}
+
+// BenchmarkPreviewed measures what of that is left when everything has been compared.
 func BenchmarkPreviewed(b *testing.B) {
-	benchmarkCompute(b, func(n int) plan.Input {
-		in := corpusInput(n)
-		p, err := plan.NewPreview(in.Rules, in.Accounts)
-		if err != nil {
-			b.Fatal(err)
-		}
-		entries, same := in.Entries, []int32{}
-		in.Entries, in.Preview = nil, p
-		for i := range entries {
-			e := &entries[i]
-			seen := p.Of(e)
-			if seen >= 0 {
-				if a := p.Same(e, seen); a != nil {
-					in.Same, same = append(in.Same, identity.Same{Account: a, Scope: e.Scope}), append(same, seen)
-					continue
-				}
+	benchmarkCompute(b, func(n int) plan.Input { return previewed(b, corpusInput(n)) }, plan.Compute)
+}
+
+func previewed(b *testing.B, in plan.Input) plan.Input {
+	p, err := plan.NewPreview(in.Rules, in.Accounts)
+	if err != nil {
+		b.Fatal(err)
+	}
+	entries, same := in.Entries, []int32{}
+	in.Entries, in.Preview = nil, p
+	for i := range entries {
+		e := &entries[i]
+		seen := p.Of(e)
+		if seen >= 0 {
+			if a := p.Same(e, seen); a != nil {
+				in.Same, same = append(in.Same, identity.Same{Account: a, Scope: e.Scope}), append(same, seen)
+				continue
 			}
-			in.Entries, in.Seen = append(in.Entries, *e), append(in.Seen, seen)
 		}
-		in.Seen = append(in.Seen, same...)
-		return in
-	})
+		in.Entries, in.Seen = append(in.Entries, *e), append(in.Seen, seen)
+	}
+	in.Seen = append(in.Seen, same...)
+	return in
 }
 
 // BenchmarkFirst measures it where there are no accounts yet.
@@ -48,16 +54,16 @@ func BenchmarkFirst(b *testing.B) {
 		in := corpusInput(n)
 		in.Accounts = nil
 		return in
-	})
+	}, plan.Compute)
 }
 
-func benchmarkCompute(b *testing.B, input func(n int) plan.Input) {
+func benchmarkCompute(b *testing.B, input func(n int) plan.Input, compute func(plan.Input) (*plan.Plan, error)) {
 	for _, n := range []int{100_000, 1_000_000} {
 		b.Run(fmt.Sprint(n), func(b *testing.B) {
 			in := input(n)
 			b.ReportAllocs()
 			for b.Loop() {
-				p, err := plan.Compute(in)
+				p, err := compute(in)
 				if err != nil {
 					b.Fatal(err)
 				}

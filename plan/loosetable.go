@@ -72,6 +72,16 @@ func (t *looseTable) add(x identity.Address) int32 {
 	return s.at - 1
 }
 
+// hashed reports whether an address of the table has a hash.
+func (t *looseTable) hashed(hash uint32) bool {
+	for n := hash >> t.shift; t.slots[n].at > 0; n = (n + 1) & uint32(len(t.slots)-1) {
+		if t.slots[n].hash == hash {
+			return true
+		}
+	}
+	return false
+}
+
 // find returns the number of an address, if it has one.
 func (t *looseTable) find(x identity.Address) (n int32, found bool) {
 	s, _ := t.slot(x)

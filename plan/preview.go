@@ -130,32 +130,44 @@ func (p *Preview) Same(e *identity.Entry, account int32) *identity.Account {
 	return a
 }
 
-// eachHolder calls a function with each account that has an address of a table. It looks at
-// the hashes of addresses first, and at few texts.
-func (p *Preview) eachHolder(table *looseTable, found func(a int32)) {
+// newTable returns a table for [Preview.holds].
+func (p *Preview) newTable(many int) *looseTable {
+	t := newLooseTable(many)
+	t.seed = p.seed
+	return t
+}
+
+// holds calls a function with each account of those that are asked for that has an address
+// of a table. It looks at the hashes of addresses first, and at few texts.
+func (p *Preview) holds(table *looseTable, asked func(a int32) bool, found func(a int32)) {
 	bits := 64
 	for bits < 32*len(table.texts) {
 		bits *= 2
 	}
 	mask, filter := uint32(bits-1), make([]uint64, bits/64)
-	for _, x := range table.texts {
-		h := p.hash(x) & mask
-		filter[h/64] |= 1 << (h % 64)
+	for _, s := range table.slots {
+		if h := s.hash & mask; s.at > 0 {
+			filter[h/64] |= 1 << (h % 64)
+		}
 	}
 	for id, h := range p.hashes {
-		if h &= mask; filter[h/64]&(1<<(h%64)) == 0 {
+		if m := h & mask; filter[m/64]&(1<<(m%64)) == 0 || !table.hashed(h) {
 			continue
 		}
-		a, begins := slices.BinarySearch(p.first, int32(id))
+		n, begins := slices.BinarySearch(p.first, int32(id))
 		if !begins {
-			a--
+			n--
 		}
-		x := p.accounts[a].Primary
-		if n := id - int(p.first[a]); n > 0 {
-			x = p.accounts[a].Aliases[n-1]
+		if !asked(int32(n)) {
+			continue
+		}
+		a := &p.accounts[n]
+		x := a.Primary
+		if alias := id - int(p.first[n]); alias > 0 {
+			x = a.Aliases[alias-1]
 		}
 		if _, is := table.find(x); is {
-			found(int32(a))
+			found(int32(n))
 		}
 	}
 }

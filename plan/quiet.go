@@ -67,8 +67,7 @@ func computeSplit(in *Input) (*Plan, error) {
 	return p, nil
 }
 
-// pair makes pairs of entries and accounts by what the preview has seen, and takes into the
-// part what is in none.
+// pair makes pairs of entries and accounts by what the preview has seen.
 func (s *split) pair() {
 	read := make([]bool, len(s.Rules.Scopes))
 	for i := range s.Rules.Scopes {
@@ -78,12 +77,9 @@ func (s *split) pair() {
 	for i, a := range s.Seen {
 		scope := all.Scope(i)
 		switch {
-		case a < 0 || scope < 0 || int(scope) >= len(read) || !read[scope]:
-			if g := all.GUID(i); !g.IsZero() {
-				if a = s.Preview.account(g); a != none {
-					s.wants[a] = taken
-				}
-			}
+		case a < 0:
+		case scope < 0 || int(scope) >= len(read) || !read[scope]:
+			s.wants[a] = taken
 		case s.wants[a] == unpaired:
 			s.wants[a] = int32(i)
 		default: // another has its GUID
@@ -95,9 +91,10 @@ func (s *split) pair() {
 // quiet reports whether entry i is.
 func (s *split) quiet(i int) bool { return s.Seen[i] >= 0 && s.wants[s.Seen[i]] == int32(i) }
 
-// meet takes into the part what has an address that one of its entries lists, or the rules.
+// meet takes into the part the accounts that have the GUID of one of its entries, and those
+// that have an address which one of them lists, or the rules.
 func (s *split) meet() {
-	met, domains := newLooseTable(2*len(s.Entries)), s.Preview.rules.domains
+	met, domains := s.Preview.newTable(len(s.Entries)), s.Preview.rules.domains
 	meet := func(x identity.Address) { met.add(domains.Canonical(x)) }
 	for _, blocks := range [...][]Guard{s.Rules.Protected, s.Rules.Holds} {
 		for b := range blocks {
@@ -117,15 +114,35 @@ func (s *split) meet() {
 		if s.quiet(i) {
 			continue
 		}
+		var own identity.Account
+		if g := s.Entries[i].GUID; !g.IsZero() {
+			if a := s.Preview.account(g); a != none {
+				own, s.wants[a] = s.Accounts[a], taken
+			}
+		}
 		for _, texts := range [...][]string{s.Entries[i].Primaries, s.Entries[i].Aliases} {
 			for _, text := range texts {
+				if x, is := spelled(&own, text); is && domains.Canonical(x) == x {
+					continue // nobody else has it
+				}
 				if x, err := identity.ParseAddress(text); err == nil {
 					meet(x)
 				}
 			}
 		}
 	}
-	s.Preview.eachHolder(met, func(a int32) { s.wants[a] = taken })
+	s.Preview.holds(met, func(a int32) bool { return s.wants[a] >= 0 }, func(a int32) { s.wants[a] = taken })
+}
+
+// spelled returns the address of an account that a text spells.
+func spelled(a *identity.Account, text string) (x identity.Address, is bool) {
+	if a.Primary.Spells(text) {
+		return a.Primary, true
+	}
+	if n := slices.IndexFunc(a.Aliases, func(x identity.Address) bool { return x.Spells(text) }); n >= 0 {
+		return a.Aliases[n], true
+	}
+	return x, false
 }
 
 // assemble makes the input of the part, and the sums of what is quiet.
@@ -145,7 +162,9 @@ func (s *split) assemble() {
 		}
 		s.entries = append(s.entries, int32(i))
 	}
-	if s.part.Entries = s.Entries; len(s.entries) < len(s.Entries) || len(s.Same) > 0 {
+	if n := len(s.entries); n == len(s.Entries) && (n == 0 || int(s.entries[n-1]) == n-1) {
+		s.part.Entries = s.Entries
+	} else {
 		s.part.Entries = make([]identity.Entry, len(s.entries))
 		for n, i := range s.entries {
 			s.part.Entries[n] = *all.At(int(i), &s.part.Entries[n])

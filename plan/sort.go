@@ -13,6 +13,9 @@ import (
 // manyToSort is how many elements are worth a second goroutine.
 const manyToSort = 1 << 16
 
+// manyByKey is how many elements are worth a list of their keys.
+const manyByKey = 1 << 8
+
 // sortFunc sorts as [slices.SortFunc] does, long lists with several
 // processors and without more memory.
 func sortFunc[T any](list []T, compare func(x, y T) int) {
@@ -49,7 +52,7 @@ func (p *place) octet(n int) byte { return byte(p.sortKey[n/8] >> (56 - n%8*8)) 
 // first. Long lists are sorted by the keys, which lie beside each other, where the texts do
 // not.
 func sortByKey[T any](list []T, of func(x *T, from int) sortKey, compare func(x, y *T) int) {
-	if len(list) < manyToSort || len(list) > math.MaxInt32 {
+	if len(list) < manyByKey || len(list) > math.MaxInt32 {
 		slices.SortFunc(list, func(x, y T) int { return compare(&x, &y) })
 		return
 	}

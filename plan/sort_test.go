@@ -39,7 +39,7 @@ func TestSortByKey(t *testing.T) {
 	compare := func(x, y *named) int {
 		return cmp.Or(cmp.Compare(x.kind, y.kind), cmp.Compare(x.name, y.name), cmp.Compare(x.n, y.n))
 	}
-	for _, n := range []int{0, 5, manyToSort, 3*manyToSort + 1} {
+	for _, n := range []int{0, 5, manyByKey, manyToSort, 3*manyToSort + 1} {
 		list := make([]named, n)
 		for i := range list {
 			name := []byte("a name that begins alike for more octets than a key has"[:random.IntN(56)])
