@@ -250,6 +250,9 @@ func (l *losses) keep(c *AccountChange) *identity.Account {
 	if c.Before == nil || !c.Before.Active() || c.Gone {
 		return c.After
 	}
+	if c.After != nil && c.After.Active() && c.After.Primary == c.Before.Primary && !slices.ContainsFunc(c.Before.Aliases, func(x identity.Address) bool { return !c.After.Holds(x) }) {
+		return c.After // it takes away nothing
+	}
 	kept := *c.Before
 	if c.After != nil && c.After.Active() {
 		kept = *c.After

@@ -161,12 +161,7 @@ func (p *Preview) holds(table *looseTable, asked func(a int32) bool, found func(
 		if !asked(int32(n)) {
 			continue
 		}
-		a := &p.accounts[n]
-		x := a.Primary
-		if alias := id - int(p.first[n]); alias > 0 {
-			x = a.Aliases[alias-1]
-		}
-		if _, is := table.find(x); is {
+		if _, is := table.find(addressOf(&p.accounts[n], id-int(p.first[n]))); is {
 			found(int32(n))
 		}
 	}

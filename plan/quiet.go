@@ -114,15 +114,15 @@ func (s *split) meet() {
 		if s.quiet(i) {
 			continue
 		}
-		var own identity.Account
+		own := &identity.Account{}
 		if g := s.Entries[i].GUID; !g.IsZero() {
 			if a := s.Preview.account(g); a != none {
-				own, s.wants[a] = s.Accounts[a], taken
+				own, s.wants[a] = &s.Accounts[a], taken
 			}
 		}
 		for _, texts := range [...][]string{s.Entries[i].Primaries, s.Entries[i].Aliases} {
 			for _, text := range texts {
-				if x, is := spelled(&own, text); is && domains.Canonical(x) == x {
+				if x, is := spelled(own, text); is && domains.Canonical(x) == x {
 					continue // nobody else has it
 				}
 				if x, err := identity.ParseAddress(text); err == nil {
@@ -187,6 +187,7 @@ func (s *split) assemble() {
 		}
 		return
 	}
+	s.part.Accounts, s.accounts = make([]identity.Account, 0, len(s.Accounts)-s.rest.Accounts), make([]int32, 0, len(s.Accounts)-s.rest.Accounts)
 	for a, i := range s.wants {
 		if i < 0 {
 			s.part.Accounts, s.accounts = append(s.part.Accounts, s.Accounts[a]), append(s.accounts, int32(a))
