@@ -29,7 +29,8 @@ const (
 // split takes an input apart into what a plan has to be made of, and what is quiet.
 type split struct {
 	*Input
-	wants []int32 // of each account, the entry that wants it as it is, or a mark
+	wants  []int32     // of each account, the entry that wants it as it is, or a mark
+	paired []InService // of each scope, the accounts that an entry of it wants as they are
 
 	part Input
 	rest Sums
@@ -46,7 +47,7 @@ func (in *Input) splits() bool {
 
 // computeSplit makes the plan of an input that splits.
 func computeSplit(in *Input) (*Plan, error) {
-	s := &split{Input: in, wants: slices.Repeat([]int32{unpaired}, len(in.Accounts))}
+	s := &split{Input: in, wants: slices.Repeat([]int32{unpaired}, len(in.Accounts)), paired: make([]InService, len(in.Rules.Scopes))}
 	s.pair()
 	s.meet()
 	s.assemble()
@@ -79,13 +80,29 @@ func (s *split) pair() {
 		switch {
 		case a < 0:
 		case scope < 0 || int(scope) >= len(read) || !read[scope]:
-			s.wants[a] = taken
+			s.take(a)
 		case s.wants[a] == unpaired:
 			s.wants[a] = int32(i)
+			s.count(scope, a, 1)
 		default: // another has its GUID
-			s.wants[a] = taken
+			s.take(a)
 		}
 	}
+}
+
+// take takes an account into the part, and the entry that wants it as it is.
+func (s *split) take(a int32) {
+	if i := s.wants[a]; i >= 0 {
+		all := s.Listed()
+		s.count(all.Scope(int(i)), a, -1)
+	}
+	s.wants[a] = taken
+}
+
+// count counts an account that an entry of a scope wants as it is.
+func (s *split) count(scope, a int32, by int) {
+	s.paired[scope].Accounts += by
+	s.paired[scope].Addresses += by * int(s.Preview.first[a+1]-s.Preview.first[a])
 }
 
 // quiet reports whether entry i is.
@@ -117,7 +134,8 @@ func (s *split) meet() {
 		own := &identity.Account{}
 		if g := s.Entries[i].GUID; !g.IsZero() {
 			if a := s.Preview.account(g); a != none {
-				own, s.wants[a] = &s.Accounts[a], taken
+				own = &s.Accounts[a]
+				s.take(a)
 			}
 		}
 		for _, texts := range [...][]string{s.Entries[i].Primaries, s.Entries[i].Aliases} {
@@ -131,7 +149,7 @@ func (s *split) meet() {
 			}
 		}
 	}
-	s.Preview.holds(met, func(a int32) bool { return s.wants[a] >= 0 }, func(a int32) { s.wants[a] = taken })
+	s.Preview.holds(met, func(a int32) bool { return s.wants[a] >= 0 }, s.take)
 }
 
 // spelled returns the address of an account that a text spells.
@@ -152,26 +170,22 @@ func (s *split) assemble() {
 	s.part.Rest = &s.rest
 	s.rest = Sums{Active: map[string]int{}, Recorded: map[string]int{}, InService: map[string]InService{}}
 
-	of := make([]InService, len(s.Rules.Scopes))
-	all := s.Listed()
-	for i, a := range s.Seen {
-		if s.quiet(i) {
-			n := &of[all.Scope(i)]
-			n.Accounts, n.Addresses = n.Accounts+1, n.Addresses+int(s.Preview.first[a+1]-s.Preview.first[a])
-			continue
+	for i := range s.Seen {
+		if !s.quiet(i) {
+			s.entries = append(s.entries, int32(i))
 		}
-		s.entries = append(s.entries, int32(i))
 	}
 	if n := len(s.entries); n == len(s.Entries) && (n == 0 || int(s.entries[n-1]) == n-1) {
 		s.part.Entries = s.Entries
 	} else {
+		all := s.Listed()
 		s.part.Entries = make([]identity.Entry, len(s.entries))
 		for n, i := range s.entries {
 			s.part.Entries[n] = *all.At(int(i), &s.part.Entries[n])
 		}
 	}
-	for i := range of {
-		if n := of[i]; n.Accounts > 0 {
+	for i, n := range s.paired {
+		if n.Accounts > 0 {
 			name := s.Rules.Scopes[i].Directory
 			s.rest.Accounts, s.rest.Unchanged = s.rest.Accounts+n.Accounts, s.rest.Unchanged+n.Accounts
 			s.rest.Active[name] += n.Accounts
