@@ -296,7 +296,7 @@ func TestDamaged(t *testing.T) {
 		{"edited", "a.smith", "b.smith", "", "the intent does not fit"},
 		{"outcome", `"seconds":1.5`, `"seconds":9.5`, "", ""},
 		{"other format", "rollcall-run", "rollcall-fun", "the first line is no head", "the first line is no head"},
-		{"later version", `"version":1`, `"version":2`, "reads 1", "reads 1"},
+		{"later version", `"version":1`, `"version":2,"owner":"hq"`, "reads 1", "reads 1"},
 		{"other number", `"number":1`, `"number":5`, "that of run 5", ""},
 		{"zeros in the head of what was done", `"user":"ann"`, "\"user\":\"\x00\x00\x00\"", "the first line is no head", "the first line is no head"},
 		{"torn change", `{"before":null`, `{"before":`, "", "000001.jsonl:3: not an account change"},
@@ -325,6 +325,8 @@ func TestDamaged(t *testing.T) {
 				}
 			} else if c.show != "" && (!errors.As(err, &damage) || !strings.Contains(err.Error(), c.show)) {
 				t.Errorf("read: %v", err)
+			} else if damage != nil && strings.Contains(damage.Advice, "or a later one") != (c.name == "later version") {
+				t.Errorf("hint: %s", damage.Advice)
 			}
 		})
 	}

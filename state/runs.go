@@ -98,14 +98,15 @@ func peekRun(ctx context.Context, h History, number int) (run.Run, error) {
 		intent = parseLine[runIntent](intentPrefix, before)
 	}
 	var past run.Run
-	if past.Head, err = parseRunHead(line, cut); err == nil && past.Number != number {
-		err = fmt.Errorf("the head is that of run %d", past.Number)
+	var bad *Error
+	if past.Head, bad = parseRunHead(line, cut); bad == nil && past.Number != number {
+		bad = &Error{Reason: fmt.Sprintf("the head is that of run %d", past.Number)}
 	}
-	if err == nil {
+	if bad == nil {
 		finish(&past, intent, end)
 		return past, nil
 	}
-	past = run.Run{Head: run.Head{Number: number, Summary: map[string]int{}}, Outcome: run.Damaged, Reason: err.Error(), Result: run.Result{Failures: []run.Failure{}}}
+	past = run.Run{Head: run.Head{Number: number, Summary: map[string]int{}}, Outcome: run.Damaged, Reason: bad.Reason, Result: run.Result{Failures: []run.Failure{}}}
 	if beheaded(line, cut) && (end == nil || !end.Outcome.Changed()) {
 		past.Outcome, past.Reason = run.Unfinished, ""
 	}
@@ -132,19 +133,19 @@ func finish(past *run.Run, intent *runIntent, end *runOutcome) {
 	}
 }
 
-func parseRunHead(line []byte, err error) (run.Head, error) {
+func parseRunHead(line []byte, err error) (run.Head, *Error) {
 	var h runHead
 	if err != nil {
-		return h.Head, errors.New("the head is cut short")
+		return h.Head, &Error{Reason: "the head is cut short"}
 	}
 	if json.Unmarshal(line, &h) != nil || h.Format != runFormat {
-		return h.Head, errors.New("not the record of a run: the first line is no head")
+		return h.Head, &Error{Reason: "not the record of a run: the first line is no head"}
 	}
 	if h.Version != runVersion {
-		return h.Head, fmt.Errorf("written in format version %d, and this version of rollcall reads %d", h.Version, runVersion)
+		return h.Head, otherVersion(h.Version, runVersion)
 	}
 	if h.Number < 1 || h.Summary == nil || strict(line, &h) != nil {
-		return h.Head, errors.New("the head is damaged")
+		return h.Head, &Error{Reason: "the head is damaged"}
 	}
 	return h.Head, nil
 }
@@ -224,7 +225,9 @@ func readRun(ctx context.Context, h History, number int, each func(*identity.Cha
 	r, err := scanRun(f, reader{change: each})
 	var damage *Error
 	if errors.As(err, &damage) {
-		damage.Path, damage.Advice = f.Name(), "the record was changed by something other than rollcall"
+		if damage.Path = f.Name(); damage.Advice == "" {
+			damage.Advice = "the record was changed by something other than rollcall"
+		}
 	}
 	return &run.Record{Run: r.past, Done: r.journal.done()}, err
 }
@@ -269,8 +272,10 @@ func scanRun(r io.Reader, to reader) (s scan, err error) {
 		case err != nil && !cut:
 			return s, fmt.Errorf("read the history: %w", err)
 		case !s.head:
-			if s.past.Head, err = parseRunHead(line, err); err != nil {
-				return s, in.fail(err.Error())
+			var bad *Error
+			if s.past.Head, bad = parseRunHead(line, err); bad != nil {
+				bad.Line = in.n
+				return s, bad
 			}
 			s.head = true
 		case s.end != nil && err == io.EOF:

@@ -82,6 +82,13 @@ func (s *State) version() Version { return Version{s.Lineage, s.Serial, s.Sum} }
 // Error is a problem with a file, and what to do about it.
 type Error = atomicfile.Error
 
+// otherVersion is the error of a document that is written in a format version, and not in that
+// which is read.
+func otherVersion(written, read int) *Error {
+	return &Error{Reason: fmt.Sprintf("written in format version %d, and this version of rollcall reads %d", written, read),
+		Advice: "run the version of rollcall that has written it, or a later one; after a downgrade, put back the state of before"}
+}
+
 // Read reads a state from r and verifies it whole.
 func Read(r io.Reader) (*State, error) {
 	in := lineReader{r: bufio.NewReaderSize(r, 1<<20), sum: sha256.New()}
@@ -90,12 +97,16 @@ func Read(r io.Reader) (*State, error) {
 		return nil, in.damaged(err, "the header is missing")
 	}
 	var h header
-	if strict(line, &h) != nil || h.Format != format {
+	if json.Unmarshal(line, &h) != nil || h.Format != format {
 		return nil, in.fail("not a rollcall state file: the first line is no header")
 	}
 	if h.Version != version {
-		return nil, &Error{Line: in.n, Reason: fmt.Sprintf("written in format version %d, and this version of rollcall reads %d", h.Version, version),
-			Advice: "run the version of rollcall that has written it, or a later one; after a downgrade, put back the state of before"}
+		err := otherVersion(h.Version, version)
+		err.Line = in.n
+		return nil, err
+	}
+	if strict(line, &h) != nil {
+		return nil, in.fail("the header is damaged")
 	}
 	if h.Lineage == "" || h.Serial < 1 {
 		return nil, in.fail("the header has no lineage or no serial")

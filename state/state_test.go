@@ -455,7 +455,7 @@ func TestLaterFormat(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := os.WriteFile(path, bytes.Replace(text, []byte(`"version":1`), []byte(`"version":9`), 1), 0o600); err != nil {
+	if err := os.WriteFile(path, bytes.Replace(text, []byte(`"version":1`), []byte(`"version":9,"owner":"hq"`), 1), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	var later *Error

@@ -339,12 +339,17 @@ func (s *Store) New(ctx context.Context) (*State, error) {
 }
 
 // Replaceable returns an error for a state of which Save is known to fail, because its file
-// cannot be replaced. One that is not there yet is none.
+// or its backup cannot be replaced. What is not there yet can.
 func (s *Store) Replaceable() error {
 	if s.shared != nil {
 		return nil
 	}
-	return atomicfile.Replaceable(s.local.path)
+	for older := range 2 {
+		if err := atomicfile.Replaceable(s.local.Name(older)); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // Save writes the next version of a state: its serial grows by one, a lineage is

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -131,5 +132,80 @@ func TestWindowsPaths(t *testing.T) {
 			}
 			rollcall("state", "verify")
 		})
+	}
+}
+
+// TestWindowsReadOnlyLedger: a console is not changed where the state or its backup cannot be
+// replaced afterwards.
+func TestWindowsReadOnlyLedger(t *testing.T) {
+	dir := t.TempDir()
+	write := func(name, text string) {
+		t.Helper()
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	company := func(names ...string) {
+		t.Helper()
+		var text strings.Builder
+		for n, name := range names {
+			fmt.Fprintf(&text, "dn: CN=%[1]s,DC=example,DC=com\nobjectClass: user\nentryUUID: 00000000-0000-4000-8000-%012[2]d\nmail: %[1]s@example.com\n\n", name, n+1)
+		}
+		write("corp.ldif", text.String())
+	}
+	write("rollcall.hcl", `
+directory "corp" {
+  kind = "ldif"
+  path = "corp.ldif"
+}
+domain "example.com" {}
+scope "staff" {
+  directory = directory.corp
+  base_dn   = "DC=example,DC=com"
+  filter    = "(objectClass=user)"
+}
+console "gateway" {
+  kind       = "postfix"
+  owner      = "hq"
+  recipients = "recipients"
+  aliases    = "aliases"
+  map        = "texthash"
+  reload     = ["cmd.exe", "/c", "exit 0"]
+}
+`)
+	apply := func() (talk string, code exitCode) {
+		_, talk, code = at(t.Context(), nil, false, "-C", dir, "apply", "--auto-approve")
+		return talk, code
+	}
+	for _, names := range [][]string{{"a.first"}, {"a.first", "b.second"}} {
+		company(names...)
+		if talk, code := apply(); code != exitOK {
+			t.Fatalf("exit %d, %s", code, talk)
+		}
+	}
+	company("a.first", "b.second", "c.third")
+	recipients := filepath.Join(dir, "recipients")
+	before, err := os.ReadFile(recipients)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"rollcall.state.jsonl", "rollcall.state.jsonl.backup"} {
+		path := filepath.Join(dir, name)
+		if err := os.Chmod(path, 0o400); err != nil {
+			t.Fatal(err)
+		}
+		talk, code := apply()
+		if code != exitFailed || !strings.Contains(talk, "the file is read-only") {
+			t.Errorf("%s: exit %d, %s", name, code, talk)
+		}
+		if err := os.Chmod(path, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if after, err := os.ReadFile(recipients); err != nil || !bytes.Equal(before, after) {
+			t.Errorf("%s: the console has changed", name)
+		}
+	}
+	if talk, code := apply(); code != exitOK {
+		t.Errorf("at last: exit %d, %s", code, talk)
 	}
 }

@@ -154,6 +154,8 @@ func TestQuotedWord(t *testing.T) {
 		`say "x"`:                   {`"say \"x\""`, `"say \"x\""`},
 		`C:\IT Abteilung\`:          {`"C:\\IT Abteilung\\"`, `"C:\IT Abteilung\\"`},
 		`C:\R&D`:                    {`"C:\\R&D"`, `"C:\R&D"`},
+		`C:\a;(b)`:                  {`"C:\\a;(b)"`, `"C:\a;(b)"`},
+		`@example.com`:              {`@example.com`, `"@example.com"`},
 	} {
 		if unix, windows := quotedWord(word, false), quotedWord(word, true); unix != want[0] || windows != want[1] {
 			t.Errorf("%s is %s and %s, want %s", word, unix, windows, want)

@@ -102,12 +102,13 @@ func Alternatives(names []string, format string) string {
 
 // ForWindows returns a word as cmd.exe, PowerShell and the programs of Windows take it: in
 // quotes where it is not plain. A quote in it, and each backslash before a quote, have a
-// backslash before them (CommandLineToArgvW).
+// backslash before them (CommandLineToArgvW). What the shells replace in quotes, too, no
+// spelling keeps from both: $ and backticks in PowerShell, % in cmd.exe.
 func ForWindows(word string) string {
 	plain := func(r rune) bool {
 		return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune(`@_+=:,./-\`, r)
 	}
-	if word != "" && !strings.ContainsFunc(word, func(r rune) bool { return !plain(r) }) {
+	if word != "" && word[0] != '@' && !strings.ContainsFunc(word, func(r rune) bool { return !plain(r) }) {
 		return word
 	}
 	var b strings.Builder
