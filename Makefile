@@ -212,6 +212,7 @@ vulnerabilities: .tools/vulndb/$(VULNDB)
 
 bench:
 	$(GO) test -run '^$$' -bench . -benchtime 3x ./plan ./state ./internal/directory/ldif ./internal/store/...
+	$(GO) test -run '^$$' -bench Engine -benchtime 5x ./cmd/rollcall
 	$(GO) run ./internal/bench
 	ROLLCALL_SERVERS=required $(GO) test -count=1 -v -timeout 1h -run 'TestConsoleKindsMeasured' ./cmd/rollcall -args -kinds.measure 20000
 

@@ -43,13 +43,18 @@ func readRelease(t *testing.T, kept string) {
 	if err := os.CopyFS(dir, os.DirFS(kept)); err != nil {
 		t.Fatal(err)
 	}
-	const month = 30 * 24 * time.Hour // later
+	later := 30 * 24 * time.Hour
 	var written time.Time
 	in := func(args ...string) (out, talk string, code exitCode) {
 		var stdout, stderr bytes.Buffer
-		s := &session{stdout: &stdout, stderr: &stderr, now: func() time.Time { return written.Add(month) }}
+		s := &session{stdout: &stdout, stderr: &stderr, now: func() time.Time { return written.Add(later) }}
 		code = execute(context.Background(), append([]string{"-C", dir}, args...), s)
 		return stdout.String(), stderr.String(), code
+	}
+	verified := func() {
+		if _, talk, code := in("state", "verify"); code != exitOK {
+			t.Errorf("state verify: exit %d, %s", code, talk)
+		}
 	}
 	holds, err := os.ReadFile(filepath.Join(dir, "holds"))
 	if err != nil {
@@ -91,9 +96,7 @@ func readRelease(t *testing.T, kept string) {
 	if err := json.Unmarshal([]byte(out), &listed); code != exitOK || err != nil || len(listed) != accounts {
 		t.Errorf("state list: exit %d, %d accounts, %v, %s", code, len(listed), err, talk)
 	}
-	if _, talk, code := in("state", "verify"); code != exitOK {
-		t.Errorf("state verify: exit %d, %s", code, talk)
-	}
+	verified()
 	out, talk, code = in("history")
 	if code != exitOK || strings.Count(out, "\n") <= len(runs) || strings.Contains(out, "damaged") {
 		t.Errorf("history: exit %d, %s%s", code, out, talk)
@@ -112,6 +115,20 @@ func readRelease(t *testing.T, kept string) {
 	if _, talk, code := in("apply", "--auto-approve", "--fail-on-new-rejections"); code != exitOK {
 		t.Errorf("apply: exit %d, %s", code, talk)
 	}
+
+	if filepath.Base(kept) == "0.1.0" { // whose tables were not kept
+		return
+	}
+	dir, later = filepath.Join(dir, "tables"), time.Hour
+	verified()
+	out, talk, code = in("history", "show", "2")
+	if code != exitOK || !strings.HasPrefix(out, "Run 2: applied") {
+		t.Errorf("history of a console: exit %d, %s%s", code, out, talk)
+	}
+	out, talk, code = in("plan")
+	if code != exitOK || !strings.Contains(out, "Plan: no changes") || !strings.Contains(out, "53 owned") || strings.Contains(out, "drift") {
+		t.Errorf("plan for a console: exit %d, %s%s", code, out, talk)
+	}
 }
 
 func scanned(line, format string, into ...any) bool {
@@ -127,6 +144,7 @@ func keepRelease(t *testing.T, kept string) {
 	if err := errors.Join(err, invalid); err != nil {
 		t.Fatal(err)
 	}
+	behind := quickstart(t) // its accounts will be behind a console
 	t.Chdir(quickstart(t))
 	if err := os.Mkdir("saved", 0o700); err != nil {
 		t.Fatal(err)
@@ -167,10 +185,36 @@ func keepRelease(t *testing.T, kept string) {
 	if err := os.Rename("away", "lab.ldif"); err != nil {
 		t.Fatal(err)
 	}
+
+	// A ledger, with the console whose accounts are files.
+	if err := os.CopyFS("tables", os.DirFS(behind)); err != nil {
+		t.Fatal(err)
+	}
+	configuration, err := os.ReadFile("tables/rollcall.hcl")
+	if err != nil {
+		t.Fatal(err)
+	}
+	configuration = append(configuration, `
+console "gateway" {
+  kind       = "postfix"
+  owner      = "hq"
+  recipients = "recipients"
+  aliases    = "aliases"
+  map        = "texthash"
+  reload     = ["true"]
+}
+`...)
+	if err := errors.Join(os.Remove("tables/rollcall.state.jsonl"), os.WriteFile("tables/rollcall.hcl", configuration, 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	in(exitOK, "-C", "tables", "apply", "--auto-approve")
+	change("tables/corp.ldif", "smtp:nora@example.com", "smtp:nora.n@example.com")
+	in(exitOK, "-C", "tables", "apply", "--auto-approve")
+
 	if err := os.WriteFile("holds", []byte("written "+released+"\naccounts 56\nsaved 7\nrun 1 applied\nrun 2 rejected\nrun 3 applied\nrun 4 stale\nrun 5 failed\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if err := errors.Join(os.Remove("rollcall.state.jsonl.lock"), os.RemoveAll(kept), os.CopyFS(kept, os.DirFS("."))); err != nil {
+	if err := errors.Join(os.Remove("rollcall.state.jsonl.lock"), os.Remove("tables/rollcall.state.jsonl.lock"), os.Remove("tables/recipients.lock"), os.RemoveAll(kept), os.CopyFS(kept, os.DirFS("."))); err != nil {
 		t.Fatal(err)
 	}
 }
